@@ -1,0 +1,109 @@
+//! Is the image that arrived the image that was built? Four levels, each measured, never assumed.
+
+use serde::{Deserialize, Serialize};
+
+/// What is known of an image, level by level. An empty level says why in `notes`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageIdentity {
+    /// Digest of the index or manifest under which the image is known to the engine.
+    pub index: Option<String>,
+    /// Digest of the image's config.
+    pub config: Option<String>,
+    /// Digests of the uncompressed layers, from the config.
+    pub layers: Option<Vec<String>>,
+    /// Digest over every file of the image's tree.
+    pub content: Option<String>,
+    /// Why a level is empty.
+    pub notes: Vec<String>,
+}
+
+/// The comparison of what arrived with what was built. `None` where one of the two has no such level.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdentityCheck {
+    /// Index or manifest digests are equal.
+    pub index: Option<bool>,
+    /// Config digests are equal.
+    pub config: Option<bool>,
+    /// Layers are equal, all of them, in order.
+    pub layers: Option<bool>,
+    /// Every file is equal.
+    pub content: Option<bool>,
+    /// Findings and reasons in one line, empty when all levels are there and equal.
+    pub note: String,
+}
+
+fn equal<T: PartialEq>(a: Option<&T>, b: Option<&T>) -> Option<bool> {
+    Some(a? == b?)
+}
+
+impl IdentityCheck {
+    /// Compares what arrived with what was built.
+    pub fn compare(built: &ImageIdentity, arrived: &ImageIdentity) -> Self {
+        let mut notes: Vec<String> = Vec::new();
+        for note in built.notes.iter().chain(&arrived.notes) {
+            if !notes.contains(note) {
+                notes.push(note.clone());
+            }
+        }
+        if let (Some(b), Some(a)) = (&built.layers, &arrived.layers)
+            && a != b
+        {
+            let same = a.iter().zip(b).filter(|(x, y)| x == y).count();
+            notes.push(format!("{same} of {} layers equal", b.len()));
+        }
+        Self {
+            index: equal(built.index.as_ref(), arrived.index.as_ref()),
+            config: equal(built.config.as_ref(), arrived.config.as_ref()),
+            layers: equal(built.layers.as_ref(), arrived.layers.as_ref()),
+            content: equal(built.content.as_ref(), arrived.content.as_ref()),
+            note: notes.join("; "),
+        }
+    }
+
+    /// The levels that the gate demands and that are not proven equal. Empty: the image arrived.
+    ///
+    /// Content is demanded always; layers and config where the image itself travelled.
+    pub fn refused(&self, moves_image: bool) -> Vec<&'static str> {
+        let demanded = [
+            ("content", self.content, true),
+            ("layers", self.layers, moves_image),
+            ("config", self.config, moves_image),
+        ];
+        demanded.iter().filter(|(_, equal, on)| *on && *equal != Some(true)).map(|(name, ..)| *name).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn image(index: Option<&str>, layers: &[&str]) -> ImageIdentity {
+        ImageIdentity {
+            index: index.map(str::to_owned),
+            config: Some("sha256:c".into()),
+            layers: Some(layers.iter().map(|l| (*l).to_owned()).collect()),
+            content: Some("sha256:f".into()),
+            notes: vec![],
+        }
+    }
+
+    #[test]
+    fn the_gate_demands_layers_only_where_the_image_travels() {
+        let check = IdentityCheck::compare(&image(Some("i"), &["a", "b"]), &image(Some("j"), &["a", "x"]));
+        assert_eq!((check.index, check.layers, check.content), (Some(false), Some(false), Some(true)));
+        assert_eq!(check.note, "1 of 2 layers equal");
+        assert_eq!(check.refused(true), ["layers"]);
+        assert!(check.refused(false).is_empty());
+    }
+
+    #[test]
+    fn an_unknown_level_is_never_equal() {
+        let mut arrived = image(None, &["a"]);
+        arrived.content = None;
+        arrived.notes.push("overlay2 keeps no index".into());
+        let check = IdentityCheck::compare(&image(Some("i"), &["a"]), &arrived);
+        assert_eq!(check.index, None);
+        assert_eq!(check.refused(false), ["content"]);
+        assert_eq!(check.note, "overlay2 keeps no index");
+    }
+}

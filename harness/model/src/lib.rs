@@ -1,0 +1,31 @@
+//! The vocabulary of Handoff: the types that every other crate speaks, and nothing that does I/O.
+//!
+//! Words are those of `docs/glossary.md`. What is written to disk has a wire type of its own next to
+//! the type in memory ([`rows`]), so that a change of one is never a silent change of the other.
+
+pub mod conditions;
+pub mod environment;
+pub mod identity;
+pub mod level;
+pub mod nearest;
+pub mod outcome;
+pub mod plan;
+pub mod rows;
+pub mod size;
+pub mod span;
+pub mod strategy;
+pub mod ticket;
+pub mod usage;
+pub mod workload;
+
+pub use conditions::{Builder, CacheState, Conditions, EngineKind, ImageStore};
+pub use environment::Environment;
+pub use identity::{IdentityCheck, ImageIdentity};
+pub use level::LevelError;
+pub use outcome::{Failure, Outcome};
+pub use plan::{Cell, Plan, PlanRequest, Trial};
+pub use size::ByteSize;
+pub use span::{Side, Span, SpanKind};
+pub use strategy::{OptionSpec, StrategyFacts, StrategySpec};
+pub use ticket::Ticket;
+pub use usage::SideUsage;

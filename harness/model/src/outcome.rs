@@ -1,0 +1,48 @@
+//! How a trial ended. A failure is data: a row with a reason and without times.
+
+use serde::{Deserialize, Serialize};
+
+use crate::level::levels;
+
+levels!(
+    /// How a trial ended.
+    Outcome, "outcome", {
+        /// Both sides ran and the image that arrived is the image that was built.
+        Completed = "completed",
+        /// A step failed, or the identity gate did.
+        Failed = "failed",
+        /// A side took longer than its time limit.
+        TimedOut = "timed_out",
+        /// Not run, for a reason known before it started (for example a full disk).
+        Skipped = "skipped",
+    }
+);
+
+/// Why a trial has no times: what was going on, and what went wrong, each in one line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{span}: {error}")]
+pub struct Failure {
+    /// The span in which it broke, or the gate that refused (`identity`, `request-during-verification`, ...).
+    pub span: String,
+    /// One line.
+    pub error: String,
+}
+
+impl Failure {
+    /// A failure in `span`; a text of many lines becomes one.
+    pub fn new(span: impl Into<String>, error: impl std::fmt::Display) -> Self {
+        let text = error.to_string();
+        let one_line = text.lines().map(str::trim).filter(|l| !l.is_empty()).collect::<Vec<_>>().join(" | ");
+        Self { span: span.into(), error: one_line.chars().take(2_000).collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_one_line() {
+        assert_eq!(Failure::new("load", "a\n\n  b\n").error, "a | b");
+    }
+}

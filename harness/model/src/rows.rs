@@ -1,0 +1,12 @@
+//! The wire types: one struct per CSV file, one field per column. `docs/format.md` says what each means.
+//!
+//! Times are whole nanoseconds, sizes whole bytes, and a value that does not exist is an empty field. The
+//! types in memory ([`Measurement`]) make a failed trial with times impossible to write down.
+
+mod consumer;
+mod measurement;
+mod span;
+
+pub use consumer::ConsumerRow;
+pub use measurement::{Measured, Measurement, MeasurementRow};
+pub use span::SpanRow;

@@ -1,0 +1,25 @@
+//! `consumers.csv`: one row a consumer job.
+
+use serde::{Deserialize, Serialize};
+
+/// One consumer of one trial.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the columns are documented in docs/format.md, checked by a test")]
+pub struct ConsumerRow {
+    pub schema_version: u32,
+    pub trial: String,
+    /// Number of the consumer from 1.
+    pub consumer: u32,
+    pub consume_ns: u64,
+    pub bytes_up: u64,
+    pub bytes_down: u64,
+    pub requests: u64,
+    pub retries: u64,
+    pub cpu_ns: u64,
+    pub peak_memory_bytes: u64,
+    pub peak_disk_bytes: u64,
+    pub index_equal: Option<bool>,
+    pub config_equal: Option<bool>,
+    pub layers_equal: Option<bool>,
+    pub content_equal: Option<bool>,
+}

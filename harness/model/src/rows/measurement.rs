@@ -1,0 +1,348 @@
+//! `measurements.csv`: one row a trial, appended last: it is the commit record of the trial.
+
+use serde::{Deserialize, Serialize};
+
+use crate::conditions::{Builder, CacheState, Conditions, EngineKind, ImageStore};
+use crate::identity::IdentityCheck;
+use crate::outcome::{Failure, Outcome};
+use crate::plan::{Cell, SCHEMA_VERSION, Trial};
+use crate::size::ByteSize;
+use crate::strategy::{StrategyError, StrategySpec};
+
+/// What a completed trial measured.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measured {
+    /// Producer's clock; none for a strategy without a producer.
+    pub produce_ns: Option<u64>,
+    /// Slowest consumer's clock.
+    pub consume_ns: u64,
+    /// Sum of all jobs' clocks.
+    pub runner_ns: u64,
+    /// Time in which steps of the Dockerfile were executed, in the producer (in the consumer where there is none).
+    pub build_ns: u64,
+    /// Bytes sent to and received from the service, and held by it after the producer.
+    pub bytes_up: u64,
+    /// See `bytes_up`.
+    pub bytes_down: u64,
+    /// See `bytes_up`.
+    pub bytes_stored: u64,
+    /// Artifacts or cache entries held after the producer.
+    pub entries_stored: u64,
+    /// Requests of both sides.
+    pub requests: u64,
+    /// Requests that repeated another one.
+    pub retries: u64,
+    /// Connections opened.
+    pub connections: u64,
+    /// CPU of the producer's job.
+    pub producer_cpu_ns: Option<u64>,
+    /// CPU of all consumers' jobs.
+    pub consumer_cpu_ns: u64,
+    /// Peak memory of the producer's job.
+    pub producer_peak_memory_bytes: Option<u64>,
+    /// Highest peak memory of a consumer's job.
+    pub consumer_peak_memory_bytes: u64,
+    /// Peak disk of the producer's job.
+    pub producer_peak_disk_bytes: Option<u64>,
+    /// Highest peak disk of a consumer's job.
+    pub consumer_peak_disk_bytes: u64,
+    /// CPU of the service's process over the trial.
+    pub service_cpu_ns: u64,
+    /// Peak memory of the service's process so far.
+    pub service_peak_memory_bytes: u64,
+    /// Wall time of both clocks that no child's span covers.
+    pub harness_wall_ns: u64,
+    /// CPU of the harness's own processes over both clocks.
+    pub harness_cpu_ns: u64,
+    /// Load average when the trial started.
+    pub load_1m: f64,
+    /// CPU pressure over both clocks.
+    pub cpu_pressure_ns: Option<u64>,
+    /// Stolen time over both clocks.
+    pub steal_ns: u64,
+    /// Time waited for dirty pages between the sides, off the clock.
+    pub settle_ns: u64,
+    /// Sum of the uncompressed layers that arrived.
+    pub image_bytes: Option<u64>,
+}
+
+impl Measured {
+    /// Producer plus slowest consumer: what a workflow waits for. Without a producer all jobs start at once.
+    pub fn critical_path_ns(&self) -> u64 {
+        self.produce_ns.unwrap_or(0) + self.consume_ns
+    }
+
+    /// What sharing costs on top of building. None where nothing is shared.
+    pub fn transfer_ns(&self) -> Option<u64> {
+        self.produce_ns.map(|_| self.critical_path_ns().saturating_sub(self.build_ns))
+    }
+}
+
+/// One trial's result: the only join of what the two sides and the service saw.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measurement {
+    /// The trial.
+    pub trial: Trial,
+    /// Identifier of the environment.
+    pub environment: String,
+    /// When it started, RFC 3339, UTC.
+    pub started_at: String,
+    /// `output` or `save`: where the tar came from; empty where there is none.
+    pub source: String,
+    /// Name and version of the program that moved the bytes; empty where none did.
+    pub client: String,
+    /// Seed of the image's content.
+    pub seed: u64,
+    /// Identity, as far as it was compared.
+    pub identity: IdentityCheck,
+    /// How it ended, with what was measured, or why nothing was.
+    pub result: Result<Box<Measured>, (Outcome, Failure)>,
+}
+
+/// One line of `measurements.csv`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the columns are documented in docs/format.md, checked by a test")]
+pub struct MeasurementRow {
+    pub schema_version: u32,
+    pub trial: String,
+    pub round: u32,
+    pub position: u32,
+    pub strategy: String,
+    pub variant: String,
+    pub workload: String,
+    pub size_bytes: u64,
+    pub profile: String,
+    pub engine: EngineKind,
+    pub image_store: ImageStore,
+    pub builder: Builder,
+    pub source: String,
+    pub client: String,
+    pub cache_state: CacheState,
+    pub consumers: u32,
+    pub control: bool,
+    pub environment: String,
+    pub started_at: String,
+    pub outcome: Outcome,
+    pub failed_span: String,
+    pub error: String,
+    pub produce_ns: Option<u64>,
+    pub consume_ns: Option<u64>,
+    pub critical_path_ns: Option<u64>,
+    pub runner_ns: Option<u64>,
+    pub build_ns: Option<u64>,
+    pub transfer_ns: Option<u64>,
+    pub bytes_up: Option<u64>,
+    pub bytes_down: Option<u64>,
+    pub bytes_stored: Option<u64>,
+    pub entries_stored: Option<u64>,
+    pub requests: Option<u64>,
+    pub retries: Option<u64>,
+    pub connections: Option<u64>,
+    pub index_equal: Option<bool>,
+    pub config_equal: Option<bool>,
+    pub layers_equal: Option<bool>,
+    pub content_equal: Option<bool>,
+    pub identity_note: String,
+    pub image_bytes: Option<u64>,
+    pub producer_cpu_ns: Option<u64>,
+    pub consumer_cpu_ns: Option<u64>,
+    pub service_cpu_ns: Option<u64>,
+    pub producer_peak_memory_bytes: Option<u64>,
+    pub consumer_peak_memory_bytes: Option<u64>,
+    pub service_peak_memory_bytes: Option<u64>,
+    pub producer_peak_disk_bytes: Option<u64>,
+    pub consumer_peak_disk_bytes: Option<u64>,
+    pub harness_wall_ns: Option<u64>,
+    pub harness_cpu_ns: Option<u64>,
+    pub load_1m: Option<f64>,
+    pub cpu_pressure_ns: Option<u64>,
+    pub steal_ns: Option<u64>,
+    pub settle_ns: Option<u64>,
+    pub seed: u64,
+    pub nonce: String,
+}
+
+impl From<&Measurement> for MeasurementRow {
+    fn from(m: &Measurement) -> Self {
+        let done = m.result.as_ref().ok();
+        let (outcome, failure) = match &m.result {
+            Ok(_) => (Outcome::Completed, None),
+            Err((outcome, failure)) => (*outcome, Some(failure)),
+        };
+        let Cell { strategy, workload, size, conditions, control } = &m.trial.cell;
+        Self {
+            schema_version: SCHEMA_VERSION,
+            trial: m.trial.id.clone(),
+            round: m.trial.round,
+            position: m.trial.position,
+            strategy: strategy.name.clone(),
+            variant: strategy.variant(),
+            workload: workload.clone(),
+            size_bytes: size.bytes(),
+            profile: conditions.profile.clone(),
+            engine: conditions.engine,
+            image_store: conditions.image_store,
+            builder: conditions.builder,
+            source: m.source.clone(),
+            client: m.client.clone(),
+            cache_state: conditions.cache_state,
+            consumers: conditions.consumers,
+            control: *control,
+            environment: m.environment.clone(),
+            started_at: m.started_at.clone(),
+            outcome,
+            failed_span: failure.map(|f| f.span.clone()).unwrap_or_default(),
+            error: failure.map(|f| f.error.clone()).unwrap_or_default(),
+            produce_ns: done.and_then(|d| d.produce_ns),
+            consume_ns: done.map(|d| d.consume_ns),
+            critical_path_ns: done.map(|d| d.critical_path_ns()),
+            runner_ns: done.map(|d| d.runner_ns),
+            build_ns: done.map(|d| d.build_ns),
+            transfer_ns: done.and_then(|d| d.transfer_ns()),
+            bytes_up: done.map(|d| d.bytes_up),
+            bytes_down: done.map(|d| d.bytes_down),
+            bytes_stored: done.map(|d| d.bytes_stored),
+            entries_stored: done.map(|d| d.entries_stored),
+            requests: done.map(|d| d.requests),
+            retries: done.map(|d| d.retries),
+            connections: done.map(|d| d.connections),
+            index_equal: m.identity.index,
+            config_equal: m.identity.config,
+            layers_equal: m.identity.layers,
+            content_equal: m.identity.content,
+            identity_note: m.identity.note.clone(),
+            image_bytes: done.and_then(|d| d.image_bytes),
+            producer_cpu_ns: done.and_then(|d| d.producer_cpu_ns),
+            consumer_cpu_ns: done.map(|d| d.consumer_cpu_ns),
+            service_cpu_ns: done.map(|d| d.service_cpu_ns),
+            producer_peak_memory_bytes: done.and_then(|d| d.producer_peak_memory_bytes),
+            consumer_peak_memory_bytes: done.map(|d| d.consumer_peak_memory_bytes),
+            service_peak_memory_bytes: done.map(|d| d.service_peak_memory_bytes),
+            producer_peak_disk_bytes: done.and_then(|d| d.producer_peak_disk_bytes),
+            consumer_peak_disk_bytes: done.map(|d| d.consumer_peak_disk_bytes),
+            harness_wall_ns: done.map(|d| d.harness_wall_ns),
+            harness_cpu_ns: done.map(|d| d.harness_cpu_ns),
+            load_1m: done.map(|d| d.load_1m),
+            cpu_pressure_ns: done.and_then(|d| d.cpu_pressure_ns),
+            steal_ns: done.map(|d| d.steal_ns),
+            settle_ns: done.map(|d| d.settle_ns),
+            seed: m.seed,
+            nonce: m.trial.nonce.clone(),
+        }
+    }
+}
+
+impl MeasurementRow {
+    /// The strategy with its options.
+    pub fn spec(&self) -> Result<StrategySpec, StrategyError> {
+        if self.variant.is_empty() {
+            Ok(StrategySpec::plain(&self.strategy))
+        } else {
+            format!("{}:{}", self.strategy, self.variant).parse()
+        }
+    }
+
+    /// The cell that the row belongs to.
+    pub fn cell(&self) -> Result<Cell, StrategyError> {
+        Ok(Cell {
+            strategy: self.spec()?,
+            workload: self.workload.clone(),
+            size: ByteSize(self.size_bytes),
+            conditions: Conditions {
+                engine: self.engine,
+                image_store: self.image_store,
+                builder: self.builder,
+                profile: self.profile.clone(),
+                cache_state: self.cache_state,
+                consumers: self.consumers,
+            },
+            control: self.control,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Plan, PlanRequest};
+
+    fn trial() -> Trial {
+        let request = PlanRequest {
+            sizes: vec![ByteSize(1 << 26)],
+            strategies: vec!["artifact:level=6".parse().unwrap()],
+            workloads: vec!["typical".into()],
+            rounds: 1,
+            conditions: vec![Conditions::default()],
+            control: false,
+            timeout_s: 60,
+            seed: 7,
+            run_id: "r".into(),
+        };
+        Plan::new(request).unwrap().trials.remove(0)
+    }
+
+    fn measurement(result: Result<Box<Measured>, (Outcome, Failure)>) -> Measurement {
+        Measurement {
+            trial: trial(),
+            environment: "e".into(),
+            started_at: "2026-01-01T00:00:00Z".into(),
+            source: "output".into(),
+            client: "@actions/artifact 6.2.1".into(),
+            seed: 7,
+            identity: IdentityCheck::default(),
+            result,
+        }
+    }
+
+    #[test]
+    fn a_failed_trial_has_a_reason_and_no_number() {
+        let row = MeasurementRow::from(&measurement(Err((Outcome::Failed, Failure::new("load", "no space")))));
+        assert_eq!((row.failed_span.as_str(), row.error.as_str()), ("load", "no space"));
+        let json = serde_json::to_value(&row).unwrap();
+        for (column, value) in json.as_object().unwrap() {
+            if column.ends_with("_ns")
+                || column.starts_with("bytes_")
+                || column.ends_with("_bytes") && column != "size_bytes"
+            {
+                assert!(value.is_null(), "{column} is {value}");
+            }
+        }
+    }
+
+    #[test]
+    fn transfer_is_the_critical_path_without_the_build_and_empty_without_a_producer() {
+        let measured = Measured {
+            produce_ns: Some(100),
+            consume_ns: 50,
+            runner_ns: 150,
+            build_ns: 30,
+            bytes_up: 0,
+            bytes_down: 0,
+            bytes_stored: 0,
+            entries_stored: 0,
+            requests: 0,
+            retries: 0,
+            connections: 0,
+            producer_cpu_ns: None,
+            consumer_cpu_ns: 0,
+            producer_peak_memory_bytes: None,
+            consumer_peak_memory_bytes: 0,
+            producer_peak_disk_bytes: None,
+            consumer_peak_disk_bytes: 0,
+            service_cpu_ns: 0,
+            service_peak_memory_bytes: 0,
+            harness_wall_ns: 0,
+            harness_cpu_ns: 0,
+            load_1m: 0.0,
+            cpu_pressure_ns: None,
+            steal_ns: 0,
+            settle_ns: 0,
+            image_bytes: None,
+        };
+        let row = MeasurementRow::from(&measurement(Ok(Box::new(measured.clone()))));
+        assert_eq!((row.critical_path_ns, row.transfer_ns), (Some(150), Some(120)));
+        assert_eq!(row.cell().unwrap(), trial().cell);
+        let alone = Measured { produce_ns: None, ..measured };
+        assert_eq!((alone.critical_path_ns(), alone.transfer_ns()), (50, None));
+    }
+}

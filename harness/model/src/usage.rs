@@ -1,0 +1,24 @@
+//! What a side used beside time.
+
+use serde::{Deserialize, Serialize};
+
+/// Resources of one side, measured over its clock.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct SideUsage {
+    /// CPU time of all processes of the job, engine included, in ns.
+    pub cpu_ns: u64,
+    /// Highest sum of the resident anonymous memory of the job's processes, sampled, in bytes.
+    pub peak_memory_bytes: u64,
+    /// Highest growth of the job's files on disk (engine data, tars, archives), sampled, in bytes.
+    pub peak_disk_bytes: u64,
+    /// CPU time of the harness's own process in this side, children not counted, in ns.
+    pub harness_cpu_ns: u64,
+    /// Time of the side that no span of a child covers, in ns: what the harness itself adds to the clock.
+    pub harness_wall_ns: u64,
+    /// Load average over one minute when the clock started.
+    pub load_1m: f64,
+    /// CPU pressure ("some", total) over the clock, in ns; none where the kernel has no pressure information.
+    pub cpu_pressure_ns: Option<u64>,
+    /// Time stolen by the hypervisor over the clock, all CPUs, in ns.
+    pub steal_ns: u64,
+}
