@@ -41,6 +41,8 @@ levels!(
         Decompress = "decompress",
         /// An image is read into the engine (`docker load`, or a builder sending its result).
         Load = "load",
+        /// Layers are unpacked into the file system from which containers start.
+        Unpack = "unpack",
         /// The first container starts and answers.
         Run = "run",
         /// The whole call of a program; the spans inside it say what it did.

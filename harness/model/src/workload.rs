@@ -1,1 +1,194 @@
-//! (being written)
+//! A workload: what a synthetic image looks like at any size.
+//!
+//! Only shares and distributions stand here, no absolute counts: the same workload makes an image of 16 MiB and one
+//! of 10 GiB that differ in the number of files, not in their kind. Named workloads live with the fixtures as TOML.
+
+use serde::{Deserialize, Serialize};
+
+/// The highest number of layers: engines refuse images with more than 127, and the probe is one of them.
+pub const MAX_LAYERS: usize = 120;
+/// The highest `gzip -6` ratio that can be asked for.
+pub const MAX_RATIO: f64 = 8.0;
+/// The highest number of directory levels below a layer's own directory.
+pub const MAX_DEPTH: u32 = 5;
+/// The largest single file, in bytes.
+pub const MAX_FILE_BYTES: u64 = 4 << 30;
+
+/// What a synthetic image looks like: layers, compressibility, shape of the file tree, extra build work.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Workload {
+    /// The name by which rows and reports speak of it.
+    pub name: String,
+    /// One line: what it stands for.
+    pub summary: String,
+    /// Prose: which real images look like this, and what it shows that others do not.
+    #[serde(default)]
+    pub about: String,
+    /// Uncompressed bytes divided by the bytes after `gzip -6`, over all layer tars together; 1.0 to 8.0.
+    pub gzip_ratio: f64,
+    /// Extra work of a cold build in seconds of one core, spread over the layers by their share.
+    #[serde(default)]
+    pub build_cpu_s: f64,
+    /// The seed of names, sizes and bytes, unless a run gives another one.
+    pub seed: u64,
+    /// The layers in build order, the probe's own layer not counted.
+    pub layers: Vec<LayerShare>,
+    /// The shape of the file tree in every layer.
+    pub files: FileShape,
+}
+
+/// One layer of a workload.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LayerShare {
+    /// A short name (`a-z`, `0-9`, `-`; at most 16 letters), seen in the Dockerfile and in the tree.
+    pub name: String,
+    /// The layer's part of the image's bytes, relative to the sum of all shares.
+    pub share: u32,
+}
+
+/// How many files of which sizes there are and how deep they lie. The number of files follows from the image's size.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileShape {
+    /// Levels of directories below the layer's own; 1 to 5.
+    pub depth: u32,
+    /// Files in each directory of the deepest level.
+    pub per_directory: u32,
+    /// The distribution of file sizes.
+    pub sizes: Vec<SizeBand>,
+}
+
+/// A band of file sizes: `weight` of the files (relative to the sum) are `min..=max` bytes, even on a log scale.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SizeBand {
+    /// Part of the number of files, relative to the sum of all weights.
+    pub weight: u32,
+    /// Smallest size in bytes.
+    pub min_bytes: u64,
+    /// Largest size in bytes.
+    pub max_bytes: u64,
+}
+
+/// A workload that describes no image: the key, and what it may hold.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("workload `{workload}`: {key} {problem}")]
+pub struct WorkloadError {
+    /// The workload's name.
+    pub workload: String,
+    /// The key at fault, as it is written in the file.
+    pub key: String,
+    /// What is wrong with it, and what it may be.
+    pub problem: String,
+}
+
+/// Whether a text may be used as a name in paths, Dockerfiles and rows: `a-z`, `0-9`, `-`, 1 to `max` letters.
+fn is_name(text: &str, max: usize) -> bool {
+    (1..=max).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+}
+
+impl Workload {
+    /// Checks every value against what it may hold; the first one at fault is the error.
+    pub fn check(&self) -> Result<(), WorkloadError> {
+        let fail = |key: &str, problem: String| {
+            Err(WorkloadError { workload: self.name.clone(), key: key.to_owned(), problem })
+        };
+        if !is_name(&self.name, 40) {
+            return fail("name", format!("is `{}`: use 1 to 40 of a-z, 0-9 and `-`", self.name));
+        }
+        if !(1.0..=MAX_RATIO).contains(&self.gzip_ratio) {
+            return fail("gzip_ratio", format!("is {}: it goes from 1.0 to {MAX_RATIO:.1}", self.gzip_ratio));
+        }
+        if !(0.0..=86_400.0).contains(&self.build_cpu_s) {
+            return fail("build_cpu_s", format!("is {}: it goes from 0 to 86400 seconds", self.build_cpu_s));
+        }
+        if !(1..=MAX_LAYERS).contains(&self.layers.len()) {
+            return fail("layers", format!("has {} entries: an image has 1 to {MAX_LAYERS}", self.layers.len()));
+        }
+        for (i, layer) in self.layers.iter().enumerate() {
+            if !is_name(&layer.name, 16) {
+                let name = &layer.name;
+                return fail(&format!("layers[{i}].name"), format!("is `{name}`: use 1 to 16 of a-z, 0-9 and `-`"));
+            }
+            if !(1..=1_000_000).contains(&layer.share) {
+                return fail(&format!("layers[{i}].share"), format!("is {}: it goes from 1 to 1000000", layer.share));
+            }
+        }
+        if !(1..=MAX_DEPTH).contains(&self.files.depth) {
+            return fail("files.depth", format!("is {}: it goes from 1 to {MAX_DEPTH}", self.files.depth));
+        }
+        if !(1..=10_000).contains(&self.files.per_directory) {
+            return fail("files.per_directory", format!("is {}: it goes from 1 to 10000", self.files.per_directory));
+        }
+        if !(1..=32).contains(&self.files.sizes.len()) {
+            return fail("files.sizes", format!("has {} bands: give 1 to 32", self.files.sizes.len()));
+        }
+        for (i, band) in self.files.sizes.iter().enumerate() {
+            if !(1..=1_000_000).contains(&band.weight) {
+                return fail(&format!("files.sizes[{i}].weight"), format!("is {}: it goes from 1 to 1000000", band.weight));
+            }
+            if band.min_bytes == 0 || band.min_bytes > band.max_bytes || band.max_bytes > MAX_FILE_BYTES {
+                return fail(
+                    &format!("files.sizes[{i}]"),
+                    format!(
+                        "goes from {} to {}: both are bytes, 1 <= min_bytes <= max_bytes <= {MAX_FILE_BYTES}",
+                        band.min_bytes, band.max_bytes
+                    ),
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn valid() -> Workload {
+        Workload {
+            name: "small".to_owned(),
+            summary: "a test".to_owned(),
+            about: String::new(),
+            gzip_ratio: 2.0,
+            build_cpu_s: 0.0,
+            seed: 1,
+            layers: vec![LayerShare { name: "only".to_owned(), share: 1 }],
+            files: FileShape {
+                depth: 2,
+                per_directory: 8,
+                sizes: vec![SizeBand { weight: 1, min_bytes: 1, max_bytes: 4096 }],
+            },
+        }
+    }
+
+    #[test]
+    fn a_valid_workload_passes() {
+        assert_eq!(valid().check(), Ok(()));
+    }
+
+    #[test]
+    fn the_key_at_fault_is_named_with_its_range() {
+        type Break = fn(&mut Workload);
+        let cases: [(Break, &str, &str); 9] = [
+            (|w| w.name = "a/b".to_owned(), "name", "a-z"),
+            (|w| w.gzip_ratio = 0.9, "gzip_ratio", "1.0 to 8.0"),
+            (|w| w.gzip_ratio = f64::NAN, "gzip_ratio", "1.0 to 8.0"),
+            (|w| w.build_cpu_s = -1.0, "build_cpu_s", "86400"),
+            (|w| w.layers.clear(), "layers", "1 to 120"),
+            (|w| w.layers[0].share = 0, "layers[0].share", "1 to 1000000"),
+            (|w| w.files.depth = 6, "files.depth", "1 to 5"),
+            (|w| w.files.per_directory = 0, "files.per_directory", "1 to 10000"),
+            (|w| w.files.sizes[0].min_bytes = 5000, "files.sizes[0]", "min_bytes"),
+        ];
+        for (break_it, key, range) in cases {
+            let mut workload = valid();
+            break_it(&mut workload);
+            let error = workload.check().unwrap_err();
+            assert_eq!(error.key, key);
+            assert!(error.to_string().contains(range), "{error}");
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! The identity of an image as an engine, or a tar, knows it. Content is added by whoever runs the probe.
+
+use std::path::Path;
+
+use handoff_model::{ImageIdentity, ImageStore};
+use serde_json::Value;
+
+use crate::tarball::{TarMetadata, diff_ids};
+use crate::{Engine, EngineError};
+
+impl Engine {
+    /// What the engine knows of an image: index or manifest digest, config digest, layers.
+    pub fn identity(&self, image: &str) -> Result<ImageIdentity, EngineError> {
+        let out = self.docker(["image", "inspect", image]).stdout_capture().stderr_capture().unchecked().run();
+        let out = out.map_err(EngineError::io("run", "docker image inspect"))?;
+        if !out.status.success() {
+            return Err(EngineError::Api(String::from_utf8_lossy(&out.stderr).trim().to_owned()));
+        }
+        let json: Value =
+            serde_json::from_slice(&out.stdout).map_err(|e| EngineError::Api(format!("docker image inspect: {e}")))?;
+        let text = |pointer: &str| json.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+        let layers = json.pointer("/0/RootFS/Layers").and_then(Value::as_array);
+        let layers = layers.map(|l| l.iter().filter_map(|d| d.as_str().map(str::to_owned)).collect());
+        let id = text("/0/Id").ok_or_else(|| EngineError::Api(format!("{image} has no id")))?;
+        match self.store() {
+            ImageStore::Overlay2 => Ok(ImageIdentity {
+                config: Some(id),
+                layers,
+                notes: vec!["the overlay2 store keeps no index".to_owned()],
+                ..ImageIdentity::default()
+            }),
+            ImageStore::Containerd => {
+                let index = text("/0/Descriptor/digest").unwrap_or(id);
+                let config = self.config_below(&index)?;
+                Ok(ImageIdentity { index: Some(index), config: Some(config), layers, ..ImageIdentity::default() })
+            }
+        }
+    }
+
+    /// Follows an index to the manifest of a platform (not an attestation), and that to its config.
+    fn config_below(&self, digest: &str) -> Result<String, EngineError> {
+        let blob = self.read_blob(digest)?;
+        let json: Value = serde_json::from_slice(&blob).map_err(|e| EngineError::Api(format!("{digest}: {e}")))?;
+        if let Some(config) = json.pointer("/config/digest").and_then(Value::as_str) {
+            return Ok(config.to_owned());
+        }
+        let manifests = json.pointer("/manifests").and_then(Value::as_array).cloned().unwrap_or_default();
+        let real = manifests.iter().find(|m| m.pointer("/platform/os").and_then(Value::as_str) != Some("unknown"));
+        match real.and_then(|m| m.pointer("/digest")).and_then(Value::as_str) {
+            Some(manifest) => self.config_below(manifest),
+            None => Err(EngineError::Api(format!("{digest} names no manifest of a platform"))),
+        }
+    }
+}
+
+/// What a docker tar says of the image in it.
+pub fn of_tar(path: &Path) -> Result<ImageIdentity, EngineError> {
+    let meta = TarMetadata::read(path)?;
+    let (index, config, layers) = (meta.index_digest(), meta.config_digest(), meta.layers());
+    if config.is_none() || layers.is_none() {
+        return Err(EngineError::Api(format!(
+            "{} is not a docker image tar: it has no manifest with a config",
+            path.display()
+        )));
+    }
+    let notes = if index.is_none() { vec!["the tar has no index".to_owned()] } else { vec![] };
+    Ok(ImageIdentity { index, config, layers, content: None, notes })
+}

@@ -1,0 +1,184 @@
+//! The engine's programs: found in the private prefix that set-up makes, or on the PATH, and checked for age.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::EngineError;
+
+/// Where the programs are and what they are.
+#[derive(Debug, Clone)]
+pub struct Programs {
+    /// `PATH` for every child.
+    pub path: String,
+    /// The buildx plugin.
+    pub buildx: PathBuf,
+    /// Extra environment that unpacked programs need (libraries of their own).
+    pub env: BTreeMap<String, String>,
+    /// Program to version.
+    pub versions: BTreeMap<String, String>,
+    /// Package to version and digest, as set-up recorded them.
+    pub packages: BTreeMap<String, String>,
+}
+
+const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+const PLUGIN_DIRS: [&str; 4] = [
+    "usr/libexec/docker/cli-plugins",
+    "usr/lib/docker/cli-plugins",
+    "usr/local/lib/docker/cli-plugins",
+    "usr/local/libexec/docker/cli-plugins",
+];
+
+/// Oldest versions that serve: (program, major, minor). dockerd 28 holds a BuildKit newer than 0.20.
+const FLOORS: [(&str, u32, u32); 3] = [("dockerd", 28, 0), ("containerd", 1, 7), ("buildx", 0, 21)];
+
+/// The folder that set-up fills: `HANDOFF_HOME`, else `handoff` in the user's cache folder.
+pub fn home() -> PathBuf {
+    let var = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    var("HANDOFF_HOME").unwrap_or_else(|| {
+        let cache = var("XDG_CACHE_HOME").or_else(|| Some(var("HOME")?.join(".cache")));
+        cache.unwrap_or_else(|| PathBuf::from("/var/cache")).join("handoff")
+    })
+}
+
+impl Programs {
+    /// Finds the programs: in the prefix that set-up made, else on the PATH. Checks that each runs and is new enough.
+    pub fn find() -> Result<Self, EngineError> {
+        let prefix = std::env::var_os("HANDOFF_ENGINE_PREFIX").map_or_else(|| home().join("engine"), PathBuf::from);
+        let own = prefix.join("usr/sbin/dockerd").exists();
+        let inherited = std::env::var("PATH").unwrap_or_default();
+        let path = if own {
+            format!("{0}/usr/sbin:{0}/usr/bin:{inherited}:{SYSTEM_PATH}", prefix.display())
+        } else {
+            format!("{inherited}:{SYSTEM_PATH}")
+        };
+        for program in ["dockerd", "containerd", "containerd-shim-runc-v2", "runc", "docker"] {
+            if on_path(&path, program).is_none() {
+                return Err(EngineError::MissingProgram { program: program.to_owned() });
+            }
+        }
+        let roots: Vec<&Path> = if own { vec![&prefix, Path::new("/")] } else { vec![Path::new("/")] };
+        let buildx = roots
+            .iter()
+            .flat_map(|root| PLUGIN_DIRS.iter().map(move |dir| root.join(dir).join("docker-buildx")))
+            .find(|p| p.exists())
+            .ok_or_else(|| EngineError::MissingProgram { program: "docker-buildx".to_owned() })?;
+        let mut env = BTreeMap::new();
+        let libraries = prefix.join("lib");
+        if own && libraries.is_dir() {
+            env.insert("LD_LIBRARY_PATH".to_owned(), libraries.display().to_string());
+        }
+        let packages = packages(&prefix.join("manifest.json"));
+        let mut programs = Self { path, buildx, env, versions: BTreeMap::new(), packages };
+        programs.ask_versions()?;
+        programs.check_floors()?;
+        Ok(programs)
+    }
+
+    fn ask_versions(&mut self) -> Result<(), EngineError> {
+        let buildx = self.buildx.clone();
+        let asks: [(&str, &Path, &[&str]); 5] = [
+            ("dockerd", Path::new("dockerd"), &["--version"]),
+            ("containerd", Path::new("containerd"), &["--version"]),
+            ("runc", Path::new("runc"), &["--version"]),
+            ("docker", Path::new("docker"), &["--version"]),
+            ("buildx", &buildx, &["version"]),
+        ];
+        for (name, program, args) in asks {
+            let program = if program.is_absolute() { program.to_owned() } else { self.program(name)? };
+            let unusable = |error: String| EngineError::Unusable { program: name.to_owned(), error };
+            let output = duct::cmd(&program, args)
+                .full_env(self.child_env())
+                .stderr_to_stdout()
+                .stdout_capture()
+                .unchecked()
+                .run()
+                .map_err(|e| unusable(e.to_string()))?;
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            let line = text.lines().next().unwrap_or_default().trim().to_owned();
+            if !output.status.success() {
+                return Err(unusable(line));
+            }
+            self.versions.insert(name.to_owned(), line);
+        }
+        Ok(())
+    }
+
+    fn check_floors(&self) -> Result<(), EngineError> {
+        for (name, major, minor) in FLOORS {
+            let text = self.versions.get(name).cloned().unwrap_or_default();
+            if version(&text).is_none_or(|found| found < (major, minor)) {
+                return Err(EngineError::TooOld {
+                    program: name.to_owned(),
+                    found: text,
+                    floor: format!("{major}.{minor}"),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The full path of a program.
+    pub fn program(&self, name: &str) -> Result<PathBuf, EngineError> {
+        on_path(&self.path, name).ok_or_else(|| EngineError::MissingProgram { program: name.to_owned() })
+    }
+
+    /// The least environment in which the programs run: nothing of the user's leaks into a child.
+    pub fn child_env(&self) -> BTreeMap<String, String> {
+        let mut env = self.env.clone();
+        env.insert("PATH".to_owned(), self.path.clone());
+        env.insert("LC_ALL".to_owned(), "C".to_owned());
+        env
+    }
+}
+
+/// Looks a program up in a PATH.
+pub fn on_path(path: &str, program: &str) -> Option<PathBuf> {
+    path.split(':').filter(|d| !d.is_empty()).map(|dir| Path::new(dir).join(program)).find(|p| p.is_file())
+}
+
+/// The first `major.minor` in a text such as `Docker version 28.5.2+dfsg4, build 1` or `github.com/docker/buildx 0.29.1 x`.
+pub fn version(text: &str) -> Option<(u32, u32)> {
+    text.split_whitespace().find_map(|word| {
+        let mut parts = word.trim_start_matches('v').split('.');
+        let major = parts.next()?.parse().ok()?;
+        let minor: String = parts.next()?.chars().take_while(char::is_ascii_digit).collect();
+        Some((major, minor.parse().ok()?))
+    })
+}
+
+/// Package versions from set-up's manifest; a manifest that is missing or odd records nothing, it breaks nothing.
+fn packages(manifest: &Path) -> BTreeMap<String, String> {
+    let json: Option<serde_json::Value> = std::fs::read(manifest).ok().and_then(|b| serde_json::from_slice(&b).ok());
+    let list = json.as_ref().and_then(|j| j.get("packages")).and_then(|p| p.as_array()).cloned().unwrap_or_default();
+    list.iter()
+        .filter_map(|p| {
+            let text = |key: &str| p.get(key).and_then(|v| v.as_str());
+            Some((text("name")?.to_owned(), format!("{} sha256:{}", text("version")?, text("sha256").unwrap_or("?"))))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_found_in_what_programs_say() {
+        assert_eq!(version("Docker version 28.5.2+dfsg4, build 28.5.2+dfsg4-5"), Some((28, 5)));
+        assert_eq!(version("github.com/docker/buildx 0.29.1+ds1 0.29.1+ds1-4"), Some((0, 29)));
+        assert_eq!(version("containerd github.com/containerd/containerd/v2 v2.1.9 abc"), Some((2, 1)));
+        assert_eq!(version("runc version 1.1.5+ds1"), Some((1, 1)));
+        assert_eq!(version("no number"), None);
+    }
+
+    #[test]
+    fn a_manifest_gives_versions_with_digests_and_an_odd_one_gives_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("manifest.json");
+        std::fs::write(&file, r#"{"packages":[{"name":"docker.io","version":"28.5.2","sha256":"ab"},{"x":1}]}"#)
+            .unwrap();
+        assert_eq!(packages(&file), BTreeMap::from([("docker.io".to_owned(), "28.5.2 sha256:ab".to_owned())]));
+        std::fs::write(&file, "{").unwrap();
+        assert!(packages(&file).is_empty());
+    }
+}
