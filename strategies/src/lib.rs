@@ -1,1 +1,134 @@
-//! (being written)
+//! The ways to hand an image over: one file a strategy, behind one trait.
+//!
+//! A strategy sees a [`Job`]: an engine, the sources, an empty folder, and the address and token of a service. It never
+//! sees the service itself, nor the other side: what the sides tell each other goes through the [`Ticket`].
+//!
+//! To add one: write its file, add it to [`ALL`]. `CONTRIBUTING.md` walks through it.
+
+use std::path::PathBuf;
+
+use handoff_model::{Conditions, Failure, StrategyError, StrategyFacts, StrategySpec, Ticket};
+
+pub mod buildx;
+pub mod clients;
+pub mod job;
+pub mod pipe;
+pub mod recorder;
+pub mod trace;
+
+mod artifact;
+mod cache_tar;
+mod gha_cache;
+mod local_cache;
+mod rebuild;
+mod tar;
+mod zstd_stream;
+
+pub use job::{Job, ServiceAccess, Tools};
+pub use recorder::Recorder;
+
+/// What one side of a strategy returns: the failure names the span in which it broke.
+pub type StepResult<T> = Result<T, Failure>;
+
+/// What a producer leaves when its clock stops.
+#[derive(Debug)]
+pub struct Handed {
+    /// What consumers are told.
+    pub ticket: Ticket,
+    /// Where the image that was built can be looked at, off the clock.
+    pub built: Built,
+}
+
+/// Where the image that was built can be looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Built {
+    /// In this docker tar.
+    Tar(PathBuf),
+    /// In the job's engine, as `job.image`.
+    Engine,
+    /// Only in the builder's cache: the harness loads it from there, off the clock.
+    BuilderCache,
+}
+
+/// One way to hand an image over.
+pub trait Strategy: Sync {
+    /// What is true of it whatever it measures.
+    fn facts(&self) -> &'static StrategyFacts;
+
+    /// Why it cannot run under these conditions, if so: found out when planning, not when running.
+    fn refuses(&self, conditions: &Conditions) -> Option<String> {
+        let _ = conditions;
+        None
+    }
+
+    /// The producer: from "engine ready, sources there, nothing built" to "a consumer could start".
+    fn produce(&self, job: &Job) -> StepResult<Handed>;
+
+    /// A consumer: until the engine has the image `job.image`. The first container is started by the harness.
+    fn consume(&self, job: &Job, ticket: &Ticket) -> StepResult<()>;
+}
+
+/// Every strategy, in the order of the comparison table; the baseline last.
+pub const ALL: &[&dyn Strategy] = &[
+    &artifact::Artifact,
+    &cache_tar::CacheTar,
+    &gha_cache::GhaCache,
+    &local_cache::LocalCache,
+    &zstd_stream::ZstdStream,
+    &rebuild::Rebuild,
+];
+
+/// The names of all strategies.
+pub fn names() -> Vec<&'static str> {
+    ALL.iter().map(|s| s.facts().name).collect()
+}
+
+/// The strategy of a spec, with its options checked.
+pub fn find(spec: &StrategySpec) -> Result<&'static dyn Strategy, StrategyError> {
+    let found = ALL.iter().find(|s| s.facts().name == spec.name).ok_or_else(|| StrategyError::UnknownName {
+        given: spec.name.clone(),
+        hint: handoff_model::nearest::hint(&spec.name, &names()),
+    })?;
+    found.facts().check(spec)?;
+    Ok(*found)
+}
+
+/// Reads `--strategies`: `all`, or names with options.
+pub fn parse_list(text: &str) -> Result<Vec<StrategySpec>, StrategyError> {
+    if text.trim() == "all" {
+        return Ok(names().into_iter().map(StrategySpec::plain).collect());
+    }
+    let specs = StrategySpec::parse_list(text)?;
+    for spec in &specs {
+        find(spec)?;
+    }
+    Ok(specs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_means_the_five_and_the_baseline() {
+        let all: Vec<String> = parse_list("all").unwrap().iter().map(ToString::to_string).collect();
+        assert_eq!(all, ["artifact", "cache-tar", "gha-cache", "local-cache", "zstd-stream", "rebuild"]);
+    }
+
+    #[test]
+    fn a_slip_names_the_nearest() {
+        let error = parse_list("artifact,zstd-steam").unwrap_err().to_string();
+        assert!(error.contains("did you mean `zstd-stream`"), "{error}");
+    }
+
+    #[test]
+    fn defaults_are_values_that_their_options_take() {
+        for strategy in ALL {
+            let facts = strategy.facts();
+            for option in facts.options {
+                let spec = format!("{}:{}={}", facts.name, option.name, option.default).parse().unwrap();
+                facts.check(&spec).unwrap();
+            }
+        }
+    }
+}

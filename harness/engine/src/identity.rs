@@ -5,7 +5,7 @@ use std::path::Path;
 use handoff_model::{ImageIdentity, ImageStore};
 use serde_json::Value;
 
-use crate::tarball::{TarMetadata, diff_ids};
+use crate::tarball::TarMetadata;
 use crate::{Engine, EngineError};
 
 impl Engine {

@@ -26,6 +26,6 @@ pub use outcome::{Failure, Outcome};
 pub use plan::{Cell, Plan, PlanRequest, Trial};
 pub use size::ByteSize;
 pub use span::{Side, Span, SpanKind};
-pub use strategy::{OptionSpec, StrategyFacts, StrategySpec};
+pub use strategy::{OptionKind, OptionSpec, Storage, StrategyError, StrategyFacts, StrategySpec};
 pub use ticket::Ticket;
 pub use usage::SideUsage;

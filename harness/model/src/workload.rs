@@ -127,7 +127,10 @@ impl Workload {
         }
         for (i, band) in self.files.sizes.iter().enumerate() {
             if !(1..=1_000_000).contains(&band.weight) {
-                return fail(&format!("files.sizes[{i}].weight"), format!("is {}: it goes from 1 to 1000000", band.weight));
+                return fail(
+                    &format!("files.sizes[{i}].weight"),
+                    format!("is {}: it goes from 1 to 1000000", band.weight),
+                );
             }
             if band.min_bytes == 0 || band.min_bytes > band.max_bytes || band.max_bytes > MAX_FILE_BYTES {
                 return fail(

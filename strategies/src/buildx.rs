@@ -1,0 +1,123 @@
+//! One build by buildx, with its trace as spans.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+
+use handoff_model::{Builder, Conditions, Failure, ImageStore, SpanKind};
+
+use crate::trace::Trace;
+use crate::{Job, StepResult};
+
+/// The engine's own builder exports a cache only where the containerd store keeps the blobs that a cache is made of.
+pub fn refuses_cache_export(conditions: &Conditions) -> Option<String> {
+    let refused = conditions.builder == Builder::Docker && conditions.image_store == ImageStore::Overlay2;
+    refused.then(|| {
+        "the `docker` builder cannot export a cache with the overlay2 store: use --image-store containerd".to_owned()
+    })
+}
+
+/// What becomes of the result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output<'a> {
+    /// Into the job's engine.
+    Load,
+    /// Into a docker tar at this path.
+    Tar(&'a Path),
+    /// Nowhere: only the cache is of interest.
+    CacheOnly,
+}
+
+/// A build to run.
+#[derive(Debug, Clone, Copy)]
+pub struct Build<'a> {
+    /// Name of the step, for log and spans.
+    pub step: &'a str,
+    /// What becomes of the result.
+    pub output: Output<'a>,
+    /// Value of `--cache-to`.
+    pub cache_to: Option<&'a str>,
+    /// Value of `--cache-from`.
+    pub cache_from: Option<&'a str>,
+}
+
+impl<'a> Build<'a> {
+    /// A build without caches.
+    pub fn plain(step: &'a str, output: Output<'a>) -> Self {
+        Self { step, output, cache_to: None, cache_from: None }
+    }
+
+    /// Runs the build in the job's engine.
+    pub fn run(&self, job: &Job) -> StepResult<Trace> {
+        let failure = |e: &dyn std::fmt::Display| Failure::new(SpanKind::Build.as_str(), format!("{}: {e}", self.step));
+        let log = job.logs.join(format!("{}.rawjson", self.step));
+        let file = fs::File::create(&log).map_err(|e| failure(&format!("create {}: {e}", log.display())))?;
+        let mut command = job.engine.docker(self.args(job)?).stdin_null().stdout_null().stderr_file(file);
+        if self.cache_to.or(self.cache_from).is_some_and(|c| c.starts_with("type=gha")) {
+            // The client reads these, as in an action, and hands them to the builder.
+            for (name, value) in &job.service.env {
+                command = command.env(name, value);
+            }
+        }
+        let start = job.recorder.now_ns();
+        let result = command.unchecked().run();
+        job.recorder.record(
+            SpanKind::Command,
+            &format!("buildx build ({})", self.step),
+            start,
+            job.recorder.now_ns(),
+            None,
+        );
+        let status = result.map_err(|e| failure(&e))?.status;
+        let text = fs::read_to_string(&log).map_err(|e| failure(&format!("read {}: {e}", log.display())))?;
+        let trace = Trace::parse(&text);
+        trace.record(job.recorder);
+        if !status.success() {
+            let plain = || {
+                text.lines()
+                    .rfind(|l| !l.starts_with('{') && !l.trim().is_empty())
+                    .unwrap_or("no reason given")
+                    .to_owned()
+            };
+            return Err(failure(&trace.error.clone().unwrap_or_else(plain)));
+        }
+        Ok(trace)
+    }
+
+    /// Runs the build and demands that every step came from the cache.
+    pub fn run_cached(&self, job: &Job) -> StepResult<()> {
+        let trace = self.run(job)?;
+        match trace.executed.first() {
+            Some(step) => Err(Failure::new(SpanKind::Build.as_str(), format!("cache missed: {step}"))),
+            None if trace.cached.is_empty() => {
+                Err(Failure::new(SpanKind::Build.as_str(), "cache missed: the trace names no step"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn args(&self, job: &Job) -> StepResult<Vec<OsString>> {
+        let mut args: Vec<OsString> =
+            ["buildx", "build", "--progress=rawjson", "--tag", job.image].iter().map(Into::into).collect();
+        match self.output {
+            Output::Load => args.push("--load".into()),
+            Output::CacheOnly => args.push("--output=type=cacheonly".into()),
+            Output::Tar(path) => {
+                let mut value = OsString::from("--output=type=docker,dest=");
+                value.push(path);
+                args.push(value);
+                if let Some(dir) = path.parent() {
+                    fs::create_dir_all(dir)
+                        .map_err(|e| Failure::new("build", format!("create {}: {e}", dir.display())))?;
+                }
+            }
+        }
+        for (flag, value) in [("--cache-to", self.cache_to), ("--cache-from", self.cache_from)] {
+            if let Some(value) = value {
+                args.push(format!("{flag}={value}").into());
+            }
+        }
+        args.push(job.sources.into());
+        Ok(args)
+    }
+}

@@ -1,0 +1,106 @@
+//! GitHub's npm clients, driven by the programs in `strategies/clients/`, and the report that each writes.
+
+use std::ffi::OsString;
+use std::fs;
+
+use handoff_model::{Failure, SpanKind};
+use serde::Deserialize;
+
+use crate::job::tail;
+use crate::{Job, StepResult};
+
+/// What a client's driver, or our own streaming client, wrote of its call.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct ClientReport {
+    /// The client.
+    #[serde(default)]
+    pub client: ClientName,
+    /// Spans on the machine's monotonic clock.
+    #[serde(default)]
+    pub spans: Vec<ClientSpan>,
+    /// Bytes that travelled.
+    #[serde(default)]
+    pub bytes: Option<u64>,
+    /// Why it failed.
+    #[serde(default)]
+    pub error: Option<String>,
+}
+
+/// A client's name and version.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct ClientName {
+    /// Package or program.
+    pub name: String,
+    /// Version.
+    pub version: String,
+}
+
+impl std::fmt::Display for ClientName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.name, self.version)
+    }
+}
+
+/// A span as a client reports it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ClientSpan {
+    /// The span's kind by name; `start` is the program's own start.
+    pub name: String,
+    /// What exactly.
+    #[serde(default)]
+    pub detail: String,
+    /// Start on the monotonic clock.
+    pub start_ns: u64,
+    /// End on the monotonic clock.
+    pub end_ns: u64,
+    /// Bytes moved.
+    #[serde(default)]
+    pub bytes: Option<u64>,
+}
+
+/// Runs `node strategies/clients/PROGRAM ARGS --report FILE` with a runner's environment.
+pub fn node(job: &Job, program: &str, args: &[&str], kind: SpanKind) -> StepResult<ClientReport> {
+    let report =
+        job.logs.join(format!("{}-{}.json", program.trim_end_matches(".mjs"), args.first().unwrap_or(&"call")));
+    let mut line: Vec<OsString> = vec![job.tools.clients.join(program).into()];
+    line.extend(args.iter().map(Into::into));
+    line.extend(["--report".into(), report.clone().into()]);
+    let temp = job.scratch.join("runner-temp");
+    fs::create_dir_all(&temp).map_err(|e| Failure::new(kind.as_str(), format!("create {}: {e}", temp.display())))?;
+    let preload = format!("--require={}", job.tools.clients.join("loopback.cjs").display());
+    let mut command = job.program(&job.tools.node, line).env("NODE_OPTIONS", preload);
+    command = command.env("RUNNER_TEMP", &temp).env("GITHUB_WORKSPACE", job.scratch);
+    for (name, value) in &job.service.env {
+        command = command.env(name, value);
+    }
+    let step = format!("{program} {}", args.first().unwrap_or(&""));
+    let mut log = job.log(&step.replace(' ', "-"))?;
+    let handle = |e: std::io::Error| Failure::new(kind.as_str(), format!("{step}: {e}"));
+    let (out, err) = (log.try_clone().map_err(handle)?, log.try_clone().map_err(handle)?);
+    let start = job.recorder.now_ns();
+    let result = command.stdin_null().stdout_file(out).stderr_file(err).unchecked().run();
+    job.recorder.record(SpanKind::Command, &step, start, job.recorder.now_ns(), None);
+    let status = result.map_err(handle)?.status;
+    let told = read_report(job, &report);
+    if status.success() {
+        return told.map_err(|e| Failure::new(kind.as_str(), format!("{step} wrote no report: {e}")));
+    }
+    let reason = told.ok().and_then(|r| r.error).unwrap_or_else(|| tail(&mut log));
+    Err(Failure::new(kind.as_str(), format!("{step}: {reason}")))
+}
+
+/// Reads a report and puts its spans on the side's clock.
+pub fn read_report(job: &Job, path: &std::path::Path) -> Result<ClientReport, String> {
+    let bytes = fs::read(path).map_err(|e| format!("read {}: {e}", path.display()))?;
+    let report: ClientReport = serde_json::from_slice(&bytes).map_err(|e| format!("{}: {e}", path.display()))?;
+    for span in &report.spans {
+        // The program's own start and its whole call are inside the command's span already.
+        let Ok(kind) = span.name.parse::<SpanKind>() else { continue };
+        if kind == SpanKind::Command {
+            continue;
+        }
+        let at = |ns| job.recorder.from_monotonic(ns);
+        job.recorder.record(kind, &span.detail, at(span.start_ns), at(span.end_ns), span.bytes);
+    }
+    Ok(report)
+}

@@ -1,0 +1,107 @@
+//! What a strategy may see of the job it runs in.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use handoff_engine::Engine;
+use handoff_model::{Conditions, Failure, SpanKind, StrategyFacts, StrategySpec};
+
+use crate::{Recorder, StepResult};
+
+/// Where the service is, and the job's token.
+#[derive(Debug, Clone)]
+pub struct ServiceAccess {
+    /// The variables that a runner gives to actions: addresses and the token.
+    pub env: BTreeMap<String, String>,
+}
+
+/// Programs beside the engine that strategies run.
+#[derive(Debug, Clone)]
+pub struct Tools {
+    /// Node.
+    pub node: PathBuf,
+    /// The folder with the npm clients and their drivers.
+    pub clients: PathBuf,
+    /// The `handoff` binary itself: its streaming client runs as a process of its own.
+    pub handoff: PathBuf,
+}
+
+/// One side of one trial.
+#[derive(Debug)]
+pub struct Job<'a> {
+    /// The job's own engine.
+    pub engine: &'a Engine,
+    /// The clock and the spans.
+    pub recorder: &'a Recorder,
+    /// The service's address and token.
+    pub service: &'a ServiceAccess,
+    /// Programs.
+    pub tools: &'a Tools,
+    /// Name of this image, unique to the trial: keys, scopes and artifact names are made from it.
+    pub name: &'a str,
+    /// Reference under which the engine shall know the image.
+    pub image: &'a str,
+    /// The sources: a build context with a Dockerfile.
+    pub sources: &'a Path,
+    /// An empty folder, gone when the job ends. At the same place on both sides, as a runner's workspace is.
+    pub scratch: &'a Path,
+    /// Folder of the trial's logs.
+    pub logs: &'a Path,
+    /// The strategy's options.
+    pub spec: &'a StrategySpec,
+    /// The conditions.
+    pub conditions: &'a Conditions,
+}
+
+impl Job<'_> {
+    /// An option's value, or its default.
+    pub fn option(&self, facts: &StrategyFacts, name: &str) -> String {
+        let default = facts.options.iter().find(|o| o.name == name).map(|o| o.default);
+        self.spec.options.get(name).map_or_else(|| default.unwrap_or_default().to_owned(), Clone::clone)
+    }
+
+    /// The log file of a step.
+    pub fn log(&self, step: &str) -> StepResult<File> {
+        let path = self.logs.join(format!("{step}.log"));
+        let file = OpenOptions::new().create(true).append(true).read(true).open(&path);
+        file.map_err(|e| Failure::new(step, format!("open {}: {e}", path.display())))
+    }
+
+    /// A program of the host (not of the engine) with the job's environment and nothing else.
+    pub fn program<I, S>(&self, program: &Path, args: I) -> duct::Expression
+    where
+        I: IntoIterator<Item = S>,
+        S: Into<OsString>,
+    {
+        duct::cmd(program, args).full_env(self.engine.env()).dir(self.scratch)
+    }
+
+    /// Runs a command to its end as a span. Its output goes to the step's log; a failure quotes the log's end.
+    pub fn run(&self, kind: SpanKind, step: &str, command: &duct::Expression) -> StepResult<()> {
+        let mut log = self.log(step)?;
+        let out = log.try_clone().map_err(|e| Failure::new(kind.as_str(), e))?;
+        let err = log.try_clone().map_err(|e| Failure::new(kind.as_str(), e))?;
+        let start = self.recorder.now_ns();
+        let result = command.stdin_null().stdout_file(out).stderr_file(err).unchecked().run();
+        self.recorder.record(kind, step, start, self.recorder.now_ns(), None);
+        let status = result.map_err(|e| Failure::new(kind.as_str(), format!("{step}: {e}")))?.status;
+        if status.success() {
+            return Ok(());
+        }
+        Err(Failure::new(kind.as_str(), format!("{step} ended with {status}: {}", tail(&mut log))))
+    }
+}
+
+/// The last lines of a log, for an error message.
+pub fn tail(log: &mut File) -> String {
+    let len = log.seek(SeekFrom::End(0)).unwrap_or(0);
+    let mut text = Vec::new();
+    let _ = log.seek(SeekFrom::Start(len.saturating_sub(2_000)));
+    let _ = log.read_to_end(&mut text);
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<&str> = text.lines().filter(|l| !l.trim().is_empty()).collect();
+    lines[lines.len().saturating_sub(4)..].join(" | ")
+}

@@ -1,0 +1,119 @@
+//! A pipe of programs, each with a span of its own: they overlap, and the spans show it.
+
+use std::io::pipe;
+use std::sync::Arc;
+use std::thread;
+
+use duct::{Expression, Handle};
+use handoff_model::{Failure, SpanKind};
+
+use crate::job::tail;
+use crate::{Job, StepResult};
+
+/// One program of a pipe.
+#[derive(Debug)]
+pub struct Stage {
+    /// What it does.
+    pub kind: SpanKind,
+    /// Name of its log and its span.
+    pub step: &'static str,
+    /// The command, without its standard streams.
+    pub command: Expression,
+}
+
+impl Stage {
+    /// A program of a pipe.
+    pub fn new(kind: SpanKind, step: &'static str, command: Expression) -> Self {
+        Self { kind, step, command }
+    }
+}
+
+/// A pipe that runs.
+#[derive(Debug)]
+pub struct Running {
+    stages: Vec<(SpanKind, &'static str, Arc<Handle>)>,
+    start_ns: u64,
+}
+
+/// Starts all stages, each one's output being the next one's input.
+pub fn start(job: &Job, stages: Vec<Stage>) -> StepResult<Running> {
+    let mut running = Running { stages: Vec::new(), start_ns: job.recorder.now_ns() };
+    let mut input = None;
+    let last = stages.len().saturating_sub(1);
+    for (i, stage) in stages.into_iter().enumerate() {
+        let failure = |e: std::io::Error| Failure::new(stage.kind.as_str(), format!("{}: {e}", stage.step));
+        let log = job.log(stage.step)?;
+        let mut command = stage.command.unchecked().stderr_file(log.try_clone().map_err(failure)?);
+        command = match input.take() {
+            Some(reader) => command.stdin_file::<std::io::PipeReader>(reader),
+            None => command.stdin_null(),
+        };
+        command = if i == last {
+            command.stdout_file(log)
+        } else {
+            let (reader, writer) = pipe().map_err(failure)?;
+            input = Some(reader);
+            command.stdout_file(writer)
+        };
+        match command.start() {
+            Ok(handle) => running.stages.push((stage.kind, stage.step, Arc::new(handle))),
+            Err(e) => {
+                running.kill();
+                return Err(failure(e));
+            }
+        }
+    }
+    Ok(running)
+}
+
+impl Running {
+    fn kill(&self) {
+        for (_, _, handle) in &self.stages {
+            let _ = handle.kill();
+        }
+    }
+
+    /// Waits for the first `count` stages and then for the rest, calling `between` when the first ones have all
+    /// succeeded. A stage that fails ends the others; the first failure, in the order of the pipe, is told.
+    pub fn finish(self, job: &Job, count: usize, between: impl FnOnce() -> StepResult<()>) -> StepResult<()> {
+        let waits: Vec<_> = self
+            .stages
+            .iter()
+            .map(|(_, _, handle)| {
+                let handle = Arc::clone(handle);
+                thread::spawn(move || {
+                    let result = handle.wait().map(|output| output.status).map_err(|e| e.to_string());
+                    (result, crate::recorder::monotonic_ns())
+                })
+            })
+            .collect();
+        let mut failed = None;
+        let mut between = Some(between);
+        for (i, wait) in waits.into_iter().enumerate() {
+            if i == count
+                && failed.is_none()
+                && let Some(between) = between.take()
+                && let Err(failure) = between()
+            {
+                failed = Some(failure);
+                self.kill();
+            }
+            let (kind, step, _) = &self.stages[i];
+            let (result, end) = wait.join().unwrap_or_else(|_| (Err("its watcher broke".to_owned()), 0));
+            job.recorder.record(*kind, step, self.start_ns, job.recorder.from_monotonic(end), None);
+            let reason = match result {
+                Ok(status) if status.success() => continue,
+                Ok(status) => format!(
+                    "{step} ended with {status}: {}",
+                    job.log(step).map(|mut l| tail(&mut l)).unwrap_or_default()
+                ),
+                Err(error) => format!("{step}: {error}"),
+            };
+            if failed.is_none() {
+                failed = Some(Failure::new(kind.as_str(), reason));
+                self.kill();
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+}

@@ -1,0 +1,107 @@
+//! `zstd-stream`: `docker save`, compressed by zstd, streamed into an artifact; never a file on either side.
+//!
+//! The connection plan (block size, blocks in flight) is that of the client that the spike names; the client is ours and
+//! the row says so. Three programs run in a pipe, as they would in a workflow's step.
+
+use std::fs;
+use std::io::Write;
+
+use handoff_model::{Failure, OptionKind, OptionSpec, SpanKind, Storage, StrategyFacts, Ticket};
+
+use crate::buildx::{Build, Output};
+use crate::clients::{ClientReport, read_report};
+use crate::pipe::{self, Stage};
+use crate::recorder::{CLIENT, SOURCE};
+use crate::{Built, Handed, Job, StepResult, Strategy};
+
+/// The strategy.
+pub struct ZstdStream;
+
+const FACTS: StrategyFacts = StrategyFacts {
+    name: "zstd-stream",
+    summary: "docker save | zstd | streamed into an artifact; streamed out into zstd -d | docker load",
+    storage: Storage::Artifact,
+    moves_image: true,
+    has_producer: true,
+    options: &[
+        OptionSpec { name: "level", kind: OptionKind::Number(1, 19), default: "3", help: "zstd level" },
+        OptionSpec {
+            name: "threads",
+            kind: OptionKind::Number(0, 64),
+            default: "0",
+            help: "zstd threads (0: one a core)",
+        },
+    ],
+};
+
+impl Strategy for ZstdStream {
+    fn facts(&self) -> &'static StrategyFacts {
+        &FACTS
+    }
+
+    fn produce(&self, job: &Job) -> StepResult<Handed> {
+        Build::plain("build", Output::Load).run(job)?;
+        job.recorder.fact(SOURCE, "save");
+        let gate = job.scratch.join("commit-gate");
+        let fail = |e: &dyn std::fmt::Display| Failure::new(SpanKind::Upload.as_str(), format!("commit gate: {e}"));
+        rustix::fs::mkfifoat(rustix::fs::CWD, &gate, rustix::fs::Mode::RWXU).map_err(|e| fail(&e))?;
+        let report = job.logs.join("stream-upload.json");
+        let zstd = job.program(
+            "zstd".as_ref(),
+            [
+                format!("-{}", job.option(&FACTS, "level")),
+                format!("-T{}", job.option(&FACTS, "threads")),
+                "--quiet".to_owned(),
+                "--stdout".to_owned(),
+            ],
+        );
+        let upload = stream(job, "upload", &report)?.env("HANDOFF_COMMIT_GATE", &gate);
+        let running = pipe::start(
+            job,
+            vec![
+                Stage::new(SpanKind::Save, "docker-save", job.engine.docker(["save", job.image])),
+                Stage::new(SpanKind::Compress, "zstd", zstd),
+                Stage::new(SpanKind::Command, "handoff-stream-upload", upload),
+            ],
+        )?;
+        // Only when both programs before it ended well may the uploader commit: a cut stream is no artifact.
+        running.finish(job, 2, || {
+            let mut file = fs::OpenOptions::new().write(true).open(&gate).map_err(|e| fail(&e))?;
+            file.write_all(b"commit\n").map_err(|e| fail(&e))
+        })?;
+        let told = read_report(job, &report).map_err(|e| Failure::new(SpanKind::Upload.as_str(), e))?;
+        job.recorder.fact(CLIENT, client(&told));
+        Ok(Handed { ticket: Ticket::default().with("artifact", job.name), built: Built::Engine })
+    }
+
+    fn consume(&self, job: &Job, ticket: &Ticket) -> StepResult<()> {
+        ticket.get("artifact").map_err(|e| Failure::new(SpanKind::Resolve.as_str(), e))?;
+        let report = job.logs.join("stream-download.json");
+        let running = pipe::start(
+            job,
+            vec![
+                Stage::new(SpanKind::Command, "handoff-stream-download", stream(job, "download", &report)?),
+                Stage::new(SpanKind::Decompress, "zstd-d", job.program("zstd".as_ref(), ["-d", "--quiet", "--stdout"])),
+                Stage::new(SpanKind::Load, "docker-load", job.engine.docker(["load"])),
+            ],
+        )?;
+        running.finish(job, 3, || Ok(()))?;
+        read_report(job, &report).map(|_| ()).map_err(|e| Failure::new(SpanKind::Download.as_str(), e))
+    }
+}
+
+fn client(report: &ClientReport) -> String {
+    if report.client.name.is_empty() { "handoff".to_owned() } else { report.client.to_string() }
+}
+
+/// Our streaming client, as a process of its own, with the variables that an action gets.
+fn stream(job: &Job, verb: &str, report: &std::path::Path) -> StepResult<duct::Expression> {
+    let report = report
+        .to_str()
+        .ok_or_else(|| Failure::new(SpanKind::Command.as_str(), "the log folder's name is not UTF-8"))?;
+    let mut command = job.program(&job.tools.handoff, ["stream", verb, job.name, "--report", report]);
+    for (name, value) in &job.service.env {
+        command = command.env(name, value);
+    }
+    Ok(command)
+}
