@@ -1,0 +1,152 @@
+//! The blob store behind signed addresses: blocks up, a list that puts them in order, ranges down.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
+
+use crate::artifacts::USER_AGENT;
+use crate::error::Error;
+use crate::http::{Exchange, Http};
+use crate::retry::{Patience, RetryPolicy, random_u64};
+use crate::wire::explain;
+
+/// The most blocks that a blob may have.
+pub const MAX_BLOCKS: u32 = 50_000;
+/// A block that is not taken in this time is sent again.
+const BLOCK: Duration = Duration::from_mins(5);
+/// The protocol's version that we follow.
+const API_VERSION: &str = "2024-11-04";
+
+/// A blob being written, block by block.
+#[derive(Debug)]
+pub(crate) struct NewBlob {
+    pub(crate) url: String,
+    pub(crate) retry: RetryPolicy,
+    nonce: u64,
+}
+
+impl NewBlob {
+    pub(crate) fn new(url: String, retry: RetryPolicy) -> Self {
+        Self { url, retry, nonce: random_u64() }
+    }
+
+    /// Sends one block, again if need be.
+    pub(crate) async fn put_block(&self, http: &Http, index: u32, bytes: Bytes) -> Result<(), Error> {
+        let url = with_query(&self.url, &format!("comp=block&blockid={}", block_id(self.nonce, index)));
+        let mut patience = Patience::new(self.retry, &http.counters);
+        loop {
+            match put(http, "Put Block", &url, None, bytes.clone()).await {
+                Ok(()) => return Ok(()),
+                Err(failure) => patience.after(failure).await?,
+            }
+        }
+    }
+
+    /// Makes the first `blocks` blocks the blob's content, in order.
+    pub(crate) async fn commit(&self, http: &Http, blocks: u32, mime: &str) -> Result<(), Error> {
+        let url = with_query(&self.url, "comp=blocklist");
+        let list = Bytes::from(block_list(self.nonce, blocks));
+        let mut patience = Patience::new(self.retry, &http.counters);
+        loop {
+            match put(http, "Put Block List", &url, Some(mime), list.clone()).await {
+                Ok(()) => return Ok(()),
+                Err(failure) => patience.after(failure).await?,
+            }
+        }
+    }
+}
+
+async fn put(http: &Http, what: &'static str, url: &str, mime: Option<&str>, body: Bytes) -> Result<(), Error> {
+    let mut request = Request::put(url).header("x-ms-version", API_VERSION).header("user-agent", USER_AGENT);
+    request = match mime {
+        Some(mime) => request.header("content-type", "application/xml").header("x-ms-blob-content-type", mime),
+        None => request.header("content-type", "application/octet-stream"),
+    };
+    let request = request.body(Full::new(body)).map_err(|e| bad_url(url, &e))?;
+    let exchange = http.send(request, BLOCK).await?;
+    match exchange.status() {
+        201 => exchange.body().await.map(drop),
+        // Success of another kind than documented is no proof that the bytes are there.
+        200..=299 => Err(Error::Answer { what, why: format!("status {} where 201 is due", exchange.status()) }),
+        _ => Err(exchange.refused(what, explain).await),
+    }
+}
+
+/// Asks for a blob, or for its bytes from `range.0` up to but not `range.1`, of the version `etag` if one is known.
+pub(crate) async fn get<'a>(
+    http: &'a Http,
+    url: &str,
+    range: Option<(u64, u64)>,
+    etag: Option<&str>,
+) -> Result<Exchange<'a>, Error> {
+    let mut request = Request::get(url).header("x-ms-version", API_VERSION).header("user-agent", USER_AGENT);
+    if let Some((from, to)) = range {
+        request = request.header("range", format!("bytes={from}-{}", to - 1));
+    }
+    if let Some(etag) = etag {
+        request = request.header("if-match", etag);
+    }
+    let request = request.body(Full::default()).map_err(|e| bad_url(url, &e))?;
+    http.send(request, BLOCK).await
+}
+
+fn bad_url(url: &str, why: &http::Error) -> Error {
+    Error::BadUrl { url: crate::error::scrub(url), why: why.to_string() }
+}
+
+fn with_query(url: &str, more: &str) -> String {
+    let separator = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{separator}{more}")
+}
+
+/// All ids of a blob have one length, as the store demands. 24 characters of plain ASCII have a base64 form without
+/// `+`, `/` and `=`, so that it needs no escaping in a query.
+fn block_id(nonce: u64, index: u32) -> String {
+    STANDARD.encode(format!("{nonce:016x}{index:08}"))
+}
+
+fn block_list(nonce: u64, blocks: u32) -> String {
+    let mut xml = String::with_capacity(64 + blocks as usize * 49);
+    xml.push_str("<?xml version=\"1.0\" encoding=\"utf-8\"?><BlockList>");
+    for index in 0..blocks {
+        xml.push_str("<Latest>");
+        xml.push_str(&block_id(nonce, index));
+        xml.push_str("</Latest>");
+    }
+    xml.push_str("</BlockList>");
+    xml
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn ids_have_one_length_differ_and_need_no_escaping(nonce: u64, a in 0..MAX_BLOCKS, b in 0..MAX_BLOCKS) {
+            let (first, second) = (block_id(nonce, a), block_id(nonce, b));
+            prop_assert_eq!(first.len(), 32);
+            prop_assert!(first.bytes().all(|c| c.is_ascii_alphanumeric()));
+            prop_assert_eq!(first == second, a == b);
+        }
+
+        #[test]
+        fn the_list_names_every_block_once_in_order(nonce: u64, blocks in 0_u32..50) {
+            let xml = block_list(nonce, blocks);
+            let listed: Vec<&str> = xml.split("<Latest>").skip(1).map(|s| s.split('<').next().unwrap()).collect();
+            let expected: Vec<String> = (0..blocks).map(|i| block_id(nonce, i)).collect();
+            prop_assert_eq!(listed, expected);
+        }
+    }
+
+    #[test]
+    fn queries_are_appended() {
+        assert_eq!(with_query("http://h/b?sig=1", "comp=block"), "http://h/b?sig=1&comp=block");
+        assert_eq!(with_query("http://h/b", "comp=block"), "http://h/b?comp=block");
+    }
+}

@@ -1,0 +1,74 @@
+//! SHA-256 on a thread of its own: hashing a block costs as much as sending it, so the two run side by side.
+
+use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::error::Error;
+
+/// A digest under way.
+pub(crate) struct Digester {
+    input: mpsc::Sender<Bytes>,
+    result: oneshot::Receiver<String>,
+}
+
+impl Digester {
+    /// Starts the thread; at most `depth` pieces wait for it.
+    pub(crate) fn start(depth: usize) -> Result<Self, Error> {
+        let (input, mut pieces) = mpsc::channel::<Bytes>(depth);
+        let (answer, result) = oneshot::channel();
+        let work = move || {
+            let mut state = Sha256::new();
+            while let Some(piece) = pieces.blocking_recv() {
+                state.update(&piece);
+            }
+            // Nobody waits for the digest of a transfer that was given up.
+            let _ = answer.send(hex(&state.finalize()));
+        };
+        spawn("sha256", work)?;
+        Ok(Self { input, result })
+    }
+
+    /// Where the bytes go, in order.
+    pub(crate) fn input(&self) -> mpsc::Sender<Bytes> {
+        self.input.clone()
+    }
+
+    /// The digest in hex, once every other sender is dropped.
+    pub(crate) async fn finish(self) -> Result<String, Error> {
+        drop(self.input);
+        self.result
+            .await
+            .map_err(|_| Error::System { what: "hashing", source: std::io::Error::other("its thread ended") })
+    }
+}
+
+/// Starts a named thread that nobody joins.
+pub(crate) fn spawn(name: &'static str, work: impl FnOnce() + Send + 'static) -> Result<(), Error> {
+    match std::thread::Builder::new().name(name.to_owned()).spawn(work) {
+        Ok(_) => Ok(()),
+        Err(source) => Err(Error::System { what: "starting a thread", source }),
+    }
+}
+
+/// Bytes as lower-case hex.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = bytes.iter().flat_map(|b| [b >> 4, b & 15]);
+    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn pieces_hash_like_the_whole() {
+        let digester = Digester::start(2).unwrap();
+        for piece in ["a", "", "bc"] {
+            digester.input().send(Bytes::from_static(piece.as_bytes())).await.unwrap();
+        }
+        let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(digester.finish().await.unwrap(), expected);
+    }
+}

@@ -1,0 +1,182 @@
+//! Where the services are, and whom this job is to them.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use http::Uri;
+
+use crate::error::{Error, scrub};
+
+/// Names under this suffix are where GitHub keeps blobs.
+const BLOB_SUFFIX: &str = ".blob.core.windows.net";
+
+/// The address of the services and the token of the job, as GitHub gives them to actions.
+#[derive(Clone)]
+pub struct ServiceEndpoint {
+    /// `ACTIONS_RESULTS_URL`; only its scheme, host and port are used, as GitHub's clients do.
+    pub results_url: String,
+    /// `ACTIONS_RUNTIME_TOKEN`.
+    pub token: String,
+}
+
+impl std::fmt::Debug for ServiceEndpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The token is a credential: it never reaches a log.
+        f.debug_struct("ServiceEndpoint").field("results_url", &self.results_url).finish_non_exhaustive()
+    }
+}
+
+impl ServiceEndpoint {
+    /// Reads `ACTIONS_RESULTS_URL` and `ACTIONS_RUNTIME_TOKEN`.
+    ///
+    /// # Errors
+    /// [`Error::MissingVariable`] with the names of all that are unset or empty.
+    pub fn from_env() -> Result<Self, Error> {
+        Self::from_variables(|name| std::env::var(name).ok())
+    }
+
+    fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
+        let names = ["ACTIONS_RESULTS_URL", "ACTIONS_RUNTIME_TOKEN"];
+        match names.map(|name| variable(name).filter(|value| !value.is_empty())) {
+            [Some(results_url), Some(token)] => Ok(Self { results_url, token }),
+            values => {
+                let missing: Vec<_> =
+                    names.iter().zip(&values).filter(|(_, value)| value.is_none()).map(|(name, _)| *name).collect();
+                Err(Error::MissingVariable { names: missing.join(", ") })
+            }
+        }
+    }
+}
+
+/// How a host's name becomes an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Resolve {
+    /// A service given by address is a local one: blob names mean the same address, every other host is refused, so
+    /// that no request can go anywhere else by mistake.
+    Pinned(IpAddr),
+    /// The system's resolver.
+    System,
+}
+
+impl Resolve {
+    pub(crate) fn of(service: &Target) -> Self {
+        match service.ip() {
+            Some(ip) => Self::Pinned(ip),
+            None => Self::System,
+        }
+    }
+
+    /// The address to dial as `host:port` for the system or an address of our own.
+    pub(crate) fn address(self, target: &Target) -> Result<Address, Error> {
+        match self {
+            Self::System => Ok(Address::Name(target.host.clone(), target.port)),
+            Self::Pinned(ip) => match target.ip() {
+                Some(literal) if literal == ip => Ok(Address::Ip(ip, target.port)),
+                None if target.host.ends_with(BLOB_SUFFIX) => Ok(Address::Ip(ip, target.port)),
+                _ => Err(Error::BadUrl {
+                    url: target.authority(),
+                    why: format!(
+                        "the service is at {ip}: only that address and *{BLOB_SUFFIX} (mapped to it) are allowed"
+                    ),
+                }),
+            },
+        }
+    }
+}
+
+/// What to dial.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Address {
+    Ip(IpAddr, u16),
+    Name(String, u16),
+}
+
+/// Host and port of an address.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Target {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+}
+
+impl Target {
+    /// Takes it from an absolute address.
+    ///
+    /// TLS is a feature to come: `https` then becomes a second stream type in [`crate::http`]'s `dial`
+    /// (tokio-rustls with the system's roots), chosen by the scheme here. Nothing else knows about it.
+    pub(crate) fn of(uri: &Uri) -> Result<Self, Error> {
+        let bad = |why: &str| Error::BadUrl { url: scrub(&uri.to_string()), why: why.to_owned() };
+        match uri.scheme_str() {
+            Some("http") => {}
+            Some("https") => return Err(bad("this build speaks plain http only")),
+            _ => return Err(bad("it must begin with http://")),
+        }
+        let host = uri.host().ok_or_else(|| bad("it names no host"))?;
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+        Ok(Self { host, port: uri.port_u16().unwrap_or(80) })
+    }
+
+    pub(crate) fn authority(&self) -> String {
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
+    }
+
+    fn ip(&self) -> Option<IpAddr> {
+        match self.host.as_str() {
+            "localhost" => Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+            host => host.parse().ok(),
+        }
+    }
+}
+
+/// Parses an absolute address.
+pub(crate) fn parse(url: &str) -> Result<Uri, Error> {
+    url.parse().map_err(|e: http::uri::InvalidUri| Error::BadUrl { url: scrub(url), why: e.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(url: &str) -> Target {
+        Target::of(&parse(url).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn missing_variables_are_all_named() {
+        let said = |set: &'static str| {
+            ServiceEndpoint::from_variables(move |name| (name == set).then(|| "x".to_owned())).unwrap_err().to_string()
+        };
+        assert!(said("").contains("ACTIONS_RESULTS_URL, ACTIONS_RUNTIME_TOKEN"));
+        assert!(!said("ACTIONS_RESULTS_URL").contains("RESULTS_URL"));
+        assert!(ServiceEndpoint::from_variables(|_| Some(String::new())).is_err(), "empty is as good as unset");
+    }
+
+    #[test]
+    fn the_token_is_not_printed() {
+        let endpoint = ServiceEndpoint { results_url: "http://127.0.0.1/".into(), token: "secret".into() };
+        assert!(!format!("{endpoint:?}").contains("secret"));
+    }
+
+    #[test]
+    fn a_local_service_pins_blob_names_and_refuses_the_rest() {
+        let resolve = Resolve::of(&target("http://localhost:9/x"));
+        let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        assert_eq!(resolve, Resolve::Pinned(local));
+        let blob = resolve.address(&target("http://acct1.blob.core.windows.net:7/c/b?sig=1")).unwrap();
+        assert_eq!(blob, Address::Ip(local, 7));
+        for other in ["http://example.com/", "http://192.0.2.1/", "http://blob.core.windows.net.example.com/"] {
+            assert!(resolve.address(&target(other)).is_err(), "{other}");
+        }
+        assert_eq!(Resolve::of(&target("http://results.example.com/")), Resolve::System);
+    }
+
+    #[test]
+    fn schemes_that_cannot_be_spoken_are_refused_without_showing_the_signature() {
+        let said = Target::of(&parse("https://h/p?sig=secret").unwrap()).unwrap_err().to_string();
+        assert!(said.contains("plain http only") && !said.contains("secret"), "{said}");
+        assert!(Target::of(&parse("/relative").unwrap()).is_err());
+        assert_eq!(target("http://[::1]:8/").authority(), "[::1]:8");
+    }
+}

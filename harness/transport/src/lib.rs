@@ -1,0 +1,45 @@
+//! Our own clients of GitHub's artifact service: blocks up, ranges down, streams in order.
+//!
+//! `zstd-stream` moves an image as a stream that never becomes a file, which no npm client can do; this crate is that
+//! stream's two ends. It shares no logic with the service it talks to or with the npm clients, so that a mistake here
+//! cannot cancel itself out there.
+//!
+//! - [`ArtifactClient`] speaks to the service; [`ServiceEndpoint::from_env`] says where it is.
+//! - [`ArtifactClient::upload_stream`] and [`ArtifactClient::download_stream`] move a stream with bounded memory.
+//! - [`stream`] is both as the ends of a shell pipe, with a report for the journal.
+//!
+//! Plain HTTP only, for now: a service on loopback speaks nothing else. TLS is one more stream type where connections
+//! are dialled (see `endpoint::Target::of`), behind a feature that nothing else would notice.
+
+mod artifacts;
+mod blob;
+mod buffers;
+mod clock;
+mod digest;
+mod download;
+mod endpoint;
+mod error;
+mod gate;
+mod http;
+mod in_order;
+mod retry;
+mod sink;
+mod spans;
+pub mod stream;
+mod token;
+mod upload;
+mod wire;
+
+pub use artifacts::{Artifact, ArtifactClient, ArtifactTarget};
+pub use blob::MAX_BLOCKS;
+pub use buffers::{Block, BufferPool};
+pub use clock::monotonic_ns;
+pub use download::{DownloadOutcome, DownloadPlan};
+pub use endpoint::ServiceEndpoint;
+pub use error::Error;
+pub use gate::{COMMIT, Gate};
+pub use in_order::{InOrder, Unexpected};
+pub use retry::{Counters, RetryPolicy};
+pub use spans::TransferSpan;
+pub use token::BackendIds;
+pub use upload::{UploadOutcome, UploadPlan};

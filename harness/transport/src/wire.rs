@@ -1,0 +1,166 @@
+//! The JSON of the artifact service. Numbers of 64 bits travel as strings; readers accept both, and both spellings of
+//! names, as GitHub's own client does.
+
+use serde::de::{Deserializer, Error as _};
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::artifacts::Artifact;
+
+/// Every request: absent fields are not sent.
+#[derive(Debug, Serialize)]
+pub(crate) struct Request<'a> {
+    workflow_run_backend_id: &'a str,
+    workflow_job_run_backend_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) version: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) mime_type: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) size: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) hash: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) name_filter: Option<&'a str>,
+}
+
+impl<'a> Request<'a> {
+    pub(crate) fn new(run: &'a str, job: &'a str, name: &'a str) -> Self {
+        Self {
+            workflow_run_backend_id: run,
+            workflow_job_run_backend_id: job,
+            name: Some(name),
+            version: None,
+            mime_type: None,
+            size: None,
+            hash: None,
+            name_filter: None,
+        }
+    }
+
+    /// About an artifact as listed: in the name of the job that made it.
+    pub(crate) fn of(artifact: &'a Artifact) -> Self {
+        Self::new(&artifact.workflow_run_backend_id, &artifact.workflow_job_run_backend_id, &artifact.name)
+    }
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct CreateAnswer {
+    #[serde(default)]
+    pub(crate) ok: bool,
+    #[serde(default, alias = "signedUploadUrl")]
+    pub(crate) signed_upload_url: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct OkAnswer {
+    #[serde(default)]
+    pub(crate) ok: bool,
+    #[serde(default, alias = "artifactId", deserialize_with = "Int::optional")]
+    pub(crate) artifact_id: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct UrlAnswer {
+    #[serde(default, alias = "signedUrl")]
+    pub(crate) signed_url: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct ListAnswer<T> {
+    #[serde(default = "Vec::new")]
+    pub(crate) artifacts: Vec<T>,
+}
+
+/// A 64-bit number: written as a string, read from a string or a number.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Int {
+    Number(u64),
+    Text(String),
+}
+
+impl Int {
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+    pub(crate) fn serialize<S: Serializer>(value: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(value)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+        match <Self as Deserialize>::deserialize(deserializer)? {
+            Self::Number(number) => Ok(number),
+            Self::Text(text) => text.parse().map_err(D::Error::custom),
+        }
+    }
+
+    fn optional<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+        Self::deserialize(deserializer).map(Some)
+    }
+}
+
+/// Code and message of an error body: JSON of the service, XML of the blob store, or nothing usable.
+pub(crate) fn explain(body: &[u8]) -> (String, String) {
+    #[derive(Deserialize)]
+    struct Failure {
+        #[serde(default)]
+        code: String,
+        #[serde(default)]
+        msg: String,
+    }
+    if let Ok(failure) = serde_json::from_slice::<Failure>(body) {
+        return (failure.code, failure.msg);
+    }
+    let text = String::from_utf8_lossy(&body[..body.len().min(4096)]);
+    let element = |name: &str| {
+        let (_, rest) = text.split_once(&format!("<{name}>"))?;
+        rest.split_once(&format!("</{name}>")).map(|(inner, _)| inner.lines().next().unwrap_or_default().to_owned())
+    };
+    (element("Code").unwrap_or_default(), element("Message").unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn artifacts_are_read_from_both_kinds_of_numbers() {
+        let json = |id: &str| {
+            format!(
+                r#"{{"workflow_run_backend_id":"r","workflow_job_run_backend_id":"j","database_id":{id},"name":"n","size":"7","new":1}}"#
+            )
+        };
+        for id in ["100", "\"100\""] {
+            let artifact: Artifact = serde_json::from_str(&json(id)).unwrap();
+            assert_eq!((artifact.database_id, artifact.size, artifact.digest), (100, 7, None));
+        }
+        assert!(serde_json::from_str::<Artifact>(&json("\"x\"")).is_err());
+    }
+
+    #[test]
+    fn requests_leave_out_what_is_not_set_and_write_large_numbers_as_text() {
+        let mut request = Request::new("r", "j", "n");
+        request.size = Some(u64::MAX.to_string());
+        let json = serde_json::to_string(&request).unwrap();
+        assert_eq!(
+            json,
+            r#"{"workflow_run_backend_id":"r","workflow_job_run_backend_id":"j","name":"n","size":"18446744073709551615"}"#
+        );
+    }
+
+    #[test]
+    fn error_bodies_are_explained() {
+        assert_eq!(explain(br#"{"code":"already_exists","msg":"taken"}"#), ("already_exists".into(), "taken".into()));
+        let xml = b"<?xml version=\"1.0\"?><Error><Code>ServerBusy</Code><Message>later\nTime: 1</Message></Error>";
+        assert_eq!(explain(xml), ("ServerBusy".into(), "later".into()));
+        assert_eq!(explain(b"<html>"), (String::new(), String::new()));
+    }
+
+    proptest! {
+        #[test]
+        fn any_error_body_is_survived(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = explain(&body);
+        }
+    }
+}
