@@ -101,6 +101,8 @@ private_apt() {
     LC_ALL=C "$program" -c "$work/apt/apt.conf" "$@"
 }
 
+without_password() { sed 's#//[^/@]*@#//#' <<<"$1"; }
+
 # apt_open: gets the signed indexes. After it plan_* may ask what there is.
 apt_open() {
     local default mirror log=$work/apt-update.log
@@ -127,12 +129,12 @@ apt_open() {
     [ -r "$keyring" ] || die "no $keyring: apt-get install $(basename "$keyring" | sed 's/-archive-keyring.*//; s/debian/debian-archive/')-keyring"
     while read -r mirror; do
         sources_from "$mirror" >"$work/apt/sources.list"
-        say "reading the signed package index at $mirror (about 20 MB, not kept)"
+        say "reading the signed package index at $(without_password "$mirror") (about 20 MB, not kept)"
         if private_apt apt-get -q update >"$log" 2>&1 && ! grep -qE '^(Err|E|W: (Failed|Some|GPG|An error))' "$log"; then
-            mirror_used=$mirror
+            mirror_used=$(without_password "$mirror")
             return
         fi
-        warn "$mirror does not do: $(grep -E '^(Err|E:|W:)' "$log" | head -n 1)"
+        warn "$(without_password "$mirror") does not do: $(grep -E '^(Err|E:|W:)' "$log" | head -n 1)"
     done < <(mirrors_in_turn "$default")
     refuse_index "$log"
 }

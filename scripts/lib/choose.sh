@@ -139,8 +139,12 @@ announce() {
         say "Debian packages from $mirror_used, unpacked below $HANDOFF_HOME, not installed:"
         for line in "${plan[@]}"; do
             IFS=$'\t' read -r group name version size _ <<<"$line"
+            [ "$group" = pip ] && continue
             printf '  %-7s %-28s %-32s %10s\n' "$group" "$name" "$version" "$(megabytes "$size")"
         done
+        if [ "${#wanted_pip[@]}" -gt 0 ]; then
+            printf '  %-7s %-61s %10s\n' pip "${wanted_pip[*]} and their libraries, only to fetch Node" "$(megabytes "$(planned_bytes pip)")"
+        fi
         say "  to fetch: $(megabytes "$(planned_bytes "")")"
     fi
     [ "$node_from" = wheel ] && say "Node.js $node_wheel_version as a wheel through pip, into $node_home: about 61 MB"

@@ -155,12 +155,23 @@ set_up_engine() {
     unpack_group engine "$work/debs" "$prefix"
     lend_libraries "$prefix"
     for program in "${engine_programs[@]}"; do
+        put_in_place "$prefix" "$program"
         [ -x "$prefix/$program" ] || die "the packages have no $program: report it with the versions above"
         [ -n "$(program_version "$prefix/$program")" ] || die_of_libraries "$prefix/$program"
     done
     write_manifest "$prefix" "$(engine_source)"
     swap_in "$prefix" "$engine"
     say "engine: $engine ($(du -sm "$engine" | cut -f1) MB), $(versions_in_words "$engine")"
+}
+
+# put_in_place PREFIX PROGRAM: distributions put some programs elsewhere (dockerd in usr/bin): a link leads there
+put_in_place() {
+    local found
+    [ ! -x "$1/$2" ] || return 0
+    found=$(find "$1/usr" -name "${2##*/}" -type f -perm /111 | head -n 1)
+    [ -n "$found" ] || return 0
+    mkdir -p "$1/$(dirname "$2")"
+    ln -s "$(realpath --relative-to="$1/$(dirname "$2")" "$found")" "$1/$2"
 }
 
 engine_source() {
@@ -173,8 +184,9 @@ engine_source() {
     fi
 }
 
+# die_of_libraries PROGRAM [MEND]
 die_of_libraries() {
-    die "$(basename "$1") does not run on this machine: $(ldd "$1" 2>&1 | grep 'not found' | head -n 1 || true) $("$1" --version 2>&1 | head -n 1 || true): $(own_engine_hint)"
+    die "$(basename "$1") does not run on this machine: $(ldd "$1" 2>&1 | grep 'not found' | head -n 1 || true) $("$1" --version 2>&1 | head -n 1 || true): ${2:-$(own_engine_hint)}"
 }
 
 # lend_libraries PREFIX: programs that miss a library of the machine get a wrapper that shows them the unpacked
@@ -198,7 +210,7 @@ wrap() {
 #!/bin/sh
 here=\$(dirname "\$(readlink -f "\$0")")
 prefix=\$here/$depth
-LD_LIBRARY_PATH=${3//$2/\$prefix}\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH} exec "\$here/$(basename "$1").real" "\$@"
+LD_LIBRARY_PATH=${3//"$2"/\$prefix}\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH} exec "\$here/$(basename "$1").real" "\$@"
 WRAPPER
     chmod 755 "$1"
 }

@@ -47,7 +47,7 @@ choose_home() {
         os_codename=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-}")
     fi
     # What an earlier set-up unpacked counts as there.
-    PATH=$tools/bin:$PATH
+    PATH=$tools/programs:$PATH
 }
 
 # Set-up itself needs no root: called through sudo, it goes on as the user whose folder it writes to.
@@ -75,6 +75,8 @@ open_workspace() {
     rm -rf "$HANDOFF_HOME"/.setup.*
     work=$(mktemp -d "$HANDOFF_HOME/.setup.XXXXXX")
     trap 'rm -rf "$work"' EXIT
+    # pip, npm and node leave their crumbs here too.
+    export TMPDIR=$work
     trap 'exit 130' INT
     trap 'exit 143' TERM
 }
@@ -84,5 +86,5 @@ print_environment() {
     printf 'HANDOFF_ENGINE_PREFIX=%s\n' "$engine"
     printf 'HANDOFF_NODE=%s\n' "$(node_path)"
     printf 'HANDOFF_CLIENTS_DIR=%s\n' "$clients"
-    printf 'HANDOFF_TOOLS_BIN=%s\n' "$tools/bin"
+    printf 'HANDOFF_TOOLS=%s\n' "$tools/programs"
 }

