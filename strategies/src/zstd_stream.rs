@@ -45,6 +45,8 @@ impl Strategy for ZstdStream {
         let gate = job.scratch.join("commit-gate");
         let fail = |e: &dyn std::fmt::Display| Failure::new(SpanKind::Upload.as_str(), format!("commit gate: {e}"));
         rustix::fs::mkfifoat(rustix::fs::CWD, &gate, rustix::fs::Mode::RWXU).map_err(|e| fail(&e))?;
+        // Both ends, so that opening never waits; held open until the word is said.
+        let mut gate_pipe = fs::OpenOptions::new().read(true).write(true).open(&gate).map_err(|e| fail(&e))?;
         let report = job.logs.join("stream-upload.json");
         let zstd = job.program(
             "zstd".as_ref(),
@@ -65,10 +67,7 @@ impl Strategy for ZstdStream {
             ],
         )?;
         // Only when both programs before it ended well may the uploader commit: a cut stream is no artifact.
-        running.finish(job, 2, || {
-            let mut file = fs::OpenOptions::new().write(true).open(&gate).map_err(|e| fail(&e))?;
-            file.write_all(b"commit\n").map_err(|e| fail(&e))
-        })?;
+        running.finish(job, 2, || gate_pipe.write_all(b"commit\n").map_err(|e| fail(&e)))?;
         let told = read_report(job, &report).map_err(|e| Failure::new(SpanKind::Upload.as_str(), e))?;
         job.recorder.fact(CLIENT, client(&told));
         Ok(Handed { ticket: Ticket::default().with("artifact", job.name), built: Built::Engine })

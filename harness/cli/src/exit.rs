@@ -1,0 +1,80 @@
+//! Exit codes, and the one line that goes with a failure.
+
+use std::process::ExitCode;
+
+use handoff_driver::DriverError;
+use handoff_driver::journal::JournalError;
+use handoff_engine::EngineError;
+
+use crate::out;
+
+/// All went well.
+pub const OK: u8 = 0;
+/// The run ended, but some trials are not completed.
+pub const TRIALS_FAILED: u8 = 1;
+/// What was asked makes no sense or cannot be read; also clap's code for a wrong command line.
+pub const BAD_INPUT: u8 = 2;
+/// This machine lacks something.
+pub const MISSING: u8 = 3;
+/// Something broke that is not the user's doing.
+pub const BROKEN: u8 = 4;
+/// Ctrl-C.
+pub const CANCELLED: u8 = 130;
+
+/// The codes, for `--help`.
+pub const HELP: &str = "Exit codes:
+  0    done, every trial completed
+  1    done, but some trials failed: they are rows with a reason
+  2    bad input: a wrong option, size, name or results folder
+  3    this machine lacks something (`handoff doctor` lists it with the mend)
+  4    something else broke
+  130  ended by Ctrl-C; finished trials are kept, `handoff run --resume` goes on";
+
+/// An error of the user's input.
+#[derive(Debug)]
+pub struct BadInput(pub String);
+
+impl std::fmt::Display for BadInput {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for BadInput {}
+
+/// Wraps any error as bad input.
+pub fn bad_input(error: impl std::fmt::Display) -> anyhow::Error {
+    BadInput(error.to_string()).into()
+}
+
+/// Prints the line of a failure and picks its code.
+pub fn report(error: &anyhow::Error) -> ExitCode {
+    let line = format!("{error:#}").lines().map(str::trim).filter(|l| !l.is_empty()).collect::<Vec<_>>().join("; ");
+    out::talk(&format!("error: {line}"));
+    ExitCode::from(code(error))
+}
+
+fn code(error: &anyhow::Error) -> u8 {
+    if error.is::<BadInput>() || error.is::<JournalError>() || error.is::<handoff_fixtures::FixtureError>() {
+        return BAD_INPUT;
+    }
+    match error.downcast_ref::<DriverError>() {
+        Some(DriverError::Journal(_) | DriverError::Fixture(_) | DriverError::Busy { .. }) => BAD_INPUT,
+        Some(DriverError::Missing(_)) => MISSING,
+        Some(DriverError::Engine(e)) if is_missing(e) => MISSING,
+        Some(DriverError::Cancelled) => CANCELLED,
+        Some(_) => BROKEN,
+        None if error.downcast_ref::<EngineError>().is_some_and(is_missing) => MISSING,
+        None => BROKEN,
+    }
+}
+
+fn is_missing(error: &EngineError) -> bool {
+    matches!(
+        error,
+        EngineError::MissingProgram { .. }
+            | EngineError::TooOld { .. }
+            | EngineError::Unusable { .. }
+            | EngineError::NotRoot
+    )
+}

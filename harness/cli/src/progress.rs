@@ -1,0 +1,154 @@
+//! Progress of a run: a bar with the time left on a terminal, plain lines elsewhere. It talks on stderr.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use handoff_driver::Progress;
+use handoff_driver::needs::first_guess;
+use handoff_model::{Outcome, Trial};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::out;
+
+/// Shows what a run tells.
+#[derive(Debug)]
+pub struct Display {
+    bar: Option<ProgressBar>,
+    estimate: Estimate,
+    started: Instant,
+}
+
+/// Time left, from what trials of the same kind took; the first guess where none has run yet.
+#[derive(Debug, Default)]
+pub struct Estimate {
+    todo: Vec<(String, u64, Duration)>,
+    took: BTreeMap<(String, u64), (Duration, u32)>,
+    guessed: Duration,
+    measured: Duration,
+}
+
+impl Estimate {
+    fn key(trial: &Trial) -> (String, u64) {
+        (trial.cell.strategy.to_string(), trial.cell.size.bytes())
+    }
+
+    /// The trials that are left.
+    pub fn begin(&mut self, todo: &[&Trial]) {
+        let entry = |t: &&Trial| {
+            let (strategy, size) = Self::key(t);
+            (strategy, size, first_guess(t))
+        };
+        self.todo = todo.iter().map(entry).collect();
+    }
+
+    /// A trial has ended.
+    pub fn done(&mut self, trial: &Trial, took: Duration) {
+        if self.todo.is_empty() {
+            return;
+        }
+        let (strategy, size, guess) = self.todo.remove(0);
+        self.guessed += guess;
+        self.measured += took;
+        let entry = self.took.entry((strategy, size)).or_default();
+        entry.0 += took;
+        entry.1 += 1;
+        debug_assert_eq!(Self::key(trial).1, size);
+    }
+
+    /// Time left.
+    pub fn left(&self) -> Duration {
+        let scale = if self.guessed.is_zero() { 1.0 } else { self.measured.as_secs_f64() / self.guessed.as_secs_f64() };
+        let one = |(strategy, size, guess): &(String, u64, Duration)| match self.took.get(&(strategy.clone(), *size)) {
+            Some((sum, n)) => *sum / *n,
+            None => guess.mul_f64(scale),
+        };
+        self.todo.iter().map(one).sum()
+    }
+}
+
+/// A duration for people.
+pub fn human(duration: Duration) -> String {
+    let s = duration.as_secs();
+    match (s / 3_600, s / 60 % 60, s % 60) {
+        (0, 0, s) => format!("{s} s"),
+        (0, m, s) => format!("{m} min {s:02} s"),
+        (h, m, _) => format!("{h} h {m:02} min"),
+    }
+}
+
+impl Display {
+    /// A display for stderr.
+    pub fn new() -> Self {
+        Self { bar: None, estimate: Estimate::default(), started: Instant::now() }
+    }
+
+    fn line(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| out::talk(text)),
+            None => out::talk(text),
+        }
+    }
+
+    fn left(&self) -> String {
+        format!("about {} left", human(self.estimate.left()))
+    }
+
+    /// Shows an event.
+    pub fn show(&mut self, event: &Progress) {
+        match event {
+            Progress::Note(text) => self.line(&format!("{text} ...")),
+            Progress::Begin { total, todo } => {
+                self.estimate.begin(todo);
+                let done = total - todo.len();
+                let resumed = if done > 0 { format!(", {done} are done already") } else { String::new() };
+                self.line(&format!("{total} trials{resumed}: {}", self.left()));
+                if std::io::stderr().is_terminal() {
+                    let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} {msg} [{elapsed_precise}]");
+                    let bar = ProgressBar::new(*total as u64);
+                    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+                    bar.set_position(done as u64);
+                    bar.enable_steady_tick(Duration::from_secs(1));
+                    self.bar = Some(bar);
+                }
+            }
+            Progress::Trial(trial) => match &self.bar {
+                Some(bar) => bar.set_message(format!("{} {}", trial.cell.strategy, trial.cell.size)),
+                None => out::talk(&format!("{} ... ({})", trial.id, self.left())),
+            },
+            Progress::Side(side) => {
+                if let Some(bar) = &self.bar {
+                    let message = bar.message();
+                    let trial = message.split(" · ").next().unwrap_or_default().to_owned();
+                    bar.set_message(format!("{trial} · {side} · {}", self.left()));
+                }
+            }
+            Progress::Done { trial, row, took } => {
+                self.estimate.done(trial, *took);
+                let seconds = |ns: Option<u64>| ns.map_or("-".to_owned(), |n| format!("{:.1} s", n as f64 / 1e9));
+                let text = if row.outcome == Outcome::Completed {
+                    format!(
+                        "{} critical path {}, transfer {}",
+                        trial.id,
+                        seconds(row.critical_path_ns),
+                        seconds(row.transfer_ns)
+                    )
+                } else {
+                    format!("{} {}: {}: {}", trial.id, row.outcome, row.failed_span, row.error)
+                };
+                self.line(&text);
+                if let Some(bar) = &self.bar {
+                    bar.inc(1);
+                }
+            }
+        }
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+        out::talk(&format!("done in {}", human(self.started.elapsed())));
+    }
+}

@@ -1,0 +1,46 @@
+//! `handoff clean`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use handoff_driver::workspace;
+
+use crate::{exit, out};
+
+/// Options of `clean`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Where runs keep their data
+    #[arg(long, value_name = "DIR", env = "HANDOFF_WORK_DIR", default_value = workspace::DEFAULT_WORK_DIR)]
+    work_dir: PathBuf,
+    /// Remove what is listed; without it nothing is touched
+    #[arg(long)]
+    remove: bool,
+}
+
+impl Args {
+    /// Lists what runs that were cut off have left, by their own notes only, and removes it when asked.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        let found = workspace::leftovers(&self.work_dir);
+        for leftover in &found {
+            let folders: Vec<String> = leftover.folders.iter().map(|f| f.display().to_string()).collect();
+            out::data(&format!(
+                "{}  jobs: [{}]  also: [{}]",
+                leftover.dir.display(),
+                leftover.jobs.join(", "),
+                folders.join(", ")
+            ));
+            if self.remove {
+                workspace::remove(leftover);
+            }
+        }
+        let left = workspace::leftovers(&self.work_dir).len();
+        match (found.len(), self.remove, left) {
+            (0, ..) => out::talk("nothing is left of runs that were cut off"),
+            (n, false, _) => out::talk(&format!("{n} left: `handoff clean --remove` removes them")),
+            (n, true, 0) => out::talk(&format!("{n} removed")),
+            (_, true, left) => anyhow::bail!("{left} could not be removed: is a process still in there?"),
+        }
+        Ok(ExitCode::from(exit::OK))
+    }
+}

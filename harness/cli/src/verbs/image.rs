@@ -1,0 +1,83 @@
+//! `handoff image`.
+
+use std::io::{BufWriter, IsTerminal};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use handoff_fixtures::ImageSpec;
+use handoff_model::ByteSize;
+
+use crate::exit::{self, bad_input};
+use crate::out;
+
+/// Options of `image`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Size: the sum of the uncompressed layers, from 16MiB to 10GiB
+    #[arg(long, value_name = "SIZE", default_value = "1GiB")]
+    size: String,
+    /// Workload: typical, one-fat-layer, many-small-files, incompressible, or a TOML file
+    #[arg(long, value_name = "NAME", default_value = "typical")]
+    workload: String,
+    /// Seed of the content [default: the workload's]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Text that makes the layers unlike those of every other nonce
+    #[arg(long, value_name = "TEXT", default_value = "0")]
+    nonce: String,
+    #[command(flatten)]
+    what: What,
+}
+
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct What {
+    /// Write a build context into this folder: `docker build` makes the image from it
+    #[arg(long, value_name = "DIR")]
+    context: Option<PathBuf>,
+    /// Write the image's files into this folder, without the probe
+    #[arg(long, value_name = "DIR")]
+    tree: Option<PathBuf>,
+    /// Write a docker tar to stdout: pipe it into `docker load`
+    #[arg(long)]
+    tar: bool,
+    /// Print what the image will be: size, layers, files, content digest
+    #[arg(long)]
+    describe: bool,
+}
+
+impl Args {
+    /// Makes the image.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        let size: ByteSize = self.size.parse().map_err(bad_input)?;
+        let workload = handoff_fixtures::load_workload(&self.workload)?;
+        let image = ImageSpec::new(&workload, size.bytes(), self.seed, &self.nonce)?;
+        if let Some(dir) = &self.what.context {
+            let info = image.write_context(dir)?;
+            out::talk(&format!("{} files, {} in {}", info.files, ByteSize(info.bytes), dir.display()));
+        } else if let Some(dir) = &self.what.tree {
+            image.write_tree(dir)?;
+            out::talk(&format!("{} files in {}", image.file_count(), dir.display()));
+        } else if self.what.tar {
+            if std::io::stdout().is_terminal() {
+                return Err(bad_input(
+                    "--tar writes the tar to stdout: pipe it into `docker load`, or redirect it to a file",
+                ));
+            }
+            let info = image.write_docker_tar(BufWriter::with_capacity(1 << 20, std::io::stdout().lock()))?;
+            out::talk(&format!("{} {}", info.reference, info.config_digest));
+        } else {
+            let json = serde_json::json!({
+                "workload": self.workload,
+                "size_bytes": size.bytes(),
+                "predicted_bytes": image.predicted_bytes(),
+                "layers": image.layer_count(),
+                "files": image.file_count(),
+                "content_digest": image.content_digest()?,
+                "tree_digest": image.tree_digest()?,
+            });
+            out::data(&serde_json::to_string_pretty(&json)?);
+        }
+        Ok(ExitCode::from(exit::OK))
+    }
+}

@@ -1,0 +1,86 @@
+//! One file a verb.
+
+mod clean;
+mod doctor;
+mod image;
+mod job;
+mod plan;
+mod report;
+mod run;
+mod serve;
+mod service;
+mod side;
+mod strategies;
+mod stream;
+mod workloads;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Run a plan on this machine and print the comparison table
+    Run(run::Args),
+    /// Print what `run` would do: trials, disk, an estimate of the time
+    Plan(plan::Args),
+    /// Render the report of one or several results folders
+    Report(report::Args),
+    /// Make a synthetic image: a build context, a directory tree, or a docker tar on stdout
+    Image(image::Args),
+    /// Serve GitHub's artifact and cache services on loopback, for any client
+    Serve(serve::Args),
+    /// Run the producer of one trial against the service in the environment, and print its ticket
+    Produce(side::ProduceArgs),
+    /// Run a consumer of one trial with a producer's ticket
+    Consume(side::ConsumeArgs),
+    /// List the strategies with their options
+    Strategies(strategies::Args),
+    /// List the workloads with what they stand for
+    Workloads(workloads::Args),
+    /// Say what is missing on this machine, and the command that mends it
+    Doctor(doctor::Args),
+    /// List, or remove, what runs that were cut off have left on this machine
+    Clean(clean::Args),
+    /// The inside of a job (started by the driver)
+    #[command(hide = true)]
+    Job(job::Args),
+    /// The services as a process of their own (started by the driver)
+    #[command(hide = true)]
+    Service(service::Args),
+    /// The streaming client of `zstd-stream`, as a process of its own
+    #[command(hide = true)]
+    Stream(stream::Args),
+}
+
+impl Verb {
+    /// Does it.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Run(args) => args.run(),
+            Self::Plan(args) => args.run(),
+            Self::Report(args) => args.run(),
+            Self::Image(args) => args.run(),
+            Self::Serve(args) => args.run(),
+            Self::Produce(args) => args.run(),
+            Self::Consume(args) => args.run(),
+            Self::Strategies(args) => args.run(),
+            Self::Workloads(args) => args.run(),
+            Self::Doctor(args) => args.run(),
+            Self::Clean(args) => args.run(),
+            Self::Job(args) => args.run(),
+            Self::Service(args) => args.run(),
+            Self::Stream(args) => args.run(),
+        }
+    }
+}
+
+/// How data is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}

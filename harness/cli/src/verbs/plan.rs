@@ -1,0 +1,93 @@
+//! `handoff plan`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use handoff_driver::environment::free_bytes;
+use handoff_driver::{needs, workspace};
+use handoff_model::{ByteSize, Plan};
+
+use crate::args::PlanArgs;
+use crate::exit::{self, bad_input};
+use crate::out;
+use crate::progress::human;
+use crate::verbs::Format;
+
+/// Options of `plan`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    plan: PlanArgs,
+    /// Where engines would keep their data
+    #[arg(long, value_name = "DIR", env = "HANDOFF_WORK_DIR", default_value = workspace::DEFAULT_WORK_DIR)]
+    work_dir: PathBuf,
+    /// How to print
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+/// The nearest folder above that is there: free space is asked of it before anything is made.
+fn existing(dir: &Path) -> &Path {
+    dir.ancestors().find(|d| d.exists()).unwrap_or(Path::new("/"))
+}
+
+/// Refuses a plan that the disk cannot hold.
+pub fn check_disk(plan: &Plan, work_dir: &Path) -> anyhow::Result<()> {
+    let needs = needs::of(&plan.trials);
+    let free = free_bytes(existing(work_dir));
+    if free >= needs.disk_bytes {
+        return Ok(());
+    }
+    Err(bad_input(format!(
+        "the largest trial needs {} free, {} has {}: free some, use smaller --sizes, or another --work-dir",
+        ByteSize(needs.disk_bytes),
+        work_dir.display(),
+        ByteSize(free)
+    )))
+}
+
+impl Args {
+    /// Prints the plan.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        let plan = self.plan.plan(None)?;
+        let needs = needs::of(&plan.trials);
+        if self.format == Format::Json {
+            let json = serde_json::json!({ "plan": plan, "needs": needs });
+            out::data(&serde_json::to_string_pretty(&json)?);
+            return Ok(ExitCode::from(exit::OK));
+        }
+        for trial in &plan.trials {
+            let cell = &trial.cell;
+            out::data(&format!(
+                "{:>4}  round {}  {:<24} {:>9}  {}  {} store, {} builder, {}, {} consumer{}",
+                trial.position,
+                trial.round,
+                cell.strategy.to_string(),
+                cell.size.to_string(),
+                cell.workload,
+                cell.conditions.image_store,
+                cell.conditions.builder,
+                cell.conditions.profile,
+                cell.conditions.consumers,
+                if cell.control { ", control" } else { "" },
+            ));
+        }
+        let free = free_bytes(existing(&self.work_dir));
+        out::data(&format!(
+            "{} trials in {} rounds, order from seed {}",
+            needs.trials, plan.request.rounds, plan.request.seed
+        ));
+        out::data(&format!(
+            "disk    {} needed at once, {} free below {}",
+            ByteSize(needs.disk_bytes),
+            ByteSize(free),
+            self.work_dir.display()
+        ));
+        out::data(&format!("written about {} in all", ByteSize(needs.written_bytes)));
+        let estimate = human(Duration::from_secs(needs.estimate_s));
+        out::data(&format!("time    about {estimate}: a first guess, `run` corrects it as trials end"));
+        check_disk(&plan, &self.work_dir)?;
+        Ok(ExitCode::from(exit::OK))
+    }
+}

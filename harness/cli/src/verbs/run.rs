@@ -1,0 +1,125 @@
+//! `handoff run`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use handoff_driver::journal::Results;
+use handoff_driver::{Cancel, RunConfig, workspace};
+use handoff_model::Plan;
+
+use crate::args::PlanArgs;
+use crate::exit::{self, bad_input};
+use crate::progress::Display;
+use crate::{out, verbs};
+
+/// Options of `run`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    plan: PlanArgs,
+    /// Results folder: new, or with --resume the one to go on with
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Go on with a run that was cut off: finished trials are kept, only missing ones run
+    #[arg(long)]
+    resume: bool,
+    /// Where engines keep their data while a trial runs: a short path, on disk
+    #[arg(long, value_name = "DIR", env = "HANDOFF_WORK_DIR", default_value = workspace::DEFAULT_WORK_DIR)]
+    work_dir: PathBuf,
+}
+
+impl Args {
+    /// Runs what is missing, then prints table and paths.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        let out = self.out_dir();
+        let stored = self.stored_plan(&out)?;
+        let plan = self.plan.plan(stored.as_ref().map(|p| &p.request))?;
+        if let Some(stored) = stored.filter(|s| s.hash != plan.hash) {
+            let difference = handoff_driver::journal::difference(&stored.request, &plan.request);
+            return Err(bad_input(format!("{} holds another plan: {difference}", out.display())));
+        }
+        verbs::plan::check_disk(&plan, &self.work_dir)?;
+        let cancel = Cancel::default();
+        end_on_signal(&cancel)?;
+        let config = RunConfig { out: out.clone(), work_dir: self.work_dir, resume: self.resume };
+        let mut display = Display::new();
+        let summary = handoff_driver::run(&config, &plan, &cancel, &mut |event| display.show(&event));
+        display.finish();
+        let summary = summary?;
+        let files = verbs::report::write(&[out.clone()], &out)?;
+        verbs::report::print(&[out.clone()])?;
+        for file in ["measurements.csv", "consumers.csv", "spans.csv", "environments.json", "plan.json"] {
+            out::data(&out.join(file).display().to_string());
+        }
+        for file in files {
+            out::data(&file.display().to_string());
+        }
+        if summary.failed == 0 {
+            return Ok(ExitCode::from(exit::OK));
+        }
+        out::talk(&format!(
+            "{} of {} trials are not completed; logs: {}",
+            summary.failed,
+            summary.failed + summary.completed,
+            out.join("logs").display()
+        ));
+        Ok(ExitCode::from(exit::TRIALS_FAILED))
+    }
+
+    fn out_dir(&self) -> PathBuf {
+        self.out.clone().unwrap_or_else(|| {
+            let now = jiff::Timestamp::now().strftime("%Y-%m-%d-%H%M%S").to_string();
+            PathBuf::from("results").join(format!("{now}-local"))
+        })
+    }
+
+    fn stored_plan(&self, out: &std::path::Path) -> anyhow::Result<Option<Plan>> {
+        if !self.resume {
+            return Ok(None);
+        }
+        if self.out.is_none() {
+            return Err(bad_input("--resume needs --out DIR: the folder of the run to go on with"));
+        }
+        if !out.join("plan.json").exists() {
+            return Ok(None);
+        }
+        Ok(Some(Results::read_plan(out)?))
+    }
+}
+
+/// Ctrl-C, a closed terminal and a plain kill end the run cleanly. A second Ctrl-C changes nothing: the end takes seconds.
+fn end_on_signal(cancel: &Cancel) -> anyhow::Result<()> {
+    let cancel = cancel.clone();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    std::thread::spawn(move || {
+        runtime.block_on(async {
+            use tokio::signal::unix::{SignalKind, signal};
+            let listen = |kind| signal(kind).ok();
+            let mut signals =
+                (listen(SignalKind::interrupt()), listen(SignalKind::terminate()), listen(SignalKind::hangup()));
+            loop {
+                tokio::select! {
+                    _ = wait(&mut signals.0) => {}
+                    _ = wait(&mut signals.1) => {}
+                    _ = wait(&mut signals.2) => {}
+                }
+                if cancel.is_cancelled() {
+                    out::talk("already ending; what is left is removed within seconds");
+                } else {
+                    out::talk("ending: the trial under way is given up, finished ones are kept");
+                }
+                cancel.cancel();
+            }
+        });
+    });
+    Ok(())
+}
+
+async fn wait(signal: &mut Option<tokio::signal::unix::Signal>) {
+    match signal {
+        Some(signal) => {
+            signal.recv().await;
+        }
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,210 @@
+//! `handoff produce` and `handoff consume`: one side of one trial, against the service that the environment names.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use handoff_driver::protocol::JobSpec;
+use handoff_driver::remote::{NoAnswer, RemoteJob};
+use handoff_driver::tools::Tools;
+use handoff_driver::workspace::{self, Workspace};
+use handoff_driver::{Cancel, DriverError};
+use handoff_fixtures::{ImageSpec, PROBE_PATH};
+use handoff_model::{ByteSize, Conditions, Failure, ImageIdentity, Side, StrategySpec, Ticket};
+use serde::{Deserialize, Serialize};
+
+use crate::exit::{self, bad_input};
+use crate::out;
+
+/// Options of `produce`.
+#[derive(Debug, clap::Args)]
+pub struct ProduceArgs {
+    #[command(flatten)]
+    side: SideArgs,
+    /// Size of the image
+    #[arg(long, value_name = "SIZE", default_value = "256MiB")]
+    size: String,
+    /// Workload
+    #[arg(long, value_name = "NAME", default_value = "typical")]
+    workload: String,
+    /// Seed of the image's content
+    #[arg(long, value_name = "N", default_value = "1")]
+    seed: u64,
+    /// Text that makes the layers unknown to every cache [default: random]
+    #[arg(long, value_name = "TEXT")]
+    nonce: Option<String>,
+}
+
+/// Options of `consume`.
+#[derive(Debug, clap::Args)]
+pub struct ConsumeArgs {
+    #[command(flatten)]
+    side: SideArgs,
+}
+
+#[derive(Debug, clap::Args)]
+struct SideArgs {
+    /// The strategy with its options
+    #[arg(long, value_name = "NAME[:OPTION=VALUE,...]")]
+    strategy: String,
+    /// The ticket's file: written by the producer, read by consumers
+    #[arg(long, value_name = "FILE", default_value = "ticket.json")]
+    ticket: PathBuf,
+    /// Where the engine keeps images: containerd, overlay2
+    #[arg(long, value_name = "STORE", default_value = "containerd")]
+    image_store: String,
+    /// Folder for logs
+    #[arg(long, value_name = "DIR", default_value = "logs")]
+    logs: PathBuf,
+    /// Time limit in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "1800")]
+    timeout: u64,
+    /// Where the engine keeps its data
+    #[arg(long, value_name = "DIR", env = "HANDOFF_WORK_DIR", default_value = workspace::DEFAULT_WORK_DIR)]
+    work_dir: PathBuf,
+}
+
+/// What the producer leaves for consumers: the ticket, and what they need to build and verify the same image.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TicketFile {
+    strategy: StrategySpec,
+    workload: String,
+    size_bytes: u64,
+    seed: u64,
+    nonce: String,
+    ticket: Ticket,
+    built: ImageIdentity,
+}
+
+impl ProduceArgs {
+    /// Runs the producer and writes the ticket.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        let size: ByteSize = self.size.parse().map_err(bad_input)?;
+        let nonce = self.nonce.clone().unwrap_or_else(crate::args::random_id);
+        let strategy: StrategySpec = self.side.strategy.parse().map_err(bad_input)?;
+        let mut file = TicketFile {
+            strategy,
+            workload: self.workload,
+            size_bytes: size.bytes(),
+            seed: self.seed,
+            nonce,
+            ticket: Ticket::default(),
+            built: ImageIdentity::default(),
+        };
+        let (ticket, identity, json) = self.side.run(Side::Producer, &file)?;
+        file.ticket = ticket;
+        file.built = identity;
+        std::fs::write(&self.side.ticket, serde_json::to_vec_pretty(&file)?)
+            .map_err(DriverError::io("write", &self.side.ticket))?;
+        out::data(&serde_json::to_string_pretty(&json)?);
+        Ok(ExitCode::from(exit::OK))
+    }
+}
+
+impl ConsumeArgs {
+    /// Runs a consumer and verifies the image.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        let read = |path: &Path| std::fs::read(path).map_err(DriverError::io("read", path));
+        let file: TicketFile = serde_json::from_slice(&read(&self.side.ticket)?).map_err(|e| {
+            bad_input(format!("{}: not a ticket of `handoff produce`: {e}", self.side.ticket.display()))
+        })?;
+        let (_, arrived, json) = self.side.run(Side::Consumer, &file)?;
+        let strategy = handoff_strategies::find(&file.strategy).map_err(bad_input)?;
+        let content = Some(image(&file)?.content_digest()?);
+        let check = handoff_model::IdentityCheck::compare(&ImageIdentity { content, ..file.built }, &arrived);
+        let refused = check.refused(strategy.facts().moves_image);
+        out::data(&serde_json::to_string_pretty(&serde_json::json!({ "side": json, "identity": check }))?);
+        if refused.is_empty() {
+            return Ok(ExitCode::from(exit::OK));
+        }
+        out::talk(&format!("error: identity: {} not proven equal", refused.join(", ")));
+        Ok(ExitCode::from(exit::TRIALS_FAILED))
+    }
+}
+
+fn image(file: &TicketFile) -> anyhow::Result<ImageSpec> {
+    let workload = handoff_fixtures::load_workload(&file.workload)?;
+    Ok(ImageSpec::new(&workload, file.size_bytes, Some(file.seed), &file.nonce)?)
+}
+
+impl SideArgs {
+    fn run(&self, side: Side, file: &TicketFile) -> anyhow::Result<(Ticket, ImageIdentity, serde_json::Value)> {
+        let given: StrategySpec = self.strategy.parse().map_err(bad_input)?;
+        let strategy = handoff_strategies::find(&given).map_err(bad_input)?;
+        if given != file.strategy {
+            return Err(bad_input(format!("the ticket is of `{}`, not of `{given}`", file.strategy)));
+        }
+        let conditions =
+            Conditions { image_store: self.image_store.parse().map_err(bad_input)?, ..Conditions::default() };
+        if let Some(reason) = strategy.refuses(&conditions) {
+            return Err(bad_input(format!("{given}: {reason}")));
+        }
+        let service_env = service_env(strategy.facts().has_producer)?;
+        let image = image(file)?;
+        let tools = Tools::find()?;
+        let run = crate::args::random_id();
+        let mut workspace = Workspace::create(&self.work_dir, &format!("s-{}", &run[..8]))?;
+        let job = format!("{}-{side}", &run[..8]);
+        let root = workspace.add_job(&job)?;
+        image.write_context(&root.join("sources"))?;
+        let logs = std::path::absolute(&self.logs).map_err(DriverError::io("resolve", &self.logs))?;
+        let spec = JobSpec {
+            job: job.clone(),
+            side,
+            root,
+            logs,
+            strategy: given,
+            conditions,
+            name: format!("handoff-{}", file.nonce),
+            image: format!("handoff/trial:{}", file.nonce.to_lowercase()),
+            answer: image.answer(),
+            digest_command: vec![PROBE_PATH.to_owned(), "digest".to_owned()],
+            service_env,
+            tools: tools.paths.clone(),
+            ticket: (side == Side::Consumer).then(|| file.ticket.clone()),
+        };
+        let result = self.course(&spec, &tools);
+        workspace.remove_job(&job)?;
+        result
+    }
+
+    fn course(&self, spec: &JobSpec, tools: &Tools) -> anyhow::Result<(Ticket, ImageIdentity, serde_json::Value)> {
+        let cancel = Cancel::default();
+        let (mut job, facts) = RemoteJob::start(spec, &tools.paths.handoff, &cancel).map_err(trial_error)?;
+        out::talk(&format!("engine ready; {} of {} starts", spec.side, spec.strategy));
+        let finished = job.run(Duration::from_secs(self.timeout), &cancel).map_err(trial_error)?;
+        if let Some(failure) = &finished.failure {
+            anyhow::bail!("{failure} (logs: {})", spec.logs.display());
+        }
+        let identity = job.identify(&cancel).map_err(trial_error)?;
+        job.stop()?;
+        let json = serde_json::json!({
+            "strategy": spec.strategy, "side": spec.side, "engine": facts, "wall_ns": finished.wall_ns,
+            "spans": finished.spans, "usage": finished.usage, "facts": finished.facts, "identity": identity,
+        });
+        Ok((finished.ticket.clone(), identity, json))
+    }
+}
+
+fn trial_error(no_answer: NoAnswer) -> anyhow::Error {
+    match no_answer {
+        NoAnswer::Trial(_, Failure { span, error }) => anyhow::anyhow!("{span}: {error}"),
+        NoAnswer::Run(error) => error.into(),
+    }
+}
+
+/// The variables that a runner gives to actions, as `handoff serve` prints them.
+fn service_env(needed: bool) -> anyhow::Result<BTreeMap<String, String>> {
+    let env: BTreeMap<String, String> =
+        std::env::vars().filter(|(k, _)| k.starts_with("ACTIONS_") || k == "GITHUB_SERVER_URL").collect();
+    for name in ["ACTIONS_RESULTS_URL", "ACTIONS_RUNTIME_TOKEN"] {
+        if needed && !env.contains_key(name) {
+            return Err(bad_input(format!(
+                "{name} is not set: take it from `handoff serve`, or from a step of an action"
+            )));
+        }
+    }
+    Ok(env)
+}

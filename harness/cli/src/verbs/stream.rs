@@ -1,0 +1,63 @@
+//! `handoff stream`: the streaming client of `zstd-stream`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use handoff_transport::DownloadPlan;
+use handoff_transport::stream::{DownloadArgs, StreamReport, UploadArgs, download_to_stdout, upload_from_stdin};
+
+use crate::exit;
+
+/// Options of `stream`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    direction: Direction,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Direction {
+    /// Standard input becomes an artifact
+    Upload {
+        /// The artifact's name
+        name: String,
+        /// Where the report goes
+        #[arg(long)]
+        report: Option<PathBuf>,
+        /// A named pipe that must say `commit` before the artifact becomes visible
+        #[arg(long, env = "HANDOFF_COMMIT_GATE")]
+        commit_gate: Option<PathBuf>,
+    },
+    /// An artifact goes to standard output
+    Download {
+        /// The artifact's name
+        name: String,
+        /// Where the report goes
+        #[arg(long)]
+        report: Option<PathBuf>,
+    },
+}
+
+impl Args {
+    /// Moves the stream.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        match self.direction {
+            Direction::Upload { name, report, commit_gate } => {
+                finish(&upload_from_stdin(&UploadArgs { commit_gate, ..UploadArgs::new(name) }), report)
+            }
+            Direction::Download { name, report } => {
+                finish(&download_to_stdout(&DownloadArgs { name, plan: DownloadPlan::default() }), report)
+            }
+        }
+    }
+}
+
+fn finish(told: &StreamReport, path: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+    if let Some(path) = path {
+        told.write(&path)?;
+    }
+    match &told.error {
+        Some(error) => anyhow::bail!("{error}"),
+        None => Ok(ExitCode::from(exit::OK)),
+    }
+}

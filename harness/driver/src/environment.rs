@@ -1,0 +1,62 @@
+//! What this machine is: read once, before the first trial.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use handoff_engine::Programs;
+use handoff_model::Environment;
+use sha2::{Digest, Sha256};
+
+use crate::job::field_kib;
+use crate::protocol::EngineFacts;
+use crate::tools::Tools;
+
+/// Free bytes and kind of the file system below a folder.
+pub fn free_bytes(dir: &Path) -> u64 {
+    rustix::fs::statvfs(dir).map(|s| s.f_bavail * s.f_frsize).unwrap_or(0)
+}
+
+/// Memory that can be had without swapping, in bytes.
+pub fn available_memory() -> u64 {
+    let table = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    field_kib(&table, "MemAvailable:").unwrap_or(0) * 1024
+}
+
+fn file_system(dir: &Path) -> String {
+    let table = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    let mounts = table.lines().filter_map(|l| {
+        let mut fields = l.split(' ').skip(1);
+        Some((fields.next()?.to_owned(), fields.next()?.to_owned()))
+    });
+    let holds = mounts.filter(|(point, _)| dir.starts_with(point)).max_by_key(|(point, _)| point.len());
+    holds.map_or_else(|| "unknown".to_owned(), |(_, kind)| kind)
+}
+
+/// Describes the machine, its programs and the engine.
+pub fn describe(work_dir: &Path, service_store: &str, programs: &Programs, tools: &Tools, engine: &EngineFacts) -> Environment {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let line = |text: &str, name: &str| {
+        let value = text.lines().find_map(|l| l.strip_prefix(name)).unwrap_or_default();
+        value.trim_start_matches([' ', '\t', ':', '=']).trim_matches('"').to_owned()
+    };
+    let mut versions: BTreeMap<String, String> = programs.versions.clone();
+    versions.extend(tools.versions.clone());
+    versions.extend(engine.versions.clone());
+    let mut environment = Environment {
+        id: String::new(),
+        cpu: line(&read("/proc/cpuinfo"), "model name"),
+        cores: std::thread::available_parallelism().map_or(1, |n| n.get() as u32),
+        memory_bytes: field_kib(&read("/proc/meminfo"), "MemTotal:").unwrap_or(0) * 1024,
+        disk: file_system(work_dir),
+        service_store: service_store.to_owned(),
+        kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+        os: line(&read("/etc/os-release"), "PRETTY_NAME"),
+        programs: versions,
+        packages: programs.packages.clone(),
+        handoff: format!("{} ({})", env!("CARGO_PKG_VERSION"), option_env!("HANDOFF_REVISION").unwrap_or("revision unknown")),
+    };
+    let json = serde_json::to_vec(&environment).unwrap_or_default();
+    environment.id = Sha256::digest(json).iter().take(4).map(|b| format!("{b:02x}")).collect();
+    environment
+}

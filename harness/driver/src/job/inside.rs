@@ -1,0 +1,199 @@
+//! A job's course: engine up, clock, one side, identity, engine down.
+
+use std::fs;
+use std::io::{BufRead, Write};
+use std::path::Path;
+use std::sync::mpsc;
+use std::time::Instant;
+
+use handoff_engine::{Engine, EngineConfig, EngineError, Programs, identity, namespace};
+use handoff_model::span::union_ns;
+use handoff_model::{Failure, ImageIdentity, Side, Ticket};
+use handoff_strategies::buildx::{Build, Output};
+use handoff_strategies::{Built, Job, Recorder, ServiceAccess, Strategy, Tools};
+
+use super::container;
+use super::counters::Counters;
+use crate::protocol::{Command, EngineFacts, Event, Finished, JobSpec};
+
+/// Runs a job whose spec stands in a file. Returns when the driver says so; ends the process when the driver is gone.
+pub fn run(spec: &Path) -> Result<(), EngineError> {
+    let bytes = fs::read(spec).map_err(EngineError::io("read", spec))?;
+    let spec: JobSpec = serde_json::from_slice(&bytes).map_err(|e| EngineError::Api(format!("{}: {e}", spec.display())))?;
+    let commands = listen();
+    match Course::start(&spec) {
+        Ok(course) => course.obey(&commands),
+        Err(error) => say(&Event::Broken(error.to_string())),
+    }
+    Ok(())
+}
+
+/// Reads the driver's lines in a thread. When the driver is gone the process ends at once, and the namespace with it.
+fn listen() -> mpsc::Receiver<Command> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lock().lines() {
+            let Ok(line) = line else { break };
+            if let Ok(command) = serde_json::from_str::<Command>(&line)
+                && sender.send(command).is_err()
+            {
+                break;
+            }
+        }
+        #[expect(clippy::exit, reason = "the first process of the namespace: its end is what takes all the others down")]
+        std::process::exit(2);
+    });
+    receiver
+}
+
+fn say(event: &Event) {
+    let mut out = std::io::stdout().lock();
+    if let Ok(line) = serde_json::to_string(event) {
+        // A driver that is gone reads nothing; the listening thread ends the job.
+        let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+    }
+}
+
+struct Course<'a> {
+    spec: &'a JobSpec,
+    strategy: &'static dyn Strategy,
+    engine: Engine,
+    recorder: Recorder,
+    built: Option<Built>,
+    boot_ns: u64,
+}
+
+impl<'a> Course<'a> {
+    fn start(spec: &'a JobSpec) -> Result<Self, EngineError> {
+        if !namespace::is_first_process() {
+            return Err(EngineError::NotRoot);
+        }
+        let strategy = handoff_strategies::find(&spec.strategy).map_err(|e| EngineError::Api(e.to_string()))?;
+        for dir in [spec.root.join("work"), spec.logs.clone()] {
+            fs::create_dir_all(&dir).map_err(EngineError::io("create", &dir))?;
+        }
+        namespace::own_run_folder(&spec.root)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(EngineError::io("start", "the API client's runtime"))?;
+        let programs = Programs::find()?;
+        let config =
+            EngineConfig { root: spec.root.join("e"), job: spec.job.clone(), store: spec.conditions.image_store };
+        let started = Instant::now();
+        let engine = Engine::start(&programs, &config, runtime.handle())?;
+        let boot_ns = started.elapsed().as_nanos() as u64;
+        let course = Self { spec, strategy, engine, recorder: Recorder::start(), built: None, boot_ns };
+        say(&Event::Ready(course.facts(&runtime)?));
+        Ok(course)
+    }
+
+    fn facts(&self, runtime: &tokio::runtime::Runtime) -> Result<EngineFacts, EngineError> {
+        let api = self.engine.api()?;
+        let info = runtime.block_on(api.info())?;
+        let mut facts = EngineFacts { boot_ns: self.boot_ns, ..EngineFacts::default() };
+        let status = info.driver_status.unwrap_or_default().into_iter().flatten().collect::<Vec<_>>().join(" ");
+        for (name, value) in
+            [("engine", info.server_version), ("storage driver", info.driver), ("storage driver status", Some(status))]
+        {
+            facts.versions.insert(name.to_owned(), value.unwrap_or_default());
+        }
+        Ok(facts)
+    }
+
+    fn obey(mut self, commands: &mpsc::Receiver<Command>) {
+        while let Ok(command) = commands.recv() {
+            match command {
+                Command::Start => {
+                    let finished = self.run_side();
+                    say(&Event::Finished(Box::new(finished)));
+                }
+                Command::Identify => say(&Event::Identified(self.identify())),
+                Command::Stop => break,
+            }
+        }
+        self.engine.stop();
+        self.keep_logs();
+    }
+
+    fn with_job<T>(&self, work: impl FnOnce(&Job) -> T) -> T {
+        let spec = self.spec;
+        let service = ServiceAccess { env: spec.service_env.clone() };
+        let tools = Tools {
+            node: spec.tools.node.clone(),
+            clients: spec.tools.clients.clone(),
+            handoff: spec.tools.handoff.clone(),
+        };
+        work(&Job {
+            engine: &self.engine,
+            recorder: &self.recorder,
+            service: &service,
+            tools: &tools,
+            name: &spec.name,
+            image: &spec.image,
+            sources: &spec.root.join("sources"),
+            scratch: &spec.root.join("work"),
+            logs: &spec.logs,
+            spec: &spec.strategy,
+            conditions: &spec.conditions,
+        })
+    }
+
+    fn run_side(&mut self) -> Finished {
+        let counters = Counters::start(self.spec.root.clone());
+        self.recorder = Recorder::start();
+        let (result, wall_ns) = match self.spec.side {
+            Side::Producer => self.with_job(|job| (self.strategy.produce(job).map(Some), job.recorder.now_ns())),
+            Side::Consumer => self.with_job(|job| {
+                let ticket = self.spec.ticket.clone().unwrap_or_default();
+                let arrived = self.strategy.consume(job, &ticket);
+                match arrived.and_then(|()| container::first_answer(job, &self.spec.answer)) {
+                    Ok(at) => (Ok(None), at),
+                    Err(failure) => (Err(failure), job.recorder.now_ns()),
+                }
+            }),
+        };
+        let mut usage = counters.finish();
+        let spans = self.recorder.spans();
+        let covered = union_ns(spans.iter().map(|s| (s.start_ns.min(wall_ns), s.end_ns.min(wall_ns))));
+        usage.harness_wall_ns = wall_ns.saturating_sub(covered);
+        let facts = self.recorder.facts().into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
+        let (failure, handed) = match result {
+            Ok(handed) => (None, handed),
+            Err(failure) => (Some(failure), None),
+        };
+        let (ticket, built) = handed.map_or((Ticket::default(), None), |h| (h.ticket, Some(h.built)));
+        self.built = built;
+        Finished { failure, wall_ns, spans, usage, facts, ticket }
+    }
+
+    fn identify(&self) -> Result<ImageIdentity, Failure> {
+        let failure = |e: EngineError| Failure::new("identity", e);
+        let image = &self.spec.image;
+        match (self.spec.side, &self.built) {
+            (Side::Producer, Some(Built::Tar(path))) => identity::of_tar(path).map_err(failure),
+            (Side::Producer, Some(Built::Engine)) => self.engine.identity(image).map_err(failure),
+            (Side::Producer, Some(Built::BuilderCache)) => {
+                // Nothing was exported but a cache. The image of that very build is in the builder's cache: load it from there.
+                self.with_job(|job| Build::plain("identify", Output::Load).run_cached(job))?;
+                self.engine.identity(image).map_err(failure)
+            }
+            (Side::Producer, None) => Err(Failure::new("identity", "the producer left no image to look at")),
+            (Side::Consumer, _) => {
+                let known: ImageIdentity = self.engine.identity(image).map_err(failure)?;
+                let content = self.with_job(|job| container::content_digest(job, &self.spec.digest_command))?;
+                Ok(ImageIdentity { content: Some(content), ..known })
+            }
+        }
+    }
+
+    /// Keeps the daemons' logs with the trial's.
+    fn keep_logs(&self) {
+        for log in self.engine.logs() {
+            if let Some(name) = log.file_name() {
+                let _ = fs::copy(&log, self.spec.logs.join(name));
+            }
+        }
+    }
+}
+

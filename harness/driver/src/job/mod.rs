@@ -1,0 +1,9 @@
+//! The inside of a job: the process that is first in the job's namespaces. It owns the engine, runs one side and
+//! reports; it knows nothing of the driver but the lines of [`crate::protocol`].
+
+mod container;
+mod counters;
+mod inside;
+
+pub use counters::field_kib;
+pub use inside::run;

@@ -1,0 +1,104 @@
+//! What the driver and a job say to each other: JSON lines over the job's standard streams.
+//!
+//! The driver's end of the pipe is also the job's lifeline: when it closes, whatever the reason, the job ends, and with
+//! its first process the kernel ends everything that the job started.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use handoff_model::{Conditions, Failure, ImageIdentity, Side, SideUsage, Span, StrategySpec, Ticket};
+use serde::{Deserialize, Serialize};
+
+/// All that a job needs to know, in a file that the driver writes.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct JobSpec {
+    /// Name of the job: its folder and its cgroup.
+    pub job: String,
+    /// Producer or consumer.
+    pub side: Side,
+    /// The job's folder.
+    pub root: PathBuf,
+    /// Folder of the trial's logs, with one folder for each side.
+    pub logs: PathBuf,
+    /// The strategy with its options.
+    pub strategy: StrategySpec,
+    /// The conditions.
+    pub conditions: Conditions,
+    /// Name of this image: keys, scopes and artifact names are made from it.
+    pub name: String,
+    /// Reference of the image in the job's engine.
+    pub image: String,
+    /// What the first container must answer.
+    pub answer: String,
+    /// Command that prints the content digest inside a container.
+    pub digest_command: Vec<String>,
+    /// The service's addresses and the job's token.
+    pub service_env: BTreeMap<String, String>,
+    /// Programs beside the engine.
+    pub tools: ToolPaths,
+    /// What the producer said; none for the producer itself.
+    pub ticket: Option<Ticket>,
+}
+
+/// Programs beside the engine, as paths.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ToolPaths {
+    /// Node.
+    pub node: PathBuf,
+    /// Folder of the npm clients.
+    pub clients: PathBuf,
+    /// The `handoff` binary.
+    pub handoff: PathBuf,
+}
+
+/// A line from the driver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Command {
+    /// Start the clock and run the side.
+    Start,
+    /// Off the clock: look at the image that was built or that arrived.
+    Identify,
+    /// End the engine, then the job.
+    Stop,
+}
+
+/// A line from a job.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// The engine answers.
+    Ready(EngineFacts),
+    /// The engine did not come up, or the job is broken: nothing follows.
+    Broken(String),
+    /// The side ran.
+    Finished(Box<Finished>),
+    /// The answer to [`Command::Identify`].
+    Identified(Result<ImageIdentity, Failure>),
+}
+
+/// What the engine says of itself.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct EngineFacts {
+    /// Program or property to version.
+    pub versions: BTreeMap<String, String>,
+    /// Time to boot the engine, off every clock, in ns.
+    pub boot_ns: u64,
+}
+
+/// A side that ran to its end, well or not.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Finished {
+    /// Why it failed, if so.
+    pub failure: Option<Failure>,
+    /// The side's clock in ns; meaningless after a failure.
+    pub wall_ns: u64,
+    /// Spans.
+    pub spans: Vec<Span>,
+    /// Resources.
+    pub usage: SideUsage,
+    /// `source` and `client` of the row.
+    pub facts: BTreeMap<String, String>,
+    /// What the producer tells.
+    pub ticket: Ticket,
+}

@@ -1,0 +1,176 @@
+//! The driver's end of a job: starts it in namespaces of its own, speaks with it, and sees to it that it is gone.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command as Process, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use handoff_engine::namespace;
+use handoff_model::{Failure, ImageIdentity, Outcome};
+
+use crate::protocol::{Command, EngineFacts, Event, Finished, JobSpec};
+use crate::{Cancel, DriverError};
+
+const START_LIMIT: Duration = Duration::from_secs(120);
+const STOP_LIMIT: Duration = Duration::from_secs(30);
+const IDENTIFY_LIMIT: Duration = Duration::from_secs(1_800);
+/// How often a wait looks whether it was cancelled.
+const GLANCE: Duration = Duration::from_millis(50);
+
+/// A job that runs.
+#[derive(Debug)]
+pub struct RemoteJob {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    events: Receiver<Event>,
+    /// Identifies the job's process namespace, to prove that nobody is left in it.
+    namespace: Option<String>,
+}
+
+/// Why a job did not answer as it should.
+#[derive(Debug)]
+pub enum NoAnswer {
+    /// The trial failed: a row.
+    Trial(Outcome, Failure),
+    /// The run ends.
+    Run(DriverError),
+}
+
+impl From<DriverError> for NoAnswer {
+    fn from(error: DriverError) -> Self {
+        Self::Run(error)
+    }
+}
+
+impl RemoteJob {
+    /// Starts a job and waits until its engine answers.
+    pub fn start(spec: &JobSpec, handoff: &Path, cancel: &Cancel) -> Result<(Self, EngineFacts), NoAnswer> {
+        fs::create_dir_all(&spec.logs).map_err(DriverError::io("create", &spec.logs))?;
+        let file = spec.root.join("job.json");
+        let json = serde_json::to_vec_pretty(spec).map_err(|e| DriverError::Job(e.to_string()))?;
+        fs::write(&file, json).map_err(DriverError::io("write", &file))?;
+        let log = spec.logs.join("job.log");
+        let stderr = File::create(&log).map_err(DriverError::io("create", &log))?;
+        let (program, args) = namespace::command(handoff, &["job".into(), file.into()]);
+        let mut child = Process::new(&program)
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(stderr)
+            // A group of its own: Ctrl-C in the terminal is the driver's to handle, not the job's.
+            .process_group(0)
+            .spawn()
+            .map_err(DriverError::io("start", &program))?;
+        let stdin = child.stdin.take();
+        let stdout = child.stdout.take().ok_or_else(|| DriverError::Job("no output".to_owned()))?;
+        let (sender, events) = mpsc::channel();
+        thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if let Ok(event) = serde_json::from_str(&line)
+                    && sender.send(event).is_err()
+                {
+                    break;
+                }
+            }
+        });
+        let mut job = Self { child, stdin, events, namespace: None };
+        match job.wait(START_LIMIT, "engine", cancel)? {
+            Event::Ready(facts) => {
+                job.namespace = namespace_of_child(job.child.id());
+                Ok((job, facts))
+            }
+            Event::Broken(error) => Err(NoAnswer::Run(DriverError::Job(error))),
+            other => Err(NoAnswer::Run(DriverError::Job(format!("unexpected answer {other:?}")))),
+        }
+    }
+
+    fn say(&mut self, command: Command) -> Result<(), DriverError> {
+        let line = serde_json::to_string(&command).unwrap_or_default();
+        let stdin = self.stdin.as_mut().ok_or_else(|| DriverError::Job("it was told to stop".to_owned()))?;
+        writeln!(stdin, "{line}").and_then(|()| stdin.flush()).map_err(|e| DriverError::Job(format!("it is gone: {e}")))
+    }
+
+    fn wait(&self, limit: Duration, what: &str, cancel: &Cancel) -> Result<Event, NoAnswer> {
+        let deadline = Instant::now() + limit;
+        loop {
+            match self.events.recv_timeout(GLANCE) {
+                Ok(event) => return Ok(event),
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(NoAnswer::Trial(Outcome::Failed, Failure::new(what, "the job's process ended")));
+                }
+                Err(RecvTimeoutError::Timeout) if cancel.is_cancelled() => return Err(DriverError::Cancelled.into()),
+                Err(RecvTimeoutError::Timeout) if Instant::now() > deadline => {
+                    let error = format!("no end after {} s (--timeout sets the limit)", limit.as_secs());
+                    return Err(NoAnswer::Trial(Outcome::TimedOut, Failure::new(what, error)));
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+
+    /// Runs the side: the clock is the job's.
+    pub fn run(&mut self, limit: Duration, cancel: &Cancel) -> Result<Finished, NoAnswer> {
+        self.say(Command::Start)?;
+        match self.wait(limit, "side", cancel)? {
+            Event::Finished(finished) => Ok(*finished),
+            other => Err(NoAnswer::Run(DriverError::Job(format!("unexpected answer {other:?}")))),
+        }
+    }
+
+    /// Looks at the image, off the clock.
+    pub fn identify(&mut self, cancel: &Cancel) -> Result<ImageIdentity, NoAnswer> {
+        self.say(Command::Identify)?;
+        match self.wait(IDENTIFY_LIMIT, "identity", cancel)? {
+            Event::Identified(result) => result.map_err(|f| NoAnswer::Trial(Outcome::Failed, f)),
+            other => Err(NoAnswer::Run(DriverError::Job(format!("unexpected answer {other:?}")))),
+        }
+    }
+
+    /// Ends the job in good order, and proves that no process of it is left.
+    pub fn stop(mut self) -> Result<(), DriverError> {
+        let told = self.say(Command::Stop);
+        let deadline = Instant::now() + STOP_LIMIT;
+        while told.is_ok() && Instant::now() < deadline && matches!(self.child.try_wait(), Ok(None)) {
+            thread::sleep(Duration::from_millis(5));
+        }
+        let namespace = self.namespace.take();
+        drop(self);
+        match namespace.map(|ns| inhabitants(&ns)).filter(|pids| !pids.is_empty()) {
+            Some(pids) => Err(DriverError::Job(format!("processes {pids:?} outlived their job"))),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for RemoteJob {
+    fn drop(&mut self) {
+        // The end of its input ends the job's first process, that ends its namespace.
+        drop(self.stdin.take());
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while matches!(self.child.try_wait(), Ok(None)) {
+            if Instant::now() > deadline {
+                let _ = self.child.kill();
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+/// The process namespace in which the child of `unshare` lives.
+fn namespace_of_child(unshare: u32) -> Option<String> {
+    let children = fs::read_to_string(format!("/proc/{unshare}/task/{unshare}/children")).ok()?;
+    let first = children.split_whitespace().next()?;
+    Some(fs::read_link(format!("/proc/{first}/ns/pid")).ok()?.display().to_string())
+}
+
+/// The processes that live in a process namespace.
+fn inhabitants(namespace: &str) -> Vec<String> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.map(|e| e.file_name().to_string_lossy().into_owned()).filter(|n| n.bytes().all(|b| b.is_ascii_digit()));
+    let lives = |pid: &String| fs::read_link(format!("/proc/{pid}/ns/pid")).is_ok_and(|ns| ns.display().to_string() == namespace);
+    pids.filter(lives).collect()
+}

@@ -1,0 +1,232 @@
+//! A run: every trial of a plan that the journal does not hold yet, one after the other.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use handoff_engine::Programs;
+use handoff_model::rows::{Measurement, MeasurementRow};
+use handoff_model::{Conditions, Failure, IdentityCheck, ImageStore, Outcome, Plan, Side, StrategySpec, Trial};
+use handoff_service::control::Client;
+
+use crate::environment::{available_memory, describe, free_bytes};
+use crate::journal::Journal;
+use crate::needs;
+use crate::protocol::{EngineFacts, JobSpec};
+use crate::remote::{NoAnswer, RemoteJob};
+use crate::tools::Tools;
+use crate::trial::{self, Bench, TrialRecord};
+use crate::workspace::{self, Workspace};
+use crate::{Cancel, DriverError};
+
+/// Where a run works and writes.
+#[derive(Debug, Clone)]
+pub struct RunConfig {
+    /// The results folder.
+    pub out: PathBuf,
+    /// Where jobs live.
+    pub work_dir: PathBuf,
+    /// Go on with a run that is there.
+    pub resume: bool,
+}
+
+/// What a run tells while it goes on.
+#[derive(Debug)]
+pub enum Progress<'a> {
+    /// Something before the first trial, in words.
+    Note(String),
+    /// The plan's trials, and those that are left.
+    Begin {
+        /// All trials of the plan.
+        total: usize,
+        /// Trials to run now.
+        todo: Vec<&'a Trial>,
+    },
+    /// A trial starts.
+    Trial(&'a Trial),
+    /// A side of it starts.
+    Side(Side),
+    /// A trial has ended and is in the journal.
+    Done {
+        /// The trial.
+        trial: &'a Trial,
+        /// Its row.
+        row: &'a MeasurementRow,
+        /// Time it took with all that is off the clock.
+        took: Duration,
+    },
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Summary {
+    /// Trials with outcome completed, earlier ones of a resumed run included.
+    pub completed: usize,
+    /// All others.
+    pub failed: usize,
+}
+
+/// Runs what is missing of a plan.
+pub fn run(
+    config: &RunConfig,
+    plan: &Plan,
+    cancel: &Cancel,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Summary, DriverError> {
+    Journal::check_folder(&config.out, plan, config.resume)?;
+    let programs = Programs::find()?;
+    let tools = Tools::find()?;
+    for leftover in workspace::leftovers(&config.work_dir) {
+        progress(Progress::Note(format!("removing what a run that was cut off left in {}", leftover.dir.display())));
+        workspace::remove(&leftover);
+    }
+    let mut workspace = Workspace::create(&config.work_dir, &format!("r-{}", &plan.request.run_id[..8.min(plan.request.run_id.len())]))?;
+    let (store, store_kind) = service_store(plan, &mut workspace)?;
+    progress(Progress::Note("checking the engine".to_owned()));
+    let engine = preflight(&mut workspace, &tools, plan, cancel)?;
+    let environment = describe(&config.work_dir, store_kind, &programs, &tools, &engine);
+    let (mut journal, rows) = if config.resume && config.out.join("plan.json").exists() {
+        let (mut journal, rows) = Journal::open(&config.out)?;
+        journal.add_environment(&environment)?;
+        (journal, rows)
+    } else {
+        (Journal::create(&config.out, plan, std::slice::from_ref(&environment))?, Vec::new())
+    };
+    let mut summary = Summary::default();
+    for row in &rows {
+        summary.count(row.outcome);
+    }
+    let todo: Vec<&Trial> = plan.trials.iter().filter(|t| !rows.iter().any(|r| r.trial == t.id)).collect();
+    progress(Progress::Begin { total: plan.trials.len(), todo: todo.clone() });
+    let mut service = start_service(&tools.paths.handoff, &store)?;
+    for trial in todo {
+        if cancel.is_cancelled() {
+            return Err(DriverError::Cancelled);
+        }
+        progress(Progress::Trial(trial));
+        let started = Instant::now();
+        let logs = journal.log_dir(&trial.id)?;
+        let record = if let Some(refused) = lacks_room(&config.work_dir, &store, trial) {
+            skipped(trial, &environment.id, plan.request.seed, refused)
+        } else {
+            let mut bench = Bench {
+                workspace: &mut workspace,
+                service: &mut service,
+                tools: &tools.paths,
+                environment: &environment.id,
+                timeout: Duration::from_secs(plan.request.timeout_s),
+                seed: plan.request.seed,
+                cancel,
+            };
+            trial::run(&mut bench, trial, logs, &mut |side| progress(Progress::Side(side)))?
+        };
+        let row = record.row();
+        journal.append(&record.consumers, &record.spans, &row)?;
+        summary.count(row.outcome);
+        progress(Progress::Done { trial, row: &row, took: started.elapsed() });
+    }
+    Ok(summary)
+}
+
+impl Summary {
+    fn count(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Completed => self.completed += 1,
+            _ => self.failed += 1,
+        }
+    }
+}
+
+/// Where the service keeps blobs: in memory where there is plenty, because GitHub's storage does not share the runner's
+/// disk; else on disk. The row's environment says which.
+fn service_store(plan: &Plan, workspace: &mut Workspace) -> Result<(PathBuf, &'static str), DriverError> {
+    let largest = plan.trials.iter().map(needs::store_bytes).max().unwrap_or(0);
+    let memory = Path::new("/dev/shm");
+    let roomy = memory.is_dir() && free_bytes(memory) > largest && available_memory() > largest * 3 + (4 << 30);
+    if roomy {
+        let name = workspace.dir().file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let dir = memory.join(format!("handoff-{name}"));
+        workspace.add_folder(&dir)?;
+        Ok((dir, "tmpfs"))
+    } else {
+        let dir = workspace.dir().join("store");
+        fs::create_dir_all(&dir).map_err(DriverError::io("create", &dir))?;
+        Ok((dir, "disk"))
+    }
+}
+
+fn start_service(handoff: &Path, store: &Path) -> Result<Client, DriverError> {
+    let args = ["service".into(), "--store".into(), store.as_os_str().to_owned()];
+    Client::spawn(handoff, &args).map_err(|e| DriverError::Service(e.to_string()))
+}
+
+/// Boots one engine before the first trial: what cannot work is told before anything is written, and what the engine says
+/// of itself goes into the environment.
+fn preflight(workspace: &mut Workspace, tools: &Tools, plan: &Plan, cancel: &Cancel) -> Result<EngineFacts, DriverError> {
+    let mut facts = EngineFacts::default();
+    let mut stores: Vec<ImageStore> = plan.request.conditions.iter().map(|c| c.image_store).collect();
+    stores.dedup();
+    for store in stores {
+        let name = format!("{}-check", &plan.hash[..8]);
+        let root = workspace.add_job(&name)?;
+        let spec = JobSpec {
+            job: name.clone(),
+            side: Side::Producer,
+            logs: root.join("logs"),
+            root,
+            strategy: StrategySpec::plain("rebuild"),
+            conditions: Conditions { image_store: store, ..Conditions::default() },
+            name: String::new(),
+            image: String::new(),
+            answer: String::new(),
+            digest_command: Vec::new(),
+            service_env: std::collections::BTreeMap::new(),
+            tools: tools.paths.clone(),
+            ticket: None,
+        };
+        let started = RemoteJob::start(&spec, &tools.paths.handoff, cancel);
+        let stopped = match started {
+            Ok((job, found)) => {
+                facts.versions.extend(found.versions);
+                job.stop()
+            }
+            Err(NoAnswer::Run(error)) => Err(error),
+            Err(NoAnswer::Trial(_, failure)) => {
+                let log = fs::read_to_string(spec.logs.join("job.log")).unwrap_or_default();
+                Err(DriverError::Job(format!("no engine here: {failure}: {}", log.trim())))
+            }
+        };
+        workspace.remove_job(&name)?;
+        stopped?;
+    }
+    Ok(facts)
+}
+
+fn lacks_room(work_dir: &Path, store: &Path, trial: &Trial) -> Option<Failure> {
+    let lacking = |dir: &Path, need: u64| {
+        let free = free_bytes(dir);
+        (free < need).then(|| {
+            let mib = |bytes: u64| bytes >> 20;
+            let (need, free) = (mib(need), mib(free));
+            Failure::new("disk", format!("{need} MiB needed, {free} MiB free below {}: free some, or use a smaller size", dir.display()))
+        })
+    };
+    lacking(work_dir, needs::disk_bytes(trial)).or_else(|| lacking(store, needs::store_bytes(trial)))
+}
+
+fn skipped(trial: &Trial, environment: &str, seed: u64, failure: Failure) -> TrialRecord {
+    TrialRecord {
+        consumers: Vec::new(),
+        spans: Vec::new(),
+        measurement: Measurement {
+            trial: trial.clone(),
+            environment: environment.to_owned(),
+            started_at: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            source: String::new(),
+            client: String::new(),
+            seed,
+            identity: IdentityCheck::default(),
+            result: Err((Outcome::Skipped, failure)),
+        },
+    }
+}

@@ -1,0 +1,170 @@
+//! The folder in which a run's jobs live, the lock that allows one run a machine, and the ledger by which what a run
+//! that was cut off has left is found again.
+//!
+//! The ledger is the folder itself: one folder a run, with a note of the process that owns it. Nothing outside it, and no
+//! cgroup but those named after a job listed there, is ever removed.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use handoff_engine::leftovers;
+use rustix::fs::{FlockOperation, flock};
+use serde::{Deserialize, Serialize};
+
+use crate::DriverError;
+
+/// Where runs live unless told otherwise: on disk, and short, because sockets are below it.
+pub const DEFAULT_WORK_DIR: &str = "/var/tmp/handoff";
+const NOTE: &str = "run.json";
+
+/// Who owns a run's folder, and which jobs it has started.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Note {
+    pid: i32,
+    /// Start time of that process in clock ticks since boot: a number given again to another process is told apart.
+    started: u64,
+    jobs: Vec<String>,
+    /// Folders elsewhere that belong to the run.
+    #[serde(default)]
+    folders: Vec<PathBuf>,
+}
+
+/// A run's folder.
+#[derive(Debug)]
+pub struct Workspace {
+    dir: PathBuf,
+    note: Note,
+    /// Held until the run ends.
+    _lock: File,
+}
+
+/// What a run that was cut off has left.
+#[derive(Debug, Clone, Serialize)]
+pub struct Leftover {
+    /// The run's folder.
+    pub dir: PathBuf,
+    /// Its jobs.
+    pub jobs: Vec<String>,
+    /// Folders elsewhere that belong to it.
+    pub folders: Vec<PathBuf>,
+}
+
+impl Workspace {
+    /// Takes the machine's lock and makes a folder for a run.
+    pub fn create(work_dir: &Path, run: &str) -> Result<Self, DriverError> {
+        fs::create_dir_all(work_dir).map_err(DriverError::io("create", work_dir))?;
+        let path = work_dir.join("lock");
+        let lock = File::create(&path).map_err(DriverError::io("create", &path))?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|_| DriverError::Busy { lock: path })?;
+        let dir = work_dir.join(run);
+        fs::create_dir_all(&dir).map_err(DriverError::io("create", &dir))?;
+        let pid = rustix::process::getpid().as_raw_nonzero().get();
+        let note = Note { pid, started: start_time(pid).unwrap_or(0), jobs: Vec::new(), folders: Vec::new() };
+        let workspace = Self { dir, note, _lock: lock };
+        workspace.write_note()?;
+        Ok(workspace)
+    }
+
+    fn write_note(&self) -> Result<(), DriverError> {
+        let path = self.dir.join(NOTE);
+        let json = serde_json::to_vec(&self.note).unwrap_or_default();
+        let write = File::create(&path).and_then(|mut f| f.write_all(&json).and_then(|()| f.sync_all()));
+        write.map_err(DriverError::io("write", &path))
+    }
+
+    /// The run's folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Makes the folder of a job, and notes the job before anything of it exists.
+    pub fn add_job(&mut self, job: &str) -> Result<PathBuf, DriverError> {
+        self.note.jobs.push(job.to_owned());
+        self.write_note()?;
+        let dir = self.dir.join(job);
+        fs::create_dir_all(&dir).map_err(DriverError::io("create", &dir))?;
+        Ok(dir)
+    }
+
+    /// Makes a folder elsewhere that goes with the run, noted before it exists.
+    pub fn add_folder(&mut self, dir: &Path) -> Result<(), DriverError> {
+        self.note.folders.push(dir.to_owned());
+        self.write_note()?;
+        fs::create_dir_all(dir).map_err(DriverError::io("create", dir))
+    }
+
+    /// Removes a job's folder and cgroups, after its processes have ended.
+    pub fn remove_job(&mut self, job: &str) -> Result<(), DriverError> {
+        leftovers::remove_folder(&self.dir.join(job))?;
+        leftovers::remove_cgroups(job);
+        self.note.jobs.retain(|j| j != job);
+        self.write_note()
+    }
+}
+
+impl Drop for Workspace {
+    fn drop(&mut self) {
+        let Note { jobs, folders, .. } = self.note.clone();
+        remove(&Leftover { dir: self.dir.clone(), jobs, folders });
+    }
+}
+
+/// What runs whose process is gone have left below a work folder.
+pub fn leftovers(work_dir: &Path) -> Vec<Leftover> {
+    let entries = fs::read_dir(work_dir).into_iter().flatten().flatten();
+    let dead = |dir: PathBuf| {
+        let note: Note = serde_json::from_slice(&fs::read(dir.join(NOTE)).ok()?).ok()?;
+        let alive = start_time(note.pid).is_some_and(|s| s == note.started);
+        (!alive).then_some(Leftover { dir, jobs: note.jobs, folders: note.folders })
+    };
+    entries.filter_map(|e| dead(e.path())).collect()
+}
+
+/// Removes what a run has left. The namespaces are gone already; files and cgroups are not.
+pub fn remove(leftover: &Leftover) {
+    for job in &leftover.jobs {
+        leftovers::remove_cgroups(job);
+    }
+    for folder in &leftover.folders {
+        let _ = leftovers::remove_folder(folder);
+    }
+    // A folder that cannot go now (a process of it is still ending) is found again by the next run or `handoff clean`.
+    let _ = leftovers::remove_folder(&leftover.dir);
+}
+
+fn start_time(pid: i32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat[stat.rfind(')')? + 1..].split_whitespace().nth(19)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_folders_with_a_note_of_a_dead_process_are_leftovers() {
+        let dir = tempfile::tempdir().unwrap();
+        let foreign = dir.path().join("foreign");
+        fs::create_dir(&foreign).unwrap();
+        let mine = Workspace::create(dir.path(), "mine").unwrap();
+        let dead = dir.path().join("dead");
+        fs::create_dir(&dead).unwrap();
+        let note = Note { pid: 1, started: u64::MAX, jobs: vec!["no-such-job".into()], folders: vec![] };
+        fs::write(dead.join(NOTE), serde_json::to_vec(&note).unwrap()).unwrap();
+        let found = leftovers(dir.path());
+        assert_eq!(found.iter().map(|l| l.dir.clone()).collect::<Vec<_>>(), std::slice::from_ref(&dead));
+        remove(&found[0]);
+        assert!(!dead.exists() && foreign.exists() && mine.dir().exists());
+        drop(mine);
+        assert!(!dir.path().join("mine").exists());
+    }
+
+    #[test]
+    fn a_second_run_is_told_that_the_machine_is_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        let _first = Workspace::create(dir.path(), "a").unwrap();
+        let error = Workspace::create(dir.path(), "b").unwrap_err().to_string();
+        assert!(error.contains("another run"), "{error}");
+    }
+}
