@@ -249,7 +249,8 @@ write_manifest() { # PREFIX SOURCE
 }
 
 say_what_needs_root() {
-    [ "$(id -u)" -ne 0 ] || return 0
+    # Said once, when something was set up, and not at every make.
+    [ "$(id -u)" -ne 0 ] && [ "${#plan[@]}" -gt 0 ] || return 0
     if type -P sudo >/dev/null; then
         say "engines need root to run: make bench and make test call sudo for that part; by hand:"
         say "  sudo env HANDOFF_HOME=$HANDOFF_HOME PATH=\"\$PATH\" target/release/handoff run --sizes 64MiB --strategies all --rounds 2 --out results/try"
