@@ -1,0 +1,68 @@
+//! Whether two requests ask for the same plan, and if not, in what they differ.
+
+use std::fmt::Display;
+
+use handoff_model::{Conditions, PlanRequest};
+
+/// The first option in which `given` differs from `held`, with both values as they would be typed.
+///
+/// The run's random name is no option and is not compared.
+pub fn difference(held: &PlanRequest, given: &PlanRequest) -> Option<(&'static str, String, String)> {
+    // Taking the requests apart by name makes a new field an error here until somebody decides on it.
+    let PlanRequest { sizes, strategies, workloads, rounds, conditions, control, timeout_s, seed, run_id: _ } = held;
+    differ("--sizes", list(sizes), list(&given.sizes))
+        .or_else(|| differ("--strategies", list(strategies), list(&given.strategies)))
+        .or_else(|| differ("--workload", list(workloads), list(&given.workloads)))
+        .or_else(|| differ("--rounds", rounds, given.rounds))
+        .or_else(|| conditions_differ(conditions, &given.conditions))
+        .or_else(|| differ("--control", control, given.control))
+        .or_else(|| differ("--timeout", seconds(*timeout_s), seconds(given.timeout_s)))
+        .or_else(|| differ("--seed", seed, given.seed))
+}
+
+fn conditions_differ(held: &[Conditions], given: &[Conditions]) -> Option<(&'static str, String, String)> {
+    type Pick = fn(&Conditions) -> String;
+    let all = |pick: Pick| {
+        let join = |of: &[Conditions]| {
+            let mut names: Vec<String> = of.iter().map(pick).collect();
+            names.dedup();
+            names.join(",")
+        };
+        (join(held), join(given))
+    };
+    let fields: [(&'static str, Pick); 6] = [
+        ("--engine", |c| c.engine.to_string()),
+        ("--image-store", |c| c.image_store.to_string()),
+        ("--builder", |c| c.builder.to_string()),
+        ("--profile", |c| c.profile.clone()),
+        ("--cache-state", |c| c.cache_state.to_string()),
+        ("--consumers", |c| c.consumers.to_string()),
+    ];
+    for (option, pick) in fields {
+        let (a, b) = all(pick);
+        if a != b {
+            return Some((option, a, b));
+        }
+    }
+    let whole = |of: &[Conditions]| {
+        let text = |c: &Conditions| {
+            let Conditions { engine, image_store, builder, profile, cache_state, consumers } = c;
+            format!("{engine}/{image_store}/{builder}/{profile}/{cache_state}/{consumers}")
+        };
+        of.iter().map(text).collect::<Vec<_>>().join(",")
+    };
+    differ("the conditions", whole(held), whole(given))
+}
+
+fn differ(option: &'static str, held: impl Display, given: impl Display) -> Option<(&'static str, String, String)> {
+    let (held, given) = (held.to_string(), given.to_string());
+    (held != given).then_some((option, held, given))
+}
+
+fn list<T: Display>(items: &[T]) -> String {
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
+fn seconds(n: u64) -> String {
+    format!("{n}s")
+}

@@ -1,0 +1,138 @@
+//! What makes a results folder unusable, each with its mend.
+
+use std::io;
+use std::path::PathBuf;
+
+/// A results folder cannot be written, read or gone on with.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// A file operation failed.
+    #[error("cannot {what} {path}: {source}{}", mend(source))]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The folder holds something that no run has put there.
+    #[error("{dir} is not empty and holds no run (it has `{found}`): use another --out")]
+    Foreign {
+        /// The folder.
+        dir: PathBuf,
+        /// One of the things in it.
+        found: String,
+    },
+    /// A file stands where the folder should be.
+    #[error("{0} is not a folder: use another --out")]
+    NotAFolder(PathBuf),
+    /// The folder holds a run.
+    #[error("{dir} holds a run already ({rows} of {trials} trials done): {}", hold_mend(*rows, *trials))]
+    HoldsRun {
+        /// The folder.
+        dir: PathBuf,
+        /// Lines of `measurements.csv`.
+        rows: usize,
+        /// Trials of its plan.
+        trials: usize,
+    },
+    /// There is nothing to go on with or to report.
+    #[error("{0} holds no run (no plan.json): name a results folder, or start one without --resume")]
+    NoRun(PathBuf),
+    /// A JSON file of the folder does not read.
+    #[error("{path}:{line}: {what}: restore the file, or start again with another --out")]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong.
+        what: String,
+    },
+    /// The plan was altered after it was written.
+    #[error(
+        "{0}: the plan does not match its own hash, so it was edited: restore the file, or start again with another --out"
+    )]
+    Altered(PathBuf),
+    /// Written by another version.
+    #[error(
+        "{path} has schema version {found}, this handoff writes {known}: go on with the version that started the run, or use another --out"
+    )]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+        /// Ours.
+        known: u32,
+    },
+    /// Columns that every row needs are not in the file.
+    #[error("{path}:1: no column {}: restore the file (docs/format.md lists its columns)", .columns.join(", "))]
+    MissingColumns {
+        /// The file.
+        path: PathBuf,
+        /// The columns.
+        columns: Vec<String>,
+    },
+    /// Columns of a file that rows are to be appended to are not ours, or in another order.
+    #[error(
+        "{path}:1: the columns are not those that this handoff writes: restore the file, or go on with the version that wrote it"
+    )]
+    OtherColumns {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A row that does not read.
+    #[error(
+        "{path}:{line}: {what}: restore the file, or delete that line (a trial without its row runs again with --resume)"
+    )]
+    Row {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1; the header is line 1.
+        line: u64,
+        /// What is wrong.
+        what: String,
+    },
+    /// `--resume` with other options than those that started the run.
+    #[error(
+        "{dir} holds a plan with {option} {held}, this call asks for {option} {given}: give {option} {held} or leave it out to go on, or use another --out"
+    )]
+    OtherPlan {
+        /// The folder.
+        dir: PathBuf,
+        /// The option.
+        option: &'static str,
+        /// Its value in the folder's plan.
+        held: String,
+        /// Its value in this call.
+        given: String,
+    },
+    /// Rows that do not fit the journal: a mistake in the caller.
+    #[error("{0}: this is a mistake in handoff, please report it")]
+    Misuse(String),
+}
+
+impl JournalError {
+    /// Names the operation and the path of an I/O error.
+    pub(crate) fn io(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { what, path, source }
+    }
+}
+
+fn mend(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            ": use another --out, or give yourself the right to write there"
+        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ": free some space, then go on with --resume",
+        io::ErrorKind::NotADirectory => ": use another --out",
+        _ => "",
+    }
+}
+
+fn hold_mend(rows: usize, trials: usize) -> &'static str {
+    if rows < trials { "go on with --resume, or use another --out" } else { "use another --out" }
+}

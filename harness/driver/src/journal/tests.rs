@@ -1,0 +1,389 @@
+//! What the journal promises: no kill loses a committed trial, and nothing is changed that is not ours.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use handoff_model::plan::SCHEMA_VERSION;
+use handoff_model::rows::{ConsumerRow, MeasurementRow, SpanRow};
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::sample::{environment, plan, request, rows};
+use super::table::{self, Row};
+use super::*;
+
+const CSVS: [&str; 3] = [ConsumerRow::FILE, SpanRow::FILE, MeasurementRow::FILE];
+
+/// A folder in memory where there is one, for these tests sync thousands of times.
+fn temp() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
+fn start(dir: &Path, rounds: u32) -> Journal {
+    Journal::create(dir, &plan(rounds), &[environment("e0")]).unwrap()
+}
+
+fn append(journal: &mut Journal, trial: &Trial) {
+    let rows = rows(trial);
+    journal.append(&rows.consumers, &rows.spans, &rows.measurement).unwrap();
+}
+
+fn finish(journal: &mut Journal) {
+    let rest: Vec<Trial> = journal.remaining().cloned().collect();
+    for trial in &rest {
+        append(journal, trial);
+    }
+}
+
+fn file(dir: &Path, name: &str) -> Vec<u8> {
+    fs::read(dir.join(name)).unwrap()
+}
+
+/// The lines of each CSV file as a set, and the number of lines, so that a row twice is noticed.
+fn sets(dir: &Path) -> Vec<(usize, BTreeSet<String>)> {
+    CSVS.iter()
+        .map(|name| {
+            let text = String::from_utf8(file(dir, name)).unwrap();
+            (text.lines().count(), text.lines().map(str::to_owned).collect())
+        })
+        .collect()
+}
+
+/// A finished run, and the writes that made its CSV files, in order.
+fn whole(rounds: u32) -> (TempDir, Vec<(usize, Vec<u8>)>) {
+    let dir = temp();
+    let mut journal = start(dir.path(), rounds);
+    let mut sizes = CSVS.map(|name| file(dir.path(), name).len());
+    let mut writes = Vec::new();
+    for trial in journal.plan().trials.clone() {
+        append(&mut journal, &trial);
+        for (i, name) in CSVS.iter().enumerate() {
+            let bytes = file(dir.path(), name);
+            writes.push((i, bytes[sizes[i]..].to_vec()));
+            sizes[i] = bytes.len();
+        }
+    }
+    (dir, writes)
+}
+
+/// What a kill leaves after `cut` bytes of the writes.
+fn killed(rounds: u32, writes: &[(usize, Vec<u8>)], cut: usize) -> TempDir {
+    let dir = temp();
+    drop(start(dir.path(), rounds));
+    let mut left = cut;
+    for (i, bytes) in writes {
+        let path = dir.path().join(CSVS[*i]);
+        let mut all = fs::read(&path).unwrap();
+        all.extend_from_slice(&bytes[..left.min(bytes.len())]);
+        fs::write(path, all).unwrap();
+        left = left.saturating_sub(bytes.len());
+    }
+    dir
+}
+
+#[test]
+fn a_run_reads_back_as_it_was_written() {
+    let (dir, _) = whole(1);
+    let results = Results::read(dir.path()).unwrap();
+    assert_eq!(results.plan, plan(1));
+    assert_eq!(results.environments, [environment("e0")]);
+    assert!(results.warnings.is_empty(), "{:?}", results.warnings);
+    let written: Vec<_> = results.plan.trials.iter().map(rows).collect();
+    assert_eq!(results.measurements, written.iter().map(|r| r.measurement.clone()).collect::<Vec<_>>());
+    assert_eq!(results.consumers, written.iter().flat_map(|r| r.consumers.clone()).collect::<Vec<_>>());
+    assert_eq!(results.spans, written.iter().flat_map(|r| r.spans.clone()).collect::<Vec<_>>());
+    let (journal, done) = Journal::open(dir.path()).unwrap();
+    assert_eq!((done.len(), journal.remaining().count()), (4, 0));
+    assert!(journal.repairs().is_empty());
+}
+
+#[test]
+fn a_kill_at_every_byte_of_a_trial_costs_that_trial_and_no_other() {
+    let (dir, writes) = whole(1);
+    let before: usize = writes[..3].iter().map(|(_, b)| b.len()).sum();
+    let second: usize = writes[3..6].iter().map(|(_, b)| b.len()).sum();
+    for cut in before..=before + second {
+        let left = killed(1, &writes, cut);
+        let (mut journal, done) = Journal::open(left.path()).unwrap();
+        assert_eq!(done.len(), if cut < before + second { 1 } else { 2 }, "cut at {cut}");
+        finish(&mut journal);
+        for name in CSVS {
+            assert_eq!(file(left.path(), name), file(dir.path(), name), "{name}, cut at {cut}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn a_run_that_is_killed_again_and_again_ends_with_the_same_rows(cuts in prop::collection::vec(0.0f64..1.0, 1..5)) {
+        let (dir, writes) = whole(2);
+        let total: usize = writes.iter().map(|(_, b)| b.len()).sum();
+        let left = killed(2, &writes, (cuts[0] * total as f64) as usize);
+        for cut in &cuts[1..] {
+            let (mut journal, _) = Journal::open(left.path()).unwrap();
+            let Some(trial) = journal.remaining().next().cloned() else { break };
+            append(&mut journal, &trial);
+            drop(journal);
+            // The last file to grow is cut inside of its last line.
+            let path = left.path().join(MeasurementRow::FILE);
+            let bytes = fs::read(&path).unwrap();
+            fs::write(&path, &bytes[..bytes.len() - 1 - (cut * 200.0) as usize]).unwrap();
+        }
+        let (mut journal, _) = Journal::open(left.path()).unwrap();
+        finish(&mut journal);
+        prop_assert_eq!(sets(left.path()), sets(dir.path()));
+    }
+
+    #[test]
+    fn a_file_that_is_cut_anywhere_opens_and_ends_with_the_same_trials(which in 0usize..3, cut in 0.0f64..1.0) {
+        let (dir, _) = whole(2);
+        let expected = sets(dir.path());
+        let path = dir.path().join(CSVS[which]);
+        let bytes = fs::read(&path).unwrap();
+        fs::write(&path, &bytes[..(cut * bytes.len() as f64) as usize]).unwrap();
+        let read = Results::read(dir.path()).unwrap();
+        let (mut journal, done) = Journal::open(dir.path()).unwrap();
+        prop_assert_eq!(&read.measurements, &done);
+        finish(&mut journal);
+        let ended = sets(dir.path());
+        prop_assert_eq!(&ended[2], &expected[2]);
+        prop_assert_eq!(&ended[0], &expected[0]);
+        // Spans of a committed trial that vanish line by line after their sync leave no trace; those of others come back.
+        prop_assert!(ended[1].1.is_subset(&expected[1].1));
+        if which != 1 {
+            prop_assert_eq!(&ended[1], &expected[1]);
+        }
+    }
+
+    #[test]
+    fn a_text_with_any_letters_is_one_row(detail in "\\PC{0,20}[\"\n\r,]{0,4}", tail in 1usize..40) {
+        let dir = temp();
+        let mut journal = start(dir.path(), 1);
+        let trials = journal.plan().trials.clone();
+        let mut rows = rows(&trials[0]);
+        rows.spans[0].detail.clone_from(&detail);
+        journal.append(&rows.consumers, &rows.spans, &rows.measurement).unwrap();
+        append(&mut journal, &trials[1]);
+        drop(journal);
+        // A tear inside a quoted text that holds a line end is still a tear.
+        let mut bytes = file(dir.path(), SpanRow::FILE);
+        bytes.extend_from_slice(&b"1,x,producer,,build,\"RUN a\nRUN b\nRUN c\nRUN d\nRUN e\nRUN f"[..tail + 15]);
+        fs::write(dir.path().join(SpanRow::FILE), bytes).unwrap();
+        let (_, done) = Journal::open(dir.path()).unwrap();
+        prop_assert_eq!(done.len(), 2);
+        prop_assert_eq!(&Results::read(dir.path()).unwrap().spans[0].detail, &detail);
+    }
+}
+
+#[test]
+fn a_run_of_another_plan_is_refused_by_the_option_that_differs() {
+    let dir = temp();
+    let journal = start(dir.path(), 3);
+    journal.same_plan(&PlanRequest { run_id: "another".into(), ..request(3) }).unwrap();
+    let error = journal.same_plan(&request(5)).unwrap_err().to_string();
+    assert!(error.contains("--rounds 3, this call asks for --rounds 5: give --rounds 3"), "{error}");
+    let mut other = request(3);
+    other.conditions[0].consumers = 4;
+    let error = journal.same_plan(&other).unwrap_err().to_string();
+    assert!(error.contains("--consumers 1, this call asks for --consumers 4"), "{error}");
+}
+
+#[test]
+fn folders_that_are_not_ours_are_left_alone() {
+    let refusal = |dir: &Path| Journal::create(dir, &plan(1), &[]).unwrap_err().to_string();
+    let foreign = temp();
+    fs::write(foreign.path().join("thesis.tex"), "").unwrap();
+    assert!(refusal(foreign.path()).ends_with("(it has `thesis.tex`): use another --out"));
+    assert_eq!(fs::read_dir(foreign.path()).unwrap().count(), 1);
+
+    let rows_without_plan = temp();
+    let (dir, _) = whole(1);
+    fs::copy(dir.path().join(MeasurementRow::FILE), rows_without_plan.path().join(MeasurementRow::FILE)).unwrap();
+    assert!(refusal(rows_without_plan.path()).contains("holds no run"));
+
+    let before = sets(dir.path());
+    assert!(refusal(dir.path()).ends_with("holds a run already (4 of 4 trials done): use another --out"));
+    assert_eq!(sets(dir.path()), before);
+
+    let begun = temp();
+    drop(start(begun.path(), 1));
+    assert!(refusal(begun.path()).contains("(0 of 4 trials done): go on with --resume"));
+
+    let path = foreign.path().join("thesis.tex");
+    assert_eq!(refusal(&path), format!("{} is not a folder: use another --out", path.display()));
+    assert!(refusal(&path.join("sub")).contains("use another --out"));
+    assert!(Journal::open(foreign.path()).unwrap_err().to_string().contains("holds no run"));
+    assert!(Journal::open(&foreign.path().join("none")).unwrap_err().to_string().contains("holds no run"));
+}
+
+#[test]
+fn a_start_that_was_cut_off_before_its_plan_starts_again() {
+    let dir = temp();
+    drop(start(dir.path(), 1));
+    fs::rename(dir.path().join(PLAN), dir.path().join(".plan.json.tmp")).unwrap();
+    finish(&mut start(dir.path(), 1));
+    assert_eq!(Results::read(dir.path()).unwrap().measurements.len(), 4);
+}
+
+#[test]
+fn a_start_that_fails_leaves_nothing() {
+    // /proc takes no new folder, whoever asks, root included.
+    let error = Journal::create(Path::new("/proc/handoff/run"), &plan(1), &[]).unwrap_err().to_string();
+    assert!(error.starts_with("cannot make /proc/handoff/run: "), "{error}");
+    let dir = temp();
+    let out = dir.path().join("a/b");
+    let made = folder::prepare(&out).unwrap();
+    files::write_json(&out, ENVIRONMENTS, &[environment("e0")]).unwrap();
+    folder::undo(&out, made);
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+fn spoil(name: &str, from: &str, to: &str) -> String {
+    let (dir, _) = whole(1);
+    let text = String::from_utf8(file(dir.path(), name)).unwrap();
+    assert!(text.contains(from), "{name} holds no `{from}`");
+    fs::write(dir.path().join(name), text.replacen(from, to, 1)).unwrap();
+    let before = sets(dir.path());
+    let error = Journal::open(dir.path()).unwrap_err().to_string();
+    assert_eq!(sets(dir.path()), before, "{name} was changed");
+    assert!(!error.contains('\n'), "{error}");
+    error.replace(&dir.path().display().to_string(), "DIR")
+}
+
+#[test]
+fn what_is_corrupt_is_named_with_its_line_and_mend() {
+    let error = spoil(MeasurementRow::FILE, ",67108864,loopback", ",67x,loopback");
+    assert!(
+        error.starts_with("DIR/measurements.csv:2: column `size_bytes`: ")
+            && error.contains("or delete that line (a trial without its row runs again with --resume)"),
+        "{error}"
+    );
+    let error = spoil(MeasurementRow::FILE, ",loopback,private,", ",loopback,");
+    assert!(error.starts_with("DIR/measurements.csv:2: the row has "), "{error}");
+    let error = spoil(MeasurementRow::FILE, "completed", "done");
+    assert!(error.contains("unknown variant `done`"), "{error}");
+    let error = spoil(SpanRow::FILE, "start_ns,", "begin_ns,");
+    assert!(error.starts_with("DIR/spans.csv:1: no column start_ns: "), "{error}");
+    let error = spoil(SpanRow::FILE, ",start_ns,end_ns,", ",end_ns,start_ns,");
+    assert!(error.starts_with("DIR/spans.csv:1: the columns are not those"), "{error}");
+    let error = spoil(ConsumerRow::FILE, "\n1,0001-", "\n1,9999-");
+    assert!(
+        error.contains("consumers.csv:2: trial `9999-") && error.contains("is not in the folder's plan"),
+        "{error}"
+    );
+    let error = spoil(PLAN, "\"seed\": 42", "\"seed\": 43");
+    assert!(error.starts_with("DIR/plan.json: the plan does not match its own hash"), "{error}");
+    let error = spoil(PLAN, "\"schema_version\": 1", "\"schema_version\": 2");
+    assert!(error.starts_with("DIR/plan.json has schema version 2, this handoff writes 1"), "{error}");
+    let error = spoil(ENVIRONMENTS, "[", "{");
+    assert!(error.starts_with("DIR/environments.json:"), "{error}");
+}
+
+#[test]
+fn a_trial_has_one_row() {
+    let (dir, _) = whole(1);
+    let path = dir.path().join(MeasurementRow::FILE);
+    let mut text = String::from_utf8(fs::read(&path).unwrap()).unwrap();
+    let row = text.lines().nth(1).unwrap().to_owned();
+    text.push_str(&row);
+    text.push('\n');
+    fs::write(&path, text).unwrap();
+    let error = Journal::open(dir.path()).unwrap_err().to_string();
+    assert!(error.contains("measurements.csv:6: trial `0001-") && error.contains("at line 2"), "{error}");
+
+    let other = temp();
+    let mut journal = start(other.path(), 1);
+    let trials = journal.plan().trials.clone();
+    append(&mut journal, &trials[0]);
+    let again = rows(&trials[0]);
+    assert!(journal.append(&again.consumers, &again.spans, &again.measurement).is_err());
+    let foreign = rows(&trials[1]);
+    assert!(journal.append(&again.consumers, &foreign.spans, &foreign.measurement).is_err());
+    assert_eq!(Results::read(other.path()).unwrap().measurements.len(), 1);
+}
+
+#[test]
+fn a_newer_version_reads_for_reports_without_what_is_new() {
+    let (dir, _) = whole(1);
+    for name in CSVS {
+        let text = String::from_utf8(file(dir.path(), name)).unwrap();
+        let mut newer: Vec<String> = text.lines().map(|line| line.replacen("1,", "2,", 1) + ",full").collect();
+        newer[0] = text.lines().next().unwrap().to_owned() + ",moon_phase";
+        fs::write(dir.path().join(name), newer.join("\n") + "\n").unwrap();
+    }
+    let text = String::from_utf8(file(dir.path(), PLAN)).unwrap();
+    let newer = text
+        .replacen("\"schema_version\": 1", "\"schema_version\": 2, \"weather\": {}", 1)
+        .replace("\"round\":", "\"season\": 1, \"round\":");
+    fs::write(dir.path().join(PLAN), newer).unwrap();
+    let results = Results::read(dir.path()).unwrap();
+    assert_eq!((results.measurements.len(), results.plan.trials.len()), (4, 4));
+    assert!(results.warnings.iter().any(|w| w.contains("measurements.csv") && w.contains("moon_phase")));
+    assert!(Journal::open(dir.path()).unwrap_err().to_string().contains("schema version 2"));
+}
+
+#[test]
+fn environments_and_log_folders_are_added() {
+    let dir = temp();
+    let mut journal = start(dir.path(), 1);
+    journal.add_environment(&environment("e1")).unwrap();
+    journal.add_environment(&environment("e0")).unwrap();
+    let logs = journal.log_dir("0001-x").unwrap();
+    assert!(logs.is_dir() && logs.ends_with("logs/0001-x"));
+    drop(journal);
+    let ids: Vec<String> = Results::read(dir.path()).unwrap().environments.into_iter().map(|e| e.id).collect();
+    assert_eq!(ids, ["e0", "e1"]);
+}
+
+fn golden() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
+}
+
+fn rewritten<T: Row>() -> String {
+    let path = golden().join(T::FILE);
+    let table: table::Table<T> = table::read(&path, &fs::read(&path).unwrap()).unwrap();
+    assert!(table.whole && table.rows.iter().all(|r| r.schema_version() == SCHEMA_VERSION));
+    table::header::<T>().unwrap() + &table::lines(&table.rows).unwrap()
+}
+
+/// Makes the golden files from the sample, for a new schema version only: `HANDOFF_GOLDEN=write cargo test`.
+fn write_golden() {
+    fs::create_dir_all(golden()).unwrap();
+    let (dir, _) = whole(1);
+    for name in CSVS.into_iter().chain([PLAN, ENVIRONMENTS]) {
+        fs::copy(dir.path().join(name), golden().join(name)).unwrap();
+    }
+}
+
+/// Once released, these files stay as they are: what they hold was written by a version that people have used.
+#[test]
+fn golden_files_read_and_write_back_byte_for_byte() {
+    if std::env::var("HANDOFF_GOLDEN").is_ok_and(|v| v == "write") {
+        write_golden();
+    }
+    let texts = [rewritten::<ConsumerRow>(), rewritten::<SpanRow>(), rewritten::<MeasurementRow>()];
+    for (name, text) in CSVS.iter().zip(texts) {
+        assert_eq!(text.as_bytes(), file(&golden(), name), "{name}");
+    }
+    let results = Results::read(&golden()).unwrap();
+    assert!(results.warnings.is_empty(), "{:?}", results.warnings);
+    assert_eq!(results.measurements.len(), results.plan.trials.len());
+}
+
+/// The columns that a file's section of docs/format.md lists: the first cell of each row of its table.
+fn documented(text: &str, file: &str) -> Vec<String> {
+    let section = text.split("\n## ").find(|s| s.starts_with(&format!("`{file}`"))).expect("a section for the file");
+    section.lines().filter_map(|line| Some(line.strip_prefix("| `")?.split_once("` |")?.0.to_owned())).collect()
+}
+
+#[test]
+fn every_column_is_documented_and_no_other() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/format.md");
+    let text = fs::read_to_string(path).unwrap();
+    assert_eq!(documented(&text, ConsumerRow::FILE), columns::<ConsumerRow>());
+    assert_eq!(documented(&text, SpanRow::FILE), columns::<SpanRow>());
+    assert_eq!(documented(&text, MeasurementRow::FILE), columns::<MeasurementRow>());
+}
