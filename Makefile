@@ -20,6 +20,14 @@ bench: setup build ## 1 GiB images, every strategy, 3 rounds; prints the table a
 test: setup ## all tests, on real engines and clients (needs root: sudo, for the test programs only)
 	@TEST_ARGS="$(TEST_ARGS)" scripts/test
 
-lint: ## cargo fmt --check, clippy without a warning
+# The probe stands outside the workspace (it is linked statically with flags of its own).
+probe := --manifest-path fixtures/probe/Cargo.toml
+
+lint: ## cargo fmt --check, clippy without a warning, shellcheck where it is installed
 	@cargo fmt --all --check
+	@cargo fmt $(probe) --check
 	@cargo clippy --workspace --all-targets -- -D warnings
+	@cargo clippy $(probe) --all-targets -- -D warnings
+	@if command -v shellcheck >/dev/null; then \
+	  shellcheck -x -P . scripts/setup && shellcheck scripts/bench scripts/test scripts/test-setup scripts/with-env scripts/testdata/make-archive .ci/run; \
+	else echo "lint: shellcheck is not installed, scripts were not checked (apt-get install shellcheck)"; fi
