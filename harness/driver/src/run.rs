@@ -73,7 +73,6 @@ pub fn run(
     cancel: &Cancel,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Summary, DriverError> {
-    Journal::check_folder(&config.out, plan, config.resume)?;
     let programs = Programs::find()?;
     let tools = Tools::find()?;
     for leftover in workspace::leftovers(&config.work_dir) {
@@ -87,6 +86,10 @@ pub fn run(
     let environment = describe(&config.work_dir, store_kind, &programs, &tools, &engine);
     let (mut journal, rows) = if config.resume && config.out.join("plan.json").exists() {
         let (mut journal, rows) = Journal::open(&config.out)?;
+        journal.same_plan(&plan.request)?;
+        for repair in journal.repairs() {
+            progress(Progress::Note(repair.clone()));
+        }
         journal.add_environment(&environment)?;
         (journal, rows)
     } else {

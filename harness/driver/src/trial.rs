@@ -138,7 +138,6 @@ impl Course<'_, '_> {
             producer = Some(side);
             settle_ns += settle();
         }
-        let (bytes_stored, entries_stored) = self.stored()?;
         let content = self.image.content_digest().map_err(DriverError::from)?;
         let mut consumers: Vec<SideResult> = Vec::new();
         for number in 1..=self.trial.cell.conditions.consumers {
@@ -162,8 +161,6 @@ impl Course<'_, '_> {
         }
         let (cpu_after, service_peak) = self.usage()?;
         Ok(join(producer.as_ref(), &consumers, self.image.predicted_bytes(), |m| {
-            m.bytes_stored = bytes_stored;
-            m.entries_stored = entries_stored;
             m.service_cpu_ns = cpu_after.saturating_sub(cpu_before);
             m.service_peak_memory_bytes = service_peak;
             m.settle_ns = settle_ns;
@@ -173,11 +170,6 @@ impl Course<'_, '_> {
     fn usage(&mut self) -> Result<(u64, u64), DriverError> {
         let usage = self.bench.service.usage().map_err(|e| DriverError::Service(e.to_string()))?;
         Ok((usage.cpu_ns, usage.peak_memory_bytes))
-    }
-
-    fn stored(&mut self) -> Result<(u64, u64), DriverError> {
-        let stored = self.bench.service.stored(&run_name(self.trial)).map_err(|e| DriverError::Service(e.to_string()))?;
-        Ok((stored.bytes, stored.entries))
     }
 
     /// Compares what arrived with what was built. Content is known beforehand, from the generator.
@@ -213,7 +205,7 @@ impl Course<'_, '_> {
             conditions: self.trial.cell.conditions.clone(),
             name: format!("handoff-{}", self.trial.nonce),
             image: format!("handoff/trial:{}", self.trial.nonce),
-            answer: format!("handoff-probe ok {}", self.trial.nonce),
+            answer: self.image.answer(),
             digest_command: vec![PROBE_PATH.to_owned(), "digest".to_owned()],
             service_env: token.env.clone().into_iter().collect(),
             tools: self.bench.tools.clone(),
@@ -296,8 +288,8 @@ fn join(
         build_ns: build_ns(&sides.first().map(|s| s.finished.spans.clone()).unwrap_or_default()),
         bytes_up: sum(&|s| s.counters.bytes_up),
         bytes_down: sum(&|s| s.counters.bytes_down),
-        bytes_stored: 0,
-        entries_stored: 0,
+        bytes_stored: producer.map_or(0, |p| p.counters.stored_bytes),
+        entries_stored: producer.map_or(0, |p| p.counters.entries),
         requests: sum(&|s| s.counters.requests),
         retries: sum(&|s| s.counters.retries),
         connections: sum(&|s| s.counters.connections),

@@ -1,9 +1,9 @@
 //! `handoff run`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use handoff_driver::journal::Results;
+use handoff_driver::journal::{Results, difference};
 use handoff_driver::{Cancel, RunConfig, workspace};
 use handoff_model::Plan;
 
@@ -34,9 +34,8 @@ impl Args {
         let out = self.out_dir();
         let stored = self.stored_plan(&out)?;
         let plan = self.plan.plan(stored.as_ref().map(|p| &p.request))?;
-        if let Some(stored) = stored.filter(|s| s.hash != plan.hash) {
-            let difference = handoff_driver::journal::difference(&stored.request, &plan.request);
-            return Err(bad_input(format!("{} holds another plan: {difference}", out.display())));
+        if let Some(stored) = stored {
+            same(&stored, &plan, &out)?;
         }
         verbs::plan::check_disk(&plan, &self.work_dir)?;
         let cancel = Cancel::default();
@@ -73,7 +72,7 @@ impl Args {
         })
     }
 
-    fn stored_plan(&self, out: &std::path::Path) -> anyhow::Result<Option<Plan>> {
+    fn stored_plan(&self, out: &Path) -> anyhow::Result<Option<Plan>> {
         if !self.resume {
             return Ok(None);
         }
@@ -83,8 +82,20 @@ impl Args {
         if !out.join("plan.json").exists() {
             return Ok(None);
         }
-        Ok(Some(Results::read_plan(out)?))
+        Ok(Some(Results::read(out)?.plan))
     }
+}
+
+/// Checks that what is asked is what the folder holds.
+fn same(stored: &Plan, asked: &Plan, out: &Path) -> anyhow::Result<()> {
+    let dir = out.display();
+    if let Some((option, held, given)) = difference(&stored.request, &asked.request) {
+        return Err(bad_input(format!("{dir} holds another plan: {option} {held}, not {given}: leave {option} out to go on with it, or use another --out")));
+    }
+    if stored.hash != asked.hash {
+        return Err(bad_input(format!("{dir} holds a plan that this version of handoff would lay out otherwise: use the version that made it, or another --out")));
+    }
+    Ok(())
 }
 
 /// Ctrl-C, a closed terminal and a plain kill end the run cleanly. A second Ctrl-C changes nothing: the end takes seconds.

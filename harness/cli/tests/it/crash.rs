@@ -1,0 +1,74 @@
+//! What survives an end at any moment: finished trials do, jobs do not.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::kit::{Place, expect, machine};
+
+const PLAN: [&str; 8] =
+    ["--sizes", "64MiB", "--rounds", "2", "--strategies", "artifact,rebuild,zstd-stream", "--seed", "5"];
+
+/// Starts a run and lets it go on until its talk names the start of the n-th trial.
+fn start_until(mut command: Command, trial: usize) -> Child {
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let started = lines.by_ref().map_while(Result::ok).filter(|l| l.contains(" ... (")).nth(trial - 1);
+    assert!(started.is_some(), "the run ended before trial {trial} started");
+    // Somebody must read on, or the run stops at a full pipe.
+    std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+    child
+}
+
+fn wait_until_clean(place: &Place) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let busy = |l: &String| l.starts_with("process") || l.starts_with("mount");
+    while place.leftovers().iter().any(busy) {
+        assert!(Instant::now() < deadline, "left behind: {:?}", place.leftovers());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn signal(child: &Child, name: &str) {
+    let status = Command::new("kill").args([name, &child.id().to_string()]).status().unwrap();
+    assert!(status.success());
+}
+
+#[test]
+fn a_run_that_is_killed_goes_on_with_resume_and_leaves_nothing() {
+    let _machine = machine();
+    let place = Place::new();
+    let mut child = start_until(place.run(&PLAN), 3);
+    std::thread::sleep(Duration::from_millis(1_500));
+    signal(&child, "-KILL");
+    child.wait().unwrap();
+    wait_until_clean(&place);
+    let before = place.results();
+    assert!(before.measurements.len() >= 2 && before.measurements.len() < 6);
+    expect(&mut place.run(&["--resume"]), 0);
+    let after = place.results();
+    assert_eq!(after.measurements.len(), 6);
+    assert_eq!(after.measurements[..before.measurements.len()], before.measurements[..]);
+    let planned: BTreeSet<&String> = after.plan.trials.iter().map(|t| &t.id).collect();
+    assert_eq!(after.measurements.iter().map(|m| &m.trial).collect::<BTreeSet<_>>(), planned);
+    assert_eq!(place.leftovers(), Vec::<String>::new());
+    let (_, stderr) = expect(&mut place.run(&["--resume", "--seed", "6"]), 2);
+    assert!(stderr.contains("seed"), "{stderr}");
+    let (_, stderr) = expect(&mut place.run(&PLAN), 2);
+    assert!(stderr.contains("--resume"), "{stderr}");
+}
+
+#[test]
+fn ctrl_c_ends_cleanly_and_so_does_a_second_one() {
+    let _machine = machine();
+    let place = Place::new();
+    let mut child = start_until(place.run(&PLAN), 2);
+    std::thread::sleep(Duration::from_millis(500));
+    signal(&child, "-INT");
+    signal(&child, "-INT");
+    let status = child.wait().unwrap();
+    assert_eq!(status.code(), Some(130));
+    assert_eq!(place.leftovers(), Vec::<String>::new());
+    assert_eq!(place.results().measurements.len(), 1);
+}

@@ -1,0 +1,106 @@
+//! What the tests share: running the binary, reading its rows, looking at the machine.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use handoff_driver::journal::Results;
+use tempfile::TempDir;
+
+/// Trials need the machine to themselves: tests that run some take turns.
+pub fn machine() -> MutexGuard<'static, ()> {
+    static MACHINE: Mutex<()> = Mutex::new(());
+    let guard = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
+    let missing: Vec<String> = handoff_driver::tools::checks().into_iter().filter(|c| !c.ok).map(|c| c.part).collect();
+    assert!(missing.is_empty(), "this machine lacks {missing:?}: run `make setup`, and the tests as root");
+    guard
+}
+
+/// A folder for results and one for engines, short because sockets live in it.
+pub struct Place {
+    pub out: PathBuf,
+    pub work: TempDir,
+    _out: TempDir,
+}
+
+impl Place {
+    pub fn new() -> Self {
+        let out = tempfile::tempdir().unwrap();
+        let work = tempfile::Builder::new().prefix("hf").tempdir_in("/var/tmp").unwrap();
+        Self { out: out.path().join("results"), work, _out: out }
+    }
+
+    /// `handoff run` into this place.
+    pub fn run(&self, args: &[&str]) -> Command {
+        let mut command = handoff(&["run", "--timeout", "300"]);
+        command.args(args).arg("--out").arg(&self.out).arg("--work-dir").arg(self.work.path());
+        command
+    }
+
+    pub fn results(&self) -> Results {
+        Results::read(&self.out).unwrap()
+    }
+
+    /// What must not be there after a run: mounts, cgroups, files and processes of its jobs.
+    pub fn leftovers(&self) -> Vec<String> {
+        let mut left = Vec::new();
+        let work = self.work.path().display().to_string();
+        for mount in handoff_engine::leftovers::mounts_below(self.work.path()) {
+            left.push(format!("mount {}", mount.display()));
+        }
+        for entry in std::fs::read_dir(self.work.path()).unwrap().flatten() {
+            if entry.file_name() != "lock" {
+                left.push(format!("file {}", entry.path().display()));
+            }
+        }
+        for process in std::fs::read_dir("/proc").unwrap().flatten() {
+            let line = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+            if String::from_utf8_lossy(&line).contains(&work) {
+                left.push(format!("process {} {}", process.path().display(), String::from_utf8_lossy(&line)));
+            }
+        }
+        left.extend(cgroups().into_iter().map(|c| format!("cgroup {c}")));
+        left.extend(shm().into_iter().map(|c| format!("folder {c}")));
+        left
+    }
+}
+
+/// Cgroups that jobs have made.
+pub fn cgroups() -> BTreeSet<String> {
+    named_below("/sys/fs/cgroup", "handoff-", 2)
+}
+
+/// Folders in memory that services have made.
+fn shm() -> BTreeSet<String> {
+    named_below("/dev/shm", "handoff-", 1)
+}
+
+fn named_below(dir: impl AsRef<Path>, prefix: &str, depth: u32) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(prefix) {
+            found.insert(entry.path().display().to_string());
+        } else if depth > 1 && entry.path().is_dir() {
+            found.extend(named_below(entry.path(), prefix, depth - 1));
+        }
+    }
+    found
+}
+
+/// The binary with arguments.
+pub fn handoff<S: AsRef<OsStr>>(args: &[S]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_handoff"));
+    command.args(args).env("NO_COLOR", "1");
+    command
+}
+
+/// Runs to the end; panics with all output unless the exit code is the expected one.
+pub fn expect(command: &mut Command, code: i32) -> (String, String) {
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    let (stdout, stderr) =
+        (String::from_utf8_lossy(&stdout).into_owned(), String::from_utf8_lossy(&stderr).into_owned());
+    assert_eq!(status.code(), Some(code), "{command:?}\n--- stdout\n{stdout}\n--- stderr\n{stderr}");
+    (stdout, stderr)
+}

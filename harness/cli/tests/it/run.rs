@@ -1,0 +1,153 @@
+//! Runs that go well: every strategy, both stores, what the rows say.
+
+use std::collections::BTreeSet;
+
+use handoff_model::{ByteSize, Outcome, SpanKind};
+
+use crate::kit::{Place, expect, handoff, machine};
+
+const ALL: [&str; 6] = ["artifact", "cache-tar", "gha-cache", "local-cache", "rebuild", "zstd-stream"];
+
+#[test]
+fn every_strategy_hands_over_a_verified_image() {
+    let _machine = machine();
+    let place = Place::new();
+    let (stdout, _) = expect(&mut place.run(&["--sizes", "64MiB", "--rounds", "2", "--control"]), 0);
+    let results = place.results();
+    assert_eq!(results.measurements.len(), 14);
+    for round in [1, 2] {
+        let of_round = results.measurements.iter().filter(|m| m.round == round && !m.control);
+        let strategies: BTreeSet<&str> = of_round.map(|m| m.strategy.as_str()).collect();
+        assert_eq!(strategies, BTreeSet::from(ALL));
+    }
+    for row in &results.measurements {
+        let name = &row.strategy;
+        assert_eq!(row.outcome, Outcome::Completed, "{name}: {} {}", row.failed_span, row.error);
+        assert_eq!(row.content_equal, Some(true), "{name}");
+        let moves_image = ["artifact", "cache-tar", "zstd-stream"].contains(&name.as_str());
+        if moves_image {
+            assert_eq!((row.layers_equal, row.config_equal), (Some(true), Some(true)), "{name}: {}", row.identity_note);
+        }
+        let shares = name != "rebuild";
+        assert_eq!(row.produce_ns.is_some(), shares, "{name}");
+        assert_eq!(row.transfer_ns.is_some(), shares, "{name}");
+        assert_eq!(row.layers_equal.is_some(), shares, "{name}");
+        assert_eq!(row.critical_path_ns, Some(row.produce_ns.unwrap_or(0) + row.consume_ns.unwrap()), "{name}");
+        if shares {
+            // Half of the image is compressible: whatever moves it moves at least a quarter, both ways.
+            let least = Some(ByteSize::MIB * 16);
+            assert!(row.bytes_up > least && row.bytes_down > least && row.bytes_stored > least, "{name}: {row:?}");
+            assert!(row.entries_stored > Some(0) && row.requests > Some(3), "{name}");
+            assert!(!row.client.is_empty(), "{name}");
+        } else {
+            assert_eq!((row.bytes_up, row.requests), (Some(0), Some(0)), "{name}");
+        }
+        assert!(row.build_ns > Some(0), "{name}");
+        assert!(row.producer_cpu_ns.is_some() == shares && row.consumer_cpu_ns > Some(0), "{name}");
+        assert!(row.consumer_peak_memory_bytes > Some(ByteSize::MIB), "{name}");
+        let off = row.image_bytes.unwrap().abs_diff(row.size_bytes);
+        assert!(off * 100 <= row.size_bytes, "{name}: {:?} bytes", row.image_bytes);
+        let spans: BTreeSet<SpanKind> = results.spans.iter().filter(|s| s.trial == row.trial).map(|s| s.span).collect();
+        assert!(spans.contains(&SpanKind::Build) && spans.contains(&SpanKind::Run), "{name}: {spans:?}");
+        let demanded = match name.as_str() {
+            "artifact" | "zstd-stream" => vec![SpanKind::Upload, SpanKind::Download, SpanKind::Load, SpanKind::Resolve],
+            "cache-tar" => {
+                vec![SpanKind::Compress, SpanKind::Upload, SpanKind::Download, SpanKind::Decompress, SpanKind::Load]
+            }
+            "gha-cache" => vec![SpanKind::CacheExport, SpanKind::Prepare],
+            "local-cache" => vec![SpanKind::CacheExport, SpanKind::Compress, SpanKind::Upload, SpanKind::Download],
+            _ => vec![SpanKind::Export],
+        };
+        for kind in demanded {
+            assert!(spans.contains(&kind), "{name} has no span {kind}: {spans:?}");
+        }
+    }
+    assert_eq!(results.consumers.len(), 14);
+    for name in ALL {
+        assert!(stdout.contains(name), "the table names {name}:\n{stdout}");
+    }
+    let report = std::fs::read_to_string(place.out.join("report.md")).unwrap();
+    assert!(report.contains("local-cache") && report.contains("loopback"));
+    assert_eq!(place.leftovers(), Vec::<String>::new());
+}
+
+#[test]
+fn overlay2_takes_tars_from_docker_save_and_refuses_cache_export() {
+    let _machine = machine();
+    let place = Place::new();
+    let (_, stderr) = expect(&mut place.run(&["--sizes", "64MiB", "--rounds", "1", "--image-store", "overlay2"]), 2);
+    assert!(stderr.contains("gha-cache: the `docker` builder cannot export a cache"), "{stderr}");
+    assert!(!place.out.exists(), "nothing is written by a refused plan");
+    let strategies = "artifact,cache-tar,zstd-stream,rebuild";
+    let args = ["--sizes", "64MiB", "--rounds", "1", "--image-store", "overlay2", "--strategies", strategies];
+    expect(&mut place.run(&args), 0);
+    let results = place.results();
+    assert_eq!(results.measurements.len(), 4);
+    for row in &results.measurements {
+        assert_eq!(row.outcome, Outcome::Completed, "{}: {}", row.strategy, row.error);
+        assert_eq!(row.index_equal, None, "overlay2 keeps no index");
+        assert!(row.identity_note.contains("overlay2"));
+        if row.strategy != "rebuild" {
+            assert_eq!(row.source, "save");
+            assert_eq!((row.layers_equal, row.config_equal), (Some(true), Some(true)));
+        }
+    }
+    assert_eq!(place.leftovers(), Vec::<String>::new());
+}
+
+#[test]
+fn variants_and_workloads_are_recorded_and_two_consumers_are_two_rows() {
+    let _machine = machine();
+    let place = Place::new();
+    let strategies = "artifact:level=6,source=save,zstd-stream:level=1,threads=1";
+    let args = [
+        "--sizes",
+        "64MiB",
+        "--rounds",
+        "1",
+        "--consumers",
+        "2",
+        "--workload",
+        "many-small-files",
+        "--strategies",
+        strategies,
+    ];
+    expect(&mut place.run(&args), 0);
+    let results = place.results();
+    let mut variants: Vec<&str> = results.measurements.iter().map(|m| m.variant.as_str()).collect();
+    variants.sort_unstable();
+    assert_eq!(variants, ["level=1,threads=1", "level=6,source=save"]);
+    assert!(results.measurements.iter().all(|m| m.outcome == Outcome::Completed && m.workload == "many-small-files"));
+    assert_eq!(results.consumers.iter().map(|c| c.consumer).collect::<BTreeSet<_>>(), BTreeSet::from([1, 2]));
+    assert_eq!(results.consumers.len(), 4);
+    for row in &results.measurements {
+        let slowest = results.consumers.iter().filter(|c| c.trial == row.trial).map(|c| c.consume_ns).max();
+        assert_eq!(row.consume_ns, slowest);
+    }
+}
+
+#[test]
+fn one_side_at_a_time_works_against_a_service_of_its_own() {
+    use std::io::{BufRead, BufReader};
+    let _machine = machine();
+    let place = Place::new();
+    let dir = tempfile::tempdir().unwrap();
+    let mut serve = handoff(&["serve"]).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(serve.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let env: Vec<(String, String)> = lines
+        .take_while(|l| !l.is_empty())
+        .filter_map(|l| l.split_once('=').map(|(k, v)| (k.to_owned(), v.to_owned())))
+        .collect();
+    assert!(env.iter().any(|(k, _)| k == "ACTIONS_RUNTIME_TOKEN"), "{env:?}");
+    let side = |args: &[&str]| {
+        let mut command = handoff(args);
+        command.envs(env.clone()).arg("--work-dir").arg(place.work.path()).current_dir(dir.path());
+        expect(&mut command, 0).0
+    };
+    side(&["produce", "--strategy", "cache-tar", "--size", "64MiB"]);
+    let told: serde_json::Value = serde_json::from_str(&side(&["consume", "--strategy", "cache-tar"])).unwrap();
+    assert_eq!(told.pointer("/identity/content"), Some(&true.into()), "{told}");
+    assert_eq!(told.pointer("/identity/layers"), Some(&true.into()), "{told}");
+    serve.kill().unwrap();
+    serve.wait().unwrap();
+}
