@@ -23,8 +23,9 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// Opens the reading end, without waiting for a writer. The writer should open its end before the stream ends and
-    /// keep it open until it has decided: when it closes it, or dies, without the word, the gate stays shut.
+    /// Opens the reading end, without waiting for a writer. The writer should open its end for reading and writing
+    /// (which waits for nobody) before it starts the uploader, and keep it open until it has decided: when it closes it,
+    /// or dies, without the word, the gate stays shut.
     ///
     /// # Errors
     /// [`Error::Gate`] when `path` is no named pipe or cannot be opened.

@@ -145,23 +145,31 @@ impl Exchange<'_> {
     }
 
     /// Reads a small body to its end and gives the connection back.
-    pub(crate) async fn body(self) -> Result<Bytes, Error> {
-        let Self { http, target, sender, url, response } = self;
-        let collected = timeout(http.stall, Limited::new(response.into_body(), SMALL).collect())
-            .await
-            .map_err(|_| Error::Broken { url: url.clone(), why: format!("no answer for {} s", http.stall.as_secs()) })?
-            .map_err(|e| Error::Broken { url, why: e.to_string() })?;
-        http.give_back(target, sender);
-        Ok(collected.to_bytes())
+    pub(crate) async fn body(mut self) -> Result<Bytes, Error> {
+        let body = self.small_body().await?;
+        self.done();
+        Ok(body)
     }
 
-    /// Turns an answer with an error status into an error; `explain` reads code and message out of its body.
-    pub(crate) async fn refused(self, what: &'static str, explain: fn(&[u8]) -> (String, String)) -> Error {
+    async fn small_body(&mut self) -> Result<Bytes, Error> {
+        let broken = |why| Error::Broken { url: self.url.clone(), why };
+        let stall = self.http.stall;
+        let whole = Limited::new(self.response.body_mut(), SMALL).collect();
+        match timeout(stall, whole).await {
+            Ok(Ok(collected)) => Ok(collected.to_bytes()),
+            Ok(Err(e)) => Err(broken(e.to_string())),
+            Err(_) => Err(broken(format!("no answer for {} s", stall.as_secs()))),
+        }
+    }
+
+    /// Turns an answer with an error status into an error; `explain` reads code and message out of its body. The
+    /// connection is not used again: a service may answer before it has read the request, and never read the rest.
+    pub(crate) async fn refused(mut self, what: &'static str, explain: fn(&[u8]) -> (String, String)) -> Error {
         let status = self.status();
         let url = self.url.clone();
         let named = self.header("x-ms-error-code").map(str::to_owned);
         let retry_after = self.header("retry-after").and_then(|value| retry_after(value, jiff::Timestamp::now()));
-        let (code, message) = self.body().await.map(|body| explain(&body)).unwrap_or_default();
+        let (code, message) = self.small_body().await.map(|body| explain(&body)).unwrap_or_default();
         Error::Status { what, url, status, code: named.unwrap_or(code), message, retry_after }
     }
 }
