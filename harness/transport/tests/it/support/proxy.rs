@@ -1,0 +1,204 @@
+//! Stands between client and service, remembers every request and spoils the answers that a rule names.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Body, Frame, Incoming};
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+
+/// What to do to one request.
+#[derive(Debug, Clone, Copy)]
+pub enum Fault {
+    /// Nothing.
+    Pass,
+    /// Answer with this status, asking to wait so many seconds; the service never sees the request.
+    Status(u16, Option<u64>),
+    /// Break the connection after so many bytes of the answer's body.
+    Cut(usize),
+    /// Alter the byte at this place of the answer's body.
+    Flip(usize),
+    /// Say that this is another version of the blob.
+    Etag,
+}
+
+/// A request, as a rule sees it.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    pub method: String,
+    pub path: String,
+    pub query: String,
+    pub headers: HeaderMap,
+    /// How many requests of the same method, path and query came before.
+    pub earlier: usize,
+    /// How many requests of the same method came before.
+    pub earlier_of_method: usize,
+}
+
+impl Seen {
+    pub fn is_block(&self) -> bool {
+        self.query.contains("comp=block&")
+    }
+
+    pub fn is_block_list(&self) -> bool {
+        self.query.contains("comp=blocklist")
+    }
+}
+
+pub type Rule = Box<dyn Fn(&Seen) -> Fault + Send + Sync>;
+
+pub struct Proxy {
+    pub address: SocketAddr,
+    seen: Arc<Mutex<Vec<Seen>>>,
+    serving: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+impl Proxy {
+    pub async fn start(upstream: SocketAddr, rule: Rule) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let state = Arc::new(State { upstream, address, rule, seen: Arc::clone(&seen) });
+        let serving = tokio::spawn(async move {
+            while let Ok((tcp, _)) = listener.accept().await {
+                let state = Arc::clone(&state);
+                tokio::spawn(async move {
+                    let service = service_fn(move |request| {
+                        let state = Arc::clone(&state);
+                        async move { Ok::<_, Infallible>(state.answer(request).await) }
+                    });
+                    // Broken connections are what some rules are for.
+                    let _ =
+                        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(tcp), service).await;
+                });
+            }
+        });
+        Self { address, seen, serving }
+    }
+
+    /// Every request so far.
+    pub fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().unwrap().clone()
+    }
+}
+
+struct State {
+    upstream: SocketAddr,
+    address: SocketAddr,
+    rule: Rule,
+    seen: Arc<Mutex<Vec<Seen>>>,
+}
+
+impl State {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Spoilt> {
+        let fault = (self.rule)(&self.note(&request));
+        if let Fault::Status(status, wait) = fault {
+            let body = Bytes::from_static(br#"{"code":"unavailable","msg":"spoilt by the test"}"#);
+            let mut response = Response::builder().status(StatusCode::from_u16(status).unwrap());
+            if let Some(seconds) = wait {
+                response = response.header("retry-after", seconds);
+            }
+            // The whole request is read first, as a service behind a gateway does.
+            request.into_body().collect().await.unwrap();
+            return response.header("content-length", body.len()).body(Spoilt::whole(body)).unwrap();
+        }
+        let (head, body) = self.forward(request).await.into_parts();
+        let mut response = Response::from_parts(head, Spoilt::whole(body));
+        match fault {
+            Fault::Cut(at) => {
+                let data = response.body_mut().data.as_mut().unwrap();
+                data.truncate(at);
+                response.body_mut().breaks = true;
+            }
+            Fault::Flip(at) => {
+                let mut data = response.body_mut().data.take().unwrap().to_vec();
+                data[at] ^= 1;
+                response.body_mut().data = Some(data.into());
+            }
+            Fault::Etag => {
+                response.headers_mut().insert("etag", "\"another\"".parse().unwrap());
+            }
+            Fault::Pass | Fault::Status(..) => {}
+        }
+        response
+    }
+
+    fn note(&self, request: &Request<Incoming>) -> Seen {
+        let mut all = self.seen.lock().unwrap();
+        let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
+        let query = request.uri().query().unwrap_or_default().to_owned();
+        let same = |other: &&Seen| (&other.method, &other.path, &other.query) == (&method, &path, &query);
+        let earlier = all.iter().filter(same).count();
+        let earlier_of_method = all.iter().filter(|other| other.method == method).count();
+        let headers = request.headers().clone();
+        let seen = Seen { method, path, query, headers, earlier, earlier_of_method };
+        all.push(seen.clone());
+        seen
+    }
+
+    async fn forward(&self, request: Request<Incoming>) -> Response<Bytes> {
+        let (head, body) = request.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        let tcp = TcpStream::connect(self.upstream).await.unwrap();
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(tcp)).await.unwrap();
+        tokio::spawn(connection);
+        let response = sender.send_request(Request::from_parts(head, Full::new(body))).await.unwrap();
+        let (mut head, body) = response.into_parts();
+        let mut body = body.collect().await.unwrap().to_bytes();
+        // Addresses that the service gives out must lead through here as well.
+        if head.headers.get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"application/json")) {
+            let text = String::from_utf8(body.to_vec()).unwrap();
+            body = text.replace(&self.upstream.to_string(), &self.address.to_string()).into();
+            head.headers.insert("content-length", body.len().into());
+        }
+        Response::from_parts(head, body)
+    }
+}
+
+/// A body that may break off.
+pub struct Spoilt {
+    data: Option<Bytes>,
+    breaks: bool,
+    /// How often the client's side still gets a turn before the break, so that what came before it has arrived.
+    turns: u32,
+}
+
+impl Spoilt {
+    fn whole(data: Bytes) -> Self {
+        Self { data: Some(data), breaks: false, turns: 100 }
+    }
+}
+
+impl Body for Spoilt {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        match self.data.take().filter(|data| !data.is_empty()) {
+            Some(data) => Poll::Ready(Some(Ok(Frame::data(data)))),
+            None if self.breaks && self.turns > 0 => {
+                self.turns -= 1;
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+            None if self.breaks => Poll::Ready(Some(Err(std::io::Error::other("broken by the test")))),
+            None => Poll::Ready(None),
+        }
+    }
+}
