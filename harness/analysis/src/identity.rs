@@ -1,0 +1,111 @@
+//! The four levels of identity over the trials of a cell.
+
+use std::collections::BTreeSet;
+
+use handoff_model::rows::MeasurementRow;
+
+/// How one level came out, counted in trials.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LevelCount {
+    /// Equal.
+    pub equal: usize,
+    /// Different.
+    pub different: usize,
+    /// Not known: one of the sides has no such level.
+    pub absent: usize,
+}
+
+/// What a level says of a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finding {
+    /// Known and equal in every trial.
+    Equal,
+    /// Known and different in every trial.
+    Different,
+    /// Known in no trial.
+    Absent,
+    /// Neither: equal in some trials, different or not known in others.
+    Mixed,
+}
+
+impl LevelCount {
+    fn add(&mut self, equal: Option<bool>) {
+        match equal {
+            Some(true) => self.equal += 1,
+            Some(false) => self.different += 1,
+            None => self.absent += 1,
+        }
+    }
+
+    /// All trials.
+    pub fn n(self) -> usize {
+        self.equal + self.different + self.absent
+    }
+
+    /// In one word.
+    pub fn finding(self) -> Finding {
+        match (self.equal, self.different, self.absent) {
+            (_, 0, 0) if self.equal > 0 => Finding::Equal,
+            (0, _, 0) if self.different > 0 => Finding::Different,
+            (0, 0, _) => Finding::Absent,
+            _ => Finding::Mixed,
+        }
+    }
+}
+
+/// The identity of what arrived over the completed trials of a cell.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// Every file of the image's tree.
+    pub content: LevelCount,
+    /// The uncompressed layers, in order.
+    pub layers: LevelCount,
+    /// The image's config.
+    pub config: LevelCount,
+    /// The index or manifest.
+    pub index: LevelCount,
+    /// Reasons and findings, each once.
+    pub notes: BTreeSet<String>,
+}
+
+impl Identity {
+    /// Over rows.
+    pub fn of<'a>(rows: impl IntoIterator<Item = &'a MeasurementRow>) -> Self {
+        let mut all = Self::default();
+        for row in rows {
+            all.content.add(row.content_equal);
+            all.layers.add(row.layers_equal);
+            all.config.add(row.config_equal);
+            all.index.add(row.index_equal);
+            all.notes.extend(row.identity_note.split("; ").filter(|n| !n.is_empty()).map(str::to_owned));
+        }
+        all
+    }
+
+    /// The levels by name, from what is in the image to what it is called.
+    pub fn levels(&self) -> [(&'static str, LevelCount); 4] {
+        [("content", self.content), ("layers", self.layers), ("config", self.config), ("index", self.index)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_is_equal_only_if_every_trial_says_so() {
+        let count = |values: &[Option<bool>]| {
+            let mut count = LevelCount::default();
+            for value in values {
+                count.add(*value);
+            }
+            count.finding()
+        };
+        assert_eq!(count(&[Some(true), Some(true)]), Finding::Equal);
+        assert_eq!(count(&[Some(false)]), Finding::Different);
+        assert_eq!(count(&[None, None]), Finding::Absent);
+        assert_eq!(count(&[]), Finding::Absent);
+        assert_eq!(count(&[Some(true), None]), Finding::Mixed);
+        assert_eq!(count(&[Some(true), Some(false)]), Finding::Mixed);
+    }
+}

@@ -1,0 +1,159 @@
+//! One summary a cell: what its completed trials measured, and why the others did not.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use handoff_model::rows::MeasurementRow;
+use handoff_model::{ByteSize, Cell, Conditions, Outcome, StrategySpec};
+
+use crate::identity::Identity;
+use crate::spread::Spread;
+
+/// A trial without numbers.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FailedTrial {
+    /// Its round.
+    pub round: u32,
+    /// Its place in the run's order.
+    pub position: u32,
+    /// Its name.
+    pub trial: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The span, or the gate, in which it broke.
+    pub span: String,
+    /// What went wrong, in one line.
+    pub error: String,
+}
+
+/// What is known of a cell. Only completed trials enter numbers; times are in ns, sizes in bytes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CellSummary {
+    /// The cell.
+    pub cell: Cell,
+    /// Completed trials.
+    pub n: usize,
+    /// The trials that did not complete, the earliest first.
+    pub failures: Vec<FailedTrial>,
+    /// What sharing costs on top of building; none where nothing is shared.
+    pub transfer: Option<Spread>,
+    /// Producer plus slowest consumer.
+    pub critical_path: Option<Spread>,
+    /// The producer's clock; none without a producer.
+    pub produce: Option<Spread>,
+    /// The slowest consumer's clock.
+    pub consume: Option<Spread>,
+    /// Time in which steps of the Dockerfile were executed.
+    pub build: Option<Spread>,
+    /// Sum of all jobs' clocks.
+    pub runner: Option<Spread>,
+    /// Bytes sent to the service.
+    pub bytes_up: Option<Spread>,
+    /// Bytes received from the service.
+    pub bytes_down: Option<Spread>,
+    /// Bytes that the service holds after the producer.
+    pub bytes_stored: Option<Spread>,
+    /// Requests of both sides.
+    pub requests: Option<Spread>,
+    /// Requests that repeated another one.
+    pub retries: Option<Spread>,
+    /// Sum of the uncompressed layers that arrived.
+    pub image_bytes: Option<Spread>,
+    /// What arrived, compared with what was built.
+    pub identity: Identity,
+    /// Parts per million of the critical path that are the harness's own: wall time that no child's span covers, plus
+    /// its CPU time.
+    pub harness_ppm: Option<Spread>,
+    /// Where the tars came from (`output`, `save`), as far as there are any.
+    pub sources: BTreeSet<String>,
+    /// The programs that moved the bytes, as far as any did.
+    pub clients: BTreeSet<String>,
+    /// The environments of the completed trials.
+    pub environments: BTreeSet<String>,
+}
+
+impl CellSummary {
+    /// All trials of the cell that have a row.
+    pub fn trials(&self) -> usize {
+        self.n + self.failures.len()
+    }
+
+    fn of(cell: Cell, rows: &[&MeasurementRow]) -> Self {
+        let done: Vec<&MeasurementRow> = rows.iter().filter(|r| r.outcome == Outcome::Completed).copied().collect();
+        let mut failures: Vec<FailedTrial> =
+            rows.iter().filter(|r| r.outcome != Outcome::Completed).map(|r| failed(r)).collect();
+        failures.sort();
+        let spread = |pick: fn(&MeasurementRow) -> Option<u64>| Spread::of(done.iter().filter_map(|r| pick(r)));
+        let names = |pick: fn(&MeasurementRow) -> &String| {
+            done.iter().map(|r| pick(r)).filter(|s| !s.is_empty()).cloned().collect()
+        };
+        Self {
+            n: done.len(),
+            failures,
+            transfer: spread(|r| r.transfer_ns),
+            critical_path: spread(|r| r.critical_path_ns),
+            produce: spread(|r| r.produce_ns),
+            consume: spread(|r| r.consume_ns),
+            build: spread(|r| r.build_ns),
+            runner: spread(|r| r.runner_ns),
+            bytes_up: spread(|r| r.bytes_up),
+            bytes_down: spread(|r| r.bytes_down),
+            bytes_stored: spread(|r| r.bytes_stored),
+            requests: spread(|r| r.requests),
+            retries: spread(|r| r.retries),
+            image_bytes: spread(|r| r.image_bytes),
+            identity: Identity::of(done.iter().copied()),
+            harness_ppm: spread(harness_ppm),
+            sources: names(|r| &r.source),
+            clients: names(|r| &r.client),
+            environments: names(|r| &r.environment),
+            cell,
+        }
+    }
+}
+
+/// One summary for each cell that has a row, sorted by cell. The order of the rows does not matter.
+pub fn summaries(rows: &[MeasurementRow]) -> Vec<CellSummary> {
+    let mut cells: BTreeMap<Cell, Vec<&MeasurementRow>> = BTreeMap::new();
+    for row in rows {
+        cells.entry(cell(row)).or_default().push(row);
+    }
+    cells.into_iter().map(|(cell, rows)| CellSummary::of(cell, &rows)).collect()
+}
+
+/// The row's cell. A variant that does not read (the journal lets none through) still keeps its rows together.
+fn cell(row: &MeasurementRow) -> Cell {
+    row.cell().unwrap_or_else(|_| Cell {
+        strategy: StrategySpec::plain(&format!("{}:{}", row.strategy, row.variant)),
+        workload: row.workload.clone(),
+        size: ByteSize(row.size_bytes),
+        conditions: Conditions {
+            engine: row.engine,
+            image_store: row.image_store,
+            builder: row.builder,
+            profile: row.profile.clone(),
+            cache_state: row.cache_state,
+            consumers: row.consumers,
+        },
+        control: row.control,
+    })
+}
+
+fn failed(row: &MeasurementRow) -> FailedTrial {
+    FailedTrial {
+        round: row.round,
+        position: row.position,
+        trial: row.trial.clone(),
+        outcome: row.outcome,
+        span: row.failed_span.clone(),
+        error: row.error.clone(),
+    }
+}
+
+fn harness_ppm(row: &MeasurementRow) -> Option<u64> {
+    let own = row.harness_wall_ns?.checked_add(row.harness_cpu_ns?)?;
+    let path = row.critical_path_ns.filter(|ns| *ns > 0)?;
+    Some((u128::from(own) * 1_000_000 / u128::from(path)) as u64)
+}
+
+#[cfg(test)]
+mod tests;

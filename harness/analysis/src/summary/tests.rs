@@ -1,0 +1,137 @@
+//! What a summary may and may not depend on.
+
+use handoff_model::rows::{Measured, Measurement};
+use handoff_model::{Failure, IdentityCheck, Plan, PlanRequest};
+use proptest::prelude::*;
+
+use super::*;
+
+/// Made-up numbers of a trial; `None` is a trial that failed.
+type Numbers = Option<(u64, u64, u64, Option<bool>)>;
+
+fn plan(rounds: u32) -> Plan {
+    Plan::new(PlanRequest {
+        sizes: vec!["64MiB".parse().unwrap(), "1GiB".parse().unwrap()],
+        strategies: StrategySpec::parse_list("artifact,artifact:level=6,rebuild").unwrap(),
+        workloads: vec!["typical".into()],
+        rounds,
+        conditions: vec![Conditions::default()],
+        control: false,
+        timeout_s: 60,
+        seed: 1,
+        run_id: "r".into(),
+    })
+    .unwrap()
+}
+
+fn measured(produce: Option<u64>, consume: u64, build: u64) -> Measured {
+    Measured {
+        produce_ns: produce,
+        consume_ns: consume,
+        runner_ns: produce.unwrap_or(0) + consume,
+        build_ns: build,
+        bytes_up: produce.unwrap_or(0) / 2,
+        bytes_down: consume / 2,
+        bytes_stored: produce.unwrap_or(0) / 2,
+        entries_stored: 1,
+        requests: 9,
+        retries: 0,
+        connections: 3,
+        producer_cpu_ns: produce,
+        consumer_cpu_ns: consume,
+        producer_peak_memory_bytes: None,
+        consumer_peak_memory_bytes: 1,
+        producer_peak_disk_bytes: None,
+        consumer_peak_disk_bytes: 1,
+        service_cpu_ns: 1,
+        service_peak_memory_bytes: 1,
+        harness_wall_ns: 2,
+        harness_cpu_ns: 3,
+        load_1m: 0.0,
+        cpu_pressure_ns: None,
+        steal_ns: 0,
+        settle_ns: 0,
+        image_bytes: Some(64 << 20),
+    }
+}
+
+fn rows(numbers: &[Numbers]) -> Vec<MeasurementRow> {
+    let plan = plan(8);
+    assert!(numbers.len() <= plan.trials.len());
+    let row = |(trial, numbers): (&handoff_model::Trial, &Numbers)| {
+        let produces = trial.cell.strategy.name != "rebuild";
+        let result = match numbers {
+            Some((produce, consume, build, _)) => {
+                Ok(Box::new(measured(produces.then_some(*produce), *consume, *build)))
+            }
+            None => Err((Outcome::Failed, Failure::new("load", format!("failed in {}", trial.id)))),
+        };
+        MeasurementRow::from(&Measurement {
+            trial: trial.clone(),
+            environment: "e".into(),
+            started_at: String::new(),
+            source: "save".into(),
+            client: String::new(),
+            seed: 1,
+            identity: IdentityCheck { index: numbers.and_then(|n| n.3), ..IdentityCheck::default() },
+            result,
+        })
+    };
+    plan.trials.iter().zip(numbers).map(row).collect()
+}
+
+fn numbers() -> impl Strategy<Value = Vec<Numbers>> {
+    let ns = 1u64..1_000_000_000_000;
+    let one = (ns.clone(), ns.clone(), ns, any::<Option<bool>>());
+    prop::collection::vec(prop::option::weighted(0.7, one), 0..48)
+}
+
+#[test]
+fn a_cell_by_hand() {
+    let plan = plan(8);
+    let numbers: Vec<Numbers> = plan
+        .trials
+        .iter()
+        .map(|t| (t.round != 2).then_some((u64::from(t.round) * 100, 50, 30, Some(t.round > 4))))
+        .collect();
+    let all = summaries(&rows(&numbers));
+    assert_eq!(all.len(), 6);
+    let artifact = all.iter().find(|s| s.cell.strategy == StrategySpec::plain("artifact")).unwrap();
+    assert_eq!((artifact.n, artifact.failures.len(), artifact.trials()), (7, 1, 8));
+    assert_eq!(artifact.produce.as_ref().unwrap().samples(), [100, 300, 400, 500, 600, 700, 800]);
+    assert_eq!(artifact.transfer.as_ref().unwrap().median(), 500 + 50 - 30);
+    assert_eq!(artifact.critical_path.as_ref().unwrap().max(), 850);
+    assert_eq!(artifact.harness_ppm.as_ref().unwrap().max(), 5 * 1_000_000 / 150);
+    assert_eq!((artifact.identity.index.equal, artifact.identity.index.different), (4, 3));
+    assert!(artifact.failures[0].error.starts_with("failed in "));
+    let rebuild = all.iter().find(|s| s.cell.strategy.name == "rebuild").unwrap();
+    assert_eq!((&rebuild.transfer, &rebuild.produce), (&None, &None));
+    assert_eq!(rebuild.critical_path.as_ref().unwrap().median(), 50);
+}
+
+proptest! {
+    #[test]
+    fn the_order_of_rows_does_not_matter(numbers in numbers(), keys in prop::collection::vec(any::<u32>(), 48)) {
+        let rows = rows(&numbers);
+        let mut shuffled: Vec<_> = rows.iter().cloned().zip(&keys).collect();
+        shuffled.sort_by_key(|(_, key)| **key);
+        let shuffled: Vec<_> = shuffled.into_iter().map(|(row, _)| row).collect();
+        prop_assert_eq!(summaries(&shuffled), summaries(&rows));
+    }
+
+    #[test]
+    fn failed_rows_change_no_number(numbers in numbers()) {
+        let rows = rows(&numbers);
+        let completed: Vec<_> = rows.iter().filter(|r| r.outcome == Outcome::Completed).cloned().collect();
+        let mut all = summaries(&rows);
+        prop_assert_eq!(all.iter().map(CellSummary::trials).sum::<usize>(), rows.len());
+        for summary in &mut all {
+            summary.failures.clear();
+            if summary.n == 0 {
+                prop_assert!(summary.critical_path.is_none() && summary.requests.is_none());
+            }
+        }
+        all.retain(|s| s.n > 0);
+        prop_assert_eq!(all, summaries(&completed));
+    }
+}
