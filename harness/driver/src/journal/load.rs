@@ -44,6 +44,7 @@ pub(super) fn load(dir: &Path, purpose: Purpose) -> Result<Loaded> {
     let mut spans: Table<SpanRow> = rows(dir, purpose, &plan, &mut notes)?;
     let mut measurements: Table<MeasurementRow> = rows(dir, purpose, &plan, &mut notes)?;
     refuse_twice(dir, &measurements)?;
+    refuse_altered(dir, &plan, &measurements)?;
     let lost = incomplete(&measurements.rows, &consumers.rows, &spans.rows);
     for trial in &lost {
         notes.push(format!(
@@ -157,6 +158,21 @@ fn refuse_twice(dir: &Path, table: &Table<MeasurementRow>) -> Result<()> {
     for (row, line) in table.rows.iter().zip(&table.lines) {
         if let Some(first) = seen.insert(&row.trial, *line) {
             let what = format!("trial `{}` has a row already, at line {first}", row.trial);
+            return Err(JournalError::Row { path: dir.join(MeasurementRow::FILE), line: *line, what });
+        }
+    }
+    Ok(())
+}
+
+/// A measurement says again what its trial in the plan says, so that the CSV stands alone; the two must agree.
+fn refuse_altered(dir: &Path, plan: &Plan, table: &Table<MeasurementRow>) -> Result<()> {
+    let cells: HashMap<&str, _> = plan.trials.iter().map(|t| (t.id.as_str(), (&t.cell, &t.nonce))).collect();
+    for (row, line) in table.rows.iter().zip(&table.lines) {
+        let same = cells
+            .get(row.trial.as_str())
+            .is_some_and(|(cell, nonce)| **nonce == row.nonce && row.cell().is_ok_and(|c| c == **cell));
+        if !same {
+            let what = format!("the row is not what the plan says of trial `{}`", row.trial);
             return Err(JournalError::Row { path: dir.join(MeasurementRow::FILE), line: *line, what });
         }
     }

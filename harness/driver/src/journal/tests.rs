@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use handoff_model::plan::SCHEMA_VERSION;
 use handoff_model::rows::{ConsumerRow, MeasurementRow, SpanRow};
+use handoff_model::{Side, SpanKind};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -265,6 +266,8 @@ fn what_is_corrupt_is_named_with_its_line_and_mend() {
     assert!(error.starts_with("DIR/measurements.csv:2: the row has "), "{error}");
     let error = spoil(MeasurementRow::FILE, "completed", "done");
     assert!(error.contains("unknown variant `done`"), "{error}");
+    let error = spoil(MeasurementRow::FILE, ",67108864,loopback", ",67108865,loopback");
+    assert!(error.contains("measurements.csv:2: the row is not what the plan says of trial `0001-"), "{error}");
     let error = spoil(SpanRow::FILE, "start_ns,", "begin_ns,");
     assert!(error.starts_with("DIR/spans.csv:1: no column start_ns: "), "{error}");
     let error = spoil(SpanRow::FILE, ",start_ns,end_ns,", ",end_ns,start_ns,");
@@ -386,4 +389,25 @@ fn every_column_is_documented_and_no_other() {
     assert_eq!(documented(&text, ConsumerRow::FILE), columns::<ConsumerRow>());
     assert_eq!(documented(&text, SpanRow::FILE), columns::<SpanRow>());
     assert_eq!(documented(&text, MeasurementRow::FILE), columns::<MeasurementRow>());
+}
+
+#[test]
+fn the_glossary_has_every_span_and_level() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/glossary.md");
+    let text = fs::read_to_string(path).unwrap();
+    let section = |title: &str| text.split("\n## ").find(|s| s.starts_with(title)).expect("a section").to_owned();
+    for (title, names) in [
+        ("Spans", SpanKind::NAMES),
+        ("Identity", &["index", "config", "layers", "content"]),
+        ("The experiment", Side::NAMES),
+    ] {
+        for name in names {
+            assert!(section(title).contains(&format!("\n- **{name}**: ")), "{title} has no {name}");
+        }
+    }
+    let words = "workload strategy variant cell round trial producer consumer side ticket span identity engine journal \
+                 plan verdict nonce transfer control settle gate profile builder";
+    for word in words.split_whitespace().chain(["image store", "cache state", "critical path"]) {
+        assert!(text.contains(&format!("\n- **{word}**: ")), "no {word}");
+    }
 }
