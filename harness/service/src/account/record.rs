@@ -1,0 +1,51 @@
+//! One line of the request log.
+
+use serde::{Deserialize, Serialize};
+
+/// What a request was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RequestKind {
+    /// A call of the artifact or cache service.
+    Rpc,
+    /// One block of a blob.
+    PutBlock,
+    /// The list that makes a blob of its blocks.
+    PutBlockList,
+    /// A whole blob at once.
+    PutBlob,
+    /// A blob or a range of it.
+    GetBlob,
+    /// A blob's properties.
+    HeadBlob,
+    /// Anything else.
+    #[default]
+    Other,
+}
+
+/// One request as the service saw it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestRecord {
+    /// When its head had arrived, in ns of `CLOCK_MONOTONIC`.
+    pub start_ns: u64,
+    /// When the last byte of the answer had been given to the system, same clock.
+    pub end_ns: u64,
+    /// What it was.
+    pub kind: RequestKind,
+    /// HTTP method.
+    pub method: String,
+    /// Path without the query: signatures are in the query, and never here.
+    pub path: String,
+    /// HTTP status; 0 when the connection broke before an answer.
+    pub status: u16,
+    /// Bytes of the request's body that arrived.
+    pub bytes_up: u64,
+    /// Bytes of the answer's body that were sent.
+    pub bytes_down: u64,
+    /// First byte and length of the range that was sent, for a GET with a range.
+    pub range: Option<(u64, u64)>,
+    /// Number of the TCP connection, unique within the service.
+    pub connection: u64,
+    /// The connection broke before the answer was complete.
+    pub broken: bool,
+}

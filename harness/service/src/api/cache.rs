@@ -1,0 +1,97 @@
+//! `CacheService`.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::error::TwirpError;
+use super::route::Call;
+use super::wire::{self, required};
+use crate::blob::Access;
+use crate::catalog::{Conflict, Entry};
+use crate::state::Wish;
+use crate::token::{READ, WRITE};
+
+const MAX_KEY: usize = 512;
+
+/// Fields of all three requests.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Request {
+    key: Option<String>,
+    version: Option<String>,
+    restore_keys: Option<Vec<String>>,
+    #[serde(deserialize_with = "wire::int64")]
+    size_bytes: Option<u64>,
+}
+
+impl Request {
+    fn read(call: &Call<'_>) -> Result<(Self, String, String), TwirpError> {
+        let mut request: Self = wire::read(call.body)?;
+        let key = required(request.key.take(), "key")?;
+        let version = required(request.version.take(), "version")?;
+        for key in request.restore_keys.iter().flatten().chain([&key]) {
+            if key.chars().count() > MAX_KEY || key.contains(',') {
+                return Err(TwirpError::invalid(format!("a key has at most {MAX_KEY} characters and no comma")));
+            }
+        }
+        Ok((request, key, version))
+    }
+}
+
+// The scope that the token writes: the last with the right to, which is also the one BuildKit names its index after.
+fn write_scope(call: &Call<'_>) -> Result<String, TwirpError> {
+    let scope = call.scopes.iter().rev().find(|scope| scope.permission & WRITE != 0);
+    scope
+        .map(|scope| scope.name.clone())
+        .ok_or_else(|| TwirpError::denied("cache write denied: the token may write no scope"))
+}
+
+pub(super) fn create(call: &Call<'_>) -> Result<Value, TwirpError> {
+    let (_, key, version) = Request::read(call)?;
+    let scope = write_scope(call)?;
+    let id = call.state.next_id();
+    let run = call.run.clone();
+    let path = format!("/actions-cache/{run}/entries/{id}");
+    call.state.add_blob(&path, &call.account);
+    let entry = Entry { id, key, version, scope, run, path: path.clone(), size: None };
+    let key = entry.key.clone();
+    if call.state.caches.create(entry).is_err() {
+        call.state.blobs.remove(&path);
+        return Err(TwirpError::taken(format!("cache entry with the key {key} already exists in this scope")));
+    }
+    let url = call.state.blob_url(&call.account, &call.caller, Wish::new(&path, Access::Write));
+    Ok(json!({ "ok": true, "signed_upload_url": url }))
+}
+
+pub(super) fn finalize(call: &Call<'_>) -> Result<Value, TwirpError> {
+    let (request, key, version) = Request::read(call)?;
+    let scope = write_scope(call)?;
+    let entry = call.state.caches.find(&key, &version, &scope);
+    let entry = entry.ok_or_else(|| TwirpError::not_found(format!("there is no cache entry {key} to finalize")))?;
+    let size = request.size_bytes.unwrap_or(0);
+    let blob = call.state.blobs.get(&entry.path);
+    // Before it becomes visible: nobody may read a blob that can still change.
+    blob.map_or(Err(None), |blob| blob.seal(size)).map_err(|stored| match stored {
+        None => TwirpError::not_ready("nothing was uploaded for this entry"),
+        Some(stored) => TwirpError::invalid(format!("size_bytes is {size} but {stored} bytes were uploaded")),
+    })?;
+    let first = call.state.caches.finalize(entry.id, size).map_err(|conflict| match conflict {
+        Conflict::Missing => TwirpError::not_found("the entry was removed"),
+        _ => TwirpError::taken("the entry was finalized before with another size"),
+    })?;
+    if first {
+        call.account.count_entry();
+    }
+    Ok(json!({ "ok": true, "entry_id": entry.id.to_string() }))
+}
+
+pub(super) fn download_url(call: &Call<'_>) -> Result<Value, TwirpError> {
+    let (request, key, version) = Request::read(call)?;
+    let readable = call.scopes.iter().filter(|scope| scope.permission & READ != 0);
+    let restore_keys = request.restore_keys.unwrap_or_default();
+    let found = call.state.caches.look_up(readable.map(|scope| scope.name.as_str()), &version, &key, &restore_keys);
+    // A miss is an answer, not an error.
+    let Some(entry) = found else { return Ok(json!({ "ok": false })) };
+    let url = call.state.blob_url(&call.account, &call.caller, Wish::new(&entry.path, Access::Read));
+    Ok(json!({ "ok": true, "signed_download_url": url, "matched_key": entry.key }))
+}

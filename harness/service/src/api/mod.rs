@@ -1,0 +1,10 @@
+//! The Twirp services, in JSON.
+
+mod artifact;
+mod cache;
+mod error;
+mod route;
+mod wire;
+
+pub(crate) use error::TwirpError;
+pub(crate) use route::handle;

@@ -1,0 +1,53 @@
+//! Protobuf's JSON, as far as the clients use it: 64-bit numbers come as strings (npm) or numbers (Go), and are sent as
+//! strings, which Go's client insists on.
+
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use super::TwirpError;
+
+/// Reads a request. Fields that are not known are ignored, as the real service's clients are of many versions.
+pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, TwirpError> {
+    serde_json::from_slice(body)
+        .map_err(|error| TwirpError::malformed(format!("the body is not the JSON expected: {error}")))
+}
+
+/// The value of a field that must be there.
+pub(super) fn required(field: Option<String>, name: &str) -> Result<String, TwirpError> {
+    field.filter(|value| !value.is_empty()).ok_or_else(|| TwirpError::invalid(format!("{name} is required")))
+}
+
+/// Deserializes a 64-bit size.
+pub(super) fn int64<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    let value = Value::deserialize(from)?;
+    let size = match &value {
+        Value::Null => return Ok(None),
+        Value::Number(number) => number.as_u64(),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    };
+    size.map(Some).ok_or_else(|| D::Error::custom(format!("{value} is not a size")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Sized {
+        #[serde(default, deserialize_with = "int64")]
+        size: Option<u64>,
+    }
+
+    #[test]
+    fn sizes_are_numbers_or_strings() {
+        let size = |json: &str| read::<Sized>(json.as_bytes()).map(|sized| sized.size);
+        assert_eq!(size(r#"{"size":"10737418240"}"#), Ok(Some(10_737_418_240)));
+        assert_eq!(size(r#"{"size":10737418240,"new":[1]}"#), Ok(Some(10_737_418_240)));
+        assert_eq!((size("{}"), size(r#"{"size":null}"#)), (Ok(None), Ok(None)));
+        for json in [r#"{"size":-1}"#, r#"{"size":"x"}"#, r#"{"size":1.5}"#, r#"{"size":true}"#, "[", ""] {
+            assert_eq!(size(json).unwrap_err().status, 400, "{json}");
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Refusals of blob requests, in Azure's words.
+
+use std::io;
+
+use crate::http::Reply;
+
+/// Why a blob request fails.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// An answer with an error code.
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// Azure's error code.
+        code: &'static str,
+        /// For people.
+        message: String,
+        /// Size of the blob, for a range past its end.
+        size: Option<u64>,
+    },
+    /// The client's connection broke: there is nobody to answer.
+    Gone(io::Error),
+}
+
+impl Failure {
+    pub(crate) fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
+        Self::Refused { status, code, message: message.into(), size: None }
+    }
+
+    /// The store's disk failed; clients retry a 500.
+    pub(crate) fn disk(error: &io::Error) -> Self {
+        Self::new(500, "InternalError", format!("the store cannot be read or written: {error}"))
+    }
+
+    pub(crate) fn not_found() -> Self {
+        Self::new(404, "BlobNotFound", "The specified blob does not exist.")
+    }
+
+    /// The answer; the connection's error when there can be none.
+    pub(crate) fn reply(self) -> io::Result<Reply> {
+        let Self::Refused { status, code, message, size } = self else {
+            let Self::Gone(error) = self else { unreachable!("a failure is refused or gone") };
+            return Err(error);
+        };
+        if status == 304 {
+            return Ok(Reply::new(status));
+        }
+        let xml = format!(
+            "<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>{code}</Code><Message>{}</Message></Error>",
+            escape(&message)
+        );
+        let reply = Reply::new(status).with("x-ms-error-code", code).with_body("application/xml", xml);
+        Ok(match size {
+            Some(size) => reply.with("Content-Range", format!("bytes */{size}")),
+            None => reply,
+        })
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Gone(error)
+    }
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_xml_with_its_code() {
+        let reply = Failure::new(404, "BlobNotFound", "a < b & c").reply().unwrap();
+        let head = reply.head("id", "date", true);
+        assert!(head.starts_with("HTTP/1.1 404 ") && head.contains("x-ms-error-code: BlobNotFound\r\n"), "{head}");
+        assert!(String::from_utf8(reply.body).unwrap().contains("<Message>a &lt; b &amp; c</Message>"));
+        assert!(Failure::from(io::Error::other("gone")).reply().is_err());
+    }
+}

@@ -1,0 +1,93 @@
+//! Put Block, Put Block List and Put Blob.
+
+use super::blocklist::{self, MAX_BLOCKS};
+use super::content::{Blob, Committed, Region};
+use super::failure::Failure;
+use crate::account::{Attempt, RequestKind};
+use crate::clock;
+use crate::http::{Exchange, Reply};
+
+/// More than a full list of the longest ids, with room for white space.
+const MAX_LIST: u64 = 16 << 20;
+/// Azure's limits.
+const MAX_BLOCK: u64 = 4000 << 20;
+const MAX_PUT_BLOB: u64 = 5000 << 20;
+
+/// Answers a PUT.
+pub(super) fn put(exchange: &mut Exchange<'_>, blob: &Blob) -> Result<Reply, Failure> {
+    let operation = exchange.head.query.get("comp").map(str::to_owned);
+    match operation.as_deref() {
+        Some("block") => put_block(exchange, blob),
+        Some("blocklist") => put_block_list(exchange, blob),
+        None => put_blob(exchange, blob),
+        Some(other) => Err(Failure::new(400, "InvalidQueryParameterValue", format!("comp={other} is not served here"))),
+    }
+}
+
+fn put_block(exchange: &mut Exchange<'_>, blob: &Blob) -> Result<Reply, Failure> {
+    exchange.is(RequestKind::PutBlock);
+    let text = exchange.head.query.get("blockid").unwrap_or_default().to_owned();
+    exchange.note_attempt(&Attempt::Write(&exchange.head.path, "block", &text));
+    let id = blocklist::block_id(&text)
+        .ok_or_else(|| Failure::new(400, "InvalidQueryParameterValue", "blockid is not base64 of 1 to 64 bytes"))?;
+    receive(exchange, blob, MAX_BLOCK)?.stage(id)?;
+    Ok(Reply::new(201))
+}
+
+fn put_block_list(exchange: &mut Exchange<'_>, blob: &Blob) -> Result<Reply, Failure> {
+    exchange.is(RequestKind::PutBlockList);
+    exchange.note_attempt(&Attempt::Write(&exchange.head.path, "blocklist", ""));
+    length(exchange, MAX_LIST)?;
+    let body = exchange.read_body(MAX_LIST)?.unwrap_or_default();
+    let list = std::str::from_utf8(&body)
+        .ok()
+        .and_then(blocklist::parse)
+        .ok_or_else(|| Failure::new(400, "InvalidXmlDocument", "The body is not a block list."))?;
+    if list.len() > MAX_BLOCKS {
+        return Err(Failure::new(400, "BlockListTooLong", format!("A blob has at most {MAX_BLOCKS} blocks.")));
+    }
+    let content_type = exchange.head.header("x-ms-blob-content-type").map(str::to_owned);
+    Ok(created(&*blob.commit(&list, content_type)?))
+}
+
+fn put_blob(exchange: &mut Exchange<'_>, blob: &Blob) -> Result<Reply, Failure> {
+    exchange.is(RequestKind::PutBlob);
+    exchange.note_attempt(&Attempt::Write(&exchange.head.path, "blob", ""));
+    match exchange.head.header("x-ms-blob-type") {
+        Some("BlockBlob") => {}
+        None => return Err(Failure::new(400, "MissingRequiredHeader", "x-ms-blob-type is missing")),
+        Some(_) => {
+            return Err(Failure::new(400, "InvalidHeaderValue", "only x-ms-blob-type: BlockBlob is served here"));
+        }
+    }
+    let of = |name: &str| exchange.head.header(name).map(str::to_owned);
+    let content_type = of("x-ms-blob-content-type").or_else(|| of("content-type"));
+    let committed = receive(exchange, blob, MAX_PUT_BLOB)?.put(content_type)?;
+    Ok(created(&committed))
+}
+
+// Writes the body where it will stay.
+fn receive<'a>(exchange: &mut Exchange<'_>, blob: &'a Blob, limit: u64) -> Result<Region<'a>, Failure> {
+    let region = blob.reserve(length(exchange, limit)?)?;
+    let mut at = 0;
+    exchange.read_pieces(|piece| {
+        region.write(at, piece).map_err(|error| Failure::disk(&error))?;
+        at += piece.len() as u64;
+        Ok::<(), Failure>(())
+    })?;
+    Ok(region)
+}
+
+fn length(exchange: &Exchange<'_>, limit: u64) -> Result<u64, Failure> {
+    match exchange.content_length() {
+        None => Err(Failure::new(411, "MissingContentLengthHeader", "The length of the body is missing.")),
+        Some(length) if length > limit => {
+            Err(Failure::new(413, "RequestBodyTooLarge", format!("The body is longer than {limit} bytes.")))
+        }
+        Some(length) => Ok(length),
+    }
+}
+
+fn created(committed: &Committed) -> Reply {
+    Reply::new(201).with("ETag", &*committed.etag).with("Last-Modified", clock::http_date(committed.modified))
+}

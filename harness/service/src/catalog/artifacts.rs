@@ -1,0 +1,131 @@
+//! Artifacts: names unique within a run, visible once finalized.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::Conflict;
+
+/// An artifact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Artifact {
+    /// `database_id`; the newest has the highest.
+    pub(crate) id: u64,
+    pub(crate) run: String,
+    /// The job that made it.
+    pub(crate) job: String,
+    pub(crate) name: String,
+    /// Media type stated at creation; older clients state none and upload zips.
+    pub(crate) mime: Option<String>,
+    /// Path of its blob.
+    pub(crate) path: String,
+    /// Seconds since 1970.
+    pub(crate) created: i64,
+    /// Size and hash, once finalized.
+    pub(crate) content: Option<(u64, Option<String>)>,
+}
+
+/// All artifacts.
+#[derive(Default)]
+pub(crate) struct Artifacts(Mutex<BTreeMap<u64, Artifact>>);
+
+impl Artifacts {
+    /// Adds an unfinalized artifact unless its name is taken in its run.
+    pub(crate) fn create(&self, artifact: Artifact) -> Result<(), Conflict> {
+        let mut all = self.all();
+        if all.values().any(|other| other.run == artifact.run && other.name == artifact.name) {
+            return Err(Conflict::Taken);
+        }
+        all.insert(artifact.id, artifact);
+        Ok(())
+    }
+
+    /// The artifact of that name, finalized or not.
+    pub(crate) fn find(&self, run: &str, name: &str) -> Option<Artifact> {
+        self.all().values().find(|artifact| artifact.run == run && artifact.name == name).cloned()
+    }
+
+    /// Makes it visible. Again with the same content is no error (an answer may have been lost); gives whether it was
+    /// the first time.
+    pub(crate) fn finalize(&self, id: u64, content: (u64, Option<String>)) -> Result<bool, Conflict> {
+        let mut all = self.all();
+        let artifact = all.get_mut(&id).ok_or(Conflict::Missing)?;
+        match &artifact.content {
+            None => artifact.content = Some(content),
+            Some(before) if *before == content => return Ok(false),
+            Some(_) => return Err(Conflict::Finalized),
+        }
+        Ok(true)
+    }
+
+    /// Finalized artifacts of a run, oldest first.
+    pub(crate) fn list(&self, run: &str) -> Vec<Artifact> {
+        self.all().values().filter(|artifact| artifact.run == run && artifact.content.is_some()).cloned().collect()
+    }
+
+    /// Removes one; the caller removes its blob.
+    pub(crate) fn remove(&self, id: u64) -> Option<Artifact> {
+        self.all().remove(&id)
+    }
+
+    /// Removes all of a run, unfinalized ones too, and gives the paths of their blobs.
+    pub(crate) fn purge(&self, run: &str) -> Vec<String> {
+        let mut paths = Vec::new();
+        self.all().retain(|_, artifact| {
+            let stays = artifact.run != run;
+            if !stays {
+                paths.push(artifact.path.clone());
+            }
+            stays
+        });
+        paths
+    }
+
+    fn all(&self) -> MutexGuard<'_, BTreeMap<u64, Artifact>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn artifact(id: u64, run: &str, name: &str) -> Artifact {
+        Artifact {
+            id,
+            run: run.into(),
+            job: "j".into(),
+            name: name.into(),
+            mime: None,
+            path: format!("/{id}"),
+            created: 0,
+            content: None,
+        }
+    }
+
+    #[test]
+    fn names_are_unique_within_a_run_until_deleted() {
+        let artifacts = Artifacts::default();
+        artifacts.create(artifact(1, "r", "a")).unwrap();
+        assert_eq!(artifacts.create(artifact(2, "r", "a")), Err(Conflict::Taken));
+        artifacts.create(artifact(3, "other", "a")).unwrap();
+        artifacts.remove(1).unwrap();
+        artifacts.create(artifact(4, "r", "a")).unwrap();
+        assert_eq!(artifacts.find("r", "a").unwrap().id, 4);
+    }
+
+    #[test]
+    fn only_finalized_ones_of_the_run_are_listed() {
+        let artifacts = Artifacts::default();
+        for (id, run) in [(1, "r"), (2, "r"), (3, "other")] {
+            artifacts.create(artifact(id, run, &id.to_string())).unwrap();
+        }
+        assert_eq!(artifacts.finalize(2, (5, None)), Ok(true));
+        assert_eq!(artifacts.finalize(2, (5, None)), Ok(false), "said again");
+        assert_eq!(artifacts.finalize(2, (6, None)), Err(Conflict::Finalized));
+        assert_eq!(artifacts.finalize(9, (5, None)), Err(Conflict::Missing));
+        artifacts.finalize(3, (5, None)).unwrap();
+        assert_eq!(artifacts.list("r").iter().map(|artifact| artifact.id).collect::<Vec<_>>(), [2]);
+        assert_eq!(artifacts.purge("r"), ["/1", "/2"]);
+        assert!(artifacts.find("r", "1").is_none() && artifacts.find("other", "3").is_some());
+    }
+}

@@ -1,0 +1,179 @@
+//! Cache entries: immutable, found by version, scope and key or prefix.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::Conflict;
+
+/// A cache entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// Later entries have higher ids: "newest" is the highest.
+    pub(crate) id: u64,
+    pub(crate) key: String,
+    pub(crate) version: String,
+    pub(crate) scope: String,
+    /// Run that stored it.
+    pub(crate) run: String,
+    /// Path of its blob.
+    pub(crate) path: String,
+    /// Size, once finalized.
+    pub(crate) size: Option<u64>,
+}
+
+/// All entries.
+#[derive(Default)]
+pub(crate) struct Caches(Mutex<BTreeMap<u64, Entry>>);
+
+impl Caches {
+    /// Reserves key, version and scope of an unfinalized entry.
+    pub(crate) fn create(&self, entry: Entry) -> Result<(), Conflict> {
+        let mut all = self.all();
+        if all.values().any(|other| other.is(&entry.key, &entry.version, &entry.scope)) {
+            return Err(Conflict::Taken);
+        }
+        all.insert(entry.id, entry);
+        Ok(())
+    }
+
+    /// The entry of exactly that key, finalized or not.
+    pub(crate) fn find(&self, key: &str, version: &str, scope: &str) -> Option<Entry> {
+        self.all().values().find(|entry| entry.is(key, version, scope)).cloned()
+    }
+
+    /// Makes it visible. Again with the same size is no error; gives whether it was the first time.
+    pub(crate) fn finalize(&self, id: u64, size: u64) -> Result<bool, Conflict> {
+        let mut all = self.all();
+        let entry = all.get_mut(&id).ok_or(Conflict::Missing)?;
+        match entry.size {
+            None => entry.size = Some(size),
+            Some(before) if before == size => return Ok(false),
+            Some(_) => return Err(Conflict::Finalized),
+        }
+        Ok(true)
+    }
+
+    /// The entry that a restore gets. Scope by scope: the exact key, else the newest that begins with the key, else the
+    /// newest that begins with the first restore key that finds one.
+    pub(crate) fn look_up<'a>(
+        &self,
+        scopes: impl IntoIterator<Item = &'a str>,
+        version: &str,
+        key: &str,
+        restore_keys: &[String],
+    ) -> Option<Entry> {
+        let all = self.all();
+        let visible = |scope: &'a str| {
+            let fits = move |entry: &&Entry| entry.size.is_some() && entry.version == version && entry.scope == scope;
+            all.values().rev().filter(fits)
+        };
+        for scope in scopes {
+            let exact = visible(scope).find(|entry| entry.key == key);
+            let mut prefixes = std::iter::once(key).chain(restore_keys.iter().map(String::as_str));
+            // An empty prefix would find anything.
+            let newest =
+                |prefix: &str| visible(scope).find(|entry| !prefix.is_empty() && entry.key.starts_with(prefix));
+            if let Some(found) = exact.or_else(|| prefixes.find_map(newest)) {
+                return Some(found.clone());
+            }
+        }
+        None
+    }
+
+    /// Removes what a run stored, unfinalized entries too, and gives the paths of their blobs.
+    pub(crate) fn purge(&self, run: &str) -> Vec<String> {
+        let mut paths = Vec::new();
+        self.all().retain(|_, entry| {
+            let stays = entry.run != run;
+            if !stays {
+                paths.push(entry.path.clone());
+            }
+            stays
+        });
+        paths
+    }
+
+    fn all(&self) -> MutexGuard<'_, BTreeMap<u64, Entry>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entry {
+    fn is(&self, key: &str, version: &str, scope: &str) -> bool {
+        self.key == key && self.version == version && self.scope == scope
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn caches(entries: &[(u64, &str, &str, &str)]) -> Caches {
+        let caches = Caches::default();
+        for &(id, key, version, scope) in entries {
+            let entry = Entry {
+                id,
+                key: key.into(),
+                version: version.into(),
+                scope: scope.into(),
+                run: format!("run-{id}"),
+                path: format!("/{id}"),
+                size: None,
+            };
+            caches.create(entry).unwrap();
+            caches.finalize(id, 1).unwrap();
+        }
+        caches
+    }
+
+    fn found(caches: &Caches, scopes: &[&str], key: &str, restore: &[&str]) -> Option<u64> {
+        let restore: Vec<String> = restore.iter().map(ToString::to_string).collect();
+        caches.look_up(scopes.iter().copied(), "v", key, &restore).map(|entry| entry.id)
+    }
+
+    #[test]
+    fn exact_comes_before_newer_prefixes() {
+        let caches = caches(&[(1, "k", "v", "main"), (2, "k-2", "v", "main"), (3, "k-3", "w", "main")]);
+        assert_eq!(found(&caches, &["main"], "k", &[]), Some(1));
+        assert_eq!(found(&caches, &["main"], "k-", &["k-"]), Some(2), "another version is another entry");
+        assert_eq!(found(&caches, &["main"], "x", &["y", "k"]), Some(2), "the newest of the prefix");
+        assert_eq!(found(&caches, &["main"], "x", &[]), None);
+        assert_eq!(found(&caches, &["main"], "x", &[""]), None);
+    }
+
+    #[test]
+    fn the_index_of_buildkit_is_found_by_its_prefix() {
+        let caches = caches(&[(1, "index-x#1", "v", "main"), (2, "index-x#2", "v", "main")]);
+        assert_eq!(found(&caches, &["main"], "index-x", &["index-x"]), Some(2));
+    }
+
+    #[test]
+    fn the_own_scope_wins_over_an_exact_key_of_the_next() {
+        let caches = caches(&[(1, "k-old", "v", "branch"), (2, "k", "v", "main")]);
+        assert_eq!(found(&caches, &["branch", "main"], "k", &[]), Some(1));
+        assert_eq!(found(&caches, &["main", "branch"], "k", &[]), Some(2));
+        assert_eq!(found(&caches, &["other"], "k", &[]), None);
+    }
+
+    #[test]
+    fn an_entry_is_reserved_at_once_and_visible_when_finalized() {
+        let caches = caches(&[]);
+        let entry = |id| Entry {
+            id,
+            key: "k".into(),
+            version: "v".into(),
+            scope: "s".into(),
+            run: "r".into(),
+            path: "/1".into(),
+            size: None,
+        };
+        caches.create(entry(1)).unwrap();
+        assert_eq!(caches.create(entry(2)), Err(Conflict::Taken));
+        assert_eq!(found(&caches, &["s"], "k", &[]), None);
+        assert_eq!(caches.finalize(1, 7), Ok(true));
+        assert_eq!((caches.finalize(1, 7), caches.finalize(1, 8)), (Ok(false), Err(Conflict::Finalized)));
+        assert_eq!(found(&caches, &["s"], "k", &[]), Some(1));
+        assert_eq!(caches.purge("r"), ["/1"]);
+        assert_eq!(found(&caches, &["s"], "k", &[]), None);
+    }
+}

@@ -1,0 +1,106 @@
+//! The side of the service.
+
+use std::io::{BufRead, Write};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Answer, Hello, Ready, Request};
+use crate::config::ServiceConfig;
+use crate::error::ServiceError;
+use crate::service::Service;
+
+/// Runs a service until `stdin` ends or a line asks for the end, then deletes what it stored.
+///
+/// A service that cannot start says so on `stdout` (`{"error":"..."}`) and returns the error; a broken pipe ends it as the
+/// end of the input does.
+pub fn serve(stdin: impl BufRead, mut stdout: impl Write, config: ServiceConfig) -> Result<(), ServiceError> {
+    let service = match Service::start_blocking(config) {
+        Ok(service) => service,
+        Err(error) => {
+            say(&mut stdout, &Hello::Error(error.to_string()))?;
+            return Err(error);
+        }
+    };
+    say(&mut stdout, &Hello::Ready(Ready { url: service.base_url(), addr: service.addr() }))?;
+    for line in stdin.lines() {
+        let line = line.map_err(ServiceError::Pipe)?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let request = match serde_json::from_str(&line) {
+            Ok(request) => request,
+            Err(error) => {
+                say(&mut stdout, &Answer::Error(format!("not a request: {error}")))?;
+                continue;
+            }
+        };
+        let last = matches!(request, Request::Shutdown(_));
+        say(&mut stdout, &answer(&service, request))?;
+        if last {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn answer(service: &Service, request: Request) -> Answer {
+    let value = match request {
+        Request::Mint(spec) => Ok(Value::String(service.mint(spec))),
+        Request::Revoke(of) => Ok(Value::Bool(service.revoke(&of.token))),
+        Request::Counters(of) => serde_json::to_value(service.counters(&of.token)),
+        Request::Log(of) => serde_json::to_value(service.request_log(&of.token)),
+        Request::Purge(of) => {
+            service.purge(&of.run);
+            Ok(Value::Null)
+        }
+        Request::StoredBytes(of) => Ok(service.stored_bytes(&of.run).into()),
+        Request::Usage(_) => serde_json::to_value(service.usage()),
+        Request::Shutdown(_) => Ok(Value::Null),
+    };
+    value.map_or_else(|error| Answer::Error(error.to_string()), Answer::Ok)
+}
+
+fn say(out: &mut impl Write, line: &impl Serialize) -> Result<(), ServiceError> {
+    let text = serde_json::to_string(line).map_err(|error| ServiceError::Pipe(error.into()))?;
+    writeln!(out, "{text}").and_then(|()| out.flush()).map_err(ServiceError::Pipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn lines(input: &str) -> (Vec<Value>, tempfile::TempDir) {
+        let dir = tempfile::tempdir().unwrap();
+        let mut out = Vec::new();
+        serve(input.as_bytes(), &mut out, ServiceConfig::new(dir.path().join("store"))).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        (text.lines().map(|line| serde_json::from_str(line).unwrap()).collect(), dir)
+    }
+
+    #[test]
+    fn every_line_has_one_answer_and_the_end_cleans_up() {
+        let input = "{\"mint\":{\"run\":\"r\"}}\n\n{\"usage\":{}}\nnonsense\n{\"counters\":{\"token\":\"x\"}}\n\
+                     {\"stored_bytes\":{\"run\":\"r\"}}\n{\"purge\":{\"run\":\"r\"}}\n{\"shutdown\":{}}\n{\"usage\":{}}\n";
+        let (lines, dir) = lines(input);
+        assert_eq!(lines.len(), 8, "{lines:?}");
+        assert!(lines[0]["ready"]["url"].as_str().unwrap().starts_with("http://127.0.0.1:"));
+        assert_eq!(lines[1]["ok"].as_str().unwrap().split('.').count(), 3);
+        assert!(lines[2]["ok"]["cpu_ns"].as_u64().unwrap() > 0);
+        assert!(lines[3]["error"].as_str().unwrap().contains("not a request"));
+        assert_eq!(lines[4]["ok"]["requests"], json!(0));
+        assert_eq!((&lines[5]["ok"], &lines[6], &lines[7]), (&json!(0), &json!({"ok": null}), &json!({"ok": null})));
+        assert!(!dir.path().join("store").exists());
+    }
+
+    #[test]
+    fn a_service_that_cannot_start_says_why() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let config = ServiceConfig { bind: taken.local_addr().unwrap(), ..ServiceConfig::default() };
+        let mut out = Vec::new();
+        assert!(matches!(serve(&b""[..], &mut out, config), Err(ServiceError::Bind { .. })));
+        assert!(String::from_utf8(out).unwrap().starts_with("{\"error\":\"cannot listen on 127.0.0.1:"));
+    }
+}

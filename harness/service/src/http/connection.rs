@@ -1,0 +1,94 @@
+//! One TCP connection: bytes in, bytes out, and what has to be remembered between its requests.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+
+use super::head::{BadHead, Head};
+
+const READ: usize = 16 << 10;
+
+/// A connection and the bytes that have arrived but not been used.
+pub(crate) struct Connection {
+    pub(crate) stream: Arc<TcpStream>,
+    /// Unique within the service.
+    pub(crate) id: u64,
+    /// The address that the client reached the service by.
+    pub(crate) local: SocketAddr,
+    /// Ids of the accounts whose requests this connection has carried.
+    pub(crate) carried: Vec<String>,
+    /// Buffer for bodies, kept between requests.
+    pub(crate) scratch: Vec<u8>,
+    inbox: Vec<u8>,
+    used: usize,
+}
+
+/// What came instead of a head.
+pub(crate) enum NoHead {
+    /// The client closed the connection between two requests.
+    Closed,
+    /// Bytes that are no request.
+    Bad(BadHead),
+}
+
+impl Connection {
+    pub(crate) fn new(stream: Arc<TcpStream>, id: u64) -> io::Result<Self> {
+        stream.set_nodelay(true)?;
+        let local = stream.local_addr()?;
+        Ok(Self { stream, id, local, carried: Vec::new(), scratch: Vec::new(), inbox: Vec::new(), used: 0 })
+    }
+
+    /// Waits for the head of the next request.
+    pub(crate) fn read_head(&mut self) -> io::Result<Result<Head, NoHead>> {
+        self.inbox.drain(..self.used);
+        self.used = 0;
+        loop {
+            if !self.inbox.is_empty() {
+                match Head::parse(&self.inbox) {
+                    Ok(Some((head, length))) => {
+                        self.used = length;
+                        return Ok(Ok(head));
+                    }
+                    Ok(None) => {}
+                    Err(bad) => return Ok(Err(NoHead::Bad(bad))),
+                }
+            }
+            let filled = self.inbox.len();
+            self.inbox.resize(filled + READ, 0);
+            let got = retry(|| (&*self.stream).read(&mut self.inbox[filled..]));
+            self.inbox.truncate(filled + *got.as_ref().unwrap_or(&0));
+            match got? {
+                0 if filled == 0 => return Ok(Err(NoHead::Closed)),
+                0 => return Err(ErrorKind::UnexpectedEof.into()),
+                _ => {}
+            }
+        }
+    }
+
+    /// Reads some bytes of a body; an end of the connection is an error.
+    pub(crate) fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let waiting = &self.inbox[self.used..];
+        let got = if waiting.is_empty() {
+            retry(|| (&*self.stream).read(into))?
+        } else {
+            let count = waiting.len().min(into.len());
+            into[..count].copy_from_slice(&waiting[..count]);
+            self.used += count;
+            count
+        };
+        if got == 0 && !into.is_empty() { Err(ErrorKind::UnexpectedEof.into()) } else { Ok(got) }
+    }
+
+    pub(crate) fn write_all(&self, bytes: &[u8]) -> io::Result<()> {
+        (&*self.stream).write_all(bytes)
+    }
+}
+
+fn retry(mut act: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+    loop {
+        match act() {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}

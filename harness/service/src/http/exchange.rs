@@ -1,0 +1,273 @@
+//! One request and its answer on a connection: bodies through the link, answers counted before they are complete.
+
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+
+use rustix::fs::sendfile;
+use rustix::io::Errno;
+use rustix::net::{SendFlags, send};
+
+use super::Reply;
+use super::connection::Connection;
+use super::head::{BodyLength, Head};
+use crate::account::{Account, Attempt, Receipt, RequestKind, RequestRecord};
+use crate::clock;
+use crate::link::{Call, Direction, Link};
+
+/// A body that nobody reads is taken and thrown away up to this size, so that the client sees the answer instead of a
+/// reset; a longer one costs the connection.
+const DISCARD: u64 = 256 << 20;
+const SCRATCH: usize = 512 << 10;
+/// The end of a file that is sent only after the request was counted.
+const TAIL: u64 = 16 << 10;
+
+/// A request being answered.
+pub(crate) struct Exchange<'a> {
+    pub(crate) head: Head,
+    pub(crate) record: RequestRecord,
+    connection: &'a mut Connection,
+    request_id: String,
+    account: Option<Arc<Account>>,
+    receipt: Option<Receipt>,
+    body_left: u64,
+    awaits_continue: bool,
+    keep_alive: bool,
+}
+
+impl<'a> Exchange<'a> {
+    pub(crate) fn new(head: Head, connection: &'a mut Connection, request_id: String) -> Self {
+        let record = RequestRecord {
+            start_ns: clock::monotonic_ns(),
+            method: head.method.clone(),
+            path: head.path.clone(),
+            connection: connection.id,
+            ..RequestRecord::default()
+        };
+        let body_left = if let BodyLength::Known(length) = head.body { length } else { 0 };
+        let awaits_continue = head.expects_continue && body_left > 0;
+        // The end of a chunked body is not looked for: the connection ends with the answer.
+        let keep_alive = head.keep_alive && head.body != BodyLength::Chunked;
+        Self {
+            head,
+            record,
+            connection,
+            request_id,
+            account: None,
+            receipt: None,
+            body_left,
+            awaits_continue,
+            keep_alive,
+        }
+    }
+
+    /// From here on the request is counted for `account` and passes its link.
+    pub(crate) fn attach(&mut self, account: &Arc<Account>, call: Call) {
+        if !self.connection.carried.contains(&account.id) {
+            self.connection.carried.push(account.id.clone());
+            account.count_connection();
+        }
+        self.account = Some(Arc::clone(account));
+        account.link.admit(call);
+    }
+
+    pub(crate) fn note_attempt(&self, attempt: &Attempt<'_>) {
+        if let Some(account) = &self.account {
+            account.count_attempt(attempt);
+        }
+    }
+
+    pub(crate) fn note_failure(&self, attempt: &Attempt<'_>) {
+        if let Some(account) = &self.account {
+            account.note_failure(attempt);
+        }
+    }
+
+    /// The address by which the client reached the service.
+    pub(crate) fn local(&self) -> std::net::SocketAddr {
+        self.connection.local
+    }
+
+    /// The length of the body, when the client gave one.
+    pub(crate) fn content_length(&self) -> Option<u64> {
+        if let BodyLength::Known(length) = self.head.body { Some(length) } else { None }
+    }
+
+    /// Reads the whole body into memory; `Ok(None)` when it is longer than `limit`.
+    pub(crate) fn read_body(&mut self, limit: u64) -> io::Result<Option<Vec<u8>>> {
+        if self.body_left > limit {
+            return Ok(None);
+        }
+        let mut body = Vec::with_capacity(self.body_left as usize);
+        self.read_pieces(|piece| {
+            body.extend_from_slice(piece);
+            Ok::<(), io::Error>(())
+        })?;
+        Ok(Some(body))
+    }
+
+    /// Hands the body to `take`, piece by piece. An error of `take` does not end the connection: what remains of the
+    /// body is discarded before the answer.
+    pub(crate) fn read_pieces<E: From<io::Error>>(
+        &mut self,
+        mut take: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut scratch = std::mem::take(&mut self.connection.scratch);
+        // As large as the body needs: an API call should not touch half a mebibyte.
+        let wanted = usize::try_from(self.body_left).unwrap_or(SCRATCH).min(SCRATCH);
+        if scratch.len() < wanted {
+            scratch.resize(wanted, 0);
+        }
+        let result = loop {
+            if self.body_left == 0 {
+                break Ok(());
+            }
+            match self.read_some(&mut scratch).map_err(E::from).and_then(|count| take(&scratch[..count])) {
+                Ok(()) => {}
+                Err(error) => break Err(error),
+            }
+        };
+        self.connection.scratch = scratch;
+        result
+    }
+
+    fn read_some(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.awaits_continue {
+            self.awaits_continue = false;
+            self.connection.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+        }
+        let unshaped = Link;
+        let link = self.account.as_ref().map_or(&unshaped, |account| &account.link);
+        let most = usize::try_from(self.body_left).unwrap_or(usize::MAX).min(into.len()).min(link.piece(Direction::Up));
+        let count = self.connection.read(&mut into[..most])?;
+        link.pass(Direction::Up, self.connection.id, count as u64);
+        self.body_left -= count as u64;
+        self.record.bytes_up += count as u64;
+        Ok(count)
+    }
+
+    /// Sends an answer whose body is in memory (or absent).
+    pub(crate) fn send(&mut self, reply: &Reply) -> io::Result<()> {
+        self.discard_body()?;
+        let sent = if self.head.method == "HEAD" { 0 } else { reply.body.len() as u64 };
+        let mut bytes = self.head_of(reply).into_bytes();
+        bytes.extend_from_slice(&reply.body[..sent as usize]);
+        self.count(reply.status, sent);
+        self.pass_down(sent);
+        let result = self.connection.write_all(&bytes);
+        self.complete(result, sent)
+    }
+
+    /// Sends `pieces` (offset and length each) of `file` after the head; `total` is the sum of their lengths.
+    pub(crate) fn send_file(
+        &mut self,
+        reply: &Reply,
+        file: &File,
+        pieces: &[(u64, u64)],
+        total: u64,
+    ) -> io::Result<()> {
+        self.discard_body()?;
+        let head = self.head_of(reply).into_bytes();
+        let mut left = total;
+        let result = self.send_pieces(reply.status, &head, file, pieces, total, &mut left);
+        if self.receipt.is_none() {
+            self.count(reply.status, total);
+        }
+        self.complete(result, left)
+    }
+
+    fn send_pieces(
+        &mut self,
+        status: u16,
+        head: &[u8],
+        file: &File,
+        pieces: &[(u64, u64)],
+        total: u64,
+        left: &mut u64,
+    ) -> io::Result<()> {
+        // The first packet carries the head and the beginning of the file together.
+        let more = if total > 0 { SendFlags::MORE } else { SendFlags::empty() };
+        let mut sent = 0;
+        if total == 0 {
+            self.count(status, 0);
+        }
+        while sent < head.len() {
+            match send(&self.connection.stream, &head[sent..], more | SendFlags::NOSIGNAL) {
+                Ok(count) => sent += count,
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        for &(start, length) in pieces {
+            let (mut offset, end) = (start, start + length);
+            while offset < end {
+                if *left <= TAIL && self.receipt.is_none() {
+                    self.count(status, total);
+                }
+                let before_tail = if *left > TAIL { *left - TAIL } else { *left };
+                let piece = self.account.as_ref().map_or(TAIL as usize, |account| account.link.piece(Direction::Down));
+                let count = (end - offset).min(before_tail).min(piece as u64) as usize;
+                let moved = match sendfile(&self.connection.stream, file, Some(&mut offset), count) {
+                    // The file is shorter than the blob: nothing the client could use can follow.
+                    Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+                    Ok(moved) => moved as u64,
+                    Err(Errno::INTR) => 0,
+                    Err(error) => return Err(error.into()),
+                };
+                *left -= moved;
+                self.pass_down(moved);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the connection can carry another request; called once the answer was sent or failed.
+    pub(crate) fn finish(mut self, result: &io::Result<()>) -> bool {
+        if result.is_err() && self.receipt.is_none() {
+            // The client went away in the middle of its request: counted, without a status.
+            self.record.broken = true;
+            self.count(0, 0);
+            self.complete(Err(ErrorKind::BrokenPipe.into()), 0).ok();
+        }
+        result.is_ok() && self.keep_alive
+    }
+
+    fn head_of(&self, reply: &Reply) -> String {
+        reply.head(&self.request_id, &clock::http_date(clock::unix_seconds()), self.keep_alive)
+    }
+
+    fn pass_down(&self, bytes: u64) {
+        if let Some(account) = &self.account {
+            account.link.pass(Direction::Down, self.connection.id, bytes);
+        }
+    }
+
+    fn discard_body(&mut self) -> io::Result<()> {
+        if self.awaits_continue || self.body_left > DISCARD {
+            self.keep_alive = false;
+            return Ok(());
+        }
+        self.read_pieces(|_| Ok::<(), io::Error>(()))
+    }
+
+    fn count(&mut self, status: u16, bytes_down: u64) {
+        self.record.status = status;
+        self.record.bytes_down = bytes_down;
+        self.record.end_ns = clock::monotonic_ns();
+        let Some(account) = &self.account else { return };
+        self.receipt = Some(account.count(self.record.clone()));
+    }
+
+    fn complete(&self, result: io::Result<()>, missing: u64) -> io::Result<()> {
+        if let (Some(account), Some(receipt)) = (&self.account, &self.receipt) {
+            let missing = if result.is_err() { missing } else { 0 };
+            account.complete(receipt, clock::monotonic_ns(), result.is_err(), missing);
+        }
+        result
+    }
+
+    /// States what the request is, for the log.
+    pub(crate) fn is(&mut self, kind: RequestKind) {
+        self.record.kind = kind;
+    }
+}

@@ -1,0 +1,113 @@
+//! Everything that requests share.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::account::{Account, Accounts};
+use crate::blob::{Access, BlobStore, Grant, Owner};
+use crate::catalog::{Artifacts, Caches};
+use crate::clock;
+use crate::config::ServiceConfig;
+use crate::crypto::Key;
+
+/// The state of a service.
+pub(crate) struct State {
+    pub(crate) key: Key,
+    pub(crate) accounts: Accounts,
+    pub(crate) blobs: BlobStore,
+    pub(crate) artifacts: Artifacts,
+    pub(crate) caches: Caches,
+    pub(crate) config: ServiceConfig,
+    // Artifacts and entries share one count, as ids that clients may confuse should differ.
+    last_id: AtomicU64,
+}
+
+impl State {
+    pub(crate) fn new(config: ServiceConfig, key: Key, blobs: BlobStore) -> Self {
+        Self {
+            key,
+            accounts: Accounts::new(config.log_capacity),
+            blobs,
+            artifacts: Artifacts::default(),
+            caches: Caches::default(),
+            config,
+            last_id: AtomicU64::new(100),
+        }
+    }
+
+    pub(crate) fn next_id(&self) -> u64 {
+        self.last_id.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// A new, empty blob of `account`.
+    pub(crate) fn add_blob(&self, path: &str, account: &Account) {
+        self.blobs.add(path, Owner { run: account.spec.run.clone(), account: account.id.clone() });
+    }
+
+    /// Signs a URL for `account`, on a host that makes its client behave as on GitHub.
+    pub(crate) fn blob_url(&self, account: &Account, client: &Caller<'_>, wish: Wish<'_>) -> String {
+        let grant = Grant {
+            path: wish.path.to_owned(),
+            access: wish.access,
+            expires: clock::unix_seconds().saturating_add_unsigned(self.config.url_ttl.as_secs()),
+            account: account.id.clone(),
+            disposition: wish.disposition,
+            content_type: wish.content_type,
+        };
+        let host = match &self.config.blob_host {
+            Some(host) if client.is_npm() => format!("{host}:{}", client.local.port()),
+            _ => reachable(client.local).to_string(),
+        };
+        format!("http://{host}{}", grant.sign(&self.key))
+    }
+
+    /// Removes everything that `run` stored.
+    pub(crate) fn purge(&self, run: &str) {
+        for path in self.artifacts.purge(run).into_iter().chain(self.caches.purge(run)) {
+            self.blobs.remove(&path);
+        }
+    }
+
+    pub(crate) fn stored_by(&self, account: &Arc<Account>) -> u64 {
+        self.blobs.stored_bytes(|owner| owner.account == account.id)
+    }
+}
+
+/// What a URL is wanted for.
+pub(crate) struct Wish<'a> {
+    pub(crate) path: &'a str,
+    pub(crate) access: Access,
+    pub(crate) disposition: Option<String>,
+    pub(crate) content_type: Option<String>,
+}
+
+impl<'a> Wish<'a> {
+    pub(crate) fn new(path: &'a str, access: Access) -> Self {
+        Self { path, access, disposition: None, content_type: None }
+    }
+}
+
+/// Who calls, as far as URLs depend on it.
+pub(crate) struct Caller<'a> {
+    pub(crate) user_agent: &'a str,
+    /// The address by which it reached the service.
+    pub(crate) local: SocketAddr,
+}
+
+impl Caller<'_> {
+    // `@actions/artifact-6.2.1`, `@actions/cache-6.3.0`; clients that bundle these packages keep their names.
+    fn is_npm(&self) -> bool {
+        self.user_agent.starts_with("@actions/")
+    }
+}
+
+/// `addr` as a client can dial it: the address that means "all of them" becomes loopback.
+pub(crate) fn reachable(addr: SocketAddr) -> SocketAddr {
+    let ip = match addr.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, addr.port())
+}
