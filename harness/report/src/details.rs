@@ -1,0 +1,163 @@
+//! What stands below the comparison: where time and bytes go, findings on identity, failures.
+
+use std::collections::BTreeMap;
+
+use handoff_analysis::CellSummary;
+
+use crate::document::{Block, Grid};
+use crate::format;
+use crate::report::{Group, Report};
+
+/// The strategy that hands nothing over: each job builds for itself.
+pub(crate) const BASELINE: &str = "rebuild";
+
+/// The fewest trials of which a range says anything about spread.
+const ENOUGH: usize = 3;
+
+/// Where time and bytes go: one table a size.
+pub(crate) fn parts(group: &Group) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    for (i, size) in group.sizes.iter().enumerate() {
+        let mut grid = Grid {
+            columns: [
+                ("Approach", false),
+                ("Trials done", true),
+                ("Producer, s", true),
+                ("Consumer, s", true),
+                ("Critical path, s", true),
+                ("of it build, s", true),
+                ("All jobs, s", true),
+                ("Stored", true),
+                ("Sent", true),
+                ("Received", true),
+                ("Requests", true),
+                ("Harness, %", true),
+            ]
+            .map(|(name, numbers)| (name.to_owned(), numbers))
+            .into(),
+            rows: Vec::new(),
+        };
+        for line in &group.lines {
+            let Some(cell) = &line.cells[i] else { continue };
+            grid.rows.push(part(&line.name, cell));
+        }
+        if !grid.rows.is_empty() {
+            blocks.push(Block::Heading(3, format!("Where time and bytes go at {size} (medians)")));
+            blocks.push(Block::Table(grid));
+        }
+    }
+    blocks
+}
+
+fn part(name: &str, cell: &CellSummary) -> Vec<String> {
+    let harness = cell.harness_ppm.as_ref().map(|p| format!("{:.2}", p.median() as f64 / 10_000.0));
+    vec![
+        name.to_owned(),
+        format!("{} of {}", cell.n, cell.trials()),
+        format::time(cell.produce.as_ref()),
+        format::time(cell.consume.as_ref()),
+        format::time(cell.critical_path.as_ref()),
+        format::time(cell.build.as_ref()),
+        format::time(cell.runner.as_ref()),
+        format::size(cell.bytes_stored.as_ref()),
+        format::size(cell.bytes_up.as_ref()),
+        format::size(cell.bytes_down.as_ref()),
+        format::count(cell.requests.as_ref()),
+        harness.unwrap_or_else(|| format::NONE.to_owned()),
+    ]
+}
+
+/// How a cell of the comparison is to be read.
+pub(crate) fn key() -> &'static str {
+    "Times are seconds: median [smallest–largest] (number of completed trials). Transfer is the critical path without \
+     the steps of the Dockerfile: what sharing costs on top of building; the critical path is the producer plus the \
+     slowest consumer, and for `rebuild`, which shares nothing, the consumer alone."
+}
+
+/// What a reader needs to take the tables rightly.
+pub(crate) fn reading(report: &Report) -> Vec<String> {
+    let source = &report.claims.source;
+    let mut notes = vec![
+        key().to_owned(),
+        format!(
+            "Claimed figures are those of the spike ({}, {}), for images of 1 to 3 GB; `{}` stands for a claim whose \
+             text is not at hand, `{}` for no value.",
+            source.url,
+            source.date,
+            crate::table::UNKNOWN,
+            format::NONE
+        ),
+        "Byte-identical is measured on four levels: content is every file of the image, layers the uncompressed layers, \
+         config the image's config, index the digest by which the engine knows it."
+            .to_owned(),
+        "The cache limit is that of the service in which the approach stores its bytes.".to_owned(),
+        "Harness is the harness's own share of the critical path: time that no child's span covers, plus its CPU time."
+            .to_owned(),
+    ];
+    notes.extend(too_few(report));
+    notes
+}
+
+/// Says which medians stand on too little.
+pub(crate) fn too_few(report: &Report) -> Option<String> {
+    let few: Vec<String> = report
+        .cells()
+        .filter(|c| (1..ENOUGH).contains(&c.n))
+        .map(|c| format!("{} at {} (n = {})", c.cell.strategy, c.cell.size, c.n))
+        .collect();
+    (!few.is_empty()).then(|| {
+        format!(
+            "Fewer than {ENOUGH} completed trials, so that median and range say little: {}. More --rounds help.",
+            few.join(", ")
+        )
+    })
+}
+
+/// Findings and reasons on identity, and how the bytes were moved.
+pub(crate) fn findings(report: &Report) -> Vec<Block> {
+    let mut notes: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut means: Vec<String> = Vec::new();
+    for cell in report.cells() {
+        let name = cell.cell.strategy.to_string();
+        for note in &cell.identity.notes {
+            let names = notes.entry(note.clone()).or_default();
+            if !names.contains(&name) {
+                names.push(name.clone());
+            }
+        }
+        let mut parts: Vec<String> = cell.clients.iter().cloned().collect();
+        parts.extend(cell.sources.iter().map(|s| format!("tar from {s}")));
+        let line = format!("{name}: {}", parts.join(", "));
+        if !parts.is_empty() && !means.contains(&line) {
+            means.push(line);
+        }
+    }
+    let mut blocks = Vec::new();
+    if !notes.is_empty() {
+        blocks.push(Block::Heading(2, "Findings on identity".to_owned()));
+        blocks.push(Block::List(notes.iter().map(|(note, names)| format!("{note} ({})", names.join(", "))).collect()));
+    }
+    if !means.is_empty() {
+        blocks.push(Block::Heading(2, "By which client".to_owned()));
+        blocks.push(Block::List(means));
+    }
+    blocks
+}
+
+/// Every trial without numbers, with its reason.
+pub(crate) fn failures(report: &Report) -> Vec<Block> {
+    let rows: Vec<Vec<String>> = report
+        .cells()
+        .flat_map(|c| &c.failures)
+        .map(|f| vec![f.trial.clone(), f.outcome.to_string(), f.span.clone(), f.error.clone()])
+        .collect();
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    let columns = ["Trial", "Outcome", "Where", "Why"].map(|name| (name.to_owned(), false)).into();
+    vec![
+        Block::Heading(2, "Trials that did not complete".to_owned()),
+        Block::Text("They have no times and enter no median.".to_owned()),
+        Block::Table(Grid { columns, rows }),
+    ]
+}

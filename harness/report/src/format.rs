@@ -1,0 +1,105 @@
+//! Numbers as people read them: as many digits as carry meaning, never more.
+
+use handoff_analysis::{Finding, Identity, Spread};
+
+/// Stands where there is no value.
+pub(crate) const NONE: &str = "–";
+
+/// Decimals that give a value of this many seconds three digits.
+fn decimals(seconds: f64) -> usize {
+    match seconds {
+        s if s < 9.995 => 2,
+        s if s < 99.95 => 1,
+        _ => 0,
+    }
+}
+
+fn seconds(ns: u64) -> f64 {
+    ns as f64 / 1e9
+}
+
+/// A median with range and number, in seconds: `12.3 [11.9–12.8] (3)`. The range has the median's digits.
+pub(crate) fn time_spread(spread: Option<&Spread>) -> String {
+    let Some(s) = spread else { return NONE.to_owned() };
+    let [median, min, max] = [s.median(), s.min(), s.max()].map(seconds);
+    let d = decimals(median);
+    format!("{median:.d$} [{min:.d$}–{max:.d$}] ({})", s.n())
+}
+
+/// A median in seconds.
+pub(crate) fn time(spread: Option<&Spread>) -> String {
+    let Some(s) = spread else { return NONE.to_owned() };
+    let median = seconds(s.median());
+    format!("{median:.*}", decimals(median))
+}
+
+/// A median of bytes, in the unit that fits.
+pub(crate) fn size(spread: Option<&Spread>) -> String {
+    spread.map_or(NONE.to_owned(), |s| bytes(s.median()))
+}
+
+/// Bytes in MiB, from 1 GiB on in GiB.
+pub(crate) fn bytes(n: u64) -> String {
+    const MIB: f64 = 1_048_576.0;
+    let mib = n as f64 / MIB;
+    match mib {
+        _ if n == 0 => "0 MiB".to_owned(),
+        m if m < 0.005 => "< 0.01 MiB".to_owned(),
+        m if m < 9.995 => format!("{m:.2} MiB"),
+        m if m < 99.95 => format!("{m:.1} MiB"),
+        m if m < 1_023.5 => format!("{m:.0} MiB"),
+        m => format!("{:.2} GiB", m / 1_024.0),
+    }
+}
+
+/// A median of a count.
+pub(crate) fn count(spread: Option<&Spread>) -> String {
+    spread.map_or(NONE.to_owned(), |s| s.median().to_string())
+}
+
+/// The levels of identity in words: `content+layers+config yes, index no`.
+pub(crate) fn identity(identity: &Identity, n: usize) -> String {
+    if n == 0 {
+        return NONE.to_owned();
+    }
+    let mut parts: Vec<(String, Vec<&str>)> = Vec::new();
+    for (level, count) in identity.levels() {
+        let word = match count.finding() {
+            Finding::Equal => "yes".to_owned(),
+            Finding::Different => "no".to_owned(),
+            Finding::Absent => "not known".to_owned(),
+            Finding::Mixed => format!("in {} of {}", count.equal, count.n()),
+        };
+        match parts.iter_mut().find(|(w, _)| *w == word) {
+            Some((_, levels)) => levels.push(level),
+            None => parts.push((word, vec![level])),
+        }
+    }
+    parts.iter().map(|(word, levels)| format!("{} {word}", levels.join("+"))).collect::<Vec<_>>().join(", ")
+}
+
+/// Trials in words.
+pub(crate) fn plural(n: usize, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_three_digits() {
+        let of = |ns: &[u64]| time_spread(Spread::of(ns.iter().copied()).as_ref());
+        assert_eq!(of(&[]), "–");
+        assert_eq!(of(&[1_234_000_000]), "1.23 [1.23–1.23] (1)");
+        assert_eq!(of(&[9_000_000_000, 12_345_000_000, 112_000_000_000]), "12.3 [9.0–112.0] (3)");
+        assert_eq!(of(&[9_996_000_000]), "10.0 [10.0–10.0] (1)");
+        assert_eq!(of(&[480_400_000_000]), "480 [480–480] (1)");
+    }
+
+    #[test]
+    fn bytes_change_unit_where_they_should() {
+        let texts: Vec<String> = [0, 1, 5 << 20, 67_108_864, 1_073_000_000, 1 << 30, 3_221_225_472].map(bytes).into();
+        assert_eq!(texts, ["0 MiB", "< 0.01 MiB", "5.00 MiB", "64.0 MiB", "1023 MiB", "1.00 GiB", "3.00 GiB"]);
+    }
+}

@@ -1,0 +1,231 @@
+//! Where numbers come from: what was simulated, on which machine, and how to get them again.
+
+use std::fmt::Write as _;
+
+use handoff_model::conditions::LOOPBACK;
+use handoff_model::{Builder, ByteSize, Conditions, Environment, ImageStore, Outcome, Plan};
+
+use crate::document::{Block, Grid};
+use crate::format::{bytes, plural};
+use crate::report::Report;
+
+/// The title.
+pub(crate) fn title(report: &Report) -> String {
+    let names: Vec<&str> = report.runs.iter().map(|r| r.name.as_str()).collect();
+    format!("Handing a built image to other jobs: {}", names.join(", "))
+}
+
+/// How much of the plans is done, and how it ended.
+pub(crate) fn progress(report: &Report) -> String {
+    let planned: usize = report.runs.iter().map(|r| r.plan.trials.len()).sum();
+    let outcomes: Vec<Outcome> = report.runs.iter().flat_map(|r| &r.measurements).map(|m| m.outcome).collect();
+    let of = |outcome| outcomes.iter().filter(|o| **o == outcome).count();
+    let mut text = format!("{} planned, {} completed", plural(planned, "trial", "trials"), of(Outcome::Completed));
+    for (outcome, words) in
+        [(Outcome::Failed, "failed"), (Outcome::TimedOut, "timed out"), (Outcome::Skipped, "skipped")]
+    {
+        if of(outcome) > 0 {
+            let _ = write!(text, ", {} {words}", of(outcome));
+        }
+    }
+    let left = planned.saturating_sub(outcomes.len());
+    if left > 0 {
+        let _ = write!(text, ", {left} not run yet (`--resume` goes on)");
+    }
+    text.push('.');
+    if of(Outcome::Completed) == 0 {
+        text.push_str(" Nothing completed, so there is nothing to compare.");
+    }
+    text
+}
+
+/// Every set of conditions, in the order of the tables.
+fn conditions(report: &Report) -> Vec<&Conditions> {
+    let mut all: Vec<&Conditions> = Vec::new();
+    for group in &report.groups {
+        if !all.contains(&&group.conditions) {
+            all.push(&group.conditions);
+        }
+    }
+    all
+}
+
+/// Says that the spike's figures are shown, not judged, and what keeps these rows from judging them.
+pub(crate) fn not_judged(report: &Report) -> String {
+    let mut reasons = Vec::new();
+    let mut add = |reason: String| {
+        if !reasons.contains(&reason) {
+            reasons.push(reason);
+        }
+    };
+    for c in conditions(report) {
+        if c.profile == LOOPBACK {
+            add("services on loopback without a shaped link".to_owned());
+        }
+        if c.image_store != ImageStore::Overlay2 {
+            add(format!("the {} image store", c.image_store));
+        }
+        if c.builder != Builder::DockerContainer {
+            add(format!("the `{}` builder", c.builder));
+        }
+    }
+    let recipe = "the spike's recipe is the overlay2 store with a docker-container builder on hosted runners";
+    let first = "No claim of the spike is judged yet: its figures stand beside the measured ones for orientation only.";
+    if reasons.is_empty() {
+        format!("{first} These trials ran on one machine of ours; {recipe}.")
+    } else {
+        format!("{first} These trials ran with {}; {recipe}.", join(&reasons))
+    }
+}
+
+fn join(items: &[String]) -> String {
+    match items {
+        [] => String::new(),
+        [one] => one.clone(),
+        [rest @ .., last] => format!("{} and {last}", rest.join(", ")),
+    }
+}
+
+/// What was simulated, in one paragraph.
+pub(crate) fn simulated(report: &Report) -> String {
+    let mut profiles: Vec<&str> = Vec::new();
+    for c in conditions(report) {
+        if !profiles.contains(&c.profile.as_str()) {
+            profiles.push(&c.profile);
+        }
+    }
+    let link = match profiles.as_slice() {
+        [LOOPBACK] => "profile `loopback`, which adds no delay and limits no rate".to_owned(),
+        many => format!("link profile {}", many.iter().map(|p| format!("`{p}`")).collect::<Vec<_>>().join(", ")),
+    };
+    format!(
+        "Simulated: the artifact and cache services, by Handoff's own on the same machine ({link}); both jobs of a trial, \
+         by fresh engines on one machine, one after the other. Real: the engines, BuildKit and the programs that move the \
+         bytes. The images are synthetic. No number here was measured on a hosted runner or against the real services."
+    )
+}
+
+/// Simulation, conditions, machines, warnings, commands.
+pub(crate) fn circumstances(report: &Report) -> Vec<Block> {
+    let mut blocks = vec![
+        Block::Heading(2, "What was simulated".to_owned()),
+        Block::Text(simulated(report)),
+        Block::Heading(2, "Conditions".to_owned()),
+    ];
+    for run in &report.runs {
+        let request = &run.plan.request;
+        let mut list = Vec::new();
+        for c in &request.conditions {
+            list.push(format!(
+                "{}: {} engine, {} image store, {} builder, profile {}, {} caches, {}",
+                run.name,
+                c.engine,
+                c.image_store,
+                c.builder,
+                c.profile,
+                c.cache_state,
+                plural(c.consumers as usize, "consumer", "consumers")
+            ));
+        }
+        list.push(format!(
+            "{}: seed {}, {} in an order shuffled from it, at most {} s a side, plan {}",
+            run.name,
+            request.seed,
+            plural(request.rounds as usize, "round", "rounds"),
+            request.timeout_s,
+            run.plan.hash.chars().take(12).collect::<String>()
+        ));
+        blocks.push(Block::List(list));
+    }
+    blocks.push(Block::Heading(2, "Machine and versions".to_owned()));
+    let environments = environments(report);
+    if environments.len() > 1 {
+        blocks
+            .push(Block::Text("More than one environment was used; rows of one cell are pooled over them.".to_owned()));
+    }
+    if environments.is_empty() {
+        blocks.push(Block::Text("No environment is recorded.".to_owned()));
+    }
+    for environment in environments {
+        blocks.push(Block::Table(machine(environment)));
+    }
+    let warnings: Vec<String> =
+        report.runs.iter().flat_map(|r| r.warnings.iter().map(|w| format!("{}: {w}", r.name))).collect();
+    if !warnings.is_empty() {
+        blocks.push(Block::Heading(2, "Left out while reading".to_owned()));
+        blocks.push(Block::List(warnings));
+    }
+    blocks.push(Block::Heading(2, "To run it again".to_owned()));
+    for run in &report.runs {
+        blocks.push(Block::Command(command(&run.plan, &run.name)));
+    }
+    blocks
+}
+
+fn environments(report: &Report) -> Vec<&Environment> {
+    let mut all: Vec<&Environment> = Vec::new();
+    for environment in report.runs.iter().flat_map(|r| &r.environments) {
+        if all.iter().all(|e| e.id != environment.id) {
+            all.push(environment);
+        }
+    }
+    all
+}
+
+fn machine(e: &Environment) -> Grid {
+    let mut rows = vec![
+        ("CPU".to_owned(), format!("{}, {}", e.cpu, plural(e.cores as usize, "core", "cores"))),
+        ("memory".to_owned(), bytes(e.memory_bytes)),
+        ("engines' disk".to_owned(), e.disk.clone()),
+        ("service's blobs".to_owned(), e.service_store.clone()),
+        ("kernel".to_owned(), e.kernel.clone()),
+        ("system".to_owned(), e.os.clone()),
+        ("handoff".to_owned(), e.handoff.clone()),
+    ];
+    rows.extend(e.programs.iter().map(|(name, version)| (name.clone(), version.clone())));
+    rows.extend(e.packages.iter().map(|(name, version)| (format!("package {name}"), version.clone())));
+    Grid {
+        columns: vec![(format!("Environment {}", e.id), false), (String::new(), false)],
+        rows: rows.into_iter().map(|(name, value)| vec![name, value]).collect(),
+    }
+}
+
+/// The command that lays out the same plan, apart from the run's random name.
+pub(crate) fn command(plan: &Plan, name: &str) -> String {
+    let r = &plan.request;
+    let each = |pick: &dyn Fn(&Conditions) -> String| {
+        let mut all: Vec<String> = Vec::new();
+        for c in &r.conditions {
+            let text = pick(c);
+            if !all.contains(&text) {
+                all.push(text);
+            }
+        }
+        all.join(",")
+    };
+    let list = |items: Vec<String>| items.join(",");
+    let mut words = vec![
+        "handoff run".to_owned(),
+        // In bytes where the short form would round.
+        format!("--sizes {}", list(r.sizes.iter().copied().map(exact).collect())),
+        format!("--strategies {}", list(r.strategies.iter().map(ToString::to_string).collect())),
+        format!("--rounds {}", r.rounds),
+        format!("--workload {}", list(r.workloads.clone())),
+        format!("--profile {}", each(&|c| c.profile.clone())),
+        format!("--image-store {}", each(&|c| c.image_store.to_string())),
+        format!("--builder {}", each(&|c| c.builder.to_string())),
+        format!("--cache-state {}", each(&|c| c.cache_state.to_string())),
+        format!("--consumers {}", each(&|c| c.consumers.to_string())),
+        format!("--seed {}", r.seed),
+    ];
+    if r.control {
+        words.push("--control".to_owned());
+    }
+    words.push(format!("--out results/{name}-again"));
+    words.join(" ")
+}
+
+fn exact(size: ByteSize) -> String {
+    let short = size.to_string();
+    if short.parse() == Ok(size) { short } else { size.bytes().to_string() }
+}

@@ -1,0 +1,148 @@
+//! The input of a report, checked and summarised.
+
+use std::collections::BTreeMap;
+
+use handoff_analysis::{CellSummary, Claims, ClaimsError, summaries};
+use handoff_model::rows::MeasurementRow;
+use handoff_model::{ByteSize, Conditions, Environment, Plan};
+
+/// One run, as it was read from its results folder.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// The folder's name.
+    pub name: String,
+    /// What was to be run.
+    pub plan: Plan,
+    /// The machines and programs used.
+    pub environments: Vec<Environment>,
+    /// One row a trial.
+    pub measurements: Vec<MeasurementRow>,
+    /// What the reader of the folder left out.
+    pub warnings: Vec<String>,
+}
+
+/// Runs that make no report.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// No run at all.
+    #[error("there is no run to report: name at least one results folder")]
+    Nothing,
+    /// The same run twice would count its trials twice.
+    #[error("`{0}` and `{1}` hold the same run: name it once")]
+    Twice(String, String),
+    /// The shipped claims do not read.
+    #[error(transparent)]
+    Claims(#[from] ClaimsError),
+}
+
+/// Runs, with what follows from them.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// The runs, in the order given.
+    pub runs: Vec<Run>,
+    /// The cells of all runs together.
+    pub groups: Vec<Group>,
+    /// The spike's claims.
+    pub claims: Claims,
+}
+
+/// The cells that may stand in one table: one workload under one set of conditions.
+#[derive(Debug, Clone)]
+pub struct Group {
+    /// The workload.
+    pub workload: String,
+    /// The conditions.
+    pub conditions: Conditions,
+    /// The sizes, smallest first.
+    pub sizes: Vec<ByteSize>,
+    /// One line a strategy, in the spike's order, others after them, the baseline last.
+    pub lines: Vec<Line>,
+}
+
+/// One strategy over the sizes of its group.
+#[derive(Debug, Clone)]
+pub struct Line {
+    /// The strategy with its options, as on the command line; marked if it is the control.
+    pub name: String,
+    /// The strategy's name without options.
+    pub strategy: String,
+    /// A summary for each size of the group; none where no trial has a row yet.
+    pub cells: Vec<Option<CellSummary>>,
+}
+
+impl Report {
+    /// Summarises runs; rows of one cell are pooled over them.
+    ///
+    /// # Errors
+    /// No run, or one that is named twice.
+    pub fn new(runs: Vec<Run>) -> Result<Self, ReportError> {
+        if runs.is_empty() {
+            return Err(ReportError::Nothing);
+        }
+        for (i, run) in runs.iter().enumerate() {
+            if let Some(other) = runs[..i].iter().find(|r| r.plan.hash == run.plan.hash) {
+                return Err(ReportError::Twice(other.name.clone(), run.name.clone()));
+            }
+        }
+        let claims = Claims::spike()?;
+        let rows: Vec<MeasurementRow> = runs.iter().flat_map(|r| r.measurements.iter().cloned()).collect();
+        let groups = groups(&runs, summaries(&rows), &claims);
+        Ok(Self { runs, groups, claims })
+    }
+
+    /// Every summary.
+    pub fn cells(&self) -> impl Iterator<Item = &CellSummary> {
+        self.groups.iter().flat_map(|g| &g.lines).flat_map(|l| l.cells.iter().flatten())
+    }
+}
+
+/// Places summaries in tables. What was planned and has no row yet has its place too: a gap is to be seen.
+fn groups(runs: &[Run], summaries: Vec<CellSummary>, claims: &Claims) -> Vec<Group> {
+    type Key = (String, Conditions);
+    type Cells = BTreeMap<ByteSize, Option<CellSummary>>;
+    type Lines = BTreeMap<(Rank, String), Cells>;
+    let mut tables: BTreeMap<Key, Lines> = BTreeMap::new();
+    let planned = runs.iter().flat_map(|r| &r.plan.trials).map(|t| (t.cell.clone(), None));
+    let measured = summaries.into_iter().map(|s| (s.cell.clone(), Some(s)));
+    for (cell, summary) in planned.chain(measured) {
+        let mut name = cell.strategy.to_string();
+        if cell.control {
+            name.push_str(" (control)");
+        }
+        let line = tables
+            .entry((cell.workload, cell.conditions))
+            .or_default()
+            .entry((rank(&cell.strategy.name, claims), name))
+            .or_default();
+        let place = line.entry(cell.size).or_default();
+        if summary.is_some() {
+            *place = summary;
+        }
+    }
+    let group = |((workload, conditions), lines): (Key, Lines)| {
+        let mut sizes: Vec<ByteSize> = lines.values().flat_map(|l| l.keys().copied()).collect();
+        sizes.sort_unstable();
+        sizes.dedup();
+        let line = |((rank, name), mut cells): ((Rank, String), Cells)| Line {
+            name,
+            strategy: rank.1,
+            cells: sizes.iter().map(|size| cells.remove(size).flatten()).collect(),
+        };
+        let lines = lines.into_iter().map(line).collect();
+        Group { workload, conditions, sizes, lines }
+    };
+    tables.into_iter().map(group).collect()
+}
+
+/// Where a strategy stands, and its name.
+type Rank = (u32, String);
+
+/// The spike's order, then other strategies by name, then the baseline, against which all the others are read.
+fn rank(strategy: &str, claims: &Claims) -> Rank {
+    let place = match claims.on(strategy) {
+        Some(claim) => claim.option,
+        None if strategy == crate::details::BASELINE => u32::MAX,
+        None => u32::MAX - 1,
+    };
+    (place, strategy.to_owned())
+}

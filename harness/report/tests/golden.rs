@@ -1,0 +1,180 @@
+//! Reports from small files, compared with what they should be, letter by letter.
+//!
+//! `HANDOFF_GOLDEN=write cargo test -p handoff-report` writes the expected files anew; read the difference before you
+//! commit it.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are not in a test function")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use handoff_model::rows::MeasurementRow;
+use handoff_model::{Conditions, Environment, Plan, PlanRequest, StrategySpec};
+use handoff_report::{Report, ReportError, Run, markdown, readme_block, terminal};
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
+}
+
+fn expect(name: &str, text: &str) {
+    let path = golden(name);
+    if std::env::var("HANDOFF_GOLDEN").is_ok_and(|v| v == "write") {
+        fs::write(&path, text).unwrap();
+    }
+    let expected = fs::read_to_string(&path).unwrap();
+    assert!(text == expected, "{name} differs; HANDOFF_GOLDEN=write rewrites it. It is now:\n{text}");
+}
+
+fn run(name: &str, sizes: &[&str], strategies: &str, rounds: u32) -> Run {
+    let plan = Plan::new(PlanRequest {
+        sizes: sizes.iter().map(|s| s.parse().unwrap()).collect(),
+        strategies: StrategySpec::parse_list(strategies).unwrap(),
+        workloads: vec!["typical".into()],
+        rounds,
+        conditions: vec![Conditions::default()],
+        control: false,
+        timeout_s: 1_800,
+        seed: 42,
+        run_id: name.into(),
+    });
+    let environment = Environment {
+        id: "a1b2c3".into(),
+        cpu: "Sample CPU @ 2.00GHz".into(),
+        cores: 2,
+        memory_bytes: 8 << 30,
+        disk: "ext4, 40 GiB free".into(),
+        service_store: "disk".into(),
+        kernel: "6.1.0".into(),
+        os: "Debian GNU/Linux 12".into(),
+        programs: [("buildx", "0.21.1"), ("dockerd", "28.0.4")].map(|(a, b)| (a.into(), b.into())).into(),
+        packages: [("docker.io".into(), "28.0.4 sha256:00".into())].into(),
+        handoff: "0.1.0 (0000000)".into(),
+    };
+    let measurements: Vec<MeasurementRow> = csv::Reader::from_path(golden(&format!("{name}.csv")))
+        .unwrap()
+        .into_deserialize()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    Run { name: name.into(), plan: plan.unwrap(), environments: vec![environment], measurements, warnings: vec![] }
+}
+
+const ALL: &str = "artifact,cache-tar,gha-cache,local-cache,zstd-stream,rebuild";
+
+fn full() -> Run {
+    run("full", &["1GiB"], ALL, 3)
+}
+
+fn sizes() -> Run {
+    run("sizes", &["64MiB", "256MiB"], "artifact,artifact:level=6,zstd-stream,rebuild", 2)
+}
+
+fn report(runs: Vec<Run>) -> Report {
+    Report::new(runs).unwrap()
+}
+
+#[test]
+fn a_whole_run() {
+    let report = report(vec![full()]);
+    expect("full.md", &markdown(&report));
+    expect("full.txt", &terminal(&report, 120, false));
+    expect("full-readme.md", &readme_block(&report));
+}
+
+#[test]
+fn several_sizes_variants_and_failures() {
+    let report = report(vec![sizes()]);
+    expect("sizes.md", &markdown(&report));
+    expect("sizes.txt", &terminal(&report, 100, false));
+}
+
+#[test]
+fn nothing_completed() {
+    let report = report(vec![run("failed", &["64MiB"], "artifact,rebuild", 1)]);
+    let text = markdown(&report);
+    expect("failed.md", &text);
+    assert!(text.contains("Nothing completed") && text.contains("| none of 1 completed |"), "{text}");
+    expect("failed.txt", &terminal(&report, 80, false));
+}
+
+#[test]
+fn nothing_run_yet() {
+    let begun = Run { measurements: vec![], environments: vec![], ..full() };
+    let text = markdown(&report(vec![begun]));
+    assert!(
+        text.contains("18 trials planned, 0 completed, 18 not run yet") && text.contains("| not run yet |"),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_must_be_said_is_said_everywhere() {
+    for runs in [vec![full()], vec![sizes()], vec![full(), sizes()]] {
+        let report = report(runs);
+        for text in [markdown(&report), readme_block(&report), terminal(&report, 60_000, false)] {
+            let text = text.replace('`', "");
+            for needed in [
+                "No claim of the spike is judged yet",
+                "the containerd image store and the docker builder",
+                "No number here was measured on a hosted runner",
+                "handoff run --sizes",
+                "--seed 42",
+                "median [smallest–largest]",
+            ] {
+                assert!(text.contains(needed), "no `{needed}` in\n{text}");
+            }
+            assert!(!text.contains("GitHub"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn the_baseline_is_last_and_variants_follow_their_strategy() {
+    let report = report(vec![full(), sizes()]);
+    let names: Vec<&str> = report.groups[0].lines.iter().map(|l| l.name.as_str()).collect();
+    assert_eq!(
+        names,
+        ["artifact", "artifact:level=6", "cache-tar", "gha-cache", "local-cache", "zstd-stream", "rebuild"]
+    );
+    assert_eq!(report.groups[0].sizes.len(), 3);
+}
+
+#[test]
+fn few_trials_are_called_few() {
+    let text = markdown(&report(vec![sizes()]));
+    assert!(text.contains("Fewer than 3 completed trials") && text.contains("artifact at 64MiB (n = 2)"), "{text}");
+    let text = markdown(&report(vec![full()]));
+    assert!(text.contains("local-cache at 1GiB (n = 2). More"), "{text}");
+}
+
+#[test]
+fn the_report_does_not_depend_on_the_order_of_rows() {
+    let mut other = full();
+    other.measurements.reverse();
+    assert_eq!(markdown(&report(vec![full()])), markdown(&report(vec![other])));
+}
+
+#[test]
+fn colour_is_the_callers_choice_and_tables_fit() {
+    let report = report(vec![full()]);
+    assert!(terminal(&report, 100, true).contains('\u{1b}'));
+    for width in [60, 80, 100, 160] {
+        let plain = terminal(&report, width, false);
+        assert!(!plain.contains('\u{1b}'));
+        let too_wide = plain.lines().find(|l| l.chars().count() > usize::from(width) && !l.starts_with("handoff run"));
+        assert_eq!(too_wide, None, "at {width}");
+    }
+}
+
+#[test]
+fn runs_that_make_no_report() {
+    assert!(matches!(Report::new(vec![]), Err(ReportError::Nothing)));
+    let error = Report::new(vec![full(), full()]).unwrap_err().to_string();
+    assert_eq!(error, "`full` and `full` hold the same run: name it once");
+}
+
+#[test]
+fn what_a_row_says_cannot_steer_the_terminal() {
+    let mut bad = run("failed", &["64MiB"], "artifact,rebuild", 1);
+    bad.measurements[0].error = "\u{1b}[2Jgone".into();
+    assert!(!terminal(&report(vec![bad]), 80, false).contains('\u{1b}'));
+}
