@@ -216,6 +216,7 @@ pub(crate) fn command(plan: &Plan, name: &str) -> String {
         format!("--builder {}", each(&|c| c.builder.to_string())),
         format!("--cache-state {}", each(&|c| c.cache_state.to_string())),
         format!("--consumers {}", each(&|c| c.consumers.to_string())),
+        format!("--timeout {}", r.timeout_s),
         format!("--seed {}", r.seed),
     ];
     if r.control {

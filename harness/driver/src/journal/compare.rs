@@ -15,8 +15,8 @@ pub fn difference(held: &PlanRequest, given: &PlanRequest) -> Option<(&'static s
         .or_else(|| differ("--workload", list(workloads), list(&given.workloads)))
         .or_else(|| differ("--rounds", rounds, given.rounds))
         .or_else(|| conditions_differ(conditions, &given.conditions))
-        .or_else(|| differ("--control", control, given.control))
-        .or_else(|| differ("--timeout", seconds(*timeout_s), seconds(given.timeout_s)))
+        .or_else(|| differ("--control", on_off(*control), on_off(given.control)))
+        .or_else(|| differ("--timeout", timeout_s, given.timeout_s))
         .or_else(|| differ("--seed", seed, given.seed))
 }
 
@@ -63,6 +63,6 @@ fn list<T: Display>(items: &[T]) -> String {
     items.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
-fn seconds(n: u64) -> String {
-    format!("{n}s")
+fn on_off(flag: bool) -> &'static str {
+    if flag { "on" } else { "off" }
 }
