@@ -1,5 +1,6 @@
 //! One build by buildx, with its trace as spans.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
@@ -52,13 +53,10 @@ impl<'a> Build<'a> {
         let failure = |e: &dyn std::fmt::Display| Failure::new(SpanKind::Build.as_str(), format!("{}: {e}", self.step));
         let log = job.logs.join(format!("{}.rawjson", self.step));
         let file = fs::File::create(&log).map_err(|e| failure(&format!("create {}: {e}", log.display())))?;
-        let mut command = job.engine.docker(self.args(job)?).stdin_null().stdout_null().stderr_file(file);
-        if self.cache_to.or(self.cache_from).is_some_and(|c| c.starts_with("type=gha")) {
-            // The client reads these, as in an action, and hands them to the builder.
-            for (name, value) in &job.service.env {
-                command = command.env(name, value);
-            }
-        }
+        // The client reads these, as in an action, and hands them to the builder. No other build gets a token.
+        let gha = self.cache_to.or(self.cache_from).is_some_and(|c| c.starts_with("type=gha"));
+        let env = if gha { job.service.env.clone() } else { BTreeMap::new() };
+        let command = job.engine.docker_with(self.args(job)?, &env).stdin_null().stdout_null().stderr_file(file);
         let start = job.recorder.now_ns();
         let result = command.unchecked().run();
         job.recorder.record(
@@ -71,7 +69,7 @@ impl<'a> Build<'a> {
         let status = result.map_err(|e| failure(&e))?.status;
         let text = fs::read_to_string(&log).map_err(|e| failure(&format!("read {}: {e}", log.display())))?;
         let trace = Trace::parse(&text);
-        trace.record(job.recorder);
+        trace.record(job.recorder, self.output == Output::Load);
         if !status.success() {
             let plain = || {
                 text.lines()

@@ -68,11 +68,11 @@ pub fn node(job: &Job, program: &str, args: &[&str], kind: SpanKind) -> StepResu
     let temp = job.scratch.join("runner-temp");
     fs::create_dir_all(&temp).map_err(|e| Failure::new(kind.as_str(), format!("create {}: {e}", temp.display())))?;
     let preload = format!("--require={}", job.tools.clients.join("loopback.cjs").display());
-    let mut command = job.program(&job.tools.node, line).env("NODE_OPTIONS", preload);
-    command = command.env("RUNNER_TEMP", &temp).env("GITHUB_WORKSPACE", job.scratch);
-    for (name, value) in &job.service.env {
-        command = command.env(name, value);
-    }
+    let mut env = job.service.env.clone();
+    env.insert("NODE_OPTIONS".to_owned(), preload);
+    env.insert("RUNNER_TEMP".to_owned(), temp.display().to_string());
+    env.insert("GITHUB_WORKSPACE".to_owned(), job.scratch.display().to_string());
+    let command = job.program(&job.tools.node, line, &env);
     let step = format!("{program} {}", args.first().unwrap_or(&""));
     let mut log = job.log(&step.replace(' ', "-"))?;
     let handle = |e: std::io::Error| Failure::new(kind.as_str(), format!("{step}: {e}"));

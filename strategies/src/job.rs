@@ -25,6 +25,8 @@ pub struct Tools {
     pub node: PathBuf,
     /// The folder with the npm clients and their drivers.
     pub clients: PathBuf,
+    /// zstd.
+    pub zstd: PathBuf,
     /// The `handoff` binary itself: its streaming client runs as a process of its own.
     pub handoff: PathBuf,
 }
@@ -70,13 +72,13 @@ impl Job<'_> {
         file.map_err(|e| Failure::new(step, format!("open {}: {e}", path.display())))
     }
 
-    /// A program of the host (not of the engine) with the job's environment and nothing else.
-    pub fn program<I, S>(&self, program: &Path, args: I) -> duct::Expression
+    /// A program of the host (not of the engine) in the job's folder, with the job's environment and the given variables.
+    pub fn program<I, S>(&self, program: &Path, args: I, extra: &BTreeMap<String, String>) -> duct::Expression
     where
         I: IntoIterator<Item = S>,
         S: Into<OsString>,
     {
-        duct::cmd(program, args).full_env(self.engine.env()).dir(self.scratch)
+        duct::cmd(program, args).full_env(self.engine.env_with(extra)).dir(self.scratch)
     }
 
     /// Runs a command to its end as a span. Its output goes to the step's log; a failure quotes the log's end.

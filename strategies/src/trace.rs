@@ -87,67 +87,126 @@ pub fn kind_of(name: &str) -> SpanKind {
     }
 }
 
+/// What is known of one step of the Dockerfile.
+#[derive(Debug, Default)]
+struct Step {
+    name: String,
+    /// It was told to come from a cache.
+    cached: bool,
+    /// Intervals in which it was at work and not told as cached.
+    work: Vec<(Timestamp, Timestamp)>,
+    /// Layers were pulled or unpacked under its name.
+    pulled: bool,
+}
+
+impl Step {
+    /// A cached step may be opened again to fetch what it was cached with: then layers are pulled under its name. At work
+    /// without that, it was executed.
+    fn executed(&self) -> bool {
+        !self.cached || (!self.work.is_empty() && !self.pulled)
+    }
+}
+
+fn is_pull(status: &str) -> bool {
+    status.starts_with("sha256:") || status.starts_with("extracting")
+}
+
+/// Vertices by digest, in the order in which they were first told.
+#[derive(Debug, Default)]
+struct Vertices {
+    names: BTreeMap<String, String>,
+    steps: Vec<(String, Step)>,
+}
+
+impl Vertices {
+    fn kind(&self, digest: &str) -> SpanKind {
+        self.names.get(digest).map_or(SpanKind::Prepare, |name| kind_of(name))
+    }
+
+    fn step(&mut self, digest: &str) -> &mut Step {
+        let at = self.steps.iter().position(|(d, _)| d == digest).unwrap_or_else(|| {
+            let name = self.names.get(digest).cloned().unwrap_or_default();
+            self.steps.push((digest.to_owned(), Step { name, ..Step::default() }));
+            self.steps.len() - 1
+        });
+        &mut self.steps[at].1
+    }
+}
+
+/// What a status is: what its own words say, else what its vertex is. Under a step only pulled layers are told apart;
+/// the rest of it is the step itself.
+fn status_kind(id: &str, owner: SpanKind) -> Option<SpanKind> {
+    match (owner, kind_of(id)) {
+        (SpanKind::Build, _) if id.starts_with("extracting") => Some(SpanKind::Unpack),
+        (SpanKind::Build, _) => id.starts_with("sha256:").then_some(SpanKind::Download),
+        (_, SpanKind::Prepare | SpanKind::Build) => Some(owner),
+        (_, own) => Some(own),
+    }
+}
+
 impl Trace {
     /// Reads a trace. Lines that are not JSON (warnings of the client) are passed over.
     pub fn parse(text: &str) -> Self {
         let mut trace = Self::default();
-        let mut names: BTreeMap<String, String> = BTreeMap::new();
-        // A vertex tells its end more than once; keyed by start, the last telling wins.
-        let mut vertexes: BTreeMap<(String, Timestamp), Interval> = BTreeMap::new();
+        let mut vertices = Vertices::default();
+        // A vertex or status tells its end more than once: the last telling wins.
+        let mut others: BTreeMap<(String, Timestamp), Interval> = BTreeMap::new();
         let mut statuses: BTreeMap<(String, String), Interval> = BTreeMap::new();
-        let mut steps: BTreeMap<String, (String, bool)> = BTreeMap::new();
         for line in text.lines().filter_map(|l| serde_json::from_str::<Line>(l).ok()) {
             for v in line.vertexes {
                 if !v.name.is_empty() {
-                    names.insert(v.digest.clone(), v.name.clone());
+                    vertices.names.insert(v.digest.clone(), v.name.clone());
                 }
                 if !v.error.is_empty() {
                     trace.error = Some(format!("{}: {}", v.name, v.error));
                 }
-                let name = names.get(&v.digest).cloned().unwrap_or_default();
-                let kind = kind_of(&name);
                 let (Some(start), Some(end)) = (v.started, v.completed) else { continue };
-                if kind == SpanKind::Build {
-                    let step = steps.entry(v.digest.clone()).or_insert((name.clone(), true));
-                    step.1 &= v.cached;
-                }
-                if !(kind == SpanKind::Build && v.cached) {
-                    let key = (v.digest.clone(), start);
-                    vertexes.insert(key, Interval { kind, detail: name, start, end, bytes: None });
+                let kind = vertices.kind(&v.digest);
+                if kind != SpanKind::Build {
+                    let detail = vertices.names.get(&v.digest).cloned().unwrap_or_default();
+                    others.insert((v.digest, start), Interval { kind, detail, start, end, bytes: None });
+                } else if v.cached {
+                    vertices.step(&v.digest).cached = true;
+                } else {
+                    let step = vertices.step(&v.digest);
+                    step.work.retain(|(s, _)| *s != start);
+                    step.work.push((start, end));
                 }
             }
             for s in line.statuses {
-                let (Some(start), Some(end)) = (s.started, s.completed) else { continue };
-                let owner = names.get(&s.vertex).map_or(SpanKind::Prepare, |n| kind_of(n));
-                let kind = match kind_of(&s.id) {
-                    SpanKind::Prepare => owner,
-                    own => own,
-                };
-                // Pulling layers of an imported cache is told under the step that they belong to: no step was executed.
-                let (kind, detail) = if s.id.starts_with("sha256:") || s.id.starts_with("extracting") {
-                    let kind = if s.id.starts_with("extracting") { SpanKind::Unpack } else { SpanKind::Download };
-                    (if owner == SpanKind::Build { kind } else { owner }, s.id.clone())
-                } else {
-                    (kind, s.id.clone())
-                };
-                if kind == SpanKind::Build || s.id.starts_with("sha256:") && kind == SpanKind::Prepare {
-                    continue;
+                let owner = vertices.kind(&s.vertex);
+                if owner == SpanKind::Build && is_pull(&s.id) {
+                    vertices.step(&s.vertex).pulled = true;
                 }
+                let (Some(start), Some(end), Some(kind)) = (s.started, s.completed, status_kind(&s.id, owner)) else {
+                    continue;
+                };
                 let bytes = (s.current > 0).then_some(s.current);
-                statuses.insert((s.vertex, s.id), Interval { kind, detail, start, end, bytes });
+                statuses.insert((s.vertex, s.id.clone()), Interval { kind, detail: s.id, start, end, bytes });
             }
         }
-        for (name, cached) in steps.into_values() {
-            if cached { trace.cached.push(name) } else { trace.executed.push(name) }
+        trace.intervals = others.into_values().chain(statuses.into_values()).collect();
+        for (_, step) in vertices.steps {
+            trace.add_step(step);
         }
-        trace.intervals = vertexes.into_values().chain(statuses.into_values()).collect();
         trace
     }
 
-    /// Puts the trace's intervals on a side's clock.
-    pub fn record(&self, recorder: &Recorder) {
+    fn add_step(&mut self, step: Step) {
+        let executed = step.executed();
+        let kind = if executed { SpanKind::Build } else { SpanKind::Download };
+        for (start, end) in step.work {
+            self.intervals.push(Interval { kind, detail: step.name.clone(), start, end, bytes: None });
+        }
+        if executed { self.executed.push(step.name) } else { self.cached.push(step.name) }
+    }
+
+    /// Puts the trace's intervals on a side's clock. A tarball that a builder sends is a load where it goes into the
+    /// engine, and part of the export where it becomes a file.
+    pub fn record(&self, recorder: &Recorder, loads: bool) {
         for i in &self.intervals {
-            recorder.record(i.kind, &i.detail, recorder.from_wall(i.start), recorder.from_wall(i.end), i.bytes);
+            let kind = if i.kind == SpanKind::Load && !loads { SpanKind::Export } else { i.kind };
+            recorder.record(kind, &i.detail, recorder.from_wall(i.start), recorder.from_wall(i.end), i.bytes);
         }
     }
 }
@@ -171,12 +230,26 @@ not json
             kinds,
             [
                 (SpanKind::Prepare, "[internal] load build context"),
-                (SpanKind::Build, "[2/3] RUN x"),
                 (SpanKind::Export, "exporting to image"),
                 (SpanKind::Export, "exporting layers"),
                 (SpanKind::Unpack, "unpacking to docker.io/x"),
+                (SpanKind::Build, "[2/3] RUN x"),
             ]
         );
+    }
+
+    #[test]
+    fn a_cached_step_that_is_opened_again_to_pull_its_layer_is_not_executed() {
+        let cached = r#"{"vertexes":[{"digest":"b","name":"[2/2] RUN x","started":"2026-01-01T00:00:01Z","completed":"2026-01-01T00:00:01Z","cached":true}]}"#;
+        let again = r#"{"vertexes":[{"digest":"b","name":"[2/2] RUN x","started":"2026-01-01T00:00:02Z","completed":"2026-01-01T00:00:05Z"}]}"#;
+        let pull = r#"{"statuses":[{"id":"sha256:ab","vertex":"b","current":7,"started":"2026-01-01T00:00:03Z","completed":"2026-01-01T00:00:04Z"}]}"#;
+        let hit = Trace::parse(&[cached, again, pull].join("\n"));
+        assert_eq!((hit.executed.len(), hit.cached.len()), (0, 1));
+        assert!(hit.intervals.iter().all(|i| i.kind == SpanKind::Download), "{:?}", hit.intervals);
+        assert_eq!(hit.intervals.iter().filter_map(|i| i.bytes).sum::<u64>(), 7);
+        // Without a pull the step was at work itself: a blob was missing and the step ran again.
+        let miss = Trace::parse(&[cached, again].join("\n"));
+        assert_eq!(miss.executed, ["[2/2] RUN x"]);
     }
 
     #[test]

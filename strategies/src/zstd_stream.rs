@@ -3,8 +3,10 @@
 //! The connection plan (block size, blocks in flight) is that of the client that the spike names; the client is ours and
 //! the row says so. Three programs run in a pipe, as they would in a workflow's step.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
+use std::path::Path;
 
 use handoff_model::{Failure, OptionKind, OptionSpec, SpanKind, Storage, StrategyFacts, Ticket};
 
@@ -48,16 +50,11 @@ impl Strategy for ZstdStream {
         // Both ends, so that opening never waits; held open until the word is said.
         let mut gate_pipe = fs::OpenOptions::new().read(true).write(true).open(&gate).map_err(|e| fail(&e))?;
         let report = job.logs.join("stream-upload.json");
-        let zstd = job.program(
-            "zstd".as_ref(),
-            [
-                format!("-{}", job.option(&FACTS, "level")),
-                format!("-T{}", job.option(&FACTS, "threads")),
-                "--quiet".to_owned(),
-                "--stdout".to_owned(),
-            ],
-        );
-        let upload = stream(job, "upload", &report)?.env("HANDOFF_COMMIT_GATE", &gate);
+        let level = format!("-{}", job.option(&FACTS, "level"));
+        let threads = format!("-T{}", job.option(&FACTS, "threads"));
+        let none = BTreeMap::new();
+        let zstd = job.program(&job.tools.zstd, [&level, &threads, "--quiet", "--stdout"], &none);
+        let upload = stream(job, "upload", &report, Some(&gate))?;
         let running = pipe::start(
             job,
             vec![
@@ -79,8 +76,12 @@ impl Strategy for ZstdStream {
         let running = pipe::start(
             job,
             vec![
-                Stage::new(SpanKind::Command, "handoff-stream-download", stream(job, "download", &report)?),
-                Stage::new(SpanKind::Decompress, "zstd-d", job.program("zstd".as_ref(), ["-d", "--quiet", "--stdout"])),
+                Stage::new(SpanKind::Command, "handoff-stream-download", stream(job, "download", &report, None)?),
+                Stage::new(
+                    SpanKind::Decompress,
+                    "zstd-d",
+                    job.program(&job.tools.zstd, ["-d", "--quiet", "--stdout"], &BTreeMap::new()),
+                ),
                 Stage::new(SpanKind::Load, "docker-load", job.engine.docker(["load"])),
             ],
         )?;
@@ -94,13 +95,15 @@ fn client(report: &ClientReport) -> String {
 }
 
 /// Our streaming client, as a process of its own, with the variables that an action gets.
-fn stream(job: &Job, verb: &str, report: &std::path::Path) -> StepResult<duct::Expression> {
-    let report = report
-        .to_str()
-        .ok_or_else(|| Failure::new(SpanKind::Command.as_str(), "the log folder's name is not UTF-8"))?;
-    let mut command = job.program(&job.tools.handoff, ["stream", verb, job.name, "--report", report]);
-    for (name, value) in &job.service.env {
-        command = command.env(name, value);
+fn stream(job: &Job, verb: &str, report: &Path, gate: Option<&Path>) -> StepResult<duct::Expression> {
+    let text = |path: &Path| {
+        let error = || Failure::new(SpanKind::Command.as_str(), format!("{} is not UTF-8", path.display()));
+        path.to_str().map(str::to_owned).ok_or_else(error)
+    };
+    let mut args =
+        vec!["stream".to_owned(), verb.to_owned(), job.name.to_owned(), "--report".to_owned(), text(report)?];
+    if let Some(gate) = gate {
+        args.extend(["--commit-gate".to_owned(), text(gate)?]);
     }
-    Ok(command)
+    Ok(job.program(&job.tools.handoff, args, &job.service.env))
 }

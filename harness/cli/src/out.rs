@@ -19,11 +19,11 @@ pub fn color() -> bool {
 }
 
 /// Columns of the terminal, or a width that fits a log.
-pub fn width() -> usize {
-    const LOG: usize = 160;
+pub fn width() -> u16 {
+    const LOG: u16 = 160;
     let out = std::io::stdout();
     if !out.is_terminal() {
         return LOG;
     }
-    rustix::termios::tcgetwinsize(out).ok().map(|size| usize::from(size.ws_col)).filter(|w| *w > 0).unwrap_or(LOG)
+    rustix::termios::tcgetwinsize(out).ok().map(|size| size.ws_col).filter(|w| *w > 0).unwrap_or(LOG)
 }

@@ -102,7 +102,8 @@ impl Display {
                 self.estimate.begin(todo);
                 let done = total - todo.len();
                 let resumed = if done > 0 { format!(", {done} are done already") } else { String::new() };
-                self.line(&format!("{total} trials{resumed}: {}", self.left()));
+                let plural = if *total == 1 { "" } else { "s" };
+                self.line(&format!("{total} trial{plural}{resumed}: {}", self.left()));
                 if std::io::stderr().is_terminal() {
                     let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} {msg} [{elapsed_precise}]");
                     let bar = ProgressBar::new(*total as u64);

@@ -34,7 +34,13 @@ fn file_system(dir: &Path) -> String {
 }
 
 /// Describes the machine, its programs and the engine.
-pub fn describe(work_dir: &Path, service_store: &str, programs: &Programs, tools: &Tools, engine: &EngineFacts) -> Environment {
+pub fn describe(
+    work_dir: &Path,
+    service_store: &str,
+    programs: &Programs,
+    tools: &Tools,
+    engine: &EngineFacts,
+) -> Environment {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let line = |text: &str, name: &str| {
         let value = text.lines().find_map(|l| l.strip_prefix(name)).unwrap_or_default();
@@ -54,7 +60,11 @@ pub fn describe(work_dir: &Path, service_store: &str, programs: &Programs, tools
         os: line(&read("/etc/os-release"), "PRETTY_NAME"),
         programs: versions,
         packages: programs.packages.clone(),
-        handoff: format!("{} ({})", env!("CARGO_PKG_VERSION"), option_env!("HANDOFF_REVISION").unwrap_or("revision unknown")),
+        handoff: format!(
+            "{} ({})",
+            env!("CARGO_PKG_VERSION"),
+            option_env!("HANDOFF_REVISION").unwrap_or("revision unknown")
+        ),
     };
     let json = serde_json::to_vec(&environment).unwrap_or_default();
     environment.id = Sha256::digest(json).iter().take(4).map(|b| format!("{b:02x}")).collect();

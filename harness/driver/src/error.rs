@@ -10,7 +10,9 @@ use crate::journal::JournalError;
 #[derive(Debug, thiserror::Error)]
 pub enum DriverError {
     /// Another run holds the machine.
-    #[error("another run of handoff measures on this machine (lock: {lock}): wait for its end, or use another --work-dir if they may disturb each other")]
+    #[error(
+        "another run of handoff measures on this machine (lock: {lock}): wait for its end, or use another --work-dir if they may disturb each other"
+    )]
     Busy {
         /// The lock file.
         lock: PathBuf,

@@ -47,6 +47,8 @@ pub struct ToolPaths {
     pub node: PathBuf,
     /// Folder of the npm clients.
     pub clients: PathBuf,
+    /// zstd.
+    pub zstd: PathBuf,
     /// The `handoff` binary.
     pub handoff: PathBuf,
 }

@@ -170,7 +170,10 @@ fn namespace_of_child(unshare: u32) -> Option<String> {
 /// The processes that live in a process namespace.
 fn inhabitants(namespace: &str) -> Vec<String> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = entries.map(|e| e.file_name().to_string_lossy().into_owned()).filter(|n| n.bytes().all(|b| b.is_ascii_digit()));
-    let lives = |pid: &String| fs::read_link(format!("/proc/{pid}/ns/pid")).is_ok_and(|ns| ns.display().to_string() == namespace);
+    let pids =
+        entries.map(|e| e.file_name().to_string_lossy().into_owned()).filter(|n| n.bytes().all(|b| b.is_ascii_digit()));
+    let lives = |pid: &String| {
+        fs::read_link(format!("/proc/{pid}/ns/pid")).is_ok_and(|ns| ns.display().to_string() == namespace)
+    };
     pids.filter(lives).collect()
 }

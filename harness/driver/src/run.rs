@@ -79,7 +79,10 @@ pub fn run(
         progress(Progress::Note(format!("removing what a run that was cut off left in {}", leftover.dir.display())));
         workspace::remove(&leftover);
     }
-    let mut workspace = Workspace::create(&config.work_dir, &format!("r-{}", &plan.request.run_id[..8.min(plan.request.run_id.len())]))?;
+    let mut workspace = Workspace::create(
+        &config.work_dir,
+        &format!("r-{}", &plan.request.run_id[..8.min(plan.request.run_id.len())]),
+    )?;
     let (store, store_kind) = service_store(plan, &mut workspace)?;
     progress(Progress::Note("checking the engine".to_owned()));
     let engine = preflight(&mut workspace, &tools, plan, cancel)?;
@@ -101,7 +104,7 @@ pub fn run(
     }
     let todo: Vec<&Trial> = plan.trials.iter().filter(|t| !rows.iter().any(|r| r.trial == t.id)).collect();
     progress(Progress::Begin { total: plan.trials.len(), todo: todo.clone() });
-    let mut service = start_service(&tools.paths.handoff, &store)?;
+    let service = start_service(&tools.paths.handoff, &store)?;
     for trial in todo {
         if cancel.is_cancelled() {
             return Err(DriverError::Cancelled);
@@ -114,7 +117,7 @@ pub fn run(
         } else {
             let mut bench = Bench {
                 workspace: &mut workspace,
-                service: &mut service,
+                service: &service,
                 tools: &tools.paths,
                 environment: &environment.id,
                 timeout: Duration::from_secs(plan.request.timeout_s),
@@ -159,13 +162,21 @@ fn service_store(plan: &Plan, workspace: &mut Workspace) -> Result<(PathBuf, &'s
 }
 
 fn start_service(handoff: &Path, store: &Path) -> Result<Client, DriverError> {
-    let args = ["service".into(), "--store".into(), store.as_os_str().to_owned()];
-    Client::spawn(handoff, &args).map_err(|e| DriverError::Service(e.to_string()))
+    use std::os::unix::process::CommandExt;
+    let mut command = std::process::Command::new(handoff);
+    // A group of its own: Ctrl-C in the terminal is the driver's to handle.
+    command.arg("service").arg("--store").arg(store).process_group(0);
+    Client::spawn(command).map_err(|e| DriverError::Service(e.to_string()))
 }
 
 /// Boots one engine before the first trial: what cannot work is told before anything is written, and what the engine says
 /// of itself goes into the environment.
-fn preflight(workspace: &mut Workspace, tools: &Tools, plan: &Plan, cancel: &Cancel) -> Result<EngineFacts, DriverError> {
+fn preflight(
+    workspace: &mut Workspace,
+    tools: &Tools,
+    plan: &Plan,
+    cancel: &Cancel,
+) -> Result<EngineFacts, DriverError> {
     let mut facts = EngineFacts::default();
     let mut stores: Vec<ImageStore> = plan.request.conditions.iter().map(|c| c.image_store).collect();
     stores.dedup();
@@ -211,7 +222,10 @@ fn lacks_room(work_dir: &Path, store: &Path, trial: &Trial) -> Option<Failure> {
         (free < need).then(|| {
             let mib = |bytes: u64| bytes >> 20;
             let (need, free) = (mib(need), mib(free));
-            Failure::new("disk", format!("{need} MiB needed, {free} MiB free below {}: free some, or use a smaller size", dir.display()))
+            Failure::new(
+                "disk",
+                format!("{need} MiB needed, {free} MiB free below {}: free some, or use a smaller size", dir.display()),
+            )
         })
     };
     lacking(work_dir, needs::disk_bytes(trial)).or_else(|| lacking(store, needs::store_bytes(trial)))

@@ -44,13 +44,17 @@ pub fn checks() -> Vec<Check> {
                 list.push(Check { part: part.clone(), found: found.clone(), ok: true, mend: String::new() });
             }
             let path = programs.path;
-            for (part, flag, mend) in
-                [("zstd", "--version", "make setup"), ("tar", "--version", "make setup"), ("unshare", "--version", "apt-get install util-linux")]
-            {
+            for (part, flag, mend) in [
+                ("zstd", "--version", "make setup"),
+                ("tar", "--version", "make setup"),
+                ("unshare", "--version", "apt-get install util-linux"),
+            ] {
                 list.push(ask(&path, part, flag, mend));
             }
         }
-        Err(error) => list.push(Check { part: "engine".to_owned(), found: error.to_string(), ok: false, mend: setup() }),
+        Err(error) => {
+            list.push(Check { part: "engine".to_owned(), found: error.to_string(), ok: false, mend: setup() })
+        }
     }
     list.push(node_check());
     list.push(clients_check());
@@ -64,7 +68,8 @@ fn root_check() -> Check {
 }
 
 fn ask(path: &str, part: &str, flag: &str, mend: &str) -> Check {
-    let version = on_path(path, part).and_then(|p| duct::cmd!(p, flag).env("PATH", path).stderr_to_stdout().read().ok());
+    let version =
+        on_path(path, part).and_then(|p| duct::cmd!(p, flag).env("PATH", path).stderr_to_stdout().read().ok());
     let ok = version.is_some();
     let found = version.and_then(|v| v.lines().next().map(str::to_owned)).unwrap_or_else(|| "not found".to_owned());
     Check { part: part.to_owned(), found, ok, mend: mend.to_owned() }
@@ -72,8 +77,7 @@ fn ask(path: &str, part: &str, flag: &str, mend: &str) -> Check {
 
 fn node() -> Option<PathBuf> {
     let named = std::env::var_os("HANDOFF_NODE").filter(|v| !v.is_empty()).map(PathBuf::from);
-    let unpacked = handoff_engine::programs::home().join("node/bin/node");
-    named.or_else(|| unpacked.exists().then_some(unpacked)).or_else(|| on_path(&std::env::var("PATH").unwrap_or_default(), "node"))
+    named.or_else(|| on_path(&std::env::var("PATH").unwrap_or_default(), "node"))
 }
 
 fn node_check() -> Check {
@@ -84,7 +88,7 @@ fn node_check() -> Check {
 }
 
 /// The folder with the drivers of the npm clients: named, beside the binary's tree, or where this binary was built.
-fn clients() -> Option<PathBuf> {
+pub fn clients() -> Option<PathBuf> {
     let named = std::env::var_os("HANDOFF_CLIENTS_DIR").filter(|v| !v.is_empty()).map(PathBuf::from);
     let beside = std::env::current_exe().ok().and_then(|exe| {
         let tree = exe.ancestors().map(|dir| dir.join("strategies/clients"));
@@ -95,7 +99,9 @@ fn clients() -> Option<PathBuf> {
 }
 
 fn clients_check() -> Check {
-    let ready = clients().is_some_and(|dir| dir.join("node_modules/@actions/artifact").is_dir() && dir.join("node_modules/@actions/cache").is_dir());
+    let ready = clients().is_some_and(|dir| {
+        dir.join("node_modules/@actions/artifact").is_dir() && dir.join("node_modules/@actions/cache").is_dir()
+    });
     let found = if ready { "installed" } else { "not installed in strategies/clients" }.to_owned();
     Check { part: "npm clients".to_owned(), found, ok: ready, mend: "make setup".to_owned() }
 }
@@ -106,7 +112,8 @@ impl Tools {
         let checks = checks();
         let missing: Vec<String> =
             checks.iter().filter(|c| !c.ok).map(|c| format!("{}: {} (mend: {})", c.part, c.found, c.mend)).collect();
-        let (Some(node), Some(clients), true) = (node(), clients(), missing.is_empty()) else {
+        let zstd = Programs::find().ok().and_then(|p| on_path(&p.path, "zstd"));
+        let (Some(node), Some(clients), Some(zstd), true) = (node(), clients(), zstd, missing.is_empty()) else {
             return Err(DriverError::Missing(format!("this machine lacks something: {}", missing.join("; "))));
         };
         let handoff = std::env::current_exe().map_err(DriverError::io("find", "the running program"))?;
@@ -115,11 +122,12 @@ impl Tools {
         versions.remove("npm clients");
         for package in ["@actions/artifact", "@actions/cache"] {
             let file = clients.join("node_modules").join(package).join("package.json");
-            let json: Option<serde_json::Value> = std::fs::read(file).ok().and_then(|b| serde_json::from_slice(&b).ok());
+            let json: Option<serde_json::Value> =
+                std::fs::read(file).ok().and_then(|b| serde_json::from_slice(&b).ok());
             let version = json.and_then(|j| j.get("version")?.as_str().map(str::to_owned));
             versions.insert(package.to_owned(), version.unwrap_or_default());
         }
         let clients = clients.canonicalize().unwrap_or(clients);
-        Ok(Self { paths: ToolPaths { node, clients, handoff }, versions })
+        Ok(Self { paths: ToolPaths { node, clients, zstd, handoff }, versions })
     }
 }

@@ -39,12 +39,11 @@ impl TrialRecord {
 }
 
 /// What all trials of a run share.
-#[derive(Debug)]
 pub struct Bench<'a> {
     /// Where jobs live.
     pub workspace: &'a mut Workspace,
     /// The service's process.
-    pub service: &'a mut Client,
+    pub service: &'a Client,
     /// Programs.
     pub tools: &'a ToolPaths,
     /// Identifier of the environment.
@@ -169,7 +168,7 @@ impl Course<'_, '_> {
 
     fn usage(&mut self) -> Result<(u64, u64), DriverError> {
         let usage = self.bench.service.usage().map_err(|e| DriverError::Service(e.to_string()))?;
-        Ok((usage.cpu_ns, usage.peak_memory_bytes))
+        Ok((usage.cpu_ns, usage.peak_rss_bytes))
     }
 
     /// Compares what arrived with what was built. Content is known beforehand, from the generator.
@@ -191,11 +190,14 @@ impl Course<'_, '_> {
         let name = consumer.map_or_else(|| side.to_string(), |n| format!("{side}-{n}"));
         let job_name = format!("{}-{name}", &self.trial.nonce[..8]);
         let root = self.bench.workspace.add_job(&job_name)?;
-        let token = self
-            .bench
-            .service
-            .mint(&TokenSpec::for_job(&run_name(self.trial), &self.trial.id, side.as_str(), &name))
-            .map_err(|e| service(&e))?;
+        let token_spec = TokenSpec {
+            run: run_name(self.trial),
+            job: name.clone(),
+            trial: self.trial.id.clone(),
+            side: side.to_string(),
+            ..TokenSpec::default()
+        };
+        let token = self.bench.service.mint(token_spec).map_err(|e| service(&e))?;
         let spec = JobSpec {
             job: job_name.clone(),
             side,
@@ -207,16 +209,16 @@ impl Course<'_, '_> {
             image: format!("handoff/trial:{}", self.trial.nonce),
             answer: self.image.answer(),
             digest_command: vec![PROBE_PATH.to_owned(), "digest".to_owned()],
-            service_env: token.env.clone().into_iter().collect(),
+            service_env: self.bench.service.client_env(&token).into_iter().collect(),
             tools: self.bench.tools.clone(),
             ticket: consumer.map(|_| ticket.clone()),
         };
         let sources = root.join("sources");
         fs::create_dir_all(&sources).map_err(DriverError::io("create", &sources))?;
         self.image.write_context(&sources).map_err(DriverError::from)?;
-        let outcome = self.run_job(&spec, &token.token, consumer);
+        let outcome = self.run_job(&spec, &token, consumer);
         // Whatever happened: the token is dead, the processes are gone, the files too.
-        self.bench.service.revoke(&token.token).map_err(|e| service(&e))?;
+        self.bench.service.revoke(&token).map_err(|e| service(&e))?;
         self.bench.workspace.remove_job(&job_name)?;
         if leftovers::has_cgroups(&job_name) {
             return Err(DriverError::Job(format!("cgroups of {job_name} could not be removed")).into());
@@ -225,8 +227,25 @@ impl Course<'_, '_> {
     }
 
     fn run_job(&mut self, spec: &JobSpec, token: &str, consumer: Option<u32>) -> Result<SideResult, NoAnswer> {
-        let service = |e: &dyn std::fmt::Display| DriverError::Service(e.to_string());
         let (mut job, _) = RemoteJob::start(spec, &self.bench.tools.handoff, self.bench.cancel)?;
+        let result = self.use_job(&mut job, spec, token, consumer);
+        match result {
+            // A failed trial's job ends in good order too: its daemons' logs are kept then.
+            Ok(_) | Err(NoAnswer::Trial(Outcome::Failed, _)) => job.stop()?,
+            // Nobody waits for a job that hangs, or when the run ends.
+            Err(_) => drop(job),
+        }
+        result
+    }
+
+    fn use_job(
+        &mut self,
+        job: &mut RemoteJob,
+        spec: &JobSpec,
+        token: &str,
+        consumer: Option<u32>,
+    ) -> Result<SideResult, NoAnswer> {
+        let service = |e: &dyn std::fmt::Display| DriverError::Service(e.to_string());
         let finished = job.run(self.bench.timeout, self.bench.cancel)?;
         self.spans.extend(finished.spans.iter().map(|s| SpanRow::new(&self.trial.id, spec.side, consumer, s)));
         for (name, value) in &finished.facts {
@@ -243,10 +262,10 @@ impl Course<'_, '_> {
         let after = self.bench.service.counters(token).map_err(|e| service(&e))?;
         if after.requests != counters.requests {
             let more = after.requests - counters.requests;
-            let error = format!("{more} requests to the service after the clock had stopped: something was not there yet");
+            let error =
+                format!("{more} requests to the service after the clock had stopped: something was not there yet");
             return Err(NoAnswer::Trial(Outcome::Failed, Failure::new("request-during-verification", error)));
         }
-        job.stop()?;
         Ok(SideResult { finished, counters, identity })
     }
 }

@@ -47,7 +47,7 @@ impl Engine {
     pub fn start(
         programs: &Programs,
         config: &EngineConfig,
-        runtime: &tokio::runtime::Handle,
+        runtime: &tokio::runtime::Runtime,
     ) -> Result<Self, EngineError> {
         let root = config.root.clone();
         let socket = root.join("docker.sock");
@@ -120,7 +120,7 @@ path = "{root}/opt"
         programs: &Programs,
         config: &EngineConfig,
         containerd: &Path,
-        runtime: &tokio::runtime::Handle,
+        runtime: &tokio::runtime::Runtime,
     ) -> Result<(), EngineError> {
         let features = serde_json::json!({
             "features": { "containerd-snapshotter": config.store == ImageStore::Containerd },
@@ -186,7 +186,7 @@ path = "{root}/opt"
         Ok(())
     }
 
-    fn answers(&self, runtime: &tokio::runtime::Handle) -> bool {
+    fn answers(&self, runtime: &tokio::runtime::Runtime) -> bool {
         self.socket.exists() && self.api().is_ok_and(|api| runtime.block_on(api.ping()).is_ok())
     }
 
@@ -221,7 +221,21 @@ path = "{root}/opt"
         I: IntoIterator<Item = S>,
         S: Into<OsString>,
     {
-        duct::cmd(&self.docker, args).full_env(&self.env)
+        self.docker_with(args, &BTreeMap::new())
+    }
+
+    /// A docker command against this engine with more variables.
+    pub fn docker_with<I, S>(&self, args: I, extra: &BTreeMap<String, String>) -> duct::Expression
+    where
+        I: IntoIterator<Item = S>,
+        S: Into<OsString>,
+    {
+        duct::cmd(&self.docker, args).full_env(self.env_with(extra))
+    }
+
+    /// The environment of this engine's programs with more variables.
+    pub fn env_with(&self, extra: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        self.env.iter().chain(extra).map(|(k, v)| (k.clone(), v.clone())).collect()
     }
 
     /// A blob of the engine's content store, where it has one.

@@ -12,8 +12,6 @@ pub struct Programs {
     pub path: String,
     /// The buildx plugin.
     pub buildx: PathBuf,
-    /// Extra environment that unpacked programs need (libraries of their own).
-    pub env: BTreeMap<String, String>,
     /// Program to version.
     pub versions: BTreeMap<String, String>,
     /// Package to version and digest, as set-up recorded them.
@@ -45,7 +43,8 @@ impl Programs {
     pub fn find() -> Result<Self, EngineError> {
         let prefix = std::env::var_os("HANDOFF_ENGINE_PREFIX").map_or_else(|| home().join("engine"), PathBuf::from);
         let own = prefix.join("usr/sbin/dockerd").exists();
-        let inherited = std::env::var("PATH").unwrap_or_default();
+        let tools = home().join("tools/programs");
+        let inherited = format!("{}:{}", tools.display(), std::env::var("PATH").unwrap_or_default());
         let path = if own {
             format!("{0}/usr/sbin:{0}/usr/bin:{inherited}:{SYSTEM_PATH}", prefix.display())
         } else {
@@ -62,13 +61,8 @@ impl Programs {
             .flat_map(|root| PLUGIN_DIRS.iter().map(move |dir| root.join(dir).join("docker-buildx")))
             .find(|p| p.exists())
             .ok_or_else(|| EngineError::MissingProgram { program: "docker-buildx".to_owned() })?;
-        let mut env = BTreeMap::new();
-        let libraries = prefix.join("lib");
-        if own && libraries.is_dir() {
-            env.insert("LD_LIBRARY_PATH".to_owned(), libraries.display().to_string());
-        }
         let packages = packages(&prefix.join("manifest.json"));
-        let mut programs = Self { path, buildx, env, versions: BTreeMap::new(), packages };
+        let mut programs = Self { path, buildx, versions: BTreeMap::new(), packages };
         programs.ask_versions()?;
         programs.check_floors()?;
         Ok(programs)
@@ -124,7 +118,7 @@ impl Programs {
 
     /// The least environment in which the programs run: nothing of the user's leaks into a child.
     pub fn child_env(&self) -> BTreeMap<String, String> {
-        let mut env = self.env.clone();
+        let mut env = BTreeMap::new();
         env.insert("PATH".to_owned(), self.path.clone());
         env.insert("LC_ALL".to_owned(), "C".to_owned());
         env

@@ -90,10 +90,14 @@ impl Args {
 fn same(stored: &Plan, asked: &Plan, out: &Path) -> anyhow::Result<()> {
     let dir = out.display();
     if let Some((option, held, given)) = difference(&stored.request, &asked.request) {
-        return Err(bad_input(format!("{dir} holds another plan: {option} {held}, not {given}: leave {option} out to go on with it, or use another --out")));
+        return Err(bad_input(format!(
+            "{dir} holds another plan: {option} {held}, not {given}: leave {option} out to go on with it, or use another --out"
+        )));
     }
     if stored.hash != asked.hash {
-        return Err(bad_input(format!("{dir} holds a plan that this version of handoff would lay out otherwise: use the version that made it, or another --out")));
+        return Err(bad_input(format!(
+            "{dir} holds a plan that this version of handoff would lay out otherwise: use the version that made it, or another --out"
+        )));
     }
     Ok(())
 }

@@ -1,13 +1,66 @@
 //! `handoff serve`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
+
+use handoff_driver::tools;
+use handoff_service::{Service, ServiceConfig, TokenSpec};
+
+use crate::exit::{self, bad_input};
+use crate::out;
 
 /// Options of `serve`.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// Address to listen on; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    bind: SocketAddr,
+    /// Folder for blobs; what the service made is removed at the end [default: a folder in the system's temporary folder]
+    #[arg(long, value_name = "DIR")]
+    store: Option<PathBuf>,
+    /// Run that the token is for: artifacts belong to it
+    #[arg(long, value_name = "NAME", default_value = "run")]
+    run_name: String,
+    /// Git ref whose cache scope the token reads and writes
+    #[arg(long, value_name = "REF", default_value = "refs/heads/main")]
+    git_ref: String,
+    /// Life time of the token, in hours
+    #[arg(long, value_name = "HOURS", default_value = "24")]
+    ttl: u64,
+}
 
 impl Args {
-    /// Serves.
+    /// Prints the variables that a client's environment needs, then serves until Ctrl-C.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        anyhow::bail!("not yet")
+        let store =
+            self.store.unwrap_or_else(|| std::env::temp_dir().join(format!("handoff-serve-{}", std::process::id())));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let service = Service::start_blocking(ServiceConfig { bind: self.bind, ..ServiceConfig::new(store) })
+            .map_err(bad_input)?;
+        let ttl = Duration::from_secs(self.ttl * 3_600);
+        let token =
+            service.mint(TokenSpec { run: self.run_name, ref_scope: self.git_ref, ttl, ..TokenSpec::default() });
+        for (name, value) in service.client_env(&token) {
+            out::data(&format!("{name}={value}"));
+        }
+        // Without it the npm clients ask a name server for a host that cannot exist.
+        if let Some(clients) = tools::clients() {
+            out::data(&format!("NODE_OPTIONS=--require={}", clients.join("loopback.cjs").display()));
+        }
+        out::talk(&format!("serving on {} until Ctrl-C", service.base_url()));
+        runtime.block_on(async {
+            use tokio::signal::unix::{SignalKind, signal};
+            match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
+                (Ok(mut terminate), Ok(mut interrupt)) => tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                },
+                _ => std::future::pending::<()>().await,
+            }
+            service.shutdown().await;
+        });
+        Ok(ExitCode::from(exit::OK))
     }
 }

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use handoff_service::{ServiceConfig, control};
+
 use crate::exit;
 
 /// Options of `service`.
@@ -16,6 +18,7 @@ pub struct Args {
 impl Args {
     /// Serves until standard input ends.
     pub fn run(self) -> anyhow::Result<ExitCode> {
+        control::serve(std::io::stdin().lock(), std::io::stdout(), ServiceConfig::new(self.store))?;
         Ok(ExitCode::from(exit::OK))
     }
 }

@@ -25,7 +25,7 @@ enum Direction {
         #[arg(long)]
         report: Option<PathBuf>,
         /// A named pipe that must say `commit` before the artifact becomes visible
-        #[arg(long, env = "HANDOFF_COMMIT_GATE")]
+        #[arg(long)]
         commit_gate: Option<PathBuf>,
     },
     /// An artifact goes to standard output

@@ -13,7 +13,11 @@ impl Args {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         for name in handoff_fixtures::workload_names() {
             let workload = handoff_fixtures::load_workload(name)?;
-            out::data(&format!("{name}\n    {}\n", workload.description.trim().replace('\n', "\n    ")));
+            out::data(&format!(
+                "{name}: {}\n    {}\n",
+                workload.summary,
+                workload.about.trim().replace('\n', "\n    ")
+            ));
         }
         Ok(ExitCode::from(exit::OK))
     }

@@ -23,8 +23,10 @@ pub fn content_digest(job: &Job, command: &[String]) -> Result<String, Failure> 
     let (text, _) = run(job, "content-digest", command)?;
     let json: serde_json::Value = serde_json::from_str(&text)
         .map_err(|e| Failure::new("identity", format!("the probe printed no JSON: {e}: {}", text.trim())))?;
-    let digest = json.get("digest").and_then(|d| d.as_str());
-    digest.map(str::to_owned).ok_or_else(|| Failure::new("identity", format!("the probe printed no digest: {}", text.trim())))
+    let digest = json.get("content_digest").and_then(|d| d.as_str());
+    digest
+        .map(str::to_owned)
+        .ok_or_else(|| Failure::new("identity", format!("the probe printed no digest: {}", text.trim())))
 }
 
 /// Runs a container without a network, and returns its first line and when it came.

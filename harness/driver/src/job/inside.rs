@@ -19,7 +19,8 @@ use crate::protocol::{Command, EngineFacts, Event, Finished, JobSpec};
 /// Runs a job whose spec stands in a file. Returns when the driver says so; ends the process when the driver is gone.
 pub fn run(spec: &Path) -> Result<(), EngineError> {
     let bytes = fs::read(spec).map_err(EngineError::io("read", spec))?;
-    let spec: JobSpec = serde_json::from_slice(&bytes).map_err(|e| EngineError::Api(format!("{}: {e}", spec.display())))?;
+    let spec: JobSpec =
+        serde_json::from_slice(&bytes).map_err(|e| EngineError::Api(format!("{}: {e}", spec.display())))?;
     let commands = listen();
     match Course::start(&spec) {
         Ok(course) => course.obey(&commands),
@@ -40,7 +41,10 @@ fn listen() -> mpsc::Receiver<Command> {
                 break;
             }
         }
-        #[expect(clippy::exit, reason = "the first process of the namespace: its end is what takes all the others down")]
+        #[expect(
+            clippy::exit,
+            reason = "the first process of the namespace: its end is what takes all the others down"
+        )]
         std::process::exit(2);
     });
     receiver
@@ -81,7 +85,7 @@ impl<'a> Course<'a> {
         let config =
             EngineConfig { root: spec.root.join("e"), job: spec.job.clone(), store: spec.conditions.image_store };
         let started = Instant::now();
-        let engine = Engine::start(&programs, &config, runtime.handle())?;
+        let engine = Engine::start(&programs, &config, &runtime)?;
         let boot_ns = started.elapsed().as_nanos() as u64;
         let course = Self { spec, strategy, engine, recorder: Recorder::start(), built: None, boot_ns };
         say(&Event::Ready(course.facts(&runtime)?));
@@ -122,6 +126,7 @@ impl<'a> Course<'a> {
         let tools = Tools {
             node: spec.tools.node.clone(),
             clients: spec.tools.clients.clone(),
+            zstd: spec.tools.zstd.clone(),
             handoff: spec.tools.handoff.clone(),
         };
         work(&Job {
@@ -196,4 +201,3 @@ impl<'a> Course<'a> {
         }
     }
 }
-
