@@ -10,9 +10,10 @@ pub struct Counters {
     pub requests: u64,
     /// Those of them that were calls of the artifact or cache service.
     pub api_requests: u64,
-    /// Payload bytes of blob requests received.
+    /// Payload received: bytes of blocks and of blobs put at once (not of block lists or calls), also of those that
+    /// were refused or broke off.
     pub bytes_up: u64,
-    /// Payload bytes of blob requests sent.
+    /// Payload sent: bytes of blobs and their ranges, also of answers that broke off.
     pub bytes_down: u64,
     /// TCP connections that carried at least one of its requests.
     pub connections: u64,

@@ -39,7 +39,11 @@ struct Traffic {
 }
 
 /// Names a record that was counted, so that it can be completed.
-pub(crate) struct Receipt(u64);
+pub(crate) struct Receipt {
+    number: u64,
+    // What was added to `bytes_down`.
+    down: u64,
+}
 
 impl Account {
     fn new(id: String, spec: TokenSpec, log_capacity: usize) -> Self {
@@ -87,17 +91,16 @@ impl Account {
             counters.requests += 1;
             counters.api_requests += u64::from(record.kind == RequestKind::Rpc);
             counters.errors += u64::from(record.status >= 400);
-            if record.kind != RequestKind::Rpc {
-                counters.bytes_up += record.bytes_up;
-                counters.bytes_down += record.bytes_down;
-            }
+            let (up, down) = record.payload();
+            counters.bytes_up += up;
+            counters.bytes_down += down;
             if traffic.log.len() >= traffic.log_capacity.max(1) {
                 traffic.log.pop_front();
                 traffic.first += 1;
                 traffic.counters.log_dropped += 1;
             }
             traffic.log.push_back(record);
-            Receipt(traffic.first + traffic.log.len() as u64 - 1)
+            Receipt { number: traffic.first + traffic.log.len() as u64 - 1, down }
         })
     }
 
@@ -107,9 +110,9 @@ impl Account {
         self.with(|traffic| {
             if broken {
                 traffic.counters.errors += 1;
-                traffic.counters.bytes_down -= missing.min(traffic.counters.bytes_down);
+                traffic.counters.bytes_down -= missing.min(receipt.down);
             }
-            let Some(at) = receipt.0.checked_sub(traffic.first) else { return };
+            let Some(at) = receipt.number.checked_sub(traffic.first) else { return };
             if let Some(record) = traffic.log.get_mut(at as usize) {
                 record.end_ns = end_ns;
                 record.broken |= broken;
@@ -176,7 +179,8 @@ mod tests {
     #[test]
     fn a_broken_answer_takes_back_the_bytes_that_were_not_sent() {
         let account = account(2);
-        let record = RequestRecord { kind: RequestKind::GetBlob, bytes_down: 100, ..RequestRecord::default() };
+        let record =
+            RequestRecord { kind: RequestKind::GetBlob, status: 200, bytes_down: 100, ..RequestRecord::default() };
         let receipt = account.count(record);
         account.complete(&receipt, 9, true, 40);
         assert_eq!((account.counters().bytes_down, account.counters().errors), (60, 1));

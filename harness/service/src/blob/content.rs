@@ -122,7 +122,8 @@ impl Blob {
         // Under the lock, so that the file is not removed in between.
         let state = self.state();
         let committed = state.committed.clone().filter(|_| !state.removed).ok_or_else(Failure::not_found)?;
-        match File::open(&self.file) {
+        // A blob of no bytes may have no file yet.
+        match OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&self.file) {
             Ok(file) => Ok((committed, file)),
             Err(error) => Err(Failure::disk(&error)),
         }

@@ -47,7 +47,7 @@ impl Layout {
         let mut pieces = Vec::new();
         for (extent, &extent_end) in self.extents.iter().zip(&self.ends).skip(first) {
             let extent_start = extent_end - extent.length;
-            if extent_start >= end {
+            if extent_start.max(start) >= end {
                 break;
             }
             let from = start.max(extent_start);
@@ -70,7 +70,7 @@ mod tests {
         assert_eq!(layout.extents, [at(0, 10), at(20, 1), at(10, 5)]);
         assert_eq!(layout.size(), 16);
         assert_eq!(layout.pieces(9, 3), [(9, 1), (20, 1), (10, 1)]);
-        assert_eq!(layout.pieces(16, 3), []);
+        assert_eq!((layout.pieces(16, 3), layout.pieces(3, 0)), (Vec::new(), Vec::new()));
     }
 
     proptest! {
