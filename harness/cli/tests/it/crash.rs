@@ -56,7 +56,7 @@ fn a_run_that_is_killed_goes_on_with_resume_and_leaves_nothing() {
     let (_, stderr) = expect(&mut place.run(&["--resume", "--seed", "6"]), 2);
     assert!(stderr.contains("seed"), "{stderr}");
     let (_, stderr) = expect(&mut place.run(&PLAN), 2);
-    assert!(stderr.contains("--resume"), "{stderr}");
+    assert!(stderr.contains("holds a run already"), "{stderr}");
 }
 
 #[test]

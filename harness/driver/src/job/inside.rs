@@ -102,6 +102,10 @@ impl<'a> Course<'a> {
         {
             facts.versions.insert(name.to_owned(), value.unwrap_or_default());
         }
+        // Some distributions build their engine without a BuildKit version: then it says so itself.
+        let builder = self.engine.docker(["buildx", "inspect"]).stderr_null().unchecked().read().unwrap_or_default();
+        let buildkit = builder.lines().find_map(|l| l.strip_prefix("BuildKit version:")).unwrap_or_default();
+        facts.versions.insert("buildkit".to_owned(), buildkit.trim().to_owned());
         Ok(facts)
     }
 
