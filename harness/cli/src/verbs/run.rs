@@ -31,16 +31,18 @@ pub struct Args {
 impl Args {
     /// Runs what is missing, then prints table and paths.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let out = self.out_dir();
+        // Jobs run in folders of their own: a path that is relative would mean another place there.
+        let out = std::path::absolute(self.out_dir()).map_err(bad_input)?;
+        let work_dir = std::path::absolute(&self.work_dir).map_err(bad_input)?;
         let stored = self.stored_plan(&out)?;
         let plan = self.plan.plan(stored.as_ref().map(|p| &p.request))?;
         if let Some(stored) = stored {
             same(&stored, &plan, &out)?;
         }
-        verbs::plan::check_disk(&plan, &self.work_dir)?;
+        verbs::plan::check_disk(&plan, &work_dir)?;
         let cancel = Cancel::default();
         end_on_signal(&cancel)?;
-        let config = RunConfig { out: out.clone(), work_dir: self.work_dir, resume: self.resume };
+        let config = RunConfig { out: out.clone(), work_dir, resume: self.resume };
         let mut display = Display::new();
         let summary = handoff_driver::run(&config, &plan, &cancel, &mut |event| display.show(&event));
         display.finish();
