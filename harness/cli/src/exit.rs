@@ -63,9 +63,8 @@ fn code(error: &anyhow::Error) -> u8 {
         Some(DriverError::Missing(_)) => MISSING,
         Some(DriverError::Engine(e)) if is_missing(e) => MISSING,
         Some(DriverError::Cancelled) => CANCELLED,
-        Some(_) => BROKEN,
         None if error.downcast_ref::<EngineError>().is_some_and(is_missing) => MISSING,
-        None => BROKEN,
+        _ => BROKEN,
     }
 }
 

@@ -12,9 +12,9 @@ use crate::job::field_kib;
 use crate::protocol::EngineFacts;
 use crate::tools::Tools;
 
-/// Free bytes and kind of the file system below a folder.
+/// Free bytes of the file system below a folder; 0 where it cannot be asked.
 pub fn free_bytes(dir: &Path) -> u64 {
-    rustix::fs::statvfs(dir).map(|s| s.f_bavail * s.f_frsize).unwrap_or(0)
+    rustix::fs::statvfs(dir).map_or(0, |s| s.f_bavail * s.f_frsize)
 }
 
 /// Memory that can be had without swapping, in bytes.
@@ -67,6 +67,7 @@ pub fn describe(
         ),
     };
     let json = serde_json::to_vec(&environment).unwrap_or_default();
-    environment.id = Sha256::digest(json).iter().take(4).map(|b| format!("{b:02x}")).collect();
+    let first: [u8; 4] = std::array::from_fn(|i| Sha256::digest(&json)[i]);
+    environment.id = format!("{:08x}", u32::from_be_bytes(first));
     environment
 }

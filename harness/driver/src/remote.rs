@@ -15,9 +15,9 @@ use handoff_model::{Failure, ImageIdentity, Outcome};
 use crate::protocol::{Command, EngineFacts, Event, Finished, JobSpec};
 use crate::{Cancel, DriverError};
 
-const START_LIMIT: Duration = Duration::from_secs(120);
+const START_LIMIT: Duration = Duration::from_mins(2);
 const STOP_LIMIT: Duration = Duration::from_secs(30);
-const IDENTIFY_LIMIT: Duration = Duration::from_secs(1_800);
+const IDENTIFY_LIMIT: Duration = Duration::from_mins(30);
 /// How often a wait looks whether it was cancelled.
 const GLANCE: Duration = Duration::from_millis(50);
 

@@ -8,7 +8,7 @@ use crate::job::field_kib;
 
 /// Dirty memory below which the disk is at rest, in KiB.
 const REST_KIB: u64 = 16 << 10;
-const LIMIT: Duration = Duration::from_secs(180);
+const LIMIT: Duration = Duration::from_mins(3);
 
 /// Writes dirty pages back and waits until they are, at most three minutes. Returns the time it took in ns.
 pub fn settle() -> u64 {

@@ -53,7 +53,7 @@ pub fn checks() -> Vec<Check> {
             }
         }
         Err(error) => {
-            list.push(Check { part: "engine".to_owned(), found: error.to_string(), ok: false, mend: setup() })
+            list.push(Check { part: "engine".to_owned(), found: error.to_string(), ok: false, mend: setup() });
         }
     }
     list.push(node_check());

@@ -145,7 +145,7 @@ impl Course<'_, '_> {
             }
             note(Side::Consumer);
             let side = self.side(Side::Consumer, Some(number), &ticket)?;
-            let check = self.check(built.as_ref(), &content, &side.identity);
+            let check = check(built.as_ref(), &content, &side.identity);
             // The row shows the worst of its consumers.
             let refused = check.refused(self.facts.moves_image);
             if number == 1 || !refused.is_empty() {
@@ -169,19 +169,6 @@ impl Course<'_, '_> {
     fn usage(&mut self) -> Result<(u64, u64), DriverError> {
         let usage = self.bench.service.usage().map_err(|e| DriverError::Service(e.to_string()))?;
         Ok((usage.cpu_ns, usage.peak_rss_bytes))
-    }
-
-    /// Compares what arrived with what was built. Content is known beforehand, from the generator.
-    fn check(&self, built: Option<&ImageIdentity>, content: &str, arrived: &ImageIdentity) -> IdentityCheck {
-        let reference = match built {
-            Some(built) => ImageIdentity { content: Some(content.to_owned()), ..built.clone() },
-            None => ImageIdentity {
-                content: Some(content.to_owned()),
-                notes: vec!["no producer: nothing but content to compare with".to_owned()],
-                ..ImageIdentity::default()
-            },
-        };
-        IdentityCheck::compare(&reference, arrived)
     }
 
     /// Runs one job from its fresh engine to its end, and leaves nothing of it.
@@ -238,6 +225,14 @@ impl Course<'_, '_> {
         result
     }
 
+    /// Keeps what the service saw of the job with the trial's logs: for people and for tests, no column is made from it.
+    fn keep_requests(&self, spec: &JobSpec, token: &str) {
+        let log = self.bench.service.request_log(token).ok().and_then(|l| serde_json::to_vec(&l).ok());
+        if let Some(log) = log {
+            let _ = fs::write(spec.logs.join("requests.json"), log);
+        }
+    }
+
     fn use_job(
         &mut self,
         job: &mut RemoteJob,
@@ -258,6 +253,7 @@ impl Course<'_, '_> {
         if spec.side == Side::Producer {
             self.bench.service.revoke(token).map_err(|e| service(&e))?;
         }
+        self.keep_requests(spec, token);
         let identity = job.identify(self.bench.cancel)?;
         let after = self.bench.service.counters(token).map_err(|e| service(&e))?;
         if after.requests != counters.requests {
@@ -268,6 +264,19 @@ impl Course<'_, '_> {
         }
         Ok(SideResult { finished, counters, identity })
     }
+}
+
+/// Compares what arrived with what was built. Content is known beforehand, from the generator.
+fn check(built: Option<&ImageIdentity>, content: &str, arrived: &ImageIdentity) -> IdentityCheck {
+    let reference = match built {
+        Some(built) => ImageIdentity { content: Some(content.to_owned()), ..built.clone() },
+        None => ImageIdentity {
+            content: Some(content.to_owned()),
+            notes: vec!["no producer: nothing but content to compare with".to_owned()],
+            ..ImageIdentity::default()
+        },
+    };
+    IdentityCheck::compare(&reference, arrived)
 }
 
 fn consumer_row(trial: &Trial, number: u32, side: &SideResult, check: &IdentityCheck) -> ConsumerRow {

@@ -9,7 +9,7 @@ pub struct SideUsage {
     pub cpu_ns: u64,
     /// Highest sum of the resident anonymous memory of the job's processes, sampled, in bytes.
     pub peak_memory_bytes: u64,
-    /// Highest growth of the job's files on disk (engine data, tars, archives), sampled, in bytes.
+    /// Largest fall of free space on the engines' file system (engine data, tars, archives), sampled, in bytes.
     pub peak_disk_bytes: u64,
     /// CPU time of the harness's own process in this side, children not counted, in ns.
     pub harness_cpu_ns: u64,

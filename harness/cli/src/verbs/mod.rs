@@ -18,6 +18,8 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
+use crate::exit;
+
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
@@ -36,9 +38,9 @@ pub enum Verb {
     /// Run a consumer of one trial with a producer's ticket
     Consume(side::ConsumeArgs),
     /// List the strategies with their options
-    Strategies(strategies::Args),
+    Strategies,
     /// List the workloads with what they stand for
-    Workloads(workloads::Args),
+    Workloads,
     /// Say what is missing on this machine, and the command that mends it
     Doctor(doctor::Args),
     /// List, or remove, what runs that were cut off have left on this machine
@@ -65,8 +67,11 @@ impl Verb {
             Self::Serve(args) => args.run(),
             Self::Produce(args) => args.run(),
             Self::Consume(args) => args.run(),
-            Self::Strategies(args) => args.run(),
-            Self::Workloads(args) => args.run(),
+            Self::Strategies => {
+                strategies::run();
+                Ok(ExitCode::from(exit::OK))
+            }
+            Self::Workloads => workloads::run().map(|()| ExitCode::from(exit::OK)),
             Self::Doctor(args) => args.run(),
             Self::Clean(args) => args.run(),
             Self::Job(args) => args.run(),

@@ -47,8 +47,8 @@ impl Args {
         let summary = handoff_driver::run(&config, &plan, &cancel, &mut |event| display.show(&event));
         display.finish();
         let summary = summary?;
-        let files = verbs::report::write(&[out.clone()], &out)?;
-        verbs::report::print(&[out.clone()])?;
+        let files = verbs::report::write(std::slice::from_ref(&out), &out)?;
+        verbs::report::print(std::slice::from_ref(&out))?;
         for file in ["measurements.csv", "consumers.csv", "spans.csv", "environments.json", "plan.json"] {
             out::data(&out.join(file).display().to_string());
         }
@@ -116,9 +116,9 @@ fn end_on_signal(cancel: &Cancel) -> anyhow::Result<()> {
                 (listen(SignalKind::interrupt()), listen(SignalKind::terminate()), listen(SignalKind::hangup()));
             loop {
                 tokio::select! {
-                    _ = wait(&mut signals.0) => {}
-                    _ = wait(&mut signals.1) => {}
-                    _ = wait(&mut signals.2) => {}
+                    () = wait(&mut signals.0) => {}
+                    () = wait(&mut signals.1) => {}
+                    () = wait(&mut signals.2) => {}
                 }
                 if cancel.is_cancelled() {
                     out::talk("already ending; what is left is removed within seconds");

@@ -1,5 +1,7 @@
 //! Bad input: one line with the mend, the documented code, nothing half written.
 
+use std::os::unix::fs::PermissionsExt;
+
 use crate::kit::{Place, expect, handoff};
 
 /// The one line of an error.
@@ -66,4 +68,61 @@ fn a_machine_without_an_engine_gets_the_command_that_mends_it() {
     bare(&mut doctor);
     let (stdout, _) = expect(&mut doctor, 3);
     assert!(stdout.contains("MISSING") && stdout.contains("make setup"), "{stdout}");
+}
+
+#[test]
+fn programs_that_are_too_old_are_named_with_what_is_needed() {
+    let place = Place::new();
+    let prefix = tempfile::tempdir().unwrap();
+    let program = |path: &str, says: &str| {
+        let path = prefix.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, format!("#!/bin/sh\necho '{says}'\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    program("usr/sbin/dockerd", "Docker version 28.1.0, build x");
+    program("usr/bin/docker", "Docker version 28.1.0, build x");
+    program("usr/bin/containerd", "containerd github.com/containerd/containerd 1.7.2");
+    program("usr/bin/containerd-shim-runc-v2", "");
+    program("usr/bin/runc", "runc version 1.1.5");
+    program("usr/libexec/docker/cli-plugins/docker-buildx", "github.com/docker/buildx 0.12.1 x");
+    let mut run = place.run(&["--sizes", "16MiB"]);
+    let (_, stderr) = expect(run.env("HANDOFF_ENGINE_PREFIX", prefix.path()), 3);
+    assert!(stderr.contains("0.12.1") && stderr.contains("0.21") && stderr.contains("make setup"), "{stderr}");
+    assert!(!place.out.exists());
+}
+
+#[test]
+fn a_port_that_is_taken_is_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    assert!(line(&["serve", "--bind", &address], 2).contains(&address));
+}
+
+#[test]
+fn a_corrupt_row_is_named_by_file_and_line() {
+    let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/../driver/tests/golden");
+    let dir = tempfile::tempdir().unwrap();
+    let copy = |from: &std::path::Path| {
+        for entry in std::fs::read_dir(from).unwrap().flatten().filter(|e| e.path().is_file()) {
+            std::fs::copy(entry.path(), dir.path().join(entry.file_name())).unwrap();
+        }
+    };
+    copy(&results_below(golden.as_ref()));
+    let file = dir.path().join("measurements.csv");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    lines[1] = lines[1].replacen("1,", "1,,,nonsense", 1);
+    std::fs::write(&file, lines.join("\n") + "\n").unwrap();
+    let error = line(&["report", &dir.path().display().to_string()], 2);
+    assert!(error.contains("measurements.csv") && error.contains('2'), "{error}");
+}
+
+/// The first folder below that holds a plan.
+fn results_below(dir: &std::path::Path) -> std::path::PathBuf {
+    if dir.join("plan.json").exists() {
+        return dir.to_owned();
+    }
+    let folders = std::fs::read_dir(dir).unwrap().flatten().map(|e| e.path()).filter(|p| p.is_dir());
+    folders.map(|d| results_below(&d)).next().expect("a folder with plan.json")
 }

@@ -22,7 +22,7 @@ fn start_until(mut command: Command, trial: usize) -> Child {
 }
 
 fn wait_until_clean(place: &Place) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     let busy = |l: &String| l.starts_with("process") || l.starts_with("mount");
     while place.leftovers().iter().any(busy) {
         assert!(Instant::now() < deadline, "left behind: {:?}", place.leftovers());
@@ -71,4 +71,18 @@ fn ctrl_c_ends_cleanly_and_so_does_a_second_one() {
     assert_eq!(status.code(), Some(130));
     assert_eq!(place.leftovers(), Vec::<String>::new());
     assert_eq!(place.results().measurements.len(), 1);
+}
+
+#[test]
+fn a_side_that_takes_too_long_is_a_row_without_times_and_leaves_nothing() {
+    let _machine = machine();
+    let place = Place::new();
+    let args = ["--sizes", "64MiB", "--rounds", "1", "--strategies", "artifact", "--timeout", "1"];
+    let (_, stderr) = expect(&mut place.run(&args), 1);
+    assert!(stderr.contains("timed_out") && stderr.contains("--timeout"), "{stderr}");
+    let row = &place.results().measurements[0];
+    assert_eq!(row.outcome, handoff_model::Outcome::TimedOut);
+    assert_eq!((row.produce_ns, row.critical_path_ns, row.bytes_up), (None, None, None));
+    assert!(std::fs::read_to_string(place.out.join("report.md")).unwrap().contains("timed_out"));
+    assert_eq!(place.leftovers(), Vec::<String>::new());
 }

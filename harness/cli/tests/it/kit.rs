@@ -34,7 +34,7 @@ impl Place {
 
     /// `handoff run` into this place.
     pub fn run(&self, args: &[&str]) -> Command {
-        let mut command = handoff(&["run", "--timeout", "300"]);
+        let mut command = handoff(&["run"]);
         // As a person would name it: relative to where they are.
         command.current_dir(self.out.parent().unwrap());
         command.args(args).arg("--out").arg(self.out.file_name().unwrap()).arg("--work-dir").arg(self.work.path());

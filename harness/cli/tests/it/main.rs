@@ -2,8 +2,12 @@
 //!
 //! Needs root and what `make setup` provides; a test that lacks something fails and says so.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on shall panic")]
+
 mod bad_input;
 mod crash;
+mod daemon;
 mod host;
+mod image;
 mod kit;
 mod run;

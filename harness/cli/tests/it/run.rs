@@ -63,12 +63,39 @@ fn every_strategy_hands_over_a_verified_image() {
         }
     }
     assert_eq!(results.consumers.len(), 14);
+    ranges_come_in_parallel(&place);
     for name in ALL {
         assert!(stdout.contains(name), "the table names {name}:\n{stdout}");
     }
     let report = std::fs::read_to_string(place.out.join("report.md")).unwrap();
     assert!(report.contains("local-cache") && report.contains("loopback"));
     assert_eq!(place.leftovers(), Vec::<String>::new());
+}
+
+/// `@actions/cache` takes the path that it takes on GitHub: parallel ranges, seen by the service itself.
+fn ranges_come_in_parallel(place: &Place) {
+    let results = place.results();
+    let trial = results.measurements.iter().find(|m| m.strategy == "cache-tar").unwrap();
+    let file = place.out.join("logs").join(&trial.trial).join("consumer-1/requests.json");
+    let log: Vec<handoff_service::RequestRecord> = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    let ranges: Vec<_> = log.iter().filter(|r| r.range.is_some()).collect();
+    assert!(ranges.len() >= 4, "{log:?}");
+    let connections: BTreeSet<u64> = ranges.iter().map(|r| r.connection).collect();
+    assert!(connections.len() > 1, "{ranges:?}");
+    let overlap = |a: &handoff_service::RequestRecord, b: &handoff_service::RequestRecord| {
+        a.connection != b.connection && a.start_ns < b.end_ns && b.start_ns < a.end_ns
+    };
+    assert!(ranges.iter().any(|a| ranges.iter().any(|b| overlap(a, b))), "no two ranges were under way at once");
+}
+
+#[test]
+fn the_readme_shows_the_table_of_the_committed_results() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    let readme = format!("{root}/README.md");
+    let text = std::fs::read_to_string(&readme).unwrap();
+    let name = text.split("](results/").nth(1).and_then(|t| t.split(')').next()).expect("the README links its results");
+    let dir = format!("{root}/results/{name}");
+    expect(&mut handoff(&["report", &dir, "--readme", &readme, "--check"]), 0);
 }
 
 #[test]

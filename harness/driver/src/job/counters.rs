@@ -13,6 +13,8 @@ use std::time::Duration;
 use handoff_model::SideUsage;
 use rustix::time::{ClockId, clock_gettime};
 
+use crate::environment::free_bytes;
+
 /// How often memory and disk are looked at.
 const INTERVAL: Duration = Duration::from_millis(200);
 /// Length of a tick of `/proc/PID/stat` in ns: `USER_HZ` is 100 on every Linux that Docker runs on.
@@ -48,10 +50,6 @@ fn memory_bytes() -> u64 {
 /// The number behind a name in a table of `name number kB`.
 pub fn field_kib(table: &str, name: &str) -> Option<u64> {
     table.lines().find_map(|l| l.strip_prefix(name))?.split_whitespace().next()?.parse().ok()
-}
-
-fn free_bytes(dir: &std::path::Path) -> u64 {
-    rustix::fs::statvfs(dir).map(|s| s.f_bavail * s.f_frsize).unwrap_or(0)
 }
 
 fn steal_ns() -> u64 {

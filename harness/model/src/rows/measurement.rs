@@ -62,7 +62,7 @@ pub struct Measured {
     pub steal_ns: u64,
     /// Time waited for dirty pages between the sides, off the clock.
     pub settle_ns: u64,
-    /// Sum of the uncompressed layers that arrived.
+    /// Sum of the uncompressed layer tars, as the generator laid them out.
     pub image_bytes: Option<u64>,
 }
 

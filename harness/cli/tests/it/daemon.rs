@@ -1,0 +1,74 @@
+//! A Docker daemon beside the runs: the user's own, or one to try images in.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use handoff_driver::remote::RemoteJob;
+use handoff_driver::tools::Tools;
+use handoff_driver::{Cancel, protocol::JobSpec};
+use handoff_engine::Programs;
+use handoff_model::{Conditions, ImageStore, Side, StrategySpec};
+
+/// A daemon as a user would have one. It runs in namespaces like a job's, but no run knows of it.
+pub struct Daemon {
+    job: Option<RemoteJob>,
+    pub root: tempfile::TempDir,
+    programs: Programs,
+    name: String,
+}
+
+impl Daemon {
+    pub fn start(name: &str, store: ImageStore) -> Self {
+        let name = format!("{name}-{}", std::process::id());
+        let root = tempfile::Builder::new().prefix("hd").tempdir_in("/var/tmp").unwrap();
+        let spec = JobSpec {
+            job: name.clone(),
+            side: Side::Producer,
+            root: root.path().to_owned(),
+            logs: root.path().join("logs"),
+            strategy: StrategySpec::plain("rebuild"),
+            conditions: Conditions { image_store: store, ..Conditions::default() },
+            name: String::new(),
+            image: String::new(),
+            answer: String::new(),
+            digest_command: vec![],
+            service_env: BTreeMap::new(),
+            tools: Tools::find().unwrap().paths,
+            ticket: None,
+        };
+        let binary = Path::new(env!("CARGO_BIN_EXE_handoff"));
+        let (job, _) = RemoteJob::start(&spec, binary, &Cancel::default()).unwrap();
+        Self { job: Some(job), root, programs: Programs::find().unwrap(), name }
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.root.path().join("e/docker.sock")
+    }
+
+    /// A docker command against it.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let engine = self.root.path().join("e");
+        let mut command = Command::new(self.programs.program("docker").unwrap());
+        command.args(args).env_clear().envs(self.programs.child_env());
+        command.env("DOCKER_HOST", format!("unix://{}", self.socket().display()));
+        command.env("DOCKER_CONFIG", engine.join("docker")).env("BUILDX_CONFIG", engine.join("buildx"));
+        command
+    }
+
+    /// Runs a docker command to its end and returns what it printed.
+    pub fn docker(&self, args: &[&str]) -> String {
+        let output = self.command(args).output().unwrap();
+        assert!(output.status.success(), "docker {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if let Some(job) = self.job.take() {
+            let _ = job.stop();
+        }
+        handoff_engine::leftovers::remove_cgroups(&self.name);
+    }
+}
