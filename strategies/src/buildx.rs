@@ -5,10 +5,18 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 
-use handoff_model::{Builder, Conditions, Failure, ImageStore, SpanKind};
+use handoff_model::{Builder, Conditions, Failure, ImageStore, OptionKind, OptionSpec, SpanKind};
 
 use crate::trace::Trace;
 use crate::{Job, StepResult};
+
+/// `mode`: what the exported cache holds.
+pub const MODE_OPTION: OptionSpec = OptionSpec {
+    name: "mode",
+    kind: OptionKind::Word(&["max", "min"]),
+    default: "max",
+    help: "which layers the cache holds: all (max) or those of the result (min)",
+};
 
 /// The engine's own builder exports a cache only where the containerd store keeps the blobs that a cache is made of.
 pub fn refuses_cache_export(conditions: &Conditions) -> Option<String> {

@@ -1,6 +1,6 @@
 //! `gha-cache`: the builder's own cache goes to the cache service, and the consumer builds again from it.
 
-use handoff_model::{Conditions, OptionKind, OptionSpec, Storage, StrategyFacts, Ticket};
+use handoff_model::{Conditions, Storage, StrategyFacts, Ticket};
 
 use crate::buildx::{Build, Output};
 use crate::recorder::CLIENT;
@@ -15,12 +15,7 @@ const FACTS: StrategyFacts = StrategyFacts {
     storage: Storage::Cache,
     moves_image: false,
     has_producer: true,
-    options: &[OptionSpec {
-        name: "mode",
-        kind: OptionKind::Word(&["max", "min"]),
-        default: "max",
-        help: "which layers the cache holds: all (max) or those of the result (min)",
-    }],
+    options: &[buildx::MODE_OPTION],
 };
 
 impl Strategy for GhaCache {

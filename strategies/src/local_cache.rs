@@ -1,6 +1,6 @@
 //! `local-cache`: the builder's cache as a folder, moved through the cache by the client of actions/cache.
 
-use handoff_model::{Conditions, OptionKind, OptionSpec, SpanKind, Storage, StrategyFacts, Ticket};
+use handoff_model::{Conditions, SpanKind, Storage, StrategyFacts, Ticket};
 
 use crate::buildx::{Build, Output};
 use crate::recorder::CLIENT;
@@ -18,12 +18,7 @@ const FACTS: StrategyFacts = StrategyFacts {
     storage: Storage::Cache,
     moves_image: false,
     has_producer: true,
-    options: &[OptionSpec {
-        name: "mode",
-        kind: OptionKind::Word(&["max", "min"]),
-        default: "max",
-        help: "which layers the cache holds: all (max) or those of the result (min)",
-    }],
+    options: &[buildx::MODE_OPTION],
 };
 
 impl Strategy for LocalCache {
