@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use handoff_driver::Progress;
 use handoff_driver::needs::first_guess;
 use handoff_model::{Outcome, Trial};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use crate::out;
 
@@ -15,6 +16,8 @@ use crate::out;
 #[derive(Debug)]
 pub struct Display {
     bar: Option<ProgressBar>,
+    /// When the run will end, as far as is known: the bar counts down to it between events.
+    end: Arc<Mutex<Instant>>,
     estimate: Estimate,
     started: Instant,
 }
@@ -80,13 +83,30 @@ pub fn human(duration: Duration) -> String {
 impl Display {
     /// A display for stderr.
     pub fn new() -> Self {
-        Self { bar: None, estimate: Estimate::default(), started: Instant::now() }
+        let now = Instant::now();
+        Self { bar: None, end: Arc::new(Mutex::new(now)), estimate: Estimate::default(), started: now }
     }
 
     fn line(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.suspend(|| out::talk(text)),
             None => out::talk(text),
+        }
+    }
+
+    fn style(&self) -> ProgressStyle {
+        let end = Arc::clone(&self.end);
+        let left = move |_: &ProgressState, out: &mut dyn std::fmt::Write| {
+            let left = end.lock().map(|e| e.saturating_duration_since(Instant::now())).unwrap_or_default();
+            let _ = write!(out, "{}", human(left));
+        };
+        let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} {msg}  {elapsed_precise}, about {left} left");
+        style.unwrap_or_else(|_| ProgressStyle::default_bar()).with_key("left", left)
+    }
+
+    fn aim(&self) {
+        if let Ok(mut end) = self.end.lock() {
+            *end = Instant::now() + self.estimate.left();
         }
     }
 
@@ -100,14 +120,14 @@ impl Display {
             Progress::Note(text) => self.line(&format!("{text} ...")),
             Progress::Begin { total, todo } => {
                 self.estimate.begin(todo);
+                self.aim();
                 let done = total - todo.len();
                 let resumed = if done > 0 { format!(", {done} are done already") } else { String::new() };
                 let plural = if *total == 1 { "" } else { "s" };
                 self.line(&format!("{total} trial{plural}{resumed}: {}", self.left()));
                 if std::io::stderr().is_terminal() {
-                    let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} {msg} [{elapsed_precise}]");
                     let bar = ProgressBar::new(*total as u64);
-                    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+                    bar.set_style(self.style());
                     bar.set_position(done as u64);
                     bar.enable_steady_tick(Duration::from_secs(1));
                     self.bar = Some(bar);
@@ -121,11 +141,12 @@ impl Display {
                 if let Some(bar) = &self.bar {
                     let message = bar.message();
                     let trial = message.split(" · ").next().unwrap_or_default().to_owned();
-                    bar.set_message(format!("{trial} · {side} · {}", self.left()));
+                    bar.set_message(format!("{trial} · {side}"));
                 }
             }
             Progress::Done { trial, row, took } => {
                 self.estimate.done(trial, *took);
+                self.aim();
                 let seconds = |ns: Option<u64>| ns.map_or("-".to_owned(), |n| format!("{:.1} s", n as f64 / 1e9));
                 let text = if row.outcome == Outcome::Completed {
                     format!(
@@ -151,5 +172,41 @@ impl Display {
             bar.finish_and_clear();
         }
         out::talk(&format!("done in {}", human(self.started.elapsed())));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use handoff_model::{ByteSize, Conditions, Plan, PlanRequest, StrategySpec};
+
+    #[test]
+    fn what_has_been_measured_replaces_the_guess() {
+        let request = PlanRequest {
+            sizes: vec![ByteSize(1 << 30)],
+            strategies: vec![StrategySpec::plain("artifact")],
+            workloads: vec!["typical".into()],
+            rounds: 3,
+            conditions: vec![Conditions::default()],
+            control: false,
+            timeout_s: 60,
+            seed: 1,
+            run_id: "r".into(),
+        };
+        let plan = Plan::new(request).unwrap();
+        let mut estimate = Estimate::default();
+        estimate.begin(&plan.trials.iter().collect::<Vec<_>>());
+        assert_eq!(estimate.left(), first_guess(&plan.trials[0]) * 3);
+        estimate.done(&plan.trials[0], Duration::from_secs(10));
+        assert_eq!(estimate.left(), Duration::from_secs(20));
+        estimate.done(&plan.trials[1], Duration::from_secs(20));
+        assert_eq!(estimate.left(), Duration::from_secs(15));
+    }
+
+    #[test]
+    fn durations_have_units() {
+        assert_eq!(human(Duration::from_secs(9)), "9 s");
+        assert_eq!(human(Duration::from_secs(64)), "1 min 04 s");
+        assert_eq!(human(Duration::from_mins(62)), "1 h 02 min");
     }
 }
