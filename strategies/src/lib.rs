@@ -93,14 +93,24 @@ pub fn find(spec: &StrategySpec) -> Result<&'static dyn Strategy, StrategyError>
     Ok(*found)
 }
 
-/// Reads `--strategies`: `all`, or names with options.
+/// Reads `--strategies`: names with options; `all` stands for every strategy. An option that says what is the default
+/// anyway is left out, so that one thing is never measured under two names.
 pub fn parse_list(text: &str) -> Result<Vec<StrategySpec>, StrategyError> {
-    if text.trim() == "all" {
-        return Ok(names().into_iter().map(StrategySpec::plain).collect());
-    }
-    let specs = StrategySpec::parse_list(text)?;
-    for spec in &specs {
-        find(spec)?;
+    let mut specs: Vec<StrategySpec> = Vec::new();
+    for mut spec in StrategySpec::parse_list(text)? {
+        let new = if spec == StrategySpec::plain("all") {
+            names().into_iter().map(StrategySpec::plain).collect()
+        } else {
+            let facts = find(&spec)?.facts();
+            spec.options.retain(|name, value| facts.options.iter().all(|o| o.name != name || o.default != value));
+            vec![spec]
+        };
+        for spec in new {
+            if specs.contains(&spec) {
+                return Err(StrategyError::Twice(spec.to_string()));
+            }
+            specs.push(spec);
+        }
     }
     Ok(specs)
 }
@@ -113,6 +123,15 @@ mod tests {
     fn all_means_the_five_and_the_baseline() {
         let all: Vec<String> = parse_list("all").unwrap().iter().map(ToString::to_string).collect();
         assert_eq!(all, ["artifact", "cache-tar", "gha-cache", "local-cache", "zstd-stream", "rebuild"]);
+    }
+
+    #[test]
+    fn all_can_have_company_and_nothing_is_measured_twice() {
+        let list = parse_list("all,artifact:level=6").unwrap();
+        assert_eq!((list.len(), list[6].to_string().as_str()), (7, "artifact:level=6"));
+        assert_eq!(parse_list("artifact:level=0,rebuild").unwrap()[0].to_string(), "artifact");
+        assert_eq!(parse_list("artifact,artifact:level=0"), Err(StrategyError::Twice("artifact".to_owned())));
+        assert_eq!(parse_list("all,rebuild"), Err(StrategyError::Twice("rebuild".to_owned())));
     }
 
     #[test]

@@ -49,6 +49,9 @@ pub struct PlanArgs {
     timeout: Option<u64>,
 }
 
+/// More rounds than anybody waits for are a slip of the finger.
+const MOST_ROUNDS: u32 = 1_000;
+
 fn list(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|t| !t.is_empty())
 }
@@ -68,6 +71,19 @@ impl PlanArgs {
             Some(text) => list(text).map(str::to_owned).collect(),
             None => stored.map_or_else(|| vec!["typical".to_owned()], |s| s.workloads.clone()),
         };
+        for (i, size) in sizes.iter().enumerate() {
+            if sizes[..i].contains(size) {
+                return Err(bad_input(format!("size {size} is named twice: name it once, --rounds repeats it")));
+            }
+        }
+        let rounds = self.rounds.or(stored.map(|s| s.rounds)).unwrap_or(3);
+        if rounds > MOST_ROUNDS {
+            return Err(bad_input(format!("--rounds {rounds} is out of range: use 1 to {MOST_ROUNDS}")));
+        }
+        let timeout_s = self.timeout.or(stored.map(|s| s.timeout_s)).unwrap_or(1_800);
+        if timeout_s == 0 {
+            return Err(bad_input("--timeout 0 leaves no time: use 1 second or more"));
+        }
         for (size, workload) in sizes.iter().flat_map(|s| workloads.iter().map(move |w| (s, w))) {
             let workload = handoff_fixtures::load_workload(workload)?;
             handoff_fixtures::ImageSpec::new(&workload, size.bytes(), None, "check")?;
@@ -80,10 +96,10 @@ impl PlanArgs {
             sizes,
             strategies,
             workloads,
-            rounds: self.rounds.or(stored.map(|s| s.rounds)).unwrap_or(3),
+            rounds,
             conditions,
             control: self.control || stored.is_some_and(|s| s.control),
-            timeout_s: self.timeout.or(stored.map(|s| s.timeout_s)).unwrap_or(1_800),
+            timeout_s,
             seed: self.seed.or(stored.map(|s| s.seed)).unwrap_or(1),
             run_id: stored.map_or_else(random_id, |s| s.run_id.clone()),
         })

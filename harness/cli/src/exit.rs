@@ -27,7 +27,7 @@ pub const HELP: &str = "Exit codes:
   1    done, but some trials failed: they are rows with a reason
   2    bad input: a wrong option, size, name or results folder
   3    this machine lacks something (`handoff doctor` lists it with the mend)
-  4    something else broke
+  4    something else broke, or another run measures on this machine
   130  ended by Ctrl-C; finished trials are kept, `handoff run --resume` goes on";
 
 /// An error of the user's input.
@@ -47,9 +47,9 @@ pub fn bad_input(error: impl std::fmt::Display) -> anyhow::Error {
     BadInput(error.to_string()).into()
 }
 
-/// Prints the line of a failure and picks its code.
+/// Prints the line of a failure and picks its code. Every error names its cause itself, so the chain is not repeated.
 pub fn report(error: &anyhow::Error) -> ExitCode {
-    let line = format!("{error:#}").lines().map(str::trim).filter(|l| !l.is_empty()).collect::<Vec<_>>().join("; ");
+    let line = format!("{error}").lines().map(str::trim).filter(|l| !l.is_empty()).collect::<Vec<_>>().join("; ");
     out::talk(&format!("error: {line}"));
     ExitCode::from(code(error))
 }
@@ -59,7 +59,7 @@ fn code(error: &anyhow::Error) -> u8 {
         return BAD_INPUT;
     }
     match error.downcast_ref::<DriverError>() {
-        Some(DriverError::Journal(_) | DriverError::Fixture(_) | DriverError::Busy { .. }) => BAD_INPUT,
+        Some(DriverError::Journal(_) | DriverError::Fixture(_)) => BAD_INPUT,
         Some(DriverError::Missing(_)) => MISSING,
         Some(DriverError::Engine(e)) if is_missing(e) => MISSING,
         Some(DriverError::Cancelled) => CANCELLED,

@@ -166,12 +166,14 @@ impl Display {
         }
     }
 
-    /// Takes the bar away.
-    pub fn finish(&mut self) {
+    /// Takes the bar away; tells the time of a run that went to its end.
+    pub fn finish(&mut self, ended: bool) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
-        out::talk(&format!("done in {}", human(self.started.elapsed())));
+        if ended {
+            out::talk(&format!("done in {}", human(self.started.elapsed())));
+        }
     }
 }
 

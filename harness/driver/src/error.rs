@@ -11,7 +11,7 @@ use crate::journal::JournalError;
 pub enum DriverError {
     /// Another run holds the machine.
     #[error(
-        "another run of handoff measures on this machine (lock: {lock}): wait for its end, or use another --work-dir if they may disturb each other"
+        "another run of handoff measures on this machine (lock: {lock}): wait for its end, two at once would measure each other"
     )]
     Busy {
         /// The lock file.

@@ -28,10 +28,11 @@ pub struct Needs {
     pub estimate_s: u64,
 }
 
-/// A first guess at a trial's time: engines and checks cost some seconds, the rest grows with the image.
+/// A first guess at a trial's time, after the committed reference run: engines and checks cost some seconds, the rest
+/// grows with the image.
 pub fn first_guess(trial: &Trial) -> Duration {
     let gib = trial.cell.size.bytes() as f64 / (1u64 << 30) as f64;
-    Duration::from_secs_f64(6.0 + 75.0 * gib)
+    Duration::from_secs_f64(6.0 + 50.0 * gib)
 }
 
 /// Adds a plan's needs up.

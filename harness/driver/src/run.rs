@@ -80,6 +80,7 @@ pub fn run(
         workspace::remove(&leftover);
     }
     let mut workspace = Workspace::create(
+        Path::new(workspace::MACHINE_LOCK),
         &config.work_dir,
         &format!("r-{}", &plan.request.run_id[..8.min(plan.request.run_id.len())]),
     )?;

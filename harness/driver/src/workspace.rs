@@ -16,6 +16,8 @@ use crate::DriverError;
 
 /// Where runs live unless told otherwise: on disk, and short, because sockets are below it.
 pub const DEFAULT_WORK_DIR: &str = "/var/tmp/handoff";
+/// The lock of the machine: one run at a time measures, whatever its work folder.
+pub const MACHINE_LOCK: &str = "/run/handoff.lock";
 const NOTE: &str = "run.json";
 
 /// Who owns a run's folder, and which jobs it has started.
@@ -51,12 +53,12 @@ pub struct Leftover {
 }
 
 impl Workspace {
-    /// Takes the machine's lock and makes a folder for a run.
-    pub fn create(work_dir: &Path, run: &str) -> Result<Self, DriverError> {
-        fs::create_dir_all(work_dir).map_err(DriverError::io("create", work_dir))?;
-        let path = work_dir.join("lock");
+    /// Takes a lock ([`MACHINE_LOCK`] for anything that measures) and makes a folder for a run.
+    pub fn create(lock: &Path, work_dir: &Path, run: &str) -> Result<Self, DriverError> {
+        let path = lock.to_owned();
         let lock = File::create(&path).map_err(DriverError::io("create", &path))?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|_| DriverError::Busy { lock: path })?;
+        fs::create_dir_all(work_dir).map_err(DriverError::io("create", work_dir))?;
         let dir = work_dir.join(run);
         fs::create_dir_all(&dir).map_err(DriverError::io("create", &dir))?;
         let pid = rustix::process::getpid().as_raw_nonzero().get();
@@ -147,7 +149,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let foreign = dir.path().join("foreign");
         fs::create_dir(&foreign).unwrap();
-        let mine = Workspace::create(dir.path(), "mine").unwrap();
+        let mine = Workspace::create(&dir.path().join("lock"), dir.path(), "mine").unwrap();
         let dead = dir.path().join("dead");
         fs::create_dir(&dead).unwrap();
         let note = Note { pid: 1, started: u64::MAX, jobs: vec!["no-such-job".into()], folders: vec![] };
@@ -163,8 +165,8 @@ mod tests {
     #[test]
     fn a_second_run_is_told_that_the_machine_is_taken() {
         let dir = tempfile::tempdir().unwrap();
-        let _first = Workspace::create(dir.path(), "a").unwrap();
-        let error = Workspace::create(dir.path(), "b").unwrap_err().to_string();
+        let _first = Workspace::create(&dir.path().join("lock"), dir.path(), "a").unwrap();
+        let error = Workspace::create(&dir.path().join("lock"), dir.path(), "b").unwrap_err().to_string();
         assert!(error.contains("another run"), "{error}");
     }
 }

@@ -1,7 +1,7 @@
 //! `handoff image`.
 
 use std::io::{BufWriter, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use handoff_fixtures::ImageSpec;
@@ -46,12 +46,23 @@ struct What {
     describe: bool,
 }
 
+/// Files are only ever written into a folder that is new or empty.
+fn refuse_used(dir: &Path) -> anyhow::Result<()> {
+    if std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) {
+        return Err(bad_input(format!("{} is not empty: name a new or an empty folder", dir.display())));
+    }
+    Ok(())
+}
+
 impl Args {
     /// Makes the image.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let size: ByteSize = self.size.parse().map_err(bad_input)?;
         let workload = handoff_fixtures::load_workload(&self.workload)?;
         let image = ImageSpec::new(&workload, size.bytes(), self.seed, &self.nonce)?;
+        if let Some(dir) = self.what.context.as_ref().or(self.what.tree.as_ref()) {
+            refuse_used(dir)?;
+        }
         if let Some(dir) = &self.what.context {
             let info = image.write_context(dir)?;
             out::talk(&format!("{} files, {} in {}", info.files, ByteSize(info.bytes), dir.display()));

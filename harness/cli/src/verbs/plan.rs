@@ -32,6 +32,11 @@ fn existing(dir: &Path) -> &Path {
     dir.ancestors().find(|d| d.exists()).unwrap_or(Path::new("/"))
 }
 
+/// Bytes for people, in GiB.
+fn gib(bytes: u64) -> String {
+    format!("{:.1} GiB", bytes as f64 / ByteSize::GIB as f64)
+}
+
 /// Refuses a plan that the disk cannot hold.
 pub fn check_disk(plan: &Plan, work_dir: &Path) -> anyhow::Result<()> {
     let needs = needs::of(&plan.trials);
@@ -41,9 +46,9 @@ pub fn check_disk(plan: &Plan, work_dir: &Path) -> anyhow::Result<()> {
     }
     Err(bad_input(format!(
         "the largest trial needs {} free, {} has {}: free some, use smaller --sizes, or another --work-dir",
-        ByteSize(needs.disk_bytes),
+        gib(needs.disk_bytes),
         work_dir.display(),
-        ByteSize(free)
+        gib(free)
     )))
 }
 
@@ -60,7 +65,7 @@ impl Args {
         for trial in &plan.trials {
             let cell = &trial.cell;
             out::data(&format!(
-                "{:>4}  round {}  {:<24} {:>9}  {}  {} store, {} builder, {}, {} consumer{}",
+                "{:>4}  round {}  {:<24} {:>9}  {}  {} store, {} builder, {}, {} consumer{}{}",
                 trial.position,
                 trial.round,
                 cell.strategy.to_string(),
@@ -70,6 +75,7 @@ impl Args {
                 cell.conditions.builder,
                 cell.conditions.profile,
                 cell.conditions.consumers,
+                if cell.conditions.consumers == 1 { "" } else { "s" },
                 if cell.control { ", control" } else { "" },
             ));
         }
@@ -80,11 +86,11 @@ impl Args {
         ));
         out::data(&format!(
             "disk    {} needed at once, {} free below {}",
-            ByteSize(needs.disk_bytes),
-            ByteSize(free),
+            gib(needs.disk_bytes),
+            gib(free),
             self.work_dir.display()
         ));
-        out::data(&format!("written about {} in all", ByteSize(needs.written_bytes)));
+        out::data(&format!("written at most about {} in all", gib(needs.written_bytes)));
         let estimate = human(Duration::from_secs(needs.estimate_s));
         out::data(&format!("time    about {estimate}: a first guess, `run` corrects it as trials end"));
         check_disk(&plan, &self.work_dir)?;

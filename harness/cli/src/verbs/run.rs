@@ -45,7 +45,10 @@ impl Args {
         let config = RunConfig { out: out.clone(), work_dir, resume: self.resume };
         let mut display = Display::new();
         let summary = handoff_driver::run(&config, &plan, &cancel, &mut |event| display.show(&event));
-        display.finish();
+        display.finish(summary.is_ok());
+        if let Err(handoff_driver::DriverError::Cancelled) = &summary {
+            out::talk(&format!("go on with: handoff run --resume --out {}", out.display()));
+        }
         let summary = summary?;
         let files = verbs::report::write(std::slice::from_ref(&out), &out)?;
         verbs::report::print(std::slice::from_ref(&out))?;
@@ -82,7 +85,10 @@ impl Args {
             return Err(bad_input("--resume needs --out DIR: the folder of the run to go on with"));
         }
         if !out.join("plan.json").exists() {
-            return Ok(None);
+            return Err(bad_input(format!(
+                "{} holds no run to go on with: name its folder, or leave --resume out",
+                out.display()
+            )));
         }
         Ok(Some(Results::read(out)?.plan))
     }

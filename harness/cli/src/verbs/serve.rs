@@ -27,7 +27,7 @@ pub struct Args {
     #[arg(long, value_name = "REF", default_value = "refs/heads/main")]
     git_ref: String,
     /// Life time of the token, in hours
-    #[arg(long, value_name = "HOURS", default_value = "24")]
+    #[arg(long, value_name = "HOURS", default_value = "24", value_parser = clap::value_parser!(u64).range(1..=8_760))]
     ttl: u64,
 }
 

@@ -146,7 +146,8 @@ impl SideArgs {
         let tools = Tools::find()?;
         let run = crate::args::random_id();
         let work_dir = std::path::absolute(&self.work_dir).map_err(bad_input)?;
-        let mut workspace = Workspace::create(&work_dir, &format!("s-{}", &run[..8]))?;
+        let mut workspace =
+            Workspace::create(Path::new(workspace::MACHINE_LOCK), &work_dir, &format!("s-{}", &run[..8]))?;
         let job = format!("{}-{side}", &run[..8]);
         let root = workspace.add_job(&job)?;
         image.write_context(&root.join("sources"))?;
