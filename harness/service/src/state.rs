@@ -10,6 +10,7 @@ use crate::catalog::{Artifacts, Caches};
 use crate::clock;
 use crate::config::ServiceConfig;
 use crate::crypto::Key;
+use crate::link::Network;
 
 /// The state of a service.
 pub(crate) struct State {
@@ -19,12 +20,14 @@ pub(crate) struct State {
     pub(crate) artifacts: Artifacts,
     pub(crate) caches: Caches,
     pub(crate) config: ServiceConfig,
+    pub(crate) network: Network,
     // Artifacts and entries share one count, as ids that clients may confuse should differ.
     last_id: AtomicU64,
 }
 
 impl State {
     pub(crate) fn new(config: ServiceConfig, key: Key, blobs: BlobStore) -> Self {
+        let network = Network::new(config.profile.clone());
         Self {
             key,
             accounts: Accounts::new(config.log_capacity),
@@ -32,6 +35,7 @@ impl State {
             artifacts: Artifacts::default(),
             caches: Caches::default(),
             config,
+            network,
             last_id: AtomicU64::new(100),
         }
     }
