@@ -37,7 +37,10 @@ fn main() -> Result<()> {
 }
 
 fn calibrate(profile: &Profile) -> Result<()> {
-    let dir = std::env::temp_dir().join(format!("handoff-calibrate-{}", std::process::id()));
+    // In memory where there is such a folder, as the disk is not what is measured.
+    let memory = std::path::Path::new("/dev/shm");
+    let above = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+    let dir = above.join(format!("handoff-calibrate-{}", std::process::id()));
     let service = Service::start_blocking(ServiceConfig { profile: profile.clone(), ..ServiceConfig::new(dir) })?;
     let token = service.mint(TokenSpec { run: "run".into(), job: "job".into(), ..TokenSpec::default() });
     let bench = Bench { profile, addr: service.addr(), token };
@@ -95,6 +98,8 @@ impl Bench<'_> {
         let bytes = asked.map_or(FREE, |rate| rate * SECONDS / connections as f64).min(2.0 * 1024.0 * MIB) as usize;
         let way = if direction == Direction::Up { "up" } else { "down" };
         let key = format!("{way}-{connections}");
+        let body = vec![7; bytes];
+        let body = body.as_slice();
         // One blob serves all readers: each connection gets the same bytes.
         let mut targets = Vec::new();
         if direction == Direction::Up {
@@ -103,7 +108,7 @@ impl Bench<'_> {
             }
         } else {
             let target = self.create(kind, &key)?;
-            self.put(&target, bytes)?;
+            self.put(&target, &body)?;
             let target = self.finalize(kind, &key, bytes)?;
             targets.resize(connections as usize, target);
         }
@@ -113,7 +118,7 @@ impl Bench<'_> {
                 .iter()
                 .map(|target| {
                     scope.spawn(move || match direction {
-                        Direction::Up => self.put(target, bytes),
+                        Direction::Up => self.put(target, body),
                         Direction::Down => {
                             let mut stream = TcpStream::connect(self.addr)?;
                             exchange(&mut stream, "GET", target, "", &[]).map(drop)
@@ -168,10 +173,9 @@ impl Bench<'_> {
         }
     }
 
-    fn put(&self, target: &str, bytes: usize) -> Result<()> {
-        let body = vec![7; bytes];
+    fn put(&self, target: &str, body: &[u8]) -> Result<()> {
         let mut stream = TcpStream::connect(self.addr)?;
-        exchange(&mut stream, "PUT", target, "x-ms-blob-type: BlockBlob\r\n", &body).map(drop)
+        exchange(&mut stream, "PUT", target, "x-ms-blob-type: BlockBlob\r\n", body).map(drop)
     }
 
     fn url(&self, method: &str, body: &str, field: &str) -> Result<String> {

@@ -18,6 +18,7 @@ pub mod control;
 mod crypto;
 mod error;
 mod http;
+mod limits;
 mod link;
 pub mod profile;
 mod service;

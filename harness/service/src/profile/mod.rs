@@ -109,6 +109,16 @@ impl Profile {
         self.value("api.call_ms").unwrap_or(0.0)
     }
 
+    /// Cache entries that may be created within a minute; more are answered with 429.
+    pub fn creates_per_minute(&self) -> Option<usize> {
+        self.value("cache.creates_per_minute").map(|count| count as usize)
+    }
+
+    /// Bytes that cache entries may take; beyond it the least recently used go.
+    pub fn storage_limit(&self) -> Option<u64> {
+        self.value("cache.storage_limit").map(|bytes| bytes as u64)
+    }
+
     /// Reads the text of a profile; `origin` is what errors call it.
     ///
     /// # Errors

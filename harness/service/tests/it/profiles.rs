@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use handoff_service::profile::Profile;
+use serde_json::json;
 
 use crate::support::{Fixture, noise};
 
@@ -57,4 +58,33 @@ fn connections_of_a_job_share_its_link_and_jobs_do_not() {
     let api = fixture.api(&tokens[1]);
     let url = api.download_url("k");
     least(125, || assert_eq!(api.blob("GET", &url, &[], b"").body, content));
+}
+
+#[test]
+fn more_entries_a_minute_than_allowed_get_429_and_the_time_to_wait() {
+    let fixture = shaped("[cache]\ncreates_per_minute = 2\n");
+    let api = fixture.api(&fixture.token(|_| ()));
+    api.save_cache("a", b"1");
+    api.save_cache("b", b"2");
+    // Another job's token: the limit is of the service.
+    let refused = fixture.api(&fixture.token(|_| ())).cache("CreateCacheEntry", json!({"key": "c"}));
+    assert_eq!(refused.twirp(), (429, "resource_exhausted".to_owned()));
+    let seconds: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=60).contains(&seconds));
+    // Neither downloads nor artifacts are limited.
+    api.download_url("a");
+    api.upload_artifact("c", b"3");
+}
+
+#[test]
+fn beyond_the_storage_limit_the_least_recently_used_entry_goes() {
+    let fixture = shaped("[cache]\nstorage_limit = '2500B'\n");
+    let api = fixture.api(&fixture.token(|_| ()));
+    api.save_cache("a", &[1; 1000]);
+    api.save_cache("b", &[2; 1000]);
+    api.download_url("a");
+    api.save_cache("c", &[3; 1000]);
+    let hit = |key: &str| api.cache("GetCacheEntryDownloadURL", json!({"key": key})).ok()["ok"] == json!(true);
+    assert_eq!((hit("a"), hit("b"), hit("c")), (true, false, true));
+    assert_eq!((fixture.service.stored_bytes("run-1"), fixture.files()), (2000, 2));
 }
