@@ -6,7 +6,7 @@
 
 /// How late a piece may be without losing its place in the schedule, in ns: wake-ups of a busy machine are inside, pauses of a
 /// client are not.
-pub(crate) const GRACE: u64 = 20_000_000;
+pub(crate) const GRACE: u64 = 50_000_000;
 
 /// How long a piece takes, in seconds: short enough that bytes arrive evenly, long enough that wake-ups cost little.
 const PIECE_S: f64 = 0.004;
