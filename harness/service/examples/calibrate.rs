@@ -108,7 +108,7 @@ impl Bench<'_> {
             }
         } else {
             let target = self.create(kind, &key)?;
-            self.put(&target, &body)?;
+            self.put(&target, body)?;
             let target = self.finalize(kind, &key, bytes)?;
             targets.resize(connections as usize, target);
         }
