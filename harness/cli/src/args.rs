@@ -1,10 +1,10 @@
 //! The options that say what a run is: shared by `run` and `plan`.
 
 use clap::Args;
-use handoff_model::nearest::hint;
 use handoff_model::{
-    Builder, ByteSize, CacheState, Conditions, EngineKind, ImageStore, Plan, PlanRequest, StrategySpec, conditions,
+    Builder, ByteSize, CacheState, Conditions, EngineKind, ImageStore, Plan, PlanRequest, StrategySpec,
 };
+use handoff_service::profile;
 
 use crate::exit::bad_input;
 
@@ -23,8 +23,8 @@ pub struct PlanArgs {
     /// Workloads, with commas: typical, one-fat-layer, many-small-files, incompressible, or a TOML file [default: typical]
     #[arg(long, alias = "workloads", value_name = "NAME,...")]
     workload: Option<String>,
-    /// Link profile: `loopback` shapes nothing [default: loopback]
-    #[arg(long, value_name = "NAME")]
+    /// Link profile: loopback (shapes nothing), github-hosted, github-far, or a TOML file [default: loopback]
+    #[arg(long, value_name = "NAME|FILE")]
     profile: Option<String>,
     /// Where the engines keep images: containerd, overlay2 [default: containerd]
     #[arg(long, value_name = "STORE")]
@@ -92,6 +92,10 @@ impl PlanArgs {
             Some(stored) => stored.conditions.clone(),
             None => vec![self.conditions(stored.and_then(|s| s.conditions.first()))?],
         };
+        // The service reads it again: what is wrong with it is told before anything starts, also in a run that goes on.
+        for profile in conditions.iter().map(|c| &c.profile) {
+            profile::load(profile).map_err(bad_input)?;
+        }
         Ok(PlanRequest {
             sizes,
             strategies,
@@ -125,14 +129,6 @@ impl PlanArgs {
                 .map_err(bad_input)?,
             consumers: self.consumers.unwrap_or(base.consumers),
         };
-        let known = [conditions::LOOPBACK];
-        if !known.contains(&conditions.profile.as_str()) {
-            return Err(bad_input(format!(
-                "unknown profile `{}`: {}",
-                conditions.profile,
-                hint(&conditions.profile, &known)
-            )));
-        }
         if conditions.builder == Builder::DockerContainer {
             return Err(bad_input("--builder docker-container is not there yet: use --builder docker"));
         }

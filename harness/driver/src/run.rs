@@ -105,7 +105,7 @@ pub fn run(
     }
     let todo: Vec<&Trial> = plan.trials.iter().filter(|t| !rows.iter().any(|r| r.trial == t.id)).collect();
     progress(Progress::Begin { total: plan.trials.len(), todo: todo.clone() });
-    let service = start_service(&tools.paths.handoff, &store)?;
+    let mut running: Option<(&str, Client)> = None;
     for trial in todo {
         if cancel.is_cancelled() {
             return Err(DriverError::Cancelled);
@@ -116,9 +116,18 @@ pub fn run(
         let record = if let Some(refused) = lacks_room(&config.work_dir, &store, trial) {
             skipped(trial, &environment.id, plan.request.seed, refused)
         } else {
+            let profile = trial.cell.conditions.profile.as_str();
+            // A link is shaped by its service: another profile is another service, and the old one ends first.
+            if running.as_ref().is_none_or(|(name, _)| *name != profile) {
+                running = None;
+            }
+            let (_, service) = match &mut running {
+                Some(running) => running,
+                none => none.insert((profile, start_service(&tools.paths.handoff, &store, profile)?)),
+            };
             let mut bench = Bench {
                 workspace: &mut workspace,
-                service: &service,
+                service,
                 tools: &tools.paths,
                 environment: &environment.id,
                 timeout: Duration::from_secs(plan.request.timeout_s),
@@ -162,11 +171,11 @@ fn service_store(plan: &Plan, workspace: &mut Workspace) -> Result<(PathBuf, &'s
     }
 }
 
-fn start_service(handoff: &Path, store: &Path) -> Result<Client, DriverError> {
+fn start_service(handoff: &Path, store: &Path, profile: &str) -> Result<Client, DriverError> {
     use std::os::unix::process::CommandExt;
     let mut command = std::process::Command::new(handoff);
     // A group of its own: Ctrl-C in the terminal is the driver's to handle.
-    command.arg("service").arg("--store").arg(store).process_group(0);
+    command.arg("service").arg("--store").arg(store).args(["--profile", profile]).process_group(0);
     Client::spawn(command).map_err(|e| DriverError::Service(e.to_string()))
 }
 

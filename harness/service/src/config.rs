@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::profile::Profile;
+
 /// A storage account name with hyphens cannot exist in Azure (names are lower-case letters and digits), so that a
 /// request for this host can never reach anyone even where it is not mapped to this machine.
 pub const DEFAULT_BLOB_HOST: &str = "handoff-loopback-only.blob.core.windows.net";
@@ -25,6 +27,8 @@ pub struct ServiceConfig {
     pub url_ttl: Duration,
     /// Requests kept for each token's log; older ones are dropped and counted.
     pub log_capacity: usize,
+    /// How the link of each token is shaped; default bare loopback.
+    pub profile: Profile,
 }
 
 impl ServiceConfig {
@@ -36,6 +40,7 @@ impl ServiceConfig {
             blob_host: Some(DEFAULT_BLOB_HOST.to_owned()),
             url_ttl: Duration::from_hours(6),
             log_capacity: 65_536,
+            profile: Profile::default(),
         }
     }
 }

@@ -1,47 +1,232 @@
 //! The link between a job and the service: the one place through which every byte and every request of a token passes.
 //!
-//! Nothing is shaped yet: the link of bare loopback lets everything through at once. The cut is made so that a profile
-//! can slow it down without touching the code around it: each token has a link of its own (a job has its own network),
-//! a connection thread asks it before an API call or a blob request goes on and before bytes move, and waiting
-//! is sleeping in that thread.
+//! Each token has a link of its own, as each job has its own network. A connection thread asks it before an API call
+//! or a blob request goes on and as bytes move, and waiting is sleeping in that thread. A request is measured from the
+//! arrival of its head: it takes the time of a request plus its bytes at the rate of the connection, or longer where all
+//! connections together are at their rate. A link of bare loopback gives no passage at all: nothing is booked or locked.
 
-/// Which way payload moves, as the job sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Direction {
-    /// From the job into the service.
-    Up,
-    /// From the service to the job.
-    Down,
-}
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use crate::clock;
+pub(crate) use crate::profile::{Direction, Kind};
+use crate::profile::{Lane, Profile};
+use crate::shaper::{self, Pace, Shared};
+
+/// A sleep is cut into such parts, so that a service that ends does not wait for it.
+const NAP: Duration = Duration::from_millis(100);
 
 /// What a request costs besides its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Call {
     /// A call of the artifact or the cache service.
     Api,
-    /// A request for a blob.
-    Blob,
+    /// A request for a blob of that kind.
+    Blob(Kind),
+}
+
+/// What all links of a service are made from.
+#[derive(Debug)]
+pub(crate) struct Network {
+    profile: Profile,
+    ended: Arc<AtomicBool>,
+}
+
+impl Network {
+    pub(crate) fn new(profile: Profile) -> Self {
+        Self { profile, ended: Arc::default() }
+    }
+
+    /// The link of a new job.
+    pub(crate) fn link(&self) -> Arc<Link> {
+        let way = |kind| {
+            let road = |direction| {
+                let lane = self.profile.lane(kind, direction);
+                Road { lane, shared: lane.aggregate.map(|rate| Mutex::new(Shared::new(rate))) }
+            };
+            Way { request_ns: ns(self.profile.request_ms(kind)), up: road(Direction::Up), down: road(Direction::Down) }
+        };
+        Arc::new(Link {
+            api_ns: ns(self.profile.call_ms()),
+            artifact: way(Kind::Artifact),
+            cache: way(Kind::Cache),
+            ended: Arc::clone(&self.ended),
+        })
+    }
+
+    /// Wakes whoever sleeps: the service ends.
+    pub(crate) fn end(&self) {
+        self.ended.store(true, Ordering::Relaxed);
+    }
+}
+
+fn ns(ms: f64) -> u64 {
+    (ms * 1e6) as u64
 }
 
 /// The link of one token's job.
-#[derive(Debug, Default)]
-pub(crate) struct Link;
+#[derive(Debug)]
+pub(crate) struct Link {
+    api_ns: u64,
+    artifact: Way,
+    cache: Way,
+    ended: Arc<AtomicBool>,
+}
+
+/// One kind of traffic.
+#[derive(Debug)]
+struct Way {
+    request_ns: u64,
+    up: Road,
+    down: Road,
+}
+
+/// One direction of it.
+#[derive(Debug)]
+struct Road {
+    lane: Lane,
+    shared: Option<Mutex<Shared>>,
+}
 
 impl Link {
-    /// Returns once a request of this kind may be answered.
-    #[allow(clippy::unused_self, reason = "a shaped link keeps its budget here")]
-    pub(crate) fn admit(&self, _call: Call) {}
+    /// Returns once a request whose head arrived at `arrived` (ns of the monotonic clock) may go on; with what its bytes
+    /// have to pass, if they are shaped.
+    pub(crate) fn admit(self: &Arc<Self>, call: Call, arrived: u64) -> Option<Passage> {
+        let (takes, kind) = match call {
+            Call::Api => (self.api_ns, None),
+            Call::Blob(kind) => (self.way(kind).request_ns, Some(kind)),
+        };
+        let start = arrived.saturating_add(takes);
+        if takes > 0 {
+            self.sleep_until(start);
+        }
+        let kind = kind.filter(|kind| self.way(*kind).is_shaped())?;
+        Some(Passage { link: Arc::clone(self), kind, start, up: None, down: None })
+    }
 
-    /// Largest number of bytes to move before asking again.
-    #[allow(clippy::unused_self, reason = "a shaped link moves smaller pieces")]
-    pub(crate) fn piece(&self, direction: Direction) -> usize {
-        match direction {
-            Direction::Up => 1 << 20,
-            Direction::Down => 1 << 30,
+    fn way(&self, kind: Kind) -> &Way {
+        match kind {
+            Kind::Artifact => &self.artifact,
+            Kind::Cache => &self.cache,
         }
     }
 
-    /// Returns once `bytes` more may have moved on `connection`.
-    #[allow(clippy::unused_self, reason = "a shaped link keeps its budget here")]
-    pub(crate) fn pass(&self, _direction: Direction, _connection: u64, _bytes: u64) {}
+    fn sleep_until(&self, until: u64) {
+        loop {
+            let left = until.saturating_sub(clock::monotonic_ns());
+            if left == 0 || self.ended.load(Ordering::Relaxed) {
+                return;
+            }
+            thread::sleep(Duration::from_nanos(left).min(NAP));
+        }
+    }
+}
+
+impl Way {
+    fn is_shaped(&self) -> bool {
+        [&self.up, &self.down].iter().any(|road| road.lane.connection.is_some() || road.shared.is_some())
+    }
+
+    fn road(&self, direction: Direction) -> &Road {
+        match direction {
+            Direction::Up => &self.up,
+            Direction::Down => &self.down,
+        }
+    }
+}
+
+impl Road {
+    fn with<T>(&self, act: impl FnOnce(&mut Shared) -> T) -> Option<T> {
+        self.shared.as_ref().map(|shared| act(&mut shared.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+/// What the bytes of one request pass. Dropping it ends the request's part in what connections share.
+#[derive(Debug)]
+pub(crate) struct Passage {
+    link: Arc<Link>,
+    kind: Kind,
+    start: u64,
+    // Made with the first bytes of a direction.
+    up: Option<Own>,
+    down: Option<Own>,
+}
+
+/// The request's own pace in a direction; none when connections have no rate of their own.
+#[derive(Clone, Copy, Debug)]
+struct Own(Option<Pace>);
+
+impl Passage {
+    /// Largest number of bytes to move before passing again; `None` when that direction is not shaped.
+    pub(crate) fn piece(&self, direction: Direction) -> Option<usize> {
+        let lane = self.link.way(self.kind).road(direction).lane;
+        lane.connection.or(lane.aggregate).map(shaper::piece)
+    }
+
+    /// Returns once `bytes` more may have moved.
+    pub(crate) fn pass(&mut self, direction: Direction, bytes: u64) {
+        let road = self.link.way(self.kind).road(direction);
+        let own = match direction {
+            Direction::Up => &mut self.up,
+            Direction::Down => &mut self.down,
+        };
+        let now = clock::monotonic_ns();
+        let own = own.get_or_insert_with(|| {
+            road.with(|shared| shared.enter(now));
+            Own(road.lane.connection.map(|rate| Pace::new(rate, self.start)))
+        });
+        let alone = own.0.as_mut().map_or(0, |pace| pace.book(now, bytes));
+        let together = road.with(|shared| shared.book(now, bytes)).unwrap_or(0);
+        self.link.sleep_until(alone.max(together));
+    }
+}
+
+impl Drop for Passage {
+    fn drop(&mut self) {
+        let way = self.link.way(self.kind);
+        for (own, road) in [(self.up, &way.up), (self.down, &way.down)] {
+            if own.is_some() {
+                road.with(Shared::leave);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_gives_no_passage() {
+        let link = Network::new(Profile::default()).link();
+        for call in [Call::Api, Call::Blob(Kind::Artifact), Call::Blob(Kind::Cache)] {
+            assert!(link.admit(call, u64::MAX).is_none());
+        }
+    }
+
+    #[test]
+    fn a_service_that_ends_wakes_who_sleeps() {
+        let profile = Profile::parse("test", "name = 'test'\nsummary = 's'\n[api]\ncall_ms = 60000\n").unwrap();
+        let network = Network::new(profile);
+        network.end();
+        // Would take a minute.
+        assert!(network.link().admit(Call::Api, clock::monotonic_ns()).is_none());
+    }
+
+    #[test]
+    fn a_request_counts_for_the_shared_rate_only_while_it_lasts() {
+        let text = "name = 'test'\nsummary = 's'\n[cache.down]\naggregate = '1TiB/s'\n";
+        let link = Network::new(Profile::parse("test", text).unwrap()).link();
+        let mut passage = link.admit(Call::Blob(Kind::Cache), clock::monotonic_ns()).unwrap();
+        assert_eq!(passage.piece(Direction::Up), None);
+        passage.pass(Direction::Down, 10);
+        passage.pass(Direction::Down, 10);
+        let active = || link.cache.down.with(|shared| format!("{shared:?}").contains("active: 1")).unwrap();
+        assert!(active());
+        drop(passage);
+        assert!(!active());
+        assert!(link.admit(Call::Blob(Kind::Artifact), 0).is_none(), "the other kind is not shaped");
+    }
 }

@@ -87,7 +87,7 @@ impl Service {
             trial: spec.trial.clone(),
             side: spec.side.clone(),
         };
-        self.state.accounts.add(id, spec);
+        self.state.accounts.add(id, spec, self.state.network.link());
         token::encode(&self.state.key, &claims)
     }
 
@@ -146,6 +146,7 @@ impl Service {
 
 impl Drop for Service {
     fn drop(&mut self) {
+        self.state.network.end();
         self.listener.end();
         // The folder of a service that ends is of no use; whoever owns the folder above will see what stayed.
         self.state.blobs.clear().ok();

@@ -1,8 +1,8 @@
 //! Everything that requests share.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::account::{Account, Accounts};
 use crate::blob::{Access, BlobStore, Grant, Owner};
@@ -10,6 +10,8 @@ use crate::catalog::{Artifacts, Caches};
 use crate::clock;
 use crate::config::ServiceConfig;
 use crate::crypto::Key;
+use crate::limits::Creations;
+use crate::link::Network;
 
 /// The state of a service.
 pub(crate) struct State {
@@ -19,12 +21,16 @@ pub(crate) struct State {
     pub(crate) artifacts: Artifacts,
     pub(crate) caches: Caches,
     pub(crate) config: ServiceConfig,
+    pub(crate) network: Network,
+    creations: Option<Mutex<Creations>>,
     // Artifacts and entries share one count, as ids that clients may confuse should differ.
     last_id: AtomicU64,
 }
 
 impl State {
     pub(crate) fn new(config: ServiceConfig, key: Key, blobs: BlobStore) -> Self {
+        let network = Network::new(config.profile.clone());
+        let creations = config.profile.creates_per_minute().map(|most| Mutex::new(Creations::new(most)));
         Self {
             key,
             accounts: Accounts::new(config.log_capacity),
@@ -32,12 +38,28 @@ impl State {
             artifacts: Artifacts::default(),
             caches: Caches::default(),
             config,
+            network,
+            creations,
             last_id: AtomicU64::new(100),
         }
     }
 
     pub(crate) fn next_id(&self) -> u64 {
         self.last_id.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Takes one of the minute's cache entries, or says after how many seconds to come again.
+    pub(crate) fn may_create_entry(&self) -> Result<(), u64> {
+        let Some(creations) = &self.creations else { return Ok(()) };
+        creations.lock().unwrap_or_else(PoisonError::into_inner).take(clock::monotonic_ns())
+    }
+
+    /// Removes the entries that the storage limit has no room for. At once, where GitHub looks once an hour.
+    pub(crate) fn keep_within_storage(&self) {
+        let Some(limit) = self.config.profile.storage_limit() else { return };
+        for path in self.caches.evict(limit) {
+            self.blobs.remove(&path);
+        }
     }
 
     /// A new, empty blob of `account`.

@@ -5,6 +5,7 @@ mod doctor;
 mod image;
 mod job;
 mod plan;
+mod profiles;
 mod report;
 mod run;
 mod serve;
@@ -41,6 +42,8 @@ pub enum Verb {
     Strategies,
     /// List the workloads with what they stand for
     Workloads,
+    /// List the link profiles with their figures and sources
+    Profiles,
     /// Say what is missing on this machine, and the command that mends it
     Doctor(doctor::Args),
     /// List, or remove, what runs that were cut off have left on this machine
@@ -72,6 +75,7 @@ impl Verb {
                 Ok(ExitCode::from(exit::OK))
             }
             Self::Workloads => workloads::run().map(|()| ExitCode::from(exit::OK)),
+            Self::Profiles => profiles::run().map(|()| ExitCode::from(exit::OK)),
             Self::Doctor(args) => args.run(),
             Self::Clean(args) => args.run(),
             Self::Job(args) => args.run(),

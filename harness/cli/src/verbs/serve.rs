@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use handoff_driver::tools;
-use handoff_service::{Service, ServiceConfig, TokenSpec};
+use handoff_service::{Service, ServiceConfig, TokenSpec, profile};
 
 use crate::exit::{self, bad_input};
 use crate::out;
@@ -20,6 +20,9 @@ pub struct Args {
     /// Folder for blobs; what the service made is removed at the end [default: a folder in the system's temporary folder]
     #[arg(long, value_name = "DIR")]
     store: Option<PathBuf>,
+    /// Link profile: how requests and bytes of the token are slowed down
+    #[arg(long, value_name = "NAME|FILE", default_value = "loopback")]
+    profile: String,
     /// Run that the token is for: artifacts belong to it
     #[arg(long, value_name = "NAME", default_value = "run")]
     run_name: String,
@@ -36,8 +39,9 @@ impl Args {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let store =
             self.store.unwrap_or_else(|| std::env::temp_dir().join(format!("handoff-serve-{}", std::process::id())));
+        let profile = profile::load(&self.profile).map_err(bad_input)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let service = Service::start_blocking(ServiceConfig { bind: self.bind, ..ServiceConfig::new(store) })
+        let service = Service::start_blocking(ServiceConfig { bind: self.bind, profile, ..ServiceConfig::new(store) })
             .map_err(bad_input)?;
         let ttl = Duration::from_secs(self.ttl * 3_600);
         let token =

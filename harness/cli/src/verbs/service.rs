@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use handoff_service::{ServiceConfig, control};
+use handoff_service::{ServiceConfig, control, profile};
 
-use crate::exit;
+use crate::exit::{self, bad_input};
 
 /// Options of `service`.
 #[derive(Debug, clap::Args)]
@@ -13,12 +13,17 @@ pub struct Args {
     /// Where blobs are kept; removed at the end
     #[arg(long)]
     store: PathBuf,
+    /// How links are shaped
+    #[arg(long, value_name = "NAME|FILE", default_value = "loopback")]
+    profile: String,
 }
 
 impl Args {
     /// Serves until standard input ends.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        control::serve(std::io::stdin().lock(), std::io::stdout(), ServiceConfig::new(self.store))?;
+        let profile = profile::load(&self.profile).map_err(bad_input)?;
+        let config = ServiceConfig { profile, ..ServiceConfig::new(self.store) };
+        control::serve(std::io::stdin().lock(), std::io::stdout(), config)?;
         Ok(ExitCode::from(exit::OK))
     }
 }

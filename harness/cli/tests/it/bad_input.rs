@@ -19,6 +19,9 @@ fn slips_are_named_with_the_nearest_right_word() {
     assert!(line(&["plan", "--strategies", "artifact:level=11"], 2).contains("0 to 9"));
     assert!(line(&["plan", "--workload", "typicl"], 2).contains("typical"));
     assert!(line(&["plan", "--profile", "lopback"], 2).contains("loopback"));
+    assert!(line(&["plan", "--profile", "github-hostd"], 2).contains("did you mean `github-hosted`?"));
+    assert!(line(&["plan", "--profile", "./none.toml"], 2).contains("./none.toml"));
+    assert!(line(&["serve", "--profile", "far"], 2).contains("github-far"));
     assert!(line(&["plan", "--image-store", "overlay"], 2).contains("overlay2"));
 }
 

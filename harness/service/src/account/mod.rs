@@ -23,7 +23,7 @@ pub(crate) struct Account {
     /// What it was minted for, with `run` and `job` as they stand in the token.
     pub(crate) spec: TokenSpec,
     /// The network of its job.
-    pub(crate) link: Link,
+    pub(crate) link: Arc<Link>,
     revoked: AtomicBool,
     traffic: Mutex<Traffic>,
 }
@@ -46,9 +46,9 @@ pub(crate) struct Receipt {
 }
 
 impl Account {
-    fn new(id: String, spec: TokenSpec, log_capacity: usize) -> Self {
+    fn new(id: String, spec: TokenSpec, link: Arc<Link>, log_capacity: usize) -> Self {
         let traffic = Traffic { log_capacity, ..Traffic::default() };
-        Self { id, spec, link: Link, revoked: AtomicBool::new(false), traffic: Mutex::new(traffic) }
+        Self { id, spec, link, revoked: AtomicBool::new(false), traffic: Mutex::new(traffic) }
     }
 
     pub(crate) fn revoke(&self) {
@@ -147,8 +147,8 @@ impl Accounts {
         Self { by_id: Mutex::default(), log_capacity }
     }
 
-    pub(crate) fn add(&self, id: String, spec: TokenSpec) {
-        let account = Arc::new(Account::new(id.clone(), spec, self.log_capacity));
+    pub(crate) fn add(&self, id: String, spec: TokenSpec, link: Arc<Link>) {
+        let account = Arc::new(Account::new(id.clone(), spec, link, self.log_capacity));
         self.by_id.lock().unwrap_or_else(PoisonError::into_inner).insert(id, account);
     }
 
@@ -160,9 +160,11 @@ impl Accounts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::link::Network;
+    use crate::profile::Profile;
 
     fn account(log_capacity: usize) -> Account {
-        Account::new("a".into(), TokenSpec::default(), log_capacity)
+        Account::new("a".into(), TokenSpec::default(), Network::new(Profile::default()).link(), log_capacity)
     }
 
     #[test]

@@ -49,11 +49,12 @@ fn write_scope(call: &Call<'_>) -> Result<String, TwirpError> {
 pub(super) fn create(call: &Call<'_>) -> Result<Value, TwirpError> {
     let (_, key, version) = Request::read(call)?;
     let scope = write_scope(call)?;
+    call.state.may_create_entry().map_err(TwirpError::too_many)?;
     let id = call.state.next_id();
     let run = call.run.clone();
     let path = format!("/actions-cache/{run}/entries/{id}");
     call.state.add_blob(&path, &call.account);
-    let entry = Entry { id, key, version, scope, run, path: path.clone(), size: None };
+    let entry = Entry { id, key, version, scope, run, path: path.clone(), size: None, used: 0 };
     let key = entry.key.clone();
     if call.state.caches.create(entry).is_err() {
         call.state.blobs.remove(&path);
@@ -81,6 +82,8 @@ pub(super) fn finalize(call: &Call<'_>) -> Result<Value, TwirpError> {
     })?;
     if first {
         call.account.count_entry();
+        // Saved first, then evicted: a new entry pushes out old ones.
+        call.state.keep_within_storage();
     }
     Ok(json!({ "ok": true, "entry_id": entry.id.to_string() }))
 }

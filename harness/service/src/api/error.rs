@@ -11,11 +11,13 @@ pub(crate) struct TwirpError {
     pub(crate) status: u16,
     pub(crate) code: &'static str,
     pub(crate) message: String,
+    /// Seconds after which to come again.
+    retry_after: Option<u64>,
 }
 
 impl TwirpError {
     fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into() }
+        Self { status, code, message: message.into(), retry_after: None }
     }
 
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
@@ -42,13 +44,22 @@ impl TwirpError {
         Self::new(409, "already_exists", message)
     }
 
+    pub(crate) fn too_many(retry_after: u64) -> Self {
+        let message = format!("rate limit exceeded: too many cache entries a minute, retry in {retry_after} s");
+        Self { retry_after: Some(retry_after), ..Self::new(429, "resource_exhausted", message) }
+    }
+
     pub(crate) fn not_ready(message: impl Into<String>) -> Self {
         Self::new(412, "failed_precondition", message)
     }
 
     /// Every client parses the body of an error as JSON, whatever the status.
     pub(crate) fn reply(&self) -> Reply {
-        Reply::json(self.status, &json!({ "code": self.code, "msg": self.message }))
+        let reply = Reply::json(self.status, &json!({ "code": self.code, "msg": self.message }));
+        match self.retry_after {
+            Some(seconds) => reply.with("Retry-After", seconds.to_string()),
+            None => reply,
+        }
     }
 }
 

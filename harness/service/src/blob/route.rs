@@ -10,8 +10,11 @@ use super::sign::{Access, Grant};
 use crate::account::Account;
 use crate::clock;
 use crate::http::{Exchange, Reply};
-use crate::link::Call;
+use crate::link::{Call, Kind};
 use crate::state::State;
+
+/// Paths of blobs of cache entries begin so; all others are artifacts.
+const CACHE: &str = "/actions-cache/";
 
 enum Answer {
     Plain(Reply),
@@ -52,7 +55,9 @@ fn authorize(state: &State, exchange: &mut Exchange<'_>) -> Result<Grant, Failur
         .map_err(|_| refused("The URL's signature is missing or does not fit the URL."))?;
     let account: Arc<Account> =
         state.accounts.get(&grant.account).ok_or_else(|| refused("The URL belongs to no token of this service."))?;
-    exchange.attach(&account, Call::Blob);
+    // Signed, so it is the path of a blob that this service made.
+    let kind = if grant.path.starts_with(CACHE) { Kind::Cache } else { Kind::Artifact };
+    exchange.attach(&account, Call::Blob(kind));
     let reason = if account.is_revoked() {
         "The token that this URL was made for has been revoked."
     } else if clock::unix_seconds() >= grant.expires {

@@ -1,6 +1,7 @@
 //! Cache entries: immutable, found by version, scope and key or prefix.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Conflict;
@@ -19,11 +20,16 @@ pub(crate) struct Entry {
     pub(crate) path: String,
     /// Size, once finalized.
     pub(crate) size: Option<u64>,
+    /// Number of its last use, finalizing and being found; later ones are higher. Set here.
+    pub(crate) used: u64,
 }
 
 /// All entries.
 #[derive(Default)]
-pub(crate) struct Caches(Mutex<BTreeMap<u64, Entry>>);
+pub(crate) struct Caches {
+    entries: Mutex<BTreeMap<u64, Entry>>,
+    uses: AtomicU64,
+}
 
 impl Caches {
     /// Reserves key, version and scope of an unfinalized entry.
@@ -45,12 +51,36 @@ impl Caches {
     pub(crate) fn finalize(&self, id: u64, size: u64) -> Result<bool, Conflict> {
         let mut all = self.all();
         let entry = all.get_mut(&id).ok_or(Conflict::Missing)?;
+        entry.used = self.use_number();
         match entry.size {
             None => entry.size = Some(size),
             Some(before) if before == size => return Ok(false),
             Some(_) => return Err(Conflict::Finalized),
         }
         Ok(true)
+    }
+
+    /// Removes the least recently used entries until the rest takes at most `limit` bytes, and gives the paths of their
+    /// blobs. Entries that are not finalized stay: nothing is known of their size.
+    pub(crate) fn evict(&self, limit: u64) -> Vec<String> {
+        let mut all = self.all();
+        let mut total: u64 = all.values().filter_map(|entry| entry.size).sum();
+        let mut by_use: Vec<(u64, u64, u64)> =
+            all.values().filter_map(|entry| Some((entry.used, entry.id, entry.size?))).collect();
+        by_use.sort_unstable();
+        let mut paths = Vec::new();
+        for (_, id, size) in by_use {
+            if total <= limit {
+                break;
+            }
+            total -= size;
+            paths.extend(all.remove(&id).map(|entry| entry.path));
+        }
+        paths
+    }
+
+    fn use_number(&self) -> u64 {
+        self.uses.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// The entry that a restore gets. Scope by scope: the exact key, else the newest that begins with the key, else the
@@ -62,7 +92,20 @@ impl Caches {
         key: &str,
         restore_keys: &[String],
     ) -> Option<Entry> {
-        let all = self.all();
+        let mut all = self.all();
+        let mut entry = Self::find_visible(&all, scopes, version, key, restore_keys)?;
+        entry.used = self.use_number();
+        all.insert(entry.id, entry.clone());
+        Some(entry)
+    }
+
+    fn find_visible<'a>(
+        all: &BTreeMap<u64, Entry>,
+        scopes: impl IntoIterator<Item = &'a str>,
+        version: &str,
+        key: &str,
+        restore_keys: &[String],
+    ) -> Option<Entry> {
         let visible = |scope: &'a str| {
             let fits = move |entry: &&Entry| entry.size.is_some() && entry.version == version && entry.scope == scope;
             all.values().rev().filter(fits)
@@ -94,7 +137,7 @@ impl Caches {
     }
 
     fn all(&self) -> MutexGuard<'_, BTreeMap<u64, Entry>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -119,6 +162,7 @@ mod tests {
                 run: format!("run-{id}"),
                 path: format!("/{id}"),
                 size: None,
+                used: 0,
             };
             caches.create(entry).unwrap();
             caches.finalize(id, 1).unwrap();
@@ -139,6 +183,16 @@ mod tests {
         assert_eq!(found(&caches, &["main"], "x", &["y", "k"]), Some(2), "the newest of the prefix");
         assert_eq!(found(&caches, &["main"], "x", &[]), None);
         assert_eq!(found(&caches, &["main"], "x", &[""]), None);
+    }
+
+    #[test]
+    fn the_least_recently_used_go_first() {
+        let caches = caches(&[(1, "a", "v", "s"), (2, "b", "v", "s"), (3, "c", "v", "s")]);
+        assert_eq!(caches.evict(3), Vec::<String>::new());
+        assert_eq!(found(&caches, &["s"], "a", &[]), Some(1));
+        assert_eq!(caches.evict(2), ["/2"], "the oldest was used again");
+        assert_eq!((found(&caches, &["s"], "b", &[]), found(&caches, &["s"], "c", &[])), (None, Some(3)));
+        assert_eq!(caches.evict(0), ["/1", "/3"]);
     }
 
     #[test]
@@ -166,6 +220,7 @@ mod tests {
             run: "r".into(),
             path: "/1".into(),
             size: None,
+            used: 0,
         };
         caches.create(entry(1)).unwrap();
         assert_eq!(caches.create(entry(2)), Err(Conflict::Taken));

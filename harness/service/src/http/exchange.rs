@@ -13,7 +13,7 @@ use super::connection::Connection;
 use super::head::{BodyLength, Head};
 use crate::account::{Account, Attempt, Receipt, RequestKind, RequestRecord};
 use crate::clock;
-use crate::link::{Call, Direction, Link};
+use crate::link::{Call, Direction, Passage};
 
 /// A body that nobody reads is taken and thrown away up to this size, so that the client sees the answer instead of a
 /// reset; a longer one costs the connection.
@@ -21,6 +21,8 @@ const DISCARD: u64 = 256 << 20;
 const SCRATCH: usize = 512 << 10;
 /// The end of a file that is sent only after the request was counted.
 const TAIL: u64 = 16 << 10;
+/// Largest piece of a file that is sent at once where nothing is shaped.
+const UNSHAPED: usize = 1 << 30;
 
 /// A request being answered.
 pub(crate) struct Exchange<'a> {
@@ -30,6 +32,8 @@ pub(crate) struct Exchange<'a> {
     request_id: String,
     account: Option<Arc<Account>>,
     receipt: Option<Receipt>,
+    /// None where nothing is shaped.
+    passage: Option<Passage>,
     body_left: u64,
     awaits_continue: bool,
     keep_alive: bool,
@@ -55,6 +59,7 @@ impl<'a> Exchange<'a> {
             request_id,
             account: None,
             receipt: None,
+            passage: None,
             body_left,
             awaits_continue,
             keep_alive,
@@ -68,7 +73,7 @@ impl<'a> Exchange<'a> {
             account.count_connection();
         }
         self.account = Some(Arc::clone(account));
-        account.link.admit(call);
+        self.passage = account.link.admit(call, self.record.start_ns);
     }
 
     pub(crate) fn note_attempt(&self, attempt: &Attempt<'_>) {
@@ -136,11 +141,10 @@ impl<'a> Exchange<'a> {
             self.awaits_continue = false;
             self.connection.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
         }
-        let unshaped = Link;
-        let link = self.account.as_ref().map_or(&unshaped, |account| &account.link);
-        let most = usize::try_from(self.body_left).unwrap_or(usize::MAX).min(into.len()).min(link.piece(Direction::Up));
+        let piece = self.passage.as_ref().and_then(|passage| passage.piece(Direction::Up)).unwrap_or(SCRATCH);
+        let most = usize::try_from(self.body_left).unwrap_or(usize::MAX).min(into.len()).min(piece);
         let count = self.connection.read(&mut into[..most])?;
-        link.pass(Direction::Up, self.connection.id, count as u64);
+        self.pass(Direction::Up, count as u64);
         self.body_left -= count as u64;
         self.record.bytes_up += count as u64;
         Ok(count)
@@ -153,7 +157,7 @@ impl<'a> Exchange<'a> {
         let mut bytes = self.head_of(reply).into_bytes();
         bytes.extend_from_slice(&reply.body[..sent as usize]);
         self.count(reply.status, sent);
-        self.pass_down(sent);
+        self.pass(Direction::Down, sent);
         let result = self.connection.write_all(&bytes);
         self.complete(result, sent)
     }
@@ -198,6 +202,9 @@ impl<'a> Exchange<'a> {
                 Err(error) => return Err(error.into()),
             }
         }
+        let piece = self.passage.as_ref().and_then(|passage| passage.piece(Direction::Down)).unwrap_or(UNSHAPED) as u64;
+        // Bytes that have passed the link but were not sent: they pass first, so that the client never has them early.
+        let mut passed = 0;
         for &(start, length) in pieces {
             let (mut offset, end) = (start, start + length);
             while offset < end {
@@ -205,9 +212,13 @@ impl<'a> Exchange<'a> {
                     self.count(status, total);
                 }
                 let before_tail = if *left > TAIL { *left - TAIL } else { *left };
-                let piece = self.account.as_ref().map_or(TAIL as usize, |account| account.link.piece(Direction::Down));
-                let count = (end - offset).min(before_tail).min(piece as u64) as usize;
-                let moved = match sendfile(&self.connection.stream, file, Some(&mut offset), count) {
+                let mut count = (end - offset).min(before_tail).min(piece);
+                if passed == 0 {
+                    self.pass(Direction::Down, count);
+                    passed = count;
+                }
+                count = count.min(passed);
+                let moved = match sendfile(&self.connection.stream, file, Some(&mut offset), count as usize) {
                     // The file is shorter than the blob: nothing the client could use can follow.
                     Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
                     Ok(moved) => moved as u64,
@@ -215,7 +226,7 @@ impl<'a> Exchange<'a> {
                     Err(error) => return Err(error.into()),
                 };
                 *left -= moved;
-                self.pass_down(moved);
+                passed -= moved;
             }
         }
         Ok(())
@@ -236,9 +247,9 @@ impl<'a> Exchange<'a> {
         reply.head(&self.request_id, &clock::http_date(clock::unix_seconds()), self.keep_alive)
     }
 
-    fn pass_down(&self, bytes: u64) {
-        if let Some(account) = &self.account {
-            account.link.pass(Direction::Down, self.connection.id, bytes);
+    fn pass(&mut self, direction: Direction, bytes: u64) {
+        if let Some(passage) = self.passage.as_mut().filter(|passage| passage.piece(direction).is_some() && bytes > 0) {
+            passage.pass(direction, bytes);
         }
     }
 

@@ -10,5 +10,6 @@ mod control;
 mod counting;
 mod memory;
 mod npm;
+mod profiles;
 mod support;
 mod wire;

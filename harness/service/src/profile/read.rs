@@ -1,0 +1,212 @@
+//! From TOML to a profile. By hand, because a slip of the finger must get the nearest key, and because a figure may stand
+//! alone (`request_ms = 5`) or with its range and source (a table with `value`).
+
+use std::collections::BTreeMap;
+
+use handoff_model::ByteSize;
+use handoff_model::nearest::hint;
+use toml::{Table, Value};
+
+use super::figure::{Basis, FIGURES, Figure, Unit};
+use super::{Profile, ProfileError};
+
+const TEXTS: [&str; 3] = ["name", "summary", "about"];
+const PARTS: [&str; 5] = ["value", "low", "high", "basis", "note"];
+/// Slower than this, one piece would take seconds.
+const SLOWEST: f64 = 1_024.0;
+const LONGEST_MS: f64 = 60_000.0;
+
+pub(super) fn read(origin: &str, text: &str) -> Result<Profile, ProfileError> {
+    let table: Table = text.parse().map_err(|error: toml::de::Error| {
+        let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
+        ProfileError::Syntax { origin: origin.to_owned(), message: format!("line {line}: {}", error.message()) }
+    })?;
+    let reader = Reader { origin };
+    let mut figures = BTreeMap::new();
+    reader.level("", &table, &mut figures)?;
+    let name = reader.text(&table, "name", true)?;
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if name.len() > 40 || !name.chars().all(plain) {
+        return Err(reader.fault("name", format!("is `{name}`: use 1 to 40 of a-z, 0-9 and `-`")));
+    }
+    let (summary, about) = (reader.text(&table, "summary", true)?, reader.text(&table, "about", false)?);
+    Ok(Profile { name, summary, about, figures })
+}
+
+struct Reader<'a> {
+    origin: &'a str,
+}
+
+impl Reader<'_> {
+    /// Reads the figures below `place` (empty, or ending in a dot).
+    fn level(
+        &self,
+        place: &str,
+        table: &Table,
+        figures: &mut BTreeMap<&'static str, Figure>,
+    ) -> Result<(), ProfileError> {
+        for (name, value) in table {
+            let key = format!("{place}{name}");
+            if place.is_empty() && TEXTS.contains(&name.as_str()) {
+                continue;
+            }
+            if let Some((known, unit)) = FIGURES.iter().find(|(known, _)| **known == key) {
+                figures.insert(known, self.figure(&key, *unit, value)?);
+                continue;
+            }
+            let below = format!("{key}.");
+            if !FIGURES.iter().any(|(known, _)| known.starts_with(&below)) {
+                return Err(self.unknown(&key, name, &children(place)));
+            }
+            let Value::Table(inner) = value else {
+                return Err(self.fault(&key, format!("is not a table: it holds {}", children(&below).join(", "))));
+            };
+            self.level(&below, inner, figures)?;
+        }
+        Ok(())
+    }
+
+    fn figure(&self, key: &str, unit: Unit, value: &Value) -> Result<Figure, ProfileError> {
+        let Value::Table(parts) = value else {
+            let value = self.amount(key, unit, value)?;
+            return Ok(Figure { value, low: None, high: None, basis: None, note: String::new() });
+        };
+        if let Some(name) = parts.keys().find(|name| !PARTS.contains(&name.as_str())) {
+            return Err(self.unknown(&format!("{key}.{name}"), name, &PARTS));
+        }
+        let part =
+            |name: &str| parts.get(name).map(|value| self.amount(&format!("{key}.{name}"), unit, value)).transpose();
+        let value = part("value")?.ok_or_else(|| self.fault(key, format!("has no value: write {}", example(unit))))?;
+        let (low, high) = (part("low")?, part("high")?);
+        if low.is_some_and(|low| low > value) || high.is_some_and(|high| high < value) {
+            return Err(self.fault(key, "is not between its low and its high".to_owned()));
+        }
+        let basis = match parts.get("basis").map(Value::as_str) {
+            None => None,
+            Some(Some("published")) => Some(Basis::Published),
+            Some(Some("assumed")) => Some(Basis::Assumed),
+            Some(_) => return Err(self.fault(&format!("{key}.basis"), "is `published` or `assumed`".to_owned())),
+        };
+        let note = self.text(parts, "note", false)?;
+        Ok(Figure { value, low, high, basis, note })
+    }
+
+    fn amount(&self, key: &str, unit: Unit, value: &Value) -> Result<f64, ProfileError> {
+        let number = value.as_float().or_else(|| value.as_integer().map(|n| n as f64));
+        let size = |text: &str| text.parse::<ByteSize>().ok().map(|size| size.bytes() as f64);
+        let amount = match unit {
+            Unit::Ms => number.filter(|ms| (0.0..=LONGEST_MS).contains(ms)),
+            Unit::Count => value.as_integer().map(|n| n as f64).filter(|n| (1.0..=1e9).contains(n)),
+            Unit::Rate => {
+                value.as_str().and_then(|text| size(text.strip_suffix("/s")?)).filter(|rate| *rate >= SLOWEST)
+            }
+            Unit::Bytes => value.as_str().and_then(size).filter(|bytes| *bytes >= 1.0),
+        };
+        amount.ok_or_else(|| self.fault(key, format!("is `{}`: write {}", one_line(value), example(unit))))
+    }
+
+    fn text(&self, table: &Table, key: &str, needed: bool) -> Result<String, ProfileError> {
+        match table.get(key) {
+            None if !needed => Ok(String::new()),
+            Some(Value::String(text)) if !(needed && text.trim().is_empty()) => Ok(text.trim().to_owned()),
+            _ => Err(self.fault(key, "is missing: write a text".to_owned())),
+        }
+    }
+
+    fn unknown(&self, key: &str, name: &str, known: &[&str]) -> ProfileError {
+        ProfileError::UnknownKey { origin: self.origin.to_owned(), key: key.to_owned(), hint: hint(name, known) }
+    }
+
+    fn fault(&self, key: &str, problem: String) -> ProfileError {
+        ProfileError::Value { origin: self.origin.to_owned(), key: key.to_owned(), problem }
+    }
+}
+
+/// The names that may stand at `place`.
+fn children(place: &str) -> Vec<&'static str> {
+    let texts = TEXTS.iter().copied().filter(|_| place.is_empty());
+    let below = FIGURES.iter().filter_map(|(key, _)| key.strip_prefix(place)?.split('.').next());
+    let mut all: Vec<&str> = texts.chain(below).collect();
+    let mut seen = Vec::new();
+    all.retain(|name| {
+        !seen.contains(name) && {
+            seen.push(*name);
+            true
+        }
+    });
+    all
+}
+
+fn example(unit: Unit) -> &'static str {
+    match unit {
+        Unit::Rate => "a text with a unit from \"1KiB/s\" on, as \"60MiB/s\"",
+        Unit::Ms => "milliseconds as a number from 0 to 60000",
+        Unit::Bytes => "a text with a unit, as \"10GB\"",
+        Unit::Count => "a whole number from 1 on",
+    }
+}
+
+fn one_line(value: &Value) -> String {
+    value.to_string().lines().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(body: &str) -> String {
+        let error = read("mine.toml", &format!("name = 'mine'\nsummary = 's'\n{body}")).unwrap_err().to_string();
+        assert!(error.starts_with("profile mine.toml: ") && !error.contains('\n'), "{error}");
+        error
+    }
+
+    #[test]
+    fn an_unknown_key_gets_the_nearest_of_its_place() {
+        for (body, expected) in [
+            ("[artefact]\nrequest_ms = 1", "`artefact`: did you mean `artifact`?"),
+            ("[cache]\nrequests_ms = 1", "`cache.requests_ms`: did you mean `request_ms`?"),
+            ("[cache.up]\nagregate = '1MiB/s'", "`cache.up.agregate`: did you mean `aggregate`?"),
+            ("[api.call_ms]\nvalue = 1\nhih = 2", "`api.call_ms.hih`: did you mean `high`?"),
+            ("sumary = 's'", "`sumary`: did you mean `summary`?"),
+        ] {
+            let error = refused(body);
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_value_is_checked_against_its_unit() {
+        for (body, expected) in [
+            ("[cache.up]\nconnection = '60MiB'", "\"60MiB/s\""),
+            ("[cache.up]\nconnection = 60", "\"60MiB/s\""),
+            ("[cache.up]\nconnection = '0MiB/s'", "`cache.up.connection` is"),
+            ("[api]\ncall_ms = '5ms'", "milliseconds as a number"),
+            ("[api]\ncall_ms = -1", "0 to 60000"),
+            ("[api]\ncall_ms = nan", "0 to 60000"),
+            ("[cache]\ncreates_per_minute = 0.5", "whole number"),
+            ("[cache]\nstorage_limit = 10", "\"10GB\""),
+            ("cache = 3", "is not a table"),
+            ("[api.call_ms]\nlow = 1", "has no value"),
+            ("[api.call_ms]\nvalue = 5\nlow = 6", "between its low and its high"),
+            ("[api.call_ms]\nvalue = 5\nbasis = 'rumour'", "`published` or `assumed`"),
+            ("[api.call_ms]\nvalue = 5\nnote = 5", "`note` is missing"),
+            ("[api", "line 3: "),
+        ] {
+            let error = refused(body);
+            assert!(error.contains(expected), "{body}: {error}");
+        }
+        assert!(read("x", "summary = 's'").unwrap_err().to_string().contains("`name`"));
+        assert!(read("x", "name = 'A b'\nsummary = 's'").unwrap_err().to_string().contains("a-z"));
+    }
+
+    #[test]
+    fn a_figure_stands_alone_or_with_its_source() {
+        let text = "name = 'mine'\nsummary = 's'\n[api]\ncall_ms = 2.5\n[cache.up.connection]\nvalue = '1.5MiB/s'\n\
+                    low = '1MiB/s'\nhigh = '2MiB/s'\nbasis = 'assumed'\nnote = 'n'\n";
+        let profile = read("mine.toml", text).unwrap();
+        assert!((profile.call_ms() - 2.5).abs() < 1e-9);
+        let figure = profile.figure("cache.up.connection").unwrap();
+        assert_eq!((figure.value, figure.low, figure.basis), (1_572_864.0, Some(1_048_576.0), Some(Basis::Assumed)));
+        assert_eq!(profile.figures().map(|(key, ..)| key).collect::<Vec<_>>(), ["cache.up.connection", "api.call_ms"]);
+    }
+}
