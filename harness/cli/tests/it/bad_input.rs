@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use crate::kit::{Place, expect, handoff};
+use crate::kit::{Place, expect, handoff, machine};
 
 /// The one line of an error.
 fn line(args: &[&str], code: i32) -> String {
@@ -35,6 +35,7 @@ fn sizes_that_cannot_be_are_refused_before_anything_runs() {
 
 #[test]
 fn a_folder_that_is_not_ours_is_left_alone() {
+    let _machine = machine();
     let dir = tempfile::tempdir().unwrap();
     let note = dir.path().join("thesis.txt");
     std::fs::write(&note, "mine").unwrap();
