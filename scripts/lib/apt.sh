@@ -28,13 +28,12 @@ configured_mirrors() {
         awk -v suite="$1" '$2 == suite && $3 == "main" && $1 !~ /^cdrom/ && !seen[$1]++ { print $1 }'
 }
 
-# mirrors_in_turn DEFAULT: what looks like the distribution's own mirror first, other hosts next, the default last.
+# mirrors_in_turn: the mirrors that this machine uses; what looks like the distribution's own first, other hosts next.
 mirrors_in_turn() {
     local all
     all=$(configured_mirrors "$os_codename" || true)
     { grep -E '/(debian|ubuntu|ubuntu-ports)/?$' <<<"$all" || true
-      grep -vE '/(debian|ubuntu|ubuntu-ports)/?$' <<<"$all" || true
-      printf '%s\n' "$1"; } | awk 'NF && !seen[$0 ~ /\/$/ ? $0 : $0 "/"]++'
+      grep -vE '/(debian|ubuntu|ubuntu-ports)/?$' <<<"$all" || true; } | awk 'NF && !seen[$0 ~ /\/$/ ? $0 : $0 "/"]++'
 }
 
 apt_config() {
@@ -105,7 +104,7 @@ without_password() { sed 's#//[^/@]*@#//#' <<<"$1"; }
 
 # apt_open: gets the signed indexes. After it plan_* may ask what there is.
 apt_open() {
-    local default mirror log=$work/apt-update.log
+    local mirror log=$work/apt-update.log
     apt_config
     if [ -n "${HANDOFF_APT_SOURCES:-}" ]; then
         [ -r "$HANDOFF_APT_SOURCES" ] || die "cannot read HANDOFF_APT_SOURCES ($HANDOFF_APT_SOURCES)"
@@ -121,10 +120,8 @@ apt_open() {
     fi
     if [ "$os_id" = debian ]; then
         keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-        default=http://deb.debian.org/debian
     else
         keyring=/usr/share/keyrings/ubuntu-archive-keyring.gpg
-        default=http://archive.ubuntu.com/ubuntu
     fi
     [ -r "$keyring" ] || die "no $keyring: apt-get install $(basename "$keyring" | sed 's/-archive-keyring.*//; s/debian/debian-archive/')-keyring"
     while read -r mirror; do
@@ -135,7 +132,8 @@ apt_open() {
             return
         fi
         warn "$(without_password "$mirror") does not do: $(grep -E '^(Err|E:|W:)' "$log" | head -n 1)"
-    done < <(mirrors_in_turn "$default")
+    done < <(mirrors_in_turn)
+    [ -s "$log" ] || die "apt knows no mirror here: add the distribution's to /etc/apt/sources.list, or name a file of sources in HANDOFF_APT_SOURCES"
     refuse_index "$log"
 }
 
