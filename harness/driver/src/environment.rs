@@ -12,9 +12,10 @@ use crate::job::field_kib;
 use crate::protocol::EngineFacts;
 use crate::tools::Tools;
 
-/// Free bytes of the file system below a folder; 0 where it cannot be asked.
+/// Free bytes of the file system on which a folder is, or would be made; 0 where it cannot be asked.
 pub fn free_bytes(dir: &Path) -> u64 {
-    rustix::fs::statvfs(dir).map_or(0, |s| s.f_bavail * s.f_frsize)
+    let there = dir.ancestors().find(|d| d.exists()).unwrap_or(Path::new("/"));
+    rustix::fs::statvfs(there).map_or(0, |s| s.f_bavail * s.f_frsize)
 }
 
 /// Memory that can be had without swapping, in bytes.
@@ -70,4 +71,15 @@ pub fn describe(
     let first: [u8; 4] = std::array::from_fn(|i| Sha256::digest(&json)[i]);
     environment.id = format!("{:08x}", u32::from_be_bytes(first));
     environment
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_is_not_there_yet_has_the_room_of_where_it_would_be() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(free_bytes(&dir.path().join("not/there/yet")) > 0);
+    }
 }

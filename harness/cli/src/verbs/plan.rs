@@ -27,11 +27,6 @@ pub struct Args {
     format: Format,
 }
 
-/// The nearest folder above that is there: free space is asked of it before anything is made.
-fn existing(dir: &Path) -> &Path {
-    dir.ancestors().find(|d| d.exists()).unwrap_or(Path::new("/"))
-}
-
 /// Bytes for people, in GiB.
 fn gib(bytes: u64) -> String {
     format!("{:.1} GiB", bytes as f64 / ByteSize::GIB as f64)
@@ -40,7 +35,7 @@ fn gib(bytes: u64) -> String {
 /// Refuses a plan that the disk cannot hold.
 pub fn check_disk(plan: &Plan, work_dir: &Path) -> anyhow::Result<()> {
     let needs = needs::of(&plan.trials);
-    let free = free_bytes(existing(work_dir));
+    let free = free_bytes(work_dir);
     if free >= needs.disk_bytes {
         return Ok(());
     }
@@ -79,7 +74,7 @@ impl Args {
                 if cell.control { ", control" } else { "" },
             ));
         }
-        let free = free_bytes(existing(&self.work_dir));
+        let free = free_bytes(&self.work_dir);
         out::data(&format!(
             "{} trials in {} rounds, order from seed {}",
             needs.trials, plan.request.rounds, plan.request.seed
