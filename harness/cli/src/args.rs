@@ -23,20 +23,23 @@ pub struct PlanArgs {
     /// Workloads, with commas: typical, one-fat-layer, many-small-files, incompressible, or a TOML file [default: typical]
     #[arg(long, alias = "workloads", value_name = "NAME,...")]
     workload: Option<String>,
-    /// Link profile: loopback (shapes nothing), github-hosted, github-far, or a TOML file [default: loopback]
-    #[arg(long, value_name = "NAME|FILE")]
+    /// Link profiles, with commas: loopback (shapes nothing), github-hosted, github-far, or a TOML file [default: loopback]
+    #[arg(long, value_name = "NAME|FILE,...")]
     profile: Option<String>,
-    /// Where the engines keep images: containerd, overlay2 [default: containerd]
-    #[arg(long, value_name = "STORE")]
+    /// Where a job's engine comes from: private (its own containerd and dockerd) [default: private]
+    #[arg(long, value_name = "ENGINE")]
+    engine: Option<String>,
+    /// Where the engines keep images, with commas: containerd, overlay2 [default: containerd]
+    #[arg(long, value_name = "STORE,...")]
     image_store: Option<String>,
-    /// What runs BuildKit: docker (the engine's own) [default: docker]
-    #[arg(long, value_name = "BUILDER")]
+    /// What runs BuildKit, with commas: docker (the engine's own) [default: docker]
+    #[arg(long, value_name = "BUILDER,...")]
     builder: Option<String>,
-    /// Consumer jobs of each trial [default: 1]
-    #[arg(long, value_name = "N")]
-    consumers: Option<u32>,
-    /// What caches hold at the start: cold [default: cold]
-    #[arg(long, value_name = "STATE")]
+    /// Consumer jobs of each trial, with commas [default: 1]
+    #[arg(long, value_name = "N,...")]
+    consumers: Option<String>,
+    /// What caches hold at the start, with commas: cold [default: cold]
+    #[arg(long, value_name = "STATE,...")]
     cache_state: Option<String>,
     /// Run the first strategy twice a round: the spread of the two is the noise floor
     #[arg(long)]
@@ -90,7 +93,7 @@ impl PlanArgs {
         }
         let conditions = match stored.filter(|_| self.names_no_condition()) {
             Some(stored) => stored.conditions.clone(),
-            None => vec![self.conditions(stored.and_then(|s| s.conditions.first()))?],
+            None => self.conditions(stored.map(|s| s.conditions.as_slice()).unwrap_or_default())?,
         };
         // The service reads it again: what is wrong with it is told before anything starts, also in a run that goes on.
         for profile in conditions.iter().map(|c| &c.profile) {
@@ -110,32 +113,44 @@ impl PlanArgs {
     }
 
     fn names_no_condition(&self) -> bool {
-        let named = [&self.profile, &self.image_store, &self.builder, &self.cache_state];
-        named.iter().all(|n| n.is_none()) && self.consumers.is_none()
+        let named = [&self.engine, &self.profile, &self.image_store, &self.builder, &self.cache_state, &self.consumers];
+        named.iter().all(|n| n.is_none())
     }
 
-    fn conditions(&self, stored: Option<&Conditions>) -> anyhow::Result<Conditions> {
-        let base = stored.cloned().unwrap_or_default();
-        let level = |text: &Option<String>| text.clone();
-        let conditions = Conditions {
-            engine: EngineKind::Private,
-            image_store: level(&self.image_store)
-                .map_or(Ok(base.image_store), |t| t.parse::<ImageStore>())
-                .map_err(bad_input)?,
-            builder: level(&self.builder).map_or(Ok(base.builder), |t| t.parse::<Builder>()).map_err(bad_input)?,
-            profile: self.profile.clone().unwrap_or(base.profile),
-            cache_state: level(&self.cache_state)
-                .map_or(Ok(base.cache_state), |t| t.parse::<CacheState>())
-                .map_err(bad_input)?,
-            consumers: self.consumers.unwrap_or(base.consumers),
+    /// Crosses the factors: every level of one with every level of the others. A factor that is not named keeps the
+    /// levels of `stored`, else its default.
+    fn conditions(&self, stored: &[Conditions]) -> anyhow::Result<Vec<Conditions>> {
+        let held = |of: &dyn Fn(&Conditions) -> String| {
+            let default = Conditions::default();
+            let from = if stored.is_empty() { std::slice::from_ref(&default) } else { stored };
+            let mut levels: Vec<String> = Vec::new();
+            for level in from.iter().map(of) {
+                if !levels.contains(&level) {
+                    levels.push(level);
+                }
+            }
+            levels
         };
-        if conditions.builder == Builder::DockerContainer {
-            return Err(bad_input("--builder docker-container is not there yet: use --builder docker"));
+        let engines = levels::<EngineKind>("--engine", self.engine.as_ref(), held(&|c| c.engine.to_string()))?;
+        let stores =
+            levels::<ImageStore>("--image-store", self.image_store.as_ref(), held(&|c| c.image_store.to_string()))?;
+        let builders = levels::<Builder>("--builder", self.builder.as_ref(), held(&|c| c.builder.to_string()))?;
+        let profiles = levels::<String>("--profile", self.profile.as_ref(), held(&|c| c.profile.clone()))?;
+        let states =
+            levels::<CacheState>("--cache-state", self.cache_state.as_ref(), held(&|c| c.cache_state.to_string()))?;
+        let consumers = levels::<u32>("--consumers", self.consumers.as_ref(), held(&|c| c.consumers.to_string()))?;
+        let mut all = Vec::new();
+        for (engine, image_store) in engines.iter().flat_map(|e| stores.iter().map(move |s| (*e, *s))) {
+            for (builder, profile) in builders.iter().flat_map(|b| profiles.iter().map(move |p| (*b, p))) {
+                for (cache_state, consumers) in states.iter().flat_map(|s| consumers.iter().map(move |c| (*s, *c))) {
+                    let profile = profile.clone();
+                    let conditions = Conditions { engine, image_store, builder, profile, cache_state, consumers };
+                    check(&conditions)?;
+                    all.push(conditions);
+                }
+            }
         }
-        if !(1..=256).contains(&conditions.consumers) {
-            return Err(bad_input(format!("--consumers {} is out of range: use 1 to 256", conditions.consumers)));
-        }
-        Ok(conditions)
+        Ok(all)
     }
 
     /// Makes the plan and refuses what strategies cannot do under its conditions.
@@ -147,6 +162,45 @@ impl PlanArgs {
         }
         Err(bad_input(format!("refused: {}", refusals.join("; "))))
     }
+}
+
+/// Reads the levels of one factor: those that are named, else those that are held. None is measured twice.
+fn levels<T: std::str::FromStr<Err: std::fmt::Display>>(
+    option: &str,
+    named: Option<&String>,
+    held: Vec<String>,
+) -> anyhow::Result<Vec<T>> {
+    let texts = match named {
+        Some(text) => list(text).map(str::to_owned).collect(),
+        None => held,
+    };
+    if texts.is_empty() {
+        return Err(bad_input(format!("{option} names nothing: name a level, or leave the option out")));
+    }
+    for (i, text) in texts.iter().enumerate() {
+        if texts[..i].contains(text) {
+            return Err(bad_input(format!("{option}: {text} is named twice: name it once, --rounds repeats it")));
+        }
+    }
+    texts.iter().map(|t| t.parse().map_err(|e| bad_input(format!("{option} {t}: {e}")))).collect()
+}
+
+/// Refuses conditions that no trial can have.
+fn check(conditions: &Conditions) -> anyhow::Result<()> {
+    if conditions.engine != EngineKind::Private {
+        return Err(bad_input(format!("--engine {} is not there yet: use --engine private", conditions.engine)));
+    }
+    if conditions.builder == Builder::DockerContainer {
+        return Err(bad_input("--builder docker-container is not there yet: use --builder docker"));
+    }
+    if conditions.cache_state != CacheState::Cold {
+        let state = conditions.cache_state;
+        return Err(bad_input(format!("--cache-state {state} is not there yet: use --cache-state cold")));
+    }
+    if !(1..=256).contains(&conditions.consumers) {
+        return Err(bad_input(format!("--consumers {} is out of range: use 1 to 256", conditions.consumers)));
+    }
+    Ok(())
 }
 
 fn all_strategies() -> Vec<StrategySpec> {

@@ -29,6 +29,10 @@ levels!(
     EngineKind, "engine", {
         /// A private containerd and dockerd for each job.
         Private = "private",
+        /// A privileged container of the user's daemon for each job.
+        Container = "container",
+        /// The user's own daemon, shared by all jobs.
+        Host = "host",
     }
 );
 
@@ -37,6 +41,12 @@ levels!(
     CacheState, "cache state", {
         /// Nothing anywhere.
         Cold = "cold",
+        /// A run of the same commit has been before.
+        Warm = "warm",
+        /// A run has been before whose last layer had other content.
+        OneLayer = "one-layer",
+        /// A run has been before of which an early layer had other content.
+        BaseLayer = "base-layer",
     }
 );
 
