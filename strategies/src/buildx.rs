@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use duct::Expression;
 use handoff_model::{Builder, Conditions, Failure, ImageStore, OptionKind, OptionSpec, SpanKind};
 
 use crate::trace::Trace;
@@ -33,6 +34,8 @@ pub enum Output<'a> {
     Load,
     /// Into a docker tar at this path.
     Tar(&'a Path),
+    /// As a docker tar onto standard output: for [`Build::begin`], as the first program of a pipe.
+    Stdout,
     /// Nowhere: only the cache is of interest.
     CacheOnly,
 }
@@ -50,6 +53,14 @@ pub struct Build<'a> {
     pub cache_from: Option<&'a str>,
 }
 
+/// A build whose command is made: see [`Build::begin`].
+#[derive(Debug)]
+pub struct Begun {
+    /// The command, without standard input and output.
+    pub command: Expression,
+    log: PathBuf,
+}
+
 impl<'a> Build<'a> {
     /// A build without caches.
     pub fn plain(step: &'a str, output: Output<'a>) -> Self {
@@ -58,15 +69,9 @@ impl<'a> Build<'a> {
 
     /// Runs the build in the job's engine.
     pub fn run(&self, job: &Job) -> StepResult<Trace> {
-        let failure = |e: &dyn std::fmt::Display| Failure::new(SpanKind::Build.as_str(), format!("{}: {e}", self.step));
-        let log = job.logs.join(format!("{}.rawjson", self.step));
-        let file = fs::File::create(&log).map_err(|e| failure(&format!("create {}: {e}", log.display())))?;
-        // The client reads these, as in an action, and hands them to the builder. No other build gets a token.
-        let gha = self.cache_to.or(self.cache_from).is_some_and(|c| c.starts_with("type=gha"));
-        let env = if gha { job.service.env.clone() } else { BTreeMap::new() };
-        let command = job.engine.docker_with(self.args(job)?, &env).stdin_null().stdout_null().stderr_file(file);
+        let begun = self.begin(job)?;
         let start = job.recorder.now_ns();
-        let result = command.unchecked().run();
+        let result = begun.command.clone().stdin_null().stdout_null().unchecked().run();
         job.recorder.record(
             SpanKind::Command,
             &format!("buildx build ({})", self.step),
@@ -74,20 +79,41 @@ impl<'a> Build<'a> {
             job.recorder.now_ns(),
             None,
         );
-        let status = result.map_err(|e| failure(&e))?.status;
-        let text = fs::read_to_string(&log).map_err(|e| failure(&format!("read {}: {e}", log.display())))?;
+        let status = result.map_err(|e| self.failure(&e))?.status;
+        self.end(job, &begun, status.success())
+    }
+
+    /// The command that builds; its trace goes to a log of its own. Whoever runs it calls [`Build::end`] afterwards.
+    pub fn begin(&self, job: &Job) -> StepResult<Begun> {
+        let log = job.logs.join(format!("{}.rawjson", self.step));
+        let file = fs::File::create(&log).map_err(|e| self.failure(&format!("create {}: {e}", log.display())))?;
+        // The client reads these, as in an action, and hands them to the builder. No other build gets a token.
+        let gha = self.cache_to.or(self.cache_from).is_some_and(|c| c.starts_with("type=gha"));
+        let env = if gha { job.service.env.clone() } else { BTreeMap::new() };
+        let command = job.engine.docker_with(self.args(job)?, &env).stderr_file(file);
+        Ok(Begun { command, log })
+    }
+
+    /// Reads the trace of a command that has ended: its spans, and why the build failed.
+    pub fn end(&self, job: &Job, begun: &Begun, success: bool) -> StepResult<Trace> {
+        let log = &begun.log;
+        let text = fs::read_to_string(log).map_err(|e| self.failure(&format!("read {}: {e}", log.display())))?;
         let trace = Trace::parse(&text);
         trace.record(job.recorder, self.output == Output::Load);
-        if !status.success() {
+        if !success {
             let plain = || {
                 text.lines()
                     .rfind(|l| !l.starts_with('{') && !l.trim().is_empty())
                     .unwrap_or("no reason given")
                     .to_owned()
             };
-            return Err(failure(&trace.error.clone().unwrap_or_else(plain)));
+            return Err(self.failure(&trace.error.clone().unwrap_or_else(plain)));
         }
         Ok(trace)
+    }
+
+    fn failure(&self, error: &dyn std::fmt::Display) -> Failure {
+        Failure::new(SpanKind::Build.as_str(), format!("{}: {error}", self.step))
     }
 
     /// Runs the build and demands that every step came from the cache.
@@ -108,6 +134,7 @@ impl<'a> Build<'a> {
         match self.output {
             Output::Load => args.push("--load".into()),
             Output::CacheOnly => args.push("--output=type=cacheonly".into()),
+            Output::Stdout => args.push("--output=type=docker,dest=-".into()),
             Output::Tar(path) => {
                 let mut value = OsString::from("--output=type=docker,dest=");
                 value.push(path);

@@ -1,6 +1,6 @@
 //! `gha-cache`: the builder's own cache goes to the cache service, and the consumer builds again from it.
 
-use handoff_model::{Conditions, Storage, StrategyFacts, Ticket};
+use handoff_model::{Conditions, Storage, StrategyFacts, StrategySpec, Ticket};
 
 use crate::buildx::{Build, Output};
 use crate::recorder::CLIENT;
@@ -23,7 +23,7 @@ impl Strategy for GhaCache {
         &FACTS
     }
 
-    fn refuses(&self, conditions: &Conditions) -> Option<String> {
+    fn refuses(&self, _spec: &StrategySpec, conditions: &Conditions) -> Option<String> {
         buildx::refuses_cache_export(conditions)
     }
 

@@ -55,9 +55,9 @@ pub trait Strategy: Sync {
     /// What is true of it whatever it measures.
     fn facts(&self) -> &'static StrategyFacts;
 
-    /// Why it cannot run under these conditions, if so: found out when planning, not when running.
-    fn refuses(&self, conditions: &Conditions) -> Option<String> {
-        let _ = conditions;
+    /// Why it cannot run with these options under these conditions, if so: found out when planning, not when running.
+    fn refuses(&self, spec: &StrategySpec, conditions: &Conditions) -> Option<String> {
+        let _ = (spec, conditions);
         None
     }
 

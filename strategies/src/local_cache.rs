@@ -1,6 +1,6 @@
 //! `local-cache`: the builder's cache as a folder, moved through the cache by the client of actions/cache.
 
-use handoff_model::{Conditions, SpanKind, Storage, StrategyFacts, Ticket};
+use handoff_model::{Conditions, SpanKind, Storage, StrategyFacts, StrategySpec, Ticket};
 
 use crate::buildx::{Build, Output};
 use crate::recorder::CLIENT;
@@ -26,7 +26,7 @@ impl Strategy for LocalCache {
         &FACTS
     }
 
-    fn refuses(&self, conditions: &Conditions) -> Option<String> {
+    fn refuses(&self, _spec: &StrategySpec, conditions: &Conditions) -> Option<String> {
         buildx::refuses_cache_export(conditions)
     }
 

@@ -51,8 +51,9 @@ pub fn of<'a>(trials: impl IntoIterator<Item = &'a Trial>) -> Needs {
 pub fn refusals(plan: &Plan) -> Vec<String> {
     let mut reasons: Vec<String> = Vec::new();
     for trial in &plan.trials {
-        let refused =
-            handoff_strategies::find(&trial.cell.strategy).ok().and_then(|s| s.refuses(&trial.cell.conditions));
+        let refused = handoff_strategies::find(&trial.cell.strategy)
+            .ok()
+            .and_then(|s| s.refuses(&trial.cell.strategy, &trial.cell.conditions));
         if let Some(reason) = refused {
             let text = format!("{}: {reason}", trial.cell.strategy);
             if !reasons.contains(&text) {

@@ -138,7 +138,7 @@ impl SideArgs {
         }
         let conditions =
             Conditions { image_store: self.image_store.parse().map_err(bad_input)?, ..Conditions::default() };
-        if let Some(reason) = strategy.refuses(&conditions) {
+        if let Some(reason) = strategy.refuses(&given, &conditions) {
             return Err(bad_input(format!("{given}: {reason}")));
         }
         let service_env = service_env(strategy.facts().has_producer)?;
