@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use handoff_model::rows::MeasurementRow;
+use serde::Serialize;
 
 /// How one level came out, counted in trials.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct LevelCount {
     /// Equal.
     pub equal: usize,
@@ -16,7 +17,8 @@ pub struct LevelCount {
 }
 
 /// What a level says of a cell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Finding {
     /// Known and equal in every trial.
     Equal,
@@ -54,7 +56,7 @@ impl LevelCount {
 }
 
 /// The identity of what arrived over the completed trials of a cell.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Identity {
     /// Every file of the image's tree.
     pub content: LevelCount,

@@ -1,14 +1,44 @@
 //! From journal rows to what a report says. Pure: no clock, no files, no order of rows that matters.
 //!
-//! [`summaries`] is the ground floor: medians and ranges of each cell. Comparisons and verdicts will stand on the
-//! same [`CellSummary`]; until then nothing here claims that one strategy is faster than another.
+//! [`analyse`] is the whole of it: cells are summarised, strategies are compared within rounds, and what may be claimed
+//! is one of four [`Verdict`]s. Nothing else in the workspace decides what is faster.
 
+pub mod analysis;
 pub mod claims;
+pub mod decisions;
+pub mod drift;
+pub mod fan_out;
+pub mod group;
 pub mod identity;
+pub mod input;
+pub mod judgement;
+pub mod metric;
+pub mod noise;
+pub mod options;
+pub mod spans;
 pub mod spread;
 pub mod summary;
+pub mod verdict;
 
+pub use analysis::{Analysis, analyse};
 pub use claims::{Claim, Claims, ClaimsError};
+pub use decisions::{BreakEven, Cost, StorageUse, Store};
+pub use drift::Drift;
+pub use fan_out::{Basis, CONSUMERS, FanOut};
+pub use group::{FanOutCurve, Group, GroupKey, Place, Pooled, PooledComparison, Ranking, RunComparison};
 pub use identity::{Finding, Identity, LevelCount};
-pub use spread::Spread;
-pub use summary::{CellSummary, FailedTrial, summaries};
+pub use input::{InputError, RunRows};
+pub use judgement::{JudgedClaim, Judgement, Subject, Under, WorkflowSize};
+pub use metric::Metric;
+pub use noise::NoiseFloor;
+pub use options::{Options, SmallestEffect};
+pub use spans::{CellSpans, SpanTime, TypicalTrial};
+pub use spread::{MedianInterval, Spread};
+pub use summary::{CellSummary, FailedTrial, TrialSample, summaries};
+pub use verdict::{Comparison, Estimate, Family, FamilyKind, Inconclusive, Verdict, Why};
+
+/// A number without needless decimals.
+fn number(value: f64) -> String {
+    let text = format!("{value:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}

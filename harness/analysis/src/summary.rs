@@ -5,12 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use handoff_model::rows::MeasurementRow;
 use handoff_model::{ByteSize, Cell, Conditions, Outcome, StrategySpec};
 
+use serde::Serialize;
+
 use crate::identity::Identity;
+use crate::input::RunRows;
+use crate::metric::Metric;
 use crate::spread::Spread;
 
 /// A trial without numbers.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct FailedTrial {
+    /// The run that has it.
+    pub run: String,
     /// Its round.
     pub round: u32,
     /// Its place in the run's order.
@@ -25,8 +31,48 @@ pub struct FailedTrial {
     pub error: String,
 }
 
+/// One completed trial of a cell: where it comes from, and its times in ns.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TrialSample {
+    /// The run.
+    pub run: String,
+    /// The round.
+    pub round: u32,
+    /// Its place in the run's order.
+    pub position: u32,
+    /// The trial.
+    pub trial: String,
+    /// The environment.
+    pub environment: String,
+    /// Producer plus slowest consumer.
+    pub critical_path_ns: Option<u64>,
+    /// What sharing costs on top of building.
+    pub transfer_ns: Option<u64>,
+    /// The producer's clock.
+    pub produce_ns: Option<u64>,
+    /// The slowest consumer's clock.
+    pub consume_ns: Option<u64>,
+    /// All jobs' clocks.
+    pub runner_ns: Option<u64>,
+    /// Whether its critical path is a far-out point of its cell: labelled, never dropped.
+    pub outlier: bool,
+}
+
+impl TrialSample {
+    /// A quantity, in ns.
+    pub fn get(&self, metric: Metric) -> Option<u64> {
+        match metric {
+            Metric::CriticalPath => self.critical_path_ns,
+            Metric::Transfer => self.transfer_ns,
+            Metric::Produce => self.produce_ns,
+            Metric::Consume => self.consume_ns,
+            Metric::Runner => self.runner_ns,
+        }
+    }
+}
+
 /// What is known of a cell. Only completed trials enter numbers; times are in ns, sizes in bytes.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CellSummary {
     /// The cell.
     pub cell: Cell,
@@ -34,6 +80,8 @@ pub struct CellSummary {
     pub n: usize,
     /// The trials that did not complete, the earliest first.
     pub failures: Vec<FailedTrial>,
+    /// Every completed trial, by run, round and position.
+    pub samples: Vec<TrialSample>,
     /// What sharing costs on top of building; none where nothing is shared.
     pub transfer: Option<Spread>,
     /// Producer plus slowest consumer.
@@ -52,6 +100,8 @@ pub struct CellSummary {
     pub bytes_down: Option<Spread>,
     /// Bytes that the service holds after the producer.
     pub bytes_stored: Option<Spread>,
+    /// Artifacts or cache entries that the service holds after the producer.
+    pub entries_stored: Option<Spread>,
     /// Requests of both sides.
     pub requests: Option<Spread>,
     /// Requests that repeated another one.
@@ -77,11 +127,28 @@ impl CellSummary {
         self.n + self.failures.len()
     }
 
-    fn of(cell: Cell, rows: &[&MeasurementRow]) -> Self {
-        let done: Vec<&MeasurementRow> = rows.iter().filter(|r| r.outcome == Outcome::Completed).copied().collect();
+    /// The summary's spread of a quantity.
+    pub fn spread(&self, metric: Metric) -> Option<&Spread> {
+        match metric {
+            Metric::CriticalPath => self.critical_path.as_ref(),
+            Metric::Transfer => self.transfer.as_ref(),
+            Metric::Produce => self.produce.as_ref(),
+            Metric::Consume => self.consume.as_ref(),
+            Metric::Runner => self.runner.as_ref(),
+        }
+    }
+
+    fn of(cell: Cell, rows: &[(&str, &MeasurementRow)]) -> Self {
+        let of_run: Vec<(&str, &MeasurementRow)> =
+            rows.iter().filter(|(_, r)| r.outcome == Outcome::Completed).copied().collect();
+        let done: Vec<&MeasurementRow> = of_run.iter().map(|(_, r)| *r).collect();
         let mut failures: Vec<FailedTrial> =
-            rows.iter().filter(|r| r.outcome != Outcome::Completed).map(|r| failed(r)).collect();
+            rows.iter().filter(|(_, r)| r.outcome != Outcome::Completed).map(|(run, r)| failed(run, r)).collect();
         failures.sort();
+        let far: Vec<u64> =
+            Spread::of(done.iter().filter_map(|r| r.critical_path_ns)).map(|s| s.outliers()).unwrap_or_default();
+        let mut samples: Vec<TrialSample> = of_run.iter().map(|(run, r)| sample(run, r, &far)).collect();
+        samples.sort_by(|a, b| (&a.run, a.round, a.position, &a.trial).cmp(&(&b.run, b.round, b.position, &b.trial)));
         let spread = |pick: fn(&MeasurementRow) -> Option<u64>| Spread::of(done.iter().filter_map(|r| pick(r)));
         let names = |pick: fn(&MeasurementRow) -> &String| {
             done.iter().map(|r| pick(r)).filter(|s| !s.is_empty()).cloned().collect()
@@ -89,6 +156,7 @@ impl CellSummary {
         Self {
             n: done.len(),
             failures,
+            samples,
             transfer: spread(|r| r.transfer_ns),
             critical_path: spread(|r| r.critical_path_ns),
             produce: spread(|r| r.produce_ns),
@@ -98,6 +166,7 @@ impl CellSummary {
             bytes_up: spread(|r| r.bytes_up),
             bytes_down: spread(|r| r.bytes_down),
             bytes_stored: spread(|r| r.bytes_stored),
+            entries_stored: spread(|r| r.entries_stored),
             requests: spread(|r| r.requests),
             retries: spread(|r| r.retries),
             image_bytes: spread(|r| r.image_bytes),
@@ -113,15 +182,22 @@ impl CellSummary {
 
 /// One summary for each cell that has a row, sorted by cell. The order of the rows does not matter.
 pub fn summaries(rows: &[MeasurementRow]) -> Vec<CellSummary> {
-    let mut cells: BTreeMap<Cell, Vec<&MeasurementRow>> = BTreeMap::new();
-    for row in rows {
-        cells.entry(cell(row)).or_default().push(row);
+    summaries_of(&[RunRows { run: "", measurements: rows, consumers: &[], spans: &[] }])
+}
+
+/// The same over several runs; each sample says which it is of.
+pub(crate) fn summaries_of(runs: &[RunRows<'_>]) -> Vec<CellSummary> {
+    let mut cells: BTreeMap<Cell, Vec<(&str, &MeasurementRow)>> = BTreeMap::new();
+    for run in runs {
+        for row in run.measurements {
+            cells.entry(cell(row)).or_default().push((run.run, row));
+        }
     }
     cells.into_iter().map(|(cell, rows)| CellSummary::of(cell, &rows)).collect()
 }
 
 /// The row's cell. A variant that does not read (the journal lets none through) still keeps its rows together.
-fn cell(row: &MeasurementRow) -> Cell {
+pub(crate) fn cell(row: &MeasurementRow) -> Cell {
     row.cell().unwrap_or_else(|_| Cell {
         strategy: StrategySpec::plain(&format!("{}:{}", row.strategy, row.variant)),
         workload: row.workload.clone(),
@@ -138,14 +214,31 @@ fn cell(row: &MeasurementRow) -> Cell {
     })
 }
 
-fn failed(row: &MeasurementRow) -> FailedTrial {
+fn failed(run: &str, row: &MeasurementRow) -> FailedTrial {
     FailedTrial {
+        run: run.to_owned(),
         round: row.round,
         position: row.position,
         trial: row.trial.clone(),
         outcome: row.outcome,
         span: row.failed_span.clone(),
         error: row.error.clone(),
+    }
+}
+
+fn sample(run: &str, row: &MeasurementRow, far: &[u64]) -> TrialSample {
+    TrialSample {
+        run: run.to_owned(),
+        round: row.round,
+        position: row.position,
+        trial: row.trial.clone(),
+        environment: row.environment.clone(),
+        critical_path_ns: row.critical_path_ns,
+        transfer_ns: row.transfer_ns,
+        produce_ns: row.produce_ns,
+        consume_ns: row.consume_ns,
+        runner_ns: row.runner_ns,
+        outlier: row.critical_path_ns.is_some_and(|ns| far.contains(&ns)),
     }
 }
 

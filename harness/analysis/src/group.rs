@@ -1,0 +1,151 @@
+//! What may be compared: the cells of one workload, one size and one set of conditions.
+
+use handoff_model::{ByteSize, Conditions, StrategySpec};
+use serde::Serialize;
+
+use crate::drift::Drift;
+use crate::fan_out::FanOut;
+use crate::noise::NoiseFloor;
+use crate::spans::CellSpans;
+use crate::summary::CellSummary;
+use crate::verdict::{Comparison, Estimate, Family, Verdict};
+
+/// What the cells of a group share.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct GroupKey {
+    /// The workload.
+    pub workload: String,
+    /// The size asked for, in bytes.
+    pub size: ByteSize,
+    /// The conditions.
+    pub conditions: Conditions,
+}
+
+/// The cells of one group, and what follows from them.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Group {
+    /// What the cells share.
+    pub key: GroupKey,
+    /// One a strategy, the control's too; sorted by cell.
+    pub cells: Vec<CellSummary>,
+    /// What strategies are compared with; none where the group has one strategy only.
+    pub reference: Option<StrategySpec>,
+    /// One family a quantity, against the reference; the first is that of the critical path.
+    pub families: Vec<Family>,
+    /// Every pair, on the critical path: the matrix, and what the ranking rests on. None with less than two strategies
+    /// that finished.
+    pub pairs: Option<Family>,
+    /// The order of the strategies.
+    pub ranking: Ranking,
+    /// How far two runs of the same strategy lie apart; none without control rows.
+    pub noise: Option<NoiseFloor>,
+    /// Whether the machine changed over the rounds: one a run.
+    pub drift: Vec<Drift>,
+    /// Where the time goes: one a cell that has completed trials.
+    pub spans: Vec<CellSpans>,
+}
+
+impl Group {
+    /// The cell of a strategy; never the control's.
+    pub fn cell(&self, strategy: &StrategySpec) -> Option<&CellSummary> {
+        self.cells.iter().find(|c| c.cell.strategy == *strategy && !c.cell.control)
+    }
+
+    /// The cell of the first strategy of that name without options.
+    pub fn plain(&self, name: &str) -> Option<&CellSummary> {
+        self.cell(&StrategySpec::plain(name))
+    }
+
+    /// The verdict family on the critical path.
+    pub fn main_family(&self) -> Option<&Family> {
+        self.families.first()
+    }
+}
+
+/// The order of the strategies by critical path, as far as it is known.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Ranking {
+    /// The strategies that finished every trial, by rank, then by median. A rank is one more than the number of strategies
+    /// that are faster by the family of all pairs, so that strategies that tie share it.
+    pub places: Vec<Place>,
+    /// Strategies with a failure, or without a completed trial: they have no rank.
+    pub unranked: Vec<StrategySpec>,
+}
+
+/// One strategy's place.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Place {
+    /// From 1.
+    pub rank: usize,
+    /// The strategy.
+    pub strategy: StrategySpec,
+    /// Its median critical path in seconds.
+    pub median_s: f64,
+}
+
+/// One strategy against the reference over all sizes of a workload and conditions: a stratified signed-rank test on log
+/// ratios, the sizes being the strata.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Pooled {
+    /// The workload.
+    pub workload: String,
+    /// The conditions.
+    pub conditions: Conditions,
+    /// The sizes that are pooled.
+    pub sizes: Vec<ByteSize>,
+    /// What strategies are compared with.
+    pub reference: StrategySpec,
+    /// Number of comparisons that Holm corrects for.
+    pub size: usize,
+    /// One a strategy. There is no shift in seconds: seconds of different sizes do not pool.
+    pub comparisons: Vec<PooledComparison>,
+}
+
+/// A pooled comparison.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PooledComparison {
+    /// The strategy.
+    pub strategy: StrategySpec,
+    /// Rounds in which both completed, added up over the sizes.
+    pub pairs: usize,
+    /// Strategy over reference.
+    pub ratio: Option<Estimate>,
+    /// Exact p.
+    pub p: Option<f64>,
+    /// After Holm.
+    pub p_adjusted: Option<f64>,
+    /// The level of the interval.
+    pub level: f64,
+    /// The verdict; the smallest effect is its share alone, for there are no seconds here.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+}
+
+/// A comparison of two runs of one cell.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RunComparison {
+    /// What the cell's group shares.
+    pub key: GroupKey,
+    /// Samples of the first run.
+    pub n_first: usize,
+    /// Samples of the second run.
+    pub n_second: usize,
+    /// The second run against the first; `pairs` is the smaller n. Unpaired: an exact Mann-Whitney test.
+    #[serde(flatten)]
+    pub comparison: Comparison,
+}
+
+/// How one strategy does as more jobs share the image.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FanOutCurve {
+    /// The workload.
+    pub workload: String,
+    /// The size.
+    pub size: ByteSize,
+    /// The conditions, with the number of consumers of the cell that a model starts from.
+    pub conditions: Conditions,
+    /// The strategy.
+    pub strategy: StrategySpec,
+    /// Points by number of consumers.
+    pub points: Vec<FanOut>,
+}

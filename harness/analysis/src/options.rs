@@ -1,0 +1,59 @@
+//! What a reader may decide before looking at numbers: how sure, how large a difference matters, against what.
+
+use handoff_model::StrategySpec;
+use serde::Serialize;
+
+use crate::metric::Metric;
+
+/// The choices that verdicts depend on. Declared beforehand; the report prints them.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Options {
+    /// The error that a whole family of comparisons may make, for example 0.05.
+    pub alpha: f64,
+    /// The smallest difference that matters.
+    pub smallest_effect: SmallestEffect,
+    /// The reference of each group; none: `rebuild` where it is there, else the first strategy of the plan.
+    pub reference: Option<StrategySpec>,
+    /// Quantities that get a family against the reference. One by default; each more is a family of its own, corrected
+    /// for itself, and is labelled so.
+    pub metrics: Vec<Metric>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            alpha: 0.05,
+            smallest_effect: SmallestEffect::default(),
+            reference: None,
+            metrics: vec![Metric::CriticalPath],
+        }
+    }
+}
+
+/// The smallest difference that matters to a reader: the larger of a share of the reference's median and a time.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct SmallestEffect {
+    /// Share of the reference's median, for example 0.05.
+    pub share: f64,
+    /// Time in seconds.
+    pub seconds: f64,
+}
+
+impl Default for SmallestEffect {
+    fn default() -> Self {
+        Self { share: 0.05, seconds: 2.0 }
+    }
+}
+
+impl SmallestEffect {
+    /// In seconds, for a reference whose median is this many seconds.
+    pub fn of(self, median_s: f64) -> f64 {
+        (self.share * median_s).max(self.seconds)
+    }
+}
+
+impl std::fmt::Display for SmallestEffect {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the larger of {} % and {} s", crate::number(self.share * 100.0), crate::number(self.seconds))
+    }
+}
