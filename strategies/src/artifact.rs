@@ -1,6 +1,7 @@
 //! `artifact`: a docker tar as a workflow artifact, by the client of upload-artifact and download-artifact.
 
-use handoff_model::{OptionKind, OptionSpec, SpanKind, Storage, StrategyFacts, Ticket};
+use handoff_model::recipe::{ACTION_OPTION, BuiltAt, Does, Step};
+use handoff_model::{OptionKind, OptionSpec, Recipe, SpanKind, Storage, StrategyFacts, Ticket};
 
 use crate::recorder::CLIENT;
 use crate::{Built, Handed, Job, StepResult, Strategy, clients, tar};
@@ -46,4 +47,41 @@ impl Strategy for Artifact {
         clients::node(job, "artifact.mjs", &["download", "--name", name, "--dir", &dir], SpanKind::Download)?;
         tar::load(job, &job.scratch.join(tar::TAR))
     }
+
+    fn recipe(&self) -> Option<&'static Recipe> {
+        Some(&RECIPE)
+    }
 }
+
+const UPLOAD: &[(&str, &str)] = &[
+    ("name", "{name}"),
+    ("path", "{dir}/image.tar"),
+    ("compression-level", "{level}"),
+    ("if-no-files-found", "error"),
+    ("retention-days", "1"),
+];
+const DOWNLOAD: &[(&str, &str)] = &[("name", "{name}"), ("path", "{dir}")];
+
+const RECIPE: Recipe = Recipe {
+    options: &[ACTION_OPTION],
+    not_here: &[],
+    producer: &[
+        tar::BUILD_OUTPUT,
+        tar::BUILD_LOAD,
+        tar::SAVE,
+        Step::always(SpanKind::Upload, "upload-artifact", Does::Uses("actions/upload-artifact", UPLOAD))
+            .when(&[("action", "latest")]),
+        Step::always(SpanKind::Upload, "upload-artifact v4", Does::Uses("actions/upload-artifact@v4", UPLOAD))
+            .when(&[("action", "v4")]),
+    ],
+    consumer: &[
+        Step::always(SpanKind::Download, "download-artifact", Does::Uses("actions/download-artifact", DOWNLOAD))
+            .when(&[("action", "latest")]),
+        Step::always(SpanKind::Download, "download-artifact v4", Does::Uses("actions/download-artifact@v4", DOWNLOAD))
+            .when(&[("action", "v4")]),
+        tar::LOAD,
+    ],
+    settle: tar::settle_source,
+    built: BuiltAt::Tar(tar::TAR),
+    consumer_is_cached: false,
+};

@@ -1,6 +1,7 @@
 //! `cache-tar`: a docker tar through the cache, by the client of actions/cache.
 
-use handoff_model::{SpanKind, Storage, StrategyFacts, Ticket};
+use handoff_model::recipe::{ACTION_OPTION, BuiltAt, Does, Step};
+use handoff_model::{Recipe, SpanKind, Storage, StrategyFacts, Ticket};
 
 use crate::recorder::CLIENT;
 use crate::{Built, Handed, Job, StepResult, Strategy, clients, tar};
@@ -36,4 +37,35 @@ impl Strategy for CacheTar {
         clients::node(job, "cache.mjs", &["restore", "--path", tar::TAR, "--key", key], SpanKind::Download)?;
         tar::load(job, &job.scratch.join(tar::TAR))
     }
+
+    fn recipe(&self) -> Option<&'static Recipe> {
+        Some(&RECIPE)
+    }
 }
+
+const SAVE: &[(&str, &str)] = &[("path", "{dir}/image.tar"), ("key", "{name}")];
+const RESTORE: &[(&str, &str)] = &[("path", "{dir}/image.tar"), ("key", "{name}"), ("fail-on-cache-miss", "true")];
+
+const RECIPE: Recipe = Recipe {
+    options: &[ACTION_OPTION],
+    not_here: &[],
+    producer: &[
+        tar::BUILD_OUTPUT,
+        tar::BUILD_LOAD,
+        tar::SAVE,
+        Step::always(SpanKind::Upload, "cache/save", Does::Uses("actions/cache/save", SAVE))
+            .when(&[("action", "latest")]),
+        Step::always(SpanKind::Upload, "cache/save v4", Does::Uses("actions/cache/save@v4", SAVE))
+            .when(&[("action", "v4")]),
+    ],
+    consumer: &[
+        Step::always(SpanKind::Download, "cache/restore", Does::Uses("actions/cache/restore", RESTORE))
+            .when(&[("action", "latest")]),
+        Step::always(SpanKind::Download, "cache/restore v4", Does::Uses("actions/cache/restore@v4", RESTORE))
+            .when(&[("action", "v4")]),
+        tar::LOAD,
+    ],
+    settle: tar::settle_source,
+    built: BuiltAt::Tar(tar::TAR),
+    consumer_is_cached: false,
+};

@@ -7,7 +7,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use handoff_engine::Engine;
-use handoff_model::{Conditions, Failure, SpanKind, StrategyFacts, StrategySpec};
+use handoff_model::{Conditions, Failure, SpanKind, StrategyFacts, StrategySpec, recipe};
 
 use crate::{Recorder, StepResult};
 
@@ -63,6 +63,18 @@ impl Job<'_> {
     pub fn option(&self, facts: &StrategyFacts, name: &str) -> String {
         let default = facts.options.iter().find(|o| o.name == name).map(|o| o.default);
         self.spec.options.get(name).map_or_else(|| default.unwrap_or_default().to_owned(), Clone::clone)
+    }
+
+    /// A text of a recipe, with its places filled for this job.
+    pub fn fill(&self, facts: &StrategyFacts, text: &str) -> String {
+        recipe::fill(text, |place| match place {
+            "name" => Some(self.name.to_owned()),
+            "image" => Some(self.image.to_owned()),
+            "sources" => Some(self.sources.display().to_string()),
+            "dir" => Some(self.scratch.display().to_string()),
+            option if facts.options.iter().any(|o| o.name == option) => Some(self.option(facts, option)),
+            _ => None,
+        })
     }
 
     /// The log file of a step.

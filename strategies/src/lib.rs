@@ -7,10 +7,11 @@
 
 use std::path::PathBuf;
 
-use handoff_model::{Conditions, Failure, StrategyError, StrategyFacts, StrategySpec, Ticket};
+use handoff_model::{Conditions, Failure, OptionSpec, Recipe, StrategyError, StrategyFacts, StrategySpec, Ticket};
 
 pub mod buildx;
 pub mod clients;
+pub mod github;
 pub mod job;
 pub mod pipe;
 pub mod recorder;
@@ -66,6 +67,11 @@ pub trait Strategy: Sync {
 
     /// A consumer: until the engine has the image `job.image`. The first container is started by the harness.
     fn consume(&self, job: &Job, ticket: &Ticket) -> StepResult<()>;
+
+    /// Its steps as GitHub jobs; none for a strategy that has no recipe there.
+    fn recipe(&self) -> Option<&'static Recipe> {
+        None
+    }
 }
 
 /// Every strategy, in the order of the comparison table; the baseline last.
@@ -83,26 +89,39 @@ pub fn names() -> Vec<&'static str> {
     ALL.iter().map(|s| s.facts().name).collect()
 }
 
+fn by_name(name: &str) -> Result<&'static dyn Strategy, StrategyError> {
+    let found = ALL.iter().find(|s| s.facts().name == name).ok_or_else(|| StrategyError::UnknownName {
+        given: name.to_owned(),
+        hint: handoff_model::nearest::hint(name, &names()),
+    })?;
+    Ok(*found)
+}
+
 /// The strategy of a spec, with its options checked.
 pub fn find(spec: &StrategySpec) -> Result<&'static dyn Strategy, StrategyError> {
-    let found = ALL.iter().find(|s| s.facts().name == spec.name).ok_or_else(|| StrategyError::UnknownName {
-        given: spec.name.clone(),
-        hint: handoff_model::nearest::hint(&spec.name, &names()),
-    })?;
+    let found = by_name(&spec.name)?;
     found.facts().check(spec)?;
-    Ok(*found)
+    Ok(found)
 }
 
 /// Reads `--strategies`: names with options; `all` stands for every strategy. An option that says what is the default
 /// anyway is left out, so that one thing is never measured under two names.
 pub fn parse_list(text: &str) -> Result<Vec<StrategySpec>, StrategyError> {
+    parse_list_with(text, |spec| find(spec).map(|s| s.facts().options.iter().collect()))
+}
+
+/// The same with another notion of which strategies and options there are: `options` checks a spec and gives its options.
+fn parse_list_with(
+    text: &str,
+    options: impl Fn(&StrategySpec) -> Result<Vec<&'static OptionSpec>, StrategyError>,
+) -> Result<Vec<StrategySpec>, StrategyError> {
     let mut specs: Vec<StrategySpec> = Vec::new();
     for mut spec in StrategySpec::parse_list(text)? {
         let new = if spec == StrategySpec::plain("all") {
             names().into_iter().map(StrategySpec::plain).collect()
         } else {
-            let facts = find(&spec)?.facts();
-            spec.options.retain(|name, value| facts.options.iter().all(|o| o.name != name || o.default != value));
+            let known = options(&spec)?;
+            spec.options.retain(|name, value| known.iter().all(|o| o.name != name || o.default != value));
             vec![spec]
         };
         for spec in new {

@@ -1,6 +1,7 @@
 //! `local-cache`: the builder's cache as a folder, moved through the cache by the client of actions/cache.
 
-use handoff_model::{Conditions, SpanKind, Storage, StrategyFacts, StrategySpec, Ticket};
+use handoff_model::recipe::{ACTION_OPTION, BuiltAt, Does, Step};
+use handoff_model::{Conditions, Recipe, SpanKind, Storage, StrategyFacts, StrategySpec, Ticket};
 
 use crate::buildx::{Build, Output};
 use crate::recorder::CLIENT;
@@ -31,8 +32,7 @@ impl Strategy for LocalCache {
     }
 
     fn produce(&self, job: &Job) -> StepResult<Handed> {
-        let folder = job.scratch.join(FOLDER);
-        let to = format!("type=local,dest={},mode={}", folder.display(), job.option(&FACTS, "mode"));
+        let to = job.fill(&FACTS, CACHE_TO);
         Build { cache_to: Some(&to), ..Build::plain("build", Output::CacheOnly) }.run(job)?;
         let args = ["save", "--path", FOLDER, "--key", job.name];
         let report = clients::node(job, "cache.mjs", &args, SpanKind::Upload)?;
@@ -43,7 +43,49 @@ impl Strategy for LocalCache {
     fn consume(&self, job: &Job, ticket: &Ticket) -> StepResult<()> {
         let key = ticket.get("key").map_err(|e| handoff_model::Failure::new("resolve", e))?;
         clients::node(job, "cache.mjs", &["restore", "--path", FOLDER, "--key", key], SpanKind::Download)?;
-        let from = format!("type=local,src={}", job.scratch.join(FOLDER).display());
+        let from = job.fill(&FACTS, CACHE_FROM);
         Build { cache_from: Some(&from), ..Build::plain("build", Output::Load) }.run_cached(job)
     }
+
+    fn recipe(&self) -> Option<&'static Recipe> {
+        Some(&RECIPE)
+    }
 }
+
+/// What the producer's build is told, here and on GitHub.
+const CACHE_TO: &str = "type=local,dest={dir}/buildx-cache,mode={mode}";
+/// What the consumer's build is told.
+const CACHE_FROM: &str = "type=local,src={dir}/buildx-cache";
+
+const SAVE: &[(&str, &str)] = &[("path", "{dir}/buildx-cache"), ("key", "{name}")];
+const RESTORE: &[(&str, &str)] = &[("path", "{dir}/buildx-cache"), ("key", "{name}"), ("fail-on-cache-miss", "true")];
+
+const RECIPE: Recipe = Recipe {
+    options: &[ACTION_OPTION],
+    not_here: &[],
+    producer: &[
+        Step::always(
+            SpanKind::Command,
+            "build-push-action",
+            Does::Build { outputs: Some("type=cacheonly"), cache_to: Some(CACHE_TO), cache_from: None },
+        ),
+        Step::always(SpanKind::Upload, "cache/save", Does::Uses("actions/cache/save", SAVE))
+            .when(&[("action", "latest")]),
+        Step::always(SpanKind::Upload, "cache/save v4", Does::Uses("actions/cache/save@v4", SAVE))
+            .when(&[("action", "v4")]),
+    ],
+    consumer: &[
+        Step::always(SpanKind::Download, "cache/restore", Does::Uses("actions/cache/restore", RESTORE))
+            .when(&[("action", "latest")]),
+        Step::always(SpanKind::Download, "cache/restore v4", Does::Uses("actions/cache/restore@v4", RESTORE))
+            .when(&[("action", "v4")]),
+        Step::always(
+            SpanKind::Command,
+            "build-push-action",
+            Does::Build { outputs: None, cache_to: None, cache_from: Some(CACHE_FROM) },
+        ),
+    ],
+    settle: Recipe::as_given,
+    built: BuiltAt::BuilderCache,
+    consumer_is_cached: true,
+};

@@ -1,6 +1,7 @@
 //! `rebuild`: the baseline. Nothing is shared, each job builds for itself.
 
-use handoff_model::{Failure, Storage, StrategyFacts, Ticket};
+use handoff_model::recipe::{BuiltAt, Does, Step};
+use handoff_model::{Failure, Recipe, SpanKind, Storage, StrategyFacts, Ticket};
 
 use crate::buildx::{Build, Output};
 use crate::{Handed, Job, StepResult, Strategy};
@@ -29,4 +30,22 @@ impl Strategy for Rebuild {
     fn consume(&self, job: &Job, _ticket: &Ticket) -> StepResult<()> {
         Build::plain("build", Output::Load).run(job).map(|_| ())
     }
+
+    fn recipe(&self) -> Option<&'static Recipe> {
+        Some(&RECIPE)
+    }
 }
+
+const RECIPE: Recipe = Recipe {
+    options: &[],
+    not_here: &[],
+    producer: &[],
+    consumer: &[Step::always(
+        SpanKind::Command,
+        "buildx build",
+        Does::Run(&[&["docker", "buildx", "build", "--load", "--tag", "{image}", "{sources}"]]),
+    )],
+    settle: Recipe::as_given,
+    built: BuiltAt::Nowhere,
+    consumer_is_cached: false,
+};

@@ -1,8 +1,10 @@
 //! Build to a docker tar, and load one: what the strategies that move a tar as a file share.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use handoff_model::{Builder, Failure, ImageStore, OptionKind, OptionSpec, SpanKind};
+use handoff_model::recipe::{Does, Step};
+use handoff_model::{Builder, Conditions, Failure, ImageStore, OptionKind, OptionSpec, SpanKind};
 
 use crate::buildx::{Build, Output};
 use crate::recorder::SOURCE;
@@ -59,3 +61,39 @@ pub fn load(job: &Job, path: &Path) -> StepResult<()> {
     let file = path.display().to_string();
     job.run(SpanKind::Load, "docker-load", &job.engine.docker(["load", "--input", &file]))
 }
+
+/// What `source=auto` means under conditions, for a recipe.
+pub fn settle_source(options: &mut BTreeMap<String, String>, conditions: &Conditions) {
+    if options.get("source").is_some_and(|s| s == "auto") {
+        let source = if has_exporter(conditions.builder, conditions.image_store) { "output" } else { "save" };
+        options.insert("source".to_owned(), source.to_owned());
+    }
+}
+
+/// A recipe's step: the builder writes the tar.
+pub const BUILD_OUTPUT: Step = Step::always(
+    SpanKind::Command,
+    "build-push-action",
+    Does::Build { outputs: Some("type=docker,dest={dir}/image.tar"), cache_to: None, cache_from: None },
+)
+.when(&[("source", "output")]);
+
+/// A recipe's step: the builder loads the image.
+pub const BUILD_LOAD: Step = Step::always(
+    SpanKind::Command,
+    "build-push-action",
+    Does::Build { outputs: None, cache_to: None, cache_from: None },
+)
+.when(&[("source", "save")]);
+
+/// A recipe's step: the engine writes the tar.
+pub const SAVE: Step = Step::always(
+    SpanKind::Save,
+    "docker save",
+    Does::Run(&[&["docker", "save", "--output", "{dir}/image.tar", "{image}"]]),
+)
+.when(&[("source", "save")]);
+
+/// A recipe's step: the engine reads the tar.
+pub const LOAD: Step =
+    Step::always(SpanKind::Load, "docker load", Does::Run(&[&["docker", "load", "--input", "{dir}/image.tar"]]));

@@ -8,7 +8,8 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use handoff_model::{Failure, OptionKind, OptionSpec, SpanKind, Storage, StrategyFacts, Ticket};
+use handoff_model::recipe::{BuiltAt, Does, Step};
+use handoff_model::{Failure, OptionKind, OptionSpec, Recipe, SpanKind, Storage, StrategyFacts, Ticket};
 
 use crate::buildx::{Build, Output};
 use crate::clients::{ClientReport, read_report};
@@ -50,10 +51,8 @@ impl Strategy for ZstdStream {
         // Both ends, so that opening never waits; held open until the word is said.
         let mut gate_pipe = fs::OpenOptions::new().read(true).write(true).open(&gate).map_err(|e| fail(&e))?;
         let report = job.logs.join("stream-upload.json");
-        let level = format!("-{}", job.option(&FACTS, "level"));
-        let threads = format!("-T{}", job.option(&FACTS, "threads"));
         let none = BTreeMap::new();
-        let zstd = job.program(&job.tools.zstd, [&level, &threads, "--quiet", "--stdout"], &none);
+        let zstd = job.program(&job.tools.zstd, COMPRESS[1..].iter().map(|w| job.fill(&FACTS, w)), &none);
         let upload = stream(job, "upload", &report, Some(&gate))?;
         let running = pipe::start(
             job,
@@ -80,7 +79,7 @@ impl Strategy for ZstdStream {
                 Stage::new(
                     SpanKind::Decompress,
                     "zstd-d",
-                    job.program(&job.tools.zstd, ["-d", "--quiet", "--stdout"], &BTreeMap::new()),
+                    job.program(&job.tools.zstd, &DECOMPRESS[1..], &BTreeMap::new()),
                 ),
                 Stage::new(SpanKind::Load, "docker-load", job.engine.docker(["load"])),
             ],
@@ -88,7 +87,56 @@ impl Strategy for ZstdStream {
         running.finish(job, 3, || Ok(()))?;
         read_report(job, &report).map(|_| ()).map_err(|e| Failure::new(SpanKind::Download.as_str(), e))
     }
+
+    fn recipe(&self) -> Option<&'static Recipe> {
+        Some(&RECIPE)
+    }
 }
+
+/// The compressor with its arguments, here and on GitHub.
+const COMPRESS: &[&str] = &["zstd", "-{level}", "-T{threads}", "--quiet", "--stdout"];
+/// The decompressor.
+const DECOMPRESS: &[&str] = &["zstd", "-d", "--quiet", "--stdout"];
+
+/// The client that the spike names; a step of the recipe, as the spike has it.
+const CLIENT_STEP: Step = Step::always(
+    SpanKind::Command,
+    "gh-actions-artifact-client",
+    Does::Uses("lhotari/gh-actions-artifact-client", &[]),
+);
+
+const RECIPE: Recipe = Recipe {
+    options: &[],
+    not_here: &[],
+    producer: &[
+        Step::always(
+            SpanKind::Command,
+            "build-push-action",
+            Does::Build { outputs: None, cache_to: None, cache_from: None },
+        ),
+        CLIENT_STEP,
+        Step::always(
+            SpanKind::Command,
+            "docker save | zstd | upload",
+            Does::Run(&[
+                &["docker", "save", "{image}"],
+                COMPRESS,
+                &["gh-actions-artifact-client.js", "upload", "{name}"],
+            ]),
+        ),
+    ],
+    consumer: &[
+        CLIENT_STEP,
+        Step::always(
+            SpanKind::Command,
+            "download | zstd -d | docker load",
+            Does::Run(&[&["gh-actions-artifact-client.js", "download", "{name}"], DECOMPRESS, &["docker", "load"]]),
+        ),
+    ],
+    settle: Recipe::as_given,
+    built: BuiltAt::Engine,
+    consumer_is_cached: false,
+};
 
 fn client(report: &ClientReport) -> String {
     if report.client.name.is_empty() { "handoff".to_owned() } else { report.client.to_string() }

@@ -211,9 +211,14 @@ pub enum Storage {
 impl StrategyFacts {
     /// Checks a spec against the options.
     pub fn check(&self, spec: &StrategySpec) -> Result<(), StrategyError> {
+        self.check_with(spec, &[])
+    }
+
+    /// Checks a spec against the options and those that only a recipe has.
+    pub fn check_with(&self, spec: &StrategySpec, more: &[OptionSpec]) -> Result<(), StrategyError> {
         for (key, value) in &spec.options {
-            let Some(option) = self.options.iter().find(|o| o.name == key) else {
-                let names: Vec<&str> = self.options.iter().map(|o| o.name).collect();
+            let Some(option) = self.options.iter().chain(more).find(|o| o.name == key) else {
+                let names: Vec<&str> = self.options.iter().chain(more).map(|o| o.name).collect();
                 let hint = if names.is_empty() { "it has none".to_owned() } else { hint(key, &names) };
                 return Err(StrategyError::UnknownOption { strategy: spec.name.clone(), given: key.clone(), hint });
             };
