@@ -209,6 +209,7 @@ pub(crate) fn cell(row: &MeasurementRow) -> Cell {
             profile: row.profile.clone(),
             cache_state: row.cache_state,
             consumers: row.consumers,
+            consumer_concurrency: row.consumer_concurrency,
         },
         control: row.control,
     })

@@ -38,7 +38,10 @@ pub struct PlanArgs {
     /// Consumer jobs of each trial, with commas [default: 1]
     #[arg(long, value_name = "N,...")]
     consumers: Option<String>,
-    /// What caches hold at the start, with commas: cold [default: cold]
+    /// How many consumers of a trial run at once; above half the cores rows are marked `contended` [default: 1]
+    #[arg(long, value_name = "N")]
+    consumer_concurrency: Option<u32>,
+    /// What caches hold at the start, with commas: cold, warm, one-layer, base-layer [default: cold]
     #[arg(long, value_name = "STATE,...")]
     cache_state: Option<String>,
     /// Run the first strategy twice a round: the spread of the two is the noise floor
@@ -114,7 +117,7 @@ impl PlanArgs {
 
     fn names_no_condition(&self) -> bool {
         let named = [&self.engine, &self.profile, &self.image_store, &self.builder, &self.cache_state, &self.consumers];
-        named.iter().all(|n| n.is_none())
+        named.iter().all(|n| n.is_none()) && self.consumer_concurrency.is_none()
     }
 
     /// Crosses the factors: every level of one with every level of the others. A factor that is not named keeps the
@@ -139,12 +142,27 @@ impl PlanArgs {
         let states =
             levels::<CacheState>("--cache-state", self.cache_state.as_ref(), held(&|c| c.cache_state.to_string()))?;
         let consumers = levels::<u32>("--consumers", self.consumers.as_ref(), held(&|c| c.consumers.to_string()))?;
+        let held = stored.iter().map(|c| c.consumer_concurrency).max().unwrap_or(1);
+        let at_once = self.consumer_concurrency.unwrap_or(held);
+        if at_once == 0 {
+            return Err(bad_input("--consumer-concurrency 0 runs no consumer: use 1 or more"));
+        }
         let mut all = Vec::new();
         for (engine, image_store) in engines.iter().flat_map(|e| stores.iter().map(move |s| (*e, *s))) {
             for (builder, profile) in builders.iter().flat_map(|b| profiles.iter().map(move |p| (*b, p))) {
                 for (cache_state, consumers) in states.iter().flat_map(|s| consumers.iter().map(move |c| (*s, *c))) {
                     let profile = profile.clone();
-                    let conditions = Conditions { engine, image_store, builder, profile, cache_state, consumers };
+                    // One consumer is one at a time, whatever was asked: no second name for the same thing.
+                    let consumer_concurrency = at_once.min(consumers);
+                    let conditions = Conditions {
+                        engine,
+                        image_store,
+                        builder,
+                        profile,
+                        cache_state,
+                        consumers,
+                        consumer_concurrency,
+                    };
                     check(&conditions)?;
                     all.push(conditions);
                 }
@@ -196,6 +214,9 @@ fn check(conditions: &Conditions) -> anyhow::Result<()> {
     if conditions.cache_state != CacheState::Cold {
         let state = conditions.cache_state;
         return Err(bad_input(format!("--cache-state {state} is not there yet: use --cache-state cold")));
+    }
+    if conditions.consumer_concurrency > 1 {
+        return Err(bad_input("--consumer-concurrency is not there yet: leave it out"));
     }
     if !(1..=256).contains(&conditions.consumers) {
         return Err(bad_input(format!("--consumers {} is out of range: use 1 to 256", conditions.consumers)));

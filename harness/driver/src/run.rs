@@ -132,6 +132,7 @@ pub fn run(
                 environment: &environment.id,
                 timeout: Duration::from_secs(plan.request.timeout_s),
                 seed: plan.request.seed,
+                cores: environment.cores,
                 cancel,
             };
             trial::run(&mut bench, trial, logs, &mut |side| progress(Progress::Side(side)))?
@@ -252,6 +253,7 @@ fn skipped(trial: &Trial, environment: &str, seed: u64, failure: Failure) -> Tri
             source: String::new(),
             client: String::new(),
             seed,
+            contended: false,
             identity: IdentityCheck::default(),
             result: Err((Outcome::Skipped, failure)),
         },

@@ -52,6 +52,8 @@ pub struct Bench<'a> {
     pub timeout: Duration,
     /// Seed of the image's content.
     pub seed: u64,
+    /// Cores that the run may use.
+    pub cores: u32,
     /// The wish to end.
     pub cancel: &'a Cancel,
 }
@@ -103,6 +105,7 @@ pub fn run(
         source: column(SOURCE),
         client: column(CLIENT),
         seed: course.bench.seed,
+        contended: trial.cell.conditions.is_contended(course.bench.cores),
         identity,
         result,
     };
@@ -318,6 +321,9 @@ fn join(
         bytes_down: sum(&|s| s.counters.bytes_down),
         bytes_stored: producer.map_or(0, |p| p.counters.stored_bytes),
         entries_stored: producer.map_or(0, |p| p.counters.entries),
+        entries_reused: producer.map(|_| 0),
+        bytes_reused: producer.map(|_| 0),
+        producer_steps: None,
         requests: sum(&|s| s.counters.requests),
         retries: sum(&|s| s.counters.retries),
         connections: sum(&|s| s.counters.connections),

@@ -69,6 +69,28 @@ pub struct Conditions {
     pub cache_state: CacheState,
     /// Number of consumer jobs.
     pub consumers: u32,
+    /// How many of them run at once. Left out of the plan where it is 1, as plans from before it was there have it.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub consumer_concurrency: u32,
+}
+
+/// One after the other: the default, and what rows from before there was a choice were measured with.
+pub(crate) fn one() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_one(n: &u32) -> bool {
+    *n == 1
+}
+
+impl Conditions {
+    /// Whether consumers that run at once get in each other's way on a machine of so many cores: more of them than half the
+    /// cores measure the machine. One at a time is what everything is measured with, however small the machine.
+    pub fn is_contended(&self, cores: u32) -> bool {
+        let at_once = self.consumer_concurrency.min(self.consumers);
+        at_once > 1 && at_once * 2 > cores
+    }
 }
 
 impl Default for Conditions {
@@ -80,6 +102,7 @@ impl Default for Conditions {
             profile: LOOPBACK.to_owned(),
             cache_state: CacheState::Cold,
             consumers: 1,
+            consumer_concurrency: 1,
         }
     }
 }
@@ -87,6 +110,22 @@ impl Default for Conditions {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn more_at_once_than_half_the_cores_is_contended_and_one_never_is() {
+        let at = |consumers, consumer_concurrency| Conditions { consumers, consumer_concurrency, ..Default::default() };
+        assert!(!at(11, 1).is_contended(1));
+        assert!(at(11, 2).is_contended(2) && at(11, 2).is_contended(3));
+        assert!(!at(11, 2).is_contended(4) && at(11, 3).is_contended(5));
+        assert!(!at(1, 8).is_contended(2), "there is only one");
+    }
+
+    #[test]
+    fn a_plan_from_before_there_was_a_choice_reads_and_is_written_as_it_was() {
+        let before = serde_json::to_string(&Conditions::default()).unwrap();
+        assert!(!before.contains("concurrency"), "{before}");
+        assert_eq!(serde_json::from_str::<Conditions>(&before).unwrap(), Conditions::default());
+    }
 
     #[test]
     fn names_are_read_back_and_slips_get_a_hint() {

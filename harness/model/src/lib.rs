@@ -30,4 +30,4 @@ pub use size::ByteSize;
 pub use span::{Side, Span, SpanKind};
 pub use strategy::{OptionKind, OptionSpec, Storage, StrategyError, StrategyFacts, StrategySpec};
 pub use ticket::Ticket;
-pub use usage::SideUsage;
+pub use usage::{SideUsage, StepCount};

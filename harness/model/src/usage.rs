@@ -2,6 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Steps of a Dockerfile in a job's builds, by how they came about.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepCount {
+    /// Executed.
+    pub executed: u64,
+    /// Had from a cache.
+    pub cached: u64,
+}
+
 /// Resources of one side, measured over its clock.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct SideUsage {

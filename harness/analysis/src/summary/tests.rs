@@ -34,6 +34,9 @@ fn measured(produce: Option<u64>, consume: u64, build: u64) -> Measured {
         bytes_down: consume / 2,
         bytes_stored: produce.unwrap_or(0) / 2,
         entries_stored: 1,
+        entries_reused: None,
+        bytes_reused: None,
+        producer_steps: None,
         requests: 9,
         retries: 0,
         connections: 3,
@@ -73,6 +76,7 @@ fn rows(numbers: &[Numbers]) -> Vec<MeasurementRow> {
             source: "save".into(),
             client: String::new(),
             seed: 1,
+            contended: false,
             identity: IdentityCheck { index: numbers.and_then(|n| n.3), ..IdentityCheck::default() },
             result,
         })

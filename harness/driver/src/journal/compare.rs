@@ -30,13 +30,14 @@ fn conditions_differ(held: &[Conditions], given: &[Conditions]) -> Option<(&'sta
         };
         (join(held), join(given))
     };
-    let fields: [(&'static str, Pick); 6] = [
+    let fields: [(&'static str, Pick); 7] = [
         ("--engine", |c| c.engine.to_string()),
         ("--image-store", |c| c.image_store.to_string()),
         ("--builder", |c| c.builder.to_string()),
         ("--profile", |c| c.profile.clone()),
         ("--cache-state", |c| c.cache_state.to_string()),
         ("--consumers", |c| c.consumers.to_string()),
+        ("--consumer-concurrency", |c| c.consumer_concurrency.to_string()),
     ];
     for (option, pick) in fields {
         let (a, b) = all(pick);
@@ -46,8 +47,8 @@ fn conditions_differ(held: &[Conditions], given: &[Conditions]) -> Option<(&'sta
     }
     let whole = |of: &[Conditions]| {
         let text = |c: &Conditions| {
-            let Conditions { engine, image_store, builder, profile, cache_state, consumers } = c;
-            format!("{engine}/{image_store}/{builder}/{profile}/{cache_state}/{consumers}")
+            let Conditions { engine, image_store, builder, profile, cache_state, consumers, consumer_concurrency } = c;
+            format!("{engine}/{image_store}/{builder}/{profile}/{cache_state}/{consumers}/{consumer_concurrency}")
         };
         of.iter().map(text).collect::<Vec<_>>().join(",")
     };

@@ -106,7 +106,8 @@ fn prune(plan: &mut Value) {
             map.retain(|name, _| names.contains(&name.as_str()));
         }
     }
-    const CONDITIONS: &[&str] = &["engine", "image_store", "builder", "profile", "cache_state", "consumers"];
+    const CONDITIONS: &[&str] =
+        &["engine", "image_store", "builder", "profile", "cache_state", "consumers", "consumer_concurrency"];
     only(plan, &["schema_version", "hash", "request", "trials"]);
     let request = &mut plan["request"];
     only(

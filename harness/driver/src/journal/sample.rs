@@ -2,8 +2,8 @@
 
 use handoff_model::rows::{ConsumerRow, Measured, Measurement, MeasurementRow, SpanRow};
 use handoff_model::{
-    Conditions, Environment, Failure, IdentityCheck, Outcome, Plan, PlanRequest, Side, Span, SpanKind, StrategySpec,
-    Trial,
+    Conditions, Environment, Failure, IdentityCheck, Outcome, Plan, PlanRequest, Side, Span, SpanKind, StepCount,
+    StrategySpec, Trial,
 };
 
 /// The rows of one trial.
@@ -86,6 +86,7 @@ pub(crate) fn rows(trial: &Trial) -> Rows {
         source: if produces { "save" } else { "" }.to_owned(),
         client: if produces { "@actions/artifact 6.2.1" } else { "" }.to_owned(),
         seed: 42,
+        contended: false,
         identity: if fails { IdentityCheck::default() } else { identity() },
         result,
     });
@@ -133,6 +134,9 @@ fn measured(n: u64, produces: bool) -> Measured {
         bytes_down: if produces { 30_000_000 + n } else { 0 },
         bytes_stored: if produces { 30_000_000 + n } else { 0 },
         entries_stored: u64::from(produces),
+        entries_reused: produces.then_some(0),
+        bytes_reused: produces.then_some(0),
+        producer_steps: produces.then_some(StepCount { executed: 3, cached: 0 }),
         requests: if produces { 11 } else { 0 },
         retries: 0,
         connections: if produces { 6 } else { 0 },

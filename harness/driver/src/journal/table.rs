@@ -12,14 +12,17 @@ use super::{JournalError, Result};
 /// A row type and the file that holds it.
 pub(super) trait Row: Serialize + DeserializeOwned {
     const FILE: &'static str;
+    /// Columns that a file may lack, because it was written before they were added.
+    const ADDED: &'static [&'static str];
     fn trial(&self) -> &str;
     fn schema_version(&self) -> u32;
 }
 
 macro_rules! row {
-    ($type:ty, $file:literal) => {
+    ($type:ty, $file:literal, $added:expr) => {
         impl Row for $type {
             const FILE: &'static str = $file;
+            const ADDED: &'static [&'static str] = $added;
             fn trial(&self) -> &str {
                 &self.trial
             }
@@ -29,9 +32,9 @@ macro_rules! row {
         }
     };
 }
-row!(ConsumerRow, "consumers.csv");
-row!(SpanRow, "spans.csv");
-row!(MeasurementRow, "measurements.csv");
+row!(ConsumerRow, "consumers.csv", &[]);
+row!(SpanRow, "spans.csv", &[]);
+row!(MeasurementRow, "measurements.csv", MeasurementRow::ADDED);
 
 /// What a CSV file holds.
 #[derive(Debug)]
@@ -113,8 +116,8 @@ pub(super) fn read<T: Row>(path: &Path, bytes: &[u8]) -> Result<Table<T>> {
     let mut reader = ReaderBuilder::new().from_reader(&bytes[..end]);
     let header = reader.headers().map_err(|e| row_error(path, &e, &StringRecord::new()))?.clone();
     let known = columns::<T>();
-    let missing: Vec<String> =
-        known.iter().filter(|name| !header.iter().any(|h| h == **name)).map(ToString::to_string).collect();
+    let lacks = |name: &&&str| !header.iter().any(|h| h == **name) && !T::ADDED.contains(name);
+    let missing: Vec<String> = known.iter().filter(lacks).map(ToString::to_string).collect();
     if !missing.is_empty() {
         return Err(JournalError::MissingColumns { path: path.to_owned(), columns: missing });
     }

@@ -8,6 +8,7 @@ use crate::outcome::{Failure, Outcome};
 use crate::plan::{Cell, SCHEMA_VERSION, Trial};
 use crate::size::ByteSize;
 use crate::strategy::{StrategyError, StrategySpec};
+use crate::usage::StepCount;
 
 /// What a completed trial measured.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +29,12 @@ pub struct Measured {
     pub bytes_stored: u64,
     /// Artifacts or cache entries held after the producer.
     pub entries_stored: u64,
+    /// Cache entries of an earlier run that the producer found, and their bytes; none without a producer.
+    pub entries_reused: Option<u64>,
+    /// See `entries_reused`.
+    pub bytes_reused: Option<u64>,
+    /// Steps of the Dockerfile that the producer executed and that it had from a cache; none without a producer.
+    pub producer_steps: Option<StepCount>,
     /// Requests of both sides.
     pub requests: u64,
     /// Requests that repeated another one.
@@ -93,6 +100,8 @@ pub struct Measurement {
     pub client: String,
     /// Seed of the image's content.
     pub seed: u64,
+    /// Whether more consumers ran at once than half the cores: such a row measures the machine.
+    pub contended: bool,
     /// Identity, as far as it was compared.
     pub identity: IdentityCheck,
     /// How it ended, with what was measured, or why nothing was.
@@ -160,6 +169,30 @@ pub struct MeasurementRow {
     pub settle_ns: Option<u64>,
     pub seed: u64,
     pub nonce: String,
+    #[serde(default = "crate::conditions::one")]
+    pub consumer_concurrency: u32,
+    #[serde(default)]
+    pub contended: bool,
+    #[serde(default)]
+    pub entries_reused: Option<u64>,
+    #[serde(default)]
+    pub bytes_reused: Option<u64>,
+    #[serde(default)]
+    pub producer_steps_executed: Option<u64>,
+    #[serde(default)]
+    pub producer_steps_cached: Option<u64>,
+}
+
+impl MeasurementRow {
+    /// Columns that were added to schema version 1: a file from before has none of them, and reads all the same.
+    pub const ADDED: &'static [&'static str] = &[
+        "consumer_concurrency",
+        "contended",
+        "entries_reused",
+        "bytes_reused",
+        "producer_steps_executed",
+        "producer_steps_cached",
+    ];
 }
 
 impl From<&Measurement> for MeasurementRow {
@@ -228,6 +261,12 @@ impl From<&Measurement> for MeasurementRow {
             settle_ns: done.map(|d| d.settle_ns),
             seed: m.seed,
             nonce: m.trial.nonce.clone(),
+            consumer_concurrency: conditions.consumer_concurrency,
+            contended: m.contended,
+            entries_reused: done.and_then(|d| d.entries_reused),
+            bytes_reused: done.and_then(|d| d.bytes_reused),
+            producer_steps_executed: done.and_then(|d| d.producer_steps).map(|s| s.executed),
+            producer_steps_cached: done.and_then(|d| d.producer_steps).map(|s| s.cached),
         }
     }
 }
@@ -255,6 +294,7 @@ impl MeasurementRow {
                 profile: self.profile.clone(),
                 cache_state: self.cache_state,
                 consumers: self.consumers,
+                consumer_concurrency: self.consumer_concurrency,
             },
             control: self.control,
         })
@@ -289,6 +329,7 @@ mod tests {
             source: "output".into(),
             client: "@actions/artifact 6.2.1".into(),
             seed: 7,
+            contended: false,
             identity: IdentityCheck::default(),
             result,
         }
@@ -320,6 +361,9 @@ mod tests {
             bytes_down: 0,
             bytes_stored: 0,
             entries_stored: 0,
+            entries_reused: None,
+            bytes_reused: None,
+            producer_steps: None,
             requests: 0,
             retries: 0,
             connections: 0,
