@@ -1,10 +1,12 @@
 //! `artifact`: a docker tar as a workflow artifact, by the client of upload-artifact and download-artifact.
 
 use handoff_model::recipe::{ACTION_OPTION, BuiltAt, Does, Step};
-use handoff_model::{OptionKind, OptionSpec, Recipe, SpanKind, Storage, StrategyFacts, Ticket};
+use handoff_model::{
+    Conditions, OptionKind, OptionSpec, Recipe, SpanKind, Storage, StrategyFacts, StrategySpec, Ticket,
+};
 
 use crate::recorder::CLIENT;
-use crate::{Built, Handed, Job, StepResult, Strategy, clients, tar};
+use crate::{Handed, Job, StepResult, Strategy, clients, tar};
 
 /// The strategy.
 pub struct Artifact;
@@ -22,6 +24,19 @@ const FACTS: StrategyFacts = StrategyFacts {
             default: "0",
             help: "zlib level of the artifact's zip (the spike asks for 0: stored)",
         },
+        OptionSpec {
+            name: "archive",
+            kind: OptionKind::Word(&["true", "false"]),
+            default: "true",
+            help: "whether the file goes into a zip; false uploads it as it is, as upload-artifact 7 can",
+        },
+        OptionSpec {
+            name: "concurrency",
+            kind: OptionKind::Number(1, 300),
+            default: "5",
+            help: "ACTIONS_ARTIFACT_UPLOAD_CONCURRENCY; the client sends three quarters of it at once, and caps it by the cores",
+        },
+        tar::COMPRESS_OPTION,
         tar::SOURCE_OPTION,
     ],
 };
@@ -31,21 +46,34 @@ impl Strategy for Artifact {
         &FACTS
     }
 
+    fn refuses(&self, spec: &StrategySpec, conditions: &Conditions) -> Option<String> {
+        if FACTS.option(spec, "archive") == "false" && spec.options.contains_key("level") {
+            return Some("archive=false makes no zip that could have a level: leave level out".to_owned());
+        }
+        tar::Source::of(FACTS.option(spec, "source"), conditions).err()
+    }
+
     fn produce(&self, job: &Job) -> StepResult<Handed> {
-        let path = tar::build(job, &job.option(&FACTS, "source"))?;
+        let compress = job.option(&FACTS, "compress");
+        let (path, built) = tar::build(job, &job.option(&FACTS, "source"), &compress)?;
         let file = path.display().to_string();
-        let level = job.option(&FACTS, "level");
-        let args = ["upload", "--name", job.name, "--file", &file, "--level", &level];
+        let (level, archive) = (job.option(&FACTS, "level"), job.option(&FACTS, "archive"));
+        let mut args = vec!["upload", "--name", job.name, "--file", &file, "--level", &level, "--archive", &archive];
+        if let Some(concurrency) = job.spec.options.get("concurrency") {
+            args.extend(["--concurrency", concurrency]);
+        }
         let report = clients::node(job, "artifact.mjs", &args, SpanKind::Upload)?;
         job.recorder.fact(CLIENT, report.client.to_string());
-        Ok(Handed { ticket: Ticket::default().with("artifact", job.name), built: Built::Tar(path) })
+        // What is not archived is named after its file, whatever name is asked for.
+        let name = if archive == "true" { job.name } else { tar::file_name(&compress) };
+        Ok(Handed { ticket: Ticket::default().with("artifact", name), built })
     }
 
     fn consume(&self, job: &Job, ticket: &Ticket) -> StepResult<()> {
         let name = ticket.get("artifact").map_err(|e| handoff_model::Failure::new("resolve", e))?;
         let dir = job.scratch.display().to_string();
         clients::node(job, "artifact.mjs", &["download", "--name", name, "--dir", &dir], SpanKind::Download)?;
-        tar::load(job, &job.scratch.join(tar::TAR))
+        tar::load(job, &job.scratch.join(tar::file_name(&job.option(&FACTS, "compress"))))
     }
 
     fn recipe(&self) -> Option<&'static Recipe> {
@@ -64,7 +92,7 @@ const DOWNLOAD: &[(&str, &str)] = &[("name", "{name}"), ("path", "{dir}")];
 
 const RECIPE: Recipe = Recipe {
     options: &[ACTION_OPTION],
-    not_here: &[],
+    not_here: &[("archive", tar::NO_STEPS), ("concurrency", tar::NO_STEPS), ("compress", tar::NO_STEPS)],
     producer: &[
         tar::BUILD_OUTPUT,
         tar::BUILD_LOAD,

@@ -1,10 +1,10 @@
 //! `cache-tar`: a docker tar through the cache, by the client of actions/cache.
 
 use handoff_model::recipe::{ACTION_OPTION, BuiltAt, Does, Step};
-use handoff_model::{Recipe, SpanKind, Storage, StrategyFacts, Ticket};
+use handoff_model::{Conditions, Recipe, SpanKind, Storage, StrategyFacts, StrategySpec, Ticket};
 
 use crate::recorder::CLIENT;
-use crate::{Built, Handed, Job, StepResult, Strategy, clients, tar};
+use crate::{Handed, Job, StepResult, Strategy, clients, tar};
 
 /// The strategy.
 pub struct CacheTar;
@@ -15,7 +15,7 @@ const FACTS: StrategyFacts = StrategyFacts {
     storage: Storage::Cache,
     moves_image: true,
     has_producer: true,
-    options: &[tar::SOURCE_OPTION],
+    options: &[tar::COMPRESS_OPTION, tar::SOURCE_OPTION],
 };
 
 impl Strategy for CacheTar {
@@ -23,19 +23,26 @@ impl Strategy for CacheTar {
         &FACTS
     }
 
+    fn refuses(&self, spec: &StrategySpec, conditions: &Conditions) -> Option<String> {
+        tar::Source::of(FACTS.option(spec, "source"), conditions).err()
+    }
+
     fn produce(&self, job: &Job) -> StepResult<Handed> {
-        let path = tar::build(job, &job.option(&FACTS, "source"))?;
+        let compress = job.option(&FACTS, "compress");
+        let (_, built) = tar::build(job, &job.option(&FACTS, "source"), &compress)?;
         // The path is relative: the client makes the entry's version from the text, and both sides must say the same.
-        let args = ["save", "--path", tar::TAR, "--key", job.name];
+        // Whatever the file is, the client puts it through zstd once more.
+        let args = ["save", "--path", tar::file_name(&compress), "--key", job.name];
         let report = clients::node(job, "cache.mjs", &args, SpanKind::Upload)?;
         job.recorder.fact(CLIENT, report.client.to_string());
-        Ok(Handed { ticket: Ticket::default().with("key", job.name), built: Built::Tar(path) })
+        Ok(Handed { ticket: Ticket::default().with("key", job.name), built })
     }
 
     fn consume(&self, job: &Job, ticket: &Ticket) -> StepResult<()> {
         let key = ticket.get("key").map_err(|e| handoff_model::Failure::new("resolve", e))?;
-        clients::node(job, "cache.mjs", &["restore", "--path", tar::TAR, "--key", key], SpanKind::Download)?;
-        tar::load(job, &job.scratch.join(tar::TAR))
+        let file = tar::file_name(&job.option(&FACTS, "compress"));
+        clients::node(job, "cache.mjs", &["restore", "--path", file, "--key", key], SpanKind::Download)?;
+        tar::load(job, &job.scratch.join(file))
     }
 
     fn recipe(&self) -> Option<&'static Recipe> {
@@ -48,7 +55,7 @@ const RESTORE: &[(&str, &str)] = &[("path", "{dir}/image.tar"), ("key", "{name}"
 
 const RECIPE: Recipe = Recipe {
     options: &[ACTION_OPTION],
-    not_here: &[],
+    not_here: &[("compress", tar::NO_STEPS)],
     producer: &[
         tar::BUILD_OUTPUT,
         tar::BUILD_LOAD,

@@ -1,5 +1,6 @@
 //! GitHub's npm clients, driven by the programs in `strategies/clients/`, and the report that each writes.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 
@@ -65,14 +66,7 @@ pub fn node(job: &Job, program: &str, args: &[&str], kind: SpanKind) -> StepResu
     let mut line: Vec<OsString> = vec![job.tools.clients.join(program).into()];
     line.extend(args.iter().map(Into::into));
     line.extend(["--report".into(), report.clone().into()]);
-    let temp = job.scratch.join("runner-temp");
-    fs::create_dir_all(&temp).map_err(|e| Failure::new(kind.as_str(), format!("create {}: {e}", temp.display())))?;
-    let preload = format!("--require={}", job.tools.clients.join("loopback.cjs").display());
-    let mut env = job.service.env.clone();
-    env.insert("NODE_OPTIONS".to_owned(), preload);
-    env.insert("RUNNER_TEMP".to_owned(), temp.display().to_string());
-    env.insert("GITHUB_WORKSPACE".to_owned(), job.scratch.display().to_string());
-    let command = job.program(&job.tools.node, line, &env);
+    let command = job.program(&job.tools.node, line, &environment(job, kind)?);
     let step = format!("{program} {}", args.first().unwrap_or(&""));
     let mut log = job.log(&step.replace(' ', "-"))?;
     let handle = |e: std::io::Error| Failure::new(kind.as_str(), format!("{step}: {e}"));
@@ -87,6 +81,18 @@ pub fn node(job: &Job, program: &str, args: &[&str], kind: SpanKind) -> StepResu
     }
     let reason = told.ok().and_then(|r| r.error).unwrap_or_else(|| tail(&mut log));
     Err(Failure::new(kind.as_str(), format!("{step}: {reason}")))
+}
+
+/// The variables that a runner gives to an action that runs on Node.
+pub fn environment(job: &Job, kind: SpanKind) -> StepResult<BTreeMap<String, String>> {
+    let temp = job.scratch.join("runner-temp");
+    fs::create_dir_all(&temp).map_err(|e| Failure::new(kind.as_str(), format!("create {}: {e}", temp.display())))?;
+    let preload = format!("--require={}", job.tools.clients.join("loopback.cjs").display());
+    let mut env = job.service.env.clone();
+    env.insert("NODE_OPTIONS".to_owned(), preload);
+    env.insert("RUNNER_TEMP".to_owned(), temp.display().to_string());
+    env.insert("GITHUB_WORKSPACE".to_owned(), job.scratch.display().to_string());
+    Ok(env)
 }
 
 /// Reads a report and puts its spans on the side's clock.

@@ -61,8 +61,7 @@ pub struct Job<'a> {
 impl Job<'_> {
     /// An option's value, or its default.
     pub fn option(&self, facts: &StrategyFacts, name: &str) -> String {
-        let default = facts.options.iter().find(|o| o.name == name).map(|o| o.default);
-        self.spec.options.get(name).map_or_else(|| default.unwrap_or_default().to_owned(), Clone::clone)
+        facts.option(self.spec, name).to_owned()
     }
 
     /// A text of a recipe, with its places filled for this job.

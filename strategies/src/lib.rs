@@ -22,6 +22,7 @@ mod cache_tar;
 mod gha_cache;
 mod local_cache;
 mod rebuild;
+mod stream_client;
 mod tar;
 mod zstd_stream;
 
@@ -49,6 +50,9 @@ pub enum Built {
     Engine,
     /// Only in the builder's cache: the harness loads it from there, off the clock.
     BuilderCache,
+    /// In a docker tar that is gone; its layers are in the builder's cache, so the harness has it written again from
+    /// there, off the clock.
+    CachedTar,
 }
 
 /// One way to hand an image over.
@@ -163,7 +167,8 @@ mod tests {
     fn defaults_are_values_that_their_options_take() {
         for strategy in ALL {
             let facts = strategy.facts();
-            for option in facts.options {
+            // An option without a default has to be given.
+            for option in facts.options.iter().filter(|o| !o.default.is_empty()) {
                 let spec = format!("{}:{}={}", facts.name, option.name, option.default).parse().unwrap();
                 facts.check(&spec).unwrap();
             }

@@ -1,17 +1,16 @@
-//! Build to a docker tar, and load one: what the strategies that move a tar as a file share.
+//! The image as a docker tar: who writes it, what compresses it, and how it is read into an engine.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use handoff_engine::programs::on_path;
 use handoff_model::recipe::{Does, Step};
 use handoff_model::{Builder, Conditions, Failure, ImageStore, OptionKind, OptionSpec, SpanKind};
 
 use crate::buildx::{Build, Output};
+use crate::pipe::{self, Stage};
 use crate::recorder::SOURCE;
-use crate::{Job, StepResult};
-
-/// File name of the tar, relative to the job's folder and alike on both sides.
-pub const TAR: &str = "image.tar";
+use crate::{Built, Job, StepResult};
 
 /// `source`: what makes the tar.
 pub const SOURCE_OPTION: OptionSpec = OptionSpec {
@@ -21,42 +20,137 @@ pub const SOURCE_OPTION: OptionSpec = OptionSpec {
     help: "what makes the tar: the builder's exporter (output), `docker save` (save), or the exporter where there is one (auto)",
 };
 
-/// Whether the builder can write a docker tar itself.
-pub fn has_exporter(builder: Builder, store: ImageStore) -> bool {
-    builder == Builder::DockerContainer || store == ImageStore::Containerd
+/// `compress`: what is done to the tar before it is handed over.
+pub const COMPRESS_OPTION: OptionSpec = OptionSpec {
+    name: "compress",
+    kind: OptionKind::Word(&["none", "gzip", "zstd"]),
+    default: "none",
+    help: "what the tar is piped through before it is handed over: nothing, `gzip` (one core), or `zstd -3 -T0`",
+};
+
+/// Who writes the tar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// The builder's docker exporter: nothing is loaded into the producer's engine.
+    Output,
+    /// `docker save`, after a build that was loaded.
+    Save,
 }
 
-/// Builds the image into a tar, by the way that `source` names.
-pub fn build(job: &Job, source: &str) -> StepResult<PathBuf> {
-    let path = job.scratch.join(TAR);
-    let exporter = has_exporter(job.conditions.builder, job.engine.store());
-    match source {
-        "output" if !exporter => Err(Failure::new(
-            SpanKind::Build.as_str(),
-            "source=output: this builder has no docker exporter, use source=save",
-        )),
-        "save" => save(job, path),
-        "output" => output(job, path),
-        _ if exporter => output(job, path),
-        _ => save(job, path),
+impl Source {
+    /// As an option's value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Output => "output",
+            Self::Save => "save",
+        }
+    }
+
+    /// What an option's value means under these conditions, or why it cannot be.
+    pub fn of(value: &str, conditions: &Conditions) -> Result<Self, String> {
+        // The engine's own builder exports a tar only from the containerd store.
+        let exporter =
+            conditions.builder == Builder::DockerContainer || conditions.image_store == ImageStore::Containerd;
+        match value {
+            "output" if !exporter => Err(
+                "source=output: the `docker` builder has no docker exporter with the overlay2 store: use source=save"
+                    .to_owned(),
+            ),
+            "save" => Ok(Self::Save),
+            "output" => Ok(Self::Output),
+            _ if exporter => Ok(Self::Output),
+            _ => Ok(Self::Save),
+        }
+    }
+
+    /// [`Source::of`] in a job, recorded as a fact.
+    pub fn in_job(value: &str, job: &Job) -> StepResult<Self> {
+        let source = Self::of(value, job.conditions).map_err(|e| Failure::new(SpanKind::Build.as_str(), e))?;
+        job.recorder.fact(SOURCE, source.as_str());
+        Ok(source)
     }
 }
 
-fn output(job: &Job, path: PathBuf) -> StepResult<PathBuf> {
-    job.recorder.fact(SOURCE, "output");
-    Build::plain("build", Output::Tar(&path)).run(job)?;
-    Ok(path)
+/// File name of the tar, relative to the job's folder and alike on both sides.
+pub fn file_name(compress: &str) -> &'static str {
+    match compress {
+        "gzip" => "image.tar.gz",
+        "zstd" => "image.tar.zst",
+        _ => TAR,
+    }
 }
 
-fn save(job: &Job, path: PathBuf) -> StepResult<PathBuf> {
-    job.recorder.fact(SOURCE, "save");
-    Build::plain("build", Output::Load).run(job)?;
-    let file = path.display().to_string();
-    job.run(SpanKind::Save, "docker-save", &job.engine.docker(["save", "--output", &file, job.image]))?;
-    Ok(path)
+/// Builds the image into a file, plain or compressed.
+pub fn build(job: &Job, source: &str, compress: &str) -> StepResult<(PathBuf, Built)> {
+    let source = Source::in_job(source, job)?;
+    let path = job.scratch.join(file_name(compress));
+    let none = BTreeMap::new();
+    let program = match compress {
+        "gzip" => {
+            let path = job.engine.env().get("PATH").map_or("", String::as_str);
+            let gzip = on_path(path, "gzip").ok_or_else(|| {
+                Failure::new(SpanKind::Compress.as_str(), "there is no gzip on the PATH: apt-get install gzip")
+            })?;
+            Some(("gzip", job.program(&gzip, ["--stdout"], &none)))
+        }
+        "zstd" => Some(("zstd", job.program(&job.tools.zstd, ["-3", "-T0", "--quiet", "--stdout"], &none))),
+        _ => None,
+    };
+    if let Some((step, command)) = program {
+        let stage = Stage::new(SpanKind::Compress, step, command.stdout_path(&path));
+        let built = pipe_from(job, source, vec![stage], || Ok(()))?;
+        return Ok((path, built));
+    }
+    match source {
+        Source::Output => {
+            Build::plain("build", Output::Tar(&path)).run(job)?;
+        }
+        Source::Save => {
+            Build::plain("build", Output::Load).run(job)?;
+            let file = path.display().to_string();
+            job.run(SpanKind::Save, "docker-save", &job.engine.docker(["save", "--output", &file, job.image]))?;
+        }
+    }
+    Ok((path.clone(), Built::Tar(path)))
 }
 
-/// Reads a tar into the job's engine.
+/// Builds the image and writes its tar into the first of `stages`. When all programs but the last have ended well,
+/// `between` is called, and then the last one is waited for.
+pub fn pipe_from(
+    job: &Job,
+    source: Source,
+    stages: Vec<Stage>,
+    between: impl FnOnce() -> StepResult<()>,
+) -> StepResult<Built> {
+    let count = stages.len();
+    let with_first = |first| std::iter::once(first).chain(stages).collect::<Vec<_>>();
+    match source {
+        Source::Save => {
+            Build::plain("build", Output::Load).run(job)?;
+            let save = Stage::new(SpanKind::Save, "docker-save", job.engine.docker(["save", job.image]));
+            pipe::start(job, with_first(save))?.finish(job, count, between)?;
+            Ok(Built::Engine)
+        }
+        Source::Output => {
+            let build = Build::plain("build", Output::Stdout);
+            let begun = build.begin(job)?;
+            let first = Stage::new(SpanKind::Command, BUILD, begun.command.clone());
+            let piped = pipe::start(job, with_first(first)).and_then(|running| running.finish(job, count, between));
+            let told = build.end(job, &begun, piped.is_ok());
+            match piped {
+                // The build's own words say more than its exit status.
+                Err(failure) if failure.span != SpanKind::Command.as_str() => return Err(failure),
+                _ => told?,
+            };
+            Ok(Built::CachedTar)
+        }
+    }
+}
+
+/// The step's name of a build in a pipe.
+const BUILD: &str = "buildx-build";
+
+/// Reads a tar, also a compressed one, into the job's engine.
 pub fn load(job: &Job, path: &Path) -> StepResult<()> {
     let file = path.display().to_string();
     job.run(SpanKind::Load, "docker-load", &job.engine.docker(["load", "--input", &file]))
@@ -65,7 +159,7 @@ pub fn load(job: &Job, path: &Path) -> StepResult<()> {
 /// What `source=auto` means under conditions, for a recipe.
 pub fn settle_source(options: &mut BTreeMap<String, String>, conditions: &Conditions) {
     if options.get("source").is_some_and(|s| s == "auto") {
-        let source = if has_exporter(conditions.builder, conditions.image_store) { "output" } else { "save" };
+        let source = Source::of("auto", conditions).map_or("save", Source::as_str);
         options.insert("source".to_owned(), source.to_owned());
     }
 }
@@ -97,3 +191,26 @@ pub const SAVE: Step = Step::always(
 /// A recipe's step: the engine reads the tar.
 pub const LOAD: Step =
     Step::always(SpanKind::Load, "docker load", Does::Run(&[&["docker", "load", "--input", "{dir}/image.tar"]]));
+
+/// Why a recipe does not know an option.
+pub const NO_STEPS: &str = "it is not written as steps of a workflow yet";
+
+/// File name of the plain tar, where a recipe has it.
+pub const TAR: &str = "image.tar";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_exporter_is_taken_where_there_is_one() {
+        let conditions = |builder, image_store| Conditions { builder, image_store, ..Conditions::default() };
+        let overlay2 = conditions(Builder::Docker, ImageStore::Overlay2);
+        let container = conditions(Builder::DockerContainer, ImageStore::Overlay2);
+        assert_eq!(Source::of("auto", &Conditions::default()), Ok(Source::Output));
+        assert_eq!(Source::of("auto", &overlay2), Ok(Source::Save));
+        assert_eq!(Source::of("auto", &container), Ok(Source::Output));
+        assert_eq!(Source::of("save", &container), Ok(Source::Save));
+        assert!(Source::of("output", &overlay2).unwrap_err().contains("use source=save"));
+    }
+}

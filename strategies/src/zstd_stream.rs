@@ -1,21 +1,19 @@
-//! `zstd-stream`: `docker save`, compressed by zstd, streamed into an artifact; never a file on either side.
+//! `zstd-stream`: a docker tar, compressed by zstd, streamed into an artifact; never a file on either side.
 //!
-//! The connection plan (block size, blocks in flight) is that of the client that the spike names; the client is ours and
-//! the row says so. Three programs run in a pipe, as they would in a workflow's step.
+//! The connection plan (block size, blocks in flight) is that of the client that the spike names; the client is ours unless
+//! the caller brings that one, and the row says which. The programs run in a pipe, as they would in a workflow's step.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::Write;
-use std::path::Path;
 
 use handoff_model::recipe::{BuiltAt, Does, Step};
-use handoff_model::{Failure, OptionKind, OptionSpec, Recipe, SpanKind, Storage, StrategyFacts, Ticket};
+use handoff_model::{
+    Conditions, Failure, OptionKind, OptionSpec, Recipe, SpanKind, Storage, StrategyFacts, StrategySpec, Ticket,
+};
 
-use crate::buildx::{Build, Output};
-use crate::clients::{ClientReport, read_report};
 use crate::pipe::{self, Stage};
-use crate::recorder::{CLIENT, SOURCE};
-use crate::{Built, Handed, Job, StepResult, Strategy};
+use crate::stream_client::{self, StreamClient};
+use crate::tar::{self, Source};
+use crate::{Handed, Job, StepResult, Strategy};
 
 /// The strategy.
 pub struct ZstdStream;
@@ -34,6 +32,36 @@ const FACTS: StrategyFacts = StrategyFacts {
             default: "0",
             help: "zstd threads (0: one a core)",
         },
+        OptionSpec {
+            name: "source",
+            kind: OptionKind::Word(&["save", "output"]),
+            default: "save",
+            help: "what makes the tar: `docker save` of a loaded build, or the builder straight into the pipe (output)",
+        },
+        OptionSpec {
+            name: "blocks",
+            kind: OptionKind::Number(1, 256),
+            default: "24",
+            help: "8 MiB blocks in flight when uploading",
+        },
+        OptionSpec {
+            name: "ranges",
+            kind: OptionKind::Number(1, 256),
+            default: "1",
+            help: "ranges of 8 MiB fetched at once when downloading, written in order; 1 is one request for all",
+        },
+        OptionSpec {
+            name: "client",
+            kind: OptionKind::Word(&["handoff", "lhotari"]),
+            default: "handoff",
+            help: "what moves the stream: our own client, or lhotari/gh-actions-artifact-client from a tree of yours",
+        },
+        OptionSpec {
+            name: "dir",
+            kind: OptionKind::Text,
+            default: "",
+            help: "the tree of client=lhotari, with dist/index.js in it",
+        },
     ],
 };
 
@@ -42,50 +70,36 @@ impl Strategy for ZstdStream {
         &FACTS
     }
 
+    fn refuses(&self, spec: &StrategySpec, conditions: &Conditions) -> Option<String> {
+        Source::of(FACTS.option(spec, "source"), conditions).err().or_else(|| stream_client::refuses(spec))
+    }
+
     fn produce(&self, job: &Job) -> StepResult<Handed> {
-        Build::plain("build", Output::Load).run(job)?;
-        job.recorder.fact(SOURCE, "save");
-        let gate = job.scratch.join("commit-gate");
-        let fail = |e: &dyn std::fmt::Display| Failure::new(SpanKind::Upload.as_str(), format!("commit gate: {e}"));
-        rustix::fs::mkfifoat(rustix::fs::CWD, &gate, rustix::fs::Mode::RWXU).map_err(|e| fail(&e))?;
-        // Both ends, so that opening never waits; held open until the word is said.
-        let mut gate_pipe = fs::OpenOptions::new().read(true).write(true).open(&gate).map_err(|e| fail(&e))?;
-        let report = job.logs.join("stream-upload.json");
-        let none = BTreeMap::new();
-        let zstd = job.program(&job.tools.zstd, COMPRESS[1..].iter().map(|w| job.fill(&FACTS, w)), &none);
-        let upload = stream(job, "upload", &report, Some(&gate))?;
-        let running = pipe::start(
-            job,
-            vec![
-                Stage::new(SpanKind::Save, "docker-save", job.engine.docker(["save", job.image])),
-                Stage::new(SpanKind::Compress, "zstd", zstd),
-                Stage::new(SpanKind::Command, "handoff-stream-upload", upload),
-            ],
-        )?;
-        // Only when both programs before it ended well may the uploader commit: a cut stream is no artifact.
-        running.finish(job, 2, || gate_pipe.write_all(b"commit\n").map_err(|e| fail(&e)))?;
-        let told = read_report(job, &report).map_err(|e| Failure::new(SpanKind::Upload.as_str(), e))?;
-        job.recorder.fact(CLIENT, client(&told));
-        Ok(Handed { ticket: Ticket::default().with("artifact", job.name), built: Built::Engine })
+        let source = Source::in_job(&job.option(&FACTS, "source"), job)?;
+        let client = client(job)?;
+        let words = COMPRESS[1..].iter().map(|w| job.fill(&FACTS, w));
+        let zstd = job.program(&job.tools.zstd, words, &BTreeMap::new());
+        let (upload, mut gate) = client.upload(job)?;
+        let stages = vec![Stage::new(SpanKind::Compress, "zstd", zstd), upload];
+        let built = tar::pipe_from(job, source, stages, || gate.commit())?;
+        client.told(job, "upload")?;
+        Ok(Handed { ticket: Ticket::default().with("artifact", job.name), built })
     }
 
     fn consume(&self, job: &Job, ticket: &Ticket) -> StepResult<()> {
         ticket.get("artifact").map_err(|e| Failure::new(SpanKind::Resolve.as_str(), e))?;
-        let report = job.logs.join("stream-download.json");
+        let client = client(job)?;
+        let zstd = job.program(&job.tools.zstd, &DECOMPRESS[1..], &BTreeMap::new());
         let running = pipe::start(
             job,
             vec![
-                Stage::new(SpanKind::Command, "handoff-stream-download", stream(job, "download", &report, None)?),
-                Stage::new(
-                    SpanKind::Decompress,
-                    "zstd-d",
-                    job.program(&job.tools.zstd, &DECOMPRESS[1..], &BTreeMap::new()),
-                ),
+                client.download(job)?,
+                Stage::new(SpanKind::Decompress, "zstd-d", zstd),
                 Stage::new(SpanKind::Load, "docker-load", job.engine.docker(["load"])),
             ],
         )?;
         running.finish(job, 3, || Ok(()))?;
-        read_report(job, &report).map(|_| ()).map_err(|e| Failure::new(SpanKind::Download.as_str(), e))
+        client.told(job, "download")
     }
 
     fn recipe(&self) -> Option<&'static Recipe> {
@@ -107,7 +121,13 @@ const CLIENT_STEP: Step = Step::always(
 
 const RECIPE: Recipe = Recipe {
     options: &[],
-    not_here: &[],
+    not_here: &[
+        ("source", "the spike's recipe saves the image that was built"),
+        ("blocks", "the client that the spike names has a connection plan of its own"),
+        ("ranges", "the client that the spike names has a connection plan of its own"),
+        ("client", "it is always the one that the spike names"),
+        ("dir", "the client comes as an action"),
+    ],
     producer: &[
         Step::always(
             SpanKind::Command,
@@ -138,20 +158,6 @@ const RECIPE: Recipe = Recipe {
     consumer_is_cached: false,
 };
 
-fn client(report: &ClientReport) -> String {
-    if report.client.name.is_empty() { "handoff".to_owned() } else { report.client.to_string() }
-}
-
-/// Our streaming client, as a process of its own, with the variables that an action gets.
-fn stream(job: &Job, verb: &str, report: &Path, gate: Option<&Path>) -> StepResult<duct::Expression> {
-    let text = |path: &Path| {
-        let error = || Failure::new(SpanKind::Command.as_str(), format!("{} is not UTF-8", path.display()));
-        path.to_str().map(str::to_owned).ok_or_else(error)
-    };
-    let mut args =
-        vec!["stream".to_owned(), verb.to_owned(), job.name.to_owned(), "--report".to_owned(), text(report)?];
-    if let Some(gate) = gate {
-        args.extend(["--commit-gate".to_owned(), text(gate)?]);
-    }
-    Ok(job.program(&job.tools.handoff, args, &job.service.env))
+fn client(job: &Job) -> StepResult<StreamClient> {
+    StreamClient::of(job, job.option(&FACTS, "blocks"), job.option(&FACTS, "ranges"))
 }

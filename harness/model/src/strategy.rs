@@ -209,6 +209,12 @@ pub enum Storage {
 }
 
 impl StrategyFacts {
+    /// The value of an option in a spec, or its default; empty where there is no such option.
+    pub fn option<'a>(&self, spec: &'a StrategySpec, name: &str) -> &'a str {
+        let default = self.options.iter().find(|o| o.name == name).map_or("", |o| o.default);
+        spec.options.get(name).map_or(default, String::as_str)
+    }
+
     /// Checks a spec against the options.
     pub fn check(&self, spec: &StrategySpec) -> Result<(), StrategyError> {
         self.check_with(spec, &[])

@@ -10,7 +10,8 @@ pub fn run() {
         let facts = strategy.facts();
         out::data(&format!("{:<12} {}", facts.name, facts.summary));
         for option in facts.options {
-            out::data(&format!("             :{}={}  {}", option.name, option.default, option.help));
+            let value = if option.default.is_empty() { "..." } else { option.default };
+            out::data(&format!("             :{}={value}  {}", option.name, option.help));
         }
     }
 }

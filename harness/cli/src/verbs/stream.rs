@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use handoff_transport::DownloadPlan;
 use handoff_transport::stream::{DownloadArgs, StreamReport, UploadArgs, download_to_stdout, upload_from_stdin};
+use handoff_transport::{DownloadPlan, UploadPlan};
 
 use crate::exit;
 
@@ -27,6 +27,9 @@ enum Direction {
         /// A named pipe that must say `commit` before the artifact becomes visible
         #[arg(long)]
         commit_gate: Option<PathBuf>,
+        /// Blocks in flight
+        #[arg(long, value_name = "N", default_value_t = UploadPlan::default().in_flight)]
+        blocks: usize,
     },
     /// An artifact goes to standard output
     Download {
@@ -35,6 +38,9 @@ enum Direction {
         /// Where the report goes
         #[arg(long)]
         report: Option<PathBuf>,
+        /// Ranges fetched at once; 1 is one request for all
+        #[arg(long, value_name = "N", default_value_t = DownloadPlan::default().ranges)]
+        ranges: usize,
     },
 }
 
@@ -42,11 +48,13 @@ impl Args {
     /// Moves the stream.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         match self.direction {
-            Direction::Upload { name, report, commit_gate } => {
-                finish(&upload_from_stdin(&UploadArgs { commit_gate, ..UploadArgs::new(name) }), report)
+            Direction::Upload { name, report, commit_gate, blocks } => {
+                let plan = UploadPlan { in_flight: blocks, ..UploadPlan::default() };
+                finish(&upload_from_stdin(&UploadArgs { commit_gate, plan, ..UploadArgs::new(name) }), report)
             }
-            Direction::Download { name, report } => {
-                finish(&download_to_stdout(&DownloadArgs { name, plan: DownloadPlan::default() }), report)
+            Direction::Download { name, report, ranges } => {
+                let plan = DownloadPlan { ranges, ..DownloadPlan::default() };
+                finish(&download_to_stdout(&DownloadArgs { name, plan }), report)
             }
         }
     }

@@ -26,6 +26,17 @@ fn slips_are_named_with_the_nearest_right_word() {
 }
 
 #[test]
+fn options_that_contradict_each_other_are_refused_by_plan() {
+    let plan = |strategies: &str| line(&["plan", "--strategies", strategies], 2);
+    assert!(plan("artifact:archive=false,level=6").contains("leave level out"));
+    assert!(plan("zstd-stream:client=lhotari").contains("needs dir=DIR"));
+    assert!(plan("zstd-stream:client=lhotari,dir=/nowhere").contains("/nowhere/dist/index.js is not there"));
+    assert!(plan("zstd-stream:dir=/nowhere").contains("client=lhotari"));
+    let overlay2 = ["plan", "--image-store", "overlay2", "--strategies", "zstd-stream:source=output"];
+    assert!(line(&overlay2, 2).contains("use source=save"));
+}
+
+#[test]
 fn sizes_that_cannot_be_are_refused_before_anything_runs() {
     assert!(line(&["plan", "--sizes", "big"], 2).contains("64MiB"));
     assert!(line(&["plan", "--sizes", "0"], 2).contains("16"));

@@ -154,6 +154,36 @@ fn variants_and_workloads_are_recorded_and_two_consumers_are_two_rows() {
 }
 
 #[test]
+fn variants_of_the_transport_hand_over_the_same_image() {
+    let _machine = machine();
+    let place = Place::new();
+    let strategies = "artifact:archive=false,compress=zstd,concurrency=32,cache-tar:compress=gzip,\
+                      zstd-stream:source=output,ranges=8,blocks=2";
+    expect(&mut place.run(&["--sizes", "64MiB", "--rounds", "1", "--strategies", strategies]), 0);
+    let results = place.results();
+    assert_eq!(results.measurements.len(), 3);
+    for row in &results.measurements {
+        let name = format!("{}:{}", row.strategy, row.variant);
+        assert_eq!(row.outcome, Outcome::Completed, "{name}: {} {}", row.failed_span, row.error);
+        // The builder wrote the tar, into a pipe, and the image that came out of it is the one that went in.
+        assert_eq!(row.source, "output", "{name}");
+        let equal = (row.content_equal, row.layers_equal, row.config_equal, row.index_equal);
+        assert_eq!(equal, (Some(true), Some(true), Some(true), Some(true)), "{name}: {}", row.identity_note);
+        let log = |job: &str| -> Vec<handoff_service::RequestRecord> {
+            let file = place.out.join("logs").join(&row.trial).join(job).join("requests.json");
+            serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap()
+        };
+        let of = |kind| results.spans.iter().any(|s| s.trial == row.trial && s.span == kind);
+        assert!(of(SpanKind::Build) && of(SpanKind::Export) && of(SpanKind::Compress), "{name}");
+        assert!(!results.spans.iter().any(|s| s.trial == row.trial && s.span == SpanKind::Save), "{name}");
+        if row.strategy == "zstd-stream" {
+            let ranges = log("consumer-1").iter().filter(|r| r.range.is_some()).count();
+            assert!(ranges > 1, "{name}: {ranges} ranged requests");
+        }
+    }
+}
+
+#[test]
 fn one_side_at_a_time_works_against_a_service_of_its_own() {
     use std::io::{BufRead, BufReader};
     let _machine = machine();

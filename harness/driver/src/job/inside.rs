@@ -187,6 +187,11 @@ impl<'a> Course<'a> {
                 self.with_job(|job| Build::plain("identify", Output::Load).run_cached(job))?;
                 self.engine.identity(image).map_err(failure)
             }
+            (Side::Producer, Some(Built::CachedTar)) => {
+                let path = self.spec.root.join("identify").join("image.tar");
+                self.with_job(|job| Build::plain("identify", Output::Tar(&path)).run_cached(job))?;
+                identity::of_tar(&path).map_err(failure)
+            }
             (Side::Producer, None) => Err(Failure::new("identity", "the producer left no image to look at")),
             (Side::Consumer, _) => {
                 let known: ImageIdentity = self.engine.identity(image).map_err(failure)?;

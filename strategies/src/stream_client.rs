@@ -1,0 +1,193 @@
+//! The clients that can move a stream: our own, and the one that the spike names.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use handoff_model::{Failure, SpanKind, StrategySpec};
+
+use crate::clients::{self, read_report};
+use crate::pipe::Stage;
+use crate::recorder::CLIENT;
+use crate::{Job, StepResult};
+
+/// Where the named client comes from.
+const HOME: &str = "https://github.com/lhotari/gh-actions-artifact-client";
+/// Its program below that tree.
+const PROGRAM: &str = "dist/index.js";
+
+/// A client, ready to be a program of a pipe.
+#[derive(Debug)]
+pub enum StreamClient {
+    /// Our own, as a process of its own.
+    Handoff {
+        /// Blocks in flight.
+        blocks: String,
+        /// Ranges fetched at once.
+        ranges: String,
+    },
+    /// The one that the spike names, from a tree of the caller's.
+    Lhotari {
+        /// The tree.
+        dir: PathBuf,
+    },
+}
+
+/// Why these options do not go together, if so.
+pub fn refuses(spec: &StrategySpec) -> Option<String> {
+    let given = |name: &str| spec.options.get(name);
+    match (given("client").map(String::as_str), given("dir")) {
+        (Some("lhotari"), None) => {
+            Some(format!("client=lhotari needs dir=DIR, a tree of {HOME}: it does not come with handoff"))
+        }
+        (Some("lhotari"), Some(dir)) => {
+            if let Some(name) = ["blocks", "ranges"].iter().find(|n| given(n).is_some()) {
+                return Some(format!("client=lhotari has a connection plan of its own: leave {name} out"));
+            }
+            let program = Path::new(dir).join(PROGRAM);
+            (!program.is_file())
+                .then(|| format!("{} is not there: name a tree of {HOME} with dir=DIR", program.display()))
+        }
+        (_, Some(_)) => Some("dir=DIR is for client=lhotari: leave it out".to_owned()),
+        (_, None) => None,
+    }
+}
+
+impl StreamClient {
+    /// The client of a job, by its options. A tree is found from where the run was started.
+    pub fn of(job: &Job, blocks: String, ranges: String) -> StepResult<Self> {
+        if job.spec.options.get("client").is_none_or(|c| c != "lhotari") {
+            return Ok(Self::Handoff { blocks, ranges });
+        }
+        let dir = job.spec.options.get("dir").cloned().unwrap_or_default();
+        let dir =
+            fs::canonicalize(&dir).map_err(|e| Failure::new(SpanKind::Command.as_str(), format!("{dir}: {e}")))?;
+        Ok(Self::Lhotari { dir })
+    }
+
+    /// Standard input becomes an artifact. The second value opens the gate: only when the programs before it have ended
+    /// well may our own client commit, for a cut stream is no artifact. The other one knows no gate.
+    pub fn upload(&self, job: &Job) -> StepResult<(Stage, Gate)> {
+        match self {
+            Self::Handoff { blocks, .. } => {
+                let gate = Gate::make(&job.scratch.join("commit-gate"))?;
+                let more = ["--blocks", blocks, "--commit-gate", text(&gate.path)?];
+                let command = own(job, "upload", &more)?;
+                Ok((Stage::new(SpanKind::Command, "handoff-stream-upload", command), gate))
+            }
+            Self::Lhotari { dir } => {
+                let command = named(job, dir, "upload", SpanKind::Upload)?;
+                Ok((Stage::new(SpanKind::Upload, "lhotari-upload", command), Gate::default()))
+            }
+        }
+    }
+
+    /// An artifact goes to standard output.
+    pub fn download(&self, job: &Job) -> StepResult<Stage> {
+        match self {
+            Self::Handoff { ranges, .. } => {
+                let command = own(job, "download", &["--ranges", ranges])?;
+                Ok(Stage::new(SpanKind::Command, "handoff-stream-download", command))
+            }
+            Self::Lhotari { dir } => {
+                let command = named(job, dir, "download", SpanKind::Download)?;
+                Ok(Stage::new(SpanKind::Download, "lhotari-download", command))
+            }
+        }
+    }
+
+    /// After the pipe: what our own client wrote of it, and the fact of which client it was.
+    pub fn told(&self, job: &Job, verb: &str) -> StepResult<()> {
+        let name = match self {
+            Self::Handoff { .. } => {
+                let told = read_report(job, &report(job, verb)).map_err(|e| Failure::new(verb, e))?;
+                if told.client.name.is_empty() { "handoff".to_owned() } else { told.client.to_string() }
+            }
+            Self::Lhotari { dir } => describe(dir),
+        };
+        job.recorder.fact(CLIENT, name);
+        Ok(())
+    }
+}
+
+/// A named pipe that must say `commit`.
+#[derive(Debug, Default)]
+pub struct Gate {
+    path: PathBuf,
+    /// Both ends, so that opening never waits; held open until the word is said.
+    file: Option<fs::File>,
+}
+
+impl Gate {
+    fn make(path: &Path) -> StepResult<Self> {
+        rustix::fs::mkfifoat(rustix::fs::CWD, path, rustix::fs::Mode::RWXU).map_err(|e| Self::failure(&e))?;
+        let file = fs::OpenOptions::new().read(true).write(true).open(path).map_err(|e| Self::failure(&e))?;
+        Ok(Self { path: path.to_owned(), file: Some(file) })
+    }
+
+    /// Says the word.
+    pub fn commit(&mut self) -> StepResult<()> {
+        self.file.as_mut().map_or(Ok(()), |f| f.write_all(b"commit\n")).map_err(|e| Self::failure(&e))
+    }
+
+    fn failure(error: &dyn std::fmt::Display) -> Failure {
+        Failure::new(SpanKind::Upload.as_str(), format!("commit gate: {error}"))
+    }
+}
+
+fn text(path: &Path) -> StepResult<&str> {
+    let error = || Failure::new(SpanKind::Command.as_str(), format!("{} is not UTF-8", path.display()));
+    path.to_str().ok_or_else(error)
+}
+
+fn report(job: &Job, verb: &str) -> PathBuf {
+    job.logs.join(format!("stream-{verb}.json"))
+}
+
+/// Our own client, with the variables that an action gets.
+fn own(job: &Job, verb: &str, more: &[&str]) -> StepResult<duct::Expression> {
+    let path = report(job, verb);
+    let mut args = vec!["stream", verb, job.name, "--report", text(&path)?];
+    args.extend(more);
+    Ok(job.program(&job.tools.handoff, args, &job.service.env))
+}
+
+/// The named client, as its own action runs it.
+fn named(job: &Job, dir: &Path, verb: &str, kind: SpanKind) -> StepResult<duct::Expression> {
+    let program = dir.join(PROGRAM);
+    Ok(job.program(&job.tools.node, [text(&program)?, verb, job.name], &clients::environment(job, kind)?))
+}
+
+/// Name, version and digest: the tree is the caller's, so the row says which one it was.
+fn describe(dir: &Path) -> String {
+    use sha2::{Digest, Sha256};
+    let json: Option<serde_json::Value> =
+        fs::read(dir.join("package.json")).ok().and_then(|b| serde_json::from_slice(&b).ok());
+    let version = json.as_ref().and_then(|j| j.get("version")?.as_str()).unwrap_or("of unknown version");
+    let digest = Sha256::digest(fs::read(dir.join(PROGRAM)).unwrap_or_default());
+    let hex: String = digest.iter().take(6).map(|b| format!("{b:02x}")).collect();
+    format!("lhotari/gh-actions-artifact-client {version} (sha256 {hex})")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_named_client_comes_from_a_tree_and_keeps_its_own_plan() {
+        let dir = tempfile::tempdir().unwrap();
+        let ask = |options: &str| refuses(&format!("zstd-stream:{options}").parse().unwrap());
+        let tree = dir.path().display();
+        assert!(ask("client=lhotari").unwrap().contains("needs dir=DIR"));
+        assert!(ask(&format!("client=lhotari,dir={tree}")).unwrap().contains("dist/index.js is not there"));
+        assert!(ask("dir=/x").unwrap().contains("client=lhotari"));
+        fs::create_dir(dir.path().join("dist")).unwrap();
+        fs::write(dir.path().join(PROGRAM), "").unwrap();
+        assert_eq!(ask(&format!("client=lhotari,dir={tree},level=1")), None);
+        for option in ["blocks=2", "ranges=8"] {
+            let reason = ask(&format!("client=lhotari,dir={tree},{option}")).unwrap();
+            assert!(reason.contains("plan of its own"), "{reason}");
+        }
+        assert!(describe(dir.path()).contains("of unknown version (sha256 e3b0c44298fc)"));
+    }
+}
