@@ -13,6 +13,7 @@ mod service;
 mod side;
 mod strategies;
 mod stream;
+mod workflows;
 mod workloads;
 
 use std::process::ExitCode;
@@ -48,6 +49,8 @@ pub enum Verb {
     Doctor(doctor::Args),
     /// List, or remove, what runs that were cut off have left on this machine
     Clean(clean::Args),
+    /// Write or check the GitHub workflows of a checkout of Handoff
+    Workflows(workflows::Args),
     /// The inside of a job (started by the driver)
     #[command(hide = true)]
     Job(job::Args),
@@ -78,6 +81,7 @@ impl Verb {
             Self::Profiles => profiles::run().map(|()| ExitCode::from(exit::OK)),
             Self::Doctor(args) => args.run(),
             Self::Clean(args) => args.run(),
+            Self::Workflows(args) => args.run(),
             Self::Job(args) => args.run(),
             Self::Service(args) => args.run(),
             Self::Stream(args) => args.run(),

@@ -1,0 +1,67 @@
+//! `handoff workflows`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use handoff_strategies::github;
+use handoff_workflows::pins::{self, Pins};
+use handoff_workflows::{Named, files};
+
+use crate::exit::{self, bad_input};
+use crate::out;
+
+/// Options of `workflows`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    what: What,
+    /// The checkout whose files are meant
+    #[arg(long, value_name = "DIR", default_value = ".", global = true)]
+    root: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Write the files below .github/workflows
+    Sync,
+    /// Fail if a file there is not what the model writes
+    Check,
+    /// Move an action's pin, then write the files: `pin actions/cache v5.1.0 COMMIT`
+    Pin {
+        /// The action, as owner/name
+        action: String,
+        /// The tag that the commit stands for
+        tag: String,
+        /// The commit, 40 hex digits
+        commit: String,
+    },
+}
+
+/// Every file, from the pins of the checkout.
+fn model(root: &Path) -> anyhow::Result<Vec<(String, String)>> {
+    let file = root.join(pins::FILE);
+    let text = std::fs::read_to_string(&file)
+        .map_err(|e| bad_input(format!("{}: {e}: name a checkout of Handoff with --root", file.display())))?;
+    let strategies: Vec<Named> =
+        github::all().iter().map(|g| Named { name: g.strategy.facts().name, recipe: g.recipe }).collect();
+    files::all(&Pins::parse(&text).map_err(bad_input)?, &strategies).map_err(bad_input)
+}
+
+impl Args {
+    /// Writes or compares.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        if let What::Pin { action, tag, commit } = &self.what {
+            Pins::set(&self.root.join(pins::FILE), action, tag, commit).map_err(bad_input)?;
+        }
+        let files = model(&self.root)?;
+        if matches!(self.what, What::Check) {
+            files::check(&self.root, &files).map_err(bad_input)?;
+            return Ok(ExitCode::from(exit::OK));
+        }
+        for name in files::sync(&self.root, &files).map_err(bad_input)? {
+            out::data(&name);
+        }
+        Ok(ExitCode::from(exit::OK))
+    }
+}

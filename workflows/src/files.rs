@@ -1,0 +1,41 @@
+//! The files in a checkout: writing them, and finding drift.
+
+use std::fs;
+use std::path::Path;
+
+use crate::pins::Pins;
+use crate::{Named, WorkflowError, calibrate, cell, run};
+
+/// Every file that the model writes: its path from the workspace's root, and its text.
+pub fn all(pins: &Pins, strategies: &[Named]) -> Result<Vec<(String, String)>, WorkflowError> {
+    let at = |name: &str| format!(".github/workflows/{name}");
+    Ok(vec![
+        (at(run::FILE), run::text(pins)?),
+        (at(cell::FILE), cell::text(pins, strategies)?),
+        (at(calibrate::FILE), calibrate::text(pins)?),
+    ])
+}
+
+/// Writes the files below `root`, and names those that changed.
+pub fn sync(root: &Path, files: &[(String, String)]) -> Result<Vec<String>, WorkflowError> {
+    let mut changed = Vec::new();
+    for (name, text) in files {
+        let path = root.join(name);
+        if fs::read_to_string(&path).is_ok_and(|old| old == *text) {
+            continue;
+        }
+        let dir = path.parent().unwrap_or(root);
+        fs::create_dir_all(dir)
+            .and_then(|()| fs::write(&path, text))
+            .map_err(|e| WorkflowError::File(format!("write {}: {e}", path.display())))?;
+        changed.push(name.clone());
+    }
+    Ok(changed)
+}
+
+/// Refuses files below `root` that are not what the model writes.
+pub fn check(root: &Path, files: &[(String, String)]) -> Result<(), WorkflowError> {
+    let differs = |(name, text): &&(String, String)| !fs::read_to_string(root.join(name)).is_ok_and(|old| old == *text);
+    let drifted: Vec<String> = files.iter().filter(differs).map(|(name, _)| name.clone()).collect();
+    if drifted.is_empty() { Ok(()) } else { Err(WorkflowError::Drift(drifted)) }
+}

@@ -1,0 +1,165 @@
+//! The parts of a workflow as types: a step, a job, a file.
+
+use crate::yaml::{Node, map};
+
+/// A step of a job.
+#[derive(Debug, Clone, Default)]
+pub struct Step {
+    name: String,
+    id: Option<String>,
+    condition: Option<String>,
+    uses: Option<Node>,
+    with: Vec<(String, Node)>,
+    env: Vec<(String, Node)>,
+    run: Option<String>,
+}
+
+impl Step {
+    /// A step that runs lines of bash. No expression may stand in them: values come through the environment.
+    pub fn run(name: &str, script: &str) -> Self {
+        Self { name: name.to_owned(), run: Some(script.to_owned()), ..Self::default() }
+    }
+
+    /// A step that uses an action.
+    pub fn uses(name: &str, action: Node) -> Self {
+        Self { name: name.to_owned(), uses: Some(action), ..Self::default() }
+    }
+
+    /// Names the step for later ones.
+    #[must_use]
+    pub fn id(mut self, id: &str) -> Self {
+        self.id = Some(id.to_owned());
+        self
+    }
+
+    /// The condition under which it is taken.
+    #[must_use]
+    pub fn when(mut self, condition: &str) -> Self {
+        self.condition = Some(condition.to_owned());
+        self
+    }
+
+    /// An input of the action.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Node>) -> Self {
+        self.with.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// A variable of its environment.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: impl Into<Node>) -> Self {
+        self.env.push((name.to_owned(), value.into()));
+        self
+    }
+}
+
+impl From<Step> for Node {
+    fn from(step: Step) -> Self {
+        let mut pairs: Vec<(String, Node)> = vec![("name".into(), step.name.into())];
+        let composite_shell = step.run.is_some();
+        let optional = [
+            ("id", step.id.map(Node::from)),
+            ("if", step.condition.map(Node::from)),
+            ("uses", step.uses),
+            ("with", (!step.with.is_empty()).then_some(Node::Map(step.with))),
+            ("env", (!step.env.is_empty()).then_some(Node::Map(step.env))),
+            ("shell", composite_shell.then(|| "bash".into())),
+            ("run", step.run.map(Node::from)),
+        ];
+        pairs.extend(optional.into_iter().filter_map(|(k, v)| Some((k.to_owned(), v?))));
+        Node::Map(pairs)
+    }
+}
+
+/// A job.
+#[derive(Debug, Clone, Default)]
+pub struct Job {
+    /// What stands before the steps, in order: `name`, `needs`, `if`, `runs-on` and so on.
+    pub head: Vec<(String, Node)>,
+    /// Its steps; none where it calls another workflow.
+    pub steps: Vec<Step>,
+}
+
+impl Job {
+    /// A job under a name.
+    pub fn named(name: &str) -> Self {
+        Self { head: vec![("name".to_owned(), name.into())], steps: Vec::new() }
+    }
+
+    /// A line of its head.
+    #[must_use]
+    pub fn set(mut self, name: &str, value: impl Into<Node>) -> Self {
+        self.head.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// What its token may do; nothing where nothing is named.
+    #[must_use]
+    pub fn may(self, permissions: &[(&str, &str)]) -> Self {
+        self.set("permissions", map(permissions.iter().copied()))
+    }
+
+    /// Adds a step.
+    pub fn push(&mut self, step: Step) {
+        self.steps.push(step);
+    }
+}
+
+impl From<Job> for Node {
+    fn from(job: Job) -> Self {
+        let mut pairs = job.head;
+        if !job.steps.is_empty() {
+            pairs.push(("steps".into(), Node::List(job.steps.into_iter().map(Node::from).collect())));
+        }
+        Node::Map(pairs)
+    }
+}
+
+/// An input of a workflow that is started by hand or by another workflow.
+#[derive(Debug, Clone)]
+pub struct Input {
+    /// Its name.
+    pub name: &'static str,
+    /// What it means, for the form.
+    pub description: String,
+    /// Its default.
+    pub default: String,
+    /// Words to choose from; any text where there are none.
+    pub choices: Vec<String>,
+}
+
+impl Input {
+    /// An input of any text.
+    pub fn text(name: &'static str, description: &str, default: &str) -> Self {
+        Self { name, description: description.to_owned(), default: default.to_owned(), choices: Vec::new() }
+    }
+
+    /// An input with words to choose from.
+    pub fn choice(name: &'static str, description: &str, default: &str, choices: &[&str]) -> Self {
+        Self { choices: choices.iter().map(|c| (*c).to_owned()).collect(), ..Self::text(name, description, default) }
+    }
+
+    /// The input with its name.
+    pub fn node(&self) -> (String, Node) {
+        let mut pairs: Vec<(String, Node)> = vec![
+            ("description".into(), self.description.clone().into()),
+            ("type".into(), if self.choices.is_empty() { "string" } else { "choice" }.into()),
+            ("default".into(), self.default.clone().into()),
+        ];
+        if !self.choices.is_empty() {
+            pairs.push(("options".into(), Node::List(self.choices.iter().map(|c| c.as_str().into()).collect())));
+        }
+        (self.name.to_owned(), Node::Map(pairs))
+    }
+}
+
+/// The first lines of every file.
+pub const BANNER: &str =
+    "# Written by `handoff workflows sync` from workflows/src and workflows/pins.toml: change those, not this file.\n";
+
+/// A file from its parts.
+pub fn file(pairs: Vec<(&str, Node)>) -> String {
+    let text = map(pairs).document();
+    format!("{BANNER}{}\n", text.trim_end())
+}

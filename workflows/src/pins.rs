@@ -1,0 +1,126 @@
+//! Pins: every action by commit, as data, with one command that moves them.
+
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::WorkflowError;
+use crate::yaml::Node;
+
+/// The data file, from the workspace's root.
+pub const FILE: &str = "workflows/pins.toml";
+
+/// An action at a commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pin {
+    /// `owner/name`.
+    pub action: String,
+    /// The tag that the commit stands for.
+    pub tag: String,
+    /// The commit.
+    pub commit: String,
+}
+
+/// All pins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pins {
+    /// In the file's order: of one action, the newest first.
+    pub pin: Vec<Pin>,
+}
+
+impl Pins {
+    /// The pins that the binary was built with.
+    pub fn built_in() -> Result<Self, WorkflowError> {
+        Self::parse(include_str!("../pins.toml"))
+    }
+
+    /// Reads a file's text, and refuses what is not a commit.
+    pub fn parse(text: &str) -> Result<Self, WorkflowError> {
+        let pins: Self = toml::from_str(text).map_err(|e| WorkflowError::Pins(e.to_string()))?;
+        match pins.pin.iter().find(|p| !is_commit(&p.commit)) {
+            Some(pin) => {
+                Err(WorkflowError::Pins(format!("{}: `{}` is not a commit of 40 hex digits", pin.action, pin.commit)))
+            }
+            None => Ok(pins),
+        }
+    }
+
+    /// The value of `uses` for `owner/name[/folder][@major]`.
+    pub fn uses(&self, action: &str) -> Result<Node, WorkflowError> {
+        let (path, major) = action.split_once('@').map_or((action, None), |(p, m)| (p, Some(m)));
+        let name: String = path.splitn(3, '/').take(2).collect::<Vec<_>>().join("/");
+        let fits =
+            |p: &&Pin| p.action == name && major.is_none_or(|m| p.tag == m || p.tag.starts_with(&format!("{m}.")));
+        let pin = self
+            .pin
+            .iter()
+            .find(fits)
+            .ok_or_else(|| WorkflowError::Pins(format!("no pin for `{action}`: add one to {FILE}")))?;
+        Ok(Node::Noted(format!("{path}@{}", pin.commit), pin.tag.clone()))
+    }
+
+    /// Moves the entry of that action and major (or adds one) and writes the file, keeping its comment.
+    pub fn set(file: &Path, action: &str, tag: &str, commit: &str) -> Result<(), WorkflowError> {
+        let io = |e: &dyn std::fmt::Display| WorkflowError::Pins(format!("{}: {e}", file.display()));
+        let text = fs::read_to_string(file).map_err(|e| io(&e))?;
+        let mut pins = Self::parse(&text)?;
+        let major = |tag: &str| tag.split('.').next().unwrap_or_default().to_owned();
+        let new = Pin { action: action.to_owned(), tag: tag.to_owned(), commit: commit.to_owned() };
+        let same = pins.pin.iter().position(|p| p.action == action && major(&p.tag) == major(tag));
+        let first = pins.pin.iter().position(|p| p.action == action).unwrap_or(pins.pin.len());
+        match same {
+            Some(at) => pins.pin[at] = new,
+            None => pins.pin.insert(first, new),
+        }
+        let comment: String = text.lines().take_while(|l| l.starts_with('#')).map(|l| format!("{l}\n")).collect();
+        let body = toml::to_string(&pins).map_err(|e| io(&e))?;
+        Self::parse(&body)?;
+        fs::write(file, format!("{comment}\n{body}")).map_err(|e| io(&e))
+    }
+}
+
+fn is_commit(text: &str) -> bool {
+    text.len() == 40 && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_is_meant_unless_a_major_is_named() {
+        let pins = Pins::built_in().unwrap();
+        let uses = |a: &str| match pins.uses(a).unwrap() {
+            Node::Noted(text, tag) => (text.split_once('@').unwrap().0.to_owned(), tag),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(uses("actions/cache/save"), ("actions/cache/save".into(), "v5.0.5".into()));
+        assert_eq!(uses("actions/cache/save@v4").1, "v4");
+        assert!(pins.uses("some/other").unwrap_err().to_string().contains("workflows/pins.toml"));
+    }
+
+    #[test]
+    fn a_pin_is_moved_within_its_major_and_the_comment_stays() {
+        let dir = std::env::temp_dir().join(format!("handoff-pins-{}", std::process::id()));
+        let old = include_str!("../pins.toml");
+        fs::write(&dir, old).unwrap();
+        let commit = "0123456789012345678901234567890123456789";
+        Pins::set(&dir, "actions/cache", "v5.1.0", commit).unwrap();
+        Pins::set(&dir, "actions/cache", "v6.0.0", commit).unwrap();
+        assert!(Pins::set(&dir, "actions/cache", "v6.0.0", "main").is_err());
+        let text = fs::read_to_string(&dir).unwrap();
+        fs::remove_file(&dir).unwrap();
+        let tags: Vec<_> = Pins::parse(&text)
+            .unwrap()
+            .pin
+            .into_iter()
+            .filter(|p| p.action == "actions/cache")
+            .map(|p| p.tag)
+            .collect();
+        assert_eq!(tags, ["v6.0.0", "v5.1.0", "v4"]);
+        assert!(text.starts_with("# The actions"));
+    }
+}

@@ -1,0 +1,97 @@
+//! The files as a whole: those that are committed are the model's, and nothing in them can be misused.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on shall panic")]
+
+use std::path::Path;
+
+use handoff_strategies::github;
+use handoff_workflows::pins::Pins;
+use handoff_workflows::{Named, files};
+
+fn model() -> Vec<(String, String)> {
+    let strategies: Vec<Named> =
+        github::all().iter().map(|g| Named { name: g.strategy.facts().name, recipe: g.recipe }).collect();
+    files::all(&Pins::built_in().unwrap(), &strategies).unwrap()
+}
+
+#[test]
+fn the_committed_files_are_what_the_model_writes() {
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    files::check(root, &model()).unwrap();
+}
+
+#[test]
+fn drift_is_named() {
+    let dir = std::env::temp_dir().join(format!("handoff-drift-{}", std::process::id()));
+    let model = model();
+    assert_eq!(files::sync(&dir, &model).unwrap().len(), model.len());
+    assert!(files::sync(&dir, &model).unwrap().is_empty());
+    files::check(&dir, &model).unwrap();
+    std::fs::write(dir.join(&model[0].0), "x").unwrap();
+    let error = files::check(&dir, &model).unwrap_err().to_string();
+    std::fs::remove_dir_all(&dir).unwrap();
+    assert_eq!(error, ".github/workflows/handoff.yml is not what the model writes: run `handoff workflows sync`");
+}
+
+/// The lines of scripts: what a `run` holds.
+fn script_lines(text: &str) -> Vec<&str> {
+    let mut lines = Vec::new();
+    let mut block: Option<usize> = None;
+    for line in text.lines() {
+        let depth = line.len() - line.trim_start().len();
+        if block.is_some_and(|d| depth <= d && !line.trim().is_empty()) {
+            block = None;
+        }
+        if let Some(script) = line.trim_start().strip_prefix("run: ") {
+            if script == "|" { block = Some(depth) } else { lines.push(script) }
+        } else if block.is_some() {
+            lines.push(line);
+        }
+    }
+    lines
+}
+
+#[test]
+fn no_expression_stands_in_a_script_and_no_workflow_starts_on_a_pull_request() {
+    for (name, text) in model() {
+        let lines = script_lines(&text);
+        assert!(!lines.is_empty(), "{name}");
+        for line in lines {
+            assert!(!line.contains("${{"), "{name}: {line}");
+        }
+        for trigger in ["pull_request", "push:", "secrets", "issue_comment"] {
+            assert!(!text.contains(trigger), "{name}: {trigger}");
+        }
+        assert!(text.contains("\npermissions: {}\n"), "{name}");
+    }
+}
+
+#[test]
+fn every_action_is_pinned_by_commit() {
+    for (name, text) in model() {
+        for uses in text.lines().filter_map(|l| l.trim_start().strip_prefix("uses: ")).filter(|u| !u.starts_with("./"))
+        {
+            let (_, rest) = uses.split_once('@').unwrap();
+            let (commit, tag) = rest.split_once(" # ").unwrap();
+            assert!(commit.len() == 40 && tag.starts_with('v'), "{name}: {uses}");
+        }
+    }
+}
+
+/// Options reach the files as places that the plan fills: no default of a strategy is written into a file.
+#[test]
+fn what_a_local_run_and_a_workflow_share_stands_in_one_place() {
+    let text = &model()[1].1;
+    for g in github::all() {
+        for option in g.strategy.facts().options {
+            if g.recipe.not_here.iter().any(|(o, _)| *o == option.name) {
+                continue;
+            }
+            assert!(text.contains(&format!("fromJSON(inputs.cell).options.{}", option.name)), "{}", option.name);
+        }
+    }
+    for value in ["type=gha,scope=", "type=local,dest="] {
+        let line = text.lines().find(|l| l.contains(value)).unwrap();
+        assert!(line.contains("mode=${{ fromJSON(inputs.cell).options.mode }}"), "{line}");
+    }
+}
