@@ -2,13 +2,22 @@
 
 use std::collections::BTreeMap;
 
+use handoff_model::StrategySpec;
 use serde::Serialize;
 
-use crate::decisions::{BreakEven, StorageUse};
-use crate::group::{FanOutCurve, Group, GroupKey, Pooled, Ranking};
+use crate::decisions::{BreakEven, StorageUse, break_even, storage};
+use crate::drift::drifts;
+use crate::group::{FanOutCurve, Group, GroupKey, Pooled};
 use crate::input::{InputError, RunRows, refuse_duplicates};
+use crate::metric::Metric;
 use crate::options::Options;
+use crate::pooled::pooled;
+use crate::ranking::rank;
 use crate::summary::{CellSummary, summaries_of};
+use crate::{compare, fan_out, noise, spans};
+
+/// The strategy that hands nothing over: each job builds for itself.
+pub const BASELINE: &str = "rebuild";
 
 /// Everything that follows from the rows of some runs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -51,27 +60,47 @@ pub fn analyse(runs: &[RunRows<'_>], options: &Options) -> Result<Analysis, Inpu
         };
         groups.entry(key).or_default().push(summary);
     }
-    let groups = groups
-        .into_iter()
-        .map(|(key, cells)| Group {
-            key,
-            cells,
-            reference: None,
-            families: Vec::new(),
-            pairs: None,
-            ranking: Ranking { places: Vec::new(), unranked: Vec::new() },
-            noise: None,
-            drift: Vec::new(),
-            spans: Vec::new(),
-        })
-        .collect();
+    let groups: Vec<Group> = groups.into_iter().map(|(key, cells)| group(key, cells, runs, options)).collect();
     Ok(Analysis {
         runs: runs.iter().map(|r| r.run.to_owned()).collect(),
         options: options.clone(),
+        pooled: pooled(&groups, options),
+        break_even: break_even(&groups),
+        fan_out: fan_out::curves(&groups, runs),
+        storage: storage(&groups, options),
         groups,
-        pooled: Vec::new(),
-        break_even: Vec::new(),
-        fan_out: Vec::new(),
-        storage: Vec::new(),
     })
+}
+
+fn group(key: GroupKey, cells: Vec<CellSummary>, runs: &[RunRows<'_>], options: &Options) -> Group {
+    let reference = reference(&cells, options);
+    let family = |metric: &Metric| compare::against(reference.as_ref()?, &cells, *metric, options);
+    let families: Vec<_> = options.metrics.iter().filter_map(family).collect();
+    let pairs = compare::all_pairs(&cells, options);
+    Group {
+        ranking: rank(&cells, pairs.as_ref()),
+        noise: noise::floor(&cells, Metric::CriticalPath, options.alpha),
+        drift: drifts(&cells),
+        spans: cells.iter().filter_map(|c| spans::of(c, runs)).collect(),
+        reference: reference.filter(|_| !families.is_empty()),
+        key,
+        cells,
+        families,
+        pairs,
+    }
+}
+
+/// What a group's strategies are compared with: the one asked for, where the group has it; `rebuild`, the baseline; else the
+/// strategy that has a control; else `artifact`, the first of the spike's; else the first by name.
+fn reference(cells: &[CellSummary], options: &Options) -> Option<StrategySpec> {
+    let own = || cells.iter().filter(|c| !c.cell.control).map(|c| &c.cell.strategy);
+    let named = |name: &str| own().find(|s| **s == StrategySpec::plain(name));
+    let control = || cells.iter().find(|c| c.cell.control).map(|c| &c.cell.strategy);
+    own()
+        .find(|s| options.reference.as_ref() == Some(s))
+        .or_else(|| named(BASELINE))
+        .or_else(control)
+        .or_else(|| named("artifact"))
+        .or_else(|| own().next())
+        .cloned()
 }

@@ -5,8 +5,11 @@
 
 pub mod analysis;
 pub mod claims;
+mod compare;
+mod decide;
 pub mod decisions;
 pub mod drift;
+pub mod exact;
 pub mod fan_out;
 pub mod group;
 pub mod identity;
@@ -15,12 +18,16 @@ pub mod judgement;
 pub mod metric;
 pub mod noise;
 pub mod options;
+mod pooled;
+pub mod prices;
+mod ranking;
+pub mod runs;
 pub mod spans;
 pub mod spread;
 pub mod summary;
 pub mod verdict;
 
-pub use analysis::{Analysis, analyse};
+pub use analysis::{Analysis, BASELINE, analyse};
 pub use claims::{Claim, Claims, ClaimsError};
 pub use decisions::{BreakEven, Cost, StorageUse, Store};
 pub use drift::Drift;
@@ -32,6 +39,8 @@ pub use judgement::{JudgedClaim, Judgement, Subject, Under, WorkflowSize};
 pub use metric::Metric;
 pub use noise::NoiseFloor;
 pub use options::{Options, SmallestEffect};
+pub use prices::{Prices, PricesError};
+pub use runs::{compare_runs, environments_differ};
 pub use spans::{CellSpans, SpanTime, TypicalTrial};
 pub use spread::{MedianInterval, Spread};
 pub use summary::{CellSummary, FailedTrial, TrialSample, summaries};

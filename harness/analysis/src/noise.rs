@@ -3,6 +3,11 @@
 use handoff_model::StrategySpec;
 use serde::Serialize;
 
+use crate::compare::pairs;
+use crate::exact::signed_rank::SignedRank;
+use crate::metric::Metric;
+use crate::summary::CellSummary;
+
 /// What control rows say.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct NoiseFloor {
@@ -17,4 +22,25 @@ pub struct NoiseFloor {
     /// What a claimed difference must exceed, in seconds: the end of the shift's interval that is farther from 0; with too
     /// few rounds for an interval, the largest difference seen.
     pub floor_s: f64,
+}
+
+/// The noise floor of a group's cells for one quantity; none without control rows.
+pub(crate) fn floor(cells: &[CellSummary], metric: Metric, alpha: f64) -> Option<NoiseFloor> {
+    let control = cells.iter().find(|c| c.cell.control)?;
+    let reference = cells.iter().find(|c| !c.cell.control && c.cell.strategy == control.cell.strategy)?;
+    let (pairs, _) = pairs(control, reference, metric);
+    let differences: Vec<i64> = pairs.iter().map(|(a, b)| *a as i64 - *b as i64).collect();
+    let test = SignedRank::new(differences.clone())?;
+    let differences_s: Vec<f64> = differences.iter().map(|d| *d as f64 / 1e9).collect();
+    let floor_s = match test.interval(alpha) {
+        (Some(low), Some(high)) => low.abs().max(high.abs()) / 1e9,
+        _ => differences_s.iter().fold(0.0, |most: f64, d| most.max(d.abs())),
+    };
+    Some(NoiseFloor {
+        strategy: control.cell.strategy.clone(),
+        pairs: pairs.len(),
+        differences_s,
+        shift_s: test.estimate() / 1e9,
+        floor_s,
+    })
 }

@@ -1,9 +1,13 @@
 //! What a reader may decide before looking at numbers: how sure, how large a difference matters, against what.
 
+use std::collections::BTreeMap;
+
 use handoff_model::StrategySpec;
 use serde::Serialize;
 
+use crate::decisions::Store;
 use crate::metric::Metric;
+use crate::prices::Prices;
 
 /// The choices that verdicts depend on. Declared beforehand; the report prints them.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -12,11 +16,16 @@ pub struct Options {
     pub alpha: f64,
     /// The smallest difference that matters.
     pub smallest_effect: SmallestEffect,
-    /// The reference of each group; none: `rebuild` where it is there, else the first strategy of the plan.
+    /// The reference of each group; none: `rebuild` where it is there, else the strategy with a control, else `artifact`.
     pub reference: Option<StrategySpec>,
     /// Quantities that get a family against the reference. One by default; each more is a family of its own, corrected
     /// for itself, and is labelled so.
     pub metrics: Vec<Metric>,
+    /// Where each strategy's bytes are held, by its name: a fact about strategies, not about rows. One that is not named
+    /// gets no line on storage.
+    pub stores: BTreeMap<String, Store>,
+    /// Limits and prices of the services.
+    pub prices: Prices,
 }
 
 impl Default for Options {
@@ -26,6 +35,8 @@ impl Default for Options {
             smallest_effect: SmallestEffect::default(),
             reference: None,
             metrics: vec![Metric::CriticalPath],
+            stores: BTreeMap::new(),
+            prices: Prices::shipped().unwrap_or_default(),
         }
     }
 }

@@ -1,9 +1,15 @@
 //! Where the time goes: the spans of a cell's trials, with overlap kept.
 
+use std::collections::BTreeMap;
+
+use handoff_model::rows::SpanRow;
+use handoff_model::span::union_ns;
 use handoff_model::{Cell, Side, SpanKind};
 use serde::Serialize;
 
+use crate::input::RunRows;
 use crate::spread::Spread;
+use crate::summary::{CellSummary, TrialSample};
 
 /// The spans of one cell.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -43,4 +49,99 @@ pub struct SpanTime {
     pub last_end: Spread,
     /// Bytes moved, where known.
     pub bytes: Option<Spread>,
+    /// Bytes over `time` of each trial in which both are there, in MiB/s, smallest first.
+    pub rates_mib_s: Vec<f64>,
+}
+
+/// One side of one trial.
+type SideSpans<'a> = Vec<&'a SpanRow>;
+
+/// What one trial says of one kind of span.
+#[derive(Default)]
+struct Once {
+    time: u64,
+    alone: u64,
+    first: Option<u64>,
+    last: Option<u64>,
+    bytes: Option<u64>,
+}
+
+/// The spans of a cell; none without completed trials.
+pub(crate) fn of(cell: &CellSummary, runs: &[RunRows<'_>]) -> Option<CellSpans> {
+    let sides: Vec<(Side, SideSpans<'_>)> = cell.samples.iter().flat_map(|s| trial(s, runs)).collect();
+    let mut kinds: BTreeMap<(Side, SpanKind), u64> = BTreeMap::new();
+    for (side, spans) in &sides {
+        for span in spans {
+            let first = kinds.entry((*side, span.span)).or_insert(span.start_ns);
+            *first = span.start_ns.min(*first);
+        }
+    }
+    let mut order: Vec<((Side, SpanKind), u64)> = kinds.into_iter().collect();
+    order.sort_by_key(|((side, kind), first)| (*side, *first, *kind));
+    let kinds = order.into_iter().filter_map(|((side, kind), _)| kind_of(side, kind, &sides)).collect();
+    Some(CellSpans { cell: cell.cell.clone(), typical: typical(cell)?, kinds })
+}
+
+fn kind_of(side: Side, kind: SpanKind, sides: &[(Side, SideSpans<'_>)]) -> Option<SpanTime> {
+    let each: Vec<Once> =
+        sides.iter().filter(|(s, spans)| *s == side && !spans.is_empty()).map(|(_, spans)| once(kind, spans)).collect();
+    let mut rates: Vec<f64> = each
+        .iter()
+        .filter_map(|o| Some((o.bytes.filter(|b| *b > 0)? as f64 / 1_048_576.0) / (o.time as f64 / 1e9)))
+        .filter(|r| r.is_finite())
+        .collect();
+    rates.sort_by(f64::total_cmp);
+    Some(SpanTime {
+        side,
+        kind,
+        time: Spread::of(each.iter().map(|o| o.time))?,
+        alone: Spread::of(each.iter().map(|o| o.alone))?,
+        first_start: Spread::of(each.iter().filter_map(|o| o.first))?,
+        last_end: Spread::of(each.iter().filter_map(|o| o.last))?,
+        bytes: Spread::of(each.iter().filter_map(|o| o.bytes)),
+        rates_mib_s: rates,
+    })
+}
+
+fn once(kind: SpanKind, spans: &[&SpanRow]) -> Once {
+    let union = |wanted: &dyn Fn(&SpanRow) -> bool| {
+        union_ns(spans.iter().filter(|s| wanted(s)).map(|s| (s.start_ns, s.end_ns)))
+    };
+    let own = || spans.iter().filter(|s| s.span == kind);
+    // A command's span lies around all that it does, so it covers nobody but itself.
+    let all = union(&|s| s.span == kind || s.span != SpanKind::Command);
+    let others = union(&|s| s.span != kind && s.span != SpanKind::Command);
+    Once {
+        time: union(&|s| s.span == kind),
+        alone: all - others,
+        first: own().map(|s| s.start_ns).min(),
+        last: own().map(|s| s.end_ns).max(),
+        bytes: own().filter_map(|s| s.bytes).reduce(u64::saturating_add),
+    }
+}
+
+/// The sides of a trial; of several consumers the slowest.
+fn trial<'a>(sample: &TrialSample, runs: &[RunRows<'a>]) -> Vec<(Side, SideSpans<'a>)> {
+    let Some(run) = runs.iter().find(|r| r.run == sample.run) else { return Vec::new() };
+    let spans: Vec<&SpanRow> = run.spans.iter().filter(|s| s.trial == sample.trial).collect();
+    let slowest = run
+        .consumers
+        .iter()
+        .filter(|c| c.trial == sample.trial)
+        .max_by_key(|c| (c.consume_ns, std::cmp::Reverse(c.consumer)))
+        .map(|c| c.consumer);
+    let of = |side: Side, consumer: Option<u32>| {
+        let own = |s: &&&SpanRow| s.side == side && (consumer.is_none() || s.consumer == consumer);
+        (side, spans.iter().filter(own).copied().collect::<Vec<_>>())
+    };
+    let mut sides = vec![of(Side::Producer, None), of(Side::Consumer, slowest.or(Some(1)))];
+    sides.retain(|(_, spans)| !spans.is_empty());
+    sides
+}
+
+fn typical(cell: &CellSummary) -> Option<TypicalTrial> {
+    let mut all: Vec<&TrialSample> = cell.samples.iter().filter(|s| s.critical_path_ns.is_some()).collect();
+    all.sort_by_key(|s| (s.critical_path_ns, &s.run, &s.trial));
+    let middle = all.get(all.len().checked_sub(1)? / 2)?;
+    Some(TypicalTrial { run: middle.run.clone(), trial: middle.trial.clone() })
 }

@@ -1,0 +1,230 @@
+//! Strategies against each other, within rounds.
+
+use std::collections::BTreeMap;
+
+use handoff_model::StrategySpec;
+
+use crate::decide::{Evidence, decide};
+use crate::exact::holm::samples_needed;
+use crate::exact::rank_sum::RankSum;
+use crate::exact::signed_rank::SignedRank;
+use crate::exact::{Corrected, holm, rounds_needed};
+use crate::metric::Metric;
+use crate::noise;
+use crate::options::Options;
+use crate::summary::CellSummary;
+use crate::verdict::{Comparison, Estimate, Family, FamilyKind};
+
+/// Logs are kept as whole numbers of this part, so that ties stay ties; it is far below what a clock can tell.
+const LOG_SCALE: f64 = 1e12;
+
+/// What the exact tests say before the family is known.
+struct Pair<'a> {
+    strategy: &'a CellSummary,
+    reference: &'a CellSummary,
+    left_out: usize,
+    shift: Option<SignedRank>,
+    ratio: Option<SignedRank>,
+    spread_s: Option<f64>,
+}
+
+/// The values of a cell by run and round.
+fn by_round(cell: &CellSummary, metric: Metric) -> BTreeMap<(&str, u32), u64> {
+    cell.samples.iter().filter_map(|s| Some(((s.run.as_str(), s.round), s.get(metric)?))).collect()
+}
+
+/// Values of the same rounds, and the number of rounds that have only one of the two.
+pub(crate) fn pairs(a: &CellSummary, b: &CellSummary, metric: Metric) -> (Vec<(u64, u64)>, usize) {
+    let (a, b) = (by_round(a, metric), by_round(b, metric));
+    let both: Vec<(u64, u64)> = a.iter().filter_map(|(round, x)| Some((*x, *b.get(round)?))).collect();
+    let left_out = a.len() + b.len() - 2 * both.len();
+    (both, left_out)
+}
+
+fn shift(pairs: &[(u64, u64)]) -> Vec<i64> {
+    pairs.iter().map(|(a, b)| (i128::from(*a) - i128::from(*b)) as i64).collect()
+}
+
+/// The logs of the ratios, scaled. A time of 0 has no log; no clock gives it.
+pub(crate) fn log_ratios(pairs: &[(u64, u64)]) -> Vec<i64> {
+    pairs
+        .iter()
+        .filter(|(a, b)| *a > 0 && *b > 0)
+        .map(|(a, b)| ((*a as f64 / *b as f64).ln() * LOG_SCALE).round() as i64)
+        .collect()
+}
+
+/// The sample standard deviation; none below two values.
+fn deviation(values: &[i64]) -> Option<f64> {
+    let n = values.len() as f64;
+    if values.len() < 2 {
+        return None;
+    }
+    let mean = values.iter().map(|v| *v as f64).sum::<f64>() / n;
+    Some((values.iter().map(|v| (*v as f64 - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt())
+}
+
+impl<'a> Pair<'a> {
+    fn new(strategy: &'a CellSummary, reference: &'a CellSummary, metric: Metric) -> Self {
+        let (pairs, left_out) = pairs(strategy, reference, metric);
+        let differences = shift(&pairs);
+        Self {
+            strategy,
+            reference,
+            left_out,
+            spread_s: deviation(&differences).map(|d| d / 1e9),
+            shift: SignedRank::new(differences),
+            ratio: SignedRank::new(log_ratios(&pairs)),
+        }
+    }
+}
+
+/// An estimate in the unit that people read.
+pub(crate) fn seconds(value: f64, (low, high): (Option<f64>, Option<f64>)) -> Estimate {
+    Estimate { value: value / 1e9, low: low.map(|x| x / 1e9), high: high.map(|x| x / 1e9) }
+}
+
+/// A ratio from the logs.
+pub(crate) fn from_logs(value: f64, (low, high): (Option<f64>, Option<f64>)) -> Estimate {
+    let back = |x: f64| (x / LOG_SCALE).exp();
+    Estimate { value: back(value), low: low.map(back), high: high.map(back) }
+}
+
+/// Every pair named, corrected together.
+fn family(
+    kind: FamilyKind,
+    metric: Metric,
+    cells: &[(&CellSummary, &CellSummary)],
+    all: &[CellSummary],
+    options: &Options,
+) -> Family {
+    let pairs: Vec<Pair> = cells.iter().map(|(a, b)| Pair::new(a, b, metric)).collect();
+    let ps: Vec<f64> = pairs.iter().map(|p| p.shift.as_ref().map_or(1.0, SignedRank::p)).collect();
+    let needed = rounds_needed(pairs.len(), options.alpha);
+    let floor_s = noise::floor(all, metric, options.alpha).map(|n| n.floor_s);
+    let comparisons = pairs
+        .iter()
+        .zip(holm(&ps, options.alpha))
+        .map(|(pair, corrected)| comparison(pair, corrected, metric, needed, floor_s, options))
+        .collect();
+    Family { kind, metric, size: pairs.len(), rounds_needed: needed, comparisons }
+}
+
+fn comparison(
+    pair: &Pair<'_>,
+    Corrected { p, level }: Corrected,
+    metric: Metric,
+    needed: usize,
+    floor: Option<f64>,
+    options: &Options,
+) -> Comparison {
+    let median_s = pair.reference.spread(metric).map_or(0.0, |s| s.median() as f64 / 1e9);
+    let smallest_effect_s = options.smallest_effect.of(median_s);
+    let shift_s = pair.shift.as_ref().map(|t| seconds(t.estimate(), t.interval(level)));
+    let evidence = Evidence {
+        n: pair.shift.as_ref().map_or(0, SignedRank::n),
+        estimate: shift_s,
+        p_adjusted: p,
+        alpha: options.alpha,
+        level,
+        smallest: smallest_effect_s,
+        floor,
+        needed,
+        deviation: pair.spread_s,
+    };
+    Comparison {
+        strategy: pair.strategy.cell.strategy.clone(),
+        reference: pair.reference.cell.strategy.clone(),
+        pairs: evidence.n,
+        left_out: pair.left_out,
+        shift_s,
+        ratio: pair.ratio.as_ref().map(|t| from_logs(t.estimate(), t.interval(level))),
+        p: pair.shift.as_ref().map(SignedRank::p),
+        p_adjusted: pair.shift.as_ref().map(|_| p),
+        level,
+        smallest_effect_s,
+        verdict: decide(&evidence),
+    }
+}
+
+/// The strategies of a group against the reference. None with nothing to compare.
+pub(crate) fn against(
+    reference: &StrategySpec,
+    cells: &[CellSummary],
+    metric: Metric,
+    options: &Options,
+) -> Option<Family> {
+    let own: Vec<&CellSummary> = cells.iter().filter(|c| !c.cell.control).collect();
+    let has = |c: &&&CellSummary| c.spread(metric).is_some();
+    // Where the reference has no such quantity (`rebuild` has no transfer) the first strategy that has it stands in.
+    let reference = own
+        .iter()
+        .find(|c| c.cell.strategy == *reference)
+        .filter(|c| metric == Metric::CriticalPath || has(c))
+        .or_else(|| own.iter().find(has))?;
+    let others: Vec<_> = own
+        .iter()
+        .filter(|c| c.cell.strategy != reference.cell.strategy)
+        .filter(|c| metric == Metric::CriticalPath || has(c))
+        .map(|c| (*c, *reference))
+        .collect();
+    (!others.is_empty()).then(|| family(FamilyKind::Reference, metric, &others, cells, options))
+}
+
+/// Every pair of strategies that have completed trials.
+pub(crate) fn all_pairs(cells: &[CellSummary], options: &Options) -> Option<Family> {
+    let own: Vec<&CellSummary> = cells.iter().filter(|c| !c.cell.control && c.n > 0).collect();
+    let mut all = Vec::new();
+    for (i, a) in own.iter().enumerate() {
+        all.extend(own[i + 1..].iter().map(|b| (*a, *b)));
+    }
+    (!all.is_empty()).then(|| family(FamilyKind::AllPairs, Metric::CriticalPath, &all, cells, options))
+}
+
+/// The cells of one run against the same cells of another one, corrected together: an exact Mann-Whitney test each, for
+/// rounds of two runs are no pairs.
+pub(crate) fn between(cells: &[(&CellSummary, &CellSummary)], metric: Metric, options: &Options) -> Vec<Comparison> {
+    let values =
+        |c: &CellSummary| -> Vec<i64> { c.samples.iter().filter_map(|s| s.get(metric)).map(|ns| ns as i64).collect() };
+    let logs = |v: &[i64]| -> Vec<i64> {
+        v.iter().filter(|x| **x > 0).map(|x| ((*x as f64).ln() * LOG_SCALE).round() as i64).collect()
+    };
+    let samples: Vec<(Vec<i64>, Vec<i64>)> = cells.iter().map(|(a, b)| (values(a), values(b))).collect();
+    let tests: Vec<Option<RankSum>> = samples.iter().map(|(a, b)| RankSum::new(a.clone(), b.clone())).collect();
+    let ps: Vec<f64> = tests.iter().map(|t| t.as_ref().map_or(1.0, RankSum::p)).collect();
+    let needed = samples_needed(cells.len(), options.alpha);
+    let mut all = Vec::new();
+    for (i, Corrected { p, level }) in holm(&ps, options.alpha).into_iter().enumerate() {
+        let ((before, after), (a, b)) = (cells[i], &samples[i]);
+        let test = tests[i].as_ref();
+        let median_s = before.spread(metric).map_or(0.0, |s| s.median() as f64 / 1e9);
+        let shift_s = test.map(|t| seconds(t.estimate(), t.interval(level)));
+        // Two independent samples: their variances add up.
+        let deviation = deviation(a).zip(deviation(b)).map(|(x, y)| x.hypot(y) / 1e9);
+        let evidence = Evidence {
+            n: a.len().min(b.len()),
+            estimate: shift_s,
+            p_adjusted: p,
+            alpha: options.alpha,
+            level,
+            smallest: options.smallest_effect.of(median_s),
+            floor: None,
+            needed,
+            deviation,
+        };
+        all.push(Comparison {
+            strategy: after.cell.strategy.clone(),
+            reference: before.cell.strategy.clone(),
+            pairs: evidence.n,
+            left_out: 0,
+            shift_s,
+            ratio: RankSum::new(logs(a), logs(b)).map(|t| from_logs(t.estimate(), t.interval(level))),
+            p: test.map(RankSum::p),
+            p_adjusted: test.map(|_| p),
+            level,
+            smallest_effect_s: evidence.smallest,
+            verdict: decide(&evidence),
+        });
+    }
+    all
+}

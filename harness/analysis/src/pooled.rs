@@ -1,0 +1,86 @@
+//! Sizes pooled: a stratified test on log ratios.
+
+use std::collections::BTreeMap;
+
+use handoff_model::StrategySpec;
+
+use crate::compare::{from_logs, log_ratios, pairs};
+use crate::decide::{Evidence, decide};
+use crate::exact::signed_rank::SignedRank;
+use crate::exact::{Corrected, holm, rounds_needed};
+use crate::group::{Group, Pooled, PooledComparison};
+use crate::metric::Metric;
+use crate::options::Options;
+use crate::verdict::Estimate;
+
+/// For each workload and conditions with several sizes: every strategy against the reference that all sizes share.
+pub(crate) fn pooled(groups: &[Group], options: &Options) -> Vec<Pooled> {
+    let mut together: BTreeMap<_, Vec<&Group>> = BTreeMap::new();
+    for group in groups {
+        together.entry((&group.key.workload, &group.key.conditions)).or_default().push(group);
+    }
+    together.into_values().filter(|g| g.len() > 1).filter_map(|g| pool(&g, options)).collect()
+}
+
+fn pool(groups: &[&Group], options: &Options) -> Option<Pooled> {
+    let reference = groups[0].reference.clone()?;
+    if groups.iter().any(|g| g.reference.as_ref() != Some(&reference)) {
+        return None;
+    }
+    let mut strategies: Vec<&StrategySpec> =
+        groups.iter().flat_map(|g| &g.cells).filter(|c| !c.cell.control).map(|c| &c.cell.strategy).collect();
+    strategies.sort();
+    strategies.dedup();
+    strategies.retain(|s| **s != reference);
+    let tests: Vec<Option<SignedRank>> = strategies
+        .iter()
+        .map(|strategy| {
+            let strata = groups.iter().filter_map(|g| {
+                let (pairs, _) = pairs(g.cell(strategy)?, g.cell(&reference)?, Metric::CriticalPath);
+                Some(log_ratios(&pairs))
+            });
+            SignedRank::stratified(strata.collect())
+        })
+        .collect();
+    let ps: Vec<f64> = tests.iter().map(|t| t.as_ref().map_or(1.0, SignedRank::p)).collect();
+    let needed = rounds_needed(tests.len(), options.alpha);
+    let comparisons = strategies
+        .iter()
+        .zip(&tests)
+        .zip(holm(&ps, options.alpha))
+        .map(|((strategy, test), Corrected { p, level })| {
+            let ratio = test.as_ref().map(|t| from_logs(t.estimate(), t.interval(level)));
+            let log =
+                |e: Estimate| Estimate { value: e.value.ln(), low: e.low.map(f64::ln), high: e.high.map(f64::ln) };
+            let evidence = Evidence {
+                n: test.as_ref().map_or(0, SignedRank::n),
+                estimate: ratio.map(log),
+                p_adjusted: p,
+                alpha: options.alpha,
+                level,
+                smallest: (1.0 + options.smallest_effect.share).ln(),
+                floor: None,
+                needed,
+                // Strata differ in their spread: no number of rounds is foretold.
+                deviation: None,
+            };
+            PooledComparison {
+                strategy: (*strategy).clone(),
+                pairs: evidence.n,
+                ratio,
+                p: test.as_ref().map(SignedRank::p),
+                p_adjusted: test.as_ref().map(|_| p),
+                level,
+                verdict: decide(&evidence),
+            }
+        })
+        .collect::<Vec<_>>();
+    (!comparisons.is_empty()).then(|| Pooled {
+        workload: groups[0].key.workload.clone(),
+        conditions: groups[0].key.conditions.clone(),
+        sizes: groups.iter().map(|g| g.key.size).collect(),
+        reference,
+        size: comparisons.len(),
+        comparisons,
+    })
+}

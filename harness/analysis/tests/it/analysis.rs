@@ -1,0 +1,269 @@
+//! From rows to verdicts, rankings and decisions.
+
+use handoff_analysis::{Analysis, FanOut, InputError, Metric, Options, SmallestEffect, Store, Verdict, Why, analyse};
+use handoff_model::{Conditions, StrategySpec};
+use proptest::prelude::*;
+
+use crate::kit::{Made, Numbers, plan};
+
+const ALL: &str = "artifact,gha-cache,zstd-stream,rebuild";
+
+/// Some noise that no two trials share, between 0 and 1 s.
+fn wobble(strategy: &str, round: u32) -> f64 {
+    f64::from(strategy.bytes().map(u32::from).sum::<u32>().wrapping_mul(2_654_435_761).rotate_left(round * 5) % 1000)
+        / 1e3
+}
+
+/// zstd-stream is 20 s behind rebuild, artifact 10 s, gha-cache level with it.
+#[expect(clippy::unnecessary_wraps, reason = "the shape that a made-up run asks for")]
+fn numbers(strategy: &str, round: u32, gib: f64) -> Numbers {
+    let noise = wobble(strategy, round);
+    Some(match strategy {
+        "rebuild" => (None, 30.0 * gib + noise, 6.0),
+        "gha-cache" => (Some(10.0 * gib), 20.0 * gib + noise, 6.0),
+        "zstd-stream" => (Some(30.0 * gib), 20.0 * gib + noise, 6.0),
+        _ => (Some(25.0 * gib), 15.0 * gib + noise, 6.0),
+    })
+}
+
+fn run(rounds: u32) -> Made {
+    Made::run("r", &plan("r", ALL, &["1GiB"], rounds, false, Conditions::default()), numbers)
+}
+
+fn words(analysis: &Analysis) -> Vec<(String, &'static str)> {
+    let family = analysis.groups[0].main_family().unwrap();
+    family.comparisons.iter().map(|c| (c.strategy.to_string(), c.verdict.word())).collect()
+}
+
+#[test]
+fn eight_rounds_decide_and_three_do_not() {
+    let analysis = run(8).analyse();
+    let expected = [("artifact", "slower"), ("gha-cache", "equivalent"), ("zstd-stream", "slower")];
+    assert_eq!(words(&analysis), expected.map(|(a, b)| (a.to_owned(), b)));
+    let family = analysis.groups[0].main_family().unwrap();
+    assert_eq!((family.size, family.rounds_needed), (3, 7));
+
+    let analysis = run(3).analyse();
+    for c in &analysis.groups[0].main_family().unwrap().comparisons {
+        let missing = c.verdict.inconclusive().unwrap();
+        assert_eq!((missing.why, missing.rounds_at_least), (Why::TooFewRounds, 7), "{c:?}");
+        assert!(
+            c.shift_s.unwrap().low.is_none() && (c.p.unwrap() - 0.25).abs() < 1e-12 || c.strategy.name == "gha-cache"
+        );
+    }
+    assert!(analysis.groups[0].ranking.places.iter().all(|p| p.rank == 1), "nothing is known, so all share a rank");
+}
+
+#[test]
+fn strategies_that_tie_share_a_rank_and_failures_have_none() {
+    let ranks = |made: &Made| -> Vec<(String, usize)> {
+        made.analyse().groups[0].ranking.places.iter().map(|p| (p.strategy.to_string(), p.rank)).collect()
+    };
+    let all = ranks(&run(10));
+    assert_eq!(all.iter().map(|(_, r)| *r).collect::<Vec<_>>(), [1, 1, 3, 4]);
+    assert_eq!((all[2].0.as_str(), all[3].0.as_str()), ("artifact", "zstd-stream"));
+    let plan = plan("r", ALL, &["1GiB"], 10, false, Conditions::default());
+    let broken = Made::run(
+        "r",
+        &plan,
+        |s, round, gib| if (s, round) == ("artifact", 4) { None } else { numbers(s, round, gib) },
+    );
+    assert_eq!(ranks(&broken).len(), 3);
+    let analysis = broken.analyse();
+    assert_eq!(analysis.groups[0].ranking.unranked, [StrategySpec::plain("artifact")]);
+    let c = &analysis.groups[0].main_family().unwrap().comparisons[0];
+    assert_eq!((c.pairs, c.left_out), (9, 1), "a round with one of the two is no pair");
+}
+
+#[test]
+fn the_noise_floor_stops_a_claim() {
+    let plan = plan("r", "artifact,rebuild", &["1GiB"], 8, true, Conditions::default());
+    let with = |apart: f64| {
+        Made::run("r", &plan, move |s, round, gib| {
+            let far = if round % 2 == 0 { apart } else { -apart };
+            match s {
+                "artifact+" => numbers("artifact", round, gib).map(|(p, c, b)| (p, c + far, b)),
+                s => numbers(s, round, gib),
+            }
+        })
+        .analyse()
+    };
+    assert_eq!(words(&with(1.0)), [("artifact".to_owned(), "slower")]);
+    let noisy = with(14.0);
+    let floor = noisy.groups[0].noise.as_ref().unwrap();
+    assert!(floor.floor_s > 10.6 && floor.pairs == 8, "{floor:?}");
+    let verdict = &noisy.groups[0].main_family().unwrap().comparisons[0].verdict;
+    assert_eq!(verdict.inconclusive().unwrap().why, Why::BelowNoise);
+}
+
+#[test]
+fn what_matters_is_the_readers_choice() {
+    let options = |seconds, share| Options { smallest_effect: SmallestEffect { share, seconds }, ..Options::default() };
+    let made = run(8);
+    let verdict =
+        |o: &Options| analyse(&[made.rows()], o).unwrap().groups[0].families[0].comparisons[0].verdict.clone();
+    assert_eq!(verdict(&options(2.0, 0.05)), Verdict::Slower);
+    assert_eq!(verdict(&options(12.0, 0.05)), Verdict::Equivalent);
+    assert_eq!(verdict(&options(2.0, 0.5)), Verdict::Equivalent);
+}
+
+#[test]
+fn other_references_and_quantities_on_request() {
+    let made = run(8);
+    let options = Options {
+        reference: Some(StrategySpec::plain("artifact")),
+        metrics: vec![Metric::CriticalPath, Metric::Transfer],
+        ..Options::default()
+    };
+    let analysis = analyse(&[made.rows()], &options).unwrap();
+    let families = &analysis.groups[0].families;
+    assert_eq!(
+        families.iter().map(|f| (f.metric, f.size)).collect::<Vec<_>>(),
+        [
+            (Metric::CriticalPath, 3),
+            // rebuild has no transfer.
+            (Metric::Transfer, 2)
+        ]
+    );
+    assert!(families.iter().flat_map(|f| &f.comparisons).all(|c| c.reference.name == "artifact"));
+}
+
+#[test]
+fn sizes_pool_where_one_size_has_too_few_rounds() {
+    let plan = plan("r", ALL, &["1GiB", "2GiB", "3GiB"], 3, false, Conditions::default());
+    let analysis = Made::run("r", &plan, numbers).analyse();
+    assert!(
+        analysis.groups.iter().all(|g| g
+            .main_family()
+            .unwrap()
+            .comparisons
+            .iter()
+            .all(|c| c.verdict.word() == "inconclusive"))
+    );
+    let pooled = &analysis.pooled[0];
+    assert_eq!((pooled.sizes.len(), pooled.comparisons[0].pairs), (3, 9));
+    let words: Vec<&str> = pooled.comparisons.iter().map(|c| c.verdict.word()).collect();
+    assert_eq!(words, ["slower", "equivalent", "slower"]);
+}
+
+#[test]
+fn a_machine_that_slows_down_is_noticed() {
+    let plan = plan("r", ALL, &["1GiB"], 8, false, Conditions::default());
+    let slowing = Made::run("r", &plan, |s, round, gib| {
+        numbers(s, round, gib).map(|(p, c, b)| (p, c + 4.0 * f64::from(round), b))
+    });
+    let drift = &slowing.analyse().groups[0].drift[0];
+    assert!(drift.drifts && drift.per_round.unwrap() > 0.05, "{drift:?}");
+    // The verdicts are within rounds, so that it does not touch them.
+    assert_eq!(words(&slowing.analyse()), words(&run(8).analyse()));
+    let few = &run(2).analyse().groups[0].drift[0];
+    assert!(few.p.is_none() && !few.drifts);
+}
+
+#[test]
+fn decisions_follow_from_the_parts() {
+    let mut options = Options::default();
+    options.stores.extend([("gha-cache".to_owned(), Store::Cache), ("artifact".to_owned(), Store::Artifact)]);
+    let made = run(3);
+    let analysis = analyse(&[made.rows()], &options).unwrap();
+    let artifact = &analysis.break_even[0];
+    assert_eq!(artifact.cell.strategy.name, "artifact");
+    assert!(artifact.wait_s > 9.0 && artifact.wait_s < 11.0 && artifact.consumers == Some(2), "{artifact:?}");
+    let curve = analysis.fan_out.iter().find(|c| c.strategy.name == "artifact").unwrap();
+    let points: Vec<(u32, &str)> = curve.points.iter().map(|p| (p.consumers, word(p))).collect();
+    assert_eq!(points, [(1, "measured"), (4, "modelled"), (11, "modelled"), (24, "modelled"), (40, "modelled")]);
+    assert!(curve.points[1].runner_s > 84.0 && curve.points[1].runner_s < 90.0);
+    let stores: Vec<(Store, Option<u64>, usize)> =
+        analysis.storage.iter().map(|s| (s.storage, s.commits_until_eviction, s.quota_shares.len())).collect();
+    assert_eq!(stores, [(Store::Artifact, None, 4), (Store::Cache, Some(20), 0)]);
+}
+
+fn word(point: &FanOut) -> &'static str {
+    match point.basis {
+        handoff_analysis::Basis::Measured => "measured",
+        handoff_analysis::Basis::Modelled => "modelled",
+    }
+}
+
+#[test]
+fn a_trial_that_is_there_twice_is_refused_and_two_runs_pool() {
+    let (one, two) = (run(4), run(4));
+    let error = analyse(&[one.rows(), two.rows()], &Options::default()).unwrap_err();
+    assert!(matches!(error, InputError::Duplicate { .. }));
+    assert!(!error.to_string().contains('\n'));
+    let other = Made::run("s", &plan("s", ALL, &["1GiB"], 4, false, Conditions::default()), numbers);
+    let both = analyse(&[one.rows(), other.rows()], &Options::default()).unwrap();
+    let cell = &both.groups[0].cells[0];
+    assert_eq!(cell.n, 8);
+    assert_eq!(cell.samples.iter().filter(|s| s.run == "s").count(), 4, "each sample says whose it is");
+    assert_eq!(both.groups[0].main_family().unwrap().comparisons[0].pairs, 8, "rounds are those of their run");
+    assert_eq!(both.groups[0].drift.len(), 2);
+}
+
+#[test]
+fn odd_folders_make_an_analysis_all_the_same() {
+    let nothing = plan("r", ALL, &["1GiB"], 2, false, Conditions::default());
+    let failed = Made::run("r", &nothing, |_, _, _| None).analyse();
+    let family = failed.groups[0].main_family().unwrap();
+    assert!(family.comparisons.iter().all(|c| c.verdict.inconclusive().unwrap().why == Why::NoPairs));
+    assert!(failed.groups[0].pairs.is_none() && failed.groups[0].ranking.places.is_empty());
+    let empty = Made { rows: vec![], ..run(1) }.analyse();
+    assert!(empty.groups.is_empty());
+    let alone = plan("r", "artifact", &["1GiB"], 3, false, Conditions::default());
+    let alone = Made::run("r", &alone, numbers).analyse();
+    assert!(alone.groups[0].families.is_empty() && alone.groups[0].reference.is_none());
+    assert!(alone.break_even.is_empty() && alone.fan_out.len() == 1);
+}
+
+proptest! {
+    #[test]
+    fn the_order_of_rows_does_not_matter(keys in prop::collection::vec(any::<u64>(), 32)) {
+        let made = run(8);
+        let mut order: Vec<usize> = (0..32).collect();
+        order.sort_by_key(|i| keys[*i]);
+        let rows = order.iter().map(|i| made.rows[*i].clone()).collect();
+        let mixed = Made { name: made.name.clone(), rows, consumers: vec![], spans: vec![] };
+        prop_assert_eq!(mixed.analyse(), made.analyse());
+    }
+}
+
+#[test]
+fn two_runs_are_compared_without_pairs() {
+    let slower = |more: f64| {
+        move |s: &str, round: u32, gib: f64| {
+            let more = if s == "artifact" { more } else { 0.1 };
+            numbers(s, round, gib).map(|(p, c, b)| (p, c + more, b))
+        }
+    };
+    let other = plan("s", ALL, &["1GiB"], 8, false, Conditions::default());
+    let verdicts = |rounds, more| -> Vec<&'static str> {
+        let (one, two) = (run(rounds), Made::run("s", &other, slower(more)));
+        let all = handoff_analysis::compare_runs(&one.rows(), &two.rows(), Metric::CriticalPath, &Options::default());
+        all.unwrap().iter().map(|c| c.comparison.verdict.word()).collect()
+    };
+    assert_eq!(verdicts(8, 5.0), ["slower", "equivalent", "equivalent", "equivalent"]);
+    assert_eq!(verdicts(8, 0.0)[0], "equivalent");
+    assert_eq!(verdicts(2, 5.0), ["inconclusive"; 4]);
+    let one = run(3);
+    let twice = handoff_analysis::compare_runs(&one.rows(), &one.rows(), Metric::CriticalPath, &Options::default());
+    assert!(twice.is_err());
+}
+
+#[test]
+fn environments_differ_by_name() {
+    let one = handoff_model::Environment {
+        cpu: "A".into(),
+        cores: 2,
+        disk: "ext4, 40 GiB free".into(),
+        ..Default::default()
+    };
+    let mut two = handoff_model::Environment { disk: "ext4, 9 GiB free".into(), ..one.clone() };
+    let differ = |a: &handoff_model::Environment, b: &handoff_model::Environment| {
+        handoff_analysis::environments_differ(std::slice::from_ref(a), std::slice::from_ref(b))
+    };
+    assert!(differ(&one, &two).is_empty());
+    two.cores = 4;
+    two.programs.insert("dockerd".into(), "29".into());
+    let names: Vec<String> = differ(&one, &two).into_iter().map(|(n, ..)| n).collect();
+    assert_eq!(names, ["cores", "dockerd"]);
+}

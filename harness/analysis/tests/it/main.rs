@@ -1,0 +1,8 @@
+//! The analysis as its readers use it.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are not in a test function")]
+
+mod analysis;
+mod exact;
+mod kit;
+mod simulation;
