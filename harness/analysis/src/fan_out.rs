@@ -41,14 +41,19 @@ pub enum Basis {
 /// One curve a workload, size, strategy and conditions, over whatever numbers of consumers were measured.
 pub(crate) fn curves(groups: &[Group], runs: &[RunRows<'_>]) -> Vec<FanOutCurve> {
     let mut together: BTreeMap<_, Vec<&CellSummary>> = BTreeMap::new();
-    for cell in groups.iter().flat_map(|g| &g.cells).filter(|c| !c.cell.control && c.n > 0) {
-        let base = Conditions { consumers: 0, ..cell.cell.conditions.clone() };
+    for cell in groups.iter().flat_map(|g| &g.cells).filter(|c| usable(c)) {
+        let base = Conditions { consumers: 0, consumer_concurrency: 1, ..cell.cell.conditions.clone() };
         together
             .entry((cell.cell.workload.clone(), cell.cell.size, base, cell.cell.strategy.clone()))
             .or_default()
             .push(cell);
     }
     together.into_values().filter_map(|cells| curve(cells, runs)).collect()
+}
+
+/// Contended trials measure the machine and not the strategy: a cell that has one enters no curve.
+fn usable(cell: &CellSummary) -> bool {
+    !cell.cell.control && cell.n > 0 && cell.samples.iter().all(|s| !s.contended)
 }
 
 fn curve(mut cells: Vec<&CellSummary>, runs: &[RunRows<'_>]) -> Option<FanOutCurve> {

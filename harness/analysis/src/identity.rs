@@ -84,6 +84,33 @@ impl Identity {
         all
     }
 
+    /// What arrived, in words: `content, layers and config identical; index differs`. Notes of the rows follow in brackets:
+    /// they are what evidence there is for a reason.
+    pub fn words(&self) -> String {
+        let named = |finding: Finding| -> Vec<&'static str> {
+            self.levels().iter().filter(|(_, c)| c.finding() == finding).map(|(name, _)| *name).collect()
+        };
+        let and = |names: &[&str]| match names {
+            [rest @ .., last] if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+            names => names.concat(),
+        };
+        let mut parts = Vec::new();
+        for (finding, one, many) in [
+            (Finding::Equal, "identical", "identical"),
+            (Finding::Different, "differs", "differ"),
+            (Finding::Mixed, "differs in some trials", "differ in some trials"),
+            (Finding::Absent, "not known", "not known"),
+        ] {
+            let names = named(finding);
+            if !names.is_empty() {
+                parts.push(format!("{} {}", and(&names), if names.len() == 1 { one } else { many }));
+            }
+        }
+        let notes: Vec<&str> = self.notes.iter().map(String::as_str).collect();
+        let notes = if notes.is_empty() { String::new() } else { format!(" ({})", notes.join("; ")) };
+        format!("{}{notes}", parts.join("; "))
+    }
+
     /// The levels by name, from what is in the image to what it is called.
     pub fn levels(&self) -> [(&'static str, LevelCount); 4] {
         [("content", self.content), ("layers", self.layers), ("config", self.config), ("index", self.index)]

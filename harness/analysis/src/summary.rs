@@ -54,6 +54,8 @@ pub struct TrialSample {
     pub consume_ns: Option<u64>,
     /// All jobs' clocks.
     pub runner_ns: Option<u64>,
+    /// Whether more consumers ran at once than the machine has room for: it then measures the machine.
+    pub contended: bool,
     /// Whether its critical path is a far-out point of its cell: labelled, never dropped.
     pub outlier: bool,
 }
@@ -239,6 +241,7 @@ fn sample(run: &str, row: &MeasurementRow, far: &[u64]) -> TrialSample {
         produce_ns: row.produce_ns,
         consume_ns: row.consume_ns,
         runner_ns: row.runner_ns,
+        contended: row.contended,
         outlier: row.critical_path_ns.is_some_and(|ns| far.contains(&ns)),
     }
 }

@@ -267,3 +267,43 @@ fn environments_differ_by_name() {
     let names: Vec<String> = differ(&one, &two).into_iter().map(|(n, ..)| n).collect();
     assert_eq!(names, ["cores", "dockerd"]);
 }
+
+#[test]
+fn claims_are_judged_by_the_recipe_and_by_nothing_else() {
+    use handoff_analysis::{Claims, Judgement, Subject, WorkflowSize, judge};
+    let judged = |conditions: Conditions, rounds, scale: f64| {
+        let plan = plan("r", ALL, &["1GiB"], rounds, false, conditions);
+        let made = Made::run("r", &plan, |s, round, gib| {
+            numbers(s, round, gib).map(|(p, c, b)| (p.map(|p| p * scale), c * scale, b))
+        });
+        let counted = [WorkflowSize { strategy: "artifact".into(), steps: 7, lines: 40, third_party_actions: vec![] }];
+        judge(&made.analyse(), &Claims::spike().unwrap(), &counted)
+    };
+    let of = |all: &[handoff_analysis::JudgedClaim], strategy: &str, subject| {
+        all.iter().find(|c| c.strategy == strategy && c.subject == subject).unwrap().clone()
+    };
+    let here = judged(Conditions::default(), 8, 1.0);
+    let artifact = of(&here, "artifact", Subject::Transfer);
+    assert_eq!(artifact.judgement, Judgement::NotTheRecipe);
+    assert!(artifact.reason.contains("containerd") && artifact.under[0].median.is_some(), "{artifact:?}");
+    assert_eq!(of(&here, "cache-tar", Subject::Transfer).judgement, Judgement::NotTested);
+
+    let recipe = Conditions {
+        image_store: handoff_model::ImageStore::Overlay2,
+        builder: handoff_model::Builder::DockerContainer,
+        ..Conditions::default()
+    };
+    // About 35 s where 120 to 480 are claimed; 25 where 10 to 60 are; then ten times that.
+    let all = judged(recipe.clone(), 8, 1.0);
+    assert_eq!(of(&all, "artifact", Subject::Transfer).judgement, Judgement::TooSlow);
+    assert!(of(&all, "artifact", Subject::Transfer).reason.contains("loopback"));
+    assert_eq!(of(&all, "gha-cache", Subject::Transfer).judgement, Judgement::Holds);
+    assert_eq!(of(&judged(recipe.clone(), 8, 10.0), "gha-cache", Subject::Transfer).judgement, Judgement::TooFast);
+    assert_eq!(of(&judged(recipe, 3, 1.0), "artifact", Subject::Transfer).judgement, Judgement::NotTested);
+    let stream = of(&all, "zstd-stream", Subject::Transfer);
+    assert!(stream.judgement == Judgement::NotTheRecipe && stream.reason.contains("lhotari"), "{stream:?}");
+    let identity = of(&all, "artifact", Subject::Identity);
+    assert_eq!(identity.judgement, Judgement::Holds);
+    assert!(identity.reason.contains("content, layers and config identical; index differs"), "{}", identity.reason);
+    assert!(of(&all, "artifact", Subject::Complexity).reason.contains("7 steps, 40 lines"));
+}
