@@ -33,6 +33,11 @@ impl Recorder {
         Self { origin_ns: monotonic_ns(), wall_origin_ns: wall, spans: Mutex::default(), facts: Mutex::default() }
     }
 
+    /// Goes on with a clock that another process of this machine has started.
+    pub fn resume(monotonic_ns: u64, wall_ns: i128) -> Self {
+        Self { origin_ns: monotonic_ns, wall_origin_ns: wall_ns, spans: Mutex::default(), facts: Mutex::default() }
+    }
+
     /// Time since the clock started, in ns.
     pub fn now_ns(&self) -> u64 {
         monotonic_ns() - self.origin_ns

@@ -53,6 +53,9 @@ pub struct PlanArgs {
     /// Time limit of one side, in seconds [default: 1800]
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<u64>,
+    /// The plan is for GitHub's runners and services
+    #[arg(skip)]
+    github: bool,
 }
 
 /// More rounds than anybody waits for are a slip of the finger.
@@ -70,6 +73,7 @@ impl PlanArgs {
             None => stored.map_or_else(|| vec![ByteSize(ByteSize::GIB)], |s| s.sizes.clone()),
         };
         let strategies = match &self.strategies {
+            Some(text) if self.github => handoff_strategies::github::parse_list(text).map_err(bad_input)?,
             Some(text) => handoff_strategies::parse_list(text).map_err(bad_input)?,
             None => stored.map_or_else(all_strategies, |s| s.strategies.clone()),
         };
@@ -99,7 +103,7 @@ impl PlanArgs {
             None => self.conditions(stored.map(|s| s.conditions.as_slice()).unwrap_or_default())?,
         };
         // The service reads it again: what is wrong with it is told before anything starts, also in a run that goes on.
-        for profile in conditions.iter().map(|c| &c.profile) {
+        for profile in conditions.iter().map(|c| &c.profile).filter(|_| !self.github) {
             profile::load(profile).map_err(bad_input)?;
         }
         Ok(PlanRequest {
@@ -163,7 +167,9 @@ impl PlanArgs {
                         consumers,
                         consumer_concurrency,
                     };
-                    check(&conditions)?;
+                    if !self.github {
+                        check(&conditions)?;
+                    }
                     all.push(conditions);
                 }
             }
@@ -232,4 +238,34 @@ fn all_strategies() -> Vec<StrategySpec> {
 pub fn random_id() -> String {
     let uuid = std::fs::read_to_string("/proc/sys/kernel/random/uuid").unwrap_or_default();
     uuid.chars().filter(char::is_ascii_hexdigit).take(16).collect()
+}
+
+impl PlanArgs {
+    /// The options of a workflow's run, from its inputs: nothing is read from a command line.
+    pub fn from_inputs(input: impl Fn(&str) -> Option<String>) -> anyhow::Result<Self> {
+        let text = |name: &str| input(name).map(|t| t.trim().to_owned()).filter(|t| !t.is_empty());
+        let number = |name: &str| -> anyhow::Result<Option<u64>> {
+            let Some(text) = text(name) else { return Ok(None) };
+            text.parse().map(Some).map_err(|_| bad_input(format!("input {name}: `{text}` is not a whole number")))
+        };
+        let consumers = text("consumers").unwrap_or_else(|| "1".to_owned());
+        Ok(Self {
+            sizes: text("sizes"),
+            strategies: Some(text("strategies").unwrap_or_else(|| "all".to_owned())),
+            rounds: number("rounds")?.map(|n| u32::try_from(n).unwrap_or(u32::MAX)),
+            workload: text("workload"),
+            profile: Some(text("profile").unwrap_or_else(|| handoff_driver::github::PROFILE.to_owned())),
+            engine: Some(EngineKind::Host.to_string()),
+            image_store: Some(text("image_store").unwrap_or_else(|| ImageStore::Overlay2.to_string())),
+            builder: Some(text("builder").unwrap_or_else(|| Builder::DockerContainer.to_string())),
+            // Each has a runner of its own: all of them run at once.
+            consumer_concurrency: list(&consumers).filter_map(|c| c.parse().ok()).max(),
+            consumers: Some(consumers),
+            cache_state: text("cache_state"),
+            seed: number("seed")?,
+            timeout: number("timeout")?,
+            github: true,
+            ..Self::default()
+        })
+    }
 }

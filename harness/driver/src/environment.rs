@@ -42,14 +42,28 @@ pub fn describe(
     tools: &Tools,
     engine: &EngineFacts,
 ) -> Environment {
+    let mut versions: BTreeMap<String, String> = programs.versions.clone();
+    versions.extend(tools.versions.clone());
+    versions.extend(engine.versions.clone());
+    machine(work_dir, service_store, versions, programs.packages.clone())
+}
+
+/// Describes the machine of a GitHub job, whose programs are the machine's own.
+pub fn of_job(work_dir: &Path, versions: BTreeMap<String, String>) -> Environment {
+    machine(work_dir, "", versions, BTreeMap::new())
+}
+
+fn machine(
+    work_dir: &Path,
+    service_store: &str,
+    programs: BTreeMap<String, String>,
+    packages: BTreeMap<String, String>,
+) -> Environment {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let line = |text: &str, name: &str| {
         let value = text.lines().find_map(|l| l.strip_prefix(name)).unwrap_or_default();
         value.trim_start_matches([' ', '\t', ':', '=']).trim_matches('"').to_owned()
     };
-    let mut versions: BTreeMap<String, String> = programs.versions.clone();
-    versions.extend(tools.versions.clone());
-    versions.extend(engine.versions.clone());
     let mut environment = Environment {
         id: String::new(),
         cpu: line(&read("/proc/cpuinfo"), "model name"),
@@ -59,18 +73,24 @@ pub fn describe(
         service_store: service_store.to_owned(),
         kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
         os: line(&read("/etc/os-release"), "PRETTY_NAME"),
-        programs: versions,
-        packages: programs.packages.clone(),
+        programs,
+        packages,
         handoff: format!(
             "{} ({})",
             env!("CARGO_PKG_VERSION"),
             option_env!("HANDOFF_REVISION").unwrap_or("revision unknown")
         ),
     };
+    set_id(&mut environment);
+    environment
+}
+
+/// Names an environment by a digest of all the rest.
+pub fn set_id(environment: &mut Environment) {
+    environment.id.clear();
     let json = serde_json::to_vec(&environment).unwrap_or_default();
     let first: [u8; 4] = std::array::from_fn(|i| Sha256::digest(&json)[i]);
     environment.id = format!("{:08x}", u32::from_be_bytes(first));
-    environment
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use handoff_model::{Plan, Trial};
+use handoff_model::{EngineKind, Plan, Trial};
 
 /// Disk that one trial may hold at once, in bytes: a job keeps the engine's blobs, its unpacked layers, the builder's
 /// cache of them, the tar and the client's archive, and only one job of a trial is alive at a time.
@@ -51,9 +51,11 @@ pub fn of<'a>(trials: impl IntoIterator<Item = &'a Trial>) -> Needs {
 pub fn refusals(plan: &Plan) -> Vec<String> {
     let mut reasons: Vec<String> = Vec::new();
     for trial in &plan.trials {
-        let refused = handoff_strategies::find(&trial.cell.strategy)
-            .ok()
-            .and_then(|s| s.refuses(&trial.cell.strategy, &trial.cell.conditions));
+        let found = match trial.cell.conditions.engine {
+            EngineKind::Host => handoff_strategies::github::find(&trial.cell.strategy).map(|g| g.strategy),
+            _ => handoff_strategies::find(&trial.cell.strategy),
+        };
+        let refused = found.ok().and_then(|s| s.refuses(&trial.cell.strategy, &trial.cell.conditions));
         if let Some(reason) = refused {
             let text = format!("{}: {reason}", trial.cell.strategy);
             if !reasons.contains(&text) {
@@ -62,4 +64,29 @@ pub fn refusals(plan: &Plan) -> Vec<String> {
         }
     }
     reasons
+}
+
+/// What a plan takes of GitHub's runners.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct RunnerNeeds {
+    /// Jobs, those that plan, clean up and report included.
+    pub jobs: u64,
+    /// Minutes that are billed: each job's time, rounded up to a whole minute.
+    pub minutes: u64,
+}
+
+/// A first guess at the runners' minutes: a job's own time grows with the image, and every job starts a minute.
+pub fn of_runners(plan: &Plan) -> RunnerNeeds {
+    let mut needs = RunnerNeeds { jobs: 2, minutes: 8 + 2 };
+    for trial in &plan.trials {
+        let produces =
+            handoff_strategies::github::find(&trial.cell.strategy).is_ok_and(|g| g.strategy.facts().has_producer);
+        let sides = u64::from(trial.cell.conditions.consumers) + u64::from(produces);
+        let gib = trial.cell.size.bytes() as f64 / (1u64 << 30) as f64;
+        // Fetching the binary and looking at the image cost about as much again as the side's own clock.
+        let minutes = (0.5 + 1.5 * gib).ceil() as u64;
+        needs.jobs += sides + u64::from(produces);
+        needs.minutes += sides * minutes + u64::from(produces);
+    }
+    needs
 }

@@ -158,7 +158,7 @@ impl Course<'_, '_> {
                 let error = format!("{} not proven equal; {}", refused.join(", "), check.note);
                 return Err(NoAnswer::Trial(Outcome::Failed, Failure::new("identity", error.trim_end_matches("; "))));
             }
-            rows.push(consumer_row(self.trial, number, &side, &check));
+            rows.push(consumer_row(self.bench.environment, self.trial, number, &side, &check));
             consumers.push(side);
         }
         let (cpu_after, service_peak) = self.usage()?;
@@ -282,23 +282,30 @@ fn check(built: Option<&ImageIdentity>, content: &str, arrived: &ImageIdentity) 
     IdentityCheck::compare(&reference, arrived)
 }
 
-fn consumer_row(trial: &Trial, number: u32, side: &SideResult, check: &IdentityCheck) -> ConsumerRow {
+fn consumer_row(
+    environment: &str,
+    trial: &Trial,
+    number: u32,
+    side: &SideResult,
+    check: &IdentityCheck,
+) -> ConsumerRow {
     ConsumerRow {
         schema_version: plan::SCHEMA_VERSION,
         trial: trial.id.clone(),
         consumer: number,
         consume_ns: side.finished.wall_ns,
-        bytes_up: side.counters.bytes_up,
-        bytes_down: side.counters.bytes_down,
-        requests: side.counters.requests,
-        retries: side.counters.retries,
+        bytes_up: Some(side.counters.bytes_up),
+        bytes_down: Some(side.counters.bytes_down),
+        requests: Some(side.counters.requests),
+        retries: Some(side.counters.retries),
         cpu_ns: side.finished.usage.cpu_ns,
-        peak_memory_bytes: side.finished.usage.peak_memory_bytes,
-        peak_disk_bytes: side.finished.usage.peak_disk_bytes,
+        peak_memory_bytes: Some(side.finished.usage.peak_memory_bytes),
+        peak_disk_bytes: Some(side.finished.usage.peak_disk_bytes),
         index_equal: check.index,
         config_equal: check.config,
         layers_equal: check.layers,
         content_equal: check.content,
+        environment: environment.to_owned(),
     }
 }
 

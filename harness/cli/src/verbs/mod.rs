@@ -1,9 +1,12 @@
 //! One file a verb.
 
 mod clean;
+mod collect;
 mod doctor;
+mod github;
 mod image;
 mod job;
+mod mark;
 mod plan;
 mod profiles;
 mod report;
@@ -49,6 +52,12 @@ pub enum Verb {
     Doctor(doctor::Args),
     /// List, or remove, what runs that were cut off have left on this machine
     Clean(clean::Args),
+    /// Mark a time in a GitHub job: `handoff mark upload upload-artifact`, or `stop`
+    Mark(mark::Args),
+    /// What the jobs of the workflows call
+    Github(github::Args),
+    /// Join what the jobs of a run on GitHub have left into a results folder
+    Collect(collect::Args),
     /// Write or check the GitHub workflows of a checkout of Handoff
     Workflows(workflows::Args),
     /// The inside of a job (started by the driver)
@@ -81,6 +90,9 @@ impl Verb {
             Self::Profiles => profiles::run().map(|()| ExitCode::from(exit::OK)),
             Self::Doctor(args) => args.run(),
             Self::Clean(args) => args.run(),
+            Self::Mark(args) => args.run(),
+            Self::Github(args) => args.run(),
+            Self::Collect(args) => args.run(),
             Self::Workflows(args) => args.run(),
             Self::Job(args) => args.run(),
             Self::Service(args) => args.run(),

@@ -12,7 +12,7 @@ use crate::args::PlanArgs;
 use crate::exit::{self, bad_input};
 use crate::out;
 use crate::progress::human;
-use crate::verbs::Format;
+use crate::verbs::{Format, github};
 
 /// Options of `plan`.
 #[derive(Debug, clap::Args)]
@@ -25,6 +25,13 @@ pub struct Args {
     /// How to print
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
+    /// Plan a run on GitHub from its inputs (`HANDOFF_INPUT_SIZES` and so on, no other option counts), write it below --out,
+    /// and the matrix to the step's outputs
+    #[arg(long)]
+    github: bool,
+    /// Folder for the plan of a run on GitHub
+    #[arg(long, value_name = "DIR", default_value = "handoff-plan", requires = "github")]
+    out: PathBuf,
 }
 
 /// Bytes for people, in GiB.
@@ -50,6 +57,9 @@ pub fn check_disk(plan: &Plan, work_dir: &Path) -> anyhow::Result<()> {
 impl Args {
     /// Prints the plan.
     pub fn run(self) -> anyhow::Result<ExitCode> {
+        if self.github {
+            return github::plan(&self.out);
+        }
         let plan = self.plan.plan(None)?;
         let needs = needs::of(&plan.trials);
         if self.format == Format::Json {
@@ -88,6 +98,11 @@ impl Args {
         out::data(&format!("written at most about {} in all", gib(needs.written_bytes)));
         let estimate = human(Duration::from_secs(needs.estimate_s));
         out::data(&format!("time    about {estimate}: a first guess, `run` corrects it as trials end"));
+        let runners = needs::of_runners(&plan);
+        out::data(&format!(
+            "GitHub  about {} runner minutes in {} jobs if the same ran there: a first guess",
+            runners.minutes, runners.jobs
+        ));
         check_disk(&plan, &self.work_dir)?;
         Ok(ExitCode::from(exit::OK))
     }

@@ -52,6 +52,17 @@ pub fn field_kib(table: &str, name: &str) -> Option<u64> {
     table.lines().find_map(|l| l.strip_prefix(name))?.split_whitespace().next()?.parse().ok()
 }
 
+/// Time in which the machine's CPUs were busy, and time that the hypervisor took, in ns.
+pub fn machine_cpu_ns() -> (u64, u64) {
+    let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
+    let fields: Vec<u64> =
+        stat.lines().next().unwrap_or_default().split_whitespace().skip(1).filter_map(|t| t.parse().ok()).collect();
+    // user nice system idle iowait irq softirq steal
+    let at = |i: usize| fields.get(i).copied().unwrap_or(0);
+    let busy = at(0) + at(1) + at(2) + at(5) + at(6);
+    (busy * TICK_NS, at(7) * TICK_NS)
+}
+
 fn steal_ns() -> u64 {
     let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
     let steal = stat.lines().next().and_then(|l| l.split_whitespace().nth(8)).and_then(|t| t.parse::<u64>().ok());
@@ -59,13 +70,14 @@ fn steal_ns() -> u64 {
 }
 
 /// Total of `some` CPU pressure in ns, where the kernel tells it.
-fn pressure_ns() -> Option<u64> {
+pub fn pressure_ns() -> Option<u64> {
     let text = fs::read_to_string("/proc/pressure/cpu").ok()?;
     let total = text.lines().find(|l| l.starts_with("some"))?.rsplit_once("total=")?.1;
     Some(total.trim().parse::<u64>().ok()? * 1_000)
 }
 
-fn load_1m() -> f64 {
+/// Load average over one minute.
+pub fn load_1m() -> f64 {
     let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split_whitespace().next().and_then(|t| t.parse().ok()).unwrap_or(0.0)
 }

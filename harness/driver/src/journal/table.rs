@@ -32,7 +32,7 @@ macro_rules! row {
         }
     };
 }
-row!(ConsumerRow, "consumers.csv", &[]);
+row!(ConsumerRow, "consumers.csv", ConsumerRow::ADDED);
 row!(SpanRow, "spans.csv", &[]);
 row!(MeasurementRow, "measurements.csv", MeasurementRow::ADDED);
 

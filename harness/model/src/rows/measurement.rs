@@ -181,6 +181,8 @@ pub struct MeasurementRow {
     pub producer_steps_executed: Option<u64>,
     #[serde(default)]
     pub producer_steps_cached: Option<u64>,
+    #[serde(default)]
+    pub queue_ns: Option<u64>,
 }
 
 impl MeasurementRow {
@@ -192,6 +194,7 @@ impl MeasurementRow {
         "bytes_reused",
         "producer_steps_executed",
         "producer_steps_cached",
+        "queue_ns",
     ];
 }
 
@@ -267,6 +270,7 @@ impl From<&Measurement> for MeasurementRow {
             bytes_reused: done.and_then(|d| d.bytes_reused),
             producer_steps_executed: done.and_then(|d| d.producer_steps).map(|s| s.executed),
             producer_steps_cached: done.and_then(|d| d.producer_steps).map(|s| s.cached),
+            queue_ns: None,
         }
     }
 }

@@ -1,0 +1,138 @@
+//! `handoff github`: what the jobs of the workflows call, and `handoff plan --github`.
+
+use std::fmt::Write as _;
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use handoff_driver::github::{self, CellJob};
+use handoff_driver::{DriverError, needs};
+use handoff_model::{ImageStore, Side};
+
+use crate::args::PlanArgs;
+use crate::exit::{self, bad_input};
+use crate::out;
+
+/// Options of `github`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Write the sources, describe the machine, start the clock
+    Begin {
+        /// `producer` or `consumer`
+        side: String,
+    },
+    /// Start the first container, and stop the clock when it has answered
+    Answer,
+    /// Off the clock: look at the image and at the builder's records
+    Finish,
+    /// Hold a private engine for a job on a shared machine (started by `begin`)
+    #[command(hide = true)]
+    Engine {
+        /// The engine's folder
+        root: PathBuf,
+    },
+}
+
+impl Args {
+    /// Does it, in the current folder, for the cell that the environment names.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        let here = Path::new(".");
+        match self.what {
+            What::Begin { side } => {
+                let side: Side = side.parse().map_err(bad_input)?;
+                let consumer = match (side, std::env::var("HANDOFF_CONSUMER")) {
+                    (Side::Producer, _) => None,
+                    (_, Ok(text)) => Some(text.parse().map_err(|_| bad_input(format!("HANDOFF_CONSUMER: `{text}`")))?),
+                    (_, Err(_)) => Some(1),
+                };
+                github::begin(here, &CellJob::from_env()?, side, consumer)?;
+            }
+            What::Answer => github::answer(here, &CellJob::from_env()?)?,
+            What::Finish => {
+                let status = std::env::var("HANDOFF_JOB_STATUS").unwrap_or_default();
+                if let Some(failure) = github::finish(here, &CellJob::from_env()?, &status)? {
+                    out::talk(&format!("error: {}: {}", failure.span, failure.error));
+                    return Ok(ExitCode::from(exit::TRIALS_FAILED));
+                }
+            }
+            What::Engine { root } => {
+                let store = std::env::var("HANDOFF_INPUT_IMAGE_STORE").unwrap_or_else(|_| "containerd".to_owned());
+                github::hold(&root, store.parse::<ImageStore>().map_err(bad_input)?)?;
+            }
+        }
+        Ok(ExitCode::from(exit::OK))
+    }
+}
+
+fn input(name: &str) -> Option<String> {
+    std::env::var(format!("HANDOFF_INPUT_{}", name.to_uppercase())).ok()
+}
+
+/// Reads the inputs, writes plan and cells below `dir`, and hands the matrix to the workflow.
+pub fn plan(dir: &Path) -> anyhow::Result<ExitCode> {
+    let plan = PlanArgs::from_inputs(input)?.plan(None)?;
+    let retention = input("retention").filter(|t| !t.trim().is_empty()).unwrap_or_else(|| "30".to_owned());
+    let days: u32 = retention
+        .trim()
+        .parse()
+        .ok()
+        .filter(|d| (1..=90).contains(d))
+        .ok_or_else(|| bad_input(format!("input retention: `{retention}` is not a number of days from 1 to 90")))?;
+    let only: Vec<String> = input("only")
+        .unwrap_or_default()
+        .split(',')
+        .map(str::trim)
+        .filter(|t| !t.is_empty())
+        .map(str::to_owned)
+        .collect();
+    let cells = github::cells(&plan, &only, &runner()?, days).map_err(bad_input)?;
+    fs::create_dir_all(dir).map_err(DriverError::io("create", dir))?;
+    let mut text = String::from("| trial | strategy | size | workload |\n| --- | --- | --- | --- |\n");
+    for cell in &cells {
+        let of = &cell.trial.cell;
+        let _ = writeln!(text, "| {} | {} | {} | {} |", cell.id, of.strategy, of.size, of.workload);
+    }
+    let needs = needs::of_runners(&plan);
+    let _ = writeln!(
+        text,
+        "\n{} of {} trials; about {} runner minutes for the whole plan, a first guess.",
+        cells.len(),
+        plan.trials.len(),
+        needs.minutes
+    );
+    for (name, bytes) in [
+        ("plan.json", serde_json::to_vec_pretty(&plan)?),
+        ("cells.json", serde_json::to_vec(&cells)?),
+        ("plan.txt", text.clone().into_bytes()),
+    ] {
+        let path = dir.join(name);
+        fs::write(&path, bytes).map_err(DriverError::io("write", &path))?;
+    }
+    out::data(text.trim_end());
+    if let Some(path) = std::env::var_os("GITHUB_OUTPUT").map(PathBuf::from) {
+        let lines = format!("matrix={}\nretention={days}\n", serde_json::to_string(&cells)?);
+        let file = OpenOptions::new().append(true).create(true).open(&path);
+        file.and_then(|mut f| f.write_all(lines.as_bytes())).map_err(DriverError::io("write", &path))?;
+    }
+    Ok(ExitCode::from(exit::OK))
+}
+
+/// A label, or a JSON list of labels.
+fn runner() -> anyhow::Result<serde_json::Value> {
+    let text = input("runner").map(|t| t.trim().to_owned()).filter(|t| !t.is_empty());
+    let text = text.unwrap_or_else(|| "ubuntu-latest".to_owned());
+    if !text.starts_with('[') {
+        return Ok(text.into());
+    }
+    let labels: Vec<String> =
+        serde_json::from_str(&text).map_err(|e| bad_input(format!("input runner: not a JSON list of labels: {e}")))?;
+    Ok(labels.into())
+}

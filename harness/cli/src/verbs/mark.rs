@@ -1,0 +1,26 @@
+//! `handoff mark`.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use handoff_driver::github;
+
+use crate::exit;
+
+/// Options of `mark`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// What goes on from here until the next mark: the name of a span, or `stop`
+    what: String,
+    /// What exactly, in a few words
+    #[arg(default_value = "")]
+    detail: String,
+}
+
+impl Args {
+    /// Writes the mark.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        github::mark(Path::new("."), &self.what, &self.detail)?;
+        Ok(ExitCode::from(exit::OK))
+    }
+}
