@@ -1,9 +1,9 @@
 # Two commands: `make bench` and `make test`. Both set up what they need; `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help setup build bench test lint
+.PHONY: help setup build bench test lint buildkit-image
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo "  make bench SIZES=64MiB ROUNDS=1 STRATEGIES=artifact,cache-tar OUT=results/try BENCH_ARGS='--seed 7'"
 	@echo "  make test TEST_ARGS='-p handoff-engine'"
@@ -17,7 +17,11 @@ build: ## target/release/handoff
 bench: setup build ## 1 GiB images, every strategy, 3 rounds; prints the table and the paths of its files (needs root: sudo)
 	@SIZES='$(SIZES)' STRATEGIES='$(STRATEGIES)' ROUNDS='$(ROUNDS)' OUT='$(OUT)' BENCH_ARGS="$(BENCH_ARGS)" scripts/bench
 
-test: setup ## all tests, on real engines and clients (needs root: sudo, for the test programs only)
+# CI's tests of docker-container builders need it; made once, kept below HANDOFF_HOME.
+buildkit-image: setup ## the image of docker-container builders, for machines that cannot pull it (needs Go)
+	@scripts/with-env cargo run -q -p handoff-cli -- doctor --build-buildkit-image
+
+test: setup buildkit-image ## all tests, on real engines and clients (needs root: sudo, for the test programs only)
 	@TEST_ARGS="$(TEST_ARGS)" scripts/test
 
 # The probe stands outside the workspace (it is linked statically with flags of its own).

@@ -9,7 +9,7 @@ use duct::Expression;
 use handoff_model::{Builder, Conditions, Failure, ImageStore, OptionKind, OptionSpec, SpanKind};
 
 use crate::trace::Trace;
-use crate::{Job, StepResult};
+use crate::{Built, Job, StepResult};
 
 /// `mode`: what the exported cache holds.
 pub const MODE_OPTION: OptionSpec = OptionSpec {
@@ -19,11 +19,25 @@ pub const MODE_OPTION: OptionSpec = OptionSpec {
     help: "which layers the cache holds: all (max) or those of the result (min)",
 };
 
+/// `producer-load`: whether the producer has the image in its own engine too.
+pub const PRODUCER_LOAD_OPTION: OptionSpec = OptionSpec {
+    name: "producer-load",
+    kind: OptionKind::Word(&["false", "true"]),
+    default: "false",
+    help: "load the image into the producer's own engine as well, as a job does that also uses what it builds (`load: true`)",
+};
+
+/// Where a producer that exports a cache puts the image, and where it can be looked at afterwards.
+pub fn beside_cache(producer_load: &str) -> (Output<'static>, Built) {
+    if producer_load == "true" { (Output::Load, Built::Engine) } else { (Output::CacheOnly, Built::BuilderCache) }
+}
+
 /// The engine's own builder exports a cache only where the containerd store keeps the blobs that a cache is made of.
 pub fn refuses_cache_export(conditions: &Conditions) -> Option<String> {
     let refused = conditions.builder == Builder::Docker && conditions.image_store == ImageStore::Overlay2;
     refused.then(|| {
-        "the `docker` builder cannot export a cache with the overlay2 store: use --image-store containerd".to_owned()
+        "the `docker` builder cannot export a cache with the overlay2 store: use --builder docker-container, or --image-store containerd"
+            .to_owned()
     })
 }
 
@@ -90,7 +104,8 @@ impl<'a> Build<'a> {
         // The client reads these, as in an action, and hands them to the builder. No other build gets a token.
         let gha = self.cache_to.or(self.cache_from).is_some_and(|c| c.starts_with("type=gha"));
         let env = if gha { job.service.env.clone() } else { BTreeMap::new() };
-        let command = job.engine.docker_with(self.args(job)?, &env).stderr_file(file);
+        let builder = job.builder()?;
+        let command = job.engine.docker_with(self.args(job, builder)?, &env).stderr_file(file);
         Ok(Begun { command, log })
     }
 
@@ -128,7 +143,7 @@ impl<'a> Build<'a> {
         }
     }
 
-    fn args(&self, job: &Job) -> StepResult<Vec<OsString>> {
+    fn args(&self, job: &Job, builder: Option<&str>) -> StepResult<Vec<OsString>> {
         let mut args: Vec<OsString> =
             ["buildx", "build", "--progress=rawjson", "--tag", job.image].iter().map(Into::into).collect();
         match self.output {
@@ -145,7 +160,8 @@ impl<'a> Build<'a> {
                 }
             }
         }
-        for (flag, value) in [("--cache-to", self.cache_to), ("--cache-from", self.cache_from)] {
+        let caches = [("--cache-to", self.cache_to), ("--cache-from", self.cache_from)];
+        for (flag, value) in [("--builder", builder)].into_iter().chain(caches) {
             if let Some(value) = value {
                 args.push(format!("{flag}={value}").into());
             }

@@ -1,14 +1,25 @@
 //! `gha-cache`: the builder's own cache goes to the cache service, and the consumer builds again from it.
 
 use handoff_model::recipe::{BuiltAt, Does, Step};
-use handoff_model::{Conditions, Recipe, SpanKind, Storage, StrategyFacts, StrategySpec, Ticket};
+use handoff_model::{
+    Conditions, OptionKind, OptionSpec, Recipe, SpanKind, Storage, StrategyFacts, StrategySpec, Ticket,
+};
 
 use crate::buildx::{Build, Output};
 use crate::recorder::CLIENT;
-use crate::{Built, Handed, Job, StepResult, Strategy, buildx};
+use crate::{Handed, Job, StepResult, Strategy, buildx};
 
 /// The strategy.
 pub struct GhaCache;
+
+/// `compression`: there to say what there is not. `BuildKit`'s exporter for this cache reads no such attribute and would
+/// pass over it in silence.
+const COMPRESSION_OPTION: OptionSpec = OptionSpec {
+    name: "compression",
+    kind: OptionKind::Word(&["gzip"]),
+    default: "gzip",
+    help: "how layers are compressed: BuildKit's type=gha exporter knows nothing else (local-cache does)",
+};
 
 const FACTS: StrategyFacts = StrategyFacts {
     name: "gha-cache",
@@ -16,7 +27,7 @@ const FACTS: StrategyFacts = StrategyFacts {
     storage: Storage::Cache,
     moves_image: false,
     has_producer: true,
-    options: &[buildx::MODE_OPTION],
+    options: &[buildx::MODE_OPTION, COMPRESSION_OPTION, buildx::PRODUCER_LOAD_OPTION],
 };
 
 impl Strategy for GhaCache {
@@ -30,9 +41,10 @@ impl Strategy for GhaCache {
 
     fn produce(&self, job: &Job) -> StepResult<Handed> {
         let to = job.fill(&FACTS, CACHE_TO);
-        Build { cache_to: Some(&to), ..Build::plain("build", Output::CacheOnly) }.run(job)?;
+        let (output, built) = buildx::beside_cache(&job.option(&FACTS, "producer-load"));
+        Build { cache_to: Some(&to), ..Build::plain("build", output) }.run(job)?;
         job.recorder.fact(CLIENT, "BuildKit");
-        Ok(Handed { ticket: Ticket::default().with("scope", job.name), built: Built::BuilderCache })
+        Ok(Handed { ticket: Ticket::default().with("scope", job.name), built })
     }
 
     fn consume(&self, job: &Job, ticket: &Ticket) -> StepResult<()> {
@@ -53,12 +65,21 @@ const CACHE_FROM: &str = "type=gha,scope={name}";
 
 const RECIPE: Recipe = Recipe {
     options: &[],
-    not_here: &[],
-    producer: &[Step::always(
-        SpanKind::Command,
-        "build-push-action",
-        Does::Build { outputs: Some("type=cacheonly"), cache_to: Some(CACHE_TO), cache_from: None },
-    )],
+    not_here: &[("compression", "there is one value only, and BuildKit is not told it")],
+    producer: &[
+        Step::always(
+            SpanKind::Command,
+            "build-push-action",
+            Does::Build { outputs: Some("type=cacheonly"), cache_to: Some(CACHE_TO), cache_from: None },
+        )
+        .when(&[("producer-load", "false")]),
+        Step::always(
+            SpanKind::Command,
+            "build-push-action, loaded",
+            Does::Build { outputs: None, cache_to: Some(CACHE_TO), cache_from: None },
+        )
+        .when(&[("producer-load", "true")]),
+    ],
     consumer: &[Step::always(
         SpanKind::Command,
         "build-push-action",

@@ -7,7 +7,8 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use handoff_engine::Engine;
-use handoff_model::{Conditions, Failure, SpanKind, StrategyFacts, StrategySpec, recipe};
+use handoff_engine::builder::BUILDER;
+use handoff_model::{Builder, Conditions, Failure, SpanKind, StrategyFacts, StrategySpec, recipe};
 
 use crate::{Recorder, StepResult};
 
@@ -74,6 +75,21 @@ impl Job<'_> {
             option if facts.options.iter().any(|o| o.name == option) => Some(self.option(facts, option)),
             _ => None,
         })
+    }
+
+    /// The builder to name to buildx, if it is not the engine's own. The first build of a job creates and boots it, on the
+    /// clock.
+    pub fn builder(&self) -> StepResult<Option<&'static str>> {
+        if self.conditions.builder == Builder::Docker {
+            return Ok(None);
+        }
+        if !self.engine.has_builder() {
+            for (step, command) in self.engine.builder_commands() {
+                self.run(SpanKind::Builder, step, &command)?;
+            }
+            self.engine.builder_has_booted();
+        }
+        Ok(Some(BUILDER))
     }
 
     /// The log file of a step.

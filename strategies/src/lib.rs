@@ -7,7 +7,9 @@
 
 use std::path::PathBuf;
 
-use handoff_model::{Conditions, Failure, OptionSpec, Recipe, StrategyError, StrategyFacts, StrategySpec, Ticket};
+use handoff_model::{
+    Conditions, Failure, OptionSpec, Recipe, Side, StrategyError, StrategyFacts, StrategySpec, Ticket,
+};
 
 pub mod buildx;
 pub mod clients;
@@ -64,6 +66,11 @@ pub trait Strategy: Sync {
     fn refuses(&self, spec: &StrategySpec, conditions: &Conditions) -> Option<String> {
         let _ = (spec, conditions);
         None
+    }
+
+    /// Whether a side of it runs a build, and so may need a builder's image in its engine.
+    fn builds(&self, side: Side) -> bool {
+        side == Side::Producer || !self.facts().moves_image
     }
 
     /// The producer: from "engine ready, sources there, nothing built" to "a consumer could start".
@@ -161,6 +168,32 @@ mod tests {
     fn a_slip_names_the_nearest() {
         let error = parse_list("artifact,zstd-steam").unwrap_err().to_string();
         assert!(error.contains("did you mean `zstd-stream`"), "{error}");
+    }
+
+    #[test]
+    fn only_the_engines_own_builder_on_overlay2_cannot_export_a_cache_and_the_mend_is_named() {
+        use handoff_model::{Builder, ImageStore};
+        for strategy in ALL {
+            for builder in [Builder::Docker, Builder::DockerContainer] {
+                for image_store in [ImageStore::Containerd, ImageStore::Overlay2] {
+                    let conditions = Conditions { builder, image_store, ..Conditions::default() };
+                    let name = strategy.facts().name;
+                    let cannot =
+                        name.ends_with("-cache") && (builder, image_store) == (Builder::Docker, ImageStore::Overlay2);
+                    let refused = strategy.refuses(&StrategySpec::plain(name), &conditions);
+                    assert_eq!(refused.is_some(), cannot, "{name} {builder} {image_store}: {refused:?}");
+                    assert!(refused.is_none_or(|r| r.contains("--builder docker-container")));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn buildkit_compresses_a_gha_cache_in_one_way_only() {
+        let error = parse_list("gha-cache:compression=zstd").unwrap_err().to_string();
+        assert!(error.contains("gzip") && error.contains("zstd"), "{error}");
+        assert_eq!(parse_list("gha-cache:compression=gzip").unwrap()[0].to_string(), "gha-cache");
+        assert!(parse_list("local-cache:compression=zstd,mode=min,producer-load=true").is_ok());
     }
 
     #[test]

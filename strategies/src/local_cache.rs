@@ -1,11 +1,13 @@
 //! `local-cache`: the builder's cache as a folder, moved through the cache by the client of actions/cache.
 
 use handoff_model::recipe::{ACTION_OPTION, BuiltAt, Does, Step};
-use handoff_model::{Conditions, Recipe, SpanKind, Storage, StrategyFacts, StrategySpec, Ticket};
+use handoff_model::{
+    Conditions, OptionKind, OptionSpec, Recipe, SpanKind, Storage, StrategyFacts, StrategySpec, Ticket,
+};
 
 use crate::buildx::{Build, Output};
 use crate::recorder::CLIENT;
-use crate::{Built, Handed, Job, StepResult, Strategy, buildx, clients};
+use crate::{Handed, Job, StepResult, Strategy, buildx, clients};
 
 /// The strategy.
 pub struct LocalCache;
@@ -13,13 +15,31 @@ pub struct LocalCache;
 /// The folder's name, relative to the job's folder and alike on both sides.
 const FOLDER: &str = "buildx-cache";
 
+/// `compression`: how layers lie in the folder. The client of actions/cache compresses the whole folder once more.
+const COMPRESSION_OPTION: OptionSpec = OptionSpec {
+    name: "compression",
+    kind: OptionKind::Word(&["gzip", "zstd", "uncompressed"]),
+    default: "gzip",
+    help: "how BuildKit compresses the layers of the cache, before actions/cache compresses all of it with zstd",
+};
+
+/// The value of `--cache-to` with a compression.
+fn compressed(to: &str, compression: &str) -> String {
+    match compression {
+        // What the exporter does anyway.
+        "gzip" => to.to_owned(),
+        // Forced, because a layer that was compressed otherwise for the image would be taken as it is.
+        other => format!("{to},compression={other},force-compression=true"),
+    }
+}
+
 const FACTS: StrategyFacts = StrategyFacts {
     name: "local-cache",
     summary: "build with cache-to type=local, save the folder in the cache, restore it, build again from it, loaded",
     storage: Storage::Cache,
     moves_image: false,
     has_producer: true,
-    options: &[buildx::MODE_OPTION],
+    options: &[buildx::MODE_OPTION, COMPRESSION_OPTION, buildx::PRODUCER_LOAD_OPTION],
 };
 
 impl Strategy for LocalCache {
@@ -32,12 +52,13 @@ impl Strategy for LocalCache {
     }
 
     fn produce(&self, job: &Job) -> StepResult<Handed> {
-        let to = job.fill(&FACTS, CACHE_TO);
-        Build { cache_to: Some(&to), ..Build::plain("build", Output::CacheOnly) }.run(job)?;
+        let to = compressed(&job.fill(&FACTS, CACHE_TO), &job.option(&FACTS, "compression"));
+        let (output, built) = buildx::beside_cache(&job.option(&FACTS, "producer-load"));
+        Build { cache_to: Some(&to), ..Build::plain("build", output) }.run(job)?;
         let args = ["save", "--path", FOLDER, "--key", job.name];
         let report = clients::node(job, "cache.mjs", &args, SpanKind::Upload)?;
         job.recorder.fact(CLIENT, report.client.to_string());
-        Ok(Handed { ticket: Ticket::default().with("key", job.name), built: Built::BuilderCache })
+        Ok(Handed { ticket: Ticket::default().with("key", job.name), built })
     }
 
     fn consume(&self, job: &Job, ticket: &Ticket) -> StepResult<()> {
@@ -62,13 +83,20 @@ const RESTORE: &[(&str, &str)] = &[("path", "{dir}/buildx-cache"), ("key", "{nam
 
 const RECIPE: Recipe = Recipe {
     options: &[ACTION_OPTION],
-    not_here: &[],
+    not_here: &[("compression", "the steps hold what the exporter does by itself")],
     producer: &[
         Step::always(
             SpanKind::Command,
             "build-push-action",
             Does::Build { outputs: Some("type=cacheonly"), cache_to: Some(CACHE_TO), cache_from: None },
-        ),
+        )
+        .when(&[("producer-load", "false")]),
+        Step::always(
+            SpanKind::Command,
+            "build-push-action, loaded",
+            Does::Build { outputs: None, cache_to: Some(CACHE_TO), cache_from: None },
+        )
+        .when(&[("producer-load", "true")]),
         Step::always(SpanKind::Upload, "cache/save", Does::Uses("actions/cache/save", SAVE))
             .when(&[("action", "latest")]),
         Step::always(SpanKind::Upload, "cache/save v4", Does::Uses("actions/cache/save@v4", SAVE))
@@ -89,3 +117,15 @@ const RECIPE: Recipe = Recipe {
     built: BuiltAt::BuilderCache,
     consumer_is_cached: true,
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_compression_that_is_not_the_exporters_own_is_forced() {
+        let to = |compression| compressed("type=local,dest=/d", compression);
+        assert_eq!(to("gzip"), "type=local,dest=/d");
+        assert_eq!(to("zstd"), "type=local,dest=/d,compression=zstd,force-compression=true");
+    }
+}

@@ -32,7 +32,7 @@ pub struct PlanArgs {
     /// Where the engines keep images, with commas: containerd, overlay2 [default: containerd]
     #[arg(long, value_name = "STORE,...")]
     image_store: Option<String>,
-    /// What runs BuildKit, with commas: docker (the engine's own) [default: docker]
+    /// What runs BuildKit, with commas: docker (the engine's own), docker-container (a container of its own) [default: docker]
     #[arg(long, value_name = "BUILDER,...")]
     builder: Option<String>,
     /// Consumer jobs of each trial, with commas [default: 1]
@@ -56,6 +56,15 @@ pub struct PlanArgs {
     /// The plan is for GitHub's runners and services
     #[arg(skip)]
     github: bool,
+}
+
+/// The image of `docker-container` builders: no condition of a plan, but a program, which the environment names.
+#[derive(Debug, Clone, Default, Args)]
+pub struct BuildkitArgs {
+    /// Image of docker-container builders [default: what `handoff doctor --build-buildkit-image` has made here, else
+    /// moby/buildkit:buildx-stable-1, pulled]
+    #[arg(long, value_name = "IMAGE")]
+    pub buildkit_image: Option<String>,
 }
 
 /// More rounds than anybody waits for are a slip of the finger.
@@ -213,9 +222,6 @@ fn levels<T: std::str::FromStr<Err: std::fmt::Display>>(
 fn check(conditions: &Conditions) -> anyhow::Result<()> {
     if conditions.engine != EngineKind::Private {
         return Err(bad_input(format!("--engine {} is not there yet: use --engine private", conditions.engine)));
-    }
-    if conditions.builder == Builder::DockerContainer {
-        return Err(bad_input("--builder docker-container is not there yet: use --builder docker"));
     }
     if conditions.cache_state != CacheState::Cold {
         let state = conditions.cache_state;

@@ -10,6 +10,7 @@ pub mod github;
 pub mod job;
 pub mod journal;
 pub mod needs;
+mod preflight;
 pub mod protocol;
 pub mod remote;
 pub mod run;

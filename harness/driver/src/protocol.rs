@@ -6,8 +6,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use handoff_engine::buildkit::BuildkitImage;
 use handoff_model::{Conditions, Failure, ImageIdentity, Side, SideUsage, Span, StrategySpec, Ticket};
 use serde::{Deserialize, Serialize};
+
+/// Name, in the job's folder, of the builder's image after [`Command::TryBuilder`] has pulled it.
+pub const BUILDKIT_TAR: &str = "buildkit.tar";
 
 /// All that a job needs to know, in a file that the driver writes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -20,6 +24,10 @@ pub struct JobSpec {
     pub root: PathBuf,
     /// Folder of the trial's logs, with one folder for each side.
     pub logs: PathBuf,
+    /// Image of a `docker-container` builder, which the engine is given before the clock starts; none if nothing is built
+    /// by one.
+    #[serde(default)]
+    pub buildkit: Option<BuildkitImage>,
     /// The strategy with its options.
     pub strategy: StrategySpec,
     /// The conditions.
@@ -54,13 +62,15 @@ pub struct ToolPaths {
 }
 
 /// A line from the driver.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Command {
     /// Start the clock and run the side.
     Start,
     /// Off the clock: look at the image that was built or that arrived.
     Identify,
+    /// Off the clock: boot a builder from this image. If it was pulled, leave it as a docker tar in the job's folder.
+    TryBuilder(BuildkitImage),
     /// End the engine, then the job.
     Stop,
 }
@@ -77,6 +87,8 @@ pub enum Event {
     Finished(Box<Finished>),
     /// The answer to [`Command::Identify`].
     Identified(Result<ImageIdentity, Failure>),
+    /// The answer to [`Command::TryBuilder`]: what it says of itself.
+    Builder(Result<BTreeMap<String, String>, Failure>),
 }
 
 /// What the engine says of itself.

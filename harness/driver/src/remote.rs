@@ -1,5 +1,6 @@
 //! The driver's end of a job: starts it in namespaces of its own, speaks with it, and sees to it that it is gone.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
@@ -9,6 +10,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use handoff_engine::buildkit::BuildkitImage;
 use handoff_engine::namespace;
 use handoff_model::{Failure, ImageIdentity, Outcome};
 
@@ -16,6 +18,8 @@ use crate::protocol::{Command, EngineFacts, Event, Finished, JobSpec};
 use crate::{Cancel, DriverError};
 
 const START_LIMIT: Duration = Duration::from_mins(2);
+/// Its image may have to be pulled first.
+const PULL_LIMIT: Duration = Duration::from_mins(10);
 const STOP_LIMIT: Duration = Duration::from_secs(30);
 const IDENTIFY_LIMIT: Duration = Duration::from_mins(30);
 /// How often a wait looks whether it was cancelled.
@@ -88,8 +92,8 @@ impl RemoteJob {
         }
     }
 
-    fn say(&mut self, command: Command) -> Result<(), DriverError> {
-        let line = serde_json::to_string(&command).unwrap_or_default();
+    fn say(&mut self, command: &Command) -> Result<(), DriverError> {
+        let line = serde_json::to_string(command).unwrap_or_default();
         let stdin = self.stdin.as_mut().ok_or_else(|| DriverError::Job("it was told to stop".to_owned()))?;
         writeln!(stdin, "{line}").and_then(|()| stdin.flush()).map_err(|e| DriverError::Job(format!("it is gone: {e}")))
     }
@@ -114,7 +118,7 @@ impl RemoteJob {
 
     /// Runs the side: the clock is the job's.
     pub fn run(&mut self, limit: Duration, cancel: &Cancel) -> Result<Finished, NoAnswer> {
-        self.say(Command::Start)?;
+        self.say(&Command::Start)?;
         match self.wait(limit, "side", cancel)? {
             Event::Finished(finished) => Ok(*finished),
             other => Err(NoAnswer::Run(DriverError::Job(format!("unexpected answer {other:?}")))),
@@ -123,16 +127,29 @@ impl RemoteJob {
 
     /// Looks at the image, off the clock.
     pub fn identify(&mut self, cancel: &Cancel) -> Result<ImageIdentity, NoAnswer> {
-        self.say(Command::Identify)?;
+        self.say(&Command::Identify)?;
         match self.wait(IDENTIFY_LIMIT, "identity", cancel)? {
             Event::Identified(result) => result.map_err(|f| NoAnswer::Trial(Outcome::Failed, f)),
             other => Err(NoAnswer::Run(DriverError::Job(format!("unexpected answer {other:?}")))),
         }
     }
 
+    /// Boots a builder from an image, off the clock; returns what it says of itself.
+    pub fn try_builder(
+        &mut self,
+        image: &BuildkitImage,
+        cancel: &Cancel,
+    ) -> Result<BTreeMap<String, String>, NoAnswer> {
+        self.say(&Command::TryBuilder(image.clone()))?;
+        match self.wait(PULL_LIMIT, "builder", cancel)? {
+            Event::Builder(result) => result.map_err(|f| NoAnswer::Trial(Outcome::Failed, f)),
+            other => Err(NoAnswer::Run(DriverError::Job(format!("unexpected answer {other:?}")))),
+        }
+    }
+
     /// Ends the job in good order, and proves that no process of it is left.
     pub fn stop(mut self) -> Result<(), DriverError> {
-        let told = self.say(Command::Stop);
+        let told = self.say(&Command::Stop);
         let deadline = Instant::now() + STOP_LIMIT;
         while told.is_ok() && Instant::now() < deadline && matches!(self.child.try_wait(), Ok(None)) {
             thread::sleep(Duration::from_millis(5));

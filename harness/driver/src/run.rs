@@ -6,14 +6,13 @@ use std::time::{Duration, Instant};
 
 use handoff_engine::Programs;
 use handoff_model::rows::{Measurement, MeasurementRow};
-use handoff_model::{Conditions, Failure, IdentityCheck, ImageStore, Outcome, Plan, Side, StrategySpec, Trial};
+use handoff_model::{Failure, IdentityCheck, Outcome, Plan, Side, Trial};
 use handoff_service::control::Client;
 
 use crate::environment::{available_memory, describe, free_bytes};
 use crate::journal::Journal;
 use crate::needs;
-use crate::protocol::{EngineFacts, JobSpec};
-use crate::remote::{NoAnswer, RemoteJob};
+use crate::preflight::{Checked, preflight};
 use crate::tools::Tools;
 use crate::trial::{self, Bench, TrialRecord};
 use crate::workspace::{self, Workspace};
@@ -28,6 +27,8 @@ pub struct RunConfig {
     pub work_dir: PathBuf,
     /// Go on with a run that is there.
     pub resume: bool,
+    /// Image of `docker-container` builders, if one is named.
+    pub buildkit_image: Option<String>,
 }
 
 /// What a run tells while it goes on.
@@ -86,7 +87,8 @@ pub fn run(
     )?;
     let (store, store_kind) = service_store(plan, &mut workspace)?;
     progress(Progress::Note("checking the engine".to_owned()));
-    let engine = preflight(&mut workspace, &tools, plan, cancel)?;
+    let Checked { engine, buildkit } =
+        preflight(&mut workspace, &tools, plan, config.buildkit_image.as_deref(), cancel)?;
     let environment = describe(&config.work_dir, store_kind, &programs, &tools, &engine);
     let (mut journal, rows) = if config.resume && config.out.join("plan.json").exists() {
         let (mut journal, rows) = Journal::open(&config.out)?;
@@ -129,6 +131,7 @@ pub fn run(
                 workspace: &mut workspace,
                 service,
                 tools: &tools.paths,
+                buildkit: buildkit.as_ref(),
                 environment: &environment.id,
                 timeout: Duration::from_secs(plan.request.timeout_s),
                 seed: plan.request.seed,
@@ -178,53 +181,6 @@ fn start_service(handoff: &Path, store: &Path, profile: &str) -> Result<Client, 
     // A group of its own: Ctrl-C in the terminal is the driver's to handle.
     command.arg("service").arg("--store").arg(store).args(["--profile", profile]).process_group(0);
     Client::spawn(command).map_err(|e| DriverError::Service(e.to_string()))
-}
-
-/// Boots one engine before the first trial: what cannot work is told before anything is written, and what the engine says
-/// of itself goes into the environment.
-fn preflight(
-    workspace: &mut Workspace,
-    tools: &Tools,
-    plan: &Plan,
-    cancel: &Cancel,
-) -> Result<EngineFacts, DriverError> {
-    let mut facts = EngineFacts::default();
-    let mut stores: Vec<ImageStore> = plan.request.conditions.iter().map(|c| c.image_store).collect();
-    stores.dedup();
-    for store in stores {
-        let name = format!("{}-check", &plan.hash[..8]);
-        let root = workspace.add_job(&name)?;
-        let spec = JobSpec {
-            job: name.clone(),
-            side: Side::Producer,
-            logs: root.join("logs"),
-            root,
-            strategy: StrategySpec::plain("rebuild"),
-            conditions: Conditions { image_store: store, ..Conditions::default() },
-            name: String::new(),
-            image: String::new(),
-            answer: String::new(),
-            digest_command: Vec::new(),
-            service_env: std::collections::BTreeMap::new(),
-            tools: tools.paths.clone(),
-            ticket: None,
-        };
-        let started = RemoteJob::start(&spec, &tools.paths.handoff, cancel);
-        let stopped = match started {
-            Ok((job, found)) => {
-                facts.versions.extend(found.versions);
-                job.stop()
-            }
-            Err(NoAnswer::Run(error)) => Err(error),
-            Err(NoAnswer::Trial(_, failure)) => {
-                let log = fs::read_to_string(spec.logs.join("job.log")).unwrap_or_default();
-                Err(DriverError::Job(format!("no engine here: {failure}: {}", log.trim())))
-            }
-        };
-        workspace.remove_job(&name)?;
-        stopped?;
-    }
-    Ok(facts)
 }
 
 fn lacks_room(work_dir: &Path, store: &Path, trial: &Trial) -> Option<Failure> {

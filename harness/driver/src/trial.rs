@@ -5,13 +5,17 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use handoff_engine::buildkit::BuildkitImage;
 use handoff_engine::leftovers;
 use handoff_fixtures::{ImageSpec, PROBE_PATH};
 use handoff_model::rows::{ConsumerRow, Measured, Measurement, MeasurementRow, SpanRow};
 use handoff_model::span::build_ns;
-use handoff_model::{Failure, IdentityCheck, ImageIdentity, Outcome, Side, StrategyFacts, Ticket, Trial, plan};
+use handoff_model::{
+    Builder, Failure, IdentityCheck, ImageIdentity, Outcome, Side, StrategyFacts, Ticket, Trial, plan,
+};
 use handoff_service::control::Client;
 use handoff_service::{Counters, TokenSpec};
+use handoff_strategies::Strategy;
 use handoff_strategies::recorder::{CLIENT, SOURCE};
 
 use crate::protocol::{Finished, JobSpec, ToolPaths};
@@ -46,6 +50,8 @@ pub struct Bench<'a> {
     pub service: &'a Client,
     /// Programs.
     pub tools: &'a ToolPaths,
+    /// Image of `docker-container` builders, if the plan has any.
+    pub buildkit: Option<&'a BuildkitImage>,
     /// Identifier of the environment.
     pub environment: &'a str,
     /// Time limit of a side.
@@ -68,6 +74,7 @@ struct SideResult {
 struct Course<'a, 'b> {
     bench: &'b mut Bench<'a>,
     trial: &'b Trial,
+    strategy: &'static dyn Strategy,
     facts: &'static StrategyFacts,
     image: ImageSpec,
     logs: PathBuf,
@@ -86,8 +93,16 @@ pub fn run(
     let strategy = handoff_strategies::find(&trial.cell.strategy).map_err(|e| DriverError::Job(e.to_string()))?;
     let workload = handoff_fixtures::load_workload(&trial.cell.workload)?;
     let image = ImageSpec::new(&workload, trial.cell.size.bytes(), Some(bench.seed), &trial.nonce)?;
-    let mut course =
-        Course { bench, trial, facts: strategy.facts(), image, logs, spans: Vec::new(), columns: BTreeMap::new() };
+    let mut course = Course {
+        bench,
+        trial,
+        strategy,
+        facts: strategy.facts(),
+        image,
+        logs,
+        spans: Vec::new(),
+        columns: BTreeMap::new(),
+    };
     let mut identity = IdentityCheck::default();
     let mut consumers = Vec::new();
     let result = match course.measure(note, &mut identity, &mut consumers) {
@@ -193,6 +208,7 @@ impl Course<'_, '_> {
             side,
             root: root.clone(),
             logs: self.logs.join(&name),
+            buildkit: self.buildkit(side),
             strategy: self.trial.cell.strategy.clone(),
             conditions: self.trial.cell.conditions.clone(),
             name: format!("handoff-{}", self.trial.nonce),
@@ -214,6 +230,12 @@ impl Course<'_, '_> {
             return Err(DriverError::Job(format!("cgroups of {job_name} could not be removed")).into());
         }
         outcome
+    }
+
+    /// The image of the builder that this side boots, if it builds by one of its own.
+    fn buildkit(&self, side: Side) -> Option<BuildkitImage> {
+        let own = self.trial.cell.conditions.builder == Builder::DockerContainer && self.strategy.builds(side);
+        self.bench.buildkit.filter(|_| own).cloned()
     }
 
     fn run_job(&mut self, spec: &JobSpec, token: &str, consumer: Option<u32>) -> Result<SideResult, NoAnswer> {

@@ -60,6 +60,9 @@ pub enum EngineError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The image of a `docker-container` builder cannot be made or used.
+    #[error("BuildKit image: {0}")]
+    BuildkitImage(String),
     /// The engine answered with an error.
     #[error("engine: {0}")]
     Api(String),

@@ -7,6 +7,8 @@
 //! The rejected way was to start the daemons in the machine's own namespaces and to clean up after them: a kill -9 at the
 //! wrong moment then leaves shims, containers and mounts behind.
 
+pub mod builder;
+pub mod buildkit;
 mod error;
 pub mod identity;
 pub mod leftovers;

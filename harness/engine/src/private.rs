@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bollard::Docker;
@@ -33,10 +34,13 @@ pub struct EngineConfig {
 #[derive(Debug)]
 pub struct Engine {
     root: PathBuf,
+    job: String,
     env: BTreeMap<String, String>,
     docker: PathBuf,
     socket: PathBuf,
     store: ImageStore,
+    /// Whether a builder of its own has booted.
+    booted: AtomicBool,
     daemons: Vec<(&'static str, Child)>,
 }
 
@@ -77,9 +81,11 @@ impl Engine {
         let mut engine = Self {
             docker: programs.program("docker")?,
             root: root.clone(),
+            job: config.job.clone(),
             env,
             socket,
             store: config.store,
+            booted: AtomicBool::new(false),
             daemons: Vec::new(),
         };
         engine.start_containerd(programs, &containerd_socket)?;
@@ -208,6 +214,21 @@ path = "{root}/opt"
     /// The environment of every program that talks to this engine: nothing of the user's is in it.
     pub fn env(&self) -> &BTreeMap<String, String> {
         &self.env
+    }
+
+    /// Name of the job whose engine this is.
+    pub fn job(&self) -> &str {
+        &self.job
+    }
+
+    /// Whether the builder has booted, see [`Engine::builder_commands`].
+    pub fn has_builder(&self) -> bool {
+        self.booted.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the builder has booted.
+    pub fn builder_has_booted(&self) {
+        self.booted.store(true, Ordering::Relaxed);
     }
 
     /// Where images are kept.

@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use handoff_driver::tools;
+use handoff_driver::tools::{self, Check};
+use handoff_engine::{Programs, buildkit};
 
 use crate::verbs::Format;
 use crate::{exit, out};
@@ -13,12 +14,22 @@ pub struct Args {
     /// How to print
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
+    /// Make the image of docker-container builders here, from Go modules and the engine's runc: for machines that
+    /// cannot pull one. Needs Go, no root; what is there already is kept
+    #[arg(long)]
+    build_buildkit_image: bool,
 }
 
 impl Args {
     /// Looks at everything that a run needs; exits non-zero if a part is missing.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let checks = tools::checks();
+        if self.build_buildkit_image {
+            let made = buildkit::make(&Programs::find()?, &mut |line| out::talk(line))?;
+            out::data(&describe(&made));
+            return Ok(ExitCode::from(exit::OK));
+        }
+        let mut checks = tools::checks();
+        checks.push(buildkit_check());
         if self.format == Format::Json {
             out::data(&serde_json::to_string_pretty(&checks)?);
         } else {
@@ -35,4 +46,21 @@ impl Args {
         out::talk(&format!("{missing} missing"));
         Ok(ExitCode::from(exit::MISSING))
     }
+}
+
+fn describe(made: &buildkit::Made) -> String {
+    format!("{} (runc {}, built by {}, {})", made.reference, made.runc, made.go, made.digest)
+}
+
+/// Nothing lacks where there is no such image: the default builder needs none, and another may be pulled.
+fn buildkit_check() -> Check {
+    let none = || {
+        format!(
+            "not made here; --builder docker-container pulls {}, or make one: {}",
+            buildkit::DEFAULT_IMAGE,
+            buildkit::MAKE_COMMAND
+        )
+    };
+    let found = buildkit::made().map_or_else(none, |made| describe(&made));
+    Check { part: "builder image".to_owned(), found, ok: true, mend: buildkit::MAKE_COMMAND.to_owned() }
 }

@@ -7,7 +7,7 @@ use handoff_driver::journal::{Results, difference};
 use handoff_driver::{Cancel, RunConfig, workspace};
 use handoff_model::Plan;
 
-use crate::args::PlanArgs;
+use crate::args::{BuildkitArgs, PlanArgs};
 use crate::exit::{self, bad_input};
 use crate::progress::Display;
 use crate::{out, verbs};
@@ -17,6 +17,8 @@ use crate::{out, verbs};
 pub struct Args {
     #[command(flatten)]
     plan: PlanArgs,
+    #[command(flatten)]
+    buildkit: BuildkitArgs,
     /// Results folder: new, or with --resume the one to go on with
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -42,7 +44,8 @@ impl Args {
         verbs::plan::check_disk(&plan, &work_dir)?;
         let cancel = Cancel::default();
         end_on_signal(&cancel)?;
-        let config = RunConfig { out: out.clone(), work_dir, resume: self.resume };
+        let config =
+            RunConfig { out: out.clone(), work_dir, resume: self.resume, buildkit_image: self.buildkit.buildkit_image };
         let mut display = Display::new();
         let summary = handoff_driver::run(&config, &plan, &cancel, &mut |event| display.show(&event));
         display.finish(summary.is_ok());

@@ -10,10 +10,12 @@ use handoff_driver::remote::{NoAnswer, RemoteJob};
 use handoff_driver::tools::Tools;
 use handoff_driver::workspace::{self, Workspace};
 use handoff_driver::{Cancel, DriverError};
+use handoff_engine::buildkit;
 use handoff_fixtures::{ImageSpec, PROBE_PATH};
-use handoff_model::{ByteSize, Conditions, Failure, ImageIdentity, Side, StrategySpec, Ticket};
+use handoff_model::{Builder, ByteSize, Conditions, Failure, ImageIdentity, Side, StrategySpec, Ticket};
 use serde::{Deserialize, Serialize};
 
+use crate::args::BuildkitArgs;
 use crate::exit::{self, bad_input};
 use crate::out;
 
@@ -54,6 +56,11 @@ struct SideArgs {
     /// Where the engine keeps images: containerd, overlay2
     #[arg(long, value_name = "STORE", default_value = "containerd")]
     image_store: String,
+    /// What runs BuildKit: docker, docker-container
+    #[arg(long, value_name = "BUILDER", default_value = "docker")]
+    builder: String,
+    #[command(flatten)]
+    buildkit: BuildkitArgs,
     /// Folder for logs
     #[arg(long, value_name = "DIR", default_value = "logs")]
     logs: PathBuf,
@@ -136,8 +143,11 @@ impl SideArgs {
         if given != file.strategy {
             return Err(bad_input(format!("the ticket is of `{}`, not of `{given}`", file.strategy)));
         }
-        let conditions =
-            Conditions { image_store: self.image_store.parse().map_err(bad_input)?, ..Conditions::default() };
+        let conditions = Conditions {
+            image_store: self.image_store.parse().map_err(bad_input)?,
+            builder: self.builder.parse().map_err(bad_input)?,
+            ..Conditions::default()
+        };
         if let Some(reason) = strategy.refuses(&given, &conditions) {
             return Err(bad_input(format!("{given}: {reason}")));
         }
@@ -157,6 +167,8 @@ impl SideArgs {
             side,
             root,
             logs,
+            buildkit: (conditions.builder == Builder::DockerContainer && strategy.builds(side))
+                .then(|| buildkit::choose(self.buildkit.buildkit_image.as_deref())),
             strategy: given,
             conditions,
             name: format!("handoff-{}", file.nonce),

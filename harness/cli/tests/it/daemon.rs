@@ -23,6 +23,7 @@ impl Daemon {
         let name = format!("{name}-{}", std::process::id());
         let root = tempfile::Builder::new().prefix("hd").tempdir_in("/var/tmp").unwrap();
         let spec = JobSpec {
+            buildkit: None,
             job: name.clone(),
             side: Side::Producer,
             root: root.path().to_owned(),

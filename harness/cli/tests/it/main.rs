@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on shall panic")]
 
 mod bad_input;
+mod builder;
 mod crash;
 mod daemon;
 mod host;

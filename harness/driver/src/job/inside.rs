@@ -1,11 +1,13 @@
 //! A job's course: engine up, clock, one side, identity, engine down.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, Write};
 use std::path::Path;
 use std::sync::mpsc;
 use std::time::Instant;
 
+use handoff_engine::buildkit::BuildkitImage;
 use handoff_engine::{Engine, EngineConfig, EngineError, Programs, identity, namespace};
 use handoff_model::span::union_ns;
 use handoff_model::{Failure, ImageIdentity, Side, Ticket};
@@ -14,7 +16,7 @@ use handoff_strategies::{Built, Job, Recorder, ServiceAccess, Strategy, Tools};
 
 use super::container;
 use super::counters::Counters;
-use crate::protocol::{Command, EngineFacts, Event, Finished, JobSpec};
+use crate::protocol::{BUILDKIT_TAR, Command, EngineFacts, Event, Finished, JobSpec};
 
 /// Runs a job whose spec stands in a file. Returns when the driver says so; ends the process when the driver is gone.
 pub fn run(spec: &Path) -> Result<(), EngineError> {
@@ -87,6 +89,9 @@ impl<'a> Course<'a> {
         let started = Instant::now();
         let engine = Engine::start(&programs, &config, &runtime)?;
         let boot_ns = started.elapsed().as_nanos() as u64;
+        if let Some(image) = &spec.buildkit {
+            engine.provide_buildkit(image)?;
+        }
         let course = Self { spec, strategy, engine, recorder: Recorder::start(), built: None, boot_ns };
         say(&Event::Ready(course.facts(&runtime)?));
         Ok(course)
@@ -117,6 +122,10 @@ impl<'a> Course<'a> {
                     say(&Event::Finished(Box::new(finished)));
                 }
                 Command::Identify => say(&Event::Identified(self.identify())),
+                Command::TryBuilder(image) => {
+                    let facts = self.try_builder(&image).map_err(|e| Failure::new("builder", e));
+                    say(&Event::Builder(facts));
+                }
                 Command::Stop => break,
             }
         }
@@ -199,6 +208,15 @@ impl<'a> Course<'a> {
                 Ok(ImageIdentity { content: Some(content), ..known })
             }
         }
+    }
+
+    /// Boots a builder where there is no trial. A pulled image is saved, so that no trial has to pull it again.
+    fn try_builder(&self, image: &BuildkitImage) -> Result<BTreeMap<String, String>, EngineError> {
+        self.engine.provide_buildkit(image)?;
+        if image.tar.is_none() {
+            self.engine.save_buildkit(image, &self.spec.root.join(BUILDKIT_TAR))?;
+        }
+        self.engine.try_builder()
     }
 
     /// Keeps the daemons' logs with the trial's.

@@ -1,0 +1,84 @@
+//! Builders in containers: every strategy, both stores, what their rows and spans say, and what is refused.
+
+use std::collections::BTreeSet;
+
+use handoff_engine::buildkit;
+use handoff_model::{Outcome, SpanKind};
+
+use crate::kit::{Place, expect, handoff, machine};
+
+/// The image that these tests boot builders from.
+fn made() -> buildkit::Made {
+    buildkit::made().expect("there is no image for docker-container builders: run `make buildkit-image`")
+}
+
+#[test]
+fn a_builder_in_a_container_serves_every_strategy_on_both_stores() {
+    let made = made();
+    let _machine = machine();
+    let place = Place::new();
+    let strategies = "all,local-cache:compression=zstd,producer-load=true";
+    let args = ["--sizes", "64MiB", "--rounds", "1", "--builder", "docker-container"];
+    let more = ["--image-store", "containerd,overlay2", "--strategies", strategies];
+    expect(&mut place.run(&[args.as_slice(), more.as_slice()].concat()), 0);
+    let results = place.results();
+    let names = handoff_strategies::names();
+    assert_eq!(results.measurements.len(), (names.len() + 1) * 2);
+    for row in &results.measurements {
+        let name = format!("{}:{} on {}", row.strategy, row.variant, row.image_store);
+        assert_eq!(row.outcome, Outcome::Completed, "{name}: {} {}", row.failed_span, row.error);
+        assert_eq!((row.builder.as_str(), row.content_equal), ("docker-container", Some(true)), "{name}");
+        if row.produce_ns.is_some() {
+            // What was built is found in that very builder, and is what arrived.
+            assert_eq!((row.layers_equal, row.config_equal), (Some(true), Some(true)), "{name}: {}", row.identity_note);
+        }
+        if ["artifact", "cache-tar"].contains(&row.strategy.as_str()) {
+            assert_eq!(row.source, "output", "{name}: this builder writes a tar itself, whatever the store");
+        }
+        let of = |side: &str, kind: SpanKind| {
+            let spans = results.spans.iter().filter(|s| s.trial == row.trial && s.side.as_str() == side);
+            spans.filter(|s| s.span == kind).map(|s| s.detail.as_str()).collect::<BTreeSet<_>>()
+        };
+        let boots = BTreeSet::from(["buildx-create", "buildx-bootstrap"]);
+        let builds_again = row.strategy.ends_with("-cache") || row.strategy == "rebuild";
+        assert_eq!(of("producer", SpanKind::Builder) == boots, row.strategy != "rebuild", "{name}");
+        assert_eq!(of("consumer", SpanKind::Builder) == boots, builds_again, "{name}");
+        let loads = of("consumer", SpanKind::Load);
+        if builds_again {
+            assert!(loads.contains("sending tarball"), "{name} sends its result to the engine: {loads:?}");
+        }
+        let loaded_in_producer = of("producer", SpanKind::Load).contains("sending tarball");
+        let needs_it = row.variant.contains("producer-load") || row.source == "save";
+        assert_eq!(loaded_in_producer, needs_it, "{name}");
+    }
+    let environment = &results.environments[0];
+    assert_eq!(environment.programs.get("buildkit (docker-container)"), Some(&made.version));
+    let image = format!("{} {}", made.reference, made.digest);
+    assert_eq!(environment.programs.get("buildkit image"), Some(&image));
+    assert_eq!(place.leftovers(), Vec::<String>::new());
+}
+
+#[test]
+fn an_image_that_cannot_be_had_is_told_with_the_command_that_makes_one() {
+    let _machine = machine();
+    let place = Place::new();
+    let args = ["--sizes", "64MiB", "--rounds", "1", "--strategies", "rebuild", "--builder", "docker-container"];
+    // Nobody listens there.
+    let image = ["--buildkit-image", "localhost:1/no/buildkit:none"];
+    let (_, stderr) = expect(&mut place.run(&[args.as_slice(), image.as_slice()].concat()), 3);
+    let errors: Vec<&str> = stderr.lines().filter(|l| l.starts_with("error:")).collect();
+    assert_eq!(errors.len(), 1, "{stderr}");
+    assert!(errors[0].contains("localhost:1/no/buildkit:none") && errors[0].contains(buildkit::MAKE_COMMAND));
+    assert!(!place.out.exists(), "nothing is written by a run that cannot start");
+    assert_eq!(place.leftovers(), Vec::<String>::new());
+}
+
+#[test]
+fn the_doctor_names_the_image() {
+    let made = made();
+    let (stdout, _) = expect(&mut handoff(&["doctor"]), 0);
+    assert!(stdout.contains(&made.reference) && stdout.contains(&made.digest), "{stdout}");
+    // What is there is kept.
+    let (stdout, stderr) = expect(&mut handoff(&["doctor", "--build-buildkit-image"]), 0);
+    assert!(stdout.contains(&made.digest) && !stderr.contains("building"), "{stdout}{stderr}");
+}
