@@ -49,7 +49,7 @@ impl Args {
 }
 
 fn describe(made: &buildkit::Made) -> String {
-    format!("{} (runc {}, built by {}, {})", made.reference, made.runc, made.go, made.digest)
+    format!("{} ({}, built by {}, {})", made.reference, made.runc, made.go, made.digest)
 }
 
 /// Nothing lacks where there is no such image: the default builder needs none, and another may be pulled.
