@@ -14,7 +14,7 @@ setup: ## an engine, Node's packages and tools in a folder of their own (docs/se
 build: ## target/release/handoff
 	@cargo build --release -p handoff-cli
 
-bench: setup build ## 1 GiB images, every strategy, 3 rounds; prints the table and the paths of its files (needs root: sudo)
+bench: setup build ## the preset `quick`: 1 GiB images, every strategy, 3 rounds; prints the table and the paths of its files (needs root: sudo)
 	@SIZES='$(SIZES)' STRATEGIES='$(STRATEGIES)' ROUNDS='$(ROUNDS)' OUT='$(OUT)' BENCH_ARGS="$(BENCH_ARGS)" scripts/bench
 
 # CI's tests of docker-container builders need it; made once, kept below HANDOFF_HOME.

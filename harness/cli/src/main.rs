@@ -3,7 +3,10 @@
 //! This crate is the only one that prints: data to stdout, talk to stderr. One file a verb below `verbs/`.
 
 mod args;
+mod budget;
 mod exit;
+mod log_check;
+mod matrix;
 mod out;
 mod progress;
 mod verbs;

@@ -33,7 +33,10 @@ pub struct Estimate {
 
 impl Estimate {
     fn key(trial: &Trial) -> (String, u64) {
-        (trial.cell.strategy.to_string(), trial.cell.size.bytes())
+        let (cell, conditions) = (&trial.cell, &trial.cell.conditions);
+        let (profile, consumers) = (&conditions.profile, conditions.consumers);
+        let kind = format!("{} {} {profile} {consumers}", cell.strategy, cell.workload);
+        (kind, cell.size.bytes())
     }
 
     /// The trials that are left.
@@ -194,6 +197,9 @@ mod tests {
             timeout_s: 60,
             seed: 1,
             run_id: "r".into(),
+            blocks: Vec::new(),
+            exclude: Vec::new(),
+            matrix: None,
         };
         let plan = Plan::new(request).unwrap();
         let mut estimate = Estimate::default();

@@ -6,6 +6,7 @@
 mod cancel;
 pub mod environment;
 mod error;
+pub mod estimate;
 pub mod github;
 pub mod job;
 pub mod journal;

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use handoff_model::{EngineKind, Plan, Trial};
 
+use crate::estimate::Estimator;
+
 /// Disk that one trial may hold at once, in bytes: a job keeps the engine's blobs, its unpacked layers, the builder's
 /// cache of them, the tar and the client's archive, and only one job of a trial is alive at a time.
 pub fn disk_bytes(trial: &Trial) -> u64 {
@@ -28,22 +30,22 @@ pub struct Needs {
     pub estimate_s: u64,
 }
 
-/// A first guess at a trial's time, after the committed reference run: engines and checks cost some seconds, the rest
-/// grows with the image.
+/// A first guess at a trial's time.
 pub fn first_guess(trial: &Trial) -> Duration {
-    let gib = trial.cell.size.bytes() as f64 / (1u64 << 30) as f64;
-    Duration::from_secs_f64(6.0 + 50.0 * gib)
+    Duration::from_secs_f64(Estimator::default().seconds(trial))
 }
 
 /// Adds a plan's needs up.
 pub fn of<'a>(trials: impl IntoIterator<Item = &'a Trial>) -> Needs {
     let mut needs = Needs { trials: 0, disk_bytes: 0, written_bytes: 0, estimate_s: 0 };
+    let (mut estimator, mut seconds) = (Estimator::default(), 0.0);
     for trial in trials {
         needs.trials += 1;
         needs.disk_bytes = needs.disk_bytes.max(disk_bytes(trial));
         needs.written_bytes += disk_bytes(trial) * 2;
-        needs.estimate_s += first_guess(trial).as_secs();
+        seconds += estimator.seconds(trial);
     }
+    needs.estimate_s = seconds as u64;
     needs
 }
 

@@ -3,6 +3,7 @@
 //! Words are those of `docs/glossary.md`. What is written to disk has a wire type of its own next to
 //! the type in memory ([`rows`]), so that a change of one is never a silent change of the other.
 
+pub mod block;
 pub mod conditions;
 pub mod environment;
 pub mod identity;
@@ -19,6 +20,7 @@ pub mod ticket;
 pub mod usage;
 pub mod workload;
 
+pub use block::{Block, Exclusion};
 pub use conditions::{Builder, CacheState, Conditions, EngineKind, ImageStore};
 pub use environment::Environment;
 pub use identity::{IdentityCheck, ImageIdentity};

@@ -1,10 +1,13 @@
 //! The plan: every trial of a run, in the order in which it will run. Pure: same request, same plan.
 
+use std::collections::BTreeSet;
+
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::block::{Block, Exclusion, join};
 use crate::conditions::Conditions;
 use crate::size::ByteSize;
 use crate::strategy::StrategySpec;
@@ -34,6 +37,45 @@ pub struct PlanRequest {
     pub seed: u64,
     /// Random name of the run: makes nonces, so that no cache ever knows a layer of another run.
     pub run_id: String,
+    /// Where not all factors cross: the parts that do. The lists above then hold what all parts hold together, `rounds` the
+    /// most of them, and no trial is made from those.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blocks: Vec<Block>,
+    /// Cells that are left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<Exclusion>,
+    /// The matrix that it was made from, with the options that were laid over it, as they would be typed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub matrix: Option<String>,
+}
+
+impl PlanRequest {
+    /// The parts whose factors cross: the blocks, or the request itself.
+    pub fn parts(&self) -> Vec<Block> {
+        if !self.blocks.is_empty() {
+            return self.blocks.clone();
+        }
+        vec![Block {
+            sizes: self.sizes.clone(),
+            strategies: self.strategies.clone(),
+            workloads: self.workloads.clone(),
+            rounds: self.rounds,
+            conditions: self.conditions.clone(),
+        }]
+    }
+
+    /// Takes the parts of `more` into this request.
+    pub fn absorb(&mut self, more: &Self) {
+        if self.blocks.is_empty() {
+            self.blocks = self.parts();
+        }
+        self.blocks.extend(more.parts());
+        join(&mut self.sizes, &more.sizes);
+        join(&mut self.strategies, &more.strategies);
+        join(&mut self.workloads, &more.workloads);
+        join(&mut self.conditions, &more.conditions);
+        self.rounds = self.rounds.max(more.rounds);
+    }
 }
 
 /// What is compared: a strategy on an image under conditions.
@@ -90,28 +132,32 @@ pub struct PlanError(String);
 impl Plan {
     /// Lays out the trials: a round holds every cell once, in an order shuffled from the seed.
     pub fn new(request: PlanRequest) -> Result<Self, PlanError> {
-        for (what, empty) in [
-            ("size", request.sizes.is_empty()),
-            ("strategy", request.strategies.is_empty()),
-            ("workload", request.workloads.is_empty()),
-            ("condition", request.conditions.is_empty()),
-        ] {
-            if empty {
-                return Err(PlanError(format!("the plan names no {what}: name at least one")));
+        for part in request.parts() {
+            for (what, empty) in [
+                ("size", part.sizes.is_empty()),
+                ("strategy", part.strategies.is_empty()),
+                ("workload", part.workloads.is_empty()),
+                ("condition", part.conditions.is_empty()),
+            ] {
+                if empty {
+                    return Err(PlanError(format!("the plan names no {what}: name at least one")));
+                }
+            }
+            if part.rounds == 0 {
+                return Err(PlanError("--rounds 0 measures nothing: use 1 or more".to_owned()));
             }
         }
-        if request.rounds == 0 {
-            return Err(PlanError("--rounds 0 measures nothing: use 1 or more".to_owned()));
-        }
+        Self::check_cells(&request)?;
         let mut rng = ChaCha8Rng::seed_from_u64(request.seed);
         let mut trials = Vec::new();
         for round in 1..=request.rounds {
-            // Cells that are compared with each other stay together in time: the blocks are shuffled, then each block.
-            let mut blocks = Self::blocks(&request);
-            shuffle(&mut blocks, &mut rng);
-            for mut block in blocks {
-                shuffle(&mut block, &mut rng);
-                for cell in block {
+            // Cells that are compared with each other stay together in time: the groups are shuffled, then each group. A
+            // round holds every cell that has so many, so that a run that is cut off has measured all of them alike.
+            let mut groups = Self::groups(&request, round);
+            shuffle(&mut groups, &mut rng);
+            for mut group in groups {
+                shuffle(&mut group, &mut rng);
+                for cell in group {
                     let position = trials.len() as u32 + 1;
                     let control = if cell.control { "-control" } else { "" };
                     let variant: String = cell.strategy.variant().chars().map(slug_char).collect();
@@ -126,11 +172,38 @@ impl Plan {
         Ok(Self { schema_version: SCHEMA_VERSION, hash, request, trials })
     }
 
-    fn blocks(request: &PlanRequest) -> Vec<Vec<Cell>> {
-        let mut blocks = Vec::new();
-        for conditions in &request.conditions {
-            for workload in &request.workloads {
-                for size in &request.sizes {
+    /// Refuses a plan in which a cell stands twice, or none is left.
+    fn check_cells(request: &PlanRequest) -> Result<(), PlanError> {
+        let mut seen = BTreeSet::new();
+        for cell in Self::groups(request, 1).into_iter().flatten() {
+            if seen.contains(&cell) {
+                let Cell { strategy, workload, size, conditions, .. } = &cell;
+                let profile = &conditions.profile;
+                return Err(PlanError(format!(
+                    "{strategy} at {size} of {workload} under {profile} stands in two blocks: name it in one, or exclude it"
+                )));
+            }
+            seen.insert(cell);
+        }
+        if seen.is_empty() {
+            return Err(PlanError("the rules leave every cell out: nothing is left to measure".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// The cells of a round in groups of the same image and conditions.
+    fn groups(request: &PlanRequest, round: u32) -> Vec<Vec<Cell>> {
+        let mut groups = Vec::new();
+        for part in request.parts().into_iter().filter(|part| part.rounds >= round) {
+            Self::add_groups(request, &part, &mut groups);
+        }
+        groups
+    }
+
+    fn add_groups(request: &PlanRequest, part: &Block, groups: &mut Vec<Vec<Cell>>) {
+        for conditions in &part.conditions {
+            for workload in &part.workloads {
+                for size in &part.sizes {
                     let cell = |strategy: &StrategySpec, control| Cell {
                         strategy: strategy.clone(),
                         workload: workload.clone(),
@@ -138,15 +211,17 @@ impl Plan {
                         conditions: conditions.clone(),
                         control,
                     };
-                    let mut block: Vec<Cell> = request.strategies.iter().map(|s| cell(s, false)).collect();
+                    let mut group: Vec<Cell> = part.strategies.iter().map(|s| cell(s, false)).collect();
                     if request.control {
-                        block.push(cell(&request.strategies[0], true));
+                        group.push(cell(&part.strategies[0], true));
                     }
-                    blocks.push(block);
+                    group.retain(|cell| !request.exclude.iter().any(|rule| rule.leaves_out(cell)));
+                    if !group.is_empty() {
+                        groups.push(group);
+                    }
                 }
             }
         }
-        blocks
     }
 
     /// Whether the stored hash is that of the stored content.
@@ -185,7 +260,6 @@ fn digest<T: Serialize>(value: &T) -> String {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::collections::BTreeSet;
 
     fn request(strategies: usize, sizes: usize, rounds: u32, seed: u64, control: bool) -> PlanRequest {
         PlanRequest {
@@ -198,6 +272,9 @@ mod tests {
             timeout_s: 60,
             seed,
             run_id: "r".into(),
+            blocks: Vec::new(),
+            exclude: Vec::new(),
+            matrix: None,
         }
     }
 
@@ -219,7 +296,68 @@ mod tests {
         assert!(Plan::new(request(1, 1, 0, 1, false)).unwrap_err().to_string().contains("--rounds"));
     }
 
+    #[test]
+    fn blocks_run_round_by_round_with_rounds_of_their_own() {
+        let mut all = request(3, 1, 4, 1, false);
+        let few = PlanRequest { sizes: vec![ByteSize(1 << 30)], rounds: 2, ..request(2, 1, 1, 1, false) };
+        all.absorb(&few);
+        assert_eq!((all.blocks.len(), all.sizes.len(), all.strategies.len(), all.rounds), (2, 2, 3, 4));
+        let plan = Plan::new(all.clone()).unwrap();
+        let rounds: Vec<u32> = plan.trials.iter().map(|t| t.round).collect();
+        assert_eq!(rounds, [vec![1; 5], vec![2; 5], vec![3; 3], vec![4; 3]].concat());
+        let stored: PlanRequest = serde_json::from_str(&serde_json::to_string(&all).unwrap()).unwrap();
+        assert_eq!(Plan::new(stored).unwrap(), plan);
+        all.absorb(&few);
+        assert!(Plan::new(all).unwrap_err().to_string().contains("stands in two blocks"));
+    }
+
+    #[test]
+    fn rules_leave_cells_out_and_may_not_leave_out_all() {
+        let rule = |name: &str| Exclusion { strategy: vec![StrategySpec::plain(name)], ..Exclusion::default() };
+        let asked = PlanRequest { exclude: vec![rule("s1")], ..request(3, 2, 1, 1, true) };
+        let plan = Plan::new(asked).unwrap();
+        assert_eq!(plan.trials.len(), 6);
+        assert!(plan.trials.iter().all(|t| t.cell.strategy.name != "s1"));
+        let none = PlanRequest { exclude: vec![rule("s0")], ..request(1, 2, 1, 1, true) };
+        assert!(Plan::new(none).unwrap_err().to_string().contains("nothing is left"));
+    }
+
+    #[test]
+    fn a_request_without_blocks_is_written_as_ever() {
+        let json = serde_json::to_string(&request(1, 1, 1, 1, false)).unwrap();
+        assert!(!json.contains("blocks") && !json.contains("exclude"), "{json}");
+    }
+
     proptest! {
+        #[test]
+        fn any_blocks_are_balanced_when_a_run_is_cut_off(
+            parts in prop::collection::vec((1usize..4, 1u32..6), 1..4), seed: u64, left_out in 0usize..4
+        ) {
+            let part = |at: usize, (strategies, rounds): (usize, u32)| PlanRequest {
+                sizes: vec![ByteSize((at as u64 + 1) << 26)],
+                ..request(strategies, 1, rounds, seed, false)
+            };
+            let mut asked = part(0, parts[0]);
+            for (at, shape) in parts.iter().enumerate().skip(1) {
+                asked.absorb(&part(at, *shape));
+            }
+            asked.exclude = vec![Exclusion { strategy: vec![StrategySpec::plain(&format!("s{left_out}"))], ..Exclusion::default() }];
+            let Ok(plan) = Plan::new(asked) else { return Ok(()) };
+            // Rounds never go back, and a cell's own rounds are 1, 2, 3 and so on.
+            prop_assert!(plan.trials.windows(2).all(|two| two[0].round <= two[1].round));
+            let mut seen: std::collections::BTreeMap<Cell, u32> = std::collections::BTreeMap::new();
+            for trial in &plan.trials {
+                let rounds = seen.entry(trial.cell.clone()).or_default();
+                *rounds += 1;
+                prop_assert_eq!(trial.round, *rounds);
+            }
+            for (cell, rounds) in seen {
+                let (_, asked) = parts[(cell.size.bytes() >> 26) as usize - 1];
+                prop_assert_eq!(rounds, asked);
+                prop_assert_ne!(cell.strategy.name, format!("s{left_out}"));
+            }
+        }
+
         #[test]
         fn every_round_holds_every_cell_once(s in 1usize..7, z in 1usize..4, rounds in 1u32..5, seed: u64, control: bool) {
             let plan = Plan::new(request(s, z, rounds, seed, control)).unwrap();

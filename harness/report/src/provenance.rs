@@ -203,6 +203,9 @@ pub(crate) fn command(plan: &Plan, name: &str) -> String {
         }
         all.join(",")
     };
+    if let Some(matrix) = &r.matrix {
+        return format!("handoff run {matrix} --out results/{name}-again");
+    }
     let list = |items: Vec<String>| items.join(",");
     let mut words = vec![
         "handoff run".to_owned(),

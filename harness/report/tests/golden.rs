@@ -36,6 +36,9 @@ fn run(name: &str, sizes: &[&str], strategies: &str, rounds: u32) -> Run {
         timeout_s: 1_800,
         seed: 42,
         run_id: name.into(),
+        blocks: Vec::new(),
+        exclude: Vec::new(),
+        matrix: None,
     });
     let environment = Environment {
         id: "a1b2c3".into(),

@@ -17,6 +17,8 @@ mod config;
 pub mod control;
 mod crypto;
 mod error;
+pub mod expected;
+mod faults;
 mod http;
 mod limits;
 mod link;
@@ -27,7 +29,7 @@ mod state;
 mod token;
 mod usage;
 
-pub use account::{Counters, RequestKind, RequestRecord};
+pub use account::{Counters, Fault, RequestKind, RequestRecord};
 pub use config::{DEFAULT_BLOB_HOST, ServiceConfig, TokenSpec};
 pub use error::ServiceError;
 pub use service::{Service, client_env};

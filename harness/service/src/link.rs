@@ -10,7 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use crate::account::Fault;
 use crate::clock;
+use crate::faults::Faults;
 pub(crate) use crate::profile::{Direction, Kind};
 use crate::profile::{Lane, Profile};
 use crate::shaper::{self, Pace, Shared};
@@ -39,8 +41,8 @@ impl Network {
         Self { profile, ended: Arc::default() }
     }
 
-    /// The link of a new job.
-    pub(crate) fn link(&self) -> Arc<Link> {
+    /// The link of a new job; `job` is what its faults are drawn for.
+    pub(crate) fn link(&self, job: &str) -> Arc<Link> {
         let way = |kind| {
             let road = |direction| {
                 let lane = self.profile.lane(kind, direction);
@@ -52,6 +54,7 @@ impl Network {
             api_ns: ns(self.profile.call_ms()),
             artifact: way(Kind::Artifact),
             cache: way(Kind::Cache),
+            faults: self.profile.faults().map(|figures| Faults::new(figures, job)),
             ended: Arc::clone(&self.ended),
         })
     }
@@ -72,7 +75,19 @@ pub(crate) struct Link {
     api_ns: u64,
     artifact: Way,
     cache: Way,
+    faults: Option<Faults>,
     ended: Arc<AtomicBool>,
+}
+
+/// When and how a request goes on.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    /// What its bytes have to pass, if they are shaped.
+    pub(crate) passage: Option<Passage>,
+    /// What it meets.
+    pub(crate) fault: Option<Fault>,
+    /// With a 429: seconds after which to come again.
+    pub(crate) retry_after_s: u64,
 }
 
 /// One kind of traffic.
@@ -91,19 +106,28 @@ struct Road {
 }
 
 impl Link {
-    /// Returns once a request whose head arrived at `arrived` (ns of the monotonic clock) may go on; with what its bytes
-    /// have to pass, if they are shaped.
-    pub(crate) fn admit(self: &Arc<Self>, call: Call, arrived: u64) -> Option<Passage> {
+    /// Returns once a request whose head arrived at `arrived` (ns of the monotonic clock) may go on.
+    pub(crate) fn admit(self: &Arc<Self>, call: Call, arrived: u64) -> Admission {
+        let admission = self.schedule(call, arrived);
+        self.sleep_until(admission.1);
+        admission.0
+    }
+
+    /// As [`Link::admit`], without waiting: with the time until which to wait.
+    fn schedule(self: &Arc<Self>, call: Call, arrived: u64) -> (Admission, u64) {
         let (takes, kind) = match call {
             Call::Api => (self.api_ns, None),
             Call::Blob(kind) => (self.way(kind).request_ns, Some(kind)),
         };
-        let start = arrived.saturating_add(takes);
-        if takes > 0 {
-            self.sleep_until(start);
-        }
-        let kind = kind.filter(|kind| self.way(*kind).is_shaped())?;
-        Some(Passage { link: Arc::clone(self), kind, start, up: None, down: None })
+        let fault = self.faults.as_ref().and_then(|faults| faults.draw(call));
+        let figures = self.faults.as_ref().map(Faults::figures);
+        let stall = figures.filter(|_| fault == Some(Fault::Stall)).map_or(0, |figures| ns(figures.stall_s * 1e3));
+        let slower = figures.filter(|_| fault == Some(Fault::Slow)).map_or(1.0, |figures| figures.slow_factor);
+        let start = arrived.saturating_add(takes).saturating_add(stall);
+        let kind = kind.filter(|kind| self.way(*kind).is_shaped());
+        let passage = kind.map(|kind| Passage { link: Arc::clone(self), kind, start, slower, up: None, down: None });
+        let retry_after_s = figures.map_or(0, |figures| figures.retry_after_s);
+        (Admission { passage, fault, retry_after_s }, if takes + stall > 0 { start } else { 0 })
     }
 
     fn way(&self, kind: Kind) -> &Way {
@@ -149,6 +173,8 @@ pub(crate) struct Passage {
     link: Arc<Link>,
     kind: Kind,
     start: u64,
+    /// How many times as slow as its connection's rate.
+    slower: f64,
     // Made with the first bytes of a direction.
     up: Option<Own>,
     down: Option<Own>,
@@ -175,7 +201,8 @@ impl Passage {
         let now = clock::monotonic_ns();
         let own = own.get_or_insert_with(|| {
             road.with(|shared| shared.enter(now));
-            Own(road.lane.connection.map(|rate| Pace::new(rate, self.start)))
+            let rate = road.lane.connection.or(road.lane.aggregate.filter(|_| self.slower > 1.0));
+            Own(rate.map(|rate| Pace::new(rate / self.slower, self.start)))
         });
         let alone = own.0.as_mut().map_or(0, |pace| pace.book(now, bytes));
         let together = road.with(|shared| shared.book(now, bytes)).unwrap_or(0);
@@ -200,9 +227,10 @@ mod tests {
 
     #[test]
     fn loopback_gives_no_passage() {
-        let link = Network::new(Profile::default()).link();
+        let link = Network::new(Profile::default()).link("");
         for call in [Call::Api, Call::Blob(Kind::Artifact), Call::Blob(Kind::Cache)] {
-            assert!(link.admit(call, u64::MAX).is_none());
+            let admission = link.admit(call, u64::MAX);
+            assert!(admission.passage.is_none() && admission.fault.is_none());
         }
     }
 
@@ -212,14 +240,14 @@ mod tests {
         let network = Network::new(profile);
         network.end();
         // Would take a minute.
-        assert!(network.link().admit(Call::Api, clock::monotonic_ns()).is_none());
+        assert!(network.link("").admit(Call::Api, clock::monotonic_ns()).passage.is_none());
     }
 
     #[test]
     fn a_request_counts_for_the_shared_rate_only_while_it_lasts() {
         let text = "name = 'test'\nsummary = 's'\n[cache.down]\naggregate = '1TiB/s'\n";
-        let link = Network::new(Profile::parse("test", text).unwrap()).link();
-        let mut passage = link.admit(Call::Blob(Kind::Cache), clock::monotonic_ns()).unwrap();
+        let link = Network::new(Profile::parse("test", text).unwrap()).link("");
+        let mut passage = link.admit(Call::Blob(Kind::Cache), clock::monotonic_ns()).passage.unwrap();
         assert_eq!(passage.piece(Direction::Up), None);
         passage.pass(Direction::Down, 10);
         passage.pass(Direction::Down, 10);
@@ -227,6 +255,23 @@ mod tests {
         assert!(active());
         drop(passage);
         assert!(!active());
-        assert!(link.admit(Call::Blob(Kind::Artifact), 0).is_none(), "the other kind is not shaped");
+        assert!(link.admit(Call::Blob(Kind::Artifact), 0).passage.is_none(), "the other kind is not shaped");
+    }
+
+    #[test]
+    fn a_stall_moves_the_start_and_a_slow_request_takes_its_bytes_longer() {
+        let profile =
+            |fault: &str| crate::profile::load(&format!("loopback:request_ms=5ms,connection=1MB/s,{fault}")).unwrap();
+        let run = |fault: &str| {
+            let link = Network::new(profile(fault)).link("job");
+            let (admission, until) = link.schedule(Call::Blob(Kind::Cache), 1_000);
+            (admission.fault, until, admission.passage.unwrap().slower, link)
+        };
+        let (fault, until, ..) = run("stall=100%,stall_s=40");
+        assert_eq!((fault, until), (Some(Fault::Stall), 40_005_001_000));
+        let (fault, until, slower, link) = run("slow=1,slow_factor=20");
+        assert_eq!((fault, until), (Some(Fault::Slow), 5_001_000));
+        let rate = link.cache.down.lane.connection.unwrap() / slower;
+        assert_eq!(Pace::new(rate, until).book(until, 1_000_000), until + 20_000_000_000);
     }
 }

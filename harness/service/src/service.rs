@@ -87,7 +87,8 @@ impl Service {
             trial: spec.trial.clone(),
             side: spec.side.clone(),
         };
-        self.state.accounts.add(id, spec, self.state.network.link());
+        let link = self.state.network.link(&format!("{}/{}", spec.run, spec.job));
+        self.state.accounts.add(id, spec, link);
         token::encode(&self.state.key, &claims)
     }
 

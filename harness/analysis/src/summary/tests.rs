@@ -20,6 +20,9 @@ fn plan(rounds: u32) -> Plan {
         timeout_s: 60,
         seed: 1,
         run_id: "r".into(),
+        blocks: Vec::new(),
+        exclude: Vec::new(),
+        matrix: None,
     })
     .unwrap()
 }

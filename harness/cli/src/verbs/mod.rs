@@ -46,8 +46,8 @@ pub enum Verb {
     Strategies,
     /// List the workloads with what they stand for
     Workloads,
-    /// List the link profiles with their figures and sources
-    Profiles,
+    /// List the link profiles with their figures and sources, or compare a run's request logs with them
+    Profiles(profiles::Args),
     /// Say what is missing on this machine, and the command that mends it
     Doctor(doctor::Args),
     /// List, or remove, what runs that were cut off have left on this machine
@@ -87,7 +87,7 @@ impl Verb {
                 Ok(ExitCode::from(exit::OK))
             }
             Self::Workloads => workloads::run().map(|()| ExitCode::from(exit::OK)),
-            Self::Profiles => profiles::run().map(|()| ExitCode::from(exit::OK)),
+            Self::Profiles(args) => args.run(),
             Self::Doctor(args) => args.run(),
             Self::Clean(args) => args.run(),
             Self::Mark(args) => args.run(),

@@ -5,11 +5,14 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use handoff_driver::environment::free_bytes;
+use handoff_driver::estimate::Estimator;
 use handoff_driver::{needs, workspace};
-use handoff_model::{ByteSize, Plan};
+use handoff_model::{ByteSize, Cell, Plan};
+use serde::Serialize;
 
 use crate::args::PlanArgs;
 use crate::exit::{self, bad_input};
+use crate::matrix;
 use crate::out;
 use crate::progress::human;
 use crate::verbs::{Format, github};
@@ -22,6 +25,12 @@ pub struct Args {
     /// Where engines would keep their data
     #[arg(long, value_name = "DIR", env = "HANDOFF_WORK_DIR", default_value = workspace::DEFAULT_WORK_DIR)]
     work_dir: PathBuf,
+    /// List the presets with what they answer
+    #[arg(long, conflicts_with = "matrix")]
+    list: bool,
+    /// Print the trials in their order too
+    #[arg(long)]
+    order: bool,
     /// How to print
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
@@ -54,40 +63,99 @@ pub fn check_disk(plan: &Plan, work_dir: &Path) -> anyhow::Result<()> {
     )))
 }
 
+/// A cell of the plan, and what its trials take together.
+#[derive(Debug, Serialize)]
+struct CellLine<'a> {
+    #[serde(flatten)]
+    cell: &'a Cell,
+    trials: u32,
+    estimate_s: f64,
+}
+
+/// The cells in the order in which they first run.
+fn cells(plan: &Plan) -> Vec<CellLine<'_>> {
+    let mut estimator = Estimator::default();
+    let mut lines: Vec<CellLine> = Vec::new();
+    for trial in &plan.trials {
+        let seconds = estimator.seconds(trial);
+        match lines.iter_mut().find(|line| *line.cell == trial.cell) {
+            Some(line) => {
+                line.trials += 1;
+                line.estimate_s += seconds;
+            }
+            None => lines.push(CellLine { cell: &trial.cell, trials: 1, estimate_s: seconds }),
+        }
+    }
+    lines.sort_by(|a, b| {
+        (&a.cell.conditions, &a.cell.workload, a.cell.size).cmp(&(&b.cell.conditions, &b.cell.workload, b.cell.size))
+    });
+    lines
+}
+
+fn show(line: &CellLine<'_>) -> String {
+    let CellLine { cell, trials, estimate_s } = line;
+    let conditions = &cell.conditions;
+    let each = human(Duration::from_secs_f64(estimate_s / f64::from(*trials)));
+    format!(
+        "{trials:>3} x {:<24} {:>9}  {}  {} store, {} builder, {}, {} caches, {} consumer{}{}  about {each} each",
+        cell.strategy.to_string(),
+        cell.size.to_string(),
+        cell.workload,
+        conditions.image_store,
+        conditions.builder,
+        conditions.profile,
+        conditions.cache_state,
+        conditions.consumers,
+        if conditions.consumers == 1 { "" } else { "s" },
+        if cell.control { ", control" } else { "" },
+    )
+}
+
+fn list() -> anyhow::Result<()> {
+    for matrix in matrix::presets()? {
+        out::data(&format!("{}: {}\n    {}\n", matrix.name, matrix.summary, matrix.answers.replace('\n', "\n    ")));
+    }
+    out::data(
+        "run one with `handoff run NAME`, see what it takes with `handoff plan NAME`; docs/matrix.md has the keys of a file",
+    );
+    Ok(())
+}
+
 impl Args {
     /// Prints the plan.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         if self.github {
             return github::plan(&self.out);
         }
-        let plan = self.plan.plan(None)?;
-        let needs = needs::of(&plan.trials);
-        if self.format == Format::Json {
-            let json = serde_json::json!({ "plan": plan, "needs": needs });
-            out::data(&serde_json::to_string_pretty(&json)?);
+        if self.list {
+            list()?;
             return Ok(ExitCode::from(exit::OK));
         }
-        for trial in &plan.trials {
-            let cell = &trial.cell;
-            out::data(&format!(
-                "{:>4}  round {}  {:<24} {:>9}  {}  {} store, {} builder, {}, {} consumer{}{}",
-                trial.position,
-                trial.round,
-                cell.strategy.to_string(),
-                cell.size.to_string(),
-                cell.workload,
-                cell.conditions.image_store,
-                cell.conditions.builder,
-                cell.conditions.profile,
-                cell.conditions.consumers,
-                if cell.conditions.consumers == 1 { "" } else { "s" },
-                if cell.control { ", control" } else { "" },
-            ));
+        self.plan.tell_overrides()?;
+        let plan = self.plan.plan(None)?;
+        let needs = needs::of(&plan.trials);
+        let cells = cells(&plan);
+        if self.format == Format::Json {
+            let json = serde_json::json!({ "plan": plan, "cells": cells, "needs": needs });
+            out::data(&serde_json::to_string_pretty(&json)?);
+            check_disk(&plan, &self.work_dir)?;
+            return Ok(ExitCode::from(exit::OK));
+        }
+        for line in &cells {
+            out::data(&show(line));
+        }
+        if self.order {
+            for trial in &plan.trials {
+                out::data(&format!("{:>4}  round {}  {}", trial.position, trial.round, trial.id));
+            }
         }
         let free = free_bytes(&self.work_dir);
         out::data(&format!(
-            "{} trials in {} rounds, order from seed {}",
-            needs.trials, plan.request.rounds, plan.request.seed
+            "{} trials of {} cells in {} rounds, order from seed {}",
+            needs.trials,
+            cells.len(),
+            plan.request.rounds,
+            plan.request.seed
         ));
         out::data(&format!(
             "disk    {} needed at once, {} free below {}",
@@ -97,7 +165,9 @@ impl Args {
         ));
         out::data(&format!("written at most about {} in all", gib(needs.written_bytes)));
         let estimate = human(Duration::from_secs(needs.estimate_s));
-        out::data(&format!("time    about {estimate}: a first guess, `run` corrects it as trials end"));
+        out::data(&format!(
+            "time    about {estimate}: an estimate from a reference run and the profile's arithmetic, `run` corrects it as trials end"
+        ));
         let runners = needs::of_runners(&plan);
         out::data(&format!(
             "GitHub  about {} runner minutes in {} jobs if the same ran there: a first guess",

@@ -1,23 +1,51 @@
 //! `handoff profiles`.
 
+use std::path::PathBuf;
+use std::process::ExitCode;
+
 use handoff_service::profile::{self, Basis, Figure, Unit};
 
-use crate::out;
+use crate::exit::{self, bad_input};
+use crate::{log_check, out};
 
-/// Prints every link profile of the project with its prose and the source of each figure.
-pub fn run() -> anyhow::Result<()> {
-    for name in profile::names() {
-        let profile = profile::load(name)?;
-        out::data(&format!("{name}: {}\n    {}\n", profile.summary, profile.about.replace('\n', "\n    ")));
-        for (key, unit, figure) in profile.figures() {
-            out::data(&format!("    {key:<25} {}", line(unit, figure)));
-            out::data(&format!("        {}", figure.note));
+/// Options of `profiles`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Profiles to print, with their changes applied [default: all of the project]
+    #[arg(value_name = "NAME|FILE[:FIGURE=VALUE,...]")]
+    profiles: Vec<String>,
+    /// Compare the request logs of a results folder with its profiles' arithmetic
+    #[arg(long, value_name = "DIR", conflicts_with = "profiles")]
+    check_log: Option<PathBuf>,
+}
+
+impl Args {
+    /// Prints the link profiles with their prose and the source of each figure.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        if let Some(dir) = self.check_log {
+            return log_check::run(&dir);
         }
-        if profile.figures().next().is_some() {
-            out::data("");
+        let all = self.profiles.is_empty();
+        let names = if all { profile::names().into_iter().map(str::to_owned).collect() } else { self.profiles };
+        for name in names {
+            let profile = profile::load(&name).map_err(bad_input)?;
+            let about = profile.about.replace('\n', "\n    ");
+            out::data(&format!("{}: {}\n    {about}\n", profile.name, profile.summary));
+            for (key, unit, figure) in profile.figures() {
+                out::data(&format!("    {key:<25} {}", line(unit, figure)));
+                if !figure.note.is_empty() {
+                    out::data(&format!("        {}", figure.note));
+                }
+            }
+            if profile.figures().next().is_some() {
+                out::data("");
+            }
         }
+        if all {
+            out::data(profile::GRAMMAR);
+        }
+        Ok(ExitCode::from(exit::OK))
     }
-    Ok(())
 }
 
 fn line(unit: Unit, figure: &Figure) -> String {
@@ -39,7 +67,7 @@ mod tests {
 
     #[test]
     fn a_figure_is_printed_with_range_and_basis() {
-        let profile = profile::load("github-hosted").unwrap();
+        let profile = profile::load("github-hosted:503=1%").unwrap();
         let shown = |key: &str| {
             let (_, unit, figure) = profile.figures().find(|(name, ..)| *name == key).unwrap();
             line(unit, figure)
@@ -47,5 +75,6 @@ mod tests {
         assert_eq!(shown("cache.down.aggregate"), "120MiB/s (50MiB/s to 220MiB/s), published");
         assert_eq!(shown("api.call_ms"), "200 ms (100 ms to 500 ms), assumed");
         assert_eq!(shown("cache.creates_per_minute"), "200, published");
+        assert_eq!(shown("faults.503"), "1%");
     }
 }

@@ -37,6 +37,7 @@ impl Args {
         let out = std::path::absolute(self.out_dir()).map_err(bad_input)?;
         let work_dir = std::path::absolute(&self.work_dir).map_err(bad_input)?;
         let stored = self.stored_plan(&out)?;
+        self.plan.tell_overrides()?;
         let plan = self.plan.plan(stored.as_ref().map(|p| &p.request))?;
         if let Some(stored) = stored {
             same(&stored, &plan, &out)?;

@@ -11,4 +11,5 @@ mod daemon;
 mod host;
 mod image;
 mod kit;
+mod matrix;
 mod run;

@@ -9,7 +9,21 @@ use handoff_model::{Conditions, PlanRequest};
 /// The run's random name is no option and is not compared.
 pub fn difference(held: &PlanRequest, given: &PlanRequest) -> Option<(&'static str, String, String)> {
     // Taking the requests apart by name makes a new field an error here until somebody decides on it.
-    let PlanRequest { sizes, strategies, workloads, rounds, conditions, control, timeout_s, seed, run_id: _ } = held;
+    let PlanRequest {
+        sizes,
+        strategies,
+        workloads,
+        rounds,
+        conditions,
+        control,
+        timeout_s,
+        seed,
+        run_id: _,
+        blocks,
+        exclude,
+        // How it was typed; what it means is compared.
+        matrix: _,
+    } = held;
     differ("--sizes", list(sizes), list(&given.sizes))
         .or_else(|| differ("--strategies", list(strategies), list(&given.strategies)))
         .or_else(|| differ("--workload", list(workloads), list(&given.workloads)))
@@ -18,6 +32,8 @@ pub fn difference(held: &PlanRequest, given: &PlanRequest) -> Option<(&'static s
         .or_else(|| differ("--control", on_off(*control), on_off(given.control)))
         .or_else(|| differ("--timeout", timeout_s, given.timeout_s))
         .or_else(|| differ("--seed", seed, given.seed))
+        .or_else(|| differ("the blocks of its matrix", json(blocks), json(&given.blocks)))
+        .or_else(|| differ("the rules of its matrix", json(exclude), json(&given.exclude)))
 }
 
 fn conditions_differ(held: &[Conditions], given: &[Conditions]) -> Option<(&'static str, String, String)> {
@@ -62,6 +78,10 @@ fn differ(option: &'static str, held: impl Display, given: impl Display) -> Opti
 
 fn list<T: Display>(items: &[T]) -> String {
     items.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
+fn json<T: serde::Serialize>(of: &T) -> String {
+    serde_json::to_string(of).unwrap_or_default()
 }
 
 fn on_off(flag: bool) -> &'static str {

@@ -25,6 +25,9 @@ pub(crate) fn request(rounds: u32) -> PlanRequest {
         timeout_s: 1_800,
         seed: 42,
         run_id: "sample".to_owned(),
+        blocks: Vec::new(),
+        exclude: Vec::new(),
+        matrix: None,
     }
 }
 

@@ -321,6 +321,9 @@ mod tests {
             timeout_s: 60,
             seed: 7,
             run_id: "r".into(),
+            blocks: Vec::new(),
+            exclude: Vec::new(),
+            matrix: None,
         };
         Plan::new(request).unwrap().trials.remove(0)
     }

@@ -24,6 +24,8 @@ pub struct Counters {
     pub retries: u64,
     /// Requests answered with a status of 400 or more, and connections that broke within one.
     pub errors: u64,
+    /// Requests that met a fault of the profile.
+    pub faults: u64,
     /// Requests refused because the token was revoked or had expired, or the URL had: something went on behind the
     /// caller's back. Also in `requests` and `errors`.
     pub refused: u64,

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use counters::Counters;
-pub use record::{RequestKind, RequestRecord};
+pub use record::{Fault, RequestKind, RequestRecord};
 pub(crate) use retries::Attempt;
 use retries::Retries;
 
@@ -91,6 +91,7 @@ impl Account {
             counters.requests += 1;
             counters.api_requests += u64::from(record.kind == RequestKind::Rpc);
             counters.errors += u64::from(record.status >= 400);
+            counters.faults += u64::from(record.fault.is_some());
             let (up, down) = record.payload();
             counters.bytes_up += up;
             counters.bytes_down += down;
@@ -164,7 +165,7 @@ mod tests {
     use crate::profile::Profile;
 
     fn account(log_capacity: usize) -> Account {
-        Account::new("a".into(), TokenSpec::default(), Network::new(Profile::default()).link(), log_capacity)
+        Account::new("a".into(), TokenSpec::default(), Network::new(Profile::default()).link(""), log_capacity)
     }
 
     #[test]

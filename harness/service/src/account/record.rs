@@ -23,6 +23,29 @@ pub enum RequestKind {
     Other,
 }
 
+/// What a request meets where a profile has faults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Fault {
+    /// For some seconds no byte of it moves.
+    #[serde(rename = "stall")]
+    Stall,
+    /// Its bytes move at a part of their rate.
+    #[serde(rename = "slow")]
+    Slow,
+    /// The connection breaks when half of its bytes have moved.
+    #[serde(rename = "reset")]
+    Reset,
+    /// It is answered with 500.
+    #[serde(rename = "500")]
+    Status500,
+    /// It is answered with 503.
+    #[serde(rename = "503")]
+    Status503,
+    /// It is answered with 429.
+    #[serde(rename = "429")]
+    Status429,
+}
+
 /// One request as the service saw it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestRecord {
@@ -48,6 +71,9 @@ pub struct RequestRecord {
     pub connection: u64,
     /// The connection broke before the answer was complete.
     pub broken: bool,
+    /// What the profile made it meet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<Fault>,
 }
 
 impl RequestRecord {

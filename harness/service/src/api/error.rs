@@ -49,6 +49,12 @@ impl TwirpError {
         Self { retry_after: Some(retry_after), ..Self::new(429, "resource_exhausted", message) }
     }
 
+    /// What a fault of the profile answers instead of the service.
+    pub(crate) fn injected(retry_after: u64) -> Self {
+        let message = format!("rate limit exceeded (a fault of the link profile): retry in {retry_after} s");
+        Self { retry_after: Some(retry_after), ..Self::new(429, "resource_exhausted", message) }
+    }
+
     pub(crate) fn not_ready(message: impl Into<String>) -> Self {
         Self::new(412, "failed_precondition", message)
     }

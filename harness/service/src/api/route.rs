@@ -51,7 +51,11 @@ pub(crate) fn handle(state: &State, exchange: &mut Exchange<'_>) -> io::Result<(
     let user_agent = exchange.head.header("user-agent").unwrap_or_default().to_owned();
     let caller = Caller { user_agent: &user_agent, local: exchange.local() };
     let Bearer { account, run, scopes } = bearer;
-    let reply = match method(&Call { state, account, run, scopes, caller, body: &body }) {
+    let answer = match exchange.refusal() {
+        Some((_, retry_after)) => Err(TwirpError::injected(retry_after)),
+        None => method(&Call { state, account, run, scopes, caller, body: &body }),
+    };
+    let reply = match answer {
         Ok(value) => Reply::json(200, &value),
         Err(error) => error.reply(),
     };

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::http::Reply;
+use crate::http::{Exchange, Reply};
 
 /// Why a blob request fails.
 #[derive(Debug)]
@@ -30,6 +30,16 @@ impl Failure {
     /// The store's disk failed; clients retry a 500.
     pub(crate) fn disk(error: &io::Error) -> Self {
         Self::new(500, "InternalError", format!("the store cannot be read or written: {error}"))
+    }
+
+    /// What a fault of the profile answers instead of the service. Asked once the attempt is noted, so that its repetition
+    /// is seen as one.
+    pub(crate) fn injected(exchange: &Exchange<'_>) -> Result<(), Self> {
+        match exchange.refusal() {
+            None => Ok(()),
+            Some((503, _)) => Err(Self::new(503, "ServerBusy", "The server is busy (a fault of the link profile).")),
+            Some((status, _)) => Err(Self::new(status, "InternalError", "A fault of the link profile.")),
+        }
     }
 
     pub(crate) fn not_found() -> Self {

@@ -46,6 +46,7 @@ pub(super) fn get(exchange: &mut Exchange<'_>, blob: &Blob, grant: &Grant) -> Re
         reply = reply.with("Content-Range", format!("bytes {start}-{}/{size}", start + length - 1));
     }
     exchange.note_attempt(&Attempt::Read(&exchange.head.path, start, start + length));
+    Failure::injected(exchange)?;
     Ok(Found { reply, file, pieces: committed.layout.pieces(start, length), start, length })
 }
 
@@ -63,6 +64,7 @@ impl Found {
 /// Answers a HEAD.
 pub(super) fn head(exchange: &mut Exchange<'_>, blob: &Blob, grant: &Grant) -> Result<Reply, Failure> {
     exchange.is(RequestKind::HeadBlob);
+    Failure::injected(exchange)?;
     let (committed, _) = blob.open()?;
     conditions(exchange, &committed)?;
     Ok(properties(Reply::new(200), &committed, grant).with_length(committed.layout.size()))

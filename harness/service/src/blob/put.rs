@@ -37,6 +37,7 @@ fn put_block(exchange: &mut Exchange<'_>, blob: &Blob) -> Result<Reply, Failure>
 fn put_block_list(exchange: &mut Exchange<'_>, blob: &Blob) -> Result<Reply, Failure> {
     exchange.is(RequestKind::PutBlockList);
     exchange.note_attempt(&Attempt::Write(&exchange.head.path, "blocklist", ""));
+    Failure::injected(exchange)?;
     length(exchange, MAX_LIST)?;
     let body = exchange.read_body(MAX_LIST)?.unwrap_or_default();
     let list = std::str::from_utf8(&body)
@@ -68,6 +69,7 @@ fn put_blob(exchange: &mut Exchange<'_>, blob: &Blob) -> Result<Reply, Failure> 
 
 // Writes the body where it will stay.
 fn receive<'a>(exchange: &mut Exchange<'_>, blob: &'a Blob, limit: u64) -> Result<Region<'a>, Failure> {
+    Failure::injected(exchange)?;
     let region = blob.reserve(length(exchange, limit)?)?;
     let mut at = 0;
     exchange.read_pieces(|piece| {

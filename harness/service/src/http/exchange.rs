@@ -11,7 +11,7 @@ use rustix::net::{SendFlags, send};
 use super::Reply;
 use super::connection::Connection;
 use super::head::{BodyLength, Head};
-use crate::account::{Account, Attempt, Receipt, RequestKind, RequestRecord};
+use crate::account::{Account, Attempt, Fault, Receipt, RequestKind, RequestRecord};
 use crate::clock;
 use crate::link::{Call, Direction, Passage};
 
@@ -34,6 +34,8 @@ pub(crate) struct Exchange<'a> {
     receipt: Option<Receipt>,
     /// None where nothing is shaped.
     passage: Option<Passage>,
+    /// With a fault that answers 429: seconds after which to come again.
+    retry_after_s: u64,
     body_left: u64,
     awaits_continue: bool,
     keep_alive: bool,
@@ -60,6 +62,7 @@ impl<'a> Exchange<'a> {
             account: None,
             receipt: None,
             passage: None,
+            retry_after_s: 0,
             body_left,
             awaits_continue,
             keep_alive,
@@ -73,7 +76,29 @@ impl<'a> Exchange<'a> {
             account.count_connection();
         }
         self.account = Some(Arc::clone(account));
-        self.passage = account.link.admit(call, self.record.start_ns);
+        let admission = account.link.admit(call, self.record.start_ns);
+        self.record.fault = admission.fault;
+        self.passage = admission.passage;
+        self.retry_after_s = admission.retry_after_s;
+    }
+
+    /// The status with which a fault answers the request instead of the service, and with a 429 the seconds to wait.
+    pub(crate) fn refusal(&self) -> Option<(u16, u64)> {
+        match self.record.fault? {
+            Fault::Status429 => Some((429, self.retry_after_s)),
+            Fault::Status500 => Some((500, 0)),
+            Fault::Status503 => Some((503, 0)),
+            Fault::Stall | Fault::Slow | Fault::Reset => None,
+        }
+    }
+
+    /// How many of the `left` of `total` bytes may move before the connection is to break; an error once it is.
+    fn before_break(&self, left: u64, total: u64) -> io::Result<u64> {
+        if self.record.fault != Some(Fault::Reset) {
+            return Ok(left);
+        }
+        let before = left.saturating_sub(total / 2);
+        if before == 0 { Err(ErrorKind::ConnectionReset.into()) } else { Ok(before) }
     }
 
     pub(crate) fn note_attempt(&self, attempt: &Attempt<'_>) {
@@ -141,8 +166,9 @@ impl<'a> Exchange<'a> {
             self.awaits_continue = false;
             self.connection.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
         }
+        let most = self.before_break(self.body_left, self.content_length().unwrap_or(0))?;
         let piece = self.passage.as_ref().and_then(|passage| passage.piece(Direction::Up)).unwrap_or(SCRATCH);
-        let most = usize::try_from(self.body_left).unwrap_or(usize::MAX).min(into.len()).min(piece);
+        let most = usize::try_from(most).unwrap_or(usize::MAX).min(into.len()).min(piece);
         let count = self.connection.read(&mut into[..most])?;
         self.pass(Direction::Up, count as u64);
         self.body_left -= count as u64;
@@ -153,6 +179,7 @@ impl<'a> Exchange<'a> {
     /// Sends an answer whose body is in memory (or absent).
     pub(crate) fn send(&mut self, reply: &Reply) -> io::Result<()> {
         self.discard_body()?;
+        self.before_break(0, 0)?;
         let sent = if self.head.method == "HEAD" { 0 } else { reply.body.len() as u64 };
         let mut bytes = self.head_of(reply).into_bytes();
         bytes.extend_from_slice(&reply.body[..sent as usize]);
@@ -208,11 +235,12 @@ impl<'a> Exchange<'a> {
         for &(start, length) in pieces {
             let (mut offset, end) = (start, start + length);
             while offset < end {
+                let before_break = self.before_break(*left, total)?;
                 if *left <= TAIL && self.receipt.is_none() {
                     self.count(status, total);
                 }
                 let before_tail = if *left > TAIL { *left - TAIL } else { *left };
-                let mut count = (end - offset).min(before_tail).min(piece);
+                let mut count = (end - offset).min(before_tail).min(before_break).min(piece);
                 if passed == 0 {
                     self.pass(Direction::Down, count);
                     passed = count;
@@ -239,6 +267,10 @@ impl<'a> Exchange<'a> {
             self.record.broken = true;
             self.count(0, 0);
             self.complete(Err(ErrorKind::BrokenPipe.into()), 0).ok();
+        }
+        if self.record.fault == Some(Fault::Reset) {
+            // Whoever closes the connection sends a reset, not an orderly end.
+            rustix::net::sockopt::set_socket_linger(&*self.connection.stream, Some(std::time::Duration::ZERO)).ok();
         }
         result.is_ok() && self.keep_alive
     }

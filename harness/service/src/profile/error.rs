@@ -58,4 +58,14 @@ pub enum ProfileError {
         /// The name.
         name: String,
     },
+    /// What stands behind the colon is no change of a figure.
+    #[error("profile `{text}`: `{part}` {problem}")]
+    Change {
+        /// The whole text.
+        text: String,
+        /// The part at fault.
+        part: String,
+        /// What is wrong, and what it may be.
+        problem: String,
+    },
 }

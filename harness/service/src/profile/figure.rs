@@ -13,6 +13,12 @@ pub enum Unit {
     Bytes,
     /// A whole number, at least 1.
     Count,
+    /// A part of all requests, from 0 to 1; also written `"1%"`.
+    Share,
+    /// Seconds, a number.
+    Seconds,
+    /// How many times as slow, a number of 1 or more.
+    Factor,
 }
 
 /// Where a figure comes from.
@@ -27,7 +33,7 @@ pub enum Basis {
 /// A figure with its range and its source.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Figure {
-    /// In the unit of its key: bytes a second, ms, bytes, or a count.
+    /// In the unit of its key: bytes a second, ms, bytes, a count, a share, seconds, or a factor.
     pub value: f64,
     /// The lowest that is plausible.
     pub low: Option<f64>,
@@ -40,7 +46,7 @@ pub struct Figure {
 }
 
 /// Every figure that a profile may have. One that is missing limits nothing and costs no time.
-pub(super) const FIGURES: [(&str, Unit); 13] = [
+pub(super) const FIGURES: [(&str, Unit); 23] = [
     ("artifact.request_ms", Unit::Ms),
     ("artifact.up.connection", Unit::Rate),
     ("artifact.up.aggregate", Unit::Rate),
@@ -54,6 +60,16 @@ pub(super) const FIGURES: [(&str, Unit); 13] = [
     ("cache.creates_per_minute", Unit::Count),
     ("cache.storage_limit", Unit::Bytes),
     ("api.call_ms", Unit::Ms),
+    ("faults.stall", Unit::Share),
+    ("faults.stall_s", Unit::Seconds),
+    ("faults.slow", Unit::Share),
+    ("faults.slow_factor", Unit::Factor),
+    ("faults.reset", Unit::Share),
+    ("faults.500", Unit::Share),
+    ("faults.503", Unit::Share),
+    ("faults.429", Unit::Share),
+    ("faults.retry_after_s", Unit::Seconds),
+    ("faults.seed", Unit::Count),
 ];
 
 impl Unit {
@@ -63,7 +79,55 @@ impl Unit {
             Self::Rate => format!("{}/s", ByteSize(value as u64)),
             Self::Ms => format!("{value} ms"),
             Self::Bytes => ByteSize(value as u64).to_string(),
-            Self::Count => format!("{value}"),
+            Self::Count | Self::Factor => format!("{value}"),
+            // A share of 0.07 is no exact number of percent in binary.
+            Self::Share => format!("{}%", (value * 1e8).round() / 1e6),
+            Self::Seconds => format!("{value} s"),
+        }
+    }
+
+    /// Reads a value as it is written on a command line: `60MiB/s`, `25ms`, `10GB`, `200`, `1%`, `30s`.
+    pub fn read(self, text: &str) -> Option<f64> {
+        let number = |text: &str| text.trim().parse::<f64>().ok();
+        let size = |text: &str| text.parse::<ByteSize>().ok().map(|size| size.bytes() as f64);
+        let value = match self {
+            Self::Rate => size(text.strip_suffix("/s")?),
+            Self::Bytes => size(text).filter(|_| text.ends_with(|c: char| c.is_ascii_alphabetic())),
+            Self::Ms => number(text.strip_suffix("ms").unwrap_or(text)),
+            Self::Seconds => number(text.strip_suffix('s').unwrap_or(text)),
+            Self::Share => match text.strip_suffix('%') {
+                Some(percent) => number(percent).map(|percent| percent / 100.0),
+                None => number(text),
+            },
+            Self::Count | Self::Factor => number(text),
+        };
+        value.filter(|value| self.allows(*value))
+    }
+
+    /// Whether a value of this unit can be used.
+    pub(super) fn allows(self, value: f64) -> bool {
+        match self {
+            // Slower than this, one piece would take seconds.
+            Self::Rate => (1_024.0..=1e15).contains(&value),
+            Self::Ms => (0.0..=60_000.0).contains(&value),
+            Self::Bytes => (1.0..=1e16).contains(&value),
+            Self::Count => (1.0..=1e9).contains(&value) && value.fract() == 0.0,
+            Self::Share => (0.0..=1.0).contains(&value),
+            Self::Seconds => (0.0..=3_600.0).contains(&value),
+            Self::Factor => (1.0..=1e6).contains(&value),
+        }
+    }
+
+    /// What may be written, for an error.
+    pub(super) fn example(self) -> &'static str {
+        match self {
+            Self::Rate => "a text with a unit from \"1KiB/s\" on, as \"60MiB/s\"",
+            Self::Ms => "milliseconds as a number from 0 to 60000",
+            Self::Bytes => "a text with a unit, as \"10GB\"",
+            Self::Count => "a whole number from 1 on",
+            Self::Share => "a share of the requests from 0 to 1, or \"1%\"",
+            Self::Seconds => "seconds as a number from 0 to 3600",
+            Self::Factor => "a number from 1 on",
         }
     }
 }

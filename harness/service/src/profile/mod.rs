@@ -4,6 +4,7 @@
 //! figure may say where it is from and how far it may be off, because a result that depends on an assumption has to
 //! be shown for both ends of it.
 
+mod change;
 mod error;
 mod figure;
 mod read;
@@ -11,6 +12,7 @@ mod read;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+pub use change::{GRAMMAR, add, split_list};
 pub use error::ProfileError;
 pub use figure::{Basis, Figure, Unit};
 
@@ -49,10 +51,32 @@ pub struct Lane {
     pub aggregate: Option<f64>,
 }
 
+/// How often requests meet a fault, and what it does.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct FaultFigures {
+    pub(crate) stall: f64,
+    pub(crate) stall_s: f64,
+    pub(crate) slow: f64,
+    pub(crate) slow_factor: f64,
+    pub(crate) reset: f64,
+    pub(crate) status_500: f64,
+    pub(crate) status_503: f64,
+    pub(crate) status_429: f64,
+    pub(crate) retry_after_s: u64,
+    pub(crate) seed: u64,
+}
+
+impl FaultFigures {
+    /// The share of blob requests that meet one.
+    fn of_blobs(&self) -> f64 {
+        self.stall + self.slow + self.reset + self.status_500 + self.status_503
+    }
+}
+
 /// How the link between a job and the service is shaped. The default shapes nothing: bare loopback.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Profile {
-    /// The name that it gives itself.
+    /// The name that it gives itself, with every change of a figure.
     pub name: String,
     /// One line: what it stands for.
     pub summary: String,
@@ -127,6 +151,48 @@ impl Profile {
         read::read(origin, text)
     }
 
+    /// Faults that requests meet, if any do.
+    pub(crate) fn faults(&self) -> Option<FaultFigures> {
+        let value = |key: &str| self.value(key).unwrap_or(0.0);
+        let figures = FaultFigures {
+            stall: value("faults.stall"),
+            stall_s: self.value("faults.stall_s").unwrap_or(30.0),
+            slow: value("faults.slow"),
+            slow_factor: self.value("faults.slow_factor").unwrap_or(10.0),
+            reset: value("faults.reset"),
+            status_500: value("faults.500"),
+            status_503: value("faults.503"),
+            status_429: value("faults.429"),
+            retry_after_s: self.value("faults.retry_after_s").unwrap_or(5.0) as u64,
+            seed: self.value("faults.seed").unwrap_or(1.0) as u64,
+        };
+        (figures.of_blobs() + figures.status_429 > 0.0).then_some(figures)
+    }
+
+    /// What figures must be to each other: the key at fault and what is wrong.
+    fn check(&self) -> Result<(), (&'static str, String)> {
+        let Some(faults) = self.faults() else { return Ok(()) };
+        // A little more than all: ten times 10 % are not exactly 1.
+        if faults.of_blobs() > 1.0 + 1e-9 {
+            return Err((
+                "faults",
+                "meet more than all requests: stall, slow, reset, 500 and 503 add up to 1 at most".to_owned(),
+            ));
+        }
+        if faults.slow > 0.0 {
+            for (kind, kind_name) in [(Kind::Artifact, "artifact"), (Kind::Cache, "cache")] {
+                for (direction, way) in [(Direction::Up, "up"), (Direction::Down, "down")] {
+                    let lane = self.lane(kind, direction);
+                    if lane.connection.or(lane.aggregate).is_none() {
+                        let problem = format!("divides a rate, and `{kind_name}.{way}` has none: set one");
+                        return Err(("faults.slow", problem));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn value(&self, key: &str) -> Option<f64> {
         self.figures.get(key).map(|figure| figure.value)
     }
@@ -137,12 +203,31 @@ pub fn names() -> Vec<&'static str> {
     NAMED.iter().map(|(name, _)| *name).collect()
 }
 
-/// The profile of that name, or the one in the TOML file at that path.
+/// The profile of that name, or the one in the TOML file at that path, with the changes behind a colon ([`GRAMMAR`]).
 ///
 /// # Errors
 /// An unknown name (with the nearest known one), a file that cannot be read, a file that takes the name of a profile of the
-/// project, and what [`Profile::parse`] refuses.
-pub fn load(name_or_path: &str) -> Result<Profile, ProfileError> {
+/// project, what [`Profile::parse`] refuses, and changes of what is no figure or no value of it.
+pub fn load(text: &str) -> Result<Profile, ProfileError> {
+    let (base, changes) = change::parts(text);
+    let profile = unchanged(base)?;
+    match changes {
+        None => Ok(profile),
+        Some(changes) => change::apply(profile, text, base, changes),
+    }
+}
+
+/// The name by which rows know the profile that `text` names: as [`load`] reads it, with its changes in one spelling.
+///
+/// # Errors
+/// What [`load`] refuses.
+pub fn canonical(text: &str) -> Result<String, ProfileError> {
+    let profile = load(text)?;
+    // Without changes a file is known by its path, as it has to be found again.
+    Ok(if change::parts(text).1.is_some() { profile.name } else { text.to_owned() })
+}
+
+fn unchanged(name_or_path: &str) -> Result<Profile, ProfileError> {
     if let Some((name, text)) = NAMED.iter().find(|(name, _)| *name == name_or_path) {
         return Profile::parse(name, text);
     }
@@ -195,6 +280,7 @@ mod tests {
         let down = profile.lane(Kind::Cache, Direction::Down);
         assert_eq!((down.connection, down.aggregate), (Some(30.0 * MIB), Some(120.0 * MIB)));
         assert_eq!((profile.request_ms(Kind::Artifact), profile.call_ms()), (5.0, 200.0));
+        assert_eq!(profile.faults(), None);
         let shaped = FIGURES.iter().filter(|(key, _)| !key.starts_with("faults."));
         for name in ["github-hosted", "github-far"] {
             let profile = load(name).unwrap();

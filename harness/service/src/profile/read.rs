@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use handoff_model::ByteSize;
 use handoff_model::nearest::hint;
 use toml::{Table, Value};
 
@@ -12,9 +11,6 @@ use super::{Profile, ProfileError};
 
 const TEXTS: [&str; 3] = ["name", "summary", "about"];
 const PARTS: [&str; 5] = ["value", "low", "high", "basis", "note"];
-/// Slower than this, one piece would take seconds.
-const SLOWEST: f64 = 1_024.0;
-const LONGEST_MS: f64 = 60_000.0;
 
 pub(super) fn read(origin: &str, text: &str) -> Result<Profile, ProfileError> {
     let table: Table = text.parse().map_err(|error: toml::de::Error| {
@@ -30,7 +26,9 @@ pub(super) fn read(origin: &str, text: &str) -> Result<Profile, ProfileError> {
         return Err(reader.fault("name", format!("is `{name}`: use 1 to 40 of a-z, 0-9 and `-`")));
     }
     let (summary, about) = (reader.text(&table, "summary", true)?, reader.text(&table, "about", false)?);
-    Ok(Profile { name, summary, about, figures })
+    let profile = Profile { name, summary, about, figures };
+    profile.check().map_err(|(key, problem)| reader.fault(key, problem))?;
+    Ok(profile)
 }
 
 struct Reader<'a> {
@@ -76,7 +74,7 @@ impl Reader<'_> {
         }
         let part =
             |name: &str| parts.get(name).map(|value| self.amount(&format!("{key}.{name}"), unit, value)).transpose();
-        let value = part("value")?.ok_or_else(|| self.fault(key, format!("has no value: write {}", example(unit))))?;
+        let value = part("value")?.ok_or_else(|| self.fault(key, format!("has no value: write {}", unit.example())))?;
         let (low, high) = (part("low")?, part("high")?);
         if low.is_some_and(|low| low > value) || high.is_some_and(|high| high < value) {
             return Err(self.fault(key, "is not between its low and its high".to_owned()));
@@ -93,16 +91,12 @@ impl Reader<'_> {
 
     fn amount(&self, key: &str, unit: Unit, value: &Value) -> Result<f64, ProfileError> {
         let number = value.as_float().or_else(|| value.as_integer().map(|n| n as f64));
-        let size = |text: &str| text.parse::<ByteSize>().ok().map(|size| size.bytes() as f64);
         let amount = match unit {
-            Unit::Ms => number.filter(|ms| (0.0..=LONGEST_MS).contains(ms)),
-            Unit::Count => value.as_integer().map(|n| n as f64).filter(|n| (1.0..=1e9).contains(n)),
-            Unit::Rate => {
-                value.as_str().and_then(|text| size(text.strip_suffix("/s")?)).filter(|rate| *rate >= SLOWEST)
-            }
-            Unit::Bytes => value.as_str().and_then(size).filter(|bytes| *bytes >= 1.0),
+            Unit::Rate | Unit::Bytes => value.as_str().and_then(|text| unit.read(text)),
+            Unit::Share if value.is_str() => value.as_str().and_then(|text| unit.read(text)),
+            _ => number.filter(|number| unit.allows(*number)),
         };
-        amount.ok_or_else(|| self.fault(key, format!("is `{}`: write {}", one_line(value), example(unit))))
+        amount.ok_or_else(|| self.fault(key, format!("is `{}`: write {}", one_line(value), unit.example())))
     }
 
     fn text(&self, table: &Table, key: &str, needed: bool) -> Result<String, ProfileError> {
@@ -135,15 +129,6 @@ fn children(place: &str) -> Vec<&'static str> {
         }
     });
     all
-}
-
-fn example(unit: Unit) -> &'static str {
-    match unit {
-        Unit::Rate => "a text with a unit from \"1KiB/s\" on, as \"60MiB/s\"",
-        Unit::Ms => "milliseconds as a number from 0 to 60000",
-        Unit::Bytes => "a text with a unit, as \"10GB\"",
-        Unit::Count => "a whole number from 1 on",
-    }
 }
 
 fn one_line(value: &Value) -> String {
@@ -185,6 +170,10 @@ mod tests {
             ("[api]\ncall_ms = nan", "0 to 60000"),
             ("[cache]\ncreates_per_minute = 0.5", "whole number"),
             ("[cache]\nstorage_limit = 10", "\"10GB\""),
+            ("[faults]\nstall = 2", "0 to 1"),
+            ("[faults]\nstall = '1'\nslow = '101%'", "0 to 1"),
+            ("[faults]\nstall = 0.6\nreset = 0.5", "more than all requests"),
+            ("[faults]\nslow = 0.1", "`artifact.up` has none"),
             ("cache = 3", "is not a table"),
             ("[api.call_ms]\nlow = 1", "has no value"),
             ("[api.call_ms]\nvalue = 5\nlow = 6", "between its low and its high"),

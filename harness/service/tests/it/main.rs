@@ -8,6 +8,7 @@ mod blobs;
 mod caches;
 mod control;
 mod counting;
+mod faults;
 mod memory;
 mod npm;
 mod profiles;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use handoff_service::{RequestKind, RequestRecord};
+use handoff_service::{Fault, RequestKind, RequestRecord, profile};
 use serde_json::{Value, json};
 
 use crate::support::{Fixture, clients, noise};
@@ -155,4 +155,19 @@ fn the_cache_client_misses_falls_back_to_prefixes_and_never_overwrites() {
     assert_eq!(fs::read(&file).unwrap(), b"one");
     let other = json!({"paths": [job.workspace.join("other")], "key": key});
     assert_eq!(job.call("restore", other).unwrap(), Value::Null, "other paths are another version");
+}
+
+#[test]
+fn the_artifact_client_outlives_a_503() {
+    // With this seed the producer's first blob request meets the fault, and none of the next 29.
+    let busy = profile::load("loopback:503=10%,seed=203").unwrap();
+    let fixture = Fixture::with(|config| config.profile = busy);
+    let producer = Job::new(&fixture, "producer");
+    let file = producer.write("image.tar", &noise(100_000, 4));
+    producer.call("upload", json!({"name": "image", "files": [file], "options": {"compressionLevel": 0}})).unwrap();
+    let log = fixture.service.request_log(&producer.token);
+    let met: Vec<_> = log.iter().filter(|record| record.fault.is_some()).collect();
+    assert_eq!((met.len(), met[0].fault, met[0].status), (1, Some(Fault::Status503), 503), "{log:?}");
+    let counters = fixture.service.counters(&producer.token);
+    assert_eq!((counters.faults, counters.retries), (1, 1));
 }

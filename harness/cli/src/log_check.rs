@@ -1,0 +1,71 @@
+//! `handoff profiles --check-log`: whether the service's request logs of a run agree with the arithmetic of its profiles.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use handoff_driver::journal::Results;
+use handoff_service::RequestRecord;
+use handoff_service::expected::{self, Flow};
+use handoff_service::profile;
+
+use crate::exit::{self, bad_input};
+use crate::out;
+
+/// Prints a line for each flow of bytes of each job, and says by the exit code whether all are within bounds.
+pub fn run(dir: &Path) -> anyhow::Result<ExitCode> {
+    let plan = Results::read(dir)?.plan;
+    let (mut lines, mut off) = (0, 0);
+    out::data(&format!(
+        "{:<34} {:<11} {:<13} {:>5} {:>9} {:>9} {:>8} {:>10} {:>10} {:>6}",
+        "trial", "job", "flow", "reqs", "MiB", "MiB/req", "at once", "asked s", "measured s", "ratio"
+    ));
+    for trial in &plan.trials {
+        let name = &trial.cell.conditions.profile;
+        let profile = profile::load(name).map_err(bad_input)?;
+        for (job, log) in logs(&dir.join("logs").join(&trial.id))? {
+            for flow in expected::flows(&profile, &log) {
+                lines += 1;
+                off += u32::from(!flow.within_bounds());
+                out::data(&line(&trial.id, &job, &flow));
+            }
+        }
+    }
+    if lines == 0 {
+        let logs = dir.join("logs");
+        return Err(bad_input(format!(
+            "no requests.json with shaped bytes below {}: run under a profile",
+            logs.display()
+        )));
+    }
+    out::data(&format!("{lines} flows, {off} out of bounds (5 % of what the profile says, and 1 ms a request)"));
+    Ok(ExitCode::from(if off == 0 { exit::OK } else { exit::TRIALS_FAILED }))
+}
+
+fn line(trial: &str, job: &str, flow: &Flow) -> String {
+    const MIB: f64 = 1_048_576.0;
+    let mark = if flow.within_bounds() { "" } else { "  OFF" };
+    format!(
+        "{trial:<34} {job:<11} {:<13} {:>5} {:>9.1} {:>9.2} {:>8} {:>10.3} {:>10.3} {:>6.3}{mark}",
+        flow.name(),
+        flow.requests,
+        flow.bytes as f64 / MIB,
+        flow.typical_bytes as f64 / MIB,
+        flow.at_once,
+        flow.asked_s,
+        flow.measured_s,
+        flow.measured_s / flow.asked_s,
+    )
+}
+
+/// The request logs of a trial's jobs; none of one whose logs are gone.
+fn logs(dir: &Path) -> anyhow::Result<Vec<(String, Vec<RequestRecord>)>> {
+    let mut logs = Vec::new();
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+        let path = entry.path().join("requests.json");
+        let Ok(bytes) = std::fs::read(&path) else { continue };
+        let log = serde_json::from_slice(&bytes).map_err(|e| bad_input(format!("{}: {e}", path.display())))?;
+        logs.push((entry.file_name().to_string_lossy().into_owned(), log));
+    }
+    logs.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(logs)
+}

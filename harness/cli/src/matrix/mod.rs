@@ -1,0 +1,136 @@
+//! Matrix files: a whole experiment in one TOML file, and those that come with the project.
+
+mod read;
+mod rules;
+
+use std::path::Path;
+
+use handoff_model::Exclusion;
+use handoff_model::nearest::hint;
+
+use crate::args::PlanArgs;
+use crate::exit::bad_input;
+
+/// The presets: name and text, in the order in which they are listed.
+const PRESETS: [(&str, &str); 7] = [
+    ("quick", include_str!("../../presets/quick.toml")),
+    ("spike", include_str!("../../presets/spike.toml")),
+    ("spike-containerd", include_str!("../../presets/spike-containerd.toml")),
+    ("limits", include_str!("../../presets/limits.toml")),
+    ("latency", include_str!("../../presets/latency.toml")),
+    ("fan-out", include_str!("../../presets/fan-out.toml")),
+    ("sensitivity", include_str!("../../presets/sensitivity.toml")),
+];
+
+/// An experiment as a file says it.
+#[derive(Debug, Clone)]
+pub struct Matrix {
+    /// Name of the preset, or path of the file.
+    pub name: String,
+    /// One line: what it runs.
+    pub summary: String,
+    /// The question that it answers.
+    pub answers: String,
+    /// Each block's factors, as options would give them.
+    pub blocks: Vec<PlanArgs>,
+    /// Cells that are left out.
+    pub exclude: Vec<Exclusion>,
+}
+
+/// The preset of that name, or the matrix in the TOML file at that path.
+pub fn load(name_or_path: &str) -> anyhow::Result<Matrix> {
+    if let Some((name, text)) = PRESETS.iter().find(|(name, _)| *name == name_or_path) {
+        return read::read(name, text);
+    }
+    // Anything that looks like a path is one, so that a misspelt path is not taken for a misspelt name.
+    let path = Path::new(name_or_path);
+    if path.extension().is_none() && path.components().count() < 2 {
+        let names: Vec<&str> = PRESETS.iter().map(|(name, _)| *name).collect();
+        let hint = hint(name_or_path, &names);
+        return Err(bad_input(format!("unknown matrix `{name_or_path}`: {hint}, or the path of a TOML file")));
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        bad_input(format!(
+            "cannot read the matrix {name_or_path}: {error}; give a preset's name or the path of a TOML file"
+        ))
+    })?;
+    read::read(name_or_path, &text)
+}
+
+/// Every preset, for a list.
+pub fn presets() -> anyhow::Result<Vec<Matrix>> {
+    PRESETS.iter().map(|(name, text)| read::read(name, text)).collect()
+}
+
+impl Matrix {
+    /// What options override: one line for each, with both values.
+    pub fn overridden(&self, options: &PlanArgs) -> Vec<String> {
+        let mut lines = Vec::new();
+        for (option, given) in options.options() {
+            let mut held: Vec<String> = Vec::new();
+            for block in &self.blocks {
+                let value = block.options().into_iter().find(|(name, _)| *name == option).map(|(_, value)| value);
+                handoff_model::block::join(&mut held, &value.into_iter().collect::<Vec<_>>());
+            }
+            if !held.is_empty() && held != [given.clone()] {
+                lines.push(format!("{option} {given} instead of {} (matrix {})", held.join(" and "), self.name));
+            }
+        }
+        lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use handoff_model::Plan;
+
+    use super::*;
+
+    /// Whether a preset can run is for `plan` to say; how it is laid out does not depend on its builder.
+    fn laid_out(args: PlanArgs) -> Plan {
+        let name = args.matrix.clone().unwrap();
+        let args = PlanArgs { builder: Some("docker".into()), ..args };
+        let request = args.request(None).unwrap_or_else(|error| panic!("{name}: {error}"));
+        Plan::new(request).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    #[test]
+    fn every_preset_says_what_it_answers_and_makes_a_plan() {
+        for matrix in presets().unwrap() {
+            assert!(matrix.answers.len() > 60 && !matrix.summary.is_empty(), "{}", matrix.name);
+            let plan = laid_out(PlanArgs { matrix: Some(matrix.name.clone()), ..PlanArgs::default() });
+            assert!(!plan.trials.is_empty());
+        }
+    }
+
+    #[test]
+    fn the_spike_has_eight_rounds_at_one_gib_and_two_above() {
+        let plan = laid_out(PlanArgs { matrix: Some("spike".into()), ..PlanArgs::default() });
+        let count = |gib: u64| plan.trials.iter().filter(|t| t.cell.size.bytes() == gib << 30).count();
+        assert_eq!((count(1), count(2), count(3)), (48, 12, 12));
+        let last = plan.trials.iter().rposition(|t| t.cell.size.bytes() > 1 << 30).unwrap();
+        assert_eq!(last + 1, 36, "the first two rounds hold every cell");
+    }
+
+    #[test]
+    fn options_override_every_block_and_are_told() {
+        let args = PlanArgs {
+            matrix: Some("spike".into()),
+            sizes: Some("64MiB".into()),
+            rounds: Some(1),
+            strategies: Some("artifact".into()),
+            ..PlanArgs::default()
+        };
+        let plan = laid_out(args.clone());
+        assert_eq!(plan.trials.len(), 1, "blocks that became alike are one");
+        let told = load("spike").unwrap().overridden(&args);
+        assert!(told.contains(&"--rounds 1 instead of 8 and 2 (matrix spike)".to_owned()), "{told:?}");
+    }
+
+    #[test]
+    fn names_and_paths_that_are_not_there_are_told() {
+        let error = load("spik").unwrap_err().to_string();
+        assert!(error.contains("did you mean `spike`?") && error.contains("TOML file"), "{error}");
+        assert!(load("./none.toml").unwrap_err().to_string().contains("./none.toml"));
+    }
+}

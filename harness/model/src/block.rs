@@ -1,0 +1,126 @@
+//! Parts of a plan whose factors cross on their own, and rules that leave cells out.
+
+use serde::{Deserialize, Serialize};
+
+use crate::conditions::Conditions;
+use crate::plan::Cell;
+use crate::size::ByteSize;
+use crate::strategy::StrategySpec;
+
+/// Factors that cross: every level of one with every level of the others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Block {
+    /// Sizes of the image.
+    pub sizes: Vec<ByteSize>,
+    /// Strategies with their options.
+    pub strategies: Vec<StrategySpec>,
+    /// Names of workloads.
+    pub workloads: Vec<String>,
+    /// Rounds: how often each cell runs.
+    pub rounds: u32,
+    /// Conditions.
+    pub conditions: Vec<Conditions>,
+}
+
+/// A rule: a cell that has one of the levels of every factor that is named here is left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Exclusion {
+    /// Strategies: a name means all its variants, a name with options that variant.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub strategy: Vec<StrategySpec>,
+    /// Sizes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub size: Vec<ByteSize>,
+    /// Workloads.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub workload: Vec<String>,
+    /// Conditions by the name of their factor, as a matrix file writes it, with the levels in text form.
+    #[serde(flatten)]
+    pub conditions: std::collections::BTreeMap<String, Vec<String>>,
+}
+
+/// The factors of [`Conditions`] by the names that rules use.
+pub const CONDITION_FACTORS: [&str; 6] = ["engine", "image_store", "builder", "profile", "cache_state", "consumers"];
+
+/// A condition's level as text; `factor` is one of [`CONDITION_FACTORS`].
+pub fn level_of(conditions: &Conditions, factor: &str) -> Option<String> {
+    Some(match factor {
+        "engine" => conditions.engine.to_string(),
+        "image_store" => conditions.image_store.to_string(),
+        "builder" => conditions.builder.to_string(),
+        "profile" => conditions.profile.clone(),
+        "cache_state" => conditions.cache_state.to_string(),
+        "consumers" => conditions.consumers.to_string(),
+        _ => return None,
+    })
+}
+
+impl Exclusion {
+    /// Whether the rule leaves this cell out. A rule without factors leaves nothing out.
+    pub fn leaves_out(&self, cell: &Cell) -> bool {
+        let names_something = !(self.strategy.is_empty()
+            && self.size.is_empty()
+            && self.workload.is_empty()
+            && self.conditions.is_empty());
+        let strategy = |rule: &StrategySpec| {
+            rule.name == cell.strategy.name && (rule.options.is_empty() || rule.options == cell.strategy.options)
+        };
+        names_something
+            && (self.strategy.is_empty() || self.strategy.iter().any(strategy))
+            && (self.size.is_empty() || self.size.contains(&cell.size))
+            && (self.workload.is_empty() || self.workload.contains(&cell.workload))
+            && self
+                .conditions
+                .iter()
+                .all(|(factor, levels)| level_of(&cell.conditions, factor).is_some_and(|level| levels.contains(&level)))
+    }
+}
+
+/// Puts every item that `all` lacks behind it.
+pub fn join<T: Clone + PartialEq>(all: &mut Vec<T>, more: &[T]) {
+    for item in more {
+        if !all.contains(item) {
+            all.push(item.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conditions::{Builder, ImageStore};
+
+    fn cell(strategy: &str, image_store: ImageStore) -> Cell {
+        Cell {
+            strategy: strategy.parse().unwrap(),
+            workload: "typical".into(),
+            size: ByteSize(1 << 26),
+            conditions: Conditions { image_store, builder: Builder::Docker, ..Conditions::default() },
+            control: false,
+        }
+    }
+
+    #[test]
+    fn a_rule_needs_all_its_factors_and_one_level_of_each() {
+        let json = r#"{"strategy":["gha-cache","local-cache"],"image_store":["overlay2"],"builder":["docker"]}"#;
+        let rule: Exclusion = serde_json::from_str(json).unwrap();
+        assert!(rule.leaves_out(&cell("gha-cache", ImageStore::Overlay2)));
+        assert!(rule.leaves_out(&cell("gha-cache:mode=min", ImageStore::Overlay2)), "and its variants");
+        assert!(!rule.leaves_out(&cell("gha-cache", ImageStore::Containerd)));
+        assert!(!rule.leaves_out(&cell("artifact", ImageStore::Overlay2)));
+        assert_eq!(serde_json::to_string(&rule).unwrap(), json);
+        assert!(!Exclusion::default().leaves_out(&cell("artifact", ImageStore::Overlay2)));
+        let variant = Exclusion { strategy: vec!["gha-cache:mode=min".parse().unwrap()], ..Exclusion::default() };
+        assert!(!variant.leaves_out(&cell("gha-cache", ImageStore::Overlay2)));
+    }
+
+    #[test]
+    fn every_factor_of_the_conditions_has_its_level() {
+        for factor in CONDITION_FACTORS {
+            assert!(level_of(&Conditions::default(), factor).is_some(), "{factor}");
+        }
+        assert_eq!(level_of(&Conditions::default(), "sizes"), None);
+    }
+}

@@ -1,0 +1,220 @@
+//! What a request log should look like under a profile: the profile's arithmetic, laid beside what was measured.
+//!
+//! A flow is what one job moved in one direction of one kind of traffic. Each of its requests is taken at the time at which it
+//! began; from there on it should wait for the time of a request and then move its bytes at the rate of its connection, or at its
+//! part of the aggregate rate while others move theirs. That is a fluid: no pieces, no wake-ups, no sockets, so that it shares
+//! nothing with the shaper but the profile's figures.
+
+use crate::account::{RequestKind, RequestRecord};
+use crate::profile::{Direction, Kind, Lane, Profile};
+
+/// What a job moved in one direction of one kind of traffic.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Flow {
+    /// Artifacts or cache entries.
+    pub kind: Kind,
+    /// Up or down.
+    pub direction: Direction,
+    /// Requests that carried its bytes.
+    pub requests: usize,
+    /// Bytes that they carried.
+    pub bytes: u64,
+    /// Bytes of the one in the middle when sorted by size.
+    pub typical_bytes: u64,
+    /// The most that were under way at once.
+    pub at_once: usize,
+    /// Seconds in which at least one request should have been under way.
+    pub asked_s: f64,
+    /// Seconds in which at least one was.
+    pub measured_s: f64,
+}
+
+impl Flow {
+    /// `cache down`.
+    pub fn name(&self) -> String {
+        let kind = if self.kind == Kind::Cache { "cache" } else { "artifact" };
+        format!("{kind} {}", if self.direction == Direction::Up { "up" } else { "down" })
+    }
+
+    /// Whether measured and asked differ by no more than 5 %, and 1 ms for each request in a row.
+    pub fn within_bounds(&self) -> bool {
+        let in_a_row = self.requests.div_ceil(self.at_once.max(1)) as f64;
+        (self.measured_s - self.asked_s).abs() <= self.asked_s * 0.05 + in_a_row * 1e-3
+    }
+}
+
+/// The flows of a job's log that the profile shapes. Requests that failed, broke off or met a fault are left out, as their
+/// time is not the link's.
+pub fn flows(profile: &Profile, log: &[RequestRecord]) -> Vec<Flow> {
+    let mut flows = Vec::new();
+    for kind in [Kind::Artifact, Kind::Cache] {
+        for direction in [Direction::Up, Direction::Down] {
+            let lane = profile.lane(kind, direction);
+            let request_ms = profile.request_ms(kind);
+            let shaped = lane != Lane::default() || request_ms > 0.0;
+            let mut of: Vec<&RequestRecord> = log.iter().filter(|record| belongs(record, kind, direction)).collect();
+            of.sort_by_key(|record| record.start_ns);
+            if shaped && !of.is_empty() {
+                flows.push(flow(kind, direction, lane, request_ms, &of));
+            }
+        }
+    }
+    flows
+}
+
+fn belongs(record: &RequestRecord, kind: Kind, direction: Direction) -> bool {
+    let cache = record.path.starts_with("/actions-cache/");
+    let way = match record.kind {
+        RequestKind::PutBlock | RequestKind::PutBlob => Direction::Up,
+        RequestKind::GetBlob => Direction::Down,
+        _ => return false,
+    };
+    let whole = record.status < 300 && !record.broken && record.fault.is_none();
+    whole && way == direction && cache == (kind == Kind::Cache)
+}
+
+fn flow(kind: Kind, direction: Direction, lane: Lane, request_ms: f64, of: &[&RequestRecord]) -> Flow {
+    let carried = |record: &RequestRecord| if direction == Direction::Up { record.bytes_up } else { record.bytes_down };
+    let first = of[0].start_ns;
+    let seconds = |ns: u64| ns.saturating_sub(first) as f64 / 1e9;
+    let starts: Vec<f64> = of.iter().map(|record| seconds(record.start_ns)).collect();
+    let ends: Vec<f64> = of.iter().map(|record| seconds(record.end_ns)).collect();
+    let bytes: Vec<u64> = of.iter().map(|record| carried(record)).collect();
+    let mut sorted = bytes.clone();
+    sorted.sort_unstable();
+    let asked = fluid(&starts, &bytes, request_ms / 1e3, lane);
+    Flow {
+        kind,
+        direction,
+        requests: of.len(),
+        bytes: bytes.iter().sum(),
+        typical_bytes: sorted[sorted.len() / 2],
+        at_once: at_once(&starts, &ends),
+        asked_s: covered(&starts, &asked),
+        measured_s: covered(&starts, &ends),
+    }
+}
+
+/// When each request should end, in seconds.
+fn fluid(starts: &[f64], bytes: &[u64], request_s: f64, lane: Lane) -> Vec<f64> {
+    let own = lane.connection.unwrap_or(f64::INFINITY);
+    let all = lane.aggregate.unwrap_or(f64::INFINITY);
+    let mut left: Vec<f64> = bytes.iter().map(|bytes| *bytes as f64).collect();
+    let mut ends: Vec<f64> = starts.iter().map(|start| start + request_s).collect();
+    if own.is_infinite() && all.is_infinite() {
+        return ends;
+    }
+    // Requests begin in order, so those that move are between two marks; ended ones are dropped.
+    let begins = ends.clone();
+    let (mut next, mut now, mut moving) = (0, 0.0_f64, Vec::<usize>::new());
+    while next < begins.len() || !moving.is_empty() {
+        if moving.is_empty() {
+            now = now.max(begins[next]);
+        }
+        while next < begins.len() && begins[next] <= now {
+            moving.push(next);
+            next += 1;
+        }
+        let rate = own.min(all / moving.len() as f64);
+        let soonest = moving.iter().map(|at| left[*at] / rate).fold(f64::INFINITY, f64::min);
+        let step = begins.get(next).map_or(soonest, |begin| soonest.min(begin - now));
+        for at in &moving {
+            left[*at] -= rate * step;
+        }
+        now += step;
+        moving.retain(|at| {
+            // Less than a byte is rounding.
+            let moves = left[*at] > 0.5;
+            if !moves {
+                ends[*at] = now;
+            }
+            moves
+        });
+    }
+    ends
+}
+
+/// Seconds that lie in at least one of the intervals; starts are sorted.
+fn covered(starts: &[f64], ends: &[f64]) -> f64 {
+    let (mut sum, mut until) = (0.0, f64::NEG_INFINITY);
+    for (start, end) in starts.iter().zip(ends) {
+        sum += (end - start.max(until)).max(0.0);
+        until = until.max(*end);
+    }
+    sum
+}
+
+fn at_once(starts: &[f64], ends: &[f64]) -> usize {
+    let (mut sorted, mut ended, mut most) = (ends.to_vec(), 0, 0);
+    sorted.sort_by(f64::total_cmp);
+    for (begun, start) in starts.iter().enumerate() {
+        while sorted[ended] <= *start && ended < begun {
+            ended += 1;
+        }
+        most = most.max(begun + 1 - ended);
+    }
+    most
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::load;
+
+    const MIB: u64 = 1 << 20;
+
+    fn record(kind: RequestKind, start_ms: u64, ms: u64, bytes: u64) -> RequestRecord {
+        let (start_ns, end_ns) = (start_ms * 1_000_000, (start_ms + ms) * 1_000_000);
+        let path = "/actions-cache/r/entries/1".to_owned();
+        RequestRecord {
+            kind,
+            start_ns,
+            end_ns,
+            bytes_up: bytes,
+            bytes_down: bytes,
+            status: 201,
+            path,
+            ..RequestRecord::default()
+        }
+    }
+
+    #[test]
+    fn serial_blocks_take_the_time_of_a_request_and_their_bytes_each() {
+        // 1 MiB at 50 MiB/s and 5 ms: 25 ms; the client takes 10 ms in between, which is not the link's.
+        let profile = load("loopback:cache.up.connection=50MiB/s,request_ms=5ms").unwrap();
+        let log: Vec<_> = (0..100).map(|n| record(RequestKind::PutBlock, n * 35, 25, MIB)).collect();
+        let flows = flows(&profile, &log);
+        let flow = &flows[0];
+        assert_eq!((flows.len(), flow.name().as_str(), flow.requests, flow.at_once), (1, "cache up", 100, 1));
+        assert!((flow.asked_s - 2.5).abs() < 1e-6 && (flow.measured_s - 2.5).abs() < 1e-6, "{flow:?}");
+        assert!(flow.within_bounds());
+        let slow: Vec<_> = (0..100).map(|n| record(RequestKind::PutBlock, n * 35, 29, MIB)).collect();
+        assert!(!super::flows(&profile, &slow)[0].within_bounds());
+    }
+
+    #[test]
+    fn connections_share_what_is_there_for_all() {
+        // Eight at once, 30 each but 120 together: 15 each, 4 MiB take 266.7 ms.
+        let profile = load("loopback:cache.down.connection=30MiB/s,cache.down.aggregate=120MiB/s").unwrap();
+        let mut log = Vec::new();
+        for batch in 0..4 {
+            log.extend((0..8).map(|_| record(RequestKind::GetBlob, batch * 300, 267, 4 * MIB)));
+        }
+        let flow = &flows(&profile, &log)[0];
+        assert_eq!((flow.at_once, flow.typical_bytes, flow.bytes), (8, 4 * MIB, 128 * MIB));
+        assert!((flow.asked_s - 32.0 * 4.0 / 120.0).abs() < 1e-3 && flow.within_bounds(), "{flow:?}");
+        // One that comes while another moves slows it from then on only.
+        let ends = fluid(&[0.0, 0.5], &[100, 100], 0.0, Lane { connection: Some(100.0), aggregate: Some(100.0) });
+        assert!((ends[0] - 1.5).abs() < 1e-9 && (ends[1] - 2.0).abs() < 1e-9, "{ends:?}");
+    }
+
+    #[test]
+    fn failures_and_other_requests_are_left_out() {
+        let profile = load("github-hosted").unwrap();
+        let mut log = vec![record(RequestKind::Rpc, 0, 200, 9), record(RequestKind::PutBlockList, 0, 5, 9)];
+        log.push(RequestRecord { status: 503, ..record(RequestKind::GetBlob, 0, 5, 9) });
+        log.push(RequestRecord { fault: Some(crate::Fault::Stall), ..record(RequestKind::GetBlob, 0, 5, 9) });
+        assert_eq!(flows(&profile, &log), []);
+        assert_eq!(flows(&load("loopback").unwrap(), &[record(RequestKind::GetBlob, 0, 5, 9)]), []);
+    }
+}

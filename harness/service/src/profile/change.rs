@@ -1,0 +1,248 @@
+//! A profile of which some figures are changed, as one text: `github-hosted:artifact.down.connection=60MiB/s,request_ms=25ms`.
+//!
+//! The text is the name of what comes out, so that a row that holds it says by which link it was measured. Two spellings of
+//! one change get one name where they can: parts are sorted, values are written in one way.
+
+use std::collections::BTreeMap;
+
+use handoff_model::nearest::nearest;
+
+use super::figure::{Basis, FIGURES, Figure, Unit};
+use super::{Profile, ProfileError};
+
+/// Sets of figures that are changed together.
+const ENDS: [(&str, &str); 4] = [
+    ("@low", "every assumed figure at its low value"),
+    ("@high", "every assumed figure at its high value"),
+    ("@slow", "every assumed figure at the end that takes longer"),
+    ("@fast", "every assumed figure at the end that takes less time"),
+];
+
+/// What may stand behind the colon, for people.
+pub const GRAMMAR: &str = "\
+Any figure can be changed: NAME:FIGURE=VALUE,FIGURE=VALUE, for example github-hosted:artifact.down.connection=60MiB/s.
+    Parts of a figure's name may be left out from the left or the middle; all figures that fit are changed: request_ms=25ms is both
+    artifact.request_ms and cache.request_ms, down.connection=7MiB/s the connections of both, aggregate=60MiB/s all four aggregates.
+    FIGURE=low and FIGURE=high are the ends of its own range. NAME:@low and NAME:@high put every assumed figure at its low or high
+    value, NAME:@slow and NAME:@fast at the end that takes more or less time.
+    A row names its profile with all changes.";
+
+/// Cuts a list of profiles at its commas: a piece that changes a figure belongs to the profile before it.
+pub fn split_list(text: &str) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for piece in text.split(',').map(str::trim).filter(|piece| !piece.is_empty()) {
+        let change = piece.starts_with('@') || piece.split_once('=').is_some_and(|(key, _)| !key.contains(':'));
+        match all.last_mut() {
+            Some(profile) if change => {
+                profile.push(if profile.contains(':') { ',' } else { ':' });
+                profile.push_str(piece);
+            }
+            _ => all.push(piece.to_owned()),
+        }
+    }
+    all
+}
+
+/// Adds one more change to the text of a profile.
+pub fn add(text: &str, change: &str) -> String {
+    format!("{text}{}{change}", if text.contains(':') { ',' } else { ':' })
+}
+
+/// The profile's part of a text, and the changes.
+pub(super) fn parts(text: &str) -> (&str, Option<&str>) {
+    text.split_once(':').map_or((text, None), |(name, changes)| (name, Some(changes)))
+}
+
+/// Changes `profile` as `changes` says; `text` is the whole, for errors, and `base` what stood before the colon.
+pub(super) fn apply(mut profile: Profile, text: &str, base: &str, changes: &str) -> Result<Profile, ProfileError> {
+    let fault =
+        |part: &str, problem: String| ProfileError::Change { text: text.to_owned(), part: part.to_owned(), problem };
+    let (mut end, mut settings) = (None, BTreeMap::new());
+    for part in changes.split(',').map(str::trim) {
+        if let Some((word, _)) = ENDS.iter().find(|(word, _)| *word == part) {
+            if end.replace(*word).is_some() {
+                return Err(fault(part, "is a second end: name one of @low, @high, @slow, @fast".to_owned()));
+            }
+            continue;
+        }
+        let Some((key, value)) = part.split_once('=').filter(|_| !part.starts_with('@')) else {
+            return Err(fault(part, "is no change: write FIGURE=VALUE, or @low, @high, @slow, @fast".to_owned()));
+        };
+        if settings.insert(key.trim(), value.trim()).is_some() {
+            return Err(fault(part, "is set twice: set it once".to_owned()));
+        }
+    }
+    if let Some(end) = end {
+        to_end(&mut profile, end);
+    }
+    let mut name = end.into_iter().map(str::to_owned).collect::<Vec<_>>();
+    let mut set: Vec<&str> = Vec::new();
+    for (key, value) in settings {
+        let part = format!("{key}={value}");
+        let fits: Vec<(&'static str, Unit)> =
+            FIGURES.iter().copied().filter(|(figure, _)| stands_for(key, figure)).collect();
+        let Some((_, unit)) = fits.first() else {
+            let near = nearest(key, FIGURES.iter().map(|(figure, _)| *figure));
+            let near = near.map_or_else(String::new, |near| format!("did you mean `{near}`? "));
+            return Err(fault(&part, format!("is of no figure: {near}`handoff profiles` lists them")));
+        };
+        let mut written = value.to_owned();
+        for (figure, unit) in &fits {
+            if set.contains(figure) {
+                return Err(fault(&part, format!("sets {figure}, which is set already: set it once")));
+            }
+            set.push(figure);
+            let amount = match value {
+                "low" | "high" => {
+                    let held = profile.figures.get(figure);
+                    let ends = held.and_then(|held| if value == "low" { held.low } else { held.high });
+                    ends.ok_or_else(|| fault(&part, format!("is not known: {base} has no {value} value of {figure}")))?
+                }
+                _ => unit
+                    .read(value)
+                    .ok_or_else(|| fault(&part, format!("is out of place: write {}", unit.example())))?,
+            };
+            profile.figures.insert(figure, Figure::set(amount));
+        }
+        if let Some(amount) = unit.read(value) {
+            let plain = unit.show(amount).replace(' ', "");
+            if unit.read(&plain) == Some(amount) {
+                written = plain;
+            }
+        }
+        name.push(format!("{key}={written}"));
+    }
+    profile.name = format!("{base}:{}", name.join(","));
+    profile.check().map_err(|(key, problem)| fault(key, problem))?;
+    Ok(profile)
+}
+
+impl Figure {
+    fn set(value: f64) -> Self {
+        Self { value, low: None, high: None, basis: None, note: "Set by hand.".to_owned() }
+    }
+}
+
+/// Moves every assumed figure to one end of its range.
+fn to_end(profile: &mut Profile, end: &str) {
+    for (key, unit) in FIGURES {
+        let Some(figure) = profile.figures.get_mut(key).filter(|figure| figure.basis == Some(Basis::Assumed)) else {
+            continue;
+        };
+        let more_is_slower = matches!(unit, Unit::Ms | Unit::Seconds | Unit::Share | Unit::Factor);
+        let high = match end {
+            "@high" => true,
+            "@low" => false,
+            "@slow" => more_is_slower,
+            _ => !more_is_slower,
+        };
+        if let Some(value) = if high { figure.high } else { figure.low } {
+            figure.value = value;
+            figure.note = format!("At the {} of its range. {}", if high { "high end" } else { "low end" }, figure.note);
+        }
+    }
+}
+
+/// Whether `short` names `figure`: its parts in their order, the last one included.
+fn stands_for(short: &str, figure: &str) -> bool {
+    let mut parts = figure.split('.');
+    let last = |text: &str| text.rsplit('.').next().map(str::to_owned);
+    last(short) == last(figure) && short.split('.').all(|part| parts.any(|own| own == part))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::{Direction, Kind, load};
+    use super::*;
+
+    const MIB: f64 = 1_048_576.0;
+
+    fn refused(text: &str) -> String {
+        let error = load(text).unwrap_err().to_string();
+        assert!(error.contains(text) && !error.contains('\n'), "{error}");
+        error
+    }
+
+    #[test]
+    fn one_figure_is_changed_and_the_name_says_so() {
+        let profile = load("github-hosted:artifact.down.connection=61440KiB/s").unwrap();
+        assert_eq!(profile.name, "github-hosted:artifact.down.connection=60MiB/s");
+        let lane = profile.lane(Kind::Artifact, Direction::Down);
+        assert_eq!((lane.connection, lane.aggregate), (Some(60.0 * MIB), Some(120.0 * MIB)));
+        assert_eq!(profile.lane(Kind::Cache, Direction::Down).connection, Some(30.0 * MIB));
+        assert_eq!(load(&profile.name).unwrap(), profile, "the name gives the same profile again");
+    }
+
+    #[test]
+    fn a_short_name_changes_all_that_fit() {
+        let profile = load("loopback:request_ms=25,aggregate=60MiB/s,503=1%").unwrap();
+        assert_eq!(profile.name, "loopback:503=1%,aggregate=60MiB/s,request_ms=25ms");
+        for kind in [Kind::Artifact, Kind::Cache] {
+            assert_eq!((profile.request_ms(kind), profile.call_ms()), (25.0, 0.0));
+            for direction in [Direction::Up, Direction::Down] {
+                assert_eq!(profile.lane(kind, direction).aggregate, Some(60.0 * MIB));
+            }
+        }
+        let down = load("github-far:down.connection=1MiB/s").unwrap();
+        assert_eq!(down.lane(Kind::Cache, Direction::Down).connection, Some(MIB));
+        assert_eq!(down.lane(Kind::Cache, Direction::Up).connection, Some(10.0 * MIB));
+    }
+
+    #[test]
+    fn assumed_figures_move_to_an_end_and_published_ones_stay() {
+        let all = |text: &str| {
+            let profile = load(text).unwrap();
+            let down = profile.lane(Kind::Artifact, Direction::Down);
+            (down.connection.unwrap() / MIB, down.aggregate.unwrap() / MIB, profile.call_ms())
+        };
+        assert_eq!(all("github-hosted:@low"), (30.0, 30.0, 100.0));
+        assert_eq!(all("github-hosted:@high"), (30.0, 220.0, 500.0));
+        assert_eq!(all("github-hosted:@slow"), (30.0, 30.0, 500.0));
+        assert_eq!(all("github-hosted:@fast"), (30.0, 220.0, 100.0));
+        assert_eq!(all("github-hosted:artifact.down.aggregate=low"), (30.0, 30.0, 200.0));
+        assert_eq!(all("github-hosted:api.call_ms=7,@slow"), (30.0, 30.0, 7.0), "what is set by hand stays");
+    }
+
+    #[test]
+    fn slips_are_told_with_what_may_stand_there() {
+        for (text, expected) in [
+            ("github-hosted:artifact.down.conection=1MiB/s", "did you mean `artifact.down.connection`?"),
+            ("github-hosted:request_ms=5MiB/s", "milliseconds"),
+            ("github-hosted:down.connection=60", "\"60MiB/s\""),
+            ("github-hosted:@middle", "@low, @high"),
+            ("github-hosted:@low,@high", "second end"),
+            ("github-hosted:", "is no change"),
+            ("github-hosted:request_ms=1,request_ms=2", "set twice"),
+            ("github-hosted:request_ms=1,cache.request_ms=2", "set already"),
+            ("github-hosted:creates_per_minute=low", "has no low value"),
+            ("loopback:slow=1%", "has none"),
+            ("loopback:stall=60%,reset=60%", "more than all requests"),
+        ] {
+            let error = refused(text);
+            assert!(error.contains(expected), "{error}");
+        }
+        assert!(load("github-hostd:@low").unwrap_err().to_string().contains("did you mean `github-hosted`?"));
+    }
+
+    #[test]
+    fn a_list_keeps_changes_with_their_profile() {
+        let list = split_list("github-hosted, github-far:request_ms=5ms,@low,mine.toml,up.connection=1MiB/s,loopback");
+        assert_eq!(
+            list,
+            ["github-hosted", "github-far:request_ms=5ms,@low", "mine.toml:up.connection=1MiB/s", "loopback"]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_name_reads_back_as_itself(ms in 0u32..60_000, mib in 1u32..5_000, percent in 0u32..=100, end in 0usize..5) {
+            let end = ENDS.get(end).map_or(String::new(), |(word, _)| format!(",{word}"));
+            let text = format!("github-hosted:request_ms={ms}ms,up.aggregate={mib}MiB/s,reset={percent}%{end}");
+            let profile = load(&text).unwrap();
+            prop_assert_eq!(&load(&profile.name).unwrap(), &profile);
+            prop_assert_eq!(split_list(&profile.name), vec![profile.name.clone()]);
+        }
+    }
+}
