@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn a_rule_needs_all_its_factors_and_one_level_of_each() {
-        let json = r#"{"strategy":["gha-cache","local-cache"],"image_store":["overlay2"],"builder":["docker"]}"#;
+        let json = r#"{"strategy":["gha-cache","local-cache"],"builder":["docker"],"image_store":["overlay2"]}"#;
         let rule: Exclusion = serde_json::from_str(json).unwrap();
         assert!(rule.leaves_out(&cell("gha-cache", ImageStore::Overlay2)));
         assert!(rule.leaves_out(&cell("gha-cache:mode=min", ImageStore::Overlay2)), "and its variants");

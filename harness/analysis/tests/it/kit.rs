@@ -25,6 +25,9 @@ pub fn plan(name: &str, strategies: &str, sizes: &[&str], rounds: u32, control: 
         timeout_s: 60,
         seed: 5,
         run_id: name.into(),
+        blocks: Vec::new(),
+        exclude: Vec::new(),
+        matrix: None,
     })
     .unwrap()
 }

@@ -44,7 +44,9 @@ fn main() -> Result<ExitCode> {
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let load = load.split(' ').next().unwrap_or("unknown").to_owned();
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    println!("load of the last minute {load} on {cores} cores: above 0.5 rates say more of the machine than of the shaper");
+    println!(
+        "load of the last minute {load} on {cores} cores: above 0.5 rates say more of the machine than of the shaper"
+    );
     println!("{:<16} {:<42} {:>12} {:>12} {:>7}", "profile", "figure", "asked", "measured", "ratio");
     let mut table = Table::default();
     if given.iter().any(|word| word == "--cost") {
@@ -74,7 +76,8 @@ impl Table {
         self.off += u32::from(mark == "OFF");
         self.beyond += u32::from(!mark.is_empty() && mark != "OFF");
         let shown = asked.map_or("no limit".to_owned(), |asked| format!("{asked:.2}"));
-        let ratio = asked.filter(|asked| *asked > 0.0).map_or(String::new(), |asked| format!("{:.3}", measured / asked));
+        let ratio =
+            asked.filter(|asked| *asked > 0.0).map_or(String::new(), |asked| format!("{:.3}", measured / asked));
         println!("{profile:<16} {figure:<42} {shown:>12} {measured:>12.2} {ratio:>7}  {mark}");
     }
 }
