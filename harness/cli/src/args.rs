@@ -75,7 +75,7 @@ pub struct PlanArgs {
     pub budget: Option<String>,
     /// The plan is for GitHub's runners and services
     #[arg(skip)]
-    github: bool,
+    pub github: bool,
 }
 
 /// The image of `docker-container` builders: no condition of a plan, but a program, which the environment names.
