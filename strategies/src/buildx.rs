@@ -50,6 +50,13 @@ pub enum Output<'a> {
     Tar(&'a Path),
     /// As a docker tar onto standard output: for [`Build::begin`], as the first program of a pipe.
     Stdout,
+    /// Pushed to a registry under this name, its layers compressed so.
+    Push {
+        /// Registry, repository and tag.
+        reference: &'a str,
+        /// `zstd`, `gzip` or `uncompressed`.
+        compression: &'a str,
+    },
     /// Nowhere: only the cache is of interest.
     CacheOnly,
 }
@@ -144,9 +151,17 @@ impl<'a> Build<'a> {
     }
 
     fn args(&self, job: &Job, builder: Option<&str>) -> StepResult<Vec<OsString>> {
+        // A pushed image has the registry in its name, and no other: buildx pushes to every name that it is given.
+        let tag = if let Output::Push { reference, .. } = self.output { reference } else { job.image };
         let mut args: Vec<OsString> =
-            ["buildx", "build", "--progress=rawjson", "--tag", job.image].iter().map(Into::into).collect();
+            ["buildx", "build", "--progress=rawjson", "--tag", tag].iter().map(Into::into).collect();
         match self.output {
+            Output::Push { compression, .. } => args.push(
+                format!(
+                    "--output=type=image,push=true,unpack=false,registry.insecure=true,oci-mediatypes=true,compression={compression}"
+                )
+                .into(),
+            ),
             Output::Load => args.push("--load".into()),
             Output::CacheOnly => args.push("--output=type=cacheonly".into()),
             Output::Stdout => args.push("--output=type=docker,dest=-".into()),

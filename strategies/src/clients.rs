@@ -22,6 +22,15 @@ pub struct ClientReport {
     /// Bytes that travelled.
     #[serde(default)]
     pub bytes: Option<u64>,
+    /// Digest of the index that was moved, where the client knows images.
+    #[serde(default)]
+    pub index: Option<String>,
+    /// Digest of its config.
+    #[serde(default)]
+    pub config: Option<String>,
+    /// Digests of its uncompressed layers.
+    #[serde(default)]
+    pub layers: Option<Vec<String>>,
     /// Why it failed.
     #[serde(default)]
     pub error: Option<String>,

@@ -8,7 +8,7 @@
 use std::path::PathBuf;
 
 use handoff_model::{
-    Conditions, Failure, OptionSpec, Recipe, Side, StrategyError, StrategyFacts, StrategySpec, Ticket,
+    Conditions, Failure, ImageIdentity, OptionSpec, Recipe, Side, StrategyError, StrategyFacts, StrategySpec, Ticket,
 };
 
 pub mod buildx;
@@ -24,6 +24,7 @@ mod cache_tar;
 mod gha_cache;
 mod local_cache;
 mod rebuild;
+mod relay;
 mod stream_client;
 mod tar;
 mod zstd_stream;
@@ -50,6 +51,8 @@ pub enum Built {
     Tar(PathBuf),
     /// In the job's engine, as `job.image`.
     Engine,
+    /// Nowhere that is left: what is known of it was told when it was pushed.
+    Known(ImageIdentity),
     /// Only in the builder's cache: the harness loads it from there, off the clock.
     BuilderCache,
     /// In a docker tar that is gone; its layers are in the builder's cache, so the harness has it written again from
@@ -92,6 +95,7 @@ pub const ALL: &[&dyn Strategy] = &[
     &gha_cache::GhaCache,
     &local_cache::LocalCache,
     &zstd_stream::ZstdStream,
+    &relay::Relay,
     &rebuild::Rebuild,
 ];
 
@@ -150,15 +154,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_means_the_five_and_the_baseline() {
+    fn all_means_the_five_relay_and_the_baseline() {
         let all: Vec<String> = parse_list("all").unwrap().iter().map(ToString::to_string).collect();
-        assert_eq!(all, ["artifact", "cache-tar", "gha-cache", "local-cache", "zstd-stream", "rebuild"]);
+        assert_eq!(all, ["artifact", "cache-tar", "gha-cache", "local-cache", "zstd-stream", "relay", "rebuild"]);
     }
 
     #[test]
     fn all_can_have_company_and_nothing_is_measured_twice() {
         let list = parse_list("all,artifact:level=6").unwrap();
-        assert_eq!((list.len(), list[6].to_string().as_str()), (7, "artifact:level=6"));
+        assert_eq!((list.len(), list[7].to_string().as_str()), (8, "artifact:level=6"));
         assert_eq!(parse_list("artifact:level=0,rebuild").unwrap()[0].to_string(), "artifact");
         assert_eq!(parse_list("artifact,artifact:level=0"), Err(StrategyError::Twice("artifact".to_owned())));
         assert_eq!(parse_list("all,rebuild"), Err(StrategyError::Twice("rebuild".to_owned())));

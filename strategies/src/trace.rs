@@ -80,6 +80,8 @@ pub fn kind_of(name: &str) -> SpanKind {
         || name.starts_with("loading")
     {
         SpanKind::Load
+    } else if name.starts_with("pushing") {
+        SpanKind::Upload
     } else if name.starts_with("unpacking") {
         SpanKind::Unpack
     } else {

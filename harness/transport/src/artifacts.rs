@@ -1,26 +1,20 @@
 //! The artifact service: small JSON calls that say where bytes go, where they are and that they are complete.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::Bytes;
-use http::Request;
-use http_body_util::Full;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::endpoint::{Resolve, ServiceEndpoint, Target, parse};
+use crate::blob::BlobWriter;
+use crate::endpoint::ServiceEndpoint;
 use crate::error::Error;
 use crate::http::Http;
-use crate::retry::{Counters, Patience, RetryPolicy};
+use crate::remote::RemoteBlob;
+use crate::retry::{Counters, RetryPolicy};
 use crate::token::BackendIds;
-use crate::wire::{CreateAnswer, Int, ListAnswer, OkAnswer, Request as Body, UrlAnswer, explain};
+use crate::twirp::Twirp;
+use crate::wire::{CreateAnswer, Int, ListAnswer, OkAnswer, Request as Body, UrlAnswer};
 
-const SERVICE: &str = "/twirp/github.actions.results.api.v1.ArtifactService/";
-/// A call that is not answered in this time is repeated.
-const CALL: Duration = Duration::from_mins(1);
-/// A connection without a byte for this long counts as broken.
-const STALL: Duration = Duration::from_mins(1);
+const SERVICE: &str = "ArtifactService";
 
 /// What to call a new artifact.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,8 +59,7 @@ pub struct Artifact {
 pub struct ArtifactClient {
     pub(crate) http: Arc<Http>,
     pub(crate) retry: RetryPolicy,
-    endpoint: ServiceEndpoint,
-    origin: String,
+    twirp: Twirp,
     ids: BackendIds,
 }
 
@@ -84,10 +77,9 @@ impl ArtifactClient {
     /// # Errors
     /// As [`Self::new`].
     pub fn with_retry(endpoint: ServiceEndpoint, retry: RetryPolicy) -> Result<Self, Error> {
-        let target = Target::of(&parse(&endpoint.results_url)?)?;
         let ids = BackendIds::from_token(&endpoint.token)?;
-        let http = Arc::new(Http::new(Resolve::of(&target), STALL));
-        Ok(Self { http, retry, origin: format!("http://{}", target.authority()), ids, endpoint })
+        let twirp = Twirp::new(endpoint, retry, SERVICE)?;
+        Ok(Self { http: Arc::clone(&twirp.http), retry, twirp, ids })
     }
 
     /// What this client has done on the wire so far.
@@ -104,7 +96,7 @@ impl ArtifactClient {
         let mut request = self.request(&target.name);
         request.version = Some(target.version);
         request.mime_type = Some(&target.mime);
-        let answer: CreateAnswer = self.call("CreateArtifact", &request).await?;
+        let answer: CreateAnswer = self.twirp.call("CreateArtifact", &request).await?;
         if !answer.ok || answer.signed_upload_url.is_empty() {
             let why = "it is not ok or names no upload address".to_owned();
             return Err(Error::Answer { what: "CreateArtifact", why });
@@ -117,10 +109,23 @@ impl ArtifactClient {
     /// # Errors
     /// [`Error::Status`] when the service does not accept it.
     pub async fn finalize(&self, name: &str, size: u64, sha256: &str) -> Result<u64, Error> {
+        self.finalize_as(name, size, Some(format!("sha256:{sha256}"))).await
+    }
+
+    /// The same without a digest of the whole: for content that proves itself piece by piece, and whose pieces were
+    /// sent out of order.
+    ///
+    /// # Errors
+    /// As [`Self::finalize`].
+    pub async fn finalize_unhashed(&self, name: &str, size: u64) -> Result<u64, Error> {
+        self.finalize_as(name, size, None).await
+    }
+
+    async fn finalize_as(&self, name: &str, size: u64, hash: Option<String>) -> Result<u64, Error> {
         let mut request = self.request(name);
         request.size = Some(size.to_string());
-        request.hash = Some(format!("sha256:{sha256}"));
-        let answer: OkAnswer = self.call("FinalizeArtifact", &request).await?;
+        request.hash = hash;
+        let answer: OkAnswer = self.twirp.call("FinalizeArtifact", &request).await?;
         match answer {
             OkAnswer { ok: true, artifact_id: Some(id) } => Ok(id),
             _ => Err(Error::Answer { what: "FinalizeArtifact", why: "it is not ok or names no artifact".to_owned() }),
@@ -135,7 +140,7 @@ impl ArtifactClient {
         let mut request = self.request("");
         request.name = None;
         request.name_filter = name;
-        let answer: ListAnswer<Artifact> = self.call("ListArtifacts", &request).await?;
+        let answer: ListAnswer<Artifact> = self.twirp.call("ListArtifacts", &request).await?;
         Ok(answer.artifacts)
     }
 
@@ -155,7 +160,7 @@ impl ArtifactClient {
     /// # Errors
     /// [`Error::Status`] when it is gone.
     pub async fn signed_url(&self, artifact: &Artifact) -> Result<String, Error> {
-        let answer: UrlAnswer = self.call("GetSignedArtifactURL", &Body::of(artifact)).await?;
+        let answer: UrlAnswer = self.twirp.call("GetSignedArtifactURL", &Body::of(artifact)).await?;
         if answer.signed_url.is_empty() {
             Err(Error::Answer { what: "GetSignedArtifactURL", why: "it names no address".to_owned() })
         } else {
@@ -168,45 +173,24 @@ impl ArtifactClient {
     /// # Errors
     /// [`Error::Status`] when it is gone already.
     pub async fn delete(&self, artifact: &Artifact) -> Result<(), Error> {
-        let answer: OkAnswer = self.call("DeleteArtifact", &Body::of(artifact)).await?;
+        let answer: OkAnswer = self.twirp.call("DeleteArtifact", &Body::of(artifact)).await?;
         if answer.ok { Ok(()) } else { Err(Error::Answer { what: "DeleteArtifact", why: "it is not ok".to_owned() }) }
+    }
+
+    /// Writes the blob behind the address that [`Self::create`] gave.
+    pub fn writer(&self, url: String) -> BlobWriter {
+        BlobWriter::new(Arc::clone(&self.http), url, self.retry)
+    }
+
+    /// Reads the blob of an artifact, by the address that [`Self::signed_url`] gave.
+    pub fn reader(&self, artifact: &Artifact, url: String) -> RemoteBlob {
+        RemoteBlob::new(Arc::clone(&self.http), self.retry, url, artifact.name.clone(), artifact.size)
     }
 
     fn request<'a>(&'a self, name: &'a str) -> Body<'a> {
         Body::new(&self.ids.run, &self.ids.job, name)
     }
-
-    async fn call<T: DeserializeOwned>(&self, method: &'static str, body: &Body<'_>) -> Result<T, Error> {
-        let json = serde_json::to_vec(body).map_err(|e| Error::Answer { what: method, why: e.to_string() })?;
-        let json = Bytes::from(json);
-        let mut patience = Patience::new(self.retry, &self.http.counters);
-        loop {
-            match self.try_call(method, json.clone()).await {
-                Ok(answer) => return Ok(answer),
-                Err(failure) => patience.after(failure).await?,
-            }
-        }
-    }
-
-    async fn try_call<T: DeserializeOwned>(&self, method: &'static str, json: Bytes) -> Result<T, Error> {
-        let url = format!("{}{SERVICE}{method}", self.origin);
-        let request = Request::post(&url)
-            .header("content-type", "application/json")
-            .header("authorization", format!("Bearer {}", self.endpoint.token))
-            .header("user-agent", USER_AGENT)
-            .body(Full::new(json))
-            .map_err(|e| Error::BadUrl { url, why: e.to_string() })?;
-        let exchange = self.http.send(request, CALL).await?;
-        if !(200..300).contains(&exchange.status()) {
-            return Err(exchange.refused(method, explain).await);
-        }
-        let body = exchange.body().await?;
-        serde_json::from_slice(&body).map_err(|e| Error::Answer { what: method, why: e.to_string() })
-    }
 }
-
-/// What we say we are.
-pub(crate) const USER_AGENT: &str = concat!("handoff/", env!("CARGO_PKG_VERSION"));
 
 fn check_name(name: &str) -> Result<(), Error> {
     if name.is_empty() || name.contains(['"', ':', '<', '>', '|', '*', '?', '\r', '\n', '\\', '/']) {

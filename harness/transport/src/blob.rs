@@ -1,5 +1,6 @@
 //! The blob store behind signed addresses: blocks up, a list that puts them in order, ranges down.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -8,10 +9,10 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
 
-use crate::artifacts::USER_AGENT;
 use crate::error::Error;
 use crate::http::{Exchange, Http};
 use crate::retry::{Patience, RetryPolicy, random_u64};
+use crate::twirp::USER_AGENT;
 use crate::wire::explain;
 
 /// The most blocks that a blob may have.
@@ -48,8 +49,13 @@ impl NewBlob {
 
     /// Makes the first `blocks` blocks the blob's content, in order.
     pub(crate) async fn commit(&self, http: &Http, blocks: u32, mime: &str) -> Result<(), Error> {
+        self.commit_list(http, 0..blocks, mime).await
+    }
+
+    /// Makes blocks the blob's content in the order given, whatever the order in which they were sent.
+    async fn commit_list(&self, http: &Http, order: impl IntoIterator<Item = u32>, mime: &str) -> Result<(), Error> {
         let url = with_query(&self.url, "comp=blocklist");
-        let list = Bytes::from(block_list(self.nonce, blocks));
+        let list = Bytes::from(block_list(self.nonce, order));
         let mut patience = Patience::new(self.retry, &http.counters);
         loop {
             match put(http, "Put Block List", &url, Some(mime), list.clone()).await {
@@ -57,6 +63,39 @@ impl NewBlob {
                 Err(failure) => patience.after(failure).await?,
             }
         }
+    }
+}
+
+/// A blob whose blocks may be sent in any order: the list at the end says which of them are its content, and in which
+/// order. Cheap to share between tasks.
+#[derive(Debug, Clone)]
+pub struct BlobWriter {
+    http: Arc<Http>,
+    blob: Arc<NewBlob>,
+}
+
+impl BlobWriter {
+    pub(crate) fn new(http: Arc<Http>, url: String, retry: RetryPolicy) -> Self {
+        Self { http, blob: Arc::new(NewBlob::new(url, retry)) }
+    }
+
+    /// Sends a block under a number of the caller's choice, again if need be.
+    ///
+    /// # Errors
+    /// What the store answers after all retries; [`Error::TooManyBlocks`] beyond [`MAX_BLOCKS`].
+    pub async fn put(&self, index: u32, bytes: Bytes) -> Result<(), Error> {
+        if index >= MAX_BLOCKS {
+            return Err(Error::TooManyBlocks { limit: MAX_BLOCKS, block_bytes: bytes.len() });
+        }
+        self.blob.put_block(&self.http, index, bytes).await
+    }
+
+    /// Makes the blocks named the blob's content, in that order.
+    ///
+    /// # Errors
+    /// What the store answers after all retries.
+    pub async fn commit(&self, order: &[u32], mime: &str) -> Result<(), Error> {
+        self.blob.commit_list(&self.http, order.iter().copied(), mime).await
     }
 }
 
@@ -109,10 +148,9 @@ fn block_id(nonce: u64, index: u32) -> String {
     STANDARD.encode(format!("{nonce:016x}{index:08}"))
 }
 
-fn block_list(nonce: u64, blocks: u32) -> String {
-    let mut xml = String::with_capacity(64 + blocks as usize * 49);
-    xml.push_str("<?xml version=\"1.0\" encoding=\"utf-8\"?><BlockList>");
-    for index in 0..blocks {
+fn block_list(nonce: u64, order: impl IntoIterator<Item = u32>) -> String {
+    let mut xml = String::from("<?xml version=\"1.0\" encoding=\"utf-8\"?><BlockList>");
+    for index in order {
         xml.push_str("<Latest>");
         xml.push_str(&block_id(nonce, index));
         xml.push_str("</Latest>");
@@ -137,7 +175,7 @@ mod tests {
 
         #[test]
         fn the_list_names_every_block_once_in_order(nonce: u64, blocks in 0_u32..50) {
-            let xml = block_list(nonce, blocks);
+            let xml = block_list(nonce, 0..blocks);
             let listed: Vec<&str> = xml.split("<Latest>").skip(1).map(|s| s.split('<').next().unwrap()).collect();
             let expected: Vec<String> = (0..blocks).map(|i| block_id(nonce, i)).collect();
             prop_assert_eq!(listed, expected);

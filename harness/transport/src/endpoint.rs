@@ -122,6 +122,11 @@ impl Target {
         }
     }
 
+    /// Scheme and authority.
+    pub(crate) fn origin(&self) -> String {
+        format!("http://{}", self.authority())
+    }
+
     fn ip(&self) -> Option<IpAddr> {
         match self.host.as_str() {
             "localhost" => Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::digest::{Digester, spawn};
-use crate::download::Frames;
 use crate::error::Error;
+use crate::remote::Frames;
 
 /// Bytes held back at least (of a shorter stream: all). More than a block of zstd (128 KiB), so that a decompressor
 /// cannot give out the end of a stream that is not known to be right.

@@ -9,6 +9,7 @@ mod job;
 mod mark;
 mod plan;
 mod profiles;
+mod relay;
 mod report;
 mod run;
 mod serve;
@@ -69,6 +70,9 @@ pub enum Verb {
     /// The streaming client of `zstd-stream`, as a process of its own
     #[command(hide = true)]
     Stream(stream::Args),
+    /// One end of `relay`, a registry on loopback, as a process of its own
+    #[command(hide = true)]
+    Relay(relay::Args),
 }
 
 impl Verb {
@@ -97,6 +101,7 @@ impl Verb {
             Self::Job(args) => args.run(),
             Self::Service(args) => args.run(),
             Self::Stream(args) => args.run(),
+            Self::Relay(args) => args.run(),
         }
     }
 }

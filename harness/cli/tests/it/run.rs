@@ -6,7 +6,7 @@ use handoff_model::{ByteSize, Outcome, SpanKind};
 
 use crate::kit::{Place, expect, handoff, machine};
 
-const ALL: [&str; 6] = ["artifact", "cache-tar", "gha-cache", "local-cache", "rebuild", "zstd-stream"];
+const ALL: [&str; 7] = ["artifact", "cache-tar", "gha-cache", "local-cache", "rebuild", "relay", "zstd-stream"];
 
 #[test]
 fn every_strategy_hands_over_a_verified_image() {
@@ -24,7 +24,7 @@ fn every_strategy_hands_over_a_verified_image() {
         let name = &row.strategy;
         assert_eq!(row.outcome, Outcome::Completed, "{name}: {} {}", row.failed_span, row.error);
         assert_eq!(row.content_equal, Some(true), "{name}");
-        let moves_image = ["artifact", "cache-tar", "zstd-stream"].contains(&name.as_str());
+        let moves_image = ["artifact", "cache-tar", "relay", "zstd-stream"].contains(&name.as_str());
         if moves_image {
             assert_eq!((row.layers_equal, row.config_equal), (Some(true), Some(true)), "{name}: {}", row.identity_note);
         }

@@ -191,6 +191,7 @@ impl<'a> Course<'a> {
         match (self.spec.side, &self.built) {
             (Side::Producer, Some(Built::Tar(path))) => identity::of_tar(path).map_err(failure),
             (Side::Producer, Some(Built::Engine)) => self.engine.identity(image).map_err(failure),
+            (Side::Producer, Some(Built::Known(identity))) => Ok(identity.clone()),
             (Side::Producer, Some(Built::BuilderCache)) => {
                 // Nothing was exported but a cache. The image of that very build is in the builder's cache: load it from there.
                 self.with_job(|job| Build::plain("identify", Output::Load).run_cached(job))?;

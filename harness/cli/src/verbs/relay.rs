@@ -1,0 +1,68 @@
+//! `handoff relay`: one end of a registry on loopback, as a process of its own.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use handoff_relay::session::{Report, Session};
+use handoff_relay::{Settings, StoreKind};
+
+use crate::exit;
+
+/// Options of `relay`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    end: End,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum End {
+    /// Take what is pushed to `registry=127.0.0.1:PORT` (printed first); the line `commit` on standard input completes it
+    Intake(EndArgs),
+    /// Give what was sent to an engine that pulls from `registry=127.0.0.1:PORT`, until standard input ends
+    Outlet(EndArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct EndArgs {
+    /// The name under which the image is sent
+    #[arg(long)]
+    name: String,
+    /// Where it is kept meanwhile: artifact, or cache
+    #[arg(long, default_value = "artifact")]
+    store: StoreKind,
+    /// Requests in flight [default: as many as turn out to carry more, up to 32]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    connections: Option<u16>,
+    /// Port on 127.0.0.1 [default: a free one]
+    #[arg(long, default_value_t = 0, hide_default_value = true)]
+    port: u16,
+    /// Where the report goes
+    #[arg(long)]
+    report: Option<PathBuf>,
+}
+
+impl Args {
+    /// Serves until told to end.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        let (args, sends) = match self.end {
+            End::Intake(args) => (args, true),
+            End::Outlet(args) => (args, false),
+        };
+        let settings = Settings { port: args.port, connections: args.connections.map(usize::from) };
+        let session = Session { name: args.name, store: args.store, settings };
+        let out = std::io::stdout();
+        let told = if sends { session.send(out) } else { session.receive(out) };
+        finish(&told, args.report)
+    }
+}
+
+fn finish(told: &Report, path: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+    if let Some(path) = path {
+        told.write(&path)?;
+    }
+    match &told.error {
+        Some(error) => anyhow::bail!("{error}"),
+        None => Ok(ExitCode::from(exit::OK)),
+    }
+}

@@ -1,0 +1,47 @@
+//! A registry on loopback whose storage is GitHub's artifact or cache service.
+//!
+//! Docker's fast way to move an image is push and pull: layers by digest, several at once, unpacked while they arrive. It
+//! needs a registry, and a workflow has none without a login and a third host. So each job gets one end of a registry: an
+//! [`Intake`] takes what an engine or a builder pushes and sends it on as blocks of an artifact, or as cache entries, while it
+//! comes; an [`Outlet`] gives it to an engine that pulls, from parallel ranged GETs. Neither touches the disk; the memory of both is bounded.
+//!
+//! Every blob is checked against its digest on both ways, so what arrives is what was pushed, or nothing.
+
+mod digest;
+mod error;
+mod index;
+mod intake;
+mod manifest;
+mod outlet;
+mod pull;
+mod push;
+pub mod session;
+mod store;
+mod upload;
+mod wire;
+
+pub use digest::{Digest, NoDigest};
+pub use error::Error;
+pub use intake::{Intake, Sent};
+pub use outlet::{Outlet, Received};
+pub use store::StoreKind;
+
+/// Bytes of a block going up.
+pub(crate) const BLOCK_BYTES: usize = 4 << 20;
+/// Bytes of a range coming down.
+pub(crate) const RANGE_BYTES: u64 = 4 << 20;
+/// Blobs below this size travel with the table, so that an image of a hundred small layers needs few requests.
+pub(crate) const SMALL_BYTES: usize = 256 << 10;
+/// The most requests in flight: with blocks of [`BLOCK_BYTES`] they take 128 MiB of memory.
+pub(crate) const MOST_LANES: usize = 32;
+/// The most ranges that are held at once while an engine takes its time.
+pub(crate) const MOST_RANGES: usize = 32;
+
+/// What a caller may fix.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Port on 127.0.0.1; 0: a free one.
+    pub port: u16,
+    /// Requests in flight; none: as many as turn out to carry more.
+    pub connections: Option<usize>,
+}

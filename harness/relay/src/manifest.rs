@@ -1,0 +1,111 @@
+//! What a manifest names, and what of it must have been pushed before.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::digest::Digest;
+use crate::index::Manifest;
+
+/// What a manifest or index refers to.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct References {
+    /// Blobs: config and layers.
+    pub(crate) blobs: Vec<Digest>,
+    /// Other manifests. Those of other platforms may be missing.
+    pub(crate) manifests: Vec<Digest>,
+    /// Layers that their licence keeps out of registries: they are at some address of their owner's.
+    pub(crate) foreign: Vec<Digest>,
+}
+
+fn digest(value: &Value) -> Option<Digest> {
+    value.get("digest")?.as_str()?.parse().ok()
+}
+
+/// Reads what a manifest refers to.
+pub(crate) fn references(text: &[u8]) -> Result<References, String> {
+    let json: Value = serde_json::from_slice(text).map_err(|e| format!("it is no JSON: {e}"))?;
+    if json.get("schemaVersion").and_then(Value::as_u64) != Some(2) {
+        return Err("its schemaVersion is not 2".to_owned());
+    }
+    let list = |name: &str| json.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
+    let mut found = References::default();
+    for layer in json.get("config").into_iter().cloned().chain(list("layers")) {
+        let digest = digest(&layer).ok_or("a descriptor has no digest")?;
+        let media_type = layer.get("mediaType").and_then(Value::as_str).unwrap_or_default();
+        if media_type.contains("foreign") || media_type.contains("nondistributable") {
+            found.foreign.push(digest);
+        } else {
+            found.blobs.push(digest);
+        }
+    }
+    for manifest in list("manifests") {
+        found.manifests.push(digest(&manifest).ok_or("a descriptor has no digest")?);
+    }
+    Ok(found)
+}
+
+/// The config of an image, below indexes; attestations are passed over.
+pub(crate) fn config_of(top: &Digest, manifests: &BTreeMap<Digest, Manifest>) -> Option<Digest> {
+    let json: Value = serde_json::from_str(&manifests.get(top)?.text).ok()?;
+    if let Some(config) = json.get("config") {
+        return digest(config);
+    }
+    let real = |m: &&Value| m.pointer("/platform/os").and_then(Value::as_str) != Some("unknown");
+    let below = json.get("manifests")?.as_array()?.iter().filter(real);
+    below.filter_map(digest).find(|d| manifests.contains_key(d)).and_then(|d| config_of(&d, manifests))
+}
+
+/// The uncompressed layers that a config names.
+pub(crate) fn layers_of(config: &[u8]) -> Option<Vec<String>> {
+    let json: Value = serde_json::from_slice(config).ok()?;
+    let layers = json.pointer("/rootfs/diff_ids")?.as_array()?;
+    Some(layers.iter().filter_map(|l| l.as_str().map(str::to_owned)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn d(text: &str) -> Digest {
+        Digest::of(text.as_bytes())
+    }
+
+    fn image(config: &str, layer_type: &str) -> String {
+        format!(
+            r#"{{"schemaVersion":2,"config":{{"digest":"{}"}},"layers":[{{"mediaType":"{layer_type}","digest":"{}"}}]}}"#,
+            d(config),
+            d("layer")
+        )
+    }
+
+    #[test]
+    fn what_a_manifest_needs_is_found() {
+        let found = references(image("c", "application/vnd.oci.image.layer.v1.tar+zstd").as_bytes()).unwrap();
+        assert_eq!(found.blobs, [d("c"), d("layer")]);
+        let foreign = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
+        let found = references(image("c", foreign).as_bytes()).unwrap();
+        assert_eq!((found.blobs, found.foreign), (vec![d("c")], vec![d("layer")]));
+        for bad in ["", "{}", r#"{"schemaVersion":1}"#, r#"{"schemaVersion":2,"config":{}}"#] {
+            assert!(references(bad.as_bytes()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_config_is_found_below_an_index_past_attestations() {
+        let index = format!(
+            r#"{{"schemaVersion":2,"manifests":[{{"digest":"{}","platform":{{"os":"unknown"}}}},{{"digest":"{}","platform":{{"os":"linux"}}}}]}}"#,
+            d("attestation"),
+            d("image")
+        );
+        let manifest = |text: String| Manifest { media_type: String::new(), text };
+        let all = BTreeMap::from([
+            (d("index"), manifest(index)),
+            (d("image"), manifest(image("c", ""))),
+            (d("attestation"), manifest(image("a", ""))),
+        ]);
+        assert_eq!(config_of(&d("index"), &all), Some(d("c")));
+        assert_eq!(layers_of(br#"{"rootfs":{"diff_ids":["sha256:1"]}}"#).unwrap(), ["sha256:1"]);
+        assert_eq!(layers_of(br#"{"rootfs":{"diff_ids":[]}}"#).unwrap().len(), 0, "an image of no layer");
+    }
+}

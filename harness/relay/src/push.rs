@@ -1,0 +1,274 @@
+//! The sending end's requests: what pushing needs of the OCI distribution specification, and reading back what is small.
+
+use std::sync::Arc;
+
+use http::{Method, Request, StatusCode};
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::Incoming;
+
+use crate::Error;
+use crate::digest::Digest;
+use crate::index::Manifest;
+use crate::intake::{Held, Shared};
+use crate::manifest::references;
+use crate::wire::{Answer, Handler, Reply, Route, query, route};
+
+/// The specification's limit for a manifest.
+const LARGEST_MANIFEST: usize = 4 << 20;
+
+/// Answers a push.
+pub(crate) struct Push(pub(crate) Arc<Shared>);
+
+impl Handler for Push {
+    async fn handle(self: Arc<Self>, request: Request<Incoming>) -> Answer {
+        let Some((name, what)) = route(request.uri().path()) else {
+            return Answer::refused(StatusCode::NOT_FOUND, "NAME_UNKNOWN", "no such path");
+        };
+        let method = request.method().clone();
+        match (&method, what) {
+            (_, Route::Base) => Answer::bytes(StatusCode::OK, "application/json", "{}"),
+            (&Method::POST, Route::NewUpload) => self.begin(&name, request).await,
+            (&Method::PATCH, Route::Upload(id)) => self.chunk(&name, &id, request).await,
+            (&Method::PUT, Route::Upload(id)) => self.finish(&name, &id, request).await,
+            (&Method::GET, Route::Upload(id)) => self.status(&name, &id).await,
+            (&Method::DELETE, Route::Upload(id)) => self.abandon(&id),
+            (&Method::HEAD | &Method::GET, Route::Blob(digest)) => self.blob(&method, &digest).await,
+            (&Method::PUT, Route::Manifest(reference)) => self.manifest(&name, &reference, request).await,
+            (&Method::HEAD | &Method::GET, Route::Manifest(reference)) => self.read_manifest(&reference),
+            (&Method::GET, Route::Tags) => tags(&name, &self.0.tags()),
+            (&Method::GET, Route::Referrers(_)) => no_referrers(),
+            _ => Answer::refused(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", "a relay takes images and gives them"),
+        }
+    }
+}
+
+/// The list of tags.
+pub(crate) fn tags(name: &str, tags: &[String]) -> Answer {
+    let body = serde_json::json!({ "name": name, "tags": tags });
+    Answer::bytes(StatusCode::OK, "application/json", body.to_string())
+}
+
+/// Nothing refers to anything here.
+pub(crate) fn no_referrers() -> Answer {
+    let body = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
+    Answer::bytes(StatusCode::OK, "application/vnd.oci.image.index.v1+json", body)
+}
+
+fn location(name: &str, id: &str) -> String {
+    format!("/v2/{name}/blobs/uploads/{id}")
+}
+
+fn created(name: &str, digest: &Digest) -> Answer {
+    Answer::new(StatusCode::CREATED).header("location", format!("/v2/{name}/blobs/{digest}")).digest(digest)
+}
+
+fn no_digest(why: impl std::fmt::Display) -> Answer {
+    Answer::refused(StatusCode::BAD_REQUEST, "DIGEST_INVALID", why)
+}
+
+fn unknown_upload() -> Answer {
+    Answer::refused(StatusCode::NOT_FOUND, "BLOB_UPLOAD_UNKNOWN", "no such upload")
+}
+
+/// `0-9` as the first and the last byte.
+fn content_range(text: &str) -> Option<(u64, u64)> {
+    let (first, last) = text.trim_start_matches("bytes ").split_once('-')?;
+    Some((first.trim().parse().ok()?, last.split('/').next()?.trim().parse().ok()?))
+}
+
+impl Push {
+    async fn begin(&self, name: &str, request: Request<Incoming>) -> Answer {
+        let shared = &self.0;
+        if let Some(digest) = query(request.uri(), "mount").and_then(|d| d.parse::<Digest>().ok())
+            && let Ok(Some(_)) = shared.blob(&digest).await
+        {
+            return created(name, &digest);
+        }
+        let id = shared.begin();
+        if query(request.uri(), "digest").is_some() {
+            return self.finish(name, &id, request).await;
+        }
+        Answer::new(StatusCode::ACCEPTED)
+            .header("location", location(name, &id))
+            .header("range", "0-0")
+            .header("docker-upload-uuid", id)
+    }
+
+    /// Reads a request's body into an upload.
+    async fn receive(&self, id: &str, request: Request<Incoming>, digest: Option<&Digest>) -> Result<u64, Answer> {
+        let shared = &self.0;
+        let upload = shared.upload(id).ok_or_else(unknown_upload)?;
+        let mut upload = upload.lock().await;
+        let upload = upload.as_mut().ok_or_else(unknown_upload)?;
+        if let Some(range) = request.headers().get("content-range") {
+            let first = range.to_str().ok().and_then(content_range).map(|(first, _)| first);
+            if first != Some(upload.size()) {
+                let size = upload.size();
+                let why = format!("the next byte is {size}");
+                let range = format!("0-{}", size.saturating_sub(1));
+                return Err(Answer::refused(StatusCode::RANGE_NOT_SATISFIABLE, "BLOB_UPLOAD_INVALID", why)
+                    .header("range", range));
+            }
+        }
+        let mut body = request.into_body();
+        while let Some(frame) = body.frame().await {
+            let frame =
+                frame.map_err(|e| Answer::refused(StatusCode::BAD_REQUEST, "BLOB_UPLOAD_INVALID", e.to_string()))?;
+            if let Ok(bytes) = frame.into_data() {
+                shared.came(bytes.len() as u64);
+                upload.push(shared, &bytes, digest).await.map_err(|e| self.broken(&e))?;
+            }
+        }
+        Ok(upload.size())
+    }
+
+    /// The store does not take it: the engine is told, and nothing is committed, whatever the engine makes of it.
+    fn broken(&self, error: &Error) -> Answer {
+        self.0.fail(error);
+        Answer::refused(StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN", error)
+    }
+
+    async fn chunk(&self, name: &str, id: &str, request: Request<Incoming>) -> Answer {
+        match self.receive(id, request, None).await {
+            Ok(size) => Answer::new(StatusCode::ACCEPTED)
+                .header("location", location(name, id))
+                .header("range", format!("0-{}", size.saturating_sub(1)))
+                .header("docker-upload-uuid", id),
+            Err(refused) => refused,
+        }
+    }
+
+    async fn finish(&self, name: &str, id: &str, request: Request<Incoming>) -> Answer {
+        let shared = &self.0;
+        let digest = match query(request.uri(), "digest").unwrap_or_default().parse::<Digest>() {
+            Ok(digest) => digest,
+            Err(why) => return no_digest(why),
+        };
+        if let Err(refused) = self.receive(id, request, Some(&digest)).await {
+            return refused;
+        }
+        let Some(upload) = shared.upload(id) else { return unknown_upload() };
+        let Some(upload) = upload.lock().await.take() else { return unknown_upload() };
+        shared.end(id);
+        match upload.finish(shared, &digest).await {
+            Ok(pushed) => {
+                shared.keep(&digest, pushed);
+                created(name, &digest)
+            }
+            Err(Error::Damaged { got, .. }) => no_digest(format!("what was pushed has the digest {got}")),
+            Err(error) => self.broken(&error),
+        }
+    }
+
+    async fn status(&self, name: &str, id: &str) -> Answer {
+        let Some(upload) = self.0.upload(id) else { return unknown_upload() };
+        let size = upload.lock().await.as_ref().map_or(0, crate::upload::Upload::size);
+        Answer::new(StatusCode::NO_CONTENT)
+            .header("location", location(name, id))
+            .header("range", format!("0-{}", size.saturating_sub(1)))
+            .header("docker-upload-uuid", id)
+    }
+
+    fn abandon(&self, id: &str) -> Answer {
+        if self.0.upload(id).is_none() {
+            return unknown_upload();
+        }
+        self.0.end(id);
+        Answer::new(StatusCode::NO_CONTENT)
+    }
+
+    async fn blob(&self, method: &Method, digest: &str) -> Answer {
+        let digest = match digest.parse::<Digest>() {
+            Ok(digest) => digest,
+            Err(why) => return no_digest(why),
+        };
+        let unknown = |why: &str| Answer::refused(StatusCode::NOT_FOUND, "BLOB_UNKNOWN", why);
+        match self.0.blob(&digest).await {
+            Ok(Some(Held::Small(bytes))) => {
+                Answer::bytes(StatusCode::OK, "application/octet-stream", bytes).digest(&digest)
+            }
+            Ok(Some(held)) if method == Method::HEAD => {
+                let (_, pieces) = tokio::sync::mpsc::channel(1);
+                Answer::with(StatusCode::OK, Reply::Pieces { size: held.size(), pieces })
+                    .header("content-type", "application/octet-stream")
+                    .digest(&digest)
+            }
+            Ok(Some(_)) => unknown("it was sent on and is not kept here: pull from a receiving end"),
+            Ok(None) => unknown("it was not pushed"),
+            Err(error) => self.broken(&error),
+        }
+    }
+
+    async fn manifest(&self, name: &str, reference: &str, request: Request<Incoming>) -> Answer {
+        let invalid = |why: String| Answer::refused(StatusCode::BAD_REQUEST, "MANIFEST_INVALID", why);
+        let header = request.headers().get("content-type").and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
+        let body = match Limited::new(request.into_body(), LARGEST_MANIFEST).collect().await {
+            Ok(body) => body.to_bytes(),
+            Err(e) => return Answer::refused(StatusCode::PAYLOAD_TOO_LARGE, "MANIFEST_INVALID", e),
+        };
+        let digest = Digest::of(&body);
+        let named = reference.parse::<Digest>().ok();
+        if named.as_ref().is_some_and(|named| *named != digest) {
+            return no_digest(format!("the manifest has the digest {digest}"));
+        }
+        let found = match references(&body) {
+            Ok(found) => found,
+            Err(why) => return invalid(why),
+        };
+        if let Some(layer) = found.foreign.first() {
+            return invalid(format!(
+                "layer {layer} is not distributable: it is not pushed, so the image cannot be sent; rebuild without it"
+            ));
+        }
+        for blob in &found.blobs {
+            match self.0.blob(blob).await {
+                Ok(Some(_)) => {}
+                Ok(None) => {
+                    return Answer::refused(
+                        StatusCode::NOT_FOUND,
+                        "MANIFEST_BLOB_UNKNOWN",
+                        format!("{blob} was not pushed"),
+                    );
+                }
+                Err(error) => return self.broken(&error),
+            }
+        }
+        // Of an index, the platforms that were pushed travel; one of them at least must be there.
+        if !found.manifests.is_empty() && !found.manifests.iter().any(|m| self.0.has_manifest(m)) {
+            return Answer::refused(
+                StatusCode::NOT_FOUND,
+                "MANIFEST_BLOB_UNKNOWN",
+                "no manifest of the index was pushed",
+            );
+        }
+        let Ok(text) = String::from_utf8(body.to_vec()) else { return invalid("it is not UTF-8".to_owned()) };
+        let media_type =
+            if header.is_empty() { "application/vnd.oci.image.manifest.v1+json".to_owned() } else { header };
+        self.0.keep_manifest(&digest, Manifest { media_type, text }, named.is_none().then_some(reference));
+        Answer::new(StatusCode::CREATED).header("location", format!("/v2/{name}/manifests/{digest}")).digest(&digest)
+    }
+
+    fn read_manifest(&self, reference: &str) -> Answer {
+        manifest_answer(reference, self.0.manifest(reference))
+    }
+}
+
+/// A manifest, or that it is unknown.
+pub(crate) fn manifest_answer(reference: &str, found: Option<(Digest, Manifest)>) -> Answer {
+    match found {
+        Some((digest, manifest)) => Answer::bytes(StatusCode::OK, &manifest.media_type, manifest.text).digest(&digest),
+        None => Answer::refused(StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN", format!("{reference} was not sent")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_of_chunks_are_read() {
+        assert_eq!(content_range("0-9"), Some((0, 9)));
+        assert_eq!(content_range("bytes 10-19/20"), Some((10, 19)));
+        assert_eq!(content_range("x"), None);
+    }
+}

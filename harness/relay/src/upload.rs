@@ -1,0 +1,132 @@
+//! One blob on its way in: hashed as it comes, kept if small, else cut into blocks that are sent while the rest arrives.
+
+use bytes::{Bytes, BytesMut};
+use sha2::{Digest as _, Sha256};
+use tokio::task::JoinSet;
+
+use crate::digest::Digest;
+use crate::index::Place;
+use crate::intake::Shared;
+use crate::store::Target;
+use crate::{BLOCK_BYTES, Error, SMALL_BYTES};
+
+/// A blob that is being pushed.
+#[derive(Debug)]
+pub(crate) struct Upload {
+    id: String,
+    hash: Sha256,
+    size: u64,
+    buffer: BytesMut,
+    large: Option<Large>,
+}
+
+#[derive(Debug)]
+struct Large {
+    target: Target,
+    blocks: Vec<u32>,
+    flying: JoinSet<Result<(), Error>>,
+}
+
+/// A blob that has been pushed whole.
+pub(crate) enum Pushed {
+    /// It is small: it travels with the table.
+    Small(Bytes),
+    /// Blocks of the artifact; they may still be on their way.
+    Blocks { blocks: Vec<u32>, size: u64, flying: JoinSet<Result<(), Error>> },
+    /// A cache entry; it is complete.
+    Entry(Place),
+}
+
+impl Upload {
+    pub(crate) fn new(id: String) -> Self {
+        Self { id, hash: Sha256::new(), size: 0, buffer: BytesMut::new(), large: None }
+    }
+
+    /// Bytes so far.
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Takes the next bytes. `digest` is what the client has announced, if it has.
+    pub(crate) async fn push(&mut self, shared: &Shared, bytes: &[u8], digest: Option<&Digest>) -> Result<(), Error> {
+        self.hash.update(bytes);
+        self.size += bytes.len() as u64;
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            if self.buffer.capacity() == 0 {
+                self.buffer.reserve(if self.large.is_some() {
+                    BLOCK_BYTES
+                } else {
+                    SMALL_BYTES.min(rest.len().max(4096))
+                });
+            }
+            let limit = if self.large.is_some() { BLOCK_BYTES } else { SMALL_BYTES };
+            let take = rest.len().min(limit - self.buffer.len());
+            self.buffer.extend_from_slice(&rest[..take]);
+            rest = &rest[take..];
+            if self.buffer.len() < limit {
+                continue;
+            }
+            if self.large.is_none() {
+                let target = shared.store.target(digest, &self.id).await?;
+                self.large = Some(Large { target, blocks: Vec::new(), flying: JoinSet::new() });
+                self.buffer.reserve(BLOCK_BYTES - self.buffer.len());
+            } else {
+                self.send_block(shared).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn send_block(&mut self, shared: &Shared) -> Result<(), Error> {
+        let Some(large) = &mut self.large else { return Ok(()) };
+        let bytes = std::mem::replace(&mut self.buffer, BytesMut::with_capacity(BLOCK_BYTES)).freeze();
+        let Some((writer, number)) = shared.store.block(&large.target) else { return Ok(()) };
+        large.blocks.push(number);
+        // A lane is waited for here: the client is read no faster than bytes leave.
+        let lane = shared.lanes.take().await;
+        let len = bytes.len() as u64;
+        large.flying.spawn(async move {
+            writer.put(number, bytes).await?;
+            lane.moved(len);
+            Ok(())
+        });
+        // What has failed already is told now, not at the end of gigabytes.
+        while let Some(done) = large.flying.try_join_next() {
+            flown(done)?;
+        }
+        Ok(())
+    }
+
+    /// The blob is whole: its digest must be the one that the client names.
+    pub(crate) async fn finish(mut self, shared: &Shared, digest: &Digest) -> Result<Pushed, Error> {
+        if self.large.is_some() && !self.buffer.is_empty() {
+            self.send_block(shared).await?;
+        }
+        let got = Digest::finish(self.hash);
+        if got != *digest {
+            return Err(Error::Damaged { digest: digest.to_string(), got: got.to_string() });
+        }
+        let size = self.size;
+        match self.large {
+            None => Ok(Pushed::Small(self.buffer.freeze())),
+            Some(Large { target: Target::Shared, blocks, flying }) => Ok(Pushed::Blocks { blocks, size, flying }),
+            Some(Large { target: Target::Known { key }, .. }) => {
+                Ok(Pushed::Entry(Place { entry: Some(key), offset: 0, size }))
+            }
+            Some(Large { target: Target::Entry { key, blob, .. }, blocks, mut flying }) => {
+                while let Some(done) = flying.join_next().await {
+                    flown(done)?;
+                }
+                blob.commit(&blocks, crate::store::MIME).await?;
+                shared.store.finalize_entry(&key, size).await?;
+                Ok(Pushed::Entry(Place { entry: Some(key), offset: 0, size }))
+            }
+        }
+    }
+}
+
+/// What a block's task says.
+pub(crate) fn flown(done: Result<Result<(), Error>, tokio::task::JoinError>) -> Result<(), Error> {
+    done.map_err(|e| Error::Broken(format!("sending a block: {e}")))?
+}

@@ -1,0 +1,138 @@
+//! The cache service: entries by key that outlive a run, within a repository's limits.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::blob::BlobWriter;
+use crate::endpoint::ServiceEndpoint;
+use crate::error::Error;
+use crate::http::Http;
+use crate::remote::{RemoteBlob, size_of};
+use crate::retry::{Counters, Patience, RetryPolicy};
+use crate::twirp::Twirp;
+use crate::wire::CreateAnswer;
+
+const SERVICE: &str = "CacheService";
+
+/// A job's view of the cache service.
+#[derive(Debug)]
+pub struct CacheClient {
+    http: Arc<Http>,
+    retry: RetryPolicy,
+    twirp: Twirp,
+    version: String,
+}
+
+/// An entry that is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CacheEntry {
+    /// The key under which it was stored.
+    pub key: String,
+    url: String,
+}
+
+#[derive(Serialize)]
+struct Request<'a> {
+    key: &'a str,
+    version: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size_bytes: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Finalized {
+    #[serde(default)]
+    ok: bool,
+}
+
+#[derive(Deserialize)]
+struct Found {
+    #[serde(default)]
+    ok: bool,
+    #[serde(default, alias = "signedDownloadUrl")]
+    signed_download_url: String,
+    #[serde(default, alias = "matchedKey")]
+    matched_key: String,
+}
+
+impl CacheClient {
+    /// A client whose entries are told apart from other clients' by `version` (the service compares it literally).
+    ///
+    /// # Errors
+    /// [`Error::BadUrl`] when the endpoint is not usable.
+    pub fn new(endpoint: ServiceEndpoint, retry: RetryPolicy, version: &str) -> Result<Self, Error> {
+        let twirp = Twirp::new(endpoint, retry, SERVICE)?;
+        Ok(Self { http: Arc::clone(&twirp.http), retry, twirp, version: version.to_owned() })
+    }
+
+    /// What this client has done on the wire so far.
+    pub fn counters(&self) -> &Counters {
+        &self.http.counters
+    }
+
+    /// Reserves a key. `None` when somebody has it already.
+    ///
+    /// # Errors
+    /// [`Error::Status`]: 403 where the token may not write, 429 when the repository's minute is used up for longer
+    /// than our patience.
+    pub async fn create(&self, key: &str) -> Result<Option<BlobWriter>, Error> {
+        let request = self.request(key, None);
+        match self.twirp.call::<CreateAnswer>("CreateCacheEntry", &request).await {
+            Ok(answer) if answer.ok && !answer.signed_upload_url.is_empty() => {
+                Ok(Some(BlobWriter::new(Arc::clone(&self.http), answer.signed_upload_url, self.retry)))
+            }
+            Ok(_) => Ok(None),
+            Err(Error::Status { status: 409, .. }) => Ok(None),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Makes an uploaded entry visible.
+    ///
+    /// # Errors
+    /// [`Error::Status`] when the service does not accept it.
+    pub async fn finalize(&self, key: &str, size: u64) -> Result<(), Error> {
+        let answer: Finalized =
+            self.twirp.call("FinalizeCacheEntryUpload", &self.request(key, Some(size.to_string()))).await?;
+        if answer.ok {
+            Ok(())
+        } else {
+            Err(Error::Answer { what: "FinalizeCacheEntryUpload", why: "it is not ok".to_owned() })
+        }
+    }
+
+    /// The entry with exactly that key, if there is one. The service counts a look as a use.
+    ///
+    /// # Errors
+    /// [`Error::Status`] and broken connections after all retries.
+    pub async fn find(&self, key: &str) -> Result<Option<CacheEntry>, Error> {
+        let found: Found = self.twirp.call("GetCacheEntryDownloadURL", &self.request(key, None)).await?;
+        // The service also matches longer keys that begin with this one.
+        let exact = found.ok && found.matched_key == key && !found.signed_download_url.is_empty();
+        Ok(exact.then_some(CacheEntry { key: found.matched_key, url: found.signed_download_url }))
+    }
+
+    /// Reads an entry whose size is known.
+    pub fn reader(&self, entry: &CacheEntry, size: u64) -> RemoteBlob {
+        RemoteBlob::new(Arc::clone(&self.http), self.retry, entry.url.clone(), entry.key.clone(), size)
+    }
+
+    /// Reads an entry whose size is not known yet: the store is asked for it.
+    ///
+    /// # Errors
+    /// What the store answers after all retries.
+    pub async fn open(&self, entry: &CacheEntry) -> Result<RemoteBlob, Error> {
+        let mut patience = Patience::new(self.retry, &self.http.counters);
+        loop {
+            match size_of(&self.http, &entry.url).await {
+                Ok(size) => return Ok(self.reader(entry, size)),
+                Err(failure) => patience.after(failure).await?,
+            }
+        }
+    }
+
+    fn request<'a>(&'a self, key: &'a str, size_bytes: Option<String>) -> Request<'a> {
+        Request { key, version: &self.version, size_bytes }
+    }
+}
