@@ -54,16 +54,16 @@ pub(crate) fn route(path: &str) -> Option<(String, Route)> {
     if let Some(name) = rest.strip_suffix("/blobs/uploads") {
         return named(name, Route::NewUpload);
     }
-    for (middle, make) in [
-        ("/blobs/", Route::Blob as fn(String) -> Route),
-        ("/manifests/", Route::Manifest),
-        ("/referrers/", Route::Referrers),
-    ] {
-        if let Some((name, last)) = rest.rsplit_once(middle) {
-            return if last.is_empty() { None } else { named(name, make(last.to_owned())) };
-        }
-    }
-    None
+    // A repository may be called like one of these words: only the last two parts of the path count.
+    let (before, last) = rest.rsplit_once('/')?;
+    let (name, kind) = before.rsplit_once('/')?;
+    let make: fn(String) -> Route = match kind {
+        "blobs" => Route::Blob,
+        "manifests" => Route::Manifest,
+        "referrers" => Route::Referrers,
+        _ => return None,
+    };
+    if last.is_empty() { None } else { named(name, make(last.to_owned())) }
 }
 
 /// A value of the query, decoded.
