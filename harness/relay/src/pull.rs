@@ -63,17 +63,16 @@ impl Pull {
         let Some(place) = self.0.index.blobs.get(&digest).cloned() else { return unknown() };
         let size = place.size;
         let header = request.headers().get("range").and_then(|v| v.to_str().ok());
-        let (status, range) = match header {
-            None => (StatusCode::OK, 0..size),
-            Some(header) => match asked(header, size) {
-                Some(range) => (StatusCode::PARTIAL_CONTENT, range),
-                None => {
-                    let why = format!("the blob has {size} bytes");
-                    return Answer::refused(StatusCode::RANGE_NOT_SATISFIABLE, "SIZE_INVALID", why)
-                        .header("content-range", format!("bytes */{size}"));
-                }
-            },
+        let range = match header {
+            None => Some(0..size),
+            Some(header) => asked(header, size),
         };
+        let Some(range) = range else {
+            let why = format!("the blob has {size} bytes");
+            return Answer::refused(StatusCode::RANGE_NOT_SATISFIABLE, "SIZE_INVALID", why)
+                .header("content-range", format!("bytes */{size}"));
+        };
+        let status = if header.is_none() { StatusCode::OK } else { StatusCode::PARTIAL_CONTENT };
         let content_range = format!("bytes {}-{}/{size}", range.start, range.end.saturating_sub(1));
         let reply = self.reply(request.method(), &digest, &place, range);
         let answer = Answer::with(status, reply)

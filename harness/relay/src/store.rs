@@ -41,7 +41,7 @@ impl std::str::FromStr for StoreKind {
 #[derive(Debug)]
 pub(crate) enum Outgoing {
     /// All blobs are blocks of one artifact, put in order by its block list.
-    Artifact { client: ArtifactClient, name: String, blob: BlobWriter, next: AtomicU32 },
+    Artifact { client: Box<ArtifactClient>, name: String, blob: BlobWriter, next: AtomicU32 },
     /// Each large blob is an entry.
     Cache { client: Arc<CacheClient>, name: String },
 }
@@ -73,7 +73,7 @@ impl Outgoing {
                 let target = ArtifactTarget { name: artifact_name(name), mime: MIME.to_owned(), version: 7 };
                 let url = client.create(&target).await?;
                 let blob = client.writer(url);
-                Ok(Self::Artifact { client, name: name.to_owned(), blob, next: AtomicU32::new(0) })
+                Ok(Self::Artifact { client: Box::new(client), name: name.to_owned(), blob, next: AtomicU32::new(0) })
             }
             StoreKind::Cache => {
                 let client = Arc::new(cache(endpoint)?);

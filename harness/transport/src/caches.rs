@@ -82,8 +82,7 @@ impl CacheClient {
             Ok(answer) if answer.ok && !answer.signed_upload_url.is_empty() => {
                 Ok(Some(BlobWriter::new(Arc::clone(&self.http), answer.signed_upload_url, self.retry)))
             }
-            Ok(_) => Ok(None),
-            Err(Error::Status { status: 409, .. }) => Ok(None),
+            Ok(_) | Err(Error::Status { status: 409, .. }) => Ok(None),
             Err(other) => Err(other),
         }
     }

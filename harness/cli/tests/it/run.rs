@@ -14,7 +14,7 @@ fn every_strategy_hands_over_a_verified_image() {
     let place = Place::new();
     let (stdout, _) = expect(&mut place.run(&["--sizes", "64MiB", "--rounds", "2", "--control"]), 0);
     let results = place.results();
-    assert_eq!(results.measurements.len(), 14);
+    assert_eq!(results.measurements.len(), 16);
     for round in [1, 2] {
         let of_round = results.measurements.iter().filter(|m| m.round == round && !m.control);
         let strategies: BTreeSet<&str> = of_round.map(|m| m.strategy.as_str()).collect();
@@ -50,7 +50,9 @@ fn every_strategy_hands_over_a_verified_image() {
         let spans: BTreeSet<SpanKind> = results.spans.iter().filter(|s| s.trial == row.trial).map(|s| s.span).collect();
         assert!(spans.contains(&SpanKind::Build) && spans.contains(&SpanKind::Run), "{name}: {spans:?}");
         let demanded = match name.as_str() {
-            "artifact" | "zstd-stream" => vec![SpanKind::Upload, SpanKind::Download, SpanKind::Load, SpanKind::Resolve],
+            "artifact" | "relay" | "zstd-stream" => {
+                vec![SpanKind::Upload, SpanKind::Download, SpanKind::Load, SpanKind::Resolve]
+            }
             "cache-tar" => {
                 vec![SpanKind::Compress, SpanKind::Upload, SpanKind::Download, SpanKind::Decompress, SpanKind::Load]
             }
@@ -62,7 +64,7 @@ fn every_strategy_hands_over_a_verified_image() {
             assert!(spans.contains(&kind), "{name} has no span {kind}: {spans:?}");
         }
     }
-    assert_eq!(results.consumers.len(), 14);
+    assert_eq!(results.consumers.len(), 16);
     ranges_come_in_parallel(&place);
     for name in ALL {
         assert!(stdout.contains(name), "the table names {name}:\n{stdout}");

@@ -1,5 +1,6 @@
 //! A service, a registry client of a few lines, and an image made of noise.
 
+use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
@@ -81,9 +82,9 @@ pub fn call(registry: &str, method: &str, path: &str, headers: &[(&str, &str)], 
     let mut stream = TcpStream::connect(registry).unwrap();
     let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {registry}\r\nconnection: close\r\n");
     for (name, value) in headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
+        let _ = write!(head, "{name}: {value}\r\n");
     }
-    head.push_str(&format!("content-length: {}\r\n\r\n", body.len()));
+    let _ = write!(head, "content-length: {}\r\n\r\n", body.len());
     stream.write_all(head.as_bytes()).unwrap();
     // A server that refuses early may close before all is written.
     let _ = stream.write_all(body);
