@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use handoff_analysis::CellSummary;
 
-use crate::document::{Block, Grid};
+use crate::document::{Block, Cell, Grid, Tone};
 use crate::format;
-use crate::report::{Group, Report};
+use crate::report::{Group, Line, Report};
 
 /// The strategy that hands nothing over: each job builds for itself.
 pub(crate) const BASELINE: &str = "rebuild";
@@ -39,7 +39,7 @@ pub(crate) fn parts(group: &Group) -> Vec<Block> {
         };
         for line in &group.lines {
             let Some(cell) = &line.cells[i] else { continue };
-            grid.rows.push(part(&line.name, cell));
+            grid.rows.push(part(line, cell));
         }
         if !grid.rows.is_empty() {
             blocks.push(Block::Heading(3, format!("Where time and bytes go at {size} (medians)")));
@@ -49,10 +49,10 @@ pub(crate) fn parts(group: &Group) -> Vec<Block> {
     blocks
 }
 
-fn part(name: &str, cell: &CellSummary) -> Vec<String> {
+fn part(line: &Line, cell: &CellSummary) -> Vec<Cell> {
     let harness = cell.harness_ppm.as_ref().map(|p| format!("{:.2}", p.median() as f64 / 10_000.0));
-    vec![
-        name.to_owned(),
+    let mut row = vec![Cell::strategy(line)];
+    let texts = [
         format!("{} of {}", cell.n, cell.trials()),
         format::time(cell.produce.as_ref()),
         format::time(cell.consume.as_ref()),
@@ -64,7 +64,9 @@ fn part(name: &str, cell: &CellSummary) -> Vec<String> {
         format::size(cell.bytes_down.as_ref()),
         format::count(cell.requests.as_ref()),
         harness.unwrap_or_else(|| format::NONE.to_owned()),
-    ]
+    ];
+    row.extend(texts.map(Cell::from));
+    row
 }
 
 /// How a cell of the comparison is to be read.
@@ -146,10 +148,13 @@ pub(crate) fn findings(report: &Report) -> Vec<Block> {
 
 /// Every trial without numbers, with its reason.
 pub(crate) fn failures(report: &Report) -> Vec<Block> {
-    let rows: Vec<Vec<String>> = report
+    let rows: Vec<Vec<Cell>> = report
         .cells()
         .flat_map(|c| &c.failures)
-        .map(|f| vec![f.trial.clone(), f.outcome.to_string(), f.span.clone(), f.error.clone()])
+        .map(|f| {
+            let outcome = Cell::toned(f.outcome.to_string(), Tone::Bad);
+            vec![f.trial.clone().into(), outcome, f.span.clone().into(), f.error.clone().into()]
+        })
         .collect();
     if rows.is_empty() {
         return Vec::new();

@@ -1,13 +1,16 @@
 //! The report as blocks, before it is laid out for anything.
 
-use crate::report::Report;
+use crate::plot::{Drawn, Figure, Look, look};
+use crate::report::{Line, Report};
 use crate::{details, provenance, table};
 
 /// A piece of a report.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Block {
     /// A heading; 1 is the title.
     Heading(u8, String),
+    /// A sentence of the answer.
+    Lead(String),
     /// A paragraph of one line.
     Text(String),
     /// Lines with a bullet.
@@ -16,25 +19,94 @@ pub enum Block {
     Table(Grid),
     /// Something to be typed.
     Command(String),
+    /// A chart.
+    Figure(Box<Figure>),
+}
+
+/// What a cell of a table says, where it is more than a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Tone {
+    /// Nothing more.
+    #[default]
+    Plain,
+    /// Faster; a claim that holds.
+    Good,
+    /// Slower; a claim that does not hold; a failure.
+    Bad,
+    /// Equivalent.
+    Same,
+    /// Not known.
+    Open,
+}
+
+/// A cell of a table.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Cell {
+    /// What it says.
+    pub text: String,
+    /// How it is meant; never said by colour alone, the text says it too.
+    pub tone: Tone,
+    /// The marker of the strategy that it names.
+    pub(crate) look: Option<Look>,
+}
+
+impl Cell {
+    /// A text with a tone.
+    pub fn toned(text: impl Into<String>, tone: Tone) -> Self {
+        Self { text: text.into(), tone, look: None }
+    }
+
+    /// A strategy's name.
+    pub(crate) fn strategy(line: &Line) -> Self {
+        Self { text: line.name.clone(), tone: Tone::Plain, look: Some(look(&line.strategy, line.plain)) }
+    }
+}
+
+impl<T: Into<String>> From<T> for Cell {
+    fn from(text: T) -> Self {
+        Self::toned(text, Tone::Plain)
+    }
 }
 
 /// A table: the first column is text, the others say how they are aligned.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Grid {
     /// Headings, units included, and whether the column is numbers.
     pub columns: Vec<(String, bool)>,
     /// Cells; each row is as long as `columns`.
-    pub rows: Vec<Vec<String>>,
+    pub rows: Vec<Vec<Cell>>,
+}
+
+impl Grid {
+    /// A table without rows.
+    pub(crate) fn new(columns: &[(&str, bool)]) -> Self {
+        Self {
+            columns: columns.iter().map(|(name, numbers)| ((*name).to_owned(), *numbers)).collect(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// Adds a row.
+    pub(crate) fn push<C: Into<Cell>>(&mut self, row: impl IntoIterator<Item = C>) {
+        let row: Vec<Cell> = row.into_iter().map(Into::into).collect();
+        debug_assert_eq!(row.len(), self.columns.len(), "{:?}", self.columns);
+        self.rows.push(row);
+    }
 }
 
 /// The whole report.
 pub fn document(report: &Report) -> Vec<Block> {
     let mut blocks = vec![Block::Heading(1, provenance::title(report)), Block::Text(provenance::progress(report))];
     blocks.push(Block::Text(provenance::not_judged(report)));
-    for group in &report.groups {
+    for (i, group) in report.groups.iter().enumerate() {
         blocks.push(Block::Heading(2, table::title(report, group)));
         blocks.push(Block::Table(table::comparison(report, group)));
         blocks.extend(details::parts(group));
+        let figures = crate::figures::of_group(report, i);
+        let all: Vec<Drawn> =
+            figures.samples.into_iter().chain([figures.timeline, figures.sizes, figures.pareto]).collect();
+        blocks.extend(crate::figures::left_out(&all).into_iter().map(Block::Text));
+        blocks.extend(all.into_iter().flatten().map(|f| Block::Figure(Box::new(f))));
     }
     blocks.push(Block::Heading(2, "How to read it".to_owned()));
     blocks.push(Block::List(details::reading(report)));

@@ -26,6 +26,23 @@ pub(crate) fn time_spread(spread: Option<&Spread>) -> String {
     format!("{median:.d$} [{min:.d$}–{max:.d$}] ({})", s.n())
 }
 
+/// The interval of the median.
+pub(crate) fn interval(spread: &Spread) -> (u64, u64) {
+    (spread.min(), spread.max())
+}
+
+/// The interval of the median in words, in seconds.
+pub(crate) fn interval_text(spread: &Spread) -> String {
+    let (low, high) = interval(spread);
+    format!("{}–{}", seconds_like(low, spread), seconds_like(high, spread))
+}
+
+/// A time in seconds with the digits of the median that it belongs to.
+pub(crate) fn seconds_like(ns: u64, spread: &Spread) -> String {
+    let d = decimals(seconds(spread.median()));
+    format!("{:.d$}", seconds(ns))
+}
+
 /// A median in seconds.
 pub(crate) fn time(spread: Option<&Spread>) -> String {
     let Some(s) = spread else { return NONE.to_owned() };

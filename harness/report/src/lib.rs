@@ -7,15 +7,20 @@ pub mod document;
 pub mod report;
 
 mod details;
+mod figures;
 mod format;
+mod html;
 mod markdown;
+mod plot;
 mod provenance;
 mod table;
 mod terminal;
 
-pub use report::{Report, ReportError, Run};
+pub use report::{Link, Report, ReportError, Run};
 
-use document::document;
+pub use plot::Figure;
+
+use document::{Block, document};
 
 /// The report for a terminal `width` columns wide. `color` is the caller's decision (`NO_COLOR`, no terminal).
 pub fn terminal(report: &Report, width: u16, color: bool) -> String {
@@ -25,6 +30,16 @@ pub fn terminal(report: &Report, width: u16, color: bool) -> String {
 /// The report as Markdown: the content of `report.md`.
 pub fn markdown(report: &Report) -> String {
     markdown::render(&document(report))
+}
+
+/// The report as one HTML file: the content of `report.html`.
+pub fn html(report: &Report) -> String {
+    html::render(&document(report))
+}
+
+/// The charts of the report.
+pub fn charts(report: &Report) -> Vec<Figure> {
+    document(report).into_iter().filter_map(|b| if let Block::Figure(f) = b { Some(*f) } else { None }).collect()
 }
 
 /// What stands in a README between its markers: the comparison, what was simulated, and where the rest is.

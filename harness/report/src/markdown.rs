@@ -1,5 +1,7 @@
 //! Blocks as Markdown. Text from rows is escaped: an error message must not become markup.
 
+use std::fmt::Write as _;
+
 use crate::document::{Block, Grid};
 
 pub(crate) fn render(blocks: &[Block]) -> String {
@@ -15,7 +17,7 @@ pub(crate) fn render(blocks: &[Block]) -> String {
                 out.push_str(&plain(text));
                 out.push('\n');
             }
-            Block::Text(text) => {
+            Block::Lead(text) | Block::Text(text) => {
                 out.push_str(&plain(text));
                 out.push('\n');
             }
@@ -27,6 +29,9 @@ pub(crate) fn render(blocks: &[Block]) -> String {
                 }
             }
             Block::Table(grid) => table(&mut out, grid),
+            Block::Figure(figure) => {
+                let _ = writeln!(out, "Chart: [{0}](plots/{1}.svg) ([PNG](plots/{1}.png))", plain(&figure.title), figure.name);
+            }
             Block::Command(text) => {
                 out.push_str("```sh\n");
                 out.push_str(text);
@@ -49,7 +54,7 @@ fn table(out: &mut String, grid: &Grid) {
     line(&mut grid.columns.iter().map(|(name, _)| cell(name)));
     line(&mut grid.columns.iter().map(|(_, numbers)| if *numbers { "---:" } else { "---" }.to_owned()));
     for row in &grid.rows {
-        line(&mut row.iter().map(|text| cell(text)));
+        line(&mut row.iter().map(|c| cell(&c.text)));
     }
 }
 

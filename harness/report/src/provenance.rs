@@ -186,7 +186,7 @@ fn machine(e: &Environment) -> Grid {
     rows.extend(e.packages.iter().map(|(name, version)| (format!("package {name}"), version.clone())));
     Grid {
         columns: vec![(format!("Environment {}", e.id), false), (String::new(), false)],
-        rows: rows.into_iter().map(|(name, value)| vec![name, value]).collect(),
+        rows: rows.into_iter().map(|(name, value)| vec![name.into(), value.into()]).collect(),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use handoff_analysis::{CellSummary, Claims, ClaimsError, summaries};
-use handoff_model::rows::MeasurementRow;
+use handoff_model::rows::{ConsumerRow, MeasurementRow, SpanRow};
 use handoff_model::{ByteSize, Conditions, Environment, Plan};
 
 /// One run, as it was read from its results folder.
@@ -17,6 +17,10 @@ pub struct Run {
     pub environments: Vec<Environment>,
     /// One row a trial.
     pub measurements: Vec<MeasurementRow>,
+    /// One row a consumer.
+    pub consumers: Vec<ConsumerRow>,
+    /// One row a span.
+    pub spans: Vec<SpanRow>,
     /// What the reader of the folder left out.
     pub warnings: Vec<String>,
 }
@@ -35,6 +39,16 @@ pub enum ReportError {
     Claims(#[from] ClaimsError),
 }
 
+/// The rates of a link profile: what all connections of a job carry together, in bytes a second, of the faster of the two
+/// services.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Link {
+    /// From the job to the service.
+    pub up: f64,
+    /// From the service to the job.
+    pub down: f64,
+}
+
 /// Runs, with what follows from them.
 #[derive(Debug, Clone)]
 pub struct Report {
@@ -44,6 +58,8 @@ pub struct Report {
     pub groups: Vec<Group>,
     /// The spike's claims.
     pub claims: Claims,
+    /// The rates of link profiles by name, as far as they limit any.
+    pub links: BTreeMap<String, Link>,
 }
 
 /// The cells that may stand in one table: one workload under one set of conditions.
@@ -66,6 +82,8 @@ pub struct Line {
     pub name: String,
     /// The strategy's name without options.
     pub strategy: String,
+    /// Whether it has no options and is not the control.
+    pub plain: bool,
     /// A summary for each size of the group; none where no trial has a row yet.
     pub cells: Vec<Option<CellSummary>>,
 }
@@ -87,7 +105,13 @@ impl Report {
         let claims = Claims::spike()?;
         let rows: Vec<MeasurementRow> = runs.iter().flat_map(|r| r.measurements.iter().cloned()).collect();
         let groups = groups(&runs, summaries(&rows), &claims);
-        Ok(Self { runs, groups, claims })
+        Ok(Self { runs, groups, claims, links: BTreeMap::new() })
+    }
+
+    /// Adds the rates of link profiles, for the line of what no strategy can beat.
+    #[must_use]
+    pub fn with_links(self, links: BTreeMap<String, Link>) -> Self {
+        Self { links, ..self }
     }
 
     /// Every summary.
@@ -124,6 +148,7 @@ fn groups(runs: &[Run], summaries: Vec<CellSummary>, claims: &Claims) -> Vec<Gro
         sizes.sort_unstable();
         sizes.dedup();
         let line = |((rank, name), mut cells): ((Rank, String), Cells)| Line {
+            plain: name == rank.1,
             name,
             strategy: rank.1,
             cells: sizes.iter().map(|size| cells.remove(size).flatten()).collect(),

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use handoff_analysis::{CellSummary, Claim};
 
-use crate::document::Grid;
+use crate::document::{Cell, Grid, Tone};
 use crate::format::{self, NONE};
 use crate::report::{Group, Line, Report};
 
@@ -15,19 +15,26 @@ pub(crate) const UNKNOWN: &str = "?";
 pub(crate) fn title(report: &Report, group: &Group) -> String {
     let sizes: Vec<String> = group.sizes.iter().map(ToString::to_string).collect();
     let mut title = format!("Workload {}, {}", group.workload, sizes.join(", "));
-    if report.groups.len() > 1 {
-        let c = &group.conditions;
-        let _ = write!(
-            title,
-            ", {} store, {} builder, profile {}, {} caches, {}",
-            c.image_store,
-            c.builder,
-            c.profile,
-            c.cache_state,
-            format::plural(c.consumers as usize, "consumer", "consumers")
-        );
+    let apart = apart(report, group);
+    if !apart.is_empty() {
+        let _ = write!(title, ", {apart}");
     }
     title
+}
+
+/// What tells a group from the others of the report: the factors that differ, and no others. Empty for the only group.
+pub(crate) fn apart(report: &Report, group: &Group) -> String {
+    let words: [fn(&Group) -> String; 7] = [
+        |g| format!("workload {}", g.workload),
+        |g| format!("profile {}", g.conditions.profile),
+        |g| format!("{} store", g.conditions.image_store),
+        |g| format!("{} builder", g.conditions.builder),
+        |g| format!("{} engine", g.conditions.engine),
+        |g| format!("{} caches", g.conditions.cache_state),
+        |g| format::plural(g.conditions.consumers as usize, "consumer", "consumers"),
+    ];
+    let differ = |word: &&fn(&Group) -> String| report.groups.iter().any(|g| word(g) != word(group));
+    words.iter().filter(differ).map(|word| word(group)).collect::<Vec<_>>().join(", ")
 }
 
 /// The table: one row a strategy, one group of columns a size.
@@ -48,30 +55,31 @@ pub(crate) fn comparison(report: &Report, group: &Group) -> Grid {
     Grid { columns, rows }
 }
 
-fn row(line: &Line, claim: Option<&Claim>) -> Vec<String> {
+fn row(line: &Line, claim: Option<&Claim>) -> Vec<Cell> {
     let claimed = |pick: &dyn Fn(&Claim) -> String| claim.map_or(NONE.to_owned(), pick);
     let known = |text: Option<&String>| text.cloned().unwrap_or_else(|| UNKNOWN.to_owned());
-    let mut cells = vec![line.name.clone()];
+    let mut cells = vec![Cell::strategy(line)];
     cells.extend(line.cells.iter().map(|c| spread(c.as_ref(), |c| format::time_spread(c.transfer.as_ref()))));
-    cells.push(claimed(&|c| format!("{}–{}", c.transfer_low_s, c.transfer_high_s)));
+    cells.push(claimed(&|c| format!("{}–{}", c.transfer_low_s, c.transfer_high_s)).into());
     cells.extend(line.cells.iter().map(|c| spread(c.as_ref(), |c| format::time_spread(c.critical_path.as_ref()))));
-    cells.push(claimed(&|c| known(c.complexity.as_ref())));
-    cells.push(claimed(&|c| known(c.cache_limit.as_ref())));
-    cells.push(identity(line));
-    cells.push(claimed(&|c| match c.byte_identical {
+    cells.push(claimed(&|c| known(c.complexity.as_ref())).into());
+    cells.push(claimed(&|c| known(c.cache_limit.as_ref())).into());
+    cells.push(identity(line).into());
+    let identical = claimed(&|c| match c.byte_identical {
         Some(true) => "yes".to_owned(),
         Some(false) => "no".to_owned(),
         None => UNKNOWN.to_owned(),
-    }));
+    });
+    cells.push(identical.into());
     cells
 }
 
 /// A cell's text; where nothing completed, why there is none.
-fn spread(cell: Option<&CellSummary>, text: impl Fn(&CellSummary) -> String) -> String {
+fn spread(cell: Option<&CellSummary>, text: impl Fn(&CellSummary) -> String) -> Cell {
     match cell {
-        None => "not run yet".to_owned(),
-        Some(c) if c.n == 0 => format!("none of {} completed", c.trials()),
-        Some(c) => text(c),
+        None => Cell::toned("not run yet", Tone::Open),
+        Some(c) if c.n == 0 => Cell::toned(format!("none of {} completed", c.trials()), Tone::Bad),
+        Some(c) => text(c).into(),
     }
 }
 

@@ -4,7 +4,7 @@ use comfy_table::LineStyle;
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table, Width};
 
-use crate::document::{Block, Grid};
+use crate::document::{Block, Cell as Content, Grid, Tone};
 
 /// Narrower than this nothing can be read; a terminal that says so is taken to be this wide.
 const NARROWEST: u16 = 40;
@@ -13,12 +13,16 @@ pub(crate) fn render(blocks: &[Block], width: u16, color: bool) -> String {
     let width = width.max(NARROWEST);
     let mut out = String::new();
     for block in blocks {
+        if matches!(block, Block::Figure(_)) {
+            continue;
+        }
         if !out.is_empty() {
             out.push('\n');
         }
         match block {
+            Block::Figure(_) => {}
             Block::Heading(_, text) => line(&mut out, &clean(text), color),
-            Block::Text(text) => wrap(&mut out, &clean(text), "", width),
+            Block::Lead(text) | Block::Text(text) => wrap(&mut out, &clean(text), "", width),
             Block::List(items) => {
                 for item in items {
                     wrap(&mut out, &clean(item), "- ", width);
@@ -54,7 +58,7 @@ fn table(out: &mut String, grid: &Grid, width: u16, color: bool) {
 fn need(grid: &Grid, column: usize, width: usize) -> usize {
     let (name, numbers) = &grid.columns[column];
     let word = |text: &str| text.split(' ').map(|w| w.chars().count()).max().unwrap_or(0);
-    let cells = || grid.rows.iter().map(|row| row[column].as_str());
+    let cells = || grid.rows.iter().map(|row| row[column].text.as_str());
     let whole = cells().map(|text| text.chars().count()).max().unwrap_or(0);
     let longest = cells().chain([name.as_str()]).map(word).max().unwrap_or(0);
     let wanted = if *numbers || column == 0 { whole.max(word(name)) } else { longest.max(whole.min(18)) };
@@ -94,11 +98,14 @@ fn part(out: &mut String, grid: &Grid, columns: &[usize], needs: &[usize], width
     table.set_header(columns.iter().map(|i| Cell::new(&grid.columns[*i].0).add_attribute(Attribute::Bold)));
     for row in &grid.rows {
         let cell = |i: &usize| {
-            let text = &row[*i];
+            let Content { text, tone, .. } = &row[*i];
             let align = if grid.columns[*i].1 { CellAlignment::Right } else { CellAlignment::Left };
             let cell = Cell::new(clean(text)).set_alignment(align);
-            let bad = ["failed", "timed_out", "skipped"].contains(&text.as_str()) || text.starts_with("none of ");
-            if bad { cell.fg(Color::Red) } else { cell }
+            match tone {
+                Tone::Bad => cell.fg(Color::Red),
+                Tone::Good => cell.fg(Color::Green),
+                Tone::Plain | Tone::Same | Tone::Open => cell,
+            }
         };
         table.add_row(columns.iter().map(cell).collect::<Vec<_>>());
     }

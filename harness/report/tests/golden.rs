@@ -5,16 +5,13 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are not in a test function")]
 
+mod kit;
+
 use std::fs;
-use std::path::{Path, PathBuf};
 
-use handoff_model::rows::MeasurementRow;
-use handoff_model::{Conditions, Environment, Plan, PlanRequest, StrategySpec};
+use handoff_model::{Conditions, Plan, PlanRequest, StrategySpec};
 use handoff_report::{Report, ReportError, Run, markdown, readme_block, terminal};
-
-fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
-}
+use kit::{ALL, csv_rows, environment, golden};
 
 fn expect(name: &str, text: &str) {
     let path = golden(name);
@@ -40,28 +37,16 @@ fn run(name: &str, sizes: &[&str], strategies: &str, rounds: u32) -> Run {
         exclude: Vec::new(),
         matrix: None,
     });
-    let environment = Environment {
-        id: "a1b2c3".into(),
-        cpu: "Sample CPU @ 2.00GHz".into(),
-        cores: 2,
-        memory_bytes: 8 << 30,
-        disk: "ext4, 40 GiB free".into(),
-        service_store: "disk".into(),
-        kernel: "6.1.0".into(),
-        os: "Debian GNU/Linux 12".into(),
-        programs: [("buildx", "0.21.1"), ("dockerd", "28.0.4")].map(|(a, b)| (a.into(), b.into())).into(),
-        packages: [("docker.io".into(), "28.0.4 sha256:00".into())].into(),
-        handoff: "0.1.0 (0000000)".into(),
-    };
-    let measurements: Vec<MeasurementRow> = csv::Reader::from_path(golden(&format!("{name}.csv")))
-        .unwrap()
-        .into_deserialize()
-        .collect::<Result<_, _>>()
-        .unwrap();
-    Run { name: name.into(), plan: plan.unwrap(), environments: vec![environment], measurements, warnings: vec![] }
+    Run {
+        name: name.into(),
+        plan: plan.unwrap(),
+        environments: vec![environment()],
+        measurements: csv_rows(&golden(&format!("{name}.csv"))),
+        consumers: vec![],
+        spans: vec![],
+        warnings: vec![],
+    }
 }
-
-const ALL: &str = "artifact,cache-tar,gha-cache,local-cache,zstd-stream,rebuild";
 
 fn full() -> Run {
     run("full", &["1GiB"], ALL, 3)

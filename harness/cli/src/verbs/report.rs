@@ -1,11 +1,13 @@
 //! `handoff report`.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use handoff_driver::journal::Results;
-use handoff_report::{Report, Run};
+use handoff_report::{Link, Report, Run};
+use handoff_service::profile::{self, Direction, Kind};
 
 use crate::exit::{self, bad_input};
 use crate::out;
@@ -42,17 +44,43 @@ fn read(dirs: &[PathBuf]) -> anyhow::Result<Report> {
             plan: results.plan,
             environments: results.environments,
             measurements: results.measurements,
+            consumers: results.consumers,
+            spans: results.spans,
             warnings: results.warnings,
         });
     }
-    Report::new(runs).map_err(bad_input)
+    let links = links(&runs);
+    Ok(Report::new(runs).map_err(bad_input)?.with_links(links))
 }
 
-/// Writes report.md into a folder and returns its path.
+/// The rates of the runs' link profiles. A profile that is no longer where it was gives no line, and that is said.
+fn links(runs: &[Run]) -> BTreeMap<String, Link> {
+    let mut links = BTreeMap::new();
+    for conditions in runs.iter().flat_map(|r| &r.plan.request.conditions) {
+        let Ok(profile) = profile::load(&conditions.profile) else { continue };
+        let best = |direction| {
+            let lane = |kind| profile.lane(kind, direction).aggregate;
+            Some(lane(Kind::Artifact)?.max(lane(Kind::Cache)?))
+        };
+        if let (Some(up), Some(down)) = (best(Direction::Up), best(Direction::Down)) {
+            links.insert(conditions.profile.clone(), Link { up, down });
+        }
+    }
+    links
+}
+
+/// Writes the report and its charts into a folder; returns the paths of the documents, and of the charts' folder.
 pub fn write(dirs: &[PathBuf], out: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let path = out.join("report.md");
-    write_file(&path, &handoff_report::markdown(&read(dirs)?))?;
-    Ok(vec![path])
+    let report = read(dirs)?;
+    let (markdown, html, plots) = (out.join("report.md"), out.join("report.html"), out.join("plots"));
+    fs::create_dir_all(&plots).map_err(|e| bad_input(format!("cannot make {}: {e}", plots.display())))?;
+    write_file(&markdown, handoff_report::markdown(&report).as_bytes())?;
+    write_file(&html, handoff_report::html(&report).as_bytes())?;
+    for chart in handoff_report::charts(&report) {
+        write_file(&plots.join(format!("{}.svg", chart.name)), chart.svg().as_bytes())?;
+        write_file(&plots.join(format!("{}.png", chart.name)), &chart.png())?;
+    }
+    Ok(vec![markdown, html, plots])
 }
 
 /// Prints the table.
@@ -61,7 +89,7 @@ pub fn print(dirs: &[PathBuf]) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn write_file(path: &Path, text: &str) -> anyhow::Result<()> {
+fn write_file(path: &Path, text: &[u8]) -> anyhow::Result<()> {
     fs::write(path, text).map_err(|e| bad_input(format!("cannot write {}: {e}", path.display())))
 }
 
@@ -104,7 +132,7 @@ impl Args {
                 readme.display()
             );
         }
-        write_file(readme, &new)?;
+        write_file(readme, new.as_bytes())?;
         Ok(ExitCode::from(exit::OK))
     }
 }

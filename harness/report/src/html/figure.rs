@@ -1,0 +1,22 @@
+//! A figure in the page: the chart for a wide and for a narrow screen, and the table behind it.
+
+use super::text::{escape, rich};
+use crate::plot::{Figure, Look};
+
+pub(super) fn render(figure: &Figure) -> String {
+    let [wide, narrow] = figure.inline();
+    format!(
+        "<figure>\n<p class=\"title\">{}</p>\n<div class=\"wide\">{wide}</div>\n<div class=\"narrow\">{narrow}</div>\n\
+         <figcaption>{}</figcaption>\n\
+         <details>\n<summary>Numbers of this chart<span class=\"hidden\">: {}</span></summary>\n{}</details>\n</figure>\n",
+        rich(&figure.title),
+        rich(&figure.caption),
+        escape(&figure.title),
+        super::table(&figure.table, &figure.title)
+    )
+}
+
+/// A strategy's marker beside its name; the name says it all, so it is hidden from a reader that speaks.
+pub(super) fn marker(look: Look) -> String {
+    look.symbol()
+}

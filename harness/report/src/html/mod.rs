@@ -1,0 +1,197 @@
+//! Blocks as one HTML file: no script, nothing from elsewhere, light and dark, for a screen, a phone and paper.
+
+mod figure;
+mod text;
+
+use std::fmt::Write as _;
+
+use crate::document::{Block, Cell, Grid, Tone};
+use crate::plot::Look;
+use text::{escape, rich};
+
+const STYLE: &str = include_str!("style.css");
+
+pub(crate) fn render(blocks: &[Block]) -> String {
+    let mut page = Page::default();
+    for block in blocks {
+        page.block(block);
+    }
+    page.finish()
+}
+
+/// A page being written.
+#[derive(Default)]
+struct Page {
+    title: String,
+    /// What stands between the title and the first section.
+    lead: String,
+    body: String,
+    /// Anchor and text of every section.
+    contents: Vec<(String, String)>,
+    /// The heading above what is being written: it names tables.
+    heading: String,
+    in_section: bool,
+}
+
+impl Page {
+    fn out(&mut self) -> &mut String {
+        if self.in_section { &mut self.body } else { &mut self.lead }
+    }
+
+    fn block(&mut self, block: &Block) {
+        match block {
+            Block::Heading(1, text) => self.title.clone_from(text),
+            Block::Heading(2, text) => self.section(text),
+            Block::Heading(level, text) => {
+                self.heading.clone_from(text);
+                let level = (*level).min(6);
+                let _ = writeln!(self.out(), "<h{level}>{}</h{level}>", rich(text));
+            }
+            Block::Lead(text) => {
+                let _ = writeln!(self.out(), "<p class=\"lead\">{}</p>", rich(text));
+            }
+            Block::Text(text) => {
+                let _ = writeln!(self.out(), "<p>{}</p>", rich(text));
+            }
+            Block::List(items) => {
+                let items = items.iter().fold(String::new(), |all, item| all + "<li>" + &rich(item) + "</li>\n");
+                let _ = writeln!(self.out(), "<ul>\n{items}</ul>");
+            }
+            Block::Table(grid) => {
+                let table = table(grid, &self.heading);
+                self.out().push_str(&table);
+            }
+            Block::Command(text) => {
+                let _ = writeln!(
+                    self.out(),
+                    "<pre tabindex=\"0\" role=\"region\" aria-label=\"Command\"><code>{}</code></pre>",
+                    escape(text)
+                );
+            }
+            Block::Figure(figure) => {
+                let figure = figure::render(figure);
+                self.out().push_str(&figure);
+            }
+        }
+    }
+
+    fn section(&mut self, heading: &str) {
+        let id = self.anchor(heading);
+        if self.in_section {
+            self.body.push_str("</section>\n");
+        }
+        self.in_section = true;
+        self.heading = heading.to_owned();
+        let _ = writeln!(self.body, "<section aria-labelledby=\"{id}\">\n<h2 id=\"{id}\">{}</h2>", rich(heading));
+        self.contents.push((id, heading.to_owned()));
+    }
+
+    fn anchor(&self, heading: &str) -> String {
+        let letters = heading.to_lowercase();
+        let words: Vec<&str> = letters.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty()).collect();
+        let base = words.join("-");
+        let taken = |id: &str| self.contents.iter().any(|(other, _)| other == id);
+        (1..).map(|i| if i == 1 { base.clone() } else { format!("{base}-{i}") }).find(|id| !taken(id)).unwrap_or(base)
+    }
+
+    fn finish(mut self) -> String {
+        if self.in_section {
+            self.body.push_str("</section>\n");
+        }
+        let contents = self.contents.iter().fold(String::new(), |all, (id, text)| {
+            all + &format!("<li><a href=\"#{id}\">{}</a></li>\n", rich(text))
+        });
+        let title = escape(&self.title);
+        format!(
+            "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+             <meta name=\"color-scheme\" content=\"light dark\">\n<title>{title}</title>\n\
+             <link rel=\"icon\" href=\"data:,\">\n<style>\n{STYLE}</style>\n</head>\n<body>\n\
+             <a class=\"skip\" href=\"#main\">To the report</a>\n\
+             <header>\n<p class=\"kicker\">Handoff</p>\n<h1>{title}</h1>\n</header>\n\
+             <nav aria-label=\"Contents\">\n<ul>\n{contents}</ul>\n</nav>\n\
+             <main id=\"main\">\n{}{}</main>\n\
+             <footer><p>Made by <code>handoff report</code> from the rows of the runs named above. \
+             No script, nothing loaded from elsewhere.</p></footer>\n</body>\n</html>\n",
+            self.lead, self.body
+        )
+    }
+}
+
+/// A table that scrolls by itself where it is too wide; the region can be reached and scrolled with the keyboard.
+pub(super) fn table(grid: &Grid, name: &str) -> String {
+    let mut out = format!("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{}\">\n<table>\n", {
+        // A name that a section has already is no name.
+        escape(&format!("Table: {}", name.replace('`', "")))
+    });
+    if grid.columns.iter().any(|(text, _)| !text.is_empty()) {
+        out.push_str("<thead><tr>");
+        for (text, numbers) in &grid.columns {
+            let class = if *numbers { " class=\"n\"" } else { "" };
+            if text.is_empty() {
+                out.push_str("<td></td>");
+            } else {
+                let _ = write!(out, "<th scope=\"col\"{class}>{}</th>", rich(text));
+            }
+        }
+        out.push_str("</tr></thead>\n");
+    }
+    out.push_str("<tbody>\n");
+    for row in &grid.rows {
+        out.push_str("<tr>");
+        for (i, (cell, (_, numbers))) in row.iter().zip(&grid.columns).enumerate() {
+            out.push_str(&table_cell(cell, i == 0, *numbers));
+        }
+        out.push_str("</tr>\n");
+    }
+    out.push_str("</tbody>\n</table>\n</div>\n");
+    out
+}
+
+fn table_cell(cell: &Cell, first: bool, numbers: bool) -> String {
+    let mut classes: Vec<&str> = Vec::new();
+    if numbers {
+        classes.push("n");
+    }
+    match cell.tone {
+        Tone::Plain => {}
+        Tone::Good => classes.push("good"),
+        Tone::Bad => classes.push("bad"),
+        Tone::Same => classes.push("same"),
+        Tone::Open => classes.push("open"),
+    }
+    let class = if classes.is_empty() { String::new() } else { format!(" class=\"{}\"", classes.join(" ")) };
+    let mark = cell.look.map(mark).unwrap_or_default();
+    let text = rich(&cell.text);
+    if first {
+        format!("<th scope=\"row\"{class}>{mark}{text}</th>")
+    } else {
+        format!("<td{class}>{mark}{text}</td>")
+    }
+}
+
+/// A strategy's marker, as the charts have it.
+fn mark(look: Look) -> String {
+    figure::marker(look)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_of_rows_stays_text_and_sections_have_anchors_of_their_own() {
+        let grid = Grid { columns: vec![("a <b>".into(), false)], rows: vec![vec!["<script>x</script>".into()]] };
+        let page = render(&[
+            Block::Heading(1, "T & U".into()),
+            Block::Heading(2, "Same".into()),
+            Block::Table(grid),
+            Block::Heading(2, "Same".into()),
+            Block::Command("a < b".into()),
+        ]);
+        assert!(!page.contains("<script") && page.contains("&lt;script>x") && page.contains("T &amp; U"), "{page}");
+        assert!(page.contains("id=\"same\"") && page.contains("href=\"#same-2\""), "{page}");
+        assert!(page.contains("a &lt; b"), "{page}");
+        assert_eq!(page.matches("<section").count(), page.matches("</section>").count());
+    }
+}

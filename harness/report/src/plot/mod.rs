@@ -1,0 +1,75 @@
+//! Charts: what is measured, drawn. Each figure has a table behind it and says in words what it shows.
+
+mod axis;
+mod paint;
+mod palette;
+mod pareto;
+mod samples;
+mod sizes;
+mod sketch;
+mod timeline;
+mod xy;
+
+use crate::document::Grid;
+use sketch::Sketch;
+
+pub(crate) use palette::{Look, look};
+
+/// How wide charts are, in CSS pixels: for a screen (and for files), and for a phone.
+const WIDTHS: [f64; 2] = [840.0, 350.0];
+
+/// A chart with all that belongs to it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Figure {
+    /// Name of its files, unique in the report.
+    pub name: String,
+    /// What it shows.
+    pub title: String,
+    /// How to read it.
+    pub caption: String,
+    /// What it shows to someone who cannot see it.
+    pub alternative: String,
+    /// The numbers behind it.
+    pub table: Grid,
+    wide: Sketch,
+    narrow: Sketch,
+}
+
+impl Figure {
+    fn draw(name: String, title: String, draw: impl Fn(f64) -> Sketch) -> Self {
+        let [wide, narrow] = WIDTHS.map(draw);
+        Self {
+            name,
+            title,
+            caption: String::new(),
+            alternative: String::new(),
+            table: Grid::default(),
+            wide,
+            narrow,
+        }
+    }
+
+    /// The SVG file.
+    pub fn svg(&self) -> String {
+        self.wide.svg(&self.title, &self.alternative)
+    }
+
+    /// The PNG file.
+    pub fn png(&self) -> Vec<u8> {
+        self.wide.png()
+    }
+
+    /// For a page: the wide and the narrow chart.
+    pub(crate) fn inline(&self) -> [String; 2] {
+        [(&self.wide, "w"), (&self.narrow, "n")]
+            .map(|(sketch, tail)| sketch.inline(&format!("{}-{tail}", self.name), &self.title, &self.alternative))
+    }
+}
+
+/// A figure, or the sentence that says why there is none.
+pub(crate) type Drawn = Result<Figure, String>;
+
+pub(crate) use pareto::pareto;
+pub(crate) use samples::{Metric, samples};
+pub(crate) use sizes::sizes;
+pub(crate) use timeline::{Typical, timeline};

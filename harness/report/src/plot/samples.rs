@@ -1,0 +1,148 @@
+//! Every sample as a point, with median and interval: one panel a size, one row a strategy.
+
+use handoff_analysis::{CellSummary, Spread};
+
+use super::axis::{Axis, X_AXIS};
+use super::sketch::{Anchor, Ink, Sketch, TEXT, fit, text_width};
+use super::{Drawn, Figure, look};
+use crate::document::Grid;
+use crate::format;
+use crate::report::{Group, Line};
+
+/// A time of a trial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Metric {
+    /// What a workflow waits for.
+    CriticalPath,
+    /// What sharing costs on top of building.
+    Transfer,
+}
+
+impl Metric {
+    pub(crate) fn of(self, cell: &CellSummary) -> Option<&Spread> {
+        match self {
+            Self::CriticalPath => cell.critical_path.as_ref(),
+            Self::Transfer => cell.transfer.as_ref(),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::CriticalPath => "Critical path",
+            Self::Transfer => "Transfer",
+        }
+    }
+
+    fn slug(self) -> &'static str {
+        match self {
+            Self::CriticalPath => "critical-path",
+            Self::Transfer => "transfer",
+        }
+    }
+}
+
+const ROW: f64 = 30.0;
+
+/// The figure of one group; `place` is the group's number in the report, `of` what tells it apart.
+pub(crate) fn samples(group: &Group, metric: Metric, place: &str, of: &str) -> Drawn {
+    let panels: Vec<Panel> = group.sizes.iter().enumerate().filter_map(|(i, s)| panel(group, metric, i, s)).collect();
+    if panels.is_empty() {
+        return Err(format!("No chart of the {}: no trial with one completed.", metric.name().to_lowercase()));
+    }
+    let title = format!("{} of every trial{of}", metric.name());
+    let mut figure =
+        Figure::draw(format!("{place}samples-{}", metric.slug()), title, |width| draw(&panels, metric, width));
+    figure.caption = "A point is a trial, the upright bar the median, the horizontal bar the interval of the median \
+                      that the table names; time counts from 0. n is the number of completed trials."
+        .to_owned();
+    figure.alternative = alternative(&panels);
+    figure.table = table(&panels, metric);
+    Ok(figure)
+}
+
+struct Panel<'a> {
+    size: String,
+    rows: Vec<(&'a Line, &'a Spread)>,
+}
+
+fn panel<'a>(group: &'a Group, metric: Metric, i: usize, size: &impl ToString) -> Option<Panel<'a>> {
+    let row = |line: &'a Line| Some((line, metric.of(line.cells[i].as_ref()?)?));
+    let rows: Vec<_> = group.lines.iter().filter_map(row).collect();
+    (!rows.is_empty()).then(|| Panel { size: size.to_string(), rows })
+}
+
+fn draw(panels: &[Panel], metric: Metric, width: f64) -> Sketch {
+    let mut sketch = Sketch::new(width);
+    let names = panels.iter().flat_map(|p| &p.rows).map(|(line, _)| text_width(&line.name)).fold(0.0, f64::max);
+    let left = (names + 30.0).min(width * 0.38);
+    let right = width - 52.0;
+    let mut y = 4.0;
+    for panel in panels {
+        let top = y + if panels.len() > 1 { 24.0 } else { 4.0 };
+        if panels.len() > 1 {
+            sketch.text((left, y + 12.0), &panel.size, Ink::Text, Anchor::Left);
+        }
+        let bottom = top + ROW * panel.rows.len() as f64;
+        let most = panel.rows.iter().map(|(_, s)| s.max()).max().unwrap_or(0);
+        let axis = Axis::new(most as f64 / 1e9, left, right, (right - left) / 90.0);
+        axis.below(&mut sketch, top, bottom, &format!("{}, s", metric.name()));
+        for (i, (line, spread)) in panel.rows.iter().enumerate() {
+            let middle = top + ROW * (i as f64 + 0.5);
+            row(&mut sketch, &axis, middle, line, spread, left);
+            sketch.text((right + 8.0, middle), format!("n={}", spread.n()), Ink::Muted, Anchor::Left);
+        }
+        y = bottom + X_AXIS + 6.0;
+    }
+    sketch.height = y;
+    sketch
+}
+
+fn row(sketch: &mut Sketch, axis: &Axis, y: f64, line: &Line, spread: &Spread, left: f64) {
+    let look = look(&line.strategy, line.plain);
+    look.mark(sketch, (8.0, y), 5.0);
+    sketch.text((20.0, y), fit(&line.name, left - 28.0), Ink::Text, Anchor::Left);
+    let x = |ns: u64| axis.at(ns as f64 / 1e9);
+    let interval = format::interval(spread);
+    sketch.bar((x(interval.0), y - 2.5), (x(interval.1) - x(interval.0), 5.0), look.ink, 0.35);
+    for (i, sample) in spread.samples().iter().enumerate() {
+        // Two equal samples are two points: neighbours stand a little above and below.
+        let away = if spread.n() == 1 { 0.0 } else { [-5.0, 5.0, 0.0][i % 3] };
+        look.mark(sketch, (x(*sample), y + away), 3.4);
+    }
+    let m = x(spread.median());
+    sketch.bar((m - 1.25, y - TEXT * 0.85), (2.5, TEXT * 1.7), Ink::Text, 1.0);
+}
+
+fn alternative(panels: &[Panel]) -> String {
+    let panel = |p: &Panel| {
+        let rows: Vec<String> =
+            p.rows.iter().map(|(line, s)| format!("{} {} s (n={})", line.name, format::time(Some(s)), s.n())).collect();
+        format!("At {}, medians: {}.", p.size, rows.join(", "))
+    };
+    panels.iter().map(panel).collect::<Vec<_>>().join(" ")
+}
+
+fn table(panels: &[Panel], metric: Metric) -> Grid {
+    let mut grid = Grid::new(&[
+        ("Approach", false),
+        ("Size", false),
+        ("n", true),
+        (&format!("Median {}, s", metric.name().to_lowercase()), true),
+        ("Interval of the median, s", true),
+        ("Every sample, s", false),
+    ]);
+    for panel in panels {
+        for (line, spread) in &panel.rows {
+            let samples: Vec<String> = spread.samples().iter().map(|ns| format::seconds_like(*ns, spread)).collect();
+            grid.push([
+                line.name.clone(),
+                panel.size.clone(),
+                spread.n().to_string(),
+                format::time(Some(spread)),
+                format::interval_text(spread),
+                samples.join(", "),
+            ]);
+        }
+    }
+    grid
+}

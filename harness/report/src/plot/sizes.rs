@@ -1,0 +1,105 @@
+//! Time against size, with the time that moving the bytes alone would take.
+
+use super::samples::Metric;
+use super::sketch::Sketch;
+use super::xy::{Panel, Point, Series};
+use super::{Drawn, Figure, look};
+use crate::document::Grid;
+use crate::format;
+use crate::report::{Group, Line, Link};
+
+const GIB: f64 = 1_073_741_824.0;
+
+/// The figure of one group; `link` are the rates of its profile, if it has any.
+pub(crate) fn sizes(group: &Group, link: Option<&Link>, place: &str, of: &str) -> Drawn {
+    let series: Vec<Series> = group.lines.iter().filter_map(series).collect();
+    if series.iter().all(|s| s.points.len() < 2) {
+        return Err("No chart over sizes: no strategy completed at two or more sizes.".to_owned());
+    }
+    let limit = link.and_then(|link| limit(group, link));
+    let panel = Panel {
+        x_name: "Size of the image, GiB".into(),
+        y_name: "Critical path, s".into(),
+        joined: true,
+        series,
+        limit,
+        front: Vec::new(),
+    };
+    let mut figure = Figure::draw(format!("{place}sizes"), format!("Critical path against size{of}"), |width| {
+        let mut sketch = Sketch::new(width);
+        sketch.height = panel.paint(&mut sketch, 2.0, width.min(380.0)) + 6.0;
+        sketch
+    });
+    figure.caption = "A large marker is the median of a cell, a small dot a trial, the bar the interval of the median. "
+        .to_owned();
+    figure.caption += &match &panel.limit {
+        Some(_) => format!(
+            "The dashed line is the limit: the fewest bytes that any strategy sent and a consumer fetched, at the rates of \
+             all connections together of profile {}, and nothing else.",
+            group.conditions.profile
+        ),
+        None => format!("Profile {} limits no rate, so that there is no line for the limit.", group.conditions.profile),
+    };
+    figure.table = table(group, &panel);
+    figure.alternative = panel.series.iter().map(sentence).collect::<Vec<_>>().join(" ");
+    Ok(figure)
+}
+
+fn series(line: &Line) -> Option<Series> {
+    let points: Vec<Point> = line
+        .cells
+        .iter()
+        .flatten()
+        .filter_map(|cell| Some(point(cell.cell.size.bytes() as f64 / GIB, Metric::CriticalPath.of(cell)?)))
+        .collect();
+    (!points.is_empty()).then(|| Series { name: line.name.clone(), look: look(&line.strategy, line.plain), points })
+}
+
+/// A measured point.
+pub(super) fn point(x: f64, spread: &handoff_analysis::Spread) -> Point {
+    let s = |ns: u64| ns as f64 / 1e9;
+    let (low, high) = format::interval(spread);
+    let samples = spread.samples().iter().map(|ns| s(*ns)).collect();
+    Point { x, y: s(spread.median()), interval: (s(low), s(high)), samples, modelled: false }
+}
+
+/// For each size the fewest bytes that any strategy moved, at the link's rates.
+fn limit(group: &Group, link: &Link) -> Option<(String, Vec<(f64, f64)>)> {
+    let mut points = vec![(0.0, 0.0)];
+    for (i, size) in group.sizes.iter().enumerate() {
+        let cells = group.lines.iter().filter_map(|l| l.cells[i].as_ref());
+        let seconds = cells.filter_map(|c| {
+            let up = c.bytes_up.as_ref()?.median() as f64;
+            let down = c.bytes_down.as_ref()?.median() as f64 / f64::from(c.cell.conditions.consumers.max(1));
+            (up > 0.0).then_some(up / link.up + down / link.down)
+        });
+        let least = seconds.min_by(f64::total_cmp)?;
+        points.push((size.bytes() as f64 / GIB, least));
+    }
+    Some(("limit".to_owned(), points))
+}
+
+fn sentence(series: &Series) -> String {
+    let points: Vec<String> = series.points.iter().map(|p| format!("{:.1} s at {:.2} GiB", p.y, p.x)).collect();
+    format!("{}: {}.", series.name, points.join(", "))
+}
+
+fn table(group: &Group, panel: &Panel) -> Grid {
+    let mut columns = vec![("Approach".to_owned(), false)];
+    columns.extend(group.sizes.iter().map(|s| (format!("Median critical path at {s}, s (n)"), true)));
+    let mut grid = Grid { columns, rows: Vec::new() };
+    for line in &group.lines {
+        let mut row = vec![line.name.clone()];
+        row.extend(line.cells.iter().map(|c| match c {
+            Some(c) if c.n > 0 => format!("{} ({})", format::time(Metric::CriticalPath.of(c)), c.n),
+            _ => format::NONE.to_owned(),
+        }));
+        grid.rows.push(row.into_iter().map(Into::into).collect());
+    }
+    if let Some((_, points)) = &panel.limit {
+        let mut row = vec!["limit: bytes alone".to_owned()];
+        row.extend(points.iter().skip(1).map(|(_, s)| format!("{s:.1}")));
+        grid.rows.push(row.into_iter().map(Into::into).collect());
+    }
+    grid
+}

@@ -1,0 +1,186 @@
+//! What went on when, in one trial of each strategy: a lane a kind of span, so that overlap is seen.
+
+use std::collections::BTreeMap;
+
+use handoff_model::rows::SpanRow;
+use handoff_model::span::union_ns;
+use handoff_model::{Side, SpanKind};
+
+use super::axis::{Axis, X_AXIS};
+use super::sketch::{Anchor, Ink, Sketch, fit, text_width};
+use super::{Drawn, Figure, look};
+use crate::document::Grid;
+use crate::format;
+use crate::report::Line;
+
+/// A trial that stands for its cell.
+pub(crate) struct Typical<'a> {
+    pub line: &'a Line,
+    pub trial: &'a str,
+    pub n: usize,
+    /// The producer's clock, in ns; 0 without a producer.
+    pub produce_ns: u64,
+    /// The slowest consumer's clock.
+    pub consume_ns: u64,
+    /// Spans of the producer and of the slowest consumer.
+    pub spans: Vec<&'a SpanRow>,
+}
+
+/// One kind's intervals on the critical path: the consumer's come after the producer's clock.
+struct Lane {
+    kind: SpanKind,
+    bars: Vec<(Side, u64, u64)>,
+}
+
+const LANE: f64 = 15.0;
+const HEAD: f64 = 24.0;
+
+/// The figure for one size of one group.
+pub(crate) fn timeline(trials: &[Typical], size: &str, place: &str, of: &str) -> Drawn {
+    if trials.is_empty() {
+        return Err("No chart of what went on when: no completed trial has spans.".to_owned());
+    }
+    let blocks: Vec<(&Typical, Vec<Lane>)> = trials.iter().map(|t| (t, lanes(t))).collect();
+    let title = format!("Where the time goes at {size}: one typical trial of each approach{of}");
+    let mut figure = Figure::draw(format!("{place}timeline"), title, |width| draw(&blocks, width));
+    figure.caption = "Each approach is shown by the completed trial with the median critical path (of an even number, the \
+                      shorter of the middle two); the table has the trial's name and the number of trials. Lanes are \
+                      kinds of spans: bars above each other go on at the same time. The upright line is where the \
+                      producer's clock ends and the consumer's begins: the producer's bars are dark, the slowest consumer's \
+                      lighter. The thin lane `command` is time in which some program was running; time in no other lane is \
+                      what these programs do not say."
+        .to_owned();
+    figure.alternative = trials
+        .iter()
+        .map(|t| {
+            let seconds = |ns: u64| format!("{:.1} s", ns as f64 / 1e9);
+            match t.produce_ns {
+                0 => format!("{}: consumer {}.", t.line.name, seconds(t.consume_ns)),
+                p => format!("{}: producer {}, consumer {}.", t.line.name, seconds(p), seconds(t.consume_ns)),
+            }
+        })
+        .collect::<Vec<_>>()
+        .join(" ");
+    figure.table = table(trials);
+    Ok(figure)
+}
+
+/// Lanes in the order in which they start; `command` last.
+fn lanes(trial: &Typical) -> Vec<Lane> {
+    let mut lanes: Vec<Lane> = Vec::new();
+    for span in &trial.spans {
+        let offset = if span.side == Side::Consumer { trial.produce_ns } else { 0 };
+        let bar = (span.side, span.start_ns + offset, span.end_ns + offset);
+        match lanes.iter_mut().find(|l| l.kind == span.span) {
+            Some(lane) => lane.bars.push(bar),
+            None => lanes.push(Lane { kind: span.span, bars: vec![bar] }),
+        }
+    }
+    for lane in &mut lanes {
+        lane.bars = merged(std::mem::take(&mut lane.bars));
+    }
+    let start = |lane: &Lane| lane.bars.first().map_or(u64::MAX, |b| b.1);
+    lanes.sort_by_key(|l| (l.kind == SpanKind::Command, start(l), l.kind));
+    lanes
+}
+
+/// Intervals that touch become one: a lane says when something of its kind went on.
+fn merged(mut bars: Vec<(Side, u64, u64)>) -> Vec<(Side, u64, u64)> {
+    bars.sort_unstable();
+    let mut out: Vec<(Side, u64, u64)> = Vec::new();
+    for bar in bars {
+        match out.last_mut() {
+            Some(last) if last.0 == bar.0 && bar.1 <= last.2 => last.2 = last.2.max(bar.2),
+            _ => out.push(bar),
+        }
+    }
+    out
+}
+
+fn draw(blocks: &[(&Typical, Vec<Lane>)], width: f64) -> Sketch {
+    let mut sketch = Sketch::new(width);
+    let left = SpanKind::NAMES.iter().map(|name| text_width(name)).fold(0.0, f64::max) + 14.0;
+    let right = width - 12.0;
+    let most = blocks.iter().map(|(t, _)| t.produce_ns + t.consume_ns).max().unwrap_or(0);
+    let axis = Axis::new(most as f64 / 1e9, left, right, (right - left) / 90.0);
+    let x = |ns: u64| axis.at(ns as f64 / 1e9);
+    let heights: Vec<f64> = blocks.iter().map(|(_, lanes)| HEAD + LANE * lanes.len() as f64 + 8.0).collect();
+    let bottom = 4.0 + heights.iter().sum::<f64>();
+    axis.below(&mut sketch, 4.0, bottom, "Time on the critical path, s");
+    let mut y = 4.0;
+    for ((trial, lanes), height) in blocks.iter().zip(&heights) {
+        let look = look(&trial.line.strategy, trial.line.plain);
+        look.mark(&mut sketch, (8.0, y + 14.0), 5.0);
+        let total = (trial.produce_ns + trial.consume_ns) as f64 / 1e9;
+        let head = format!("{}, {total:.1} s (median of n={})", trial.line.name, trial.n);
+        let head = fit(&head, width - 24.0);
+        // The grid shall not run through the words.
+        sketch.bar((18.0, y + 5.0), (text_width(&head) + 8.0, 18.0), Ink::Paper, 1.0);
+        sketch.text((20.0, y + 14.0), head, Ink::Text, Anchor::Left);
+        for (i, lane) in lanes.iter().enumerate() {
+            let top = y + HEAD + LANE * i as f64;
+            sketch.text((left - 8.0, top + LANE / 2.0), lane.kind.as_str(), Ink::Muted, Anchor::Right);
+            for (side, start, end) in &lane.bars {
+                let wide = (x(*end) - x(*start)).max(1.0);
+                let (inset, alpha) = match (lane.kind, side) {
+                    (SpanKind::Command, _) => (5.5, 0.6),
+                    (_, Side::Producer) => (1.5, 1.0),
+                    (_, Side::Consumer) => (1.5, 0.6),
+                };
+                let ink = if lane.kind == SpanKind::Command { Ink::Muted } else { look.ink };
+                sketch.bar((x(*start), top + inset), (wide, LANE - 2.0 * inset), ink, alpha);
+            }
+        }
+        if trial.produce_ns > 0 {
+            let hand = x(trial.produce_ns);
+            sketch.line(&[(hand, y + HEAD - 4.0), (hand, y + height - 6.0)], Ink::Text, 1.5);
+        }
+        y += height;
+        sketch.line(&[(0.0, y), (right, y)], Ink::Grid, 1.0);
+    }
+    sketch.height = bottom + X_AXIS + 4.0;
+    sketch
+}
+
+fn table(trials: &[Typical]) -> Grid {
+    let mut grid = Grid::new(&[
+        ("Approach", false),
+        ("Trial (n)", false),
+        ("Side", false),
+        ("Span", false),
+        ("Starts, s", true),
+        ("Ends, s", true),
+        ("Time open, s", true),
+        ("Bytes", true),
+    ]);
+    for trial in trials {
+        let mut kinds: BTreeMap<(Side, u64, SpanKind), Vec<&SpanRow>> = BTreeMap::new();
+        for side in [Side::Producer, Side::Consumer] {
+            let mut of: BTreeMap<SpanKind, Vec<&SpanRow>> = BTreeMap::new();
+            for span in trial.spans.iter().filter(|s| s.side == side) {
+                of.entry(span.span).or_default().push(span);
+            }
+            for (kind, spans) in of {
+                let start = spans.iter().map(|s| s.start_ns).min().unwrap_or(0);
+                kinds.insert((side, start, kind), spans);
+            }
+        }
+        for ((side, start, kind), spans) in kinds {
+            let end = spans.iter().map(|s| s.end_ns).max().unwrap_or(0);
+            let open = union_ns(spans.iter().map(|s| (s.start_ns, s.end_ns)));
+            let bytes: u64 = spans.iter().filter_map(|s| s.bytes).sum();
+            let s = |ns: u64| format!("{:.2}", ns as f64 / 1e9);
+            grid.push([
+                trial.line.name.clone(),
+                format!("{} ({})", trial.trial, trial.n),
+                side.to_string(),
+                kind.to_string(),
+                s(start),
+                s(end),
+                s(open),
+                if bytes == 0 { format::NONE.to_owned() } else { format::bytes(bytes) },
+            ]);
+        }
+    }
+    grid
+}

@@ -1,0 +1,221 @@
+//! What the tests share: the committed run, and runs that are made up.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use handoff_model::rows::{ConsumerRow, MeasurementRow, SpanRow};
+use handoff_model::{Conditions, Environment, Outcome, Plan, PlanRequest, Side, SpanKind, StrategySpec};
+use handoff_report::Run;
+use serde::de::DeserializeOwned;
+
+pub const ALL: &str = "artifact,cache-tar,gha-cache,local-cache,zstd-stream,rebuild";
+
+/// Where pages, charts and screenshots of the tests are, for a person to look at.
+pub fn looks() -> PathBuf {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/report-looks");
+    fs::create_dir_all(&dir).unwrap();
+    dir.canonicalize().unwrap()
+}
+
+pub fn csv_rows<T: DeserializeOwned>(path: &Path) -> Vec<T> {
+    csv::Reader::from_path(path).unwrap().into_deserialize().collect::<Result<_, _>>().unwrap()
+}
+
+/// A committed run.
+pub fn committed(name: &str) -> Run {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../results").join(name);
+    let json = |file: &str| fs::read(dir.join(file)).unwrap();
+    Run {
+        name: name.to_owned(),
+        plan: serde_json::from_slice(&json("plan.json")).unwrap(),
+        environments: serde_json::from_slice(&json("environments.json")).unwrap(),
+        measurements: csv_rows(&dir.join("measurements.csv")),
+        consumers: csv_rows(&dir.join("consumers.csv")),
+        spans: csv_rows(&dir.join("spans.csv")),
+        warnings: vec![],
+    }
+}
+
+pub fn environment() -> Environment {
+    Environment {
+        id: "a1b2c3".into(),
+        cpu: "Sample CPU @ 2.00GHz".into(),
+        cores: 2,
+        memory_bytes: 8 << 30,
+        disk: "ext4, 40 GiB free".into(),
+        service_store: "disk".into(),
+        kernel: "6.1.0".into(),
+        os: "Debian GNU/Linux 12".into(),
+        programs: [("buildx", "0.21.1"), ("dockerd", "28.0.4")].map(|(a, b)| (a.into(), b.into())).into(),
+        packages: [("docker.io".into(), "28.0.4 sha256:00".into())].into(),
+        handoff: "0.1.0 (0000000)".into(),
+    }
+}
+
+/// What a made-up run is made of.
+pub struct Made {
+    pub name: &'static str,
+    pub sizes: &'static [&'static str],
+    pub strategies: &'static str,
+    pub rounds: u32,
+    pub conditions: Vec<Conditions>,
+    pub control: bool,
+}
+
+impl Made {
+    /// 3 sizes, 8 rounds, two profiles, 1, 4 and 11 consumers.
+    pub fn many() -> Self {
+        let mut conditions = Vec::new();
+        for profile in ["loopback", "github-hosted"] {
+            for consumers in [1, 4, 11] {
+                conditions.push(Conditions { profile: profile.into(), consumers, ..Conditions::default() });
+            }
+        }
+        Self { name: "many", sizes: &["256MiB", "1GiB", "3GiB"], strategies: ALL, rounds: 8, conditions, control: false }
+    }
+
+    /// The run, with rows that a formula made. They look like a run's and stand for nothing.
+    pub fn run(self) -> Run {
+        let plan = Plan::new(PlanRequest {
+            sizes: self.sizes.iter().map(|s| s.parse().unwrap()).collect(),
+            strategies: StrategySpec::parse_list(self.strategies).unwrap(),
+            workloads: vec!["typical".into()],
+            rounds: self.rounds,
+            conditions: self.conditions,
+            control: self.control,
+            timeout_s: 1_800,
+            seed: 42,
+            run_id: self.name.into(),
+        })
+        .unwrap();
+        let template = csv_rows::<MeasurementRow>(&golden("full.csv")).remove(0);
+        let mut run = Run {
+            name: self.name.into(),
+            measurements: vec![],
+            consumers: vec![],
+            spans: vec![],
+            warnings: vec![],
+            environments: vec![environment()],
+            plan,
+        };
+        for trial in &run.plan.trials {
+            add(&template, trial, &mut run.measurements, &mut run.consumers, &mut run.spans);
+        }
+        run
+    }
+}
+
+pub fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
+}
+
+/// Producer and consumer in seconds a GiB, and MiB a second that the strategy makes of a link.
+fn shape(strategy: &str) -> (f64, f64, f64) {
+    match strategy {
+        "artifact" => (19.0, 20.0, 60.0),
+        "cache-tar" => (18.5, 20.5, 120.0),
+        "gha-cache" => (12.0, 16.0, 20.0),
+        "local-cache" => (17.0, 23.0, 110.0),
+        "zstd-stream" => (25.0, 18.0, 130.0),
+        "rebuild" => (0.0, 24.0, 0.0),
+        _ => (20.0, 20.0, 80.0),
+    }
+}
+
+fn add(
+    template: &MeasurementRow,
+    trial: &handoff_model::plan::Trial,
+    measurements: &mut Vec<MeasurementRow>,
+    consumers: &mut Vec<ConsumerRow>,
+    spans: &mut Vec<SpanRow>,
+) {
+    let cell = &trial.cell;
+    let gib = cell.size.bytes() as f64 / (1_u64 << 30) as f64;
+    let (produce, consume, rate) = shape(&cell.strategy.name);
+    // A little noise that is the same every time, and a slow machine in one round.
+    let noise = |n: u32| 1.0 + f64::from((trial.position * 7_919 + n * 104_729) % 97) / 1_200.0;
+    let bytes = (gib * 0.41 * (1_u64 << 30) as f64) as u64;
+    let link = if cell.conditions.profile == "loopback" || rate == 0.0 { 0.0 } else { gib * 420.0 / rate };
+    let ns = |s: f64| (s * 1e9) as u64;
+    let build = ns(5.6 * gib.sqrt());
+    let producer = (produce > 0.0).then(|| ns((produce * gib + link) * noise(0)) + build);
+    let each: Vec<u64> = (1..=cell.conditions.consumers).map(|n| ns((consume * gib + 1.0 + link) * noise(n))).collect();
+    let slowest = *each.iter().max().unwrap();
+    let path = producer.unwrap_or(0) + slowest;
+    let shared = producer.is_some();
+    measurements.push(MeasurementRow {
+        trial: trial.id.clone(),
+        round: trial.round,
+        position: trial.position,
+        strategy: cell.strategy.name.clone(),
+        variant: cell.strategy.variant(),
+        workload: cell.workload.clone(),
+        size_bytes: cell.size.bytes(),
+        profile: cell.conditions.profile.clone(),
+        engine: cell.conditions.engine,
+        image_store: cell.conditions.image_store,
+        builder: cell.conditions.builder,
+        cache_state: cell.conditions.cache_state,
+        consumers: cell.conditions.consumers,
+        control: cell.control,
+        nonce: trial.nonce.clone(),
+        outcome: Outcome::Completed,
+        failed_span: String::new(),
+        error: String::new(),
+        produce_ns: producer,
+        consume_ns: Some(slowest),
+        critical_path_ns: Some(path),
+        runner_ns: Some(producer.unwrap_or(0) + each.iter().sum::<u64>()),
+        build_ns: Some(build),
+        transfer_ns: producer.map(|_| path - build),
+        bytes_up: Some(if shared { bytes } else { 0 }),
+        bytes_stored: Some(if shared { bytes } else { 0 }),
+        bytes_down: Some(if shared { bytes * each.len() as u64 } else { 0 }),
+        ..template.clone()
+    });
+    for (n, consume_ns) in each.iter().enumerate() {
+        consumers.push(ConsumerRow {
+            schema_version: 1,
+            trial: trial.id.clone(),
+            consumer: n as u32 + 1,
+            consume_ns: *consume_ns,
+            bytes_up: 0,
+            bytes_down: if shared { bytes } else { 0 },
+            requests: 10,
+            retries: 0,
+            cpu_ns: 1,
+            peak_memory_bytes: 1,
+            peak_disk_bytes: 1,
+            index_equal: None,
+            config_equal: None,
+            layers_equal: None,
+            content_equal: Some(true),
+        });
+    }
+    let mut span = |side, consumer, kind: SpanKind, from: u64, to: u64| {
+        spans.push(SpanRow {
+            schema_version: 1,
+            trial: trial.id.clone(),
+            side,
+            consumer,
+            span: kind,
+            detail: String::new(),
+            start_ns: from,
+            end_ns: to,
+            bytes: None,
+        });
+    };
+    if let Some(end) = producer {
+        span(Side::Producer, None, SpanKind::Command, 0, end);
+        span(Side::Producer, None, SpanKind::Build, 1_000_000, build);
+        span(Side::Producer, None, SpanKind::Export, build, end - (end - build) / 4);
+        span(Side::Producer, None, SpanKind::Upload, end - (end - build) / 2, end);
+    }
+    for (n, end) in each.iter().enumerate() {
+        let consumer = Some(n as u32 + 1);
+        span(Side::Consumer, consumer, SpanKind::Command, 0, end / 8);
+        span(Side::Consumer, consumer, if shared { SpanKind::Download } else { SpanKind::Build }, 0, end / 8);
+        span(Side::Consumer, consumer, SpanKind::Load, end / 8, end - end / 20);
+        span(Side::Consumer, consumer, SpanKind::Run, end - end / 20, *end);
+    }
+}
