@@ -46,7 +46,7 @@ impl Axis {
     /// Paints it as the x axis below a panel, with grid lines through it and its name at the end; returns the height.
     pub fn below(&self, sketch: &mut Sketch, top: f64, bottom: f64, name: &str) -> f64 {
         for (x, text) in self.ticks() {
-            sketch.line(&[(x, top), (x, bottom)], Ink::Grid, 1.0);
+            sketch.line(&[(x, top), (x, bottom)], Ink::Grid, 0.5);
             sketch.text((x, bottom + 11.0), text, Ink::Muted, Anchor::Middle);
         }
         sketch.line(&[(self.start, bottom), (self.end, bottom)], Ink::Muted, 1.0);
@@ -57,8 +57,8 @@ impl Axis {
     /// Paints it as the y axis left of a panel.
     pub fn left(&self, sketch: &mut Sketch, left: f64, right: f64) {
         for (y, text) in self.ticks() {
-            sketch.line(&[(left, y), (right, y)], Ink::Grid, 1.0);
-            sketch.text((left - 6.0, y), text, Ink::Muted, Anchor::Right);
+            sketch.line(&[(left, y), (right, y)], Ink::Grid, 0.5);
+            sketch.text((left - 10.0, y), text, Ink::Muted, Anchor::Right);
         }
     }
 

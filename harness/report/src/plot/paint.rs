@@ -49,7 +49,8 @@ pub(super) fn text_width(text: &str, size: f64) -> f64 {
 
 type Painted<B> = Result<(), DrawingAreaErrorKind<<B as DrawingBackend>::ErrorType>>;
 
-fn paint<B: DrawingBackend>(area: &DrawingArea<B, Shift>, sketch: &Sketch) -> Painted<B> {
+/// `drop` moves text down: the two backends do not mean the same by the middle of a line.
+fn paint<B: DrawingBackend>(area: &DrawingArea<B, Shift>, sketch: &Sketch, drop: f64) -> Painted<B> {
     fonts();
     let px = |v: f64| (v * SCALE).round() as i32;
     let at = |(x, y): (f64, f64)| (px(x), px(y));
@@ -77,7 +78,7 @@ fn paint<B: DrawingBackend>(area: &DrawingArea<B, Shift>, sketch: &Sketch) -> Pa
                 let style = TextStyle::from((FontFamily::SansSerif, size * SCALE).into_font())
                     .color(&color)
                     .pos(Pos::new(h, VPos::Center));
-                area.draw(&Text::new(text.clone(), at(*place), style))?;
+                area.draw(&Text::new(text.clone(), at((place.0, place.1 + drop)), style))?;
             }
         }
     }
@@ -94,7 +95,7 @@ fn body(sketch: &Sketch) -> String {
     {
         let area = SVGBackend::with_string(&mut out, pixels(sketch)).into_drawing_area();
         // Into a string nothing can fail but a font that is not there; text is then missing, and a test notices.
-        let _ = paint(&area, sketch);
+        let _ = paint(&area, sketch, 0.0);
     }
     let inside = out.split_once('>').map_or("", |(_, rest)| rest);
     inside.rsplit_once("</svg>").map_or(inside, |(inside, _)| inside).to_owned()
@@ -151,7 +152,7 @@ pub(super) fn png(sketch: &Sketch) -> Vec<u8> {
     let mut buffer = vec![255_u8; w as usize * h as usize * 3];
     {
         let area = BitMapBackend::with_buffer(&mut buffer, (w, h)).into_drawing_area();
-        let _ = paint(&area, sketch);
+        let _ = paint(&area, sketch, 1.8);
     }
     let mut out = Vec::new();
     let mut encoder = png::Encoder::new(&mut out, w, h);

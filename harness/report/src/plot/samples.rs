@@ -104,13 +104,13 @@ fn row(sketch: &mut Sketch, axis: &Axis, y: f64, line: &Line, spread: &Spread, l
     let x = |ns: u64| axis.at(ns as f64 / 1e9);
     let interval = format::interval(spread);
     sketch.bar((x(interval.0), y - 2.5), (x(interval.1) - x(interval.0), 5.0), look.ink, 0.35);
+    let m = x(spread.median());
+    sketch.bar((m - 1.0, y - TEXT * 0.95), (2.0, TEXT * 1.9), Ink::Text, 1.0);
     for (i, sample) in spread.samples().iter().enumerate() {
         // Two equal samples are two points: neighbours stand a little above and below.
         let away = if spread.n() == 1 { 0.0 } else { [-5.0, 5.0, 0.0][i % 3] };
         look.mark(sketch, (x(*sample), y + away), 3.4);
     }
-    let m = x(spread.median());
-    sketch.bar((m - 1.25, y - TEXT * 0.85), (2.5, TEXT * 1.7), Ink::Text, 1.0);
 }
 
 fn alternative(panels: &[Panel]) -> String {

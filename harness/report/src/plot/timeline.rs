@@ -97,6 +97,19 @@ fn merged(mut bars: Vec<(Side, u64, u64)>) -> Vec<(Side, u64, u64)> {
     out
 }
 
+/// Bars in pixels; those between which nothing could be seen become one.
+fn strips(bars: &[(Side, u64, u64)], x: impl Fn(u64) -> f64) -> Vec<(Side, f64, f64)> {
+    let mut out: Vec<(Side, f64, f64)> = Vec::new();
+    for (side, start, end) in bars {
+        let (from, to) = (x(*start), x(*end).max(x(*start) + 1.0));
+        match out.last_mut() {
+            Some(last) if last.0 == *side && from < last.2 + 1.0 => last.2 = last.2.max(to),
+            _ => out.push((*side, from, to)),
+        }
+    }
+    out
+}
+
 fn draw(blocks: &[(&Typical, Vec<Lane>)], width: f64) -> Sketch {
     let mut sketch = Sketch::new(width);
     let left = SpanKind::NAMES.iter().map(|name| text_width(name)).fold(0.0, f64::max) + 14.0;
@@ -120,15 +133,16 @@ fn draw(blocks: &[(&Typical, Vec<Lane>)], width: f64) -> Sketch {
         for (i, lane) in lanes.iter().enumerate() {
             let top = y + HEAD + LANE * i as f64;
             sketch.text((left - 8.0, top + LANE / 2.0), lane.kind.as_str(), Ink::Muted, Anchor::Right);
-            for (side, start, end) in &lane.bars {
-                let wide = (x(*end) - x(*start)).max(1.0);
+            for (side, from, to) in strips(&lane.bars, x) {
                 let (inset, alpha) = match (lane.kind, side) {
                     (SpanKind::Command, _) => (5.5, 0.6),
                     (_, Side::Producer) => (1.5, 1.0),
                     (_, Side::Consumer) => (1.5, 0.6),
                 };
                 let ink = if lane.kind == SpanKind::Command { Ink::Muted } else { look.ink };
-                sketch.bar((x(*start), top + inset), (wide, LANE - 2.0 * inset), ink, alpha);
+                // Paper first: the grid shall not shine through.
+                sketch.bar((from, top + inset), (to - from, LANE - 2.0 * inset), Ink::Paper, 1.0);
+                sketch.bar((from, top + inset), (to - from, LANE - 2.0 * inset), ink, alpha);
             }
         }
         if trial.produce_ns > 0 {
@@ -136,7 +150,7 @@ fn draw(blocks: &[(&Typical, Vec<Lane>)], width: f64) -> Sketch {
             sketch.line(&[(hand, y + HEAD - 4.0), (hand, y + height - 6.0)], Ink::Text, 1.5);
         }
         y += height;
-        sketch.line(&[(0.0, y), (right, y)], Ink::Grid, 1.0);
+        sketch.line(&[(0.0, y), (right, y)], Ink::Grid, 0.5);
     }
     sketch.height = bottom + X_AXIS + 4.0;
     sketch

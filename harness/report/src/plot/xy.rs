@@ -51,7 +51,7 @@ impl Panel {
         let top = y + 26.0;
         let bottom = top + height.max(lines as f64 * LINE + 10.0);
         let y_axis = Axis::new(self.highest(), bottom, top, (bottom - top) / 48.0);
-        let left = y_axis.widest() + 12.0;
+        let left = y_axis.widest() + 18.0;
         let right = width - names - 14.0;
         let most = self.series.iter().flat_map(|s| &s.points).map(|p| p.x).fold(0.0, f64::max);
         let x_axis = Axis::new(most, left, right, (right - left) / 80.0);
@@ -130,7 +130,7 @@ impl Panel {
             places[i] = places[i].min(ceiling);
         }
         for ((end, name, look), y) in labels.into_iter().zip(places) {
-            sketch.line(&[(end.0 + 6.0, end.1), (x - 4.0, y)], Ink::Grid, 1.0);
+            sketch.line(&[(end.0 + 6.0, end.1), (x - 4.0, y)], Ink::Grid, 0.5);
             let text = match look {
                 Some(look) => {
                     look.mark(sketch, (x + 4.0, y), 4.6);
