@@ -42,7 +42,7 @@ pub(crate) fn parts(group: &Group) -> Vec<Block> {
             grid.rows.push(part(line, cell));
         }
         if !grid.rows.is_empty() {
-            blocks.push(Block::Heading(3, format!("Where time and bytes go at {size} (medians)")));
+            blocks.push(Block::Heading(4, format!("Parts at {size}, medians")));
             blocks.push(Block::Table(grid));
         }
     }
@@ -136,11 +136,11 @@ pub(crate) fn findings(report: &Report) -> Vec<Block> {
     }
     let mut blocks = Vec::new();
     if !notes.is_empty() {
-        blocks.push(Block::Heading(2, "Findings on identity".to_owned()));
+        blocks.push(Block::Heading(3, "Findings".to_owned()));
         blocks.push(Block::List(notes.iter().map(|(note, names)| format!("{note} ({})", names.join(", "))).collect()));
     }
     if !means.is_empty() {
-        blocks.push(Block::Heading(2, "By which client".to_owned()));
+        blocks.push(Block::Heading(3, "By which client".to_owned()));
         blocks.push(Block::List(means));
     }
     blocks
@@ -157,12 +157,11 @@ pub(crate) fn failures(report: &Report) -> Vec<Block> {
         })
         .collect();
     if rows.is_empty() {
-        return Vec::new();
+        return vec![Block::Text("Every trial that has run has completed.".to_owned())];
     }
     let columns = ["Trial", "Outcome", "Where", "Why"].map(|name| (name.to_owned(), false)).into();
     vec![
-        Block::Heading(2, "Trials that did not complete".to_owned()),
-        Block::Text("They have no times and enter no median.".to_owned()),
+        Block::Text("Trials that did not complete have no times and enter no median.".to_owned()),
         Block::Table(Grid { columns, rows }),
     ]
 }

@@ -1,7 +1,8 @@
 //! The report as blocks, before it is laid out for anything.
 
-use crate::plot::{Drawn, Figure, Look, look};
+use crate::plot::{Figure, Look, look};
 use crate::report::{Line, Report};
+use crate::sections::{answer, fan_out, identity, sizes, storage, threats, time, verdicts};
 use crate::{details, provenance, table};
 
 /// A piece of a report.
@@ -96,23 +97,52 @@ impl Grid {
 
 /// The whole report.
 pub fn document(report: &Report) -> Vec<Block> {
-    let mut blocks = vec![Block::Heading(1, provenance::title(report)), Block::Text(provenance::progress(report))];
-    blocks.push(Block::Text(provenance::not_judged(report)));
-    for (i, group) in report.groups.iter().enumerate() {
-        blocks.push(Block::Heading(2, table::title(report, group)));
+    let mut blocks = vec![Block::Heading(1, provenance::title(report))];
+    blocks.extend(answer::blocks(report));
+    blocks.push(Block::Text(provenance::progress(report)));
+    let mut section = |name: &str, content: Vec<Block>| {
+        blocks.push(Block::Heading(2, name.to_owned()));
+        blocks.extend(content);
+    };
+    section("The comparison", comparison(report));
+    section("Verdicts", verdicts::blocks(report));
+    section("Where the time goes", time::blocks(report));
+    section("Sizes", sizes::blocks(report));
+    section("Fan-out", fan_out::blocks(report));
+    section("Identity", identity::blocks(report));
+    section("Storage and cost", storage::blocks(report));
+    section("Failures", details::failures(report));
+    section("Environment", provenance::environment(report));
+    section("Threats to validity", threats::blocks(report));
+    section("To run it again", provenance::again(report));
+    blocks
+}
+
+/// The spike's table, measured beside claimed, and how to read it.
+fn comparison(report: &Report) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    for group in &report.groups {
+        blocks.push(Block::Heading(3, table::title(report, group)));
         blocks.push(Block::Table(table::comparison(report, group)));
-        blocks.extend(details::parts(group));
-        let figures = crate::figures::of_group(report, i);
-        let all: Vec<Drawn> =
-            figures.samples.into_iter().chain([figures.timeline, figures.sizes, figures.pareto]).collect();
-        blocks.extend(crate::figures::left_out(&all).into_iter().map(Block::Text));
-        blocks.extend(all.into_iter().flatten().map(|f| Block::Figure(Box::new(f))));
     }
-    blocks.push(Block::Heading(2, "How to read it".to_owned()));
+    blocks.push(Block::Text(provenance::not_judged(report)));
     blocks.push(Block::List(details::reading(report)));
-    blocks.extend(details::findings(report));
+    blocks
+}
+
+/// What a terminal shows: the answer, the comparison, the verdicts, what failed.
+pub fn summary(report: &Report) -> Vec<Block> {
+    let mut blocks = vec![Block::Heading(1, provenance::title(report))];
+    blocks.extend(answer::blocks(report));
+    blocks.push(Block::Text(provenance::progress(report)));
+    blocks.extend(comparison(report));
+    blocks.push(Block::Heading(2, "Verdicts".to_owned()));
+    blocks.extend(verdicts::blocks(report));
+    blocks.push(Block::Heading(2, "Failures".to_owned()));
     blocks.extend(details::failures(report));
-    blocks.extend(provenance::circumstances(report));
+    blocks.push(Block::Text(provenance::simulated(report)));
+    blocks.push(Block::Heading(2, "To run it again".to_owned()));
+    blocks.extend(provenance::again(report));
     blocks
 }
 

@@ -1,47 +1,55 @@
-//! Which charts a report has, and where they stand.
-
-use std::collections::BTreeMap;
+//! The charts of a report: what goes into each.
 
 use handoff_model::Side;
 use handoff_model::rows::{MeasurementRow, SpanRow};
 
 use crate::plot::{self, Drawn, Metric, Typical};
-use crate::report::{Group, Line, Report, Run};
+use crate::report::{Line, Report, Run};
+use crate::sections::fan_out::Set;
 
-/// The charts of one group.
-pub(crate) struct GroupFigures {
-    pub samples: Vec<Drawn>,
-    pub timeline: Drawn,
-    pub sizes: Drawn,
-    pub pareto: Drawn,
+/// What the names of a group's charts begin with, and what their titles end with.
+fn named(report: &Report, i: usize) -> (String, String) {
+    let place = if report.groups.len() > 1 { format!("{:02}-", i + 1) } else { String::new() };
+    let apart = crate::table::apart(report, &report.groups[i]);
+    let of = if apart.is_empty() { String::new() } else { format!(" ({apart})") };
+    (place, of)
 }
 
-/// Draws the charts of the group at that place of the report.
-pub(crate) fn of_group(report: &Report, i: usize) -> GroupFigures {
+/// Every sample: critical path and transfer.
+pub(crate) fn samples(report: &Report, i: usize) -> [Drawn; 2] {
+    let (place, of) = named(report, i);
+    [Metric::CriticalPath, Metric::Transfer].map(|metric| plot::samples(&report.groups[i], metric, &place, &of))
+}
+
+/// Time against size.
+pub(crate) fn sizes(report: &Report, i: usize) -> Drawn {
+    let (place, of) = named(report, i);
     let group = &report.groups[i];
-    let place = if report.groups.len() > 1 { format!("{:02}-", i + 1) } else { String::new() };
-    let apart = crate::table::apart(report, group);
-    let of = if apart.is_empty() { String::new() } else { format!(" ({apart})") };
-    GroupFigures {
-        samples: vec![
-            plot::samples(group, Metric::CriticalPath, &place, &of),
-            plot::samples(group, Metric::Transfer, &place, &of),
-        ],
-        timeline: timeline(report, group, &place, &of),
-        sizes: plot::sizes(group, report.links.get(&group.conditions.profile), &place, &of),
-        pareto: plot::pareto(group, &place, &of),
-    }
+    plot::sizes(group, report.links.get(&group.conditions.profile), &place, &of)
+}
+
+/// Time against bytes stored.
+pub(crate) fn pareto(report: &Report, i: usize) -> Drawn {
+    let (place, of) = named(report, i);
+    plot::pareto(&report.groups[i], &place, &of)
+}
+
+/// Time against the number of consumers.
+pub(crate) fn fan_out(set: &Set) -> Drawn {
+    plot::fanout(set)
 }
 
 /// The timeline at the largest size that has trials with spans.
-fn timeline(report: &Report, group: &Group, place: &str, of: &str) -> Drawn {
+pub(crate) fn timeline(report: &Report, i: usize) -> Drawn {
+    let (place, of) = named(report, i);
+    let group = &report.groups[i];
     for (i, size) in group.sizes.iter().enumerate().rev() {
         let trials: Vec<Typical> = group.lines.iter().filter_map(|line| typical(report, line, i)).collect();
         if !trials.is_empty() {
-            return plot::timeline(&trials, &size.to_string(), place, of);
+            return plot::timeline(&trials, &size.to_string(), &place, &of);
         }
     }
-    plot::timeline(&[], "", place, of)
+    plot::timeline(&[], "", &place, &of)
 }
 
 /// The trial with the median critical path, with its spans.
@@ -68,16 +76,4 @@ fn typical<'a>(report: &'a Report, line: &'a Line, i: usize) -> Option<Typical<'
         consume_ns: row.consume_ns.unwrap_or(0),
         spans,
     })
-}
-
-/// Sentences for charts that are not there, each once.
-pub(crate) fn left_out<'a>(drawn: impl IntoIterator<Item = &'a Drawn>) -> Vec<String> {
-    let mut seen: BTreeMap<&str, ()> = BTreeMap::new();
-    let mut out = Vec::new();
-    for sentence in drawn.into_iter().filter_map(|d| d.as_ref().err()) {
-        if seen.insert(sentence, ()).is_none() {
-            out.push(sentence.clone());
-        }
-    }
-    out
 }

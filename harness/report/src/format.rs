@@ -26,21 +26,35 @@ pub(crate) fn time_spread(spread: Option<&Spread>) -> String {
     format!("{median:.d$} [{min:.d$}–{max:.d$}] ({})", s.n())
 }
 
-/// The interval of the median.
+/// How sure an interval of a median is to be, where there are enough samples for it.
+const CONFIDENCE: f64 = 0.95;
+
+/// The interval of the median; a single sample is its own.
 pub(crate) fn interval(spread: &Spread) -> (u64, u64) {
-    (spread.min(), spread.max())
+    spread.interval(CONFIDENCE).map_or((spread.min(), spread.max()), |i| (i.low, i.high))
 }
 
-/// The interval of the median in words, in seconds.
+/// The interval of the median in words, in seconds, with the share of repetitions in which such an interval is right.
 pub(crate) fn interval_text(spread: &Spread) -> String {
-    let (low, high) = interval(spread);
-    format!("{}–{}", seconds_like(low, spread), seconds_like(high, spread))
+    match spread.interval(CONFIDENCE) {
+        None => NONE.to_owned(),
+        Some(i) => {
+            let [low, high] = [i.low, i.high].map(|ns| seconds_like(ns, spread));
+            format!("{low}–{high} ({:.1} %)", i.coverage * 100.0)
+        }
+    }
 }
 
 /// A time in seconds with the digits of the median that it belongs to.
 pub(crate) fn seconds_like(ns: u64, spread: &Spread) -> String {
     let d = decimals(seconds(spread.median()));
     format!("{:.d$}", seconds(ns))
+}
+
+/// A difference with its sign.
+pub(crate) fn sign(value: f64, decimals: usize) -> String {
+    let sign = if value < 0.0 { "−" } else { "+" };
+    format!("{sign}{:.decimals$}", value.abs())
 }
 
 /// A median in seconds.

@@ -13,6 +13,7 @@ mod html;
 mod markdown;
 mod plot;
 mod provenance;
+mod sections;
 mod table;
 mod terminal;
 
@@ -24,7 +25,7 @@ use document::{Block, document};
 
 /// The report for a terminal `width` columns wide. `color` is the caller's decision (`NO_COLOR`, no terminal).
 pub fn terminal(report: &Report, width: u16, color: bool) -> String {
-    terminal::render(&document(report), width, color)
+    terminal::render(&document::summary(report), width, color)
 }
 
 /// The report as Markdown: the content of `report.md`.

@@ -30,7 +30,12 @@ pub(crate) fn render(blocks: &[Block]) -> String {
             }
             Block::Table(grid) => table(&mut out, grid),
             Block::Figure(figure) => {
-                let _ = writeln!(out, "Chart: [{0}](plots/{1}.svg) ([PNG](plots/{1}.png))", plain(&figure.title), figure.name);
+                let _ = writeln!(
+                    out,
+                    "Chart: [{0}](plots/{1}.svg) ([PNG](plots/{1}.png))",
+                    plain(&figure.title),
+                    figure.name
+                );
             }
             Block::Command(text) => {
                 out.push_str("```sh\n");

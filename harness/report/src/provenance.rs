@@ -105,13 +105,9 @@ pub(crate) fn simulated(report: &Report) -> String {
     )
 }
 
-/// Simulation, conditions, machines, warnings, commands.
-pub(crate) fn circumstances(report: &Report) -> Vec<Block> {
-    let mut blocks = vec![
-        Block::Heading(2, "What was simulated".to_owned()),
-        Block::Text(simulated(report)),
-        Block::Heading(2, "Conditions".to_owned()),
-    ];
+/// Conditions, machines and programs, and what was left out while reading.
+pub(crate) fn environment(report: &Report) -> Vec<Block> {
+    let mut blocks = vec![Block::Heading(3, "Conditions".to_owned())];
     for run in &report.runs {
         let request = &run.plan.request;
         let mut list = Vec::new();
@@ -137,7 +133,7 @@ pub(crate) fn circumstances(report: &Report) -> Vec<Block> {
         ));
         blocks.push(Block::List(list));
     }
-    blocks.push(Block::Heading(2, "Machine and versions".to_owned()));
+    blocks.push(Block::Heading(3, "Machine and versions".to_owned()));
     let environments = environments(report);
     if environments.len() > 1 {
         blocks
@@ -152,14 +148,17 @@ pub(crate) fn circumstances(report: &Report) -> Vec<Block> {
     let warnings: Vec<String> =
         report.runs.iter().flat_map(|r| r.warnings.iter().map(|w| format!("{}: {w}", r.name))).collect();
     if !warnings.is_empty() {
-        blocks.push(Block::Heading(2, "Left out while reading".to_owned()));
+        blocks.push(Block::Heading(3, "Left out while reading".to_owned()));
         blocks.push(Block::List(warnings));
     }
-    blocks.push(Block::Heading(2, "To run it again".to_owned()));
-    for run in &report.runs {
-        blocks.push(Block::Command(command(&run.plan, &run.name)));
-    }
     blocks
+}
+
+/// The commands: to measure again, and to render this again.
+pub(crate) fn again(report: &Report) -> Vec<Block> {
+    let commands = report.runs.iter().map(|run| Block::Command(command(&run.plan, &run.name)));
+    let folders: Vec<String> = report.runs.iter().map(|r| format!("results/{}", r.name)).collect();
+    commands.chain([Block::Command(format!("handoff report {}", folders.join(" ")))]).collect()
 }
 
 fn environments(report: &Report) -> Vec<&Environment> {

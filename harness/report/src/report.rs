@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use handoff_analysis::{CellSummary, Claims, ClaimsError, summaries};
+use handoff_analysis::{
+    Analysis, CellSummary, Claims, ClaimsError, Group as Cells, InputError, Options, RunRows, analyse,
+};
 use handoff_model::rows::{ConsumerRow, MeasurementRow, SpanRow};
-use handoff_model::{ByteSize, Conditions, Environment, Plan};
+use handoff_model::{ByteSize, Conditions, Environment, Plan, StrategySpec};
 
 /// One run, as it was read from its results folder.
 #[derive(Debug, Clone)]
@@ -34,6 +36,9 @@ pub enum ReportError {
     /// The same run twice would count its trials twice.
     #[error("`{0}` and `{1}` hold the same run: name it once")]
     Twice(String, String),
+    /// The rows do not go together.
+    #[error(transparent)]
+    Rows(#[from] InputError),
     /// The shipped claims do not read.
     #[error(transparent)]
     Claims(#[from] ClaimsError),
@@ -54,6 +59,8 @@ pub struct Link {
 pub struct Report {
     /// The runs, in the order given.
     pub runs: Vec<Run>,
+    /// What follows from the rows.
+    pub analysis: Analysis,
     /// The cells of all runs together.
     pub groups: Vec<Group>,
     /// The spike's claims.
@@ -82,6 +89,10 @@ pub struct Line {
     pub name: String,
     /// The strategy's name without options.
     pub strategy: String,
+    /// The strategy with its options.
+    pub spec: StrategySpec,
+    /// Whether it is the reference's second trial in its round.
+    pub control: bool,
     /// Whether it has no options and is not the control.
     pub plain: bool,
     /// A summary for each size of the group; none where no trial has a row yet.
@@ -103,15 +114,32 @@ impl Report {
             }
         }
         let claims = Claims::spike()?;
-        let rows: Vec<MeasurementRow> = runs.iter().flat_map(|r| r.measurements.iter().cloned()).collect();
-        let groups = groups(&runs, summaries(&rows), &claims);
-        Ok(Self { runs, groups, claims, links: BTreeMap::new() })
+        let rows: Vec<RunRows> = runs
+            .iter()
+            .map(|r| RunRows { run: &r.name, measurements: &r.measurements, consumers: &r.consumers, spans: &r.spans })
+            .collect();
+        let analysis = analyse(&rows, &Options::default())?;
+        let groups = groups(&runs, analysis.cells().cloned().collect(), &claims);
+        Ok(Self { runs, analysis, groups, claims, links: BTreeMap::new() })
     }
 
     /// Adds the rates of link profiles, for the line of what no strategy can beat.
     #[must_use]
     pub fn with_links(self, links: BTreeMap<String, Link>) -> Self {
         Self { links, ..self }
+    }
+
+    /// The analysis of one size of a group.
+    pub(crate) fn analysed(&self, group: &Group, i: usize) -> Option<&Cells> {
+        let same = |g: &&Cells| {
+            g.key.workload == group.workload && g.key.conditions == group.conditions && g.key.size == group.sizes[i]
+        };
+        self.analysis.groups.iter().find(same)
+    }
+
+    /// Where a strategy stands in every table.
+    pub(crate) fn rank(&self, strategy: &StrategySpec) -> (u32, String) {
+        (rank(&strategy.name, &self.claims).0, strategy.to_string())
     }
 
     /// Every summary.
@@ -123,8 +151,8 @@ impl Report {
 /// Places summaries in tables. What was planned and has no row yet has its place too: a gap is to be seen.
 fn groups(runs: &[Run], summaries: Vec<CellSummary>, claims: &Claims) -> Vec<Group> {
     type Key = (String, Conditions);
-    type Cells = BTreeMap<ByteSize, Option<CellSummary>>;
-    type Lines = BTreeMap<(Rank, String), Cells>;
+    type Sizes = BTreeMap<ByteSize, Option<CellSummary>>;
+    type Lines = BTreeMap<(Rank, String), (StrategySpec, bool, Sizes)>;
     let mut tables: BTreeMap<Key, Lines> = BTreeMap::new();
     let planned = runs.iter().flat_map(|r| &r.plan.trials).map(|t| (t.cell.clone(), None));
     let measured = summaries.into_iter().map(|s| (s.cell.clone(), Some(s)));
@@ -137,18 +165,20 @@ fn groups(runs: &[Run], summaries: Vec<CellSummary>, claims: &Claims) -> Vec<Gro
             .entry((cell.workload, cell.conditions))
             .or_default()
             .entry((rank(&cell.strategy.name, claims), name))
-            .or_default();
-        let place = line.entry(cell.size).or_default();
+            .or_insert_with(|| (cell.strategy.clone(), cell.control, Sizes::new()));
+        let place = line.2.entry(cell.size).or_default();
         if summary.is_some() {
             *place = summary;
         }
     }
     let group = |((workload, conditions), lines): (Key, Lines)| {
-        let mut sizes: Vec<ByteSize> = lines.values().flat_map(|l| l.keys().copied()).collect();
+        let mut sizes: Vec<ByteSize> = lines.values().flat_map(|l| l.2.keys().copied()).collect();
         sizes.sort_unstable();
         sizes.dedup();
-        let line = |((rank, name), mut cells): ((Rank, String), Cells)| Line {
-            plain: name == rank.1,
+        let line = |((rank, name), (spec, control, mut cells)): ((Rank, String), (StrategySpec, bool, Sizes))| Line {
+            plain: spec.options.is_empty() && !control,
+            spec,
+            control,
             name,
             strategy: rank.1,
             cells: sizes.iter().map(|size| cells.remove(size).flatten()).collect(),

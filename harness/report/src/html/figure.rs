@@ -12,7 +12,7 @@ pub(super) fn render(figure: &Figure) -> String {
         rich(&figure.title),
         rich(&figure.caption),
         escape(&figure.title),
-        super::table(&figure.table, &figure.title)
+        super::table(&figure.table, &format!("Table: numbers of {}", figure.title))
     )
 }
 

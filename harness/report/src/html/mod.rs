@@ -3,6 +3,7 @@
 mod figure;
 mod text;
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use crate::document::{Block, Cell, Grid, Tone};
@@ -28,8 +29,10 @@ struct Page {
     body: String,
     /// Anchor and text of every section.
     contents: Vec<(String, String)>,
-    /// The heading above what is being written: it names tables.
-    heading: String,
+    /// The headings above what is being written, from the section's on: they name tables.
+    headings: Vec<String>,
+    /// Names of regions so far: each is to be unique.
+    names: HashMap<String, u32>,
     in_section: bool,
 }
 
@@ -43,8 +46,11 @@ impl Page {
             Block::Heading(1, text) => self.title.clone_from(text),
             Block::Heading(2, text) => self.section(text),
             Block::Heading(level, text) => {
-                self.heading.clone_from(text);
-                let level = (*level).min(6);
+                // No level is left out: a reader that jumps from heading to heading would miss something.
+                let depth = usize::from(*level).saturating_sub(2).min(self.headings.len());
+                self.headings.truncate(depth);
+                self.headings.push(text.clone());
+                let level = depth + 2;
                 let _ = writeln!(self.out(), "<h{level}>{}</h{level}>", rich(text));
             }
             Block::Lead(text) => {
@@ -58,14 +64,16 @@ impl Page {
                 let _ = writeln!(self.out(), "<ul>\n{items}</ul>");
             }
             Block::Table(grid) => {
-                let table = table(grid, &self.heading);
+                let name = self.name("Table");
+                let table = table(grid, &name);
                 self.out().push_str(&table);
             }
             Block::Command(text) => {
+                let name = escape(&self.name("Command"));
+                let text = escape(text);
                 let _ = writeln!(
                     self.out(),
-                    "<pre tabindex=\"0\" role=\"region\" aria-label=\"Command\"><code>{}</code></pre>",
-                    escape(text)
+                    "<pre tabindex=\"0\" role=\"region\" aria-label=\"{name}\"><code>{text}</code></pre>"
                 );
             }
             Block::Figure(figure) => {
@@ -75,13 +83,21 @@ impl Page {
         }
     }
 
+    /// A name for a region, from the headings above it.
+    fn name(&mut self, what: &str) -> String {
+        let name = format!("{what}: {}", self.headings.join(", ").replace('`', ""));
+        let times = self.names.entry(name.clone()).or_insert(0);
+        *times += 1;
+        if *times == 1 { name } else { format!("{name} ({times})") }
+    }
+
     fn section(&mut self, heading: &str) {
         let id = self.anchor(heading);
         if self.in_section {
             self.body.push_str("</section>\n");
         }
         self.in_section = true;
-        self.heading = heading.to_owned();
+        self.headings = vec![heading.to_owned()];
         let _ = writeln!(self.body, "<section aria-labelledby=\"{id}\">\n<h2 id=\"{id}\">{}</h2>", rich(heading));
         self.contents.push((id, heading.to_owned()));
     }
@@ -98,9 +114,10 @@ impl Page {
         if self.in_section {
             self.body.push_str("</section>\n");
         }
-        let contents = self.contents.iter().fold(String::new(), |all, (id, text)| {
-            all + &format!("<li><a href=\"#{id}\">{}</a></li>\n", rich(text))
-        });
+        let contents = self
+            .contents
+            .iter()
+            .fold(String::new(), |all, (id, text)| all + &format!("<li><a href=\"#{id}\">{}</a></li>\n", rich(text)));
         let title = escape(&self.title);
         format!(
             "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -120,10 +137,8 @@ impl Page {
 
 /// A table that scrolls by itself where it is too wide; the region can be reached and scrolled with the keyboard.
 pub(super) fn table(grid: &Grid, name: &str) -> String {
-    let mut out = format!("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{}\">\n<table>\n", {
-        // A name that a section has already is no name.
-        escape(&format!("Table: {}", name.replace('`', "")))
-    });
+    let mut out =
+        format!("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{}\">\n<table>\n", escape(name));
     if grid.columns.iter().any(|(text, _)| !text.is_empty()) {
         out.push_str("<thead><tr>");
         for (text, numbers) in &grid.columns {
@@ -163,11 +178,7 @@ fn table_cell(cell: &Cell, first: bool, numbers: bool) -> String {
     let class = if classes.is_empty() { String::new() } else { format!(" class=\"{}\"", classes.join(" ")) };
     let mark = cell.look.map(mark).unwrap_or_default();
     let text = rich(&cell.text);
-    if first {
-        format!("<th scope=\"row\"{class}>{mark}{text}</th>")
-    } else {
-        format!("<td{class}>{mark}{text}</td>")
-    }
+    if first { format!("<th scope=\"row\"{class}>{mark}{text}</th>") } else { format!("<td{class}>{mark}{text}</td>") }
 }
 
 /// A strategy's marker, as the charts have it.

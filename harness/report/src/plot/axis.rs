@@ -50,7 +50,7 @@ impl Axis {
             sketch.text((x, bottom + 11.0), text, Ink::Muted, Anchor::Middle);
         }
         sketch.line(&[(self.start, bottom), (self.end, bottom)], Ink::Muted, 1.0);
-        sketch.text((f64::midpoint(self.start, self.end), bottom + 28.0), name, Ink::Muted, Anchor::Middle);
+        sketch.text((f64::midpoint(self.start, self.end), bottom + 30.0), name, Ink::Muted, Anchor::Middle);
         X_AXIS
     }
 
@@ -69,7 +69,7 @@ impl Axis {
 }
 
 /// Height of an x axis with ticks and name.
-pub(crate) const X_AXIS: f64 = 40.0;
+pub(crate) const X_AXIS: f64 = 42.0;
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,7 @@
 //! Charts: what is measured, drawn. Each figure has a table behind it and says in words what it shows.
 
 mod axis;
+mod fanout;
 mod paint;
 mod palette;
 mod pareto;
@@ -38,15 +39,7 @@ pub struct Figure {
 impl Figure {
     fn draw(name: String, title: String, draw: impl Fn(f64) -> Sketch) -> Self {
         let [wide, narrow] = WIDTHS.map(draw);
-        Self {
-            name,
-            title,
-            caption: String::new(),
-            alternative: String::new(),
-            table: Grid::default(),
-            wide,
-            narrow,
-        }
+        Self { name, title, caption: String::new(), alternative: String::new(), table: Grid::default(), wide, narrow }
     }
 
     /// The SVG file.
@@ -69,7 +62,9 @@ impl Figure {
 /// A figure, or the sentence that says why there is none.
 pub(crate) type Drawn = Result<Figure, String>;
 
+pub(crate) use fanout::fanout;
+pub(crate) use handoff_analysis::Metric;
 pub(crate) use pareto::pareto;
-pub(crate) use samples::{Metric, samples};
+pub(crate) use samples::samples;
 pub(crate) use sizes::sizes;
 pub(crate) use timeline::{Typical, timeline};

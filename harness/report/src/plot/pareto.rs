@@ -1,6 +1,5 @@
 //! Time against bytes stored: what nobody beats in both.
 
-use super::samples::Metric;
 use super::sizes::point;
 use super::sketch::Sketch;
 use super::xy::{Panel, Series};
@@ -17,7 +16,7 @@ pub(crate) fn pareto(group: &Group, place: &str, of: &str) -> Drawn {
         let series = |line: &crate::report::Line| {
             let cell = line.cells[i].as_ref()?;
             let stored = cell.bytes_stored.as_ref()?.median() as f64 / MIB;
-            let points = vec![point(stored, Metric::CriticalPath.of(cell)?)];
+            let points = vec![point(stored, cell.critical_path.as_ref()?)];
             Some(Series { name: line.name.clone(), look: look(&line.strategy, line.plain), points })
         };
         group.lines.iter().filter_map(series).collect()
@@ -49,8 +48,11 @@ pub(crate) fn pareto(group: &Group, place: &str, of: &str) -> Drawn {
         best.join(", ")
     );
     let rows = panel.series.iter().map(|s| (s, &s.points[0]));
-    figure.alternative =
-        rows.clone().map(|(s, p)| format!("{}: {:.1} s, {:.0} MiB stored.", s.name, p.y, p.x)).collect::<Vec<_>>().join(" ");
+    figure.alternative = rows
+        .clone()
+        .map(|(s, p)| format!("{}: {:.1} s, {:.0} MiB stored.", s.name, p.y, p.x))
+        .collect::<Vec<_>>()
+        .join(" ");
     let mut grid = Grid::new(&[
         ("Approach", false),
         ("n", true),

@@ -1,45 +1,13 @@
 //! Every sample as a point, with median and interval: one panel a size, one row a strategy.
 
-use handoff_analysis::{CellSummary, Spread};
+use handoff_analysis::{Metric, Spread};
 
 use super::axis::{Axis, X_AXIS};
-use super::sketch::{Anchor, Ink, Sketch, TEXT, fit, text_width};
+use super::sketch::{Anchor, Ink, Sketch, fit, text_width};
 use super::{Drawn, Figure, look};
 use crate::document::Grid;
 use crate::format;
 use crate::report::{Group, Line};
-
-/// A time of a trial.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Metric {
-    /// What a workflow waits for.
-    CriticalPath,
-    /// What sharing costs on top of building.
-    Transfer,
-}
-
-impl Metric {
-    pub(crate) fn of(self, cell: &CellSummary) -> Option<&Spread> {
-        match self {
-            Self::CriticalPath => cell.critical_path.as_ref(),
-            Self::Transfer => cell.transfer.as_ref(),
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::CriticalPath => "Critical path",
-            Self::Transfer => "Transfer",
-        }
-    }
-
-    fn slug(self) -> &'static str {
-        match self {
-            Self::CriticalPath => "critical-path",
-            Self::Transfer => "transfer",
-        }
-    }
-}
 
 const ROW: f64 = 30.0;
 
@@ -47,11 +15,12 @@ const ROW: f64 = 30.0;
 pub(crate) fn samples(group: &Group, metric: Metric, place: &str, of: &str) -> Drawn {
     let panels: Vec<Panel> = group.sizes.iter().enumerate().filter_map(|(i, s)| panel(group, metric, i, s)).collect();
     if panels.is_empty() {
-        return Err(format!("No chart of the {}: no trial with one completed.", metric.name().to_lowercase()));
+        return Err(format!("No chart of the {}: no trial with one completed.", metric.words()));
     }
-    let title = format!("{} of every trial{of}", metric.name());
-    let mut figure =
-        Figure::draw(format!("{place}samples-{}", metric.slug()), title, |width| draw(&panels, metric, width));
+    let title = format!("{} of every trial{of}", crate::sections::capital(metric.words()));
+    let mut figure = Figure::draw(format!("{place}samples-{}", metric.as_str().replace('_', "-")), title, |width| {
+        draw(&panels, metric, width)
+    });
     figure.caption = "A point is a trial, the upright bar the median, the horizontal bar the interval of the median \
                       that the table names; time counts from 0. n is the number of completed trials."
         .to_owned();
@@ -66,7 +35,7 @@ struct Panel<'a> {
 }
 
 fn panel<'a>(group: &'a Group, metric: Metric, i: usize, size: &impl ToString) -> Option<Panel<'a>> {
-    let row = |line: &'a Line| Some((line, metric.of(line.cells[i].as_ref()?)?));
+    let row = |line: &'a Line| Some((line, line.cells[i].as_ref()?.spread(metric)?));
     let rows: Vec<_> = group.lines.iter().filter_map(row).collect();
     (!rows.is_empty()).then(|| Panel { size: size.to_string(), rows })
 }
@@ -74,7 +43,7 @@ fn panel<'a>(group: &'a Group, metric: Metric, i: usize, size: &impl ToString) -
 fn draw(panels: &[Panel], metric: Metric, width: f64) -> Sketch {
     let mut sketch = Sketch::new(width);
     let names = panels.iter().flat_map(|p| &p.rows).map(|(line, _)| text_width(&line.name)).fold(0.0, f64::max);
-    let left = (names + 30.0).min(width * 0.38);
+    let left = (names + 32.0).min(width * 0.38);
     let right = width - 52.0;
     let mut y = 4.0;
     for panel in panels {
@@ -84,8 +53,8 @@ fn draw(panels: &[Panel], metric: Metric, width: f64) -> Sketch {
         }
         let bottom = top + ROW * panel.rows.len() as f64;
         let most = panel.rows.iter().map(|(_, s)| s.max()).max().unwrap_or(0);
-        let axis = Axis::new(most as f64 / 1e9, left, right, (right - left) / 90.0);
-        axis.below(&mut sketch, top, bottom, &format!("{}, s", metric.name()));
+        let axis = Axis::new(most as f64 / 1e9, left, right, ((right - left) / 90.0).max(4.0));
+        axis.below(&mut sketch, top, bottom, &format!("{}, s", crate::sections::capital(metric.words())));
         for (i, (line, spread)) in panel.rows.iter().enumerate() {
             let middle = top + ROW * (i as f64 + 0.5);
             row(&mut sketch, &axis, middle, line, spread, left);
@@ -105,7 +74,7 @@ fn row(sketch: &mut Sketch, axis: &Axis, y: f64, line: &Line, spread: &Spread, l
     let interval = format::interval(spread);
     sketch.bar((x(interval.0), y - 2.5), (x(interval.1) - x(interval.0), 5.0), look.ink, 0.35);
     let m = x(spread.median());
-    sketch.bar((m - 1.0, y - TEXT * 0.95), (2.0, TEXT * 1.9), Ink::Text, 1.0);
+    sketch.bar((m - 1.0, y - 11.5), (2.0, 23.0), Ink::Text, 1.0);
     for (i, sample) in spread.samples().iter().enumerate() {
         // Two equal samples are two points: neighbours stand a little above and below.
         let away = if spread.n() == 1 { 0.0 } else { [-5.0, 5.0, 0.0][i % 3] };
@@ -127,7 +96,7 @@ fn table(panels: &[Panel], metric: Metric) -> Grid {
         ("Approach", false),
         ("Size", false),
         ("n", true),
-        (&format!("Median {}, s", metric.name().to_lowercase()), true),
+        (&format!("Median {}, s", metric.words()), true),
         ("Interval of the median, s", true),
         ("Every sample, s", false),
     ]);

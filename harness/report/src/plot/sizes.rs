@@ -1,6 +1,5 @@
 //! Time against size, with the time that moving the bytes alone would take.
 
-use super::samples::Metric;
 use super::sketch::Sketch;
 use super::xy::{Panel, Point, Series};
 use super::{Drawn, Figure, look};
@@ -30,8 +29,8 @@ pub(crate) fn sizes(group: &Group, link: Option<&Link>, place: &str, of: &str) -
         sketch.height = panel.paint(&mut sketch, 2.0, width.min(380.0)) + 6.0;
         sketch
     });
-    figure.caption = "A large marker is the median of a cell, a small dot a trial, the bar the interval of the median. "
-        .to_owned();
+    figure.caption =
+        "A large marker is the median of a cell, a small dot a trial, the bar the interval of the median. ".to_owned();
     figure.caption += &match &panel.limit {
         Some(_) => format!(
             "The dashed line is the limit: the fewest bytes that any strategy sent and a consumer fetched, at the rates of \
@@ -50,7 +49,7 @@ fn series(line: &Line) -> Option<Series> {
         .cells
         .iter()
         .flatten()
-        .filter_map(|cell| Some(point(cell.cell.size.bytes() as f64 / GIB, Metric::CriticalPath.of(cell)?)))
+        .filter_map(|cell| Some(point(cell.cell.size.bytes() as f64 / GIB, cell.critical_path.as_ref()?)))
         .collect();
     (!points.is_empty()).then(|| Series { name: line.name.clone(), look: look(&line.strategy, line.plain), points })
 }
@@ -91,7 +90,7 @@ fn table(group: &Group, panel: &Panel) -> Grid {
     for line in &group.lines {
         let mut row = vec![line.name.clone()];
         row.extend(line.cells.iter().map(|c| match c {
-            Some(c) if c.n > 0 => format!("{} ({})", format::time(Metric::CriticalPath.of(c)), c.n),
+            Some(c) if c.n > 0 => format!("{} ({})", format::time(c.critical_path.as_ref()), c.n),
             _ => format::NONE.to_owned(),
         }));
         grid.rows.push(row.into_iter().map(Into::into).collect());

@@ -41,8 +41,8 @@ pub(crate) enum Shape {
     Text { at: (f64, f64), text: String, size: f64, ink: Ink, anchor: Anchor },
 }
 
-/// Size of ordinary text in a chart.
-pub(crate) const TEXT: f64 = 12.0;
+/// Size of ordinary text in a chart, as plotters counts it: the height of a line, about 12 px of a page's text.
+pub(crate) const TEXT: f64 = 15.0;
 
 /// A chart.
 #[derive(Debug, Clone, PartialEq)]

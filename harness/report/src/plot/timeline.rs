@@ -115,7 +115,7 @@ fn draw(blocks: &[(&Typical, Vec<Lane>)], width: f64) -> Sketch {
     let left = SpanKind::NAMES.iter().map(|name| text_width(name)).fold(0.0, f64::max) + 14.0;
     let right = width - 12.0;
     let most = blocks.iter().map(|(t, _)| t.produce_ns + t.consume_ns).max().unwrap_or(0);
-    let axis = Axis::new(most as f64 / 1e9, left, right, (right - left) / 90.0);
+    let axis = Axis::new(most as f64 / 1e9, left, right, ((right - left) / 90.0).max(4.0));
     let x = |ns: u64| axis.at(ns as f64 / 1e9);
     let heights: Vec<f64> = blocks.iter().map(|(_, lanes)| HEAD + LANE * lanes.len() as f64 + 8.0).collect();
     let bottom = 4.0 + heights.iter().sum::<f64>();

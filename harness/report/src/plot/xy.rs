@@ -54,7 +54,7 @@ impl Panel {
         let left = y_axis.widest() + 18.0;
         let right = width - names - 14.0;
         let most = self.series.iter().flat_map(|s| &s.points).map(|p| p.x).fold(0.0, f64::max);
-        let x_axis = Axis::new(most, left, right, (right - left) / 80.0);
+        let x_axis = Axis::new(most, left, right, ((right - left) / 80.0).max(3.0));
         sketch.text((0.0, y + 10.0), &self.y_name, Ink::Muted, Anchor::Left);
         y_axis.left(sketch, left, right);
         x_axis.below(sketch, top, bottom, &self.x_name);

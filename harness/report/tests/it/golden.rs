@@ -3,15 +3,11 @@
 //! `HANDOFF_GOLDEN=write cargo test -p handoff-report` writes the expected files anew; read the difference before you
 //! commit it.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are not in a test function")]
-
-mod kit;
-
 use std::fs;
 
 use handoff_model::{Conditions, Plan, PlanRequest, StrategySpec};
 use handoff_report::{Report, ReportError, Run, markdown, readme_block, terminal};
-use kit::{ALL, csv_rows, environment, golden};
+use crate::kit::{ALL, csv_rows, environment, golden};
 
 fn expect(name: &str, text: &str) {
     let path = golden(name);

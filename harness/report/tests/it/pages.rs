@@ -1,14 +1,10 @@
 //! The page and its charts.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are not in a test function")]
-
-mod kit;
-
 use std::collections::BTreeMap;
 use std::fs;
 
 use handoff_report::{Link, Report, Run, charts, html, markdown};
-use kit::{Made, committed, looks};
+use crate::kit::{Made, committed, looks};
 
 const REFERENCE: &str = "2026-11-23-reference-loopback";
 

@@ -71,7 +71,14 @@ impl Made {
                 conditions.push(Conditions { profile: profile.into(), consumers, ..Conditions::default() });
             }
         }
-        Self { name: "many", sizes: &["256MiB", "1GiB", "3GiB"], strategies: ALL, rounds: 8, conditions, control: false }
+        Self {
+            name: "many",
+            sizes: &["256MiB", "1GiB", "3GiB"],
+            strategies: ALL,
+            rounds: 8,
+            conditions,
+            control: false,
+        }
     }
 
     /// The run, with rows that a formula made. They look like a run's and stand for nothing.

@@ -1,0 +1,85 @@
+//! Critical path, and the time of all jobs, against the number of consumers.
+
+use handoff_analysis::{Basis, FanOut};
+
+use super::sketch::Sketch;
+use super::xy::{Panel, Point, Series};
+use super::{Drawn, Figure, look};
+use crate::document::Grid;
+use crate::sections::fan_out::Set;
+
+/// The figure of one set of curves.
+pub(crate) fn fanout(set: &Set) -> Drawn {
+    if set.curves.iter().all(|c| c.points.len() < 2) {
+        return Err("No chart of fan-out: no strategy has two numbers of consumers.".to_owned());
+    }
+    let panel = |name: &str, of: fn(&FanOut) -> f64| Panel {
+        x_name: "Consumers".into(),
+        y_name: name.into(),
+        joined: true,
+        series: set
+            .curves
+            .iter()
+            .map(|curve| Series {
+                name: curve.strategy.to_string(),
+                look: look(&curve.strategy.name, curve.strategy.options.is_empty()),
+                points: curve
+                    .points
+                    .iter()
+                    .map(|p| Point {
+                        x: f64::from(p.consumers),
+                        y: of(p),
+                        interval: (of(p), of(p)),
+                        samples: Vec::new(),
+                        modelled: p.basis == Basis::Modelled,
+                    })
+                    .collect(),
+            })
+            .collect(),
+        limit: None,
+        front: Vec::new(),
+    };
+    let panels = [panel("Critical path, s", |p| p.critical_path_s), panel("All jobs together, s", |p| p.runner_s)];
+    let title = format!("Fan-out: {}", set.name);
+    let mut figure = Figure::draw(format!("{}fan-out", set.slug), title, |width| {
+        let mut sketch = Sketch::new(width);
+        let mut y = 2.0;
+        for panel in &panels {
+            y = panel.paint(&mut sketch, y, width.min(240.0)) + 10.0;
+        }
+        sketch.height = y;
+        sketch
+    });
+    "A full marker is a median of trials with just this many consumers, a hollow one on a dashed line is modelled from measured \
+     parts. The table has the number of trials behind each."
+        .clone_into(&mut figure.caption);
+    let mut grid = Grid::new(&[
+        ("Approach", false),
+        ("Consumers", true),
+        ("Critical path, s", true),
+        ("All jobs, s", true),
+        ("n", true),
+        ("From", false),
+    ]);
+    for curve in &set.curves {
+        for p in &curve.points {
+            let from = if p.basis == Basis::Modelled { "modelled" } else { "measured" };
+            grid.push([
+                curve.strategy.to_string(),
+                p.consumers.to_string(),
+                format!("{:.1}", p.critical_path_s),
+                format!("{:.1}", p.runner_s),
+                p.n.to_string(),
+                from.to_owned(),
+            ]);
+        }
+    }
+    figure.table = grid;
+    let sentence = |c: &&handoff_analysis::FanOutCurve| {
+        let points: Vec<String> =
+            c.points.iter().map(|p| format!("{:.0} s with {}", p.critical_path_s, p.consumers)).collect();
+        format!("{}: critical path {}.", c.strategy, points.join(", "))
+    };
+    figure.alternative = set.curves.iter().map(sentence).collect::<Vec<_>>().join(" ");
+    Ok(figure)
+}

@@ -1,0 +1,123 @@
+//! The answer, in three sentences: what came out, how sure it is, and what it holds for.
+
+use handoff_analysis::{Comparison, Group as Cells, Metric, Verdict};
+
+use super::join;
+use crate::document::Block;
+use crate::format;
+use crate::report::Report;
+
+pub(crate) fn blocks(report: &Report) -> Vec<Block> {
+    let mut sentences = Vec::new();
+    match headline(report) {
+        Some(cells) => {
+            sentences.push(what(report, cells));
+            sentences.push(how_sure(cells));
+        }
+        None => sentences.push("No trial completed, so that nothing can be said of any strategy.".to_owned()),
+    }
+    sentences.push(holds_for(report));
+    sentences.into_iter().map(Block::Lead).collect()
+}
+
+/// The group that the answer is about: the one with the most strategies that finished, of those the largest size.
+fn headline(report: &Report) -> Option<&Cells> {
+    let done = |g: &&Cells| g.cells.iter().filter(|c| c.n > 0 && !c.cell.control).count();
+    let groups = report.analysis.groups.iter().filter(|g| done(g) > 0);
+    // Of equals the first, so that the order of the groups decides and nothing else.
+    groups.rev().max_by_key(|g| (done(g), g.key.size))
+}
+
+fn place(report: &Report, cells: &Cells) -> String {
+    let mut text = format!("At {}", cells.key.size);
+    let group = report.groups.iter().find(|g| g.conditions == cells.key.conditions && g.workload == cells.key.workload);
+    let apart = group.map(|g| crate::table::apart(report, g)).filter(|a| !a.is_empty());
+    if let Some(apart) = apart {
+        text += &format!(" ({apart})");
+    }
+    text
+}
+
+/// The shortest median, and the baseline's beside it.
+fn what(report: &Report, cells: &Cells) -> String {
+    let mut times: Vec<(u64, String, String)> = cells
+        .cells
+        .iter()
+        .filter(|c| !c.cell.control && c.cell.strategy.name != crate::details::BASELINE)
+        .filter_map(|c| {
+            let spread = c.spread(Metric::CriticalPath)?;
+            let text = format!("{} s (median, n = {})", format::time(Some(spread)), spread.n());
+            Some((spread.median(), c.cell.strategy.to_string(), text))
+        })
+        .collect();
+    times.sort();
+    let baseline = cells.plain(crate::details::BASELINE).and_then(|c| c.spread(Metric::CriticalPath));
+    let place = place(report, cells);
+    let again = baseline.map(|s| format!("{} s (median, n = {})", format::time(Some(s)), s.n()));
+    match (times.first(), again) {
+        (Some((_, name, text)), Some(again)) => format!(
+            "{place}, of the ways that share the image `{name}` has the shortest critical path, {text}; building again in every \
+             job takes {again}."
+        ),
+        (Some((_, name, text)), None) => format!("{place}, `{name}` has the shortest critical path, {text}."),
+        (None, Some(again)) => format!("{place}, only building again in every job completed: {again}."),
+        (None, None) => format!("{place}, nothing completed."),
+    }
+}
+
+/// What the verdicts are, by word.
+fn how_sure(cells: &Cells) -> String {
+    let (Some(family), Some(reference)) = (cells.main_family(), &cells.reference) else {
+        return "There is nothing to compare it with, so that no verdict is given.".to_owned();
+    };
+    let of = |word: &str| -> Vec<String> {
+        let with = |c: &&Comparison| c.verdict.word() == word;
+        family.comparisons.iter().filter(with).map(|c| format!("`{}`", c.strategy)).collect()
+    };
+    let mut parts = Vec::new();
+    for word in ["faster", "slower", "equivalent", "inconclusive"] {
+        let names = of(word);
+        if !names.is_empty() {
+            parts.push(format!("{word}: {}", join(&names)));
+        }
+    }
+    let rounds = family.comparisons.iter().map(|c| c.pairs).max().unwrap_or(0);
+    let mut text = format!(
+        "Against `{reference}`, within {} and corrected for {}, the verdicts are {}",
+        format::plural(rounds, "round", "rounds"),
+        format::plural(family.size, "comparison", "comparisons"),
+        parts.join("; ")
+    );
+    let missing = family
+        .comparisons
+        .iter()
+        .filter_map(|c| match &c.verdict {
+            Verdict::Inconclusive(i) => {
+                Some(i.rounds_at_least.max(i.rounds_estimated.unwrap_or(0)).saturating_sub(c.pairs))
+            }
+            _ => None,
+        })
+        .max();
+    match missing {
+        Some(0) | None => text.push('.'),
+        Some(n) => text += &format!("; {} would settle what is open.", format::plural(n, "more round", "more rounds")),
+    }
+    text
+}
+
+/// What the numbers hold for.
+fn holds_for(report: &Report) -> String {
+    let failed: usize = report.cells().map(|c| c.failures.len()).sum();
+    let failures = match failed {
+        0 => String::new(),
+        n => format!(
+            " {} of the {} did not complete and enter no number.",
+            n,
+            format::plural(report.cells().map(handoff_analysis::CellSummary::trials).sum(), "trial", "trials")
+        ),
+    };
+    format!(
+        "This holds for synthetic images and simulated services on one machine, under the conditions named below; none of it \
+         was measured on a hosted runner.{failures}"
+    )
+}

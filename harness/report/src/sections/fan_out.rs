@@ -1,0 +1,106 @@
+//! What happens as more jobs share the image.
+
+use handoff_analysis::{Basis, FanOutCurve};
+
+use super::drawn;
+use crate::document::{Block, Cell, Grid};
+use crate::figures;
+use crate::format::NONE;
+use crate::plot::look;
+use crate::report::Report;
+
+pub(crate) fn blocks(report: &Report) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    let sets = sets(report);
+    let many = sets.len() > 1;
+    for set in sets {
+        if many {
+            blocks.push(Block::Heading(3, super::capital(&set.name)));
+        }
+        blocks.push(drawn(figures::fan_out(&set)));
+        let counts: Vec<u32> = counts(&set.curves);
+        let mut columns = vec![("Approach".to_owned(), false)];
+        for n in &counts {
+            columns.push((format!("{n}: critical path / all jobs, s"), true));
+        }
+        let mut grid = Grid { columns, rows: Vec::new() };
+        for curve in &set.curves {
+            let plain = curve.strategy.options.is_empty();
+            let mut row = vec![Cell {
+                text: curve.strategy.to_string(),
+                look: Some(look(&curve.strategy.name, plain)),
+                ..Cell::default()
+            }];
+            for n in &counts {
+                let text = curve.points.iter().find(|p| p.consumers == *n).map_or(NONE.to_owned(), |p| {
+                    let mark = if p.basis == Basis::Modelled { "≈ " } else { "" };
+                    format!("{mark}{:.1} / {:.1}", p.critical_path_s, p.runner_s)
+                });
+                row.push(text.into());
+            }
+            grid.rows.push(row);
+        }
+        blocks.push(Block::Table(grid));
+    }
+    if blocks.is_empty() {
+        blocks.push(Block::Text("No fan-out: no strategy completed.".to_owned()));
+    } else {
+        blocks.push(Block::Text(
+            "Columns are numbers of consumers. What has ≈ before it is modelled from the measured parts (the producer's median, \
+             the mean of the consumers, and the largest of as many draws from the consumers seen): it assumes runners that do \
+             not slow each other down, as hosted ones do not. What has not is measured on one machine, whose consumers share \
+             its cores."
+                .to_owned(),
+        ));
+    }
+    blocks
+}
+
+/// Curves that belong in one chart: one workload, size and set of conditions but for the number of consumers.
+pub(crate) struct Set<'a> {
+    pub name: String,
+    pub slug: String,
+    pub curves: Vec<&'a FanOutCurve>,
+}
+
+/// Every set, at the largest size of each.
+pub(crate) fn sets(report: &Report) -> Vec<Set<'_>> {
+    let mut sets: Vec<Set> = Vec::new();
+    for curve in &report.analysis.fan_out {
+        let same = |other: &&FanOutCurve| {
+            let mut conditions = other.conditions.clone();
+            conditions.consumers = curve.conditions.consumers;
+            other.workload == curve.workload && conditions == curve.conditions
+        };
+        let largest = report.analysis.fan_out.iter().filter(same).map(|c| c.size).max();
+        if largest != Some(curve.size) {
+            continue;
+        }
+        let c = &curve.conditions;
+        let name = format!(
+            "workload {}, {}, profile {}, {} store, {} builder, {} caches",
+            curve.workload, curve.size, c.profile, c.image_store, c.builder, c.cache_state
+        );
+        match sets.iter_mut().find(|s| s.name == name) {
+            Some(set) => set.curves.push(curve),
+            None => {
+                let slug = format!("{:02}-", sets.len() + 1);
+                sets.push(Set { name, slug, curves: vec![curve] });
+            }
+        }
+    }
+    if let [only] = sets.as_mut_slice() {
+        only.slug.clear();
+    }
+    for set in &mut sets {
+        set.curves.sort_by_key(|c| report.rank(&c.strategy));
+    }
+    sets
+}
+
+fn counts(curves: &[&FanOutCurve]) -> Vec<u32> {
+    let mut counts: Vec<u32> = curves.iter().flat_map(|c| &c.points).map(|p| p.consumers).collect();
+    counts.sort_unstable();
+    counts.dedup();
+    counts
+}

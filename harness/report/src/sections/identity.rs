@@ -1,0 +1,69 @@
+//! Whether the image that arrived is the image that was built, level by level.
+
+use handoff_analysis::Finding;
+
+use super::group_heading;
+use crate::document::{Block, Cell, Grid, Tone};
+use crate::format::NONE;
+use crate::report::{Group, Line, Report};
+
+pub(crate) fn blocks(report: &Report) -> Vec<Block> {
+    let mut blocks = vec![Block::Text(
+        "Compared with what was built: content is every file of the image, layers the uncompressed layers, config the image's \
+         config, index the digest by which the engine knows it. Content must be equal for a trial to count; the others are \
+         findings where the image itself does not travel."
+            .to_owned(),
+    )];
+    let alike = report
+        .groups
+        .iter()
+        .all(|g| grid(g).rows.len() == grid(&report.groups[0]).rows.len() && grid(g) == grid(&report.groups[0]));
+    for group in &report.groups {
+        let table = grid(group);
+        if table.rows.is_empty() {
+            continue;
+        }
+        if !alike {
+            blocks.extend(group_heading(report, group));
+        }
+        blocks.push(Block::Table(table));
+        if alike {
+            break;
+        }
+    }
+    blocks.extend(crate::details::findings(report));
+    blocks
+}
+
+fn grid(group: &Group) -> Grid {
+    let mut grid =
+        Grid::new(&[("Approach", false), ("Content", false), ("Layers", false), ("Config", false), ("Index", false)]);
+    for line in &group.lines {
+        if let Some(row) = row(line) {
+            grid.rows.push(row);
+        }
+    }
+    grid
+}
+
+/// One row for all sizes; a level on which sizes differ says so.
+fn row(line: &Line) -> Option<Vec<Cell>> {
+    let cells: Vec<_> = line.cells.iter().flatten().filter(|c| c.n > 0).collect();
+    if cells.is_empty() {
+        return None;
+    }
+    let mut row = vec![Cell::strategy(line)];
+    for level in 0..4 {
+        let counts: Vec<_> = cells.iter().map(|c| c.identity.levels()[level].1).collect();
+        let (equal, all) = counts.iter().fold((0, 0), |(e, n), c| (e + c.equal, n + c.n()));
+        let first = counts[0].finding();
+        row.push(match first {
+            Finding::Equal if counts.iter().all(|c| c.finding() == first) => Cell::toned("equal", Tone::Good),
+            Finding::Different if counts.iter().all(|c| c.finding() == first) => Cell::toned("differs", Tone::Bad),
+            Finding::Absent if counts.iter().all(|c| c.finding() == first) => Cell::toned("not known", Tone::Open),
+            _ => Cell::toned(format!("equal in {equal} of {all}"), Tone::Bad),
+        });
+    }
+    debug_assert!(row.iter().all(|c| c.text != NONE));
+    Some(row)
+}

@@ -1,0 +1,43 @@
+//! The sections of the report, in the order in which they stand.
+
+pub(crate) mod answer;
+pub(crate) mod fan_out;
+pub(crate) mod identity;
+pub(crate) mod sizes;
+pub(crate) mod storage;
+pub(crate) mod threats;
+pub(crate) mod time;
+pub(crate) mod verdicts;
+
+use crate::document::Block;
+use crate::plot::Drawn;
+use crate::report::{Group, Report};
+use crate::table;
+
+/// The heading above what belongs to one group; none where there is only one group.
+fn group_heading(report: &Report, group: &Group) -> Option<Block> {
+    (report.groups.len() > 1).then(|| Block::Heading(3, capital(&table::apart(report, group))))
+}
+
+/// A text with a capital at its start.
+pub(crate) fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// A chart, or the sentence that says why there is none.
+fn drawn(figure: Drawn) -> Block {
+    match figure {
+        Ok(figure) => Block::Figure(Box::new(figure)),
+        Err(sentence) => Block::Text(sentence),
+    }
+}
+
+/// Names as they are listed in a sentence.
+fn join(items: &[String]) -> String {
+    match items {
+        [] => String::new(),
+        [one] => one.clone(),
+        [rest @ .., last] => format!("{} and {last}", rest.join(", ")),
+    }
+}

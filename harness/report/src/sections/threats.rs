@@ -1,0 +1,60 @@
+//! What could mislead: said in the report, not only in the documents.
+
+use handoff_model::conditions::LOOPBACK;
+
+use crate::document::Block;
+use crate::provenance;
+use crate::report::Report;
+
+pub(crate) fn blocks(report: &Report) -> Vec<Block> {
+    let conditions = || report.groups.iter().map(|g| &g.conditions);
+    let mut list = vec![provenance::simulated(report)];
+    if conditions().any(|c| c.profile == LOOPBACK) {
+        list.push(
+            "The link: on loopback nothing is as slow as a network. Moving fewer bytes gains less here than on a real link, and \
+             many small requests one after another cost less."
+                .to_owned(),
+        );
+    }
+    let shaped: Vec<String> = {
+        let mut names: Vec<String> =
+            conditions().filter(|c| c.profile != LOOPBACK).map(|c| format!("`{}`", c.profile)).collect();
+        names.sort();
+        names.dedup();
+        names
+    };
+    if !shaped.is_empty() {
+        list.push(format!(
+            "The link: the figures of profile {} are published ones or assumptions, each with its source and its range \
+             (`handoff profiles`); what depends on an assumption is no better than it.",
+            super::join(&shaped)
+        ));
+    }
+    let cores = report.runs.iter().flat_map(|r| &r.environments).map(|e| e.cores).min();
+    list.push(format!(
+        "The CPU is shared: service, clients and engine run on the same {}, so that a service that works takes time from \
+         the job, and parallel compression is worth less than on a larger runner.",
+        cores.map_or("cores".to_owned(), |n| crate::format::plural(n as usize, "core", "cores"))
+    ));
+    if conditions().any(|c| c.consumers > 1) {
+        list.push(
+            "Several consumers run on one machine: what they take from each other, runners of their own would not."
+                .to_owned(),
+        );
+    }
+    list.push("One machine: nothing here says how much machines differ.".to_owned());
+    let mut states: Vec<String> = conditions().map(|c| c.cache_state.to_string()).collect();
+    states.sort();
+    states.dedup();
+    list.push(format!(
+        "Cache state: {}. The engines' page cache is not dropped between the sides of a trial, and the service holds what was sent \
+         in memory where it fits, so that a consumer's download reads no disk.",
+        states.join(", ")
+    ));
+    list.push(
+        "The build is short and synthetic, so that building again is about as cheap as it can be; a build of minutes moves every \
+         comparison with `rebuild` towards sharing."
+            .to_owned(),
+    );
+    vec![Block::List(list)]
+}

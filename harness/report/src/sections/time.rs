@@ -1,0 +1,68 @@
+//! Where the time goes: every sample, the parts of the critical path, and what went on when.
+
+use handoff_model::{Side, SpanKind};
+
+use super::{drawn, group_heading};
+use crate::document::{Block, Cell, Grid};
+use crate::format::{self, NONE};
+use crate::report::{Group, Report};
+use crate::{details, figures};
+
+pub(crate) fn blocks(report: &Report) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    for (i, group) in report.groups.iter().enumerate() {
+        blocks.extend(group_heading(report, group));
+        let [path, transfer] = figures::samples(report, i);
+        blocks.push(drawn(path));
+        // A chart that is missing for the same reason as the one above needs no sentence of its own.
+        if transfer.is_ok() {
+            blocks.push(drawn(transfer));
+        }
+        blocks.extend(details::parts(group));
+        blocks.push(drawn(figures::timeline(report, i)));
+        blocks.extend(spans(report, group));
+    }
+    blocks
+}
+
+/// Median time in which each kind of span was open, at the largest size that has any.
+fn spans(report: &Report, group: &Group) -> Vec<Block> {
+    let sizes = (0..group.sizes.len()).rev();
+    let Some((i, cells)) =
+        sizes.filter_map(|i| Some((i, report.analysed(group, i)?))).find(|(_, g)| !g.spans.is_empty())
+    else {
+        return Vec::new();
+    };
+    let mut kinds: Vec<SpanKind> = cells.spans.iter().flat_map(|s| &s.kinds).map(|k| k.kind).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    kinds.retain(|k| *k != SpanKind::Command);
+    let mut columns = vec![("Approach".to_owned(), false)];
+    columns.extend(kinds.iter().map(|k| (k.to_string(), true)));
+    let mut grid = Grid { columns, rows: Vec::new() };
+    for line in &group.lines {
+        let Some(spans) = cells.spans.iter().find(|s| s.cell.strategy == line.spec && s.cell.control == line.control)
+        else {
+            continue;
+        };
+        let mut row = vec![Cell::strategy(line)];
+        for kind in &kinds {
+            let of = |side| {
+                spans.kinds.iter().find(|k| k.kind == *kind && k.side == side).map(|k| format::time(Some(&k.time)))
+            };
+            row.push(match (of(Side::Producer), of(Side::Consumer)) {
+                (None, None) => NONE.into(),
+                (p, c) => format!("{} / {}", p.unwrap_or_else(|| NONE.into()), c.unwrap_or_else(|| NONE.into())).into(),
+            });
+        }
+        grid.rows.push(row);
+    }
+    vec![
+        Block::Heading(4, format!("Kinds of spans at {}, producer / slowest consumer, s", group.sizes[i])),
+        Block::Text(
+            "Median time in which at least one span of the kind was open. Kinds overlap: their times do not add up."
+                .to_owned(),
+        ),
+        Block::Table(grid),
+    ]
+}

@@ -1,0 +1,242 @@
+//! What may be claimed: every strategy against the reference, every pair, the ranking, noise and drift.
+
+use handoff_analysis::{Comparison, Estimate, Family, Group as Cells, Verdict};
+
+use super::group_heading;
+use crate::document::{Block, Cell, Grid, Tone};
+use crate::format::{self, NONE};
+use crate::report::{Group, Line, Report};
+
+pub(crate) fn blocks(report: &Report) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    if report.analysis.groups.iter().all(|g| g.families.is_empty()) {
+        blocks.push(Block::Text("No verdict is given: no size has two strategies that can be compared.".to_owned()));
+        return blocks;
+    }
+    let options = &report.analysis.options;
+    blocks.push(Block::Text(format!(
+        "Critical paths are compared within rounds, by an exact paired signed-rank test and the interval that belongs to it, \
+         corrected by Holm for all comparisons of a table (error of a table at most {} %). Faster and slower are said only of a \
+         difference whose sign is sure and that surely exceeds {}; equivalent, only if the whole interval lies within it. \
+         All else is inconclusive, with the rounds that it would take. Below 0 is faster.",
+        options.alpha * 100.0,
+        options.smallest_effect
+    )));
+    for group in &report.groups {
+        let sizes: Vec<(usize, &Cells)> =
+            (0..group.sizes.len()).filter_map(|i| Some((i, report.analysed(group, i)?))).collect();
+        if sizes.iter().all(|(_, cells)| cells.families.is_empty()) {
+            continue;
+        }
+        blocks.extend(group_heading(report, group));
+        blocks.push(Block::Table(matrix(group, &sizes)));
+        blocks.extend(circumstances(&sizes));
+        for (_, cells) in &sizes {
+            for (i, family) in cells.families.iter().enumerate() {
+                blocks.extend(details(group, cells, family, i > 0));
+            }
+            blocks.extend(pairs(group, cells));
+        }
+    }
+    blocks
+}
+
+/// One row a strategy, one column a size.
+fn matrix(group: &Group, sizes: &[(usize, &Cells)]) -> Grid {
+    let mut columns = vec![("Approach".to_owned(), false)];
+    for (_, cells) in sizes {
+        let against = cells.reference.as_ref().map_or(String::new(), |r| format!(" against {r}"));
+        columns.push((format!("{}{against}", cells.key.size), false));
+        columns.push((format!("Rank at {}", cells.key.size), true));
+    }
+    let mut grid = Grid { columns, rows: Vec::new() };
+    for line in group.lines.iter().filter(|l| !l.control) {
+        let mut row = vec![Cell::strategy(line)];
+        for (i, cells) in sizes {
+            row.push(verdict(line, *i, cells));
+            let place = cells.ranking.places.iter().find(|p| p.strategy == line.spec);
+            row.push(place.map_or_else(|| NONE.to_owned(), |p| p.rank.to_string()).into());
+        }
+        grid.rows.push(row);
+    }
+    grid
+}
+
+fn verdict(line: &Line, i: usize, cells: &Cells) -> Cell {
+    if cells.reference.as_ref() == Some(&line.spec) {
+        return Cell::toned("reference", Tone::Open);
+    }
+    let compared = cells.main_family().and_then(|f| f.comparisons.iter().find(|c| c.strategy == line.spec));
+    match compared {
+        Some(comparison) => said(comparison),
+        None if line.cells[i].as_ref().is_some_and(|c| c.n == 0) => Cell::toned("nothing completed", Tone::Bad),
+        None => Cell::toned("not compared", Tone::Open),
+    }
+}
+
+fn tone(verdict: &Verdict) -> Tone {
+    match verdict {
+        Verdict::Faster => Tone::Good,
+        Verdict::Slower => Tone::Bad,
+        Verdict::Equivalent => Tone::Same,
+        Verdict::Inconclusive(_) => Tone::Open,
+    }
+}
+
+/// A verdict with its size: `slower, +5.0 s [3.1 to 7.0]`, or what is missing.
+fn said(comparison: &Comparison) -> Cell {
+    let mut text = comparison.verdict.word().to_owned();
+    if let Some(shift) = &comparison.shift_s {
+        text += &format!(", {} s", estimate(shift, signed));
+    }
+    if let Some(open) = comparison.verdict.inconclusive() {
+        text += &format!(": {}", open.why.words());
+        let needed = open.rounds_at_least.max(open.rounds_estimated.unwrap_or(0));
+        if needed > comparison.pairs {
+            text += &format!(" ({} of {needed} rounds)", comparison.pairs);
+        }
+    }
+    Cell::toned(text, tone(&comparison.verdict))
+}
+
+fn estimate(e: &Estimate, show: impl Fn(f64) -> String) -> String {
+    match (e.low, e.high) {
+        (None, None) => format!("{} [no interval]", show(e.value)),
+        (low, high) => {
+            let end = |v: Option<f64>| v.map_or("unbounded".to_owned(), &show);
+            format!("{} [{} to {}]", show(e.value), end(low), end(high))
+        }
+    }
+}
+
+fn signed(seconds: f64) -> String {
+    format::sign(seconds, 1)
+}
+
+/// All that the words rest on.
+fn details(group: &Group, cells: &Cells, family: &Family, on_request: bool) -> Vec<Block> {
+    let Some(reference) = &cells.reference else { return Vec::new() };
+    let mut grid = Grid::new(&[
+        ("Approach", false),
+        ("Verdict", false),
+        ("Shift, s [interval]", true),
+        ("Ratio [interval]", true),
+        ("p", true),
+        ("p after Holm", true),
+        ("Level of the intervals, %", true),
+        ("Rounds compared", true),
+        ("Smallest effect, s", true),
+    ]);
+    for line in group.lines.iter().filter(|l| !l.control) {
+        let Some(c) = family.of(&line.spec, reference) else { continue };
+        let mut row = vec![Cell::strategy(line), Cell::toned(c.verdict.word(), tone(&c.verdict))];
+        let texts = [
+            c.shift_s.as_ref().map_or(NONE.to_owned(), |e| estimate(e, |v| format::sign(v, 2))),
+            c.ratio.as_ref().map_or(NONE.to_owned(), |e| estimate(e, |v| format!("{v:.3}"))),
+            c.p.map_or(NONE.to_owned(), |p| format!("{p:.4}")),
+            c.p_adjusted.map_or(NONE.to_owned(), |p| format!("{p:.4}")),
+            format!("{:.2}", (1.0 - c.level) * 100.0),
+            c.pairs.to_string(),
+            format!("{:.1}", c.smallest_effect_s),
+        ];
+        row.extend(texts.map(Cell::from));
+        grid.rows.push(row);
+    }
+    if grid.rows.is_empty() {
+        return Vec::new();
+    }
+    let asked = if on_request { ", a family of its own, made on request" } else { "" };
+    let title = format!("Against {reference} at {}: {}{asked}", cells.key.size, family.metric.words());
+    vec![Block::Heading(4, title), Block::Table(grid)]
+}
+
+/// Row against column, for every pair.
+fn pairs(group: &Group, cells: &Cells) -> Vec<Block> {
+    let Some(family) = &cells.pairs else { return Vec::new() };
+    let lines: Vec<&Line> = group
+        .lines
+        .iter()
+        .filter(|l| !l.control && family.comparisons.iter().any(|c| c.strategy == l.spec || c.reference == l.spec))
+        .collect();
+    if lines.len() < 3 {
+        return Vec::new();
+    }
+    let mut columns = vec![("Row against column".to_owned(), false)];
+    columns.extend(lines.iter().map(|l| (l.name.clone(), false)));
+    let mut grid = Grid { columns, rows: Vec::new() };
+    for row in &lines {
+        let mut out = vec![Cell::strategy(row)];
+        for column in &lines {
+            out.push(pair(family, row, column));
+        }
+        grid.rows.push(out);
+    }
+    vec![
+        Block::Heading(4, format!("Every pair at {}", cells.key.size)),
+        Block::Text(format!(
+            "Corrected for {}: a pair needs at least {} to be decided. The ranks rest on this table: strategies that \
+             tie share a rank.",
+            format::plural(family.size, "comparison", "comparisons"),
+            format::plural(family.rounds_needed, "round", "rounds"),
+        )),
+        Block::Table(grid),
+    ]
+}
+
+fn pair(family: &Family, row: &Line, column: &Line) -> Cell {
+    if row.spec == column.spec {
+        return NONE.into();
+    }
+    let shift = |c: &Comparison, sign: f64| {
+        c.shift_s.as_ref().map_or(String::new(), |e| format!(" {} s", signed(e.value * sign)))
+    };
+    if let Some(c) = family.of(&row.spec, &column.spec) {
+        return Cell::toned(format!("{}{}", c.verdict.word(), shift(c, 1.0)), tone(&c.verdict));
+    }
+    let Some(c) = family.of(&column.spec, &row.spec) else { return Cell::toned("not compared", Tone::Open) };
+    // The other way round.
+    let (word, tone) = match c.verdict {
+        Verdict::Faster => ("slower", Tone::Bad),
+        Verdict::Slower => ("faster", Tone::Good),
+        Verdict::Equivalent => ("equivalent", Tone::Same),
+        Verdict::Inconclusive(_) => ("inconclusive", Tone::Open),
+    };
+    Cell::toned(format!("{word}{}", shift(c, -1.0)), tone)
+}
+
+/// Noise, drift, and who has no rank.
+fn circumstances(sizes: &[(usize, &Cells)]) -> Vec<Block> {
+    let mut notes = Vec::new();
+    for (_, cells) in sizes {
+        let size = cells.key.size;
+        if let Some(noise) = &cells.noise {
+            notes.push(format!(
+                "Noise floor at {size}: two runs of `{}` in the same round differ by up to {:.1} s ({} compared); a smaller \
+                 difference is inconclusive.",
+                noise.strategy,
+                noise.floor_s,
+                format::plural(noise.pairs, "round", "rounds")
+            ));
+        }
+        if !cells.ranking.unranked.is_empty() {
+            let names: Vec<String> = cells.ranking.unranked.iter().map(|s| format!("`{s}`")).collect();
+            notes.push(format!("No rank at {size}, because not every trial completed: {}.", names.join(", ")));
+        }
+        for drift in cells.drift.iter().filter(|d| d.drifts) {
+            let rate =
+                drift.per_round.map_or(String::new(), |r| format!(" by {} % a round", format::sign(r * 100.0, 1)));
+            notes.push(format!(
+                "The machine drifted over the rounds of {} at {size}{rate}; comparisons within rounds cancel most of it.",
+                drift.run
+            ));
+        }
+    }
+    if sizes.iter().all(|(_, c)| c.noise.is_none()) {
+        notes.push(
+            "No noise floor: the run has no control trials (`--control` adds them), so that verdicts rest on the exact test and \
+             the smallest effect alone."
+                .to_owned(),
+        );
+    }
+    vec![Block::List(notes)]
+}
