@@ -46,20 +46,20 @@ fn what(report: &Report, cells: &Cells) -> String {
         .filter(|c| !c.cell.control && c.cell.strategy.name != crate::details::BASELINE)
         .filter_map(|c| {
             let spread = c.spread(Metric::CriticalPath)?;
-            let text = format!("{} s (median, n = {})", format::time(Some(spread)), spread.n());
+            let text = format!("{} s (n = {})", format::time(Some(spread)), spread.n());
             Some((spread.median(), c.cell.strategy.to_string(), text))
         })
         .collect();
     times.sort();
     let baseline = cells.plain(crate::details::BASELINE).and_then(|c| c.spread(Metric::CriticalPath));
     let place = place(report, cells);
-    let again = baseline.map(|s| format!("{} s (median, n = {})", format::time(Some(s)), s.n()));
+    let again = baseline.map(|s| format!("{} s (n = {})", format::time(Some(s)), s.n()));
     match (times.first(), again) {
         (Some((_, name, text)), Some(again)) => format!(
-            "{place}, of the ways that share the image `{name}` has the shortest critical path, {text}; building again in every \
-             job takes {again}."
+            "{place}, of the ways that share the image `{name}` has the smallest median critical path, {text}; building again in every \
+             job has {again}."
         ),
-        (Some((_, name, text)), None) => format!("{place}, `{name}` has the shortest critical path, {text}."),
+        (Some((_, name, text)), None) => format!("{place}, `{name}` has the smallest median critical path, {text}."),
         (None, Some(again)) => format!("{place}, only building again in every job completed: {again}."),
         (None, None) => format!("{place}, nothing completed."),
     }
@@ -100,7 +100,9 @@ fn how_sure(cells: &Cells) -> String {
         .max();
     match missing {
         Some(0) | None => text.push('.'),
-        Some(n) => text += &format!("; {} would settle what is open.", format::plural(n, "more round", "more rounds")),
+        Some(n) => {
+            text += &format!("; what is open takes at least {}.", format::plural(n, "more round", "more rounds"))
+        }
     }
     text
 }

@@ -5,9 +5,9 @@
 
 use std::fs;
 
+use crate::kit::{ALL, csv_rows, environment, golden};
 use handoff_model::{Conditions, Plan, PlanRequest, StrategySpec};
 use handoff_report::{Report, ReportError, Run, markdown, readme_block, terminal};
-use crate::kit::{ALL, csv_rows, environment, golden};
 
 fn expect(name: &str, text: &str) {
     let path = golden(name);

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use handoff_report::{Link, Report, Run, charts, html, markdown};
 use crate::kit::{Made, committed, looks};
+use handoff_report::{Link, Report, Run, charts, html, markdown};
 
 const REFERENCE: &str = "2026-11-23-reference-loopback";
 
