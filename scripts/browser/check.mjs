@@ -27,6 +27,8 @@ if (!executablePath) {
 const axe = fs.readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const strategies = values.strategies.split(',').filter(Boolean)
 const problems = []
+// Enough to pass the contents, some tables and some charts.
+const MOST_STOPS = 60
 const profile = fs.mkdtempSync(path.join(os.tmpdir(), 'handoff-browser-'))
 const context = await chromium.launchPersistentContext(profile, {
   executablePath,
@@ -62,8 +64,8 @@ for (const file of pages) {
         (figure) => [...figure.querySelectorAll('svg[role=img]')].filter((svg) => svg.getBoundingClientRect().height > 20).length !== 1).length)
       if (hidden) problem(`${hidden} figures do not show just one chart`)
 
-      await page.evaluate(axe)
-      const { violations } = await page.evaluate(() => window.axe.run(document))
+      // What axe finds depends on width and colours one by one: two of the four cover both.
+      const { violations } = (width > 400) === (colorScheme === 'dark') ? await rules() : { violations: [] }
       for (const { id, help, nodes } of violations) {
         problem(`axe ${id}: ${help}: ${nodes.slice(0, 3).map((n) => n.html.slice(0, 120)).join(' | ')}`)
       }
@@ -77,6 +79,11 @@ for (const file of pages) {
   await keyboard(name)
 }
 
+async function rules() {
+  await page.evaluate(axe)
+  return page.evaluate(() => window.axe.run(document))
+}
+
 // Tab reaches the skip link first, then every link, table and figure's table; Enter opens the latter.
 async function keyboard(name) {
   const stops = await page.evaluate(() => document.querySelectorAll('a[href], summary, [tabindex="0"]').length)
@@ -86,7 +93,7 @@ async function keyboard(name) {
   if (first !== 'skip') problems.push(`${name}: the first stop of the Tab key is not the link to the report`)
   let tables = 0
   let opened = false
-  for (let i = 0; i < stops; i++) {
+  for (let i = 0; i < Math.min(stops, MOST_STOPS); i++) {
     const at = await page.evaluate(() => ({
       tag: document.activeElement.tagName,
       table: document.activeElement.classList.contains('scroll'),

@@ -2,7 +2,7 @@
 
 use crate::plot::{Figure, Look, look};
 use crate::report::{Line, Report};
-use crate::sections::{answer, fan_out, identity, sizes, storage, threats, time, verdicts};
+use crate::sections::{answer, claims, fan_out, identity, sizes, storage, threats, time, verdicts};
 use crate::{details, provenance, table};
 
 /// A piece of a report.
@@ -127,6 +127,7 @@ fn comparison(report: &Report) -> Vec<Block> {
     }
     blocks.push(Block::Text(provenance::not_judged(report)));
     blocks.push(Block::List(details::reading(report)));
+    blocks.extend(claims::blocks(report));
     blocks
 }
 

@@ -16,6 +16,9 @@ mod provenance;
 mod sections;
 mod table;
 mod terminal;
+mod trace;
+
+pub use trace::chrome_trace;
 
 pub use report::{Link, Report, ReportError, Run};
 
@@ -30,7 +33,7 @@ pub fn terminal(report: &Report, width: u16, color: bool) -> String {
 
 /// The report as Markdown: the content of `report.md`.
 pub fn markdown(report: &Report) -> String {
-    markdown::render(&document(report))
+    markdown::fitting(&document(report))
 }
 
 /// The report as one HTML file: the content of `report.html`.

@@ -4,44 +4,55 @@ use std::fmt::Write as _;
 
 use crate::document::{Block, Grid};
 
-pub(crate) fn render(blocks: &[Block]) -> String {
-    let mut out = String::new();
-    for block in blocks {
-        if !out.is_empty() {
-            out.push('\n');
+/// The most that a summary of a GitHub job holds, in bytes.
+const MOST: usize = 1 << 20;
+
+/// The whole report, so that it fits a job's summary: where it would not, the largest tables are left out, and that is
+/// said in their place.
+pub(crate) fn fitting(blocks: &[Block]) -> String {
+    let mut pieces: Vec<(String, Option<usize>)> = blocks.iter().map(|b| (block(b), rows(b))).collect();
+    loop {
+        let total: usize = pieces.iter().map(|(text, _)| text.len() + 1).sum();
+        if total <= MOST {
+            break;
         }
-        match block {
-            Block::Heading(level, text) => {
-                out.push_str(&"#".repeat(usize::from(*level)));
-                out.push(' ');
-                out.push_str(&plain(text));
-                out.push('\n');
+        let tables = pieces.iter_mut().filter(|(_, rows)| rows.is_some());
+        let Some((text, rows)) = tables.max_by_key(|(text, _)| text.len()) else { break };
+        let count = rows.take().unwrap_or(0);
+        *text = format!("A table of {count} rows is left out so that this fits a job's summary; report.html has it.\n");
+    }
+    pieces.into_iter().map(|(text, _)| text).collect::<Vec<_>>().join("\n")
+}
+
+fn rows(block: &Block) -> Option<usize> {
+    if let Block::Table(grid) = block { Some(grid.rows.len()) } else { None }
+}
+
+pub(crate) fn render(blocks: &[Block]) -> String {
+    blocks.iter().map(block).collect::<Vec<_>>().join("\n")
+}
+
+fn block(block: &Block) -> String {
+    let mut out = String::new();
+    match block {
+        Block::Heading(level, text) => {
+            let _ = writeln!(out, "{} {}", "#".repeat(usize::from(*level)), plain(text));
+        }
+        Block::Lead(text) | Block::Text(text) => {
+            let _ = writeln!(out, "{}", plain(text));
+        }
+        Block::List(items) => {
+            for item in items {
+                let _ = writeln!(out, "- {}", plain(item));
             }
-            Block::Lead(text) | Block::Text(text) => {
-                out.push_str(&plain(text));
-                out.push('\n');
-            }
-            Block::List(items) => {
-                for item in items {
-                    out.push_str("- ");
-                    out.push_str(&plain(item));
-                    out.push('\n');
-                }
-            }
-            Block::Table(grid) => table(&mut out, grid),
-            Block::Figure(figure) => {
-                let _ = writeln!(
-                    out,
-                    "Chart: [{0}](plots/{1}.svg) ([PNG](plots/{1}.png))",
-                    plain(&figure.title),
-                    figure.name
-                );
-            }
-            Block::Command(text) => {
-                out.push_str("```sh\n");
-                out.push_str(text);
-                out.push_str("\n```\n");
-            }
+        }
+        Block::Table(grid) => table(&mut out, grid),
+        Block::Figure(figure) => {
+            let _ =
+                writeln!(out, "Chart: [{0}](plots/{1}.svg) ([PNG](plots/{1}.png))", plain(&figure.title), figure.name);
+        }
+        Block::Command(text) => {
+            let _ = writeln!(out, "```sh\n{text}\n```");
         }
     }
     out

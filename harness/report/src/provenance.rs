@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use handoff_analysis::{JudgedClaim, Judgement};
 use handoff_model::conditions::LOOPBACK;
 use handoff_model::{Builder, ByteSize, Conditions, Environment, ImageStore, Outcome, Plan};
 
@@ -70,7 +71,18 @@ pub(crate) fn not_judged(report: &Report) -> String {
         }
     }
     let recipe = "the spike's recipe is the overlay2 store with a docker-container builder on hosted runners";
-    let first = "No claim of the spike is judged yet: its figures stand beside the measured ones for orientation only.";
+    let tested = |c: &&JudgedClaim| !matches!(c.judgement, Judgement::NotTested | Judgement::NotTheRecipe);
+    let judged = report.judged.iter().filter(tested).count();
+    if judged > 0 {
+        return format!(
+            "{} of the spike can be judged by these rows; the others' figures stand beside the measured ones for orientation \
+             only. {}.",
+            plural(judged, "claim", "claims"),
+            crate::sections::capital(recipe)
+        );
+    }
+    let first =
+        "No claim of the spike is judged here: its figures stand beside the measured ones for orientation only.";
     if reasons.is_empty() {
         format!("{first} These trials ran on one machine of ours; {recipe}.")
     } else {
@@ -86,22 +98,44 @@ fn join(items: &[String]) -> String {
     }
 }
 
+/// The profile of GitHub's own services: nothing of it is simulated.
+const GITHUB: &str = "github";
+
+/// Which profiles the cells have: simulated ones, and whether some are GitHub's own services.
+pub(crate) fn profiles(report: &Report) -> (Vec<&str>, bool) {
+    let mut simulated: Vec<&str> = Vec::new();
+    let mut real = false;
+    for c in conditions(report) {
+        if c.profile == GITHUB {
+            real = true;
+        } else if !simulated.contains(&c.profile.as_str()) {
+            simulated.push(&c.profile);
+        }
+    }
+    (simulated, real)
+}
+
 /// What was simulated, in one paragraph.
 pub(crate) fn simulated(report: &Report) -> String {
-    let mut profiles: Vec<&str> = Vec::new();
-    for c in conditions(report) {
-        if !profiles.contains(&c.profile.as_str()) {
-            profiles.push(&c.profile);
-        }
+    let (profiles, real) = profiles(report);
+    let on_github = "Measured on GitHub's hosted runners, against its own services, by the clients that its actions use; the \
+                     images are synthetic.";
+    if profiles.is_empty() && real {
+        return format!("Of profile `{GITHUB}` nothing is simulated. {on_github}");
     }
     let link = match profiles.as_slice() {
         [LOOPBACK] => "profile `loopback`, which adds no delay and limits no rate".to_owned(),
         many => format!("link profile {}", many.iter().map(|p| format!("`{p}`")).collect::<Vec<_>>().join(", ")),
     };
+    let rest = if real {
+        format!("Rows of profile `{GITHUB}` are another matter. {on_github}")
+    } else {
+        "No number here was measured on a hosted runner or against the real services.".to_owned()
+    };
     format!(
         "Simulated: the artifact and cache services, by Handoff's own on the same machine ({link}); both jobs of a trial, \
          by fresh engines on one machine, one after the other. Real: the engines, BuildKit and the programs that move the \
-         bytes. The images are synthetic. No number here was measured on a hosted runner or against the real services."
+         bytes. The images are synthetic. {rest}"
     )
 }
 
@@ -120,7 +154,7 @@ pub(crate) fn environment(report: &Report) -> Vec<Block> {
                 c.builder,
                 c.profile,
                 c.cache_state,
-                plural(c.consumers as usize, "consumer", "consumers")
+                consumers(c)
             ));
         }
         list.push(format!(
@@ -159,6 +193,15 @@ pub(crate) fn again(report: &Report) -> Vec<Block> {
     let commands = report.runs.iter().map(|run| Block::Command(command(&run.plan, &run.name)));
     let folders: Vec<String> = report.runs.iter().map(|r| format!("results/{}", r.name)).collect();
     commands.chain([Block::Command(format!("handoff report {}", folders.join(" ")))]).collect()
+}
+
+/// How many consumers there are, and how many of them at once.
+pub(crate) fn consumers(c: &Conditions) -> String {
+    let mut text = plural(c.consumers as usize, "consumer", "consumers");
+    if c.consumer_concurrency > 1 {
+        let _ = write!(text, " ({} at once)", c.consumer_concurrency.min(c.consumers));
+    }
+    text
 }
 
 fn environments(report: &Report) -> Vec<&Environment> {
@@ -221,6 +264,9 @@ pub(crate) fn command(plan: &Plan, name: &str) -> String {
         format!("--timeout {}", r.timeout_s),
         format!("--seed {}", r.seed),
     ];
+    if let Some(at_once) = r.conditions.iter().map(|c| c.consumer_concurrency).max().filter(|n| *n > 1) {
+        words.push(format!("--consumer-concurrency {at_once}"));
+    }
     if r.control {
         words.push("--control".to_owned());
     }

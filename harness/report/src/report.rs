@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use handoff_analysis::{
-    Analysis, CellSummary, Claims, ClaimsError, Group as Cells, InputError, Options, RunRows, analyse,
+    Analysis, CellSummary, Claims, ClaimsError, Group as Cells, InputError, JudgedClaim, Options, RunRows,
+    WorkflowSize, analyse, judge,
 };
 use handoff_model::rows::{ConsumerRow, MeasurementRow, SpanRow};
 use handoff_model::{ByteSize, Conditions, Environment, Plan, StrategySpec};
@@ -39,6 +40,17 @@ pub enum ReportError {
     /// The rows do not go together.
     #[error(transparent)]
     Rows(#[from] InputError),
+    /// A trial that no run has.
+    #[error("no trial `{given}`: {hint}")]
+    NoTrial {
+        /// What was given.
+        given: String,
+        /// The nearest trial.
+        hint: String,
+    },
+    /// A trial without anything to draw.
+    #[error("trial `{0}` has no spans: it has not run, or it broke off before it began")]
+    NoSpans(String),
     /// The shipped claims do not read.
     #[error(transparent)]
     Claims(#[from] ClaimsError),
@@ -65,6 +77,8 @@ pub struct Report {
     pub groups: Vec<Group>,
     /// The spike's claims.
     pub claims: Claims,
+    /// What may be said of each claim.
+    pub judged: Vec<JudgedClaim>,
     /// The rates of link profiles by name, as far as they limit any.
     pub links: BTreeMap<String, Link>,
 }
@@ -120,13 +134,21 @@ impl Report {
             .collect();
         let analysis = analyse(&rows, &Options::default())?;
         let groups = groups(&runs, analysis.cells().cloned().collect(), &claims);
-        Ok(Self { runs, analysis, groups, claims, links: BTreeMap::new() })
+        let judged = judge(&analysis, &claims, &[]);
+        Ok(Self { runs, analysis, groups, claims, judged, links: BTreeMap::new() })
     }
 
     /// Adds the rates of link profiles, for the line of what no strategy can beat.
     #[must_use]
     pub fn with_links(self, links: BTreeMap<String, Link>) -> Self {
         Self { links, ..self }
+    }
+
+    /// Adds what was counted in the generated workflows, for the claims on complexity.
+    #[must_use]
+    pub fn with_workflows(self, workflows: &[WorkflowSize]) -> Self {
+        let judged = judge(&self.analysis, &self.claims, workflows);
+        Self { judged, ..self }
     }
 
     /// The analysis of one size of a group.

@@ -2,11 +2,12 @@
 
 use std::fmt::Write as _;
 
-use handoff_analysis::{CellSummary, Claim};
+use handoff_analysis::{CellSummary, Claim, Judgement, Subject};
 
 use crate::document::{Cell, Grid, Tone};
 use crate::format::{self, NONE};
 use crate::report::{Group, Line, Report};
+use crate::sections::claims;
 
 /// Stands where a claim exists that we do not have the text of.
 pub(crate) const UNKNOWN: &str = "?";
@@ -31,7 +32,7 @@ pub(crate) fn apart(report: &Report, group: &Group) -> String {
         |g| format!("{} builder", g.conditions.builder),
         |g| format!("{} engine", g.conditions.engine),
         |g| format!("{} caches", g.conditions.cache_state),
-        |g| format::plural(g.conditions.consumers as usize, "consumer", "consumers"),
+        |g| crate::provenance::consumers(&g.conditions),
     ];
     let differ = |word: &&fn(&Group) -> String| report.groups.iter().any(|g| word(g) != word(group));
     words.iter().filter(differ).map(|word| word(group)).collect::<Vec<_>>().join(", ")
@@ -51,16 +52,18 @@ pub(crate) fn comparison(report: &Report, group: &Group) -> Grid {
     columns.push(("Cache limit".to_owned(), false));
     columns.push(("Byte-identical (measured)".to_owned(), false));
     columns.push(("Byte-identical (claimed)".to_owned(), false));
-    let rows = group.lines.iter().map(|line| row(line, report.claims.on(&line.strategy))).collect();
+    let rows = group.lines.iter().map(|line| row(report, line)).collect();
     Grid { columns, rows }
 }
 
-fn row(line: &Line, claim: Option<&Claim>) -> Vec<Cell> {
+fn row(report: &Report, line: &Line) -> Vec<Cell> {
+    let claim = report.claims.on(&line.strategy);
     let claimed = |pick: &dyn Fn(&Claim) -> String| claim.map_or(NONE.to_owned(), pick);
     let known = |text: Option<&String>| text.cloned().unwrap_or_else(|| UNKNOWN.to_owned());
     let mut cells = vec![Cell::strategy(line)];
     cells.extend(line.cells.iter().map(|c| spread(c.as_ref(), |c| format::time_spread(c.transfer.as_ref()))));
-    cells.push(claimed(&|c| format!("{}–{}", c.transfer_low_s, c.transfer_high_s)).into());
+    let range = claimed(&|c| format!("{}–{}", c.transfer_low_s, c.transfer_high_s));
+    cells.push(judged(report, line, Subject::Transfer, range));
     cells.extend(line.cells.iter().map(|c| spread(c.as_ref(), |c| format::time_spread(c.critical_path.as_ref()))));
     cells.push(claimed(&|c| known(c.complexity.as_ref())).into());
     cells.push(claimed(&|c| known(c.cache_limit.as_ref())).into());
@@ -70,8 +73,18 @@ fn row(line: &Line, claim: Option<&Claim>) -> Vec<Cell> {
         Some(false) => "no".to_owned(),
         None => UNKNOWN.to_owned(),
     });
-    cells.push(identical.into());
+    cells.push(judged(report, line, Subject::Identity, identical));
     cells
+}
+
+/// A claim with its judgement, where it has been tested.
+fn judged(report: &Report, line: &Line, subject: Subject, claimed: String) -> Cell {
+    match claims::on(report, &line.strategy, subject) {
+        Some(c) if line.plain && !matches!(c.judgement, Judgement::NotTested | Judgement::NotTheRecipe) => {
+            Cell::toned(format!("{claimed}: {}", c.judgement.words()), claims::tone(c.judgement))
+        }
+        _ => claimed.into(),
+    }
 }
 
 /// A cell's text; where nothing completed, why there is none.

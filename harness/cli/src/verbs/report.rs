@@ -22,12 +22,15 @@ pub struct Args {
     /// Results folders; several are put side by side
     #[arg(required = true, value_name = "DIR")]
     dirs: Vec<PathBuf>,
-    /// Where report.md goes [default: the first folder]
+    /// Where report.md, report.html and plots/ go [default: the first folder]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Also rewrite the table between the markers of this file (the README)
     #[arg(long, value_name = "FILE")]
     readme: Option<PathBuf>,
+    /// Print one trial as a trace for chrome://tracing or Perfetto, and write nothing
+    #[arg(long, value_name = "TRIAL", conflicts_with_all = ["readme", "out"])]
+    trace: Option<String>,
     /// With --readme: change nothing, fail if the table there is not this one
     #[arg(long, requires = "readme")]
     check: bool,
@@ -105,6 +108,10 @@ impl Args {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         if let Some(readme) = &self.readme {
             return self.update(readme);
+        }
+        if let Some(trial) = &self.trace {
+            out::data(&handoff_report::chrome_trace(&read(&self.dirs)?, trial).map_err(bad_input)?);
+            return Ok(ExitCode::from(exit::OK));
         }
         print(&self.dirs)?;
         for file in write(&self.dirs, self.out.as_deref().unwrap_or(&self.dirs[0]))? {

@@ -118,8 +118,19 @@ fn holds_for(report: &Report) -> String {
             format::plural(report.cells().map(handoff_analysis::CellSummary::trials).sum(), "trial", "trials")
         ),
     };
-    format!(
-        "This holds for synthetic images and simulated services on one machine, under the conditions named below; none of it \
-         was measured on a hosted runner.{failures}"
-    )
+    let (simulated, real) = crate::provenance::profiles(report);
+    let text = match (simulated.is_empty(), real) {
+        (true, true) => {
+            "This holds for synthetic images on GitHub's hosted runners on the days on which it was measured."
+        }
+        (false, true) => {
+            "This holds for synthetic images under the conditions named below, of which only profile `github` is GitHub's; all \
+             else is simulated on one machine."
+        }
+        _ => {
+            "This holds for synthetic images and simulated services on one machine, under the conditions named below; none of \
+             it was measured on a hosted runner."
+        }
+    };
+    format!("{text}{failures}")
 }

@@ -48,8 +48,7 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
         blocks.push(Block::Text(
             "Columns are numbers of consumers. What has ≈ before it is modelled from the measured parts (the producer's median, \
              the mean of the consumers, and the largest of as many draws from the consumers seen): it assumes runners that do \
-             not slow each other down, as hosted ones do not. What has not is measured on one machine, whose consumers share \
-             its cores."
+             not slow each other down, as hosted ones do not. What has not is measured."
                 .to_owned(),
         ));
     }

@@ -1,6 +1,7 @@
 //! The sections of the report, in the order in which they stand.
 
 pub(crate) mod answer;
+pub(crate) mod claims;
 pub(crate) mod fan_out;
 pub(crate) mod identity;
 pub(crate) mod sizes;

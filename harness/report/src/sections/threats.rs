@@ -16,9 +16,12 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
                 .to_owned(),
         );
     }
+    let (simulated, _) = provenance::profiles(report);
     let shaped: Vec<String> = {
-        let mut names: Vec<String> =
-            conditions().filter(|c| c.profile != LOOPBACK).map(|c| format!("`{}`", c.profile)).collect();
+        let mut names: Vec<String> = conditions()
+            .filter(|c| c.profile != LOOPBACK && simulated.contains(&c.profile.as_str()))
+            .map(|c| format!("`{}`", c.profile))
+            .collect();
         names.sort();
         names.dedup();
         names
@@ -31,16 +34,28 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
         ));
     }
     let cores = report.runs.iter().flat_map(|r| &r.environments).map(|e| e.cores).min();
+    if simulated.is_empty() {
+        list.push(
+            "Hosted runners differ from each other, and from day to day; a round is one run of the workflow."
+                .to_owned(),
+        );
+        return vec![Block::List(list)];
+    }
     list.push(format!(
         "The CPU is shared: service, clients and engine run on the same {}, so that a service that works takes time from \
          the job, and parallel compression is worth less than on a larger runner.",
         cores.map_or("cores".to_owned(), |n| crate::format::plural(n as usize, "core", "cores"))
     ));
     if conditions().any(|c| c.consumers > 1) {
-        list.push(
-            "Several consumers run on one machine: what they take from each other, runners of their own would not."
-                .to_owned(),
-        );
+        let at_once = conditions().any(|c| c.consumer_concurrency > 1);
+        let sentence = if at_once {
+            "Consumers run at once on one machine: what they take from each other, runners of their own would not. Rows with \
+             more at once than half the cores are marked as contended and enter no curve."
+        } else {
+            "The consumers of a trial run one after the other: they do not slow each other down, nor do they ask the service \
+             at the same time, as jobs that start together would."
+        };
+        list.push(sentence.to_owned());
     }
     list.push("One machine: nothing here says how much machines differ.".to_owned());
     let mut states: Vec<String> = conditions().map(|c| c.cache_state.to_string()).collect();

@@ -81,6 +81,30 @@ impl Made {
         }
     }
 
+    /// What fills every section: two sizes, two profiles, 1 and 4 consumers, a variant, a control, all of 8 rounds.
+    pub fn several() -> Self {
+        let mut conditions = Vec::new();
+        for profile in ["loopback", "github-hosted"] {
+            for consumers in [1, 4] {
+                conditions.push(Conditions { profile: profile.into(), consumers, ..Conditions::default() });
+            }
+        }
+        Self {
+            name: "several",
+            sizes: &["256MiB", "1GiB"],
+            strategies: "artifact,cache-tar,gha-cache,local-cache,zstd-stream,artifact:level=6,rebuild",
+            rounds: 8,
+            conditions,
+            control: true,
+        }
+    }
+
+    /// One round of one size.
+    pub fn one() -> Self {
+        let conditions = vec![Conditions::default()];
+        Self { name: "one", sizes: &["64MiB"], strategies: ALL, rounds: 1, conditions, control: false }
+    }
+
     /// The run, with rows that a formula made. They look like a run's and stand for nothing.
     pub fn run(self) -> Run {
         let plan = Plan::new(PlanRequest {
@@ -186,13 +210,14 @@ fn add(
             trial: trial.id.clone(),
             consumer: n as u32 + 1,
             consume_ns: *consume_ns,
-            bytes_up: 0,
-            bytes_down: if shared { bytes } else { 0 },
-            requests: 10,
-            retries: 0,
+            bytes_up: None,
+            bytes_down: shared.then_some(bytes),
+            requests: None,
+            retries: None,
             cpu_ns: 1,
-            peak_memory_bytes: 1,
-            peak_disk_bytes: 1,
+            peak_memory_bytes: None,
+            peak_disk_bytes: None,
+            environment: String::new(),
             index_equal: None,
             config_equal: None,
             layers_equal: None,

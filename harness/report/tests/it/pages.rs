@@ -1,35 +1,206 @@
-//! The page and its charts.
+//! The page and its charts: the same twice, whole whatever a run holds, and no chart without data.
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::PathBuf;
+
+use handoff_model::rows::MeasurementRow;
+use handoff_model::{CacheState, Conditions, ImageStore, Outcome};
+use handoff_report::{Link, Report, Run, charts, chrome_trace, html, markdown, terminal};
 
 use crate::kit::{Made, committed, looks};
-use handoff_report::{Link, Report, Run, charts, html, markdown};
 
-const REFERENCE: &str = "2026-11-23-reference-loopback";
+pub const REFERENCE: &str = "2026-11-23-reference-loopback";
 
-fn links() -> BTreeMap<String, Link> {
+pub fn report(runs: Vec<Run>) -> Report {
     let mib = 1_048_576.0;
-    [("github-hosted".to_owned(), Link { up: 186.0 * mib, down: 120.0 * mib })].into()
+    let links: BTreeMap<String, Link> =
+        [("github-hosted".to_owned(), Link { up: 186.0 * mib, down: 120.0 * mib })].into();
+    Report::new(runs).unwrap().with_links(links)
 }
 
-fn report(run: Run) -> Report {
-    Report::new(vec![run]).unwrap().with_links(links())
+/// Writes a report where a person can look at it; the page's path.
+pub fn write(name: &str, report: &Report) -> PathBuf {
+    let dir = looks().join(name);
+    let plots = dir.join("plots");
+    let _ = fs::remove_dir_all(&dir);
+    fs::create_dir_all(&plots).unwrap();
+    for chart in charts(report) {
+        fs::write(plots.join(format!("{}.png", chart.name)), chart.png()).unwrap();
+        fs::write(plots.join(format!("{}.svg", chart.name)), chart.svg()).unwrap();
+    }
+    fs::write(dir.join("report.md"), markdown(report)).unwrap();
+    fs::write(dir.join("report.html"), html(report)).unwrap();
+    dir.join("report.html")
 }
 
-/// Writes all that a person should look at.
+fn fail(row: &mut MeasurementRow, error: &str) {
+    row.outcome = Outcome::Failed;
+    row.failed_span = "load".into();
+    row.error = error.into();
+    row.produce_ns = None;
+    row.consume_ns = None;
+    row.critical_path_ns = None;
+    row.transfer_ns = None;
+    row.runner_ns = None;
+    row.build_ns = None;
+    row.bytes_up = None;
+    row.bytes_down = None;
+    row.bytes_stored = None;
+}
+
+/// Every document of a report, so that none panics; the page is checked for what no page may lack.
+fn whole(runs: Vec<Run>) -> (Report, String, String) {
+    let report = report(runs);
+    let (page, text) = (html(&report), markdown(&report));
+    terminal(&report, 100, false);
+    let sections = [
+        "The comparison",
+        "Verdicts",
+        "Where the time goes",
+        "Sizes",
+        "Fan-out",
+        "Identity",
+        "Storage and cost",
+        "Failures",
+        "Environment",
+        "Threats to validity",
+        "To run it again",
+    ];
+    let mut from = 0;
+    for section in sections {
+        let at = text[from..].find(&format!("\n## {section}\n")).unwrap_or_else(|| panic!("no `{section}` in order"));
+        from += at;
+        assert!(page.contains(&format!(">{section}</h2>")), "{section}");
+    }
+    assert!(text.lines().take(8).filter(|l| l.ends_with('.')).count() >= 3, "three sentences first:\n{text}");
+    assert!(!page.contains("<script") && !page.contains("src=") && !page.contains("NaN") && !page.contains("inf s"));
+    assert_eq!(page.matches("<figure").count(), charts(&report).len());
+    for chart in charts(&report) {
+        assert!(!chart.table.rows.is_empty() && !chart.alternative.is_empty(), "{}", chart.name);
+        assert!(chart.svg().matches("<text").count() > 4, "{}", chart.name);
+    }
+    (report, page, text)
+}
+
 #[test]
-fn pages_are_there_to_look_at() {
-    for (name, run) in [("reference", committed(REFERENCE)), ("many", Made::many().run())] {
-        let report = report(run);
-        let dir = looks().join(name);
-        let _ = fs::remove_dir_all(&dir);
-        fs::create_dir_all(&dir).unwrap();
-        fs::write(dir.join("report.html"), html(&report)).unwrap();
-        fs::write(dir.join("report.md"), markdown(&report)).unwrap();
-        for chart in charts(&report) {
-            fs::write(dir.join(format!("{}.png", chart.name)), chart.png()).unwrap();
-            fs::write(dir.join(format!("{}.svg", chart.name)), chart.svg()).unwrap();
+fn twice_is_the_same() {
+    let of = || {
+        let report = report(vec![committed(REFERENCE)]);
+        let charts: Vec<_> = charts(&report).iter().map(|c| (c.name.clone(), c.svg(), c.png())).collect();
+        (html(&report), markdown(&report), charts)
+    };
+    let (first, second) = (of(), of());
+    assert!(first == second);
+    let names: Vec<&str> = first.2.iter().map(|c| c.0.as_str()).collect();
+    assert_eq!(names, ["samples-critical-path", "samples-transfer", "timeline", "fan-out", "pareto"]);
+    // A PNG in which nothing is drawn would be far smaller.
+    assert!(first.2.iter().all(|c| c.2.len() > 10_000 && c.1.starts_with("<svg")));
+}
+
+#[test]
+fn every_row_and_strategy_has_its_place() {
+    let (report, page, text) = whole(vec![committed(REFERENCE)]);
+    for line in &report.groups[0].lines {
+        assert!(text.contains(&format!("| {} |", line.name)), "{}", line.name);
+        for sample in line.cells[0].as_ref().unwrap().critical_path.as_ref().unwrap().samples() {
+            let shown = format!("{:.1}", *sample as f64 / 1e9);
+            assert!(page.contains(&shown), "{}: no sample {shown}", line.name);
         }
     }
+    assert!(text.contains("3 of 8 rounds"), "missing rounds are said: {text}");
+}
+
+#[test]
+fn many_cells_are_named_apart_and_fit_a_summary() {
+    let (report, page, text) = whole(vec![Made::many().run()]);
+    write("many", &report);
+    assert!(text.len() < 1 << 20 && text.contains("profile github-hosted, 11 consumers"));
+    assert!(page.contains("The dashed line is the limit"), "the shaped profile has a limit");
+    assert!(text.contains("Over 256MiB, 1GiB, 3GiB together"), "sizes pool");
+    let mut names: Vec<String> = charts(&report).into_iter().map(|c| c.name).collect();
+    let count = names.len();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), count);
+}
+
+#[test]
+fn factors_of_every_kind_are_named() {
+    let base = Conditions::default();
+    let conditions = vec![
+        base.clone(),
+        Conditions { image_store: ImageStore::Overlay2, ..base.clone() },
+        Conditions { cache_state: CacheState::Warm, ..base },
+    ];
+    let (_, _, text) = whole(vec![Made { conditions, ..Made::one() }.run()]);
+    assert!(text.contains("overlay2 store, cold caches") && text.contains("containerd store, warm caches"), "{text}");
+    assert!(!text.contains("profile loopback, containerd store, cold caches\n"), "what does not differ is not said");
+}
+
+#[test]
+fn a_single_round_claims_nothing() {
+    let (_, page, text) = whole(vec![Made::one().run()]);
+    assert!(text.contains("1 of 8 rounds") && text.contains("inconclusive"), "{text}");
+    assert!(!text.contains("| faster |") && !text.contains("| slower |"));
+    assert!(page.contains("n=1"));
+}
+
+#[test]
+fn failures_and_a_strategy_without_rows() {
+    let mut run = Made::several().run();
+    for row in run.measurements.iter_mut().filter(|r| r.strategy == "cache-tar" && r.round < 4) {
+        fail(row, "no space left | <b>on</b> device");
+    }
+    run.measurements.retain(|r| r.strategy != "zstd-stream");
+    let (_, page, text) = whole(vec![run]);
+    assert!(text.contains("not run yet") && text.contains("no space left \\| &lt;b>on&lt;/b> device"), "{text}");
+    assert!(page.contains("&lt;b>on&lt;/b>") && text.contains("No rank at 1GiB"));
+}
+
+#[test]
+fn nothing_completed_is_one_line_and_no_chart() {
+    let mut run = Made::one().run();
+    run.measurements.iter_mut().for_each(|r| fail(r, "engine does not start"));
+    let (report, page, text) = whole(vec![run]);
+    assert!(charts(&report).is_empty() && !page.contains("<figure"));
+    assert!(text.contains("No trial completed") && text.contains("No chart of the critical path"), "{text}");
+    let mut run = Made::one().run();
+    (run.measurements, run.spans, run.consumers) = (vec![], vec![], vec![]);
+    whole(vec![run]);
+}
+
+#[test]
+fn spans_that_are_lost_cost_their_chart_alone() {
+    let mut run = committed(REFERENCE);
+    run.spans.clear();
+    let (report, _, text) = whole(vec![run]);
+    assert!(!charts(&report).iter().any(|c| c.name == "timeline") && text.contains("no completed trial has spans"));
+}
+
+#[test]
+fn what_does_not_fit_a_summary_is_left_out_and_named() {
+    let mut run = Made::many().run();
+    run.measurements.iter_mut().for_each(|r| fail(r, &"long ".repeat(400)));
+    let text = markdown(&report(vec![run]));
+    assert!(text.len() <= 1 << 20, "{}", text.len());
+    assert!(text.contains("rows is left out so that this fits") && text.contains("## To run it again"));
+}
+
+#[test]
+fn a_trace_has_every_span_and_no_overlap_in_a_lane() {
+    let report = report(vec![committed(REFERENCE)]);
+    let trial = "0003-zstd-stream-1GiB-r1";
+    let trace: serde_json::Value = serde_json::from_str(&chrome_trace(&report, trial).unwrap()).unwrap();
+    let events: Vec<_> = trace["traceEvents"].as_array().unwrap().iter().filter(|e| e["ph"] == "X").collect();
+    assert_eq!(events.len(), committed(REFERENCE).spans.iter().filter(|s| s.trial == trial).count());
+    let mut ends: BTreeMap<(u64, u64), f64> = BTreeMap::new();
+    for event in &events {
+        let lane = (event["pid"].as_u64().unwrap(), event["tid"].as_u64().unwrap());
+        let (start, length) = (event["ts"].as_f64().unwrap(), event["dur"].as_f64().unwrap());
+        assert!(ends.get(&lane).is_none_or(|end| *end <= start + 1e-3), "{event}");
+        ends.insert(lane, start + length);
+    }
+    let error = chrome_trace(&report, "0003-zstd-stream-1GiB-r9").unwrap_err().to_string();
+    assert!(error.contains("did you mean `0003-zstd-stream-1GiB-r1`"), "{error}");
 }

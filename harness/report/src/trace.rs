@@ -1,0 +1,79 @@
+//! One trial in the trace format of Chrome, for chrome://tracing or Perfetto: the same spans as the chart, to zoom into.
+
+use std::collections::BTreeMap;
+
+use handoff_model::Side;
+use handoff_model::nearest::hint;
+use handoff_model::rows::SpanRow;
+use serde_json::{Value, json};
+
+use crate::report::{Report, ReportError};
+
+/// The trace of a trial as JSON.
+///
+/// Each job is a process of the trace. A consumer begins where the producer's clock ended: the clocks of jobs may be
+/// added, never compared. Spans that overlap stand in lanes of their own, so that none hides another.
+///
+/// # Errors
+/// No trial of that name, or one without spans.
+pub fn chrome_trace(report: &Report, trial: &str) -> Result<String, ReportError> {
+    let mut names = report.runs.iter().flat_map(|r| &r.plan.trials).map(|t| t.id.as_str());
+    if !names.clone().any(|name| name == trial) {
+        let known: Vec<&str> = names.by_ref().collect();
+        return Err(ReportError::NoTrial { given: trial.to_owned(), hint: hint(trial, &known) });
+    }
+    let mut events = Vec::new();
+    for run in &report.runs {
+        let spans: Vec<&SpanRow> = run.spans.iter().filter(|s| s.trial == trial).collect();
+        let row = run.measurements.iter().find(|r| r.trial == trial);
+        let offset = row.and_then(|r| r.produce_ns).unwrap_or(0);
+        let mut jobs: BTreeMap<(Side, u32), Vec<&SpanRow>> = BTreeMap::new();
+        for span in spans {
+            jobs.entry((span.side, span.consumer.unwrap_or(0))).or_default().push(span);
+        }
+        for ((side, consumer), spans) in jobs {
+            job(&mut events, side, consumer, if side == Side::Consumer { offset } else { 0 }, spans);
+        }
+    }
+    if events.is_empty() {
+        return Err(ReportError::NoSpans(trial.to_owned()));
+    }
+    let trace = json!({
+        "displayTimeUnit": "ms",
+        "otherData": {
+            "trial": trial,
+            "clocks": "each job has its own clock; consumers are drawn from where the producer's ended",
+        },
+        "traceEvents": events,
+    });
+    Ok(format!("{trace:#}\n"))
+}
+
+fn job(events: &mut Vec<Value>, side: Side, consumer: u32, offset: u64, mut spans: Vec<&SpanRow>) {
+    let process = if side == Side::Producer { 1 } else { consumer + 1 };
+    let name = if side == Side::Producer { "producer".to_owned() } else { format!("consumer {consumer}") };
+    events.push(json!({ "ph": "M", "name": "process_name", "pid": process, "tid": 0, "args": { "name": name } }));
+    // The longest first where two start together, so that what is inside of it comes after it.
+    spans.sort_by_key(|s| (s.start_ns, u64::MAX - s.end_ns, s.span, &s.detail));
+    // The end of what each lane holds.
+    let mut lanes: Vec<u64> = Vec::new();
+    for span in spans {
+        let free = lanes.iter().position(|end| *end <= span.start_ns);
+        let lane = free.unwrap_or_else(|| {
+            lanes.push(0);
+            lanes.len() - 1
+        });
+        lanes[lane] = span.end_ns.max(span.start_ns + 1);
+        let micros = |ns: u64| ns as f64 / 1e3;
+        events.push(json!({
+            "ph": "X",
+            "name": span.span.as_str(),
+            "cat": side.as_str(),
+            "pid": process,
+            "tid": lane + 1,
+            "ts": micros(offset + span.start_ns),
+            "dur": micros(span.end_ns.saturating_sub(span.start_ns)),
+            "args": { "detail": span.detail, "bytes": span.bytes },
+        }));
+    }
+}
