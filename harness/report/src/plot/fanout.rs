@@ -41,7 +41,7 @@ pub(crate) fn fanout(set: &Set) -> Drawn {
     };
     let panels = [panel("Critical path, s", |p| p.critical_path_s), panel("All jobs together, s", |p| p.runner_s)];
     let title = format!("Fan-out: {}", set.name);
-    let mut figure = Figure::draw(format!("{}fan-out", set.slug), title, |width| {
+    let mut figure = Figure::draw(format!("fan-out{}", set.slug), title, |width| {
         let mut sketch = Sketch::new(width);
         let mut y = 2.0;
         for panel in &panels {

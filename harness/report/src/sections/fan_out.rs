@@ -83,7 +83,7 @@ pub(crate) fn sets(report: &Report) -> Vec<Set<'_>> {
         match sets.iter_mut().find(|s| s.name == name) {
             Some(set) => set.curves.push(curve),
             None => {
-                let slug = format!("{:02}-", sets.len() + 1);
+                let slug = format!("-{:02}", sets.len() + 1);
                 sets.push(Set { name, slug, curves: vec![curve] });
             }
         }

@@ -117,6 +117,9 @@ impl Made {
             timeout_s: 1_800,
             seed: 42,
             run_id: self.name.into(),
+            blocks: Vec::new(),
+            exclude: Vec::new(),
+            matrix: None,
         })
         .unwrap();
         let template = csv_rows::<MeasurementRow>(&golden("full.csv")).remove(0);
