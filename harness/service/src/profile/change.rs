@@ -105,16 +105,25 @@ pub(super) fn apply(mut profile: Profile, text: &str, base: &str, changes: &str)
             profile.figures.insert(figure, Figure::set(amount));
         }
         if let Some(amount) = unit.read(value) {
-            let plain = unit.show(amount).replace(' ', "");
-            if unit.read(&plain) == Some(amount) {
-                written = plain;
-            }
+            written = spelling(*unit, amount).unwrap_or(written);
         }
         name.push(format!("{key}={written}"));
     }
     profile.name = format!("{base}:{}", name.join(","));
     profile.check().map_err(|(key, problem)| fault(key, problem))?;
     Ok(profile)
+}
+
+/// The shortest spelling that reads back as the same value; binary units win a tie.
+fn spelling(unit: Unit, amount: f64) -> Option<String> {
+    let mut all = vec![unit.show(amount).replace(' ', "")];
+    if matches!(unit, Unit::Rate | Unit::Bytes) {
+        let behind = if unit == Unit::Rate { "/s" } else { "" };
+        for (name, factor) in [("GB", 1e9), ("MB", 1e6), ("kB", 1e3)] {
+            all.push(format!("{}{name}{behind}", amount / factor));
+        }
+    }
+    all.into_iter().filter(|text| unit.read(text) == Some(amount)).min_by_key(String::len)
 }
 
 impl Figure {
@@ -173,6 +182,16 @@ mod tests {
         assert_eq!((lane.connection, lane.aggregate), (Some(60.0 * MIB), Some(120.0 * MIB)));
         assert_eq!(profile.lane(Kind::Cache, Direction::Down).connection, Some(30.0 * MIB));
         assert_eq!(load(&profile.name).unwrap(), profile, "the name gives the same profile again");
+    }
+
+    #[test]
+    fn a_value_is_written_in_its_shortest_spelling() {
+        for (given, written) in
+            [("64MB", "64MB"), ("64000kB", "64MB"), ("10.0GB", "10GB"), ("65536KiB", "64MiB"), ("1B", "1B")]
+        {
+            let profile = load(&format!("loopback:storage_limit={given}")).unwrap();
+            assert_eq!(profile.name, format!("loopback:storage_limit={written}"));
+        }
     }
 
     #[test]
