@@ -40,7 +40,7 @@ pub struct PlanArgs {
     /// In every profile that is named, the time of a blob request besides its bytes: 25ms
     #[arg(long, value_name = "TIME")]
     pub request_time: Option<String>,
-    /// In every profile that is named, a fault and the share of requests that meet it: stall=1%, stall_s=30, slow=2%, reset=1%, 503=1%
+    /// In every profile that is named, a fault and the share of requests that meet it: `stall=1%`, `stall_s=30`, `slow=2%`, `reset=1%`, `503=1%`
     #[arg(long, value_name = "FAULT=SHARE")]
     pub fault: Vec<String>,
     /// Where a job's engine comes from: private (its own containerd and dockerd) [default: private]

@@ -59,7 +59,7 @@ mod tests {
     use super::*;
     use crate::args::PlanArgs;
 
-    fn refused(args: PlanArgs, budget: &str) -> String {
+    fn refused(args: &PlanArgs, budget: &str) -> String {
         let plan = Plan::new(args.request(None).unwrap()).unwrap();
         check(&plan, budget).unwrap_err().to_string()
     }
@@ -67,19 +67,19 @@ mod tests {
     #[test]
     fn what_is_too_long_is_told_with_what_to_cut() {
         let args = PlanArgs { sizes: Some("1GiB,3GiB".into()), rounds: Some(5), ..PlanArgs::default() };
-        let error = refused(args.clone(), "1h");
+        let error = refused(&args, "1h");
         assert!(error.contains("--budget 1h") && error.contains("--rounds 3"), "{error}");
         assert!(error.contains("without size 3GiB"), "{error}");
         let plan = Plan::new(args.request(None).unwrap()).unwrap();
         check(&plan, "10h").unwrap();
         let one = PlanArgs { strategies: Some("artifact".into()), rounds: Some(1), ..PlanArgs::default() };
-        assert!(refused(one, "10s").contains("--sizes"));
+        assert!(refused(&one, "10s").contains("--sizes"));
     }
 
     #[test]
     fn a_budget_is_a_time() {
         for budget in ["2", "soon", "-1h", "0s"] {
-            assert!(refused(PlanArgs::default(), budget).contains("2h, 90m"), "{budget}");
+            assert!(refused(&PlanArgs::default(), budget).contains("2h, 90m"), "{budget}");
         }
     }
 }

@@ -86,26 +86,24 @@ mod tests {
 
     use super::*;
 
-    /// Whether a preset can run is for `plan` to say; how it is laid out does not depend on its builder.
-    fn laid_out(args: PlanArgs) -> Plan {
+    /// With everything refused that no strategy can do.
+    fn laid_out(args: &PlanArgs) -> Plan {
         let name = args.matrix.clone().unwrap();
-        let args = PlanArgs { builder: Some("docker".into()), ..args };
-        let request = args.request(None).unwrap_or_else(|error| panic!("{name}: {error}"));
-        Plan::new(request).unwrap_or_else(|error| panic!("{name}: {error}"))
+        args.plan(None).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
     #[test]
     fn every_preset_says_what_it_answers_and_makes_a_plan() {
         for matrix in presets().unwrap() {
             assert!(matrix.answers.len() > 60 && !matrix.summary.is_empty(), "{}", matrix.name);
-            let plan = laid_out(PlanArgs { matrix: Some(matrix.name.clone()), ..PlanArgs::default() });
+            let plan = laid_out(&PlanArgs { matrix: Some(matrix.name.clone()), ..PlanArgs::default() });
             assert!(!plan.trials.is_empty());
         }
     }
 
     #[test]
     fn the_spike_has_eight_rounds_at_one_gib_and_two_above() {
-        let plan = laid_out(PlanArgs { matrix: Some("spike".into()), ..PlanArgs::default() });
+        let plan = laid_out(&PlanArgs { matrix: Some("spike".into()), ..PlanArgs::default() });
         let count = |gib: u64| plan.trials.iter().filter(|t| t.cell.size.bytes() == gib << 30).count();
         assert_eq!((count(1), count(2), count(3)), (48, 12, 12));
         let last = plan.trials.iter().rposition(|t| t.cell.size.bytes() > 1 << 30).unwrap();
@@ -121,7 +119,7 @@ mod tests {
             strategies: Some("artifact".into()),
             ..PlanArgs::default()
         };
-        let plan = laid_out(args.clone());
+        let plan = laid_out(&args);
         assert_eq!(plan.trials.len(), 1, "blocks that became alike are one");
         let told = load("spike").unwrap().overridden(&args);
         assert!(told.contains(&"--rounds 1 instead of 8 and 2 (matrix spike)".to_owned()), "{told:?}");

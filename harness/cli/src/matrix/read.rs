@@ -209,8 +209,8 @@ impl Reader<'_> {
 
     /// What is wrong at a byte of the text.
     pub(super) fn fault(&self, at: usize, problem: &str) -> anyhow::Error {
-        let before = &self.text.as_bytes()[..at.min(self.text.len())];
-        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        let before = self.text.get(..at).unwrap_or(self.text);
+        let line = 1 + before.matches('\n').count();
         bad_input(format!("matrix {}: line {line}: {problem}", self.origin))
     }
 }

@@ -170,7 +170,7 @@ fn rate(
     let (measured, off) = settle(Some(asked), asked * 0.05, || measure(bench, bytes))?;
     let mut mark = String::new();
     if off {
-        mark = "OFF".to_owned();
+        "OFF".clone_into(&mut mark);
         // Is it the shaper, or what carries the bytes? The same bytes by the same client, unshaped.
         let ceiling = measure(free, bytes)?;
         if ceiling < asked * 1.25 {
@@ -213,11 +213,11 @@ fn creations(bench: &Bench, table: &mut Table) -> Result<()> {
 
 /// Throughput under a profile that never makes anything wait, beside none at all: medians of pairs.
 fn cost(table: &mut Table) -> Result<()> {
-    const PAIRS: usize = 7;
+    const PAIRS: usize = 5;
     let (free, shaped) = (Bench::new(profile::load("loopback")?)?, Bench::new(profile::load(ABOVE)?)?);
     for (kind, direction, way) in WAYS {
         for connections in [1, 8, 24] {
-            let bytes = (2.0 * FREE / connections as f64) as usize;
+            let bytes = (FREE / connections as f64) as usize;
             let (mut without, mut with) = (Vec::new(), Vec::new());
             for pair in 0..PAIRS {
                 // In turn, so that a drift of the machine meets both.
