@@ -66,9 +66,14 @@ mod tests {
 
     #[test]
     fn what_is_too_long_is_told_with_what_to_cut() {
-        let args = PlanArgs { sizes: Some("1GiB,3GiB".into()), rounds: Some(5), ..PlanArgs::default() };
+        let args = PlanArgs {
+            sizes: Some("1GiB,3GiB".into()),
+            strategies: Some("artifact,cache-tar,gha-cache,rebuild".into()),
+            rounds: Some(5),
+            ..PlanArgs::default()
+        };
         let error = refused(&args, "1h");
-        assert!(error.contains("--budget 1h") && error.contains("--rounds 3"), "{error}");
+        assert!(error.contains("--budget 1h") && error.contains("--rounds 4"), "{error}");
         assert!(error.contains("without size 3GiB"), "{error}");
         let plan = Plan::new(args.request(None).unwrap()).unwrap();
         check(&plan, "10h").unwrap();
