@@ -8,6 +8,7 @@ pub mod cell;
 pub mod files;
 pub mod model;
 pub mod pins;
+pub mod recommended;
 pub mod run;
 pub mod steps;
 pub mod yaml;

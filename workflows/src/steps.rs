@@ -51,9 +51,13 @@ fn shell_word(word: &str) -> String {
         "dir" => Some(DIR.to_owned()),
         other => Some(format!("${}", variable(other))),
     };
-    let text = fill(word, variable);
+    quoted(&fill(word, variable))
+}
+
+/// A word as bash takes it: whatever is not plain is quoted; variables stay variables.
+pub(crate) fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:".contains(c);
-    if text.chars().all(plain) { text } else { format!("\"{text}\"") }
+    if text.chars().all(plain) { text.to_owned() } else { format!("\"{text}\"") }
 }
 
 fn variable(place: &str) -> String {

@@ -1,0 +1,130 @@
+//! Results folders, read and analysed: shared by the verbs that say what follows from rows.
+
+use std::path::{Path, PathBuf};
+
+use handoff_analysis::{Analysis, Options, Prices, RunRows, SmallestEffect, Store, WorkflowSize};
+use handoff_driver::journal::Results;
+use handoff_model::{Conditions, StrategySpec};
+use handoff_strategies::github;
+use handoff_workflows::Named;
+use handoff_workflows::pins::Pins;
+use handoff_workflows::recommended::{Recommended, recommended};
+
+use crate::exit::bad_input;
+
+/// What a reader may decide about verdicts.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct VerdictArgs {
+    /// Smallest difference that matters, as a share of the reference's median [default: 0.05]
+    #[arg(long, value_name = "SHARE")]
+    smallest_share: Option<f64>,
+    /// Smallest difference that matters, in seconds; the larger of the two counts [default: 2]
+    #[arg(long, value_name = "SECONDS")]
+    smallest_seconds: Option<f64>,
+    /// Error that a family of comparisons may make [default: 0.05]
+    #[arg(long, value_name = "SHARE")]
+    alpha: Option<f64>,
+}
+
+impl VerdictArgs {
+    /// The options of an analysis.
+    pub fn options(&self) -> anyhow::Result<Options> {
+        let in_range = |name: &str, value: f64, high: f64| {
+            if value.is_finite() && (0.0..=high).contains(&value) {
+                return Ok(value);
+            }
+            Err(bad_input(format!("{name} {value} is out of range: use a number from 0 to {high}")))
+        };
+        let default = SmallestEffect::default();
+        let alpha = in_range("--alpha", self.alpha.unwrap_or(0.05), 0.5)?;
+        if alpha < 1e-6 {
+            return Err(bad_input("--alpha below 0.000001 is never reached: use for example 0.05"));
+        }
+        Ok(Options {
+            alpha,
+            smallest_effect: SmallestEffect {
+                share: in_range("--smallest-share", self.smallest_share.unwrap_or(default.share), 10.0)?,
+                seconds: in_range("--smallest-seconds", self.smallest_seconds.unwrap_or(default.seconds), 1e6)?,
+            },
+            stores: stores(),
+            ..Options::default()
+        })
+    }
+}
+
+/// Where each strategy's bytes are held.
+pub fn stores() -> std::collections::BTreeMap<String, Store> {
+    handoff_strategies::ALL.iter().map(|s| (s.facts().name.to_owned(), s.facts().storage.into())).collect()
+}
+
+/// The folder's name: what its run is called.
+pub fn run_name(dir: &Path) -> String {
+    let full = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
+    full.file_name().map_or_else(|| dir.display().to_string(), |n| n.to_string_lossy().into_owned())
+}
+
+/// Reads folders; two of one name stay apart by their paths.
+pub fn read(dirs: &[PathBuf]) -> anyhow::Result<Vec<(String, Results)>> {
+    let mut all: Vec<(String, Results)> = Vec::new();
+    for dir in dirs {
+        let mut name = run_name(dir);
+        if all.iter().any(|(n, _)| *n == name) {
+            name = dir.display().to_string();
+        }
+        all.push((name, Results::read(dir)?));
+    }
+    Ok(all)
+}
+
+/// The rows of one run.
+pub fn rows<'a>(name: &'a str, results: &'a Results) -> RunRows<'a> {
+    RunRows {
+        run: name,
+        measurements: &results.measurements,
+        consumers: &results.consumers,
+        spans: &results.spans,
+    }
+}
+
+/// Analyses runs together.
+pub fn analyse(runs: &[(String, Results)], options: &Options) -> anyhow::Result<Analysis> {
+    let rows: Vec<RunRows<'_>> = runs.iter().map(|(name, results)| rows(name, results)).collect();
+    handoff_analysis::analyse(&rows, options).map_err(bad_input)
+}
+
+/// Prices from a file, else those that ship.
+pub fn prices(file: Option<&Path>) -> anyhow::Result<Prices> {
+    let Some(file) = file else { return Prices::shipped().map_err(bad_input) };
+    let text = std::fs::read_to_string(file).map_err(|e| bad_input(format!("cannot read {}: {e}", file.display())))?;
+    Prices::parse(&text).map_err(|e| bad_input(format!("{}: {e}", file.display())))
+}
+
+/// The workflow of a strategy on GitHub's runners: overlay2 store and a builder of its own, as they have.
+pub fn workflow(spec: &StrategySpec, consumers: u32) -> anyhow::Result<Recommended> {
+    let found = github::find(spec).map_err(bad_input)?;
+    let conditions = Conditions {
+        image_store: handoff_model::ImageStore::Overlay2,
+        builder: handoff_model::Builder::DockerContainer,
+        ..Conditions::default()
+    };
+    let named = Named { name: found.strategy.facts().name, recipe: found.recipe };
+    let pins = Pins::built_in().map_err(bad_input)?;
+    recommended(&pins, &named, &found.options(spec, &conditions), consumers).map_err(bad_input)
+}
+
+/// What each strategy takes to set up, counted in its workflow.
+pub fn workflow_sizes() -> anyhow::Result<Vec<WorkflowSize>> {
+    github::all()
+        .iter()
+        .map(|g| {
+            let strategy = g.strategy.facts().name;
+            let counted = workflow(&StrategySpec::plain(strategy), 2)?;
+            Ok(WorkflowSize {
+                strategy: strategy.to_owned(),
+                steps: counted.steps,
+                lines: counted.lines,
+                third_party_actions: counted.third_party_actions,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,128 @@
+//! `handoff compare`: two runs against each other, cell by cell.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use handoff_analysis::{Metric, RunComparison, Verdict, compare_runs, environments_differ};
+
+use crate::analysed::{VerdictArgs, read, rows};
+use crate::exit::{self, bad_input};
+use crate::verbs::Format;
+use crate::out;
+
+/// Options of `compare`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Results folder to compare with
+    #[arg(value_name = "A")]
+    first: PathBuf,
+    /// Results folder that is compared
+    #[arg(value_name = "B")]
+    second: PathBuf,
+    /// Fail (exit code 1) if a verdict is one of these
+    #[arg(long, value_name = "VERDICT,...", value_delimiter = ',')]
+    fail_on: Vec<FailOn>,
+    /// What is compared: critical_path, transfer, produce, consume, runner
+    #[arg(long, value_name = "QUANTITY", default_value = "critical_path")]
+    metric: Metric,
+    /// Compare although machine or programs differ in what matters
+    #[arg(long)]
+    allow_different_environment: bool,
+    /// How it is printed
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+    #[command(flatten)]
+    verdicts: VerdictArgs,
+}
+
+/// A verdict that fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum FailOn {
+    /// B is slower than A.
+    Slower,
+    /// B is faster than A.
+    Faster,
+    /// It is not known.
+    Inconclusive,
+}
+
+impl FailOn {
+    fn is(self, verdict: &Verdict) -> bool {
+        match self {
+            Self::Slower => *verdict == Verdict::Slower,
+            Self::Faster => *verdict == Verdict::Faster,
+            Self::Inconclusive => verdict.inconclusive().is_some(),
+        }
+    }
+}
+
+impl Args {
+    /// Compares.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        let runs = read(&[self.first.clone(), self.second.clone()])?;
+        let [(a, first), (b, second)] = runs.as_slice() else {
+            return Err(bad_input("compare takes two results folders"));
+        };
+        let differences = environments_differ(&first.environments, &second.environments);
+        if !differences.is_empty() {
+            let list: Vec<String> = differences.iter().map(|(n, x, y)| format!("{n} ({x}; {y})")).collect();
+            let list = list.join(", ");
+            if !self.allow_different_environment {
+                return Err(bad_input(format!(
+                    "{a} and {b} were measured in environments that differ in {list}: measure both in one, or add --allow-different-environment"
+                )));
+            }
+            out::talk(&format!("environments differ in {list}: a verdict is on strategy and environment together"));
+        }
+        let all = compare_runs(&rows(a, first), &rows(b, second), self.metric, &self.verdicts.options()?)
+            .map_err(bad_input)?;
+        if all.is_empty() {
+            return Err(bad_input(format!(
+                "{a} and {b} have no cell in common with completed trials: compare runs of the same sizes, strategies and conditions"
+            )));
+        }
+        match self.format {
+            Format::Json => out::data(&serde_json::to_string_pretty(&all)?),
+            Format::Text => all.iter().for_each(|c| out::data(&line(c, self.metric))),
+        }
+        let fails = all.iter().any(|c| self.fail_on.iter().any(|f| f.is(&c.comparison.verdict)));
+        Ok(ExitCode::from(if fails { exit::TRIALS_FAILED } else { exit::OK }))
+    }
+}
+
+fn line(c: &RunComparison, metric: Metric) -> String {
+    let RunComparison { key, n_first, n_second, comparison } = c;
+    let conditions = &key.conditions;
+    let mut text = format!(
+        "{} {} {} {}/{}/{} consumers {}: {}",
+        comparison.strategy,
+        key.size,
+        key.workload,
+        conditions.image_store,
+        conditions.builder,
+        conditions.profile,
+        conditions.consumers,
+        comparison.verdict.word()
+    );
+    if let Some(shift) = comparison.shift_s {
+        let ends = match (shift.low, shift.high) {
+            (Some(low), Some(high)) => {
+                format!(" [{low:+.2} to {high:+.2}] at {:.2} %", 100.0 * (1.0 - comparison.level))
+            }
+            _ => " [no interval]".to_owned(),
+        };
+        text.push_str(&format!(", {} {:+.2} s{ends}", metric.words(), shift.value));
+    }
+    text.push_str(&format!(", n {n_first} and {n_second}"));
+    if let Some(p) = comparison.p_adjusted {
+        text.push_str(&format!(", p {p:.4} (Holm)"));
+    }
+    if let Some(missing) = comparison.verdict.inconclusive() {
+        text.push_str(&format!(" ({}; at least {} rounds each", missing.why.words(), missing.rounds_at_least));
+        if let Some(rounds) = missing.rounds_estimated {
+            text.push_str(&format!(", about {rounds} by the spread seen"));
+        }
+        text.push(')');
+    }
+    text
+}
