@@ -149,9 +149,7 @@ fn side(
     let mut all = Vec::new();
     if Recipe::builds(steps) {
         all.push(Step::uses("Check out", pins.uses("actions/checkout")?).with("persist-credentials", false));
-        all.push(
-            Step::uses("Make a builder", pins.uses("docker/setup-buildx-action")?).with("cache-binary", false),
-        );
+        all.push(Step::uses("Make a builder", pins.uses("docker/setup-buildx-action")?).with("cache-binary", false));
     }
     if taken.iter().any(|s| s.texts().iter().any(|t| t.contains("{dir}"))) {
         all.push(Step::run("Make a folder outside of the sources", "mkdir -p \"$RUNNER_TEMP/handoff\""));
@@ -159,18 +157,19 @@ fn side(
     for step in taken {
         all.push(match step.does {
             Does::Build { outputs, cache_to, cache_from } => {
-                let mut one = Step::uses(build, pins.uses("docker/build-push-action")?)
-                    .with("context", ".")
-                    .with("tags", IMAGE);
+                let mut one =
+                    Step::uses(build, pins.uses("docker/build-push-action")?).with("context", ".").with("tags", IMAGE);
                 let inputs = [("outputs", outputs), ("cache-to", cache_to), ("cache-from", cache_from)];
                 for (name, value) in inputs.iter().filter_map(|(n, v)| Some((n, (*v)?))) {
                     one = one.with(name, input(value, options));
                 }
                 if outputs.is_none() { one.with("load", true) } else { one }
             }
-            Does::Uses(action, with) => with
-                .iter()
-                .fold(Step::uses(step.what, pins.uses(action)?), |s, (name, value)| s.with(name, input(value, options))),
+            Does::Uses(action, with) => {
+                with.iter().fold(Step::uses(step.what, pins.uses(action)?), |s, (name, value)| {
+                    s.with(name, input(value, options))
+                })
+            }
             Does::Run(pipe) => {
                 let line = |words: &&[&str]| words.iter().map(|w| word(w, options)).collect::<Vec<_>>().join(" ");
                 Step::run(step.what, &pipe.iter().map(line).collect::<Vec<_>>().join(" | "))

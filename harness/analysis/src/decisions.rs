@@ -225,10 +225,11 @@ pub fn cost(
 ) -> Cost {
     let pushes = u64::from(pushes_per_day) * DAYS;
     let billed_minutes = parts.billed_minutes(consumers) * pushes;
-    // A cache entry is kept until it is evicted, a week at most when nobody reads it again; artifacts for their retention.
+    // Artifacts are kept for their retention; cache entries until the limit evicts them, a week at most when nobody reads
+    // them again.
     let held_bytes = match store {
         Store::Artifact => bytes * u64::from(pushes_per_day) * u64::from(prices.artifact.retention_days),
-        Store::Cache => bytes * u64::from(pushes_per_day) * 7,
+        Store::Cache => (bytes * u64::from(pushes_per_day) * 7).min(prices.cache.included_bytes),
         Store::None => 0,
     };
     let gb = held_bytes as f64 / 1e9;

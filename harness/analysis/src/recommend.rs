@@ -159,7 +159,11 @@ fn excluded(analysis: &Analysis, ask: &Ask, store: Store, bytes: u64) -> Option<
     let plan = ask.plan.as_deref().and_then(|name| prices.plan(name))?;
     let held = bytes * u64::from(ask.pushes_per_day) * u64::from(prices.artifact.retention_days);
     (store == Store::Artifact && held > plan.artifact_bytes).then(|| {
-        format!("a day's artifacts take {:.1} times the storage of plan {}", held as f64 / plan.artifact_bytes as f64, plan.name)
+        format!(
+            "a day's artifacts take {:.1} times the storage of plan {}",
+            held as f64 / plan.artifact_bytes as f64,
+            plan.name
+        )
     })
 }
 
@@ -184,7 +188,11 @@ fn sort(candidates: &mut [Candidate], goal: Goal) {
 fn notes(group: &Group, candidates: &[Candidate], scaled: f64, analysis: &Analysis) -> Vec<String> {
     let mut notes = Vec::new();
     if (scaled - 1.0).abs() >= 1e-9 {
-        notes.push(format!("scaled from {} by {}: times and bytes are taken to grow with the size", group.key.size, crate::number(scaled)));
+        notes.push(format!(
+            "scaled from {} by {}: times and bytes are taken to grow with the size",
+            group.key.size,
+            crate::number(scaled)
+        ));
     }
     if candidates.iter().any(|c| c.basis == Basis::Modelled) {
         notes.push("modelled from medians of measured parts; runners are taken not to slow each other down".to_owned());
@@ -209,6 +217,9 @@ fn notes(group: &Group, candidates: &[Candidate], scaled: f64, analysis: &Analys
             _ => {}
         }
     }
+    notes.push(
+        "minutes are priced as if a plan included none; standard runners of public repositories are free".to_owned(),
+    );
     if analysis.options.prices.artifact.usd_per_gb_month.is_none() {
         notes.push("artifact storage has no price here: --prices FILE may name one".to_owned());
     }
@@ -232,10 +243,16 @@ fn changes(candidates: &[Candidate], ask: &Ask) -> Vec<String> {
     let mut changes = Vec::new();
     let fewer = (1..ask.consumers).rev().find_map(|n| Some((n, other(best(n, None))?)));
     let more = (ask.consumers + 1..=MOST_CONSUMERS).find_map(|n| Some((n, other(best(n, None))?)));
-    changes.extend(fewer.map(|(n, s)| format!("with {n} jobs or fewer: {s}")));
+    changes.extend(
+        fewer.map(
+            |(n, s)| if n == 1 { format!("with a single job: {s}") } else { format!("with {n} jobs or fewer: {s}") },
+        ),
+    );
     changes.extend(more.map(|(n, s)| format!("with {n} jobs or more: {s}")));
     let build = chosen.parts.build_s;
-    let shorter = (0..=build.floor().max(0.0) as u32).rev().find_map(|b| Some((b, other(best(ask.consumers, Some(f64::from(b))))?)));
+    let shorter = (0..=build.floor().max(0.0) as u32)
+        .rev()
+        .find_map(|b| Some((b, other(best(ask.consumers, Some(f64::from(b))))?)));
     let longer = (build.ceil().max(0.0) as u32..=LONGEST_BUILD_S)
         .find_map(|b| Some((b, other(best(ask.consumers, Some(f64::from(b))))?)));
     changes.extend(shorter.map(|(b, s)| format!("with a build of {b} s or less: {s}")));
@@ -249,7 +266,8 @@ fn changes(candidates: &[Candidate], ask: &Ask) -> Vec<String> {
         }
     }
     if changes.is_empty() {
-        let rebuild = if chosen.strategy.name == BASELINE { " (no strategy that shares is ahead anywhere)" } else { "" };
+        let rebuild =
+            if chosen.strategy.name == BASELINE { " (no strategy that shares is ahead anywhere)" } else { "" };
         changes.push(format!("no number of jobs up to {MOST_CONSUMERS} and no build up to an hour{rebuild}"));
     }
     changes

@@ -78,18 +78,22 @@ pub fn read(dirs: &[PathBuf]) -> anyhow::Result<Vec<(String, Results)>> {
 
 /// The rows of one run.
 pub fn rows<'a>(name: &'a str, results: &'a Results) -> RunRows<'a> {
-    RunRows {
-        run: name,
-        measurements: &results.measurements,
-        consumers: &results.consumers,
-        spans: &results.spans,
-    }
+    RunRows { run: name, measurements: &results.measurements, consumers: &results.consumers, spans: &results.spans }
 }
 
 /// Analyses runs together.
 pub fn analyse(runs: &[(String, Results)], options: &Options) -> anyhow::Result<Analysis> {
     let rows: Vec<RunRows<'_>> = runs.iter().map(|(name, results)| rows(name, results)).collect();
-    handoff_analysis::analyse(&rows, options).map_err(bad_input)
+    let analysis = handoff_analysis::analyse(&rows, options).map_err(bad_input)?;
+    if let Some(reference) = &options.reference
+        && analysis.cells().all(|c| c.cell.strategy != *reference)
+    {
+        let mut names: Vec<String> = analysis.cells().map(|c| c.cell.strategy.to_string()).collect();
+        names.sort();
+        names.dedup();
+        return Err(bad_input(format!("--reference {reference} has no row here: use one of {}", names.join(", "))));
+    }
+    Ok(analysis)
 }
 
 /// Prices from a file, else those that ship.

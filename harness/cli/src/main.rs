@@ -2,9 +2,11 @@
 //!
 //! This crate is the only one that prints: data to stdout, talk to stderr. One file a verb below `verbs/`.
 
+mod analysed;
 mod args;
 mod budget;
 mod exit;
+mod formats;
 mod log_check;
 mod matrix;
 mod out;

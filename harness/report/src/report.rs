@@ -119,6 +119,14 @@ impl Report {
     /// # Errors
     /// No run, or one that is named twice.
     pub fn new(runs: Vec<Run>) -> Result<Self, ReportError> {
+        Self::with_options(runs, &Options::default())
+    }
+
+    /// The same with a reader's choices: what matters, where strategies keep their bytes, prices.
+    ///
+    /// # Errors
+    /// As [`Report::new`].
+    pub fn with_options(runs: Vec<Run>, options: &Options) -> Result<Self, ReportError> {
         if runs.is_empty() {
             return Err(ReportError::Nothing);
         }
@@ -132,7 +140,7 @@ impl Report {
             .iter()
             .map(|r| RunRows { run: &r.name, measurements: &r.measurements, consumers: &r.consumers, spans: &r.spans })
             .collect();
-        let analysis = analyse(&rows, &Options::default())?;
+        let analysis = analyse(&rows, options)?;
         let groups = groups(&runs, analysis.cells().cloned().collect(), &claims);
         let judged = judge(&analysis, &claims, &[]);
         Ok(Self { runs, analysis, groups, claims, judged, links: BTreeMap::new() })

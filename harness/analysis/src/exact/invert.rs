@@ -1,7 +1,7 @@
 //! The interval of the shifts that a test does not reject.
 
 /// Above this many candidates the end is found by halving, below it by walking inward from the outside.
-const WALK: usize = 600;
+const WALK: usize = 250;
 
 /// The lowest shift that is not rejected, doubled; none if even shifts below all candidates are not.
 ///

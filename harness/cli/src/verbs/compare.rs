@@ -7,8 +7,8 @@ use handoff_analysis::{Metric, RunComparison, Verdict, compare_runs, environment
 
 use crate::analysed::{VerdictArgs, read, rows};
 use crate::exit::{self, bad_input};
-use crate::verbs::Format;
 use crate::out;
+use crate::verbs::Format;
 
 /// Options of `compare`.
 #[derive(Debug, clap::Args)]

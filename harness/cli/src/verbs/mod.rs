@@ -2,6 +2,7 @@
 
 mod clean;
 mod collect;
+mod compare;
 mod doctor;
 mod github;
 mod image;
@@ -9,6 +10,7 @@ mod job;
 mod mark;
 mod plan;
 mod profiles;
+mod recommend;
 mod relay;
 mod report;
 mod run;
@@ -35,6 +37,10 @@ pub enum Verb {
     Plan(plan::Args),
     /// Render the report of one or several results folders
     Report(report::Args),
+    /// Compare two runs cell by cell: faster, slower, equivalent or inconclusive
+    Compare(compare::Args),
+    /// Name the strategy for a team, and print the workflow for it
+    Recommend(recommend::Args),
     /// Make a synthetic image: a build context, a directory tree, or a docker tar on stdout
     Image(image::Args),
     /// Serve GitHub's artifact and cache services on loopback, for any client
@@ -82,6 +88,8 @@ impl Verb {
             Self::Run(args) => args.run(),
             Self::Plan(args) => args.run(),
             Self::Report(args) => args.run(),
+            Self::Compare(args) => args.run(),
+            Self::Recommend(args) => args.run(),
             Self::Image(args) => args.run(),
             Self::Serve(args) => args.run(),
             Self::Produce(args) => args.run(),

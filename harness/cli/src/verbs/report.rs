@@ -5,12 +5,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use handoff_analysis::{Metric, Options};
 use handoff_driver::journal::Results;
+use handoff_model::StrategySpec;
 use handoff_report::{Link, Report, Run};
 use handoff_service::profile::{self, Direction, Kind};
 
+use crate::analysed::{self, VerdictArgs};
 use crate::exit::{self, bad_input};
-use crate::out;
+use crate::{formats, out};
 
 /// The lines of a README between which the table stands.
 const BEGIN: &str = "<!-- handoff:table:begin -->";
@@ -34,10 +37,34 @@ pub struct Args {
     /// With --readme: change nothing, fail if the table there is not this one
     #[arg(long, requires = "readme")]
     check: bool,
+    /// What is printed: the report for a terminal (and report.md is written), or only the analysis for programs
+    #[arg(long, value_enum, default_value = "text", conflicts_with = "readme")]
+    format: ReportFormat,
+    #[command(flatten)]
+    verdicts: VerdictArgs,
+    /// Strategy that the others are compared with [default: rebuild, where the run has it]
+    #[arg(long, value_name = "STRATEGY")]
+    reference: Option<StrategySpec>,
+    /// Quantities that get a family of verdicts, with --format json or csv: critical_path, transfer, produce, consume, runner
+    #[arg(long, value_name = "QUANTITY,...", value_delimiter = ',', default_value = "critical_path")]
+    metrics: Vec<Metric>,
+}
+
+/// How a report is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum ReportFormat {
+    /// For people, on a terminal.
+    Text,
+    /// The analysis: docs/analysis.schema.json says what is where.
+    Json,
+    /// Every comparison with its verdict, one line each.
+    Csv,
+    /// The report, without writing a file.
+    Markdown,
 }
 
 /// Reads results folders into a report.
-fn read(dirs: &[PathBuf]) -> anyhow::Result<Report> {
+fn read(dirs: &[PathBuf], options: &Options) -> anyhow::Result<Report> {
     let mut runs = Vec::new();
     for dir in dirs {
         let results = Results::read(dir)?;
@@ -53,7 +80,8 @@ fn read(dirs: &[PathBuf]) -> anyhow::Result<Report> {
         });
     }
     let links = links(&runs);
-    Ok(Report::new(runs).map_err(bad_input)?.with_links(links))
+    let sizes = analysed::workflow_sizes()?;
+    Ok(Report::with_options(runs, options).map_err(bad_input)?.with_links(links).with_workflows(&sizes))
 }
 
 /// The rates of the runs' link profiles. A profile that is no longer where it was gives no line, and that is said.
@@ -73,8 +101,8 @@ fn links(runs: &[Run]) -> BTreeMap<String, Link> {
 }
 
 /// Writes the report and its charts into a folder; returns the paths of the documents, and of the charts' folder.
-pub fn write(dirs: &[PathBuf], out: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let report = read(dirs)?;
+pub fn write(dirs: &[PathBuf], out: &Path, options: &Options) -> anyhow::Result<Vec<PathBuf>> {
+    let report = read(dirs, options)?;
     let (markdown, html, plots) = (out.join("report.md"), out.join("report.html"), out.join("plots"));
     fs::create_dir_all(&plots).map_err(|e| bad_input(format!("cannot make {}: {e}", plots.display())))?;
     write_file(&markdown, handoff_report::markdown(&report).as_bytes())?;
@@ -87,8 +115,8 @@ pub fn write(dirs: &[PathBuf], out: &Path) -> anyhow::Result<Vec<PathBuf>> {
 }
 
 /// Prints the table.
-pub fn print(dirs: &[PathBuf]) -> anyhow::Result<()> {
-    out::data(&handoff_report::terminal(&read(dirs)?, out::width(), out::color()));
+pub fn print(dirs: &[PathBuf], options: &Options) -> anyhow::Result<()> {
+    out::data(&handoff_report::terminal(&read(dirs, options)?, out::width(), out::color()));
     Ok(())
 }
 
@@ -110,20 +138,38 @@ impl Args {
             return self.update(readme);
         }
         if let Some(trial) = &self.trace {
-            out::data(&handoff_report::chrome_trace(&read(&self.dirs)?, trial).map_err(bad_input)?);
+            out::data(&handoff_report::chrome_trace(&read(&self.dirs, &self.options()?)?, trial).map_err(bad_input)?);
             return Ok(ExitCode::from(exit::OK));
         }
-        print(&self.dirs)?;
-        for file in write(&self.dirs, self.out.as_deref().unwrap_or(&self.dirs[0]))? {
+        if self.format == ReportFormat::Markdown {
+            out::data(&handoff_report::markdown(&read(&self.dirs, &self.options()?)?));
+            return Ok(ExitCode::from(exit::OK));
+        }
+        if self.format != ReportFormat::Text {
+            let runs = analysed::read(&self.dirs)?;
+            let analysis = analysed::analyse(&runs, &self.options()?)?;
+            out::data(&match self.format {
+                ReportFormat::Csv => formats::csv(&analysis)?,
+                _ => formats::json(&runs, &analysis)?,
+            });
+            return Ok(ExitCode::from(exit::OK));
+        }
+        let options = self.options()?;
+        print(&self.dirs, &options)?;
+        for file in write(&self.dirs, self.out.as_deref().unwrap_or(&self.dirs[0]), &options)? {
             out::data(&file.display().to_string());
         }
         Ok(ExitCode::from(exit::OK))
     }
 
+    fn options(&self) -> anyhow::Result<Options> {
+        Ok(Options { reference: self.reference.clone(), metrics: self.metrics.clone(), ..self.verdicts.options()? })
+    }
+
     fn update(&self, readme: &Path) -> anyhow::Result<ExitCode> {
         let text =
             fs::read_to_string(readme).map_err(|e| bad_input(format!("cannot read {}: {e}", readme.display())))?;
-        let block = handoff_report::readme_block(&read(&self.dirs)?);
+        let block = handoff_report::readme_block(&read(&self.dirs, &self.options()?)?);
         let new = splice(&text, &block).ok_or_else(|| {
             bad_input(format!(
                 "{} has no lines `{BEGIN}` and `{END}`: add them where the table shall stand",

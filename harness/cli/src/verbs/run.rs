@@ -54,8 +54,9 @@ impl Args {
             out::talk(&format!("go on with: handoff run --resume --out {}", out.display()));
         }
         let summary = summary?;
-        let files = verbs::report::write(std::slice::from_ref(&out), &out)?;
-        verbs::report::print(std::slice::from_ref(&out))?;
+        let options = crate::analysed::VerdictArgs::default().options()?;
+        let files = verbs::report::write(std::slice::from_ref(&out), &out, &options)?;
+        verbs::report::print(std::slice::from_ref(&out), &options)?;
         for file in ["measurements.csv", "consumers.csv", "spans.csv", "environments.json", "plan.json"] {
             out::data(&out.join(file).display().to_string());
         }

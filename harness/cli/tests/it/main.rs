@@ -13,3 +13,4 @@ mod image;
 mod kit;
 mod matrix;
 mod run;
+mod verdicts;
