@@ -129,9 +129,16 @@ impl<'a> Build<'a> {
                     .unwrap_or("no reason given")
                     .to_owned()
             };
-            return Err(self.failure(&trace.error.clone().unwrap_or_else(plain)));
+            return Err(self.failure(&Self::explained(&trace.error.clone().unwrap_or_else(plain))));
         }
         Ok(trace)
+    }
+
+    /// What BuildKit says, and what it means where that is not plain.
+    fn explained(error: &str) -> String {
+        let pull = error.contains("failed to resolve source metadata") || error.contains("failed to do request");
+        let hint = if pull { " (a base image or frontend that cannot be pulled from here)" } else { "" };
+        format!("{error}{hint}")
     }
 
     fn failure(&self, error: &dyn std::fmt::Display) -> Failure {
@@ -141,7 +148,8 @@ impl<'a> Build<'a> {
     /// Runs the build and demands that every step came from the cache.
     pub fn run_cached(&self, job: &Job) -> StepResult<()> {
         let trace = self.run(job)?;
-        match trace.executed.first() {
+        // Naming a base image executes nothing, and is told as a step all the same.
+        match trace.executed.iter().find(|step| !step.contains("] FROM ")) {
             Some(step) => Err(Failure::new(SpanKind::Build.as_str(), format!("cache missed: {step}"))),
             None if trace.cached.is_empty() => {
                 Err(Failure::new(SpanKind::Build.as_str(), "cache missed: the trace names no step"))
@@ -181,7 +189,17 @@ impl<'a> Build<'a> {
                 args.push(format!("{flag}={value}").into());
             }
         }
-        args.push(job.sources.into());
+        let sources = job.sources;
+        if let Some(file) = &sources.dockerfile {
+            args.extend(["--file".into(), file.into()]);
+        }
+        for arg in &sources.build_args {
+            args.extend(["--build-arg".into(), arg.into()]);
+        }
+        if sources.network {
+            args.push("--network=host".into());
+        }
+        args.push((&sources.context).into());
         Ok(args)
     }
 }

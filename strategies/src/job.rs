@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use handoff_engine::Engine;
 use handoff_engine::builder::BUILDER;
-use handoff_model::{Builder, Conditions, Failure, SpanKind, StrategyFacts, StrategySpec, recipe};
+use handoff_model::{Builder, Conditions, Failure, Sources, SpanKind, StrategyFacts, StrategySpec, recipe};
 
 use crate::{Recorder, StepResult};
 
@@ -47,8 +47,8 @@ pub struct Job<'a> {
     pub name: &'a str,
     /// Reference under which the engine shall know the image.
     pub image: &'a str,
-    /// The sources: a build context with a Dockerfile.
-    pub sources: &'a Path,
+    /// The sources: a build context with a Dockerfile, and how it is built.
+    pub sources: &'a Sources,
     /// An empty folder, gone when the job ends. At the same place on both sides, as a runner's workspace is.
     pub scratch: &'a Path,
     /// Folder of the trial's logs.
@@ -70,7 +70,7 @@ impl Job<'_> {
         recipe::fill(text, |place| match place {
             "name" => Some(self.name.to_owned()),
             "image" => Some(self.image.to_owned()),
-            "sources" => Some(self.sources.display().to_string()),
+            "sources" => Some(self.sources.context.display().to_string()),
             "dir" => Some(self.scratch.display().to_string()),
             option if facts.options.iter().any(|o| o.name == option) => Some(self.option(facts, option)),
             _ => None,

@@ -66,6 +66,8 @@ impl Source {
     /// [`Source::of`] in a job, recorded as a fact.
     pub fn in_job(value: &str, job: &Job) -> StepResult<Self> {
         let source = Self::of(value, job.conditions).map_err(|e| Failure::new(SpanKind::Build.as_str(), e))?;
+        // What is built already can only be saved.
+        let source = if job.sources.built { Self::Save } else { source };
         job.recorder.fact(SOURCE, source.as_str());
         Ok(source)
     }
@@ -106,7 +108,7 @@ pub fn build(job: &Job, source: &str, compress: &str) -> StepResult<(PathBuf, Bu
             Build::plain("build", Output::Tar(&path)).run(job)?;
         }
         Source::Save => {
-            Build::plain("build", Output::Load).run(job)?;
+            in_engine(job)?;
             let file = path.display().to_string();
             job.run(SpanKind::Save, "docker-save", &job.engine.docker(["save", "--output", &file, job.image]))?;
         }
@@ -126,7 +128,7 @@ pub fn pipe_from(
     let with_first = |first| std::iter::once(first).chain(stages).collect::<Vec<_>>();
     match source {
         Source::Save => {
-            Build::plain("build", Output::Load).run(job)?;
+            in_engine(job)?;
             let save = Stage::new(SpanKind::Save, "docker-save", job.engine.docker(["save", job.image]));
             pipe::start(job, with_first(save))?.finish(job, count, between)?;
             Ok(Built::Engine)
@@ -145,6 +147,14 @@ pub fn pipe_from(
             Ok(Built::CachedTar)
         }
     }
+}
+
+/// Sees to it that the producer's engine has the image: there is a build, unless it was put there.
+fn in_engine(job: &Job) -> StepResult<()> {
+    if !job.sources.built {
+        Build::plain("build", Output::Load).run(job)?;
+    }
+    Ok(())
 }
 
 /// The step's name of a build in a pipe.

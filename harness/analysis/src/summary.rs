@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use handoff_model::rows::MeasurementRow;
-use handoff_model::{ByteSize, Cell, Conditions, Outcome, StrategySpec};
+use handoff_model::{ByteSize, Cell, Conditions, Failure, Outcome, StrategySpec};
 
 use serde::Serialize;
 
@@ -138,6 +138,13 @@ impl CellSummary {
             Metric::Consume => self.consume.as_ref(),
             Metric::Runner => self.runner.as_ref(),
         }
+    }
+
+    /// Why the plan left the whole cell out, if it did.
+    pub fn left_out(&self) -> Option<&str> {
+        let planned = |f: &&FailedTrial| f.outcome == Outcome::Skipped && f.span == Failure::PLAN;
+        let first = self.failures.first().filter(planned)?;
+        (self.n == 0 && self.failures.iter().all(|f| planned(&f))).then_some(&first.error)
     }
 
     fn of(cell: Cell, rows: &[(&str, &MeasurementRow)]) -> Self {

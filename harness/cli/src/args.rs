@@ -1,9 +1,11 @@
 //! The options that say what a run is: shared by `run` and `plan`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use handoff_model::conditions::LOOPBACK;
 use handoff_model::{
-    Builder, ByteSize, CacheState, Conditions, EngineKind, ImageStore, Plan, PlanRequest, StrategySpec,
+    Builder, ByteSize, CacheState, Conditions, EngineKind, ImageStore, OwnImage, Plan, PlanRequest, StrategySpec,
 };
 use handoff_service::profile;
 
@@ -11,6 +13,7 @@ use crate::budget;
 use crate::exit::bad_input;
 use crate::matrix::{self, Matrix};
 use crate::out;
+use crate::own;
 
 /// What to run. Every option has a default; a resumed run takes what it does not name from its plan.
 #[derive(Debug, Clone, Default, Args)]
@@ -24,6 +27,18 @@ pub struct PlanArgs {
     /// Strategies with their options, or `all`; `handoff strategies` lists them [default: all]
     #[arg(long, value_name = "NAME[:OPTION=VALUE,...],...")]
     pub strategies: Option<String>,
+    /// Build the image from this folder, which is only read, instead of a synthetic workload
+    #[arg(long, value_name = "DIR")]
+    pub context: Option<PathBuf>,
+    /// Dockerfile of --context [default: DIR/Dockerfile]
+    #[arg(long, value_name = "FILE")]
+    pub dockerfile: Option<PathBuf>,
+    /// Build argument of --context; may be given several times
+    #[arg(long = "build-arg", value_name = "KEY=VALUE")]
+    pub build_args: Vec<String>,
+    /// Take this image out of your daemon, for the strategies that do not build again
+    #[arg(long, value_name = "NAME")]
+    pub image: Option<String>,
     /// Rounds: each holds every strategy once, in shuffled order [default: 3]
     #[arg(long, value_name = "N")]
     pub rounds: Option<u32>,
@@ -151,10 +166,15 @@ impl PlanArgs {
 
     /// Every option by which a plan may differ, with what is given for it.
     pub fn options(&self) -> Vec<(&'static str, String)> {
+        let path = |p: Option<&PathBuf>| p.map(|p| p.display().to_string());
         let number = |n: Option<u64>| n.map(|n| n.to_string());
         let all = [
             ("--sizes", self.sizes.clone()),
             ("--strategies", self.strategies.clone()),
+            ("--context", path(self.context.as_ref())),
+            ("--dockerfile", path(self.dockerfile.as_ref())),
+            ("--build-arg", (!self.build_args.is_empty()).then(|| self.build_args.join(" --build-arg "))),
+            ("--image", self.image.clone()),
             ("--rounds", number(self.rounds.map(u64::from))),
             ("--workload", self.workload.clone()),
             ("--profile", self.profile.clone()),
@@ -177,12 +197,16 @@ impl PlanArgs {
     /// These options, and those of `below` where one is not given here.
     fn over(&self, below: &Self) -> Self {
         let either = |own: &Option<String>, other: &Option<String>| own.clone().or_else(|| other.clone());
+        // An image of the user's own stands in the place of those that the matrix names.
+        let is_own = self.context.is_some() || self.image.is_some();
+        let unless_own =
+            |own: &Option<String>, other: &Option<String>| if is_own { own.clone() } else { either(own, other) };
         Self {
             matrix: None,
-            sizes: either(&self.sizes, &below.sizes),
+            sizes: unless_own(&self.sizes, &below.sizes),
             strategies: either(&self.strategies, &below.strategies),
             rounds: self.rounds.or(below.rounds),
-            workload: either(&self.workload, &below.workload),
+            workload: unless_own(&self.workload, &below.workload),
             profile: either(&self.profile, &below.profile),
             link_rate: either(&self.link_rate, &below.link_rate),
             request_time: either(&self.request_time, &below.request_time),
@@ -196,6 +220,10 @@ impl PlanArgs {
             control: self.control || below.control,
             seed: self.seed.or(below.seed),
             timeout: self.timeout.or(below.timeout),
+            context: self.context.clone(),
+            dockerfile: self.dockerfile.clone(),
+            build_args: self.build_args.clone(),
+            image: self.image.clone(),
             budget: self.budget.clone(),
             github: self.github,
         }
@@ -225,7 +253,9 @@ impl PlanArgs {
 
     /// One request of these options alone.
     fn crossed(&self, stored: Option<&PlanRequest>) -> anyhow::Result<PlanRequest> {
+        let own = self.own(stored.and_then(|s| s.own.as_ref()))?;
         let sizes = match &self.sizes {
+            _ if own.is_some() => vec![ByteSize::OWN],
             Some(text) => list(text).map(str::parse).collect::<Result<Vec<ByteSize>, _>>().map_err(bad_input)?,
             None => stored.map_or_else(|| vec![ByteSize(ByteSize::GIB)], |s| s.sizes.clone()),
         };
@@ -235,6 +265,7 @@ impl PlanArgs {
             None => stored.map_or_else(all_strategies, |s| s.strategies.clone()),
         };
         let workloads = match &self.workload {
+            _ if own.is_some() => own.iter().map(OwnImage::workload).collect(),
             Some(text) => list(text).map(str::to_owned).collect(),
             None => stored.map_or_else(|| vec!["typical".to_owned()], |s| s.workloads.clone()),
         };
@@ -251,7 +282,8 @@ impl PlanArgs {
         if timeout_s == 0 {
             return Err(bad_input("--timeout 0 leaves no time: use 1 second or more"));
         }
-        for (size, workload) in sizes.iter().flat_map(|s| workloads.iter().map(move |w| (s, w))) {
+        let synthetic = sizes.iter().filter(|_| own.is_none());
+        for (size, workload) in synthetic.flat_map(|s| workloads.iter().map(move |w| (s, w))) {
             let workload = handoff_fixtures::load_workload(workload)?;
             handoff_fixtures::ImageSpec::new(&workload, size.bytes(), None, "check")?;
         }
@@ -259,6 +291,7 @@ impl PlanArgs {
             Some(stored) => stored.conditions.clone(),
             None => self.conditions(stored.map(|s| s.conditions.as_slice()).unwrap_or_default())?,
         };
+        own::check_states(own.as_ref(), &conditions)?;
         // The service reads it again: what is wrong with it is told before anything starts, also in a run that goes on.
         for profile in conditions.iter().map(|c| &c.profile).filter(|_| !self.github) {
             profile::load(profile).map_err(bad_input)?;
@@ -276,7 +309,36 @@ impl PlanArgs {
             blocks: Vec::new(),
             exclude: Vec::new(),
             matrix: stored.and_then(|s| s.matrix.clone()),
+            own,
         })
+    }
+
+    /// The user's own image, if one is named here or is what the stored run has.
+    fn own(&self, stored: Option<&OwnImage>) -> anyhow::Result<Option<OwnImage>> {
+        if self.context.is_none()
+            && let Some(option) =
+                self.dockerfile.as_ref().map(|_| "--dockerfile").or(self.build_args.first().map(|_| "--build-arg"))
+        {
+            return Err(bad_input(format!("{option} is for an image of your own: it needs --context DIR")));
+        }
+        let option = match (&self.context, &self.image) {
+            (None, None) => return Ok(stored.cloned()),
+            (Some(_), Some(_)) => return Err(bad_input("--context and --image are two images: name one of them")),
+            (Some(_), None) => "--context",
+            (None, Some(_)) => "--image",
+        };
+        for (other, given) in [("--sizes", self.sizes.is_some()), ("--workload", self.workload.is_some())] {
+            if given {
+                return Err(bad_input(format!(
+                    "{option} is an image of your own, which is as it is: leave {other} out"
+                )));
+            }
+        }
+        match (&self.context, &self.image) {
+            (Some(dir), _) => own::context(dir, self.dockerfile.as_deref(), &self.build_args).map(Some),
+            (_, Some(name)) => own::image(name).map(Some),
+            (None, None) => Ok(None),
+        }
     }
 
     fn names_no_condition(&self) -> bool {

@@ -10,6 +10,7 @@ mod formats;
 mod log_check;
 mod matrix;
 mod out;
+mod own;
 mod progress;
 mod verbs;
 

@@ -200,6 +200,7 @@ mod tests {
             blocks: Vec::new(),
             exclude: Vec::new(),
             matrix: None,
+            own: None,
         };
         let plan = Plan::new(request).unwrap();
         let mut estimate = Estimate::default();

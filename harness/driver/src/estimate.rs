@@ -63,7 +63,7 @@ impl Estimator {
         let cell = &trial.cell;
         let Ok(strategy) = handoff_strategies::find(&cell.strategy) else { return 0.0 };
         let facts = strategy.facts();
-        let gib = cell.size.bytes() as f64 / GIB;
+        let gib = crate::needs::size(trial) as f64 / GIB;
         let job = JOB_S + JOB_S_PER_GIB * gib;
         let consumers = f64::from(cell.conditions.consumers);
         let jobs = consumers + if facts.has_producer { 1.0 } else { 0.0 };

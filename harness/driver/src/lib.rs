@@ -18,6 +18,7 @@ pub mod run;
 pub mod settle;
 pub mod tools;
 pub mod trial;
+pub mod user_daemon;
 pub mod workspace;
 
 pub use cancel::Cancel;

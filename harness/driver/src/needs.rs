@@ -2,19 +2,36 @@
 
 use std::time::Duration;
 
-use handoff_model::{EngineKind, Plan, Trial};
+use handoff_model::own::NEEDS_CONTEXT;
+use handoff_model::{ByteSize, EngineKind, OwnImage, Plan, StrategySpec, Trial};
 
 use crate::estimate::Estimator;
+
+/// What is assumed of an image whose size is found and not asked for: the user's own.
+pub const ASSUMED: ByteSize = ByteSize(ByteSize::GIB);
+
+/// The size asked for, or assumed.
+pub fn size(trial: &Trial) -> u64 {
+    let size = trial.cell.size;
+    if size == ByteSize::OWN { ASSUMED } else { size }.bytes()
+}
+
+/// Why a trial cannot run on the user's own image, if so: the plan leaves it out.
+pub fn lacks_sources(own: Option<&OwnImage>, strategy: &StrategySpec) -> Option<&'static str> {
+    let facts = handoff_strategies::find(strategy).ok()?.facts();
+    let lacks = own.is_some_and(|o| !o.has_sources()) && !facts.moves_image;
+    lacks.then_some(NEEDS_CONTEXT)
+}
 
 /// Disk that one trial may hold at once, in bytes: a job keeps the engine's blobs, its unpacked layers, the builder's
 /// cache of them, the tar and the client's archive, and only one job of a trial is alive at a time.
 pub fn disk_bytes(trial: &Trial) -> u64 {
-    trial.cell.size.bytes() * 5 + (1 << 30)
+    size(trial) * 5 + (1 << 30)
 }
 
 /// What the service may hold of one trial, in bytes.
 pub fn store_bytes(trial: &Trial) -> u64 {
-    trial.cell.size.bytes() * 5 / 4 + (64 << 20)
+    size(trial) * 5 / 4 + (64 << 20)
 }
 
 /// A plan's needs.
@@ -52,7 +69,16 @@ pub fn of<'a>(trials: impl IntoIterator<Item = &'a Trial>) -> Needs {
 /// What strategies refuse under a plan's conditions, each reason once.
 pub fn refusals(plan: &Plan) -> Vec<String> {
     let mut reasons: Vec<String> = Vec::new();
-    for trial in &plan.trials {
+    let own = plan.request.own.as_ref();
+    for trial in plan.trials.iter().filter(|t| lacks_sources(own, &t.cell.strategy).is_none()) {
+        let built = own.is_some_and(|o| !o.has_sources());
+        if built && trial.cell.strategy.options.get("source").is_some_and(|s| s == "output") {
+            let text =
+                format!("{}: an image that is built already is saved: leave source=output out", trial.cell.strategy);
+            if !reasons.contains(&text) {
+                reasons.push(text);
+            }
+        }
         let found = match trial.cell.conditions.engine {
             EngineKind::Host => handoff_strategies::github::find(&trial.cell.strategy).map(|g| g.strategy),
             _ => handoff_strategies::find(&trial.cell.strategy),

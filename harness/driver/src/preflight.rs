@@ -6,7 +6,7 @@ use std::fs;
 
 use handoff_engine::buildkit::{self, BuildkitImage};
 use handoff_engine::identity;
-use handoff_model::{Builder, Conditions, ImageStore, Plan, Side, StrategySpec};
+use handoff_model::{Builder, Conditions, ImageStore, Plan, Side, Sources, StrategySpec};
 
 use crate::protocol::{BUILDKIT_TAR, EngineFacts, JobSpec};
 use crate::remote::{NoAnswer, RemoteJob};
@@ -68,6 +68,9 @@ fn check_one(
         name: String::new(),
         image: String::new(),
         answer: String::new(),
+        sources: Sources::default(),
+        probe: None,
+        given: None,
         digest_command: Vec::new(),
         service_env: BTreeMap::new(),
         tools: tools.paths.clone(),

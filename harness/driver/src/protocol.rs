@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use handoff_engine::buildkit::BuildkitImage;
-use handoff_model::{Conditions, Failure, ImageIdentity, Side, SideUsage, Span, StrategySpec, Ticket};
+use handoff_model::{Conditions, Failure, ImageIdentity, Side, SideUsage, Sources, Span, StrategySpec, Ticket};
 use serde::{Deserialize, Serialize};
 
 /// Name, in the job's folder, of the builder's image after [`Command::TryBuilder`] has pulled it.
@@ -38,6 +38,15 @@ pub struct JobSpec {
     pub image: String,
     /// What the first container must answer.
     pub answer: String,
+    /// What is built.
+    #[serde(default)]
+    pub sources: Sources,
+    /// The probe's program, to be mounted into containers of an image that does not bring it along.
+    #[serde(default)]
+    pub probe: Option<PathBuf>,
+    /// A tar of the image, to be put into the producer's engine before the clock starts.
+    #[serde(default)]
+    pub given: Option<PathBuf>,
     /// Command that prints the content digest inside a container.
     pub digest_command: Vec<String>,
     /// The service's addresses and the job's token.

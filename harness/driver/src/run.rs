@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use handoff_engine::Programs;
 use handoff_model::rows::{Measurement, MeasurementRow};
-use handoff_model::{Failure, IdentityCheck, Outcome, Plan, Side, Trial};
+use handoff_model::{Failure, IdentityCheck, Outcome, OwnImage, Plan, Side, Trial};
 use handoff_service::control::Client;
 
 use crate::environment::{available_memory, describe, free_bytes};
@@ -16,7 +16,7 @@ use crate::preflight::{Checked, preflight};
 use crate::tools::Tools;
 use crate::trial::{self, Bench, TrialRecord};
 use crate::workspace::{self, Workspace};
-use crate::{Cancel, DriverError};
+use crate::{Cancel, DriverError, user_daemon};
 
 /// Where a run works and writes.
 #[derive(Debug, Clone)]
@@ -63,7 +63,7 @@ pub enum Progress<'a> {
 pub struct Summary {
     /// Trials with outcome completed, earlier ones of a resumed run included.
     pub completed: usize,
-    /// All others.
+    /// All others, but for those that the plan left out.
     pub failed: usize,
 }
 
@@ -101,9 +101,19 @@ pub fn run(
     } else {
         (Journal::create(&config.out, plan, std::slice::from_ref(&environment))?, Vec::new())
     };
+    let own = plan.request.own.as_ref();
+    let given = match own {
+        Some(OwnImage::Image { name, id }) => {
+            progress(Progress::Note(format!("taking {name} out of the daemon")));
+            let path = workspace.dir().join("own-image.tar");
+            user_daemon::save(name, id, &path)?;
+            Some(path)
+        }
+        _ => None,
+    };
     let mut summary = Summary::default();
     for row in &rows {
-        summary.count(row.outcome);
+        summary.count(row);
     }
     let todo: Vec<&Trial> = plan.trials.iter().filter(|t| !rows.iter().any(|r| r.trial == t.id)).collect();
     progress(Progress::Begin { total: plan.trials.len(), todo: todo.clone() });
@@ -115,7 +125,9 @@ pub fn run(
         progress(Progress::Trial(trial));
         let started = Instant::now();
         let logs = journal.log_dir(&trial.id)?;
-        let record = if let Some(refused) = lacks_room(&config.work_dir, &store, trial) {
+        let record = if let Some(reason) = needs::lacks_sources(own, &trial.cell.strategy) {
+            skipped(trial, &environment.id, plan.request.seed, Failure::new(Failure::PLAN, reason))
+        } else if let Some(refused) = lacks_room(&config.work_dir, &store, trial) {
             skipped(trial, &environment.id, plan.request.seed, refused)
         } else {
             let profile = trial.cell.conditions.profile.as_str();
@@ -136,22 +148,26 @@ pub fn run(
                 timeout: Duration::from_secs(plan.request.timeout_s),
                 seed: plan.request.seed,
                 cores: environment.cores,
+                own,
+                given: given.as_deref(),
                 cancel,
             };
             trial::run(&mut bench, trial, logs, &mut |side| progress(Progress::Side(side)))?
         };
         let row = record.row();
         journal.append(&record.consumers, &record.spans, &row)?;
-        summary.count(row.outcome);
+        summary.count(&row);
         progress(Progress::Done { trial, row: &row, took: started.elapsed() });
     }
     Ok(summary)
 }
 
 impl Summary {
-    fn count(&mut self, outcome: Outcome) {
-        match outcome {
+    fn count(&mut self, row: &MeasurementRow) {
+        match row.outcome {
             Outcome::Completed => self.completed += 1,
+            // The plan said so: nothing went wrong.
+            Outcome::Skipped if row.failed_span == Failure::PLAN => {}
             _ => self.failed += 1,
         }
     }

@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use handoff_engine::buildkit::BuildkitImage;
 use handoff_engine::leftovers;
-use handoff_fixtures::{ImageSpec, PROBE_PATH};
+use handoff_fixtures::{ImageSource, PROBE_PATH, probe_bytes};
 use handoff_model::rows::{ConsumerRow, Measured, Measurement, MeasurementRow, SpanRow};
 use handoff_model::span::build_ns;
 use handoff_model::{
-    Builder, Failure, IdentityCheck, ImageIdentity, Outcome, Side, StrategyFacts, Ticket, Trial, plan,
+    Builder, Failure, IdentityCheck, ImageIdentity, Outcome, OwnImage, Side, StrategyFacts, Ticket, Trial, plan,
 };
 use handoff_service::control::Client;
 use handoff_service::{Counters, TokenSpec};
@@ -60,6 +61,10 @@ pub struct Bench<'a> {
     pub seed: u64,
     /// Cores that the run may use.
     pub cores: u32,
+    /// The user's own image.
+    pub own: Option<&'a OwnImage>,
+    /// Its tar, where it comes from the user's daemon.
+    pub given: Option<&'a Path>,
     /// The wish to end.
     pub cancel: &'a Cancel,
 }
@@ -76,7 +81,7 @@ struct Course<'a, 'b> {
     trial: &'b Trial,
     strategy: &'static dyn Strategy,
     facts: &'static StrategyFacts,
-    image: ImageSpec,
+    image: ImageSource,
     logs: PathBuf,
     spans: Vec<SpanRow>,
     columns: BTreeMap<String, String>,
@@ -91,8 +96,7 @@ pub fn run(
 ) -> Result<TrialRecord, DriverError> {
     let started_at = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let strategy = handoff_strategies::find(&trial.cell.strategy).map_err(|e| DriverError::Job(e.to_string()))?;
-    let workload = handoff_fixtures::load_workload(&trial.cell.workload)?;
-    let image = ImageSpec::new(&workload, trial.cell.size.bytes(), Some(bench.seed), &trial.nonce)?;
+    let image = ImageSource::of(trial, bench.own, bench.seed)?;
     let mut course = Course {
         bench,
         trial,
@@ -163,9 +167,13 @@ impl Course<'_, '_> {
             }
             note(Side::Consumer);
             let side = self.side(Side::Consumer, Some(number), &ticket)?;
-            let check = check(built.as_ref(), &content, &side.identity);
+            let check = check(built.as_ref(), content.as_ref(), &side.identity);
             // The row shows the worst of its consumers.
-            let refused = check.refused(self.facts.moves_image);
+            let mut refused = check.refused(self.facts.moves_image);
+            if content.is_none() && built.is_none() {
+                // Nothing was handed over, and nobody knows beforehand what the user's own build makes.
+                refused.retain(|level| *level != "content");
+            }
             if number == 1 || !refused.is_empty() {
                 *identity = check.clone();
             }
@@ -177,7 +185,8 @@ impl Course<'_, '_> {
             consumers.push(side);
         }
         let (cpu_after, service_peak) = self.usage()?;
-        Ok(join(producer.as_ref(), &consumers, self.image.predicted_bytes(), |m| {
+        let image_bytes = self.image.predicted_bytes().or_else(|| consumers.first()?.identity.tree_bytes);
+        Ok(join(producer.as_ref(), &consumers, image_bytes, |m| {
             m.service_cpu_ns = cpu_after.saturating_sub(cpu_before);
             m.service_peak_memory_bytes = service_peak;
             m.settle_ns = settle_ns;
@@ -203,6 +212,7 @@ impl Course<'_, '_> {
             ..TokenSpec::default()
         };
         let token = self.bench.service.mint(token_spec).map_err(|e| service(&e))?;
+        let sources = self.image.sources(&root.join("sources")).map_err(DriverError::from)?;
         let spec = JobSpec {
             job: job_name.clone(),
             side,
@@ -214,14 +224,14 @@ impl Course<'_, '_> {
             name: format!("handoff-{}", self.trial.nonce),
             image: format!("handoff/trial:{}", self.trial.nonce),
             answer: self.image.answer(),
+            sources,
+            probe: self.probe(&root)?,
+            given: self.bench.given.filter(|_| side == Side::Producer).map(Path::to_owned),
             digest_command: vec![PROBE_PATH.to_owned(), "digest".to_owned()],
             service_env: self.bench.service.client_env(&token).into_iter().collect(),
             tools: self.bench.tools.clone(),
             ticket: consumer.map(|_| ticket.clone()),
         };
-        let sources = root.join("sources");
-        fs::create_dir_all(&sources).map_err(DriverError::io("create", &sources))?;
-        self.image.write_context(&sources).map_err(DriverError::from)?;
         let outcome = self.run_job(&spec, &token, consumer);
         // Whatever happened: the token is dead, the processes are gone, the files too.
         self.bench.service.revoke(&token).map_err(|e| service(&e))?;
@@ -236,6 +246,18 @@ impl Course<'_, '_> {
     fn buildkit(&self, side: Side) -> Option<BuildkitImage> {
         let own = self.trial.cell.conditions.builder == Builder::DockerContainer && self.strategy.builds(side);
         self.bench.buildkit.filter(|_| own).cloned()
+    }
+
+    /// The probe as a file, for images that do not bring it along.
+    fn probe(&self, root: &Path) -> Result<Option<PathBuf>, DriverError> {
+        if self.image.carries_probe() {
+            return Ok(None);
+        }
+        let path = root.join("handoff-probe");
+        fs::write(&path, probe_bytes())
+            .and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(0o755)))
+            .map_err(DriverError::io("write", &path))?;
+        Ok(Some(path))
     }
 
     fn run_job(&mut self, spec: &JobSpec, token: &str, consumer: Option<u32>) -> Result<SideResult, NoAnswer> {
@@ -291,13 +313,21 @@ impl Course<'_, '_> {
     }
 }
 
-/// Compares what arrived with what was built. Content is known beforehand, from the generator.
-fn check(built: Option<&ImageIdentity>, content: &str, arrived: &ImageIdentity) -> IdentityCheck {
+/// Compares what arrived with what was built. A synthetic image's content is known beforehand, from the generator; of another one
+/// it is what the probe found on the producer's side.
+fn check(built: Option<&ImageIdentity>, content: Option<&String>, arrived: &ImageIdentity) -> IdentityCheck {
     let reference = match built {
-        Some(built) => ImageIdentity { content: Some(content.to_owned()), ..built.clone() },
+        Some(built) => ImageIdentity { content: content.or(built.content.as_ref()).cloned(), ..built.clone() },
         None => ImageIdentity {
-            content: Some(content.to_owned()),
-            notes: vec!["no producer: nothing but content to compare with".to_owned()],
+            content: content.cloned(),
+            notes: vec![
+                if content.is_some() {
+                    "no producer: nothing but content to compare with"
+                } else {
+                    "no producer: nothing to compare with"
+                }
+                .to_owned(),
+            ],
             ..ImageIdentity::default()
         },
     };
@@ -335,7 +365,7 @@ fn consumer_row(
 fn join(
     producer: Option<&SideResult>,
     consumers: &[SideResult],
-    image_bytes: u64,
+    image_bytes: Option<u64>,
     rest: impl FnOnce(&mut Measured),
 ) -> Measured {
     let sides: Vec<&SideResult> = producer.into_iter().chain(consumers).collect();
@@ -370,7 +400,7 @@ fn join(
         cpu_pressure_ns: sides.iter().map(|s| s.finished.usage.cpu_pressure_ns).sum(),
         steal_ns: sum(&|s| s.finished.usage.steal_ns),
         settle_ns: 0,
-        image_bytes: Some(image_bytes),
+        image_bytes,
     };
     rest(&mut measured);
     measured

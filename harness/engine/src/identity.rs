@@ -64,5 +64,5 @@ pub fn of_tar(path: &Path) -> Result<ImageIdentity, EngineError> {
         )));
     }
     let notes = if index.is_none() { vec!["the tar has no index".to_owned()] } else { vec![] };
-    Ok(ImageIdentity { index, config, layers, content: None, notes })
+    Ok(ImageIdentity { index, config, layers, notes, ..ImageIdentity::default() })
 }

@@ -13,6 +13,9 @@ pub struct ImageIdentity {
     pub layers: Option<Vec<String>>,
     /// Digest over every file of the image's tree.
     pub content: Option<String>,
+    /// Bytes of all files of the tree, where a probe has counted them. No level: equal content has equal bytes.
+    #[serde(default)]
+    pub tree_bytes: Option<u64>,
     /// Why a level is empty.
     pub notes: Vec<String>,
 }
@@ -83,6 +86,7 @@ mod tests {
             config: Some("sha256:c".into()),
             layers: Some(layers.iter().map(|l| (*l).to_owned()).collect()),
             content: Some("sha256:f".into()),
+            tree_bytes: None,
             notes: vec![],
         }
     }

@@ -29,6 +29,9 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// In place of a span: the trial could not run at all, as the plan says.
+    pub const PLAN: &str = "plan";
+
     /// A failure in `span`; a text of many lines becomes one.
     pub fn new(span: impl Into<String>, error: impl std::fmt::Display) -> Self {
         let text = error.to_string();

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::block::{Block, Exclusion, join};
 use crate::conditions::Conditions;
+use crate::own::OwnImage;
 use crate::size::ByteSize;
 use crate::strategy::StrategySpec;
 
@@ -47,6 +48,9 @@ pub struct PlanRequest {
     /// The matrix that it was made from, with the options that were laid over it, as they would be typed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub matrix: Option<String>,
+    /// The user's own image, in place of workloads and sizes: these then name it, and [`ByteSize::OWN`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own: Option<OwnImage>,
 }
 
 impl PlanRequest {
@@ -275,6 +279,7 @@ mod tests {
             blocks: Vec::new(),
             exclude: Vec::new(),
             matrix: None,
+            own: None,
         }
     }
 

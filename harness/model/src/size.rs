@@ -30,6 +30,8 @@ const UNITS: [(&str, u64); 9] = [
 ];
 
 impl ByteSize {
+    /// The size of an image that is not asked for but found: the user's own.
+    pub const OWN: Self = Self(0);
     /// One MiB.
     pub const MIB: u64 = 1 << 20;
     /// One GiB.
@@ -63,6 +65,9 @@ impl FromStr for ByteSize {
 
 impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self == Self::OWN {
+            return f.write_str("own-size");
+        }
         let b = self.0;
         const SHOWN: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
         // Exact where a unit divides it, so that what is printed can be read back; else two decimals.

@@ -127,6 +127,12 @@ pub(crate) fn simulated(report: &Report) -> String {
         [LOOPBACK] => "profile `loopback`, which adds no delay and limits no rate".to_owned(),
         many => format!("link profile {}", many.iter().map(|p| format!("`{p}`")).collect::<Vec<_>>().join(", ")),
     };
+    let own = report.runs.iter().filter(|r| r.plan.request.own.is_some()).count();
+    let images = match own {
+        0 => "The images are synthetic.",
+        n if n == report.runs.len() => "The image is the user's own.",
+        _ => "Images are synthetic where no context or image of the user's own is named.",
+    };
     let rest = if real {
         format!("Rows of profile `{GITHUB}` are another matter. {on_github}")
     } else {
@@ -135,7 +141,7 @@ pub(crate) fn simulated(report: &Report) -> String {
     format!(
         "Simulated: the artifact and cache services, by Handoff's own on the same machine ({link}); both jobs of a trial, \
          by fresh engines on one machine, one after the other. Real: the engines, BuildKit and the programs that move the \
-         bytes. The images are synthetic. {rest}"
+         bytes. {images} {rest}"
     )
 }
 
@@ -251,11 +257,8 @@ pub(crate) fn command(plan: &Plan, name: &str) -> String {
     let list = |items: Vec<String>| items.join(",");
     let mut words = vec![
         "handoff run".to_owned(),
-        // In bytes where the short form would round.
-        format!("--sizes {}", list(r.sizes.iter().copied().map(exact).collect())),
         format!("--strategies {}", list(r.strategies.iter().map(ToString::to_string).collect())),
         format!("--rounds {}", r.rounds),
-        format!("--workload {}", list(r.workloads.clone())),
         format!("--profile {}", each(&|c| c.profile.clone())),
         format!("--image-store {}", each(&|c| c.image_store.to_string())),
         format!("--builder {}", each(&|c| c.builder.to_string())),
@@ -266,6 +269,14 @@ pub(crate) fn command(plan: &Plan, name: &str) -> String {
     ];
     if let Some(at_once) = r.conditions.iter().map(|c| c.consumer_concurrency).max().filter(|n| *n > 1) {
         words.push(format!("--consumer-concurrency {at_once}"));
+    }
+    match &r.own {
+        Some(own) => words.insert(1, own.to_string()),
+        None => {
+            // In bytes where the short form would round.
+            words.insert(1, format!("--sizes {}", list(r.sizes.iter().copied().map(exact).collect())));
+            words.insert(4, format!("--workload {}", list(r.workloads.clone())));
+        }
     }
     if r.control {
         words.push("--control".to_owned());

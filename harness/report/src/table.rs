@@ -91,6 +91,7 @@ fn judged(report: &Report, line: &Line, subject: Subject, claimed: String) -> Ce
 fn spread(cell: Option<&CellSummary>, text: impl Fn(&CellSummary) -> String) -> Cell {
     match cell {
         None => Cell::toned("not run yet", Tone::Open),
+        Some(c) if c.left_out().is_some() => Cell::toned(c.left_out().unwrap_or_default(), Tone::Open),
         Some(c) if c.n == 0 => Cell::toned(format!("none of {} completed", c.trials()), Tone::Bad),
         Some(c) => text(c).into(),
     }

@@ -23,6 +23,7 @@ fn plan(rounds: u32) -> Plan {
         blocks: Vec::new(),
         exclude: Vec::new(),
         matrix: None,
+        own: None,
     })
     .unwrap()
 }

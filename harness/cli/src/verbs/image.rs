@@ -1,10 +1,12 @@
 //! `handoff image`.
 
+use std::fs;
 use std::io::{BufWriter, IsTerminal};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use handoff_fixtures::ImageSpec;
+use handoff_fixtures::{ImageSpec, probe_bytes};
 use handoff_model::ByteSize;
 
 use crate::exit::{self, bad_input};
@@ -41,6 +43,9 @@ struct What {
     /// Write a docker tar to stdout: pipe it into `docker load`
     #[arg(long)]
     tar: bool,
+    /// Write the probe, the static program of synthetic images, to this file: for a context of your own
+    #[arg(long, value_name = "FILE")]
+    probe: Option<PathBuf>,
     /// Print what the image will be: size, layers, files, content digest
     #[arg(long)]
     describe: bool,
@@ -57,6 +62,13 @@ fn refuse_used(dir: &Path) -> anyhow::Result<()> {
 impl Args {
     /// Makes the image.
     pub fn run(self) -> anyhow::Result<ExitCode> {
+        if let Some(path) = &self.what.probe {
+            let write = fs::write(path, probe_bytes())
+                .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(0o755)));
+            write.map_err(|e| bad_input(format!("--probe {}: {e}", path.display())))?;
+            out::talk(&format!("the probe is in {}", path.display()));
+            return Ok(ExitCode::from(exit::OK));
+        }
         let size: ByteSize = self.size.parse().map_err(bad_input)?;
         let workload = handoff_fixtures::load_workload(&self.workload)?;
         let image = ImageSpec::new(&workload, size.bytes(), self.seed, &self.nonce)?;

@@ -141,8 +141,10 @@ impl Args {
             check_disk(&plan, &self.work_dir)?;
             return Ok(ExitCode::from(exit::OK));
         }
+        let own = plan.request.own.as_ref();
         for line in &cells {
-            out::data(&show(line));
+            let left_out = needs::lacks_sources(own, &line.cell.strategy);
+            out::data(&left_out.map_or_else(|| show(line), |reason| format!("{}: not run, it {reason}", show(line))));
         }
         if self.order {
             for trial in &plan.trials {
@@ -163,6 +165,12 @@ impl Args {
             gib(free),
             self.work_dir.display()
         ));
+        if own.is_some() {
+            out::data(&format!(
+                "size    that of your own image is found when it runs: {} is assumed here",
+                needs::ASSUMED
+            ));
+        }
         out::data(&format!("written at most about {} in all", gib(needs.written_bytes)));
         let estimate = human(Duration::from_secs(needs.estimate_s));
         out::data(&format!(

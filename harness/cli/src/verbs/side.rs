@@ -12,7 +12,7 @@ use handoff_driver::workspace::{self, Workspace};
 use handoff_driver::{Cancel, DriverError};
 use handoff_engine::buildkit;
 use handoff_fixtures::{ImageSpec, PROBE_PATH};
-use handoff_model::{Builder, ByteSize, Conditions, Failure, ImageIdentity, Side, StrategySpec, Ticket};
+use handoff_model::{Builder, ByteSize, Conditions, Failure, ImageIdentity, Side, Sources, StrategySpec, Ticket};
 use serde::{Deserialize, Serialize};
 
 use crate::args::BuildkitArgs;
@@ -160,7 +160,8 @@ impl SideArgs {
             Workspace::create(Path::new(workspace::MACHINE_LOCK), &work_dir, &format!("s-{}", &run[..8]))?;
         let job = format!("{}-{side}", &run[..8]);
         let root = workspace.add_job(&job)?;
-        image.write_context(&root.join("sources"))?;
+        let context = root.join("sources");
+        image.write_context(&context)?;
         let logs = std::path::absolute(&self.logs).map_err(DriverError::io("resolve", &self.logs))?;
         let spec = JobSpec {
             job: job.clone(),
@@ -174,6 +175,9 @@ impl SideArgs {
             name: format!("handoff-{}", file.nonce),
             image: format!("handoff/trial:{}", file.nonce.to_lowercase()),
             answer: image.answer(),
+            sources: Sources { context, ..Sources::default() },
+            probe: None,
+            given: None,
             digest_command: vec![PROBE_PATH.to_owned(), "digest".to_owned()],
             service_env,
             tools: tools.paths.clone(),

@@ -8,7 +8,7 @@ use handoff_driver::remote::RemoteJob;
 use handoff_driver::tools::Tools;
 use handoff_driver::{Cancel, protocol::JobSpec};
 use handoff_engine::Programs;
-use handoff_model::{Conditions, ImageStore, Side, StrategySpec};
+use handoff_model::{Conditions, ImageStore, Side, Sources, StrategySpec};
 
 /// A daemon as a user would have one. It runs in namespaces like a job's, but no run knows of it.
 pub struct Daemon {
@@ -33,6 +33,9 @@ impl Daemon {
             name: String::new(),
             image: String::new(),
             answer: String::new(),
+            sources: Sources::default(),
+            probe: None,
+            given: None,
             digest_command: vec![],
             service_env: BTreeMap::new(),
             tools: Tools::find().unwrap().paths,

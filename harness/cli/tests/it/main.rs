@@ -12,5 +12,6 @@ mod host;
 mod image;
 mod kit;
 mod matrix;
+mod own;
 mod run;
 mod verdicts;

@@ -1,15 +1,27 @@
 //! The first container of an image: it proves that the image can be used, and ends the consumer's clock.
+//!
+//! An image that does not bring the probe along gets it mounted as its entry point: nothing is needed inside, neither a
+//! shell nor a user. What the engine mounts, the probe leaves out of its digest.
 
 use std::io::{BufRead, BufReader, Read, pipe};
+use std::path::Path;
 
+use handoff_fixtures::PROBE_PATH;
 use handoff_model::{Failure, SpanKind};
 use handoff_strategies::Job;
 use handoff_strategies::job::tail;
 
+use crate::protocol::JobSpec;
+
 /// Starts a container and waits for its first line. The span ends with that line; the container's end is awaited after.
-pub fn first_answer(job: &Job, expected: &str) -> Result<u64, Failure> {
+pub fn first_answer(job: &Job, spec: &JobSpec) -> Result<u64, Failure> {
     let start = job.recorder.now_ns();
-    let (line, at) = run(job, "first-container", &[])?;
+    let line = match &spec.probe {
+        Some(probe) => mounted(job, probe, &[], "answer"),
+        None => vec![job.image.to_owned()],
+    };
+    let (line, at) = run(job, "first-container", line)?;
+    let expected = &spec.answer;
     job.recorder.record(SpanKind::Run, "docker run", start, at, None);
     if line.trim() == expected {
         Ok(at)
@@ -18,24 +30,37 @@ pub fn first_answer(job: &Job, expected: &str) -> Result<u64, Failure> {
     }
 }
 
-/// The content digest of the image's tree, printed by the probe in a container.
-pub fn content_digest(job: &Job, command: &[String]) -> Result<String, Failure> {
-    let (text, _) = run(job, "content-digest", command)?;
+/// The content digest of the image's tree, printed by the probe in a container, and the bytes of all its files.
+pub fn content_digest(job: &Job, spec: &JobSpec) -> Result<(String, Option<u64>), Failure> {
+    let line = match &spec.probe {
+        // Whatever user the image names, every file has to be read.
+        Some(probe) => mounted(job, probe, &["--user=0:0"], "digest"),
+        None => std::iter::once(job.image.to_owned()).chain(spec.digest_command.iter().cloned()).collect(),
+    };
+    let (text, _) = run(job, "content-digest", line)?;
     let json: serde_json::Value = serde_json::from_str(&text)
         .map_err(|e| Failure::new("identity", format!("the probe printed no JSON: {e}: {}", text.trim())))?;
+    let bytes = json.get("bytes").and_then(serde_json::Value::as_u64);
     let digest = json.get("content_digest").and_then(|d| d.as_str());
     digest
-        .map(str::to_owned)
+        .map(|digest| (digest.to_owned(), bytes))
         .ok_or_else(|| Failure::new("identity", format!("the probe printed no digest: {}", text.trim())))
 }
 
+/// The end of a `docker run` line: the image with the probe mounted as its entry point.
+fn mounted(job: &Job, probe: &Path, options: &[&str], verb: &str) -> Vec<String> {
+    let mount = format!("type=bind,source={},target={PROBE_PATH},readonly", probe.display());
+    let fixed = ["--no-healthcheck", "--mount", &mount, "--entrypoint", PROBE_PATH];
+    fixed.iter().chain(options).chain(&[job.image, verb]).map(|w| (*w).to_owned()).collect()
+}
+
 /// Runs a container without a network, and returns its first line and when it came.
-fn run(job: &Job, step: &str, command: &[String]) -> Result<(String, u64), Failure> {
+fn run(job: &Job, step: &str, line: Vec<String>) -> Result<(String, u64), Failure> {
     let failure = |e: &dyn std::fmt::Display| Failure::new(SpanKind::Run.as_str(), format!("{step}: {e}"));
     let mut log = job.log(step)?;
     let (reader, writer) = pipe().map_err(|e| failure(&e))?;
-    let args = ["run", "--rm", "--network=none", job.image].into_iter().map(str::to_owned);
-    let line = job.engine.docker(args.chain(command.iter().cloned()));
+    let args = ["run", "--rm", "--network=none"].into_iter().map(str::to_owned);
+    let line = job.engine.docker(args.chain(line));
     let error_log = log.try_clone().map_err(|e| failure(&e))?;
     // The expression holds the pipe's writing end: it must be gone before the reader can see the end.
     let handle = {

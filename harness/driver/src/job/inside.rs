@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Instant;
 
@@ -93,6 +93,7 @@ impl<'a> Course<'a> {
             engine.provide_buildkit(image)?;
         }
         let course = Self { spec, strategy, engine, recorder: Recorder::start(), built: None, boot_ns };
+        course.take_given()?;
         say(&Event::Ready(course.facts(&runtime)?));
         Ok(course)
     }
@@ -149,7 +150,7 @@ impl<'a> Course<'a> {
             tools: &tools,
             name: &spec.name,
             image: &spec.image,
-            sources: &spec.root.join("sources"),
+            sources: &spec.sources,
             scratch: &spec.root.join("work"),
             logs: &spec.logs,
             spec: &spec.strategy,
@@ -165,7 +166,7 @@ impl<'a> Course<'a> {
             Side::Consumer => self.with_job(|job| {
                 let ticket = self.spec.ticket.clone().unwrap_or_default();
                 let arrived = self.strategy.consume(job, &ticket);
-                match arrived.and_then(|()| container::first_answer(job, &self.spec.answer)) {
+                match arrived.and_then(|()| container::first_answer(job, self.spec)) {
                     Ok(at) => (Ok(None), at),
                     Err(failure) => (Err(failure), job.recorder.now_ns()),
                 }
@@ -188,7 +189,7 @@ impl<'a> Course<'a> {
     fn identify(&self) -> Result<ImageIdentity, Failure> {
         let failure = |e: EngineError| Failure::new("identity", e);
         let image = &self.spec.image;
-        match (self.spec.side, &self.built) {
+        let known = match (self.spec.side, &self.built) {
             (Side::Producer, Some(Built::Tar(path))) => identity::of_tar(path).map_err(failure),
             (Side::Producer, Some(Built::Engine)) => self.engine.identity(image).map_err(failure),
             (Side::Producer, Some(Built::Known(identity))) => Ok(identity.clone()),
@@ -198,17 +199,61 @@ impl<'a> Course<'a> {
                 self.engine.identity(image).map_err(failure)
             }
             (Side::Producer, Some(Built::CachedTar)) => {
-                let path = self.spec.root.join("identify").join("image.tar");
+                let path = self.identify_tar();
                 self.with_job(|job| Build::plain("identify", Output::Tar(&path)).run_cached(job))?;
                 identity::of_tar(&path).map_err(failure)
             }
             (Side::Producer, None) => Err(Failure::new("identity", "the producer left no image to look at")),
             (Side::Consumer, _) => {
                 let known: ImageIdentity = self.engine.identity(image).map_err(failure)?;
-                let content = self.with_job(|job| container::content_digest(job, &self.spec.digest_command))?;
-                Ok(ImageIdentity { content: Some(content), ..known })
+                return self.with_content(known);
             }
+        }?;
+        if self.spec.probe.is_none() {
+            return Ok(known);
         }
+        // What is in an image of the user's own is known only from the image itself.
+        if let Some(Built::Tar(path)) = &self.built {
+            self.load(path).map_err(failure)?;
+        } else if let Some(Built::CachedTar) = &self.built {
+            self.load(&self.identify_tar()).map_err(failure)?;
+        }
+        self.with_content(known)
+    }
+
+    fn with_content(&self, known: ImageIdentity) -> Result<ImageIdentity, Failure> {
+        let (content, tree_bytes) = self.with_job(|job| container::content_digest(job, self.spec))?;
+        Ok(ImageIdentity { content: Some(content), tree_bytes, ..known })
+    }
+
+    fn identify_tar(&self) -> PathBuf {
+        self.spec.root.join("identify").join("image.tar")
+    }
+
+    /// Reads a tar into the engine; what the engine calls the image.
+    fn load(&self, tar: &Path) -> Result<String, EngineError> {
+        let words = ["load".as_ref(), "--quiet".as_ref(), "--input".as_ref(), tar.as_os_str()];
+        let out = self.engine.docker(words).stdout_capture().stderr_capture().unchecked().run();
+        let out = out.map_err(EngineError::io("run", "docker load"))?;
+        if !out.status.success() {
+            return Err(EngineError::Api(String::from_utf8_lossy(&out.stderr).trim().to_owned()));
+        }
+        // `Loaded image: NAME`, or `Loaded image ID: sha256:...`.
+        let text = String::from_utf8_lossy(&out.stdout).into_owned();
+        let name = text.lines().rev().find_map(|l| l.split_once(": ")).map(|(_, name)| name.trim().to_owned());
+        name.ok_or_else(|| EngineError::Api(format!("docker load named no image: {}", text.trim())))
+    }
+
+    /// Puts an image that was given into the engine, off the clock.
+    fn take_given(&self) -> Result<(), EngineError> {
+        let Some(tar) = &self.spec.given else { return Ok(()) };
+        let name = self.load(tar)?;
+        let tagged = self.engine.docker(["tag", &name, &self.spec.image]).stderr_capture().unchecked().run();
+        let tagged = tagged.map_err(EngineError::io("run", "docker tag"))?;
+        if tagged.status.success() {
+            return Ok(());
+        }
+        Err(EngineError::Api(String::from_utf8_lossy(&tagged.stderr).trim().to_owned()))
     }
 
     /// Boots a builder where there is no trial. A pulled image is saved, so that no trial has to pull it again.

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use handoff_model::{Conditions, PlanRequest};
+use handoff_model::{Conditions, OwnImage, PlanRequest};
 
 /// The first option in which `given` differs from `held`, with both values as they would be typed.
 ///
@@ -23,8 +23,11 @@ pub fn difference(held: &PlanRequest, given: &PlanRequest) -> Option<(&'static s
         exclude,
         // How it was typed; what it means is compared.
         matrix: _,
+        own,
     } = held;
-    differ("--sizes", list(sizes), list(&given.sizes))
+    let own_text = |own: &Option<OwnImage>| own.as_ref().map_or("none".to_owned(), ToString::to_string);
+    differ("the image of your own", own_text(own), own_text(&given.own))
+        .or_else(|| differ("--sizes", list(sizes), list(&given.sizes)))
         .or_else(|| differ("--strategies", list(strategies), list(&given.strategies)))
         .or_else(|| differ("--workload", list(workloads), list(&given.workloads)))
         .or_else(|| differ("--rounds", rounds, given.rounds))

@@ -28,6 +28,7 @@ pub(crate) fn request(rounds: u32) -> PlanRequest {
         blocks: Vec::new(),
         exclude: Vec::new(),
         matrix: None,
+        own: None,
     }
 }
 

@@ -324,6 +324,7 @@ mod tests {
             blocks: Vec::new(),
             exclude: Vec::new(),
             matrix: None,
+            own: None,
         };
         Plan::new(request).unwrap().trials.remove(0)
     }

@@ -32,6 +32,7 @@ fn run(name: &str, sizes: &[&str], strategies: &str, rounds: u32) -> Run {
         blocks: Vec::new(),
         exclude: Vec::new(),
         matrix: None,
+        own: None,
     });
     Run {
         name: name.into(),

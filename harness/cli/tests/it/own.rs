@@ -1,0 +1,149 @@
+//! The user's own image: a context with a real Dockerfile, and an image of the user's daemon.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use handoff_model::{ImageStore, Outcome};
+
+use crate::daemon::Daemon;
+use crate::kit::{Place, expect, handoff, machine};
+
+/// The example, in a folder of its own, with the probe that its README's first command writes.
+fn webapp() -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/examples/webapp");
+    let copied = std::process::Command::new("cp").arg("-a").arg(example).arg(dir.path()).status().unwrap();
+    assert!(copied.success());
+    let context = dir.path().join("webapp");
+    let _ = std::fs::remove_file(context.join("handoff-probe"));
+    expect(&mut handoff(&["image", "--probe", &context.join("handoff-probe").display().to_string()]), 0);
+    (dir, context)
+}
+
+/// Everything about a folder that a run could change.
+fn state(dir: &Path) -> BTreeMap<PathBuf, (u32, u64, i64, i64, Vec<u8>)> {
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(dir).unwrap().map(Result::unwrap) {
+        let path = entry.path();
+        let meta = std::fs::symlink_metadata(&path).unwrap();
+        let content = match () {
+            () if meta.is_symlink() => std::fs::read_link(&path).unwrap().into_os_string().into_encoded_bytes(),
+            () if meta.is_file() => std::fs::read(&path).unwrap(),
+            () => Vec::new(),
+        };
+        found.insert(path.clone(), (meta.mode(), meta.ino(), meta.mtime_nsec(), meta.ctime_nsec(), content));
+        if meta.is_dir() {
+            found.extend(state(&path));
+        }
+    }
+    found
+}
+
+#[test]
+fn every_strategy_hands_over_an_image_built_from_a_context() {
+    let _machine = machine();
+    let place = Place::new();
+    let (_dir, context) = webapp();
+    let before = state(&context);
+    let name = context.display().to_string();
+    let args = ["--context", &name, "--build-arg", "THEME=dark", "--rounds", "1"];
+    let (stdout, _) = expect(&mut place.run(&args), 0);
+    let results = place.results();
+    assert_eq!(results.measurements.len(), 6);
+    let mut sizes = Vec::new();
+    for row in &results.measurements {
+        let name = &row.strategy;
+        assert_eq!(row.outcome, Outcome::Completed, "{name}: {} {}", row.failed_span, row.error);
+        assert_eq!((row.workload.as_str(), row.size_bytes), ("context:webapp", 0));
+        // Nobody knows beforehand what a build makes: what arrived is compared with what the producer has.
+        let shares = name != "rebuild";
+        assert_eq!(row.content_equal, shares.then_some(true), "{name}: {}", row.identity_note);
+        if ["artifact", "cache-tar", "zstd-stream"].contains(&name.as_str()) {
+            assert_eq!((row.layers_equal, row.config_equal), (Some(true), Some(true)), "{name}: {}", row.identity_note);
+        }
+        sizes.push(row.image_bytes.unwrap());
+        assert!(stdout.contains(name.as_str()), "the table names {name}:\n{stdout}");
+    }
+    // The generated layers are 36 MiB as tars; the bytes of their files are less, and the same whoever built them.
+    assert!(sizes.iter().all(|s| *s == sizes[0] && (30 << 20..37 << 20).contains(s)), "{sizes:?}");
+    assert!(stdout.contains("The image is the user's own.") && stdout.contains("own-size"), "{stdout}");
+    assert_eq!(state(&context), before);
+    assert_eq!(place.leftovers(), Vec::<String>::new());
+    // The plan knows its image: nothing has to be named again, and another one is not taken for it.
+    let mut resume = place.run(&["--resume"]);
+    expect(&mut resume, 0);
+    let (_, stderr) = expect(&mut place.run(&["--resume", "--context", &name]), 2);
+    assert!(stderr.contains("THEME=dark"), "{stderr}");
+}
+
+#[test]
+fn an_image_of_the_daemon_runs_where_nothing_is_built_again() {
+    let _machine = machine();
+    let user = Daemon::start("user", ImageStore::Overlay2);
+    let (_dir, context) = webapp();
+    user.docker(&["build", "--quiet", "--tag", "me/webapp:1", &context.display().to_string()]);
+    let state = || {
+        let ask: [&[&str]; 4] =
+            [&["image", "ls", "-a", "--no-trunc"], &["ps", "-a"], &["volume", "ls"], &["buildx", "du", "--verbose"]];
+        ask.map(|args| user.docker(args))
+    };
+    let before = state();
+    let place = Place::new();
+    let mut run =
+        place.run(&["--image", "me/webapp:1", "--rounds", "1", "--strategies", "artifact,zstd-stream,rebuild"]);
+    run.env("DOCKER_HOST", format!("unix://{}", user.socket().display()));
+    let (stdout, _) = expect(&mut run, 0);
+    assert_eq!(state(), before);
+    assert!(stdout.contains("needs a build context"), "{stdout}");
+    for row in &place.results().measurements {
+        assert_eq!(row.workload, "image:me/webapp:1");
+        if row.strategy == "rebuild" {
+            assert_eq!((row.outcome, row.failed_span.as_str()), (Outcome::Skipped, "plan"));
+            continue;
+        }
+        assert_eq!(row.outcome, Outcome::Completed, "{}: {} {}", row.strategy, row.failed_span, row.error);
+        assert_eq!((row.source.as_str(), row.build_ns), ("save", Some(0)), "nothing is built");
+        let equal = (row.content_equal, row.layers_equal, row.config_equal);
+        assert_eq!(equal, (Some(true), Some(true), Some(true)), "{}: {}", row.strategy, row.identity_note);
+    }
+    assert_eq!(place.leftovers(), Vec::<String>::new());
+    let mut other = place.run(&["--image", "me/nothing:1"]);
+    other.env("DOCKER_HOST", format!("unix://{}", user.socket().display()));
+    let (_, stderr) = expect(&mut other, 2);
+    assert!(stderr.contains("me/nothing:1") && stderr.contains("docker image ls"), "{stderr}");
+}
+
+#[test]
+fn a_base_image_that_cannot_be_had_is_one_clear_line() {
+    let _machine = machine();
+    let place = Place::new();
+    let context = tempfile::tempdir().unwrap();
+    let file = context.path().join("Dockerfile.prod");
+    std::fs::write(&file, "FROM registry.invalid/base:1\nCOPY Dockerfile.prod /\n").unwrap();
+    let (dir, file) = (context.path().display().to_string(), file.display().to_string());
+    let args = ["--context", &dir, "--dockerfile", &file, "--rounds", "1", "--strategies", "artifact"];
+    expect(&mut place.run(&args), 1);
+    let row = &place.results().measurements[0];
+    assert_eq!((row.outcome, row.failed_span.as_str()), (Outcome::Failed, "build"));
+    assert!(row.error.contains("registry.invalid/base:1") && row.error.contains("cannot be pulled"), "{}", row.error);
+    assert!(!row.error.contains('\n') && row.error.len() < 500, "{}", row.error);
+}
+
+#[test]
+fn options_of_an_own_image_that_do_not_go_together_are_refused() {
+    let context = tempfile::tempdir().unwrap();
+    let dir = context.path().display().to_string();
+    let refused = |args: &[&str]| expect(&mut handoff(&[&["plan"], args].concat()), 2).1;
+    assert!(refused(&["--context", &dir]).contains("Dockerfile is not there"));
+    assert!(refused(&["--dockerfile", "x"]).contains("needs --context"));
+    assert!(refused(&["--build-arg", "A=1"]).contains("needs --context"));
+    std::fs::write(context.path().join("Dockerfile"), "FROM scratch\n").unwrap();
+    assert!(refused(&["--context", &dir, "--sizes", "1GiB"]).contains("leave --sizes out"));
+    assert!(refused(&["--context", &dir, "--workload", "typical"]).contains("leave --workload out"));
+    assert!(refused(&["--context", &dir, "--build-arg", "A"]).contains("KEY=VALUE"));
+    assert!(refused(&["--context", &dir, "--image", "x"]).contains("two images"));
+    assert!(refused(&["--context", "/no/such/folder"]).contains("/no/such/folder"));
+    let (stdout, _) = expect(&mut handoff(&["plan", "--context", &dir, "--rounds", "1"]), 0);
+    assert!(stdout.contains("is assumed"), "{stdout}");
+}
