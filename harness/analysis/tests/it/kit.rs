@@ -28,6 +28,7 @@ pub fn plan(name: &str, strategies: &str, sizes: &[&str], rounds: u32, control: 
         blocks: Vec::new(),
         exclude: Vec::new(),
         matrix: None,
+        own: None,
     })
     .unwrap()
 }

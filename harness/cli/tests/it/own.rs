@@ -82,7 +82,7 @@ fn an_image_of_the_daemon_runs_where_nothing_is_built_again() {
     let _machine = machine();
     let user = Daemon::start("user", ImageStore::Overlay2);
     let (_dir, context) = webapp();
-    user.docker(&["build", "--quiet", "--tag", "me/webapp:1", &context.display().to_string()]);
+    user.docker(&["build", "--quiet", "--network=host", "--tag", "me/webapp:1", &context.display().to_string()]);
     let state = || {
         let ask: [&[&str]; 4] =
             [&["image", "ls", "-a", "--no-trunc"], &["ps", "-a"], &["volume", "ls"], &["buildx", "du", "--verbose"]];
