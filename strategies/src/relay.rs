@@ -15,7 +15,7 @@ use crate::buildx::{Build, Output};
 use crate::clients::{ClientReport, read_report};
 use crate::job::tail;
 use crate::recorder::{CLIENT, SOURCE};
-use crate::{Built, Handed, Job, StepResult, Strategy};
+use crate::{Built, Handed, Job, StepResult, Strategy, tar};
 
 /// The strategy.
 pub struct Relay;
@@ -68,7 +68,8 @@ impl Strategy for Relay {
         let end = End::start(job, "intake")?;
         let reference = format!("{}/{}", end.registry, job.image);
         let source = match job.option(&FACTS, "source").as_str() {
-            "auto" if builder_pushes(job.conditions) => "output".to_owned(),
+            // What is built already can only be pushed.
+            "auto" if builder_pushes(job.conditions) && !job.sources.built => "output".to_owned(),
             "auto" => "push".to_owned(),
             named => named.to_owned(),
         };
@@ -79,7 +80,7 @@ impl Strategy for Relay {
                 .run(job)
                 .map(|_| ())
         } else {
-            Build::plain("build", Output::Load).run(job)?;
+            tar::in_engine(job)?;
             push(job, &reference)
         };
         if let Err(failure) = pushed {

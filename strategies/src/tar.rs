@@ -150,7 +150,7 @@ pub fn pipe_from(
 }
 
 /// Sees to it that the producer's engine has the image: there is a build, unless it was put there.
-fn in_engine(job: &Job) -> StepResult<()> {
+pub fn in_engine(job: &Job) -> StepResult<()> {
     if !job.sources.built {
         Build::plain("build", Output::Load).run(job)?;
     }

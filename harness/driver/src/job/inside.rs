@@ -217,6 +217,8 @@ impl<'a> Course<'a> {
             self.load(path).map_err(failure)?;
         } else if let Some(Built::CachedTar) = &self.built {
             self.load(&self.identify_tar()).map_err(failure)?;
+        } else if let (Some(Built::Known(_)), false) = (&self.built, self.spec.sources.built) {
+            self.with_job(|job| Build::plain("identify", Output::Load).run_cached(job))?;
         }
         self.with_content(known)
     }

@@ -117,6 +117,7 @@ impl Made {
             timeout_s: 1_800,
             seed: 42,
             run_id: self.name.into(),
+            own: None,
             blocks: Vec::new(),
             exclude: Vec::new(),
             matrix: None,
