@@ -55,6 +55,7 @@ fn request(strategies: &str, sizes: &[&str], rounds: u32) -> PlanRequest {
         timeout_s: 60,
         seed: 3,
         run_id: String::new(),
+        own: None,
         blocks: Vec::new(),
         exclude: Vec::new(),
         matrix: None,
