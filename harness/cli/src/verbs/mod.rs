@@ -5,6 +5,7 @@ mod collect;
 mod compare;
 mod doctor;
 mod github;
+mod hand_over;
 mod image;
 mod job;
 mod mark;
@@ -55,6 +56,10 @@ pub enum Verb {
     Workloads,
     /// List the link profiles with their figures and sources, or compare a run's request logs with them
     Profiles(profiles::Args),
+    /// Send an image of the engine to other jobs of the workflow run: a relay, for use beside the benchmark
+    Send(hand_over::SendArgs),
+    /// Receive an image that another job has sent
+    Receive(hand_over::ReceiveArgs),
     /// Say what is missing on this machine, and the command that mends it
     Doctor(doctor::Args),
     /// List, or remove, what runs that were cut off have left on this machine
@@ -100,6 +105,8 @@ impl Verb {
             }
             Self::Workloads => workloads::run().map(|()| ExitCode::from(exit::OK)),
             Self::Profiles(args) => args.run(),
+            Self::Send(args) => args.run(),
+            Self::Receive(args) => args.run(),
             Self::Doctor(args) => args.run(),
             Self::Clean(args) => args.run(),
             Self::Mark(args) => args.run(),

@@ -13,5 +13,6 @@ mod image;
 mod kit;
 mod matrix;
 mod own;
+mod relay;
 mod run;
 mod verdicts;

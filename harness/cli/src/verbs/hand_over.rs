@@ -1,0 +1,169 @@
+//! `handoff send` and `handoff receive`: an image from one job's engine to another's, through a relay.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use handoff_relay::{Error, Intake, Outlet, Settings, StoreKind, session};
+use handoff_transport::ServiceEndpoint;
+
+use crate::exit::{self, bad_input};
+use crate::out;
+
+/// What both ends are told.
+#[derive(Debug, clap::Args)]
+struct Common {
+    /// Name under which it is sent; receivers use the same [default: image]
+    #[arg(long, default_value = "image", hide_default_value = true)]
+    name: String,
+    /// Where it is kept meanwhile: artifact (this run only), or cache (later runs reuse its layers)
+    #[arg(long, value_name = "STORE", default_value = "artifact")]
+    store: StoreKind,
+    /// Requests in flight [default: as many as turn out to carry more, up to 32]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    connections: Option<u16>,
+}
+
+/// Options of `send`.
+#[derive(Debug, clap::Args)]
+pub struct SendArgs {
+    /// The image, as `docker image ls` knows it
+    #[arg(value_name = "IMAGE")]
+    image: String,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Options of `receive`.
+#[derive(Debug, clap::Args)]
+pub struct ReceiveArgs {
+    #[command(flatten)]
+    common: Common,
+    /// Call the image so [default: the name that it was sent from]
+    #[arg(long, value_name = "IMAGE")]
+    tag: Option<String>,
+}
+
+impl Common {
+    fn settings(&self) -> Settings {
+        Settings { port: 0, connections: self.connections.map(usize::from) }
+    }
+}
+
+/// A docker command of the user's own engine and configuration; its talk goes to ours.
+fn docker(args: &[&str]) -> anyhow::Result<()> {
+    let run = duct::cmd("docker", args).stdin_null().stdout_to_stderr().unchecked().run();
+    let status =
+        run.map_err(|e| bad_input(format!("docker does not start: {e} (install it, or add it to PATH)")))?.status;
+    anyhow::ensure!(status.success(), "docker {} ended with {status}", args.join(" "));
+    Ok(())
+}
+
+/// Removes a name that we gave, and only the name: the image stays under its other one.
+fn untag(reference: &str) {
+    let _ = duct::cmd("docker", ["rmi", "--no-prune", reference])
+        .stdin_null()
+        .stdout_null()
+        .stderr_null()
+        .unchecked()
+        .run();
+}
+
+impl SendArgs {
+    /// Pushes the image to an end of our own, which stores it for receivers.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        let (common, image) = (self.common, self.image);
+        if duct::cmd("docker", ["image", "inspect", &image])
+            .stdout_null()
+            .stderr_null()
+            .unchecked()
+            .run()?
+            .status
+            .success()
+        {
+            let sent = session::runtime()?.block_on(async {
+                let endpoint = ServiceEndpoint::from_env()?;
+                let intake = Intake::start(common.store, endpoint, &common.name, &common.settings()).await?;
+                let reference = format!("{}/{}", intake.registry(), repository(&image));
+                let pushed = tokio::task::spawn_blocking({
+                    let image = image.clone();
+                    move || {
+                        docker(&["tag", &image, &reference])?;
+                        let pushed = docker(&["push", "--quiet", &reference]);
+                        untag(&reference);
+                        pushed
+                    }
+                })
+                .await;
+                pushed??;
+                Ok::<_, anyhow::Error>(intake.commit(&image).await?)
+            })?;
+            out::talk(&format!(
+                "sent {image} as {:?}: {} in {} blobs, {} there already",
+                common.name,
+                mib(sent.received),
+                sent.blobs,
+                mib(sent.reused)
+            ));
+            return Ok(ExitCode::from(exit::OK));
+        }
+        Err(bad_input(format!("docker knows no image {image}: build it with --load, or see `docker image ls`")))
+    }
+}
+
+impl ReceiveArgs {
+    /// Pulls the image from an end of our own, which fetches what was sent.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        let (common, tag) = (self.common, self.tag);
+        let received = session::runtime()?.block_on(async {
+            let endpoint = ServiceEndpoint::from_env()?;
+            let outlet = Outlet::start(common.store, endpoint, &common.name, &common.settings()).await?;
+            let (sent_as, remote_tag) = outlet.sent_as();
+            let remote_tag = remote_tag.ok_or(Error::NothingPushed)?;
+            let image = tag.unwrap_or_else(|| sent_as.to_owned());
+            let reference = format!("{}/received:{remote_tag}", outlet.registry());
+            let pulled = tokio::task::spawn_blocking({
+                let image = image.clone();
+                move || {
+                    docker(&["pull", "--quiet", &reference])?;
+                    let tagged = docker(&["tag", &reference, &image]);
+                    untag(&reference);
+                    tagged
+                }
+            })
+            .await;
+            let received = outlet.stop();
+            // The end knows better than docker why a blob was cut short.
+            if let Some(broken) = received.broken {
+                anyhow::bail!("{broken}");
+            }
+            pulled??;
+            Ok::<_, anyhow::Error>((image, received.given))
+        })?;
+        out::talk(&format!("received {}: {} fetched", received.0, mib(received.1)));
+        out::data(&received.0);
+        Ok(ExitCode::from(exit::OK))
+    }
+}
+
+fn mib(bytes: u64) -> String {
+    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
+}
+
+/// A repository and tag that any registry takes: the last part of the image's name.
+fn repository(image: &str) -> String {
+    let name = image.split('@').next().unwrap_or(image);
+    let name = Path::new(name).file_name().map_or_else(|| "image".into(), |n| n.to_string_lossy().into_owned());
+    if name.contains(':') { name } else { format!("{name}:latest") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_image_has_a_repository_of_its_own_here() {
+        assert_eq!(repository("app"), "app:latest");
+        assert_eq!(repository("example.org:5000/team/app:1.2"), "app:1.2");
+        assert_eq!(repository("app@sha256:00"), "app:latest");
+    }
+}

@@ -1,0 +1,58 @@
+//! `send` and `receive` between two daemons, as two jobs of a workflow use them.
+
+use std::process::Command;
+
+use handoff_fixtures::{ImageSpec, load_workload};
+use handoff_model::ImageStore;
+use handoff_service::{Service, ServiceConfig, TokenSpec};
+
+use crate::daemon::Daemon;
+use crate::kit::{expect, handoff, machine};
+
+/// `handoff` as a step of a job sees the world: its engine, the service, a token.
+fn step(daemon: &Daemon, service: &Service, args: &[&str]) -> Command {
+    let mut command = handoff(args);
+    let docker = daemon.command(&[]);
+    command.envs(docker.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.envs(service.client_env(&service.mint(TokenSpec::default())));
+    command
+}
+
+#[test]
+fn an_image_is_sent_and_received_byte_for_byte() {
+    let _machine = machine();
+    let store = tempfile::tempdir().unwrap();
+    let service = Service::start_blocking(ServiceConfig::new(store.path())).unwrap();
+    let (sender, receiver) =
+        (Daemon::start("send", ImageStore::Containerd), Daemon::start("recv", ImageStore::Containerd));
+    let context = sender.root.path().join("context");
+    let image = ImageSpec::new(&load_workload("typical").unwrap(), 64 << 20, None, "sent").unwrap();
+    image.write_context(&context).unwrap();
+    sender.docker(&["buildx", "build", "--quiet", "-t", "team/app:1", &context.display().to_string()]);
+    let before = sender.docker(&["image", "ls", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}"]);
+    for store in ["artifact", "cache"] {
+        let at = |args: &[&str]| args.iter().copied().chain(["--store", store]).map(str::to_owned).collect::<Vec<_>>();
+        let run = |daemon: &Daemon, args: &[&str], code: i32| {
+            let args = at(args);
+            let args: Vec<&str> = args.iter().map(String::as_str).collect();
+            expect(&mut step(daemon, &service, &args), code)
+        };
+        let (_, told) = run(&receiver, &["receive"], 4);
+        assert!(told.contains("handoff send IMAGE"), "{told}");
+        let (_, told) = run(&sender, &["send", "no/such:image"], 2);
+        assert!(told.contains("knows no image no/such:image"), "{told}");
+        run(&sender, &["send", "team/app:1"], 0);
+        assert_eq!(sender.docker(&["image", "ls", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}"]), before);
+        let (name, _) = run(&receiver, &["receive"], 0);
+        assert_eq!(name.trim(), "team/app:1");
+        let id = |daemon: &Daemon| {
+            daemon.docker(&["image", "inspect", "--format", "{{.Id}} {{.RootFS.Layers}}", "team/app:1"])
+        };
+        assert_eq!(id(&sender), id(&receiver), "index and layers");
+        receiver.docker(&["run", "--rm", "--network=none", "team/app:1"]);
+        assert_eq!(receiver.docker(&["image", "ls", "--format", "{{.Repository}}"]).trim(), "team/app");
+        receiver.docker(&["rmi", "team/app:1"]);
+        let (_, told) = run(&sender, &["send", "team/app:1"], 4);
+        assert!(told.contains("--name") || told.contains("already exists"), "{told}");
+    }
+}
