@@ -84,9 +84,13 @@ fn an_image_of_the_daemon_runs_where_nothing_is_built_again() {
     let (_dir, context) = webapp();
     user.docker(&["build", "--quiet", "--network=host", "--tag", "me/webapp:1", &context.display().to_string()]);
     let state = || {
-        let ask: [&[&str]; 4] =
-            [&["image", "ls", "-a", "--no-trunc"], &["ps", "-a"], &["volume", "ls"], &["buildx", "du", "--verbose"]];
-        ask.map(|args| user.docker(args))
+        let ask: [&[&str]; 4] = [
+            &["image", "ls", "-a", "--no-trunc", "--format", "{{.ID}} {{.Repository}}:{{.Tag}}"],
+            &["ps", "-a"],
+            &["volume", "ls"],
+            &["buildx", "du", "--verbose"],
+        ];
+        ask.map(|args| user.docker(args).lines().filter(|l| !l.starts_with("Last used")).collect::<Vec<_>>().join("\n"))
     };
     let before = state();
     let place = Place::new();
