@@ -24,7 +24,7 @@ pub const CANCELLED: u8 = 130;
 /// The codes, for `--help`.
 pub const HELP: &str = "Exit codes:
   0    done, every trial completed
-  1    done, but some trials failed: they are rows with a reason
+  1    done, but some trials failed: they are rows with a reason; or `compare --fail-on` found its verdict
   2    bad input: a wrong option, size, name or results folder
   3    this machine lacks something (`handoff doctor` lists it with the mend)
   4    something else broke, or another run measures on this machine

@@ -1,5 +1,6 @@
 //! `handoff compare`: two runs against each other, cell by cell.
 
+use std::fmt::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -22,7 +23,7 @@ pub struct Args {
     /// Fail (exit code 1) if a verdict is one of these
     #[arg(long, value_name = "VERDICT,...", value_delimiter = ',')]
     fail_on: Vec<FailOn>,
-    /// What is compared: critical_path, transfer, produce, consume, runner
+    /// What is compared: `critical_path`, transfer, produce, consume, runner
     #[arg(long, value_name = "QUANTITY", default_value = "critical_path")]
     metric: Metric,
     /// Compare although machine or programs differ in what matters
@@ -111,16 +112,16 @@ fn line(c: &RunComparison, metric: Metric) -> String {
             }
             _ => " [no interval]".to_owned(),
         };
-        text.push_str(&format!(", {} {:+.2} s{ends}", metric.words(), shift.value));
+        let _ = write!(text, ", {} {:+.2} s{ends}", metric.words(), shift.value);
     }
-    text.push_str(&format!(", n {n_first} and {n_second}"));
+    let _ = write!(text, ", n {n_first} and {n_second}");
     if let Some(p) = comparison.p_adjusted {
-        text.push_str(&format!(", p {p:.4} (Holm)"));
+        let _ = write!(text, ", p {p:.4} (Holm)");
     }
     if let Some(missing) = comparison.verdict.inconclusive() {
-        text.push_str(&format!(" ({}; at least {} rounds each", missing.why.words(), missing.rounds_at_least));
+        let _ = write!(text, " ({}; at least {} rounds each", missing.why.words(), missing.rounds_at_least);
         if let Some(rounds) = missing.rounds_estimated {
-            text.push_str(&format!(", about {rounds} by the spread seen"));
+            let _ = write!(text, ", about {rounds} by the spread seen");
         }
         text.push(')');
     }

@@ -45,7 +45,7 @@ pub struct Args {
     /// Strategy that the others are compared with [default: rebuild, where the run has it]
     #[arg(long, value_name = "STRATEGY")]
     reference: Option<StrategySpec>,
-    /// Quantities that get a family of verdicts, with --format json or csv: critical_path, transfer, produce, consume, runner
+    /// Quantities that get a family of verdicts, with --format json or csv: `critical_path`, transfer, produce, consume, runner
     #[arg(long, value_name = "QUANTITY,...", value_delimiter = ',', default_value = "critical_path")]
     metrics: Vec<Metric>,
 }
