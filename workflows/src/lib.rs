@@ -5,10 +5,13 @@
 
 pub mod calibrate;
 pub mod cell;
+pub mod clean;
 pub mod files;
 pub mod model;
 pub mod pins;
 pub mod recommended;
+pub mod remote;
+pub mod rest;
 pub mod run;
 pub mod steps;
 pub mod yaml;

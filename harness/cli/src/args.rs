@@ -91,6 +91,9 @@ pub struct PlanArgs {
     /// The plan is for GitHub's runners and services
     #[arg(skip)]
     pub github: bool,
+    /// The random name of an earlier plan: what is planned again is the same plan
+    #[arg(skip)]
+    pub plan_id: Option<String>,
 }
 
 /// The image of `docker-container` builders: no condition of a plan, but a program, which the environment names.
@@ -226,6 +229,7 @@ impl PlanArgs {
             image: self.image.clone(),
             budget: self.budget.clone(),
             github: self.github,
+            plan_id: self.plan_id.clone(),
         }
     }
 
@@ -305,7 +309,7 @@ impl PlanArgs {
             control: self.control || stored.is_some_and(|s| s.control),
             timeout_s,
             seed: self.seed.or(stored.map(|s| s.seed)).unwrap_or(1),
-            run_id: stored.map_or_else(random_id, |s| s.run_id.clone()),
+            run_id: stored.map(|s| s.run_id.clone()).or(self.plan_id.clone()).unwrap_or_else(random_id),
             blocks: Vec::new(),
             exclude: Vec::new(),
             matrix: stored.and_then(|s| s.matrix.clone()),
@@ -497,6 +501,7 @@ impl PlanArgs {
             seed: number("seed")?,
             timeout: number("timeout")?,
             github: true,
+            plan_id: text("plan_id"),
             ..Self::default()
         })
     }

@@ -10,6 +10,8 @@ use clap::Subcommand;
 use handoff_driver::github::{self, CellJob};
 use handoff_driver::{DriverError, needs};
 use handoff_model::{ImageStore, Side};
+use handoff_workflows::clean::Stored;
+use handoff_workflows::rest::{self, Api};
 
 use crate::args::PlanArgs;
 use crate::exit::{self, bad_input};
@@ -33,6 +35,11 @@ enum What {
     Answer,
     /// Off the clock: look at the image and at the builder's records
     Finish,
+    /// Remove what the cell has stored, by what its producer told
+    Clean {
+        /// Folder with the producer's file
+        sides: PathBuf,
+    },
     /// Hold a private engine for a job on a shared machine (started by `begin`)
     #[command(hide = true)]
     Engine {
@@ -63,6 +70,7 @@ impl Args {
                     return Ok(ExitCode::from(exit::TRIALS_FAILED));
                 }
             }
+            What::Clean { sides } => clean(&sides)?,
             What::Engine { root } => {
                 let store = std::env::var("HANDOFF_INPUT_IMAGE_STORE").unwrap_or_else(|_| "containerd".to_owned());
                 github::hold(&root, store.parse::<ImageStore>().map_err(bad_input)?)?;
@@ -70,6 +78,25 @@ impl Args {
         }
         Ok(ExitCode::from(exit::OK))
     }
+}
+
+/// Deletes a cell's artifact and cache entries. Without a token, as in a rehearsal, nothing is deleted.
+fn clean(sides: &Path) -> anyhow::Result<()> {
+    let cell = CellJob::from_env()?;
+    let sides = github::read_sides(sides)?;
+    let layers = sides.get(&cell.id).into_iter().flatten().flat_map(|s| s.cache_layers.clone()).collect();
+    let variable = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
+    let (Some(token), Some(repository), Some(run)) =
+        (rest::token_of_env(), variable("GITHUB_REPOSITORY"), variable("GITHUB_RUN_ID"))
+    else {
+        out::talk("no token: nothing is removed");
+        return Ok(());
+    };
+    let api = Api::new(&rest::base_of_env(), &token);
+    let stored = Stored { name: cell.name, layers };
+    let (artifacts, caches) = handoff_workflows::clean::clean(&api, &repository, &run, &stored).map_err(bad_input)?;
+    out::talk(&format!("removed {artifacts} artifacts and {caches} cache entries"));
+    Ok(())
 }
 
 fn input(name: &str) -> Option<String> {

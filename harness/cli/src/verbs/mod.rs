@@ -3,6 +3,7 @@
 mod clean;
 mod collect;
 mod compare;
+mod dispatch;
 mod doctor;
 mod github;
 mod hand_over;
@@ -68,6 +69,8 @@ pub enum Verb {
     Mark(mark::Args),
     /// What the jobs of the workflows call
     Github(github::Args),
+    /// Start the workflow on GitHub, show how it goes, and fetch its rows
+    Dispatch(dispatch::Args),
     /// Join what the jobs of a run on GitHub have left into a results folder
     Collect(collect::Args),
     /// Write or check the GitHub workflows of a checkout of Handoff
@@ -111,6 +114,7 @@ impl Verb {
             Self::Clean(args) => args.run(),
             Self::Mark(args) => args.run(),
             Self::Github(args) => args.run(),
+            Self::Dispatch(args) => args.run(),
             Self::Collect(args) => args.run(),
             Self::Workflows(args) => args.run(),
             Self::Job(args) => args.run(),

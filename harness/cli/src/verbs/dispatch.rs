@@ -1,0 +1,181 @@
+//! `handoff dispatch`: starts the workflow on GitHub, shows how it goes, and fetches its rows.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use handoff_driver::journal::{Journal, PLAN};
+use handoff_workflows::remote::{JobState, Remote, Run};
+use handoff_workflows::rest::Api;
+
+use super::collect;
+use crate::exit::{self, bad_input};
+use crate::out;
+
+/// Seconds between two looks at a run.
+const LOOK_S: u64 = 20;
+
+/// Options of `dispatch`: where, and what the form of the workflow asks.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Repository, as owner/name
+    #[arg(long, value_name = "OWNER/NAME")]
+    repo: String,
+    /// Branch or tag whose workflow is run [default: the repository's default branch]
+    #[arg(long = "ref", value_name = "REF")]
+    git_ref: Option<String>,
+    /// Sizes of the image, with commas
+    #[arg(long, value_name = "SIZE,...")]
+    sizes: Option<String>,
+    /// Strategies with their options, or `all`
+    #[arg(long, value_name = "NAME[:OPTION=VALUE,...],...")]
+    strategies: Option<String>,
+    /// Rounds
+    #[arg(long, value_name = "N")]
+    rounds: Option<String>,
+    /// Workloads, with commas
+    #[arg(long, alias = "workloads", value_name = "NAME,...")]
+    workload: Option<String>,
+    /// Consumer jobs of each trial
+    #[arg(long, value_name = "N")]
+    consumers: Option<String>,
+    /// Label of the runners, or a JSON list of labels
+    #[arg(long, value_name = "LABEL")]
+    runner: Option<String>,
+    /// What runs BuildKit: docker-container, docker
+    #[arg(long, value_name = "BUILDER")]
+    builder: Option<String>,
+    /// What caches hold at the start
+    #[arg(long, value_name = "STATE")]
+    cache_state: Option<String>,
+    /// Seed of the order and of the image's content
+    #[arg(long, value_name = "N")]
+    seed: Option<String>,
+    /// Days for which results are kept
+    #[arg(long, value_name = "DAYS")]
+    retention: Option<String>,
+    /// Branch that the results are committed to
+    #[arg(long, value_name = "BRANCH")]
+    branch: Option<String>,
+    /// Start only what the results folder lacks: the rest of its plan, with its own inputs
+    #[arg(long, requires = "out")]
+    outstanding: bool,
+    /// Do not wait: print the run's number, for `handoff collect --run-id`
+    #[arg(long)]
+    no_wait: bool,
+    /// Results folder [default: results/github-RUN]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+impl Args {
+    /// The inputs of the workflow.
+    fn inputs(&self) -> BTreeMap<String, String> {
+        let named = [
+            ("sizes", &self.sizes),
+            ("strategies", &self.strategies),
+            ("rounds", &self.rounds),
+            ("workload", &self.workload),
+            ("consumers", &self.consumers),
+            ("runner", &self.runner),
+            ("builder", &self.builder),
+            ("cache_state", &self.cache_state),
+            ("seed", &self.seed),
+            ("retention", &self.retention),
+            ("branch", &self.branch),
+        ];
+        named.iter().filter_map(|(name, value)| Some(((*name).to_owned(), (*value).clone()?))).collect()
+    }
+
+    /// The inputs that make the plan of a results folder again, for what it lacks.
+    fn missing(&self) -> anyhow::Result<Option<BTreeMap<String, String>>> {
+        let out = self.out.clone().unwrap_or_default();
+        if !out.join(PLAN).exists() {
+            return Err(bad_input(format!("{} holds no plan: leave --outstanding out", out.display())));
+        }
+        let (journal, _) = Journal::open(&out)?;
+        let only: Vec<String> = journal.remaining().map(|t| t.id.clone()).collect();
+        if only.is_empty() {
+            return Ok(None);
+        }
+        let request = &journal.plan().request;
+        let conditions = &request.conditions;
+        let mut inputs = BTreeMap::from([
+            ("sizes".to_owned(), join(request.sizes.iter())),
+            ("strategies".to_owned(), join(request.strategies.iter())),
+            ("rounds".to_owned(), request.rounds.to_string()),
+            ("workload".to_owned(), join(request.workloads.iter())),
+            ("seed".to_owned(), request.seed.to_string()),
+            ("consumers".to_owned(), join(distinct(conditions.iter().map(|c| c.consumers.to_string())).iter())),
+            ("builder".to_owned(), join(distinct(conditions.iter().map(|c| c.builder.to_string())).iter())),
+            ("plan_id".to_owned(), request.run_id.clone()),
+            ("only".to_owned(), only.join(",")),
+        ]);
+        inputs.extend(self.inputs());
+        Ok(Some(inputs))
+    }
+
+    /// Starts the run, and unless told otherwise waits and collects.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        let inputs = if self.outstanding { self.missing()? } else { Some(self.inputs()) };
+        let Some(inputs) = inputs else {
+            out::talk("nothing is outstanding: every trial of the plan has a row");
+            return Ok(ExitCode::from(exit::OK));
+        };
+        let api = collect::api()?;
+        let remote = Remote { api: &api, repository: collect::repository(&self.repo)? };
+        let git_ref = match &self.git_ref {
+            Some(git_ref) => git_ref.clone(),
+            None => remote.default_branch().map_err(bad_input)?,
+        };
+        let run = remote.dispatch(&git_ref, &inputs).map_err(bad_input)?;
+        out::data(&run.id.to_string());
+        out::talk(&format!("started {}", run.url));
+        out::talk(&format!("closing this ends nothing: handoff collect --repo {} --run-id {}", self.repo, run.id));
+        if self.no_wait {
+            return Ok(ExitCode::from(exit::OK));
+        }
+        watch(&remote, &api, run.id)?;
+        let out = self.out.unwrap_or_else(|| PathBuf::from(format!("results/github-{}", run.id)));
+        collect::of_run(&remote, run.id, &out)
+    }
+}
+
+fn join<T: ToString>(items: impl Iterator<Item = T>) -> String {
+    items.map(|i| i.to_string()).collect::<Vec<_>>().join(",")
+}
+
+fn distinct(items: impl Iterator<Item = String>) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for item in items {
+        if !all.contains(&item) {
+            all.push(item);
+        }
+    }
+    all
+}
+
+/// Waits until a run has ended, and says whenever a cell has.
+pub fn watch(remote: &Remote, api: &Api, id: u64) -> anyhow::Result<Run> {
+    let mut told: BTreeMap<String, String> = BTreeMap::new();
+    loop {
+        let run = remote.run(id).map_err(bad_input)?;
+        let jobs = remote.jobs(id).map_err(bad_input)?;
+        for job in &jobs {
+            let state = if job.conclusion.is_empty() { &job.status } else { &job.conclusion };
+            if told.insert(job.name.clone(), state.clone()).as_ref() != Some(state) {
+                out::talk(&format!("{state:<12} {}", job.name));
+            }
+        }
+        if run.status == "completed" {
+            out::talk(&format!("run {id} ended: {}, {}", run.conclusion, progress(&jobs)));
+            return Ok(run);
+        }
+        api.sleep(LOOK_S);
+    }
+}
+
+fn progress(jobs: &[JobState]) -> String {
+    let ended = jobs.iter().filter(|j| j.status == "completed").count();
+    format!("{ended} of {} jobs", jobs.len())
+}
