@@ -1,6 +1,6 @@
 # Two commands: `make bench` and `make test`. Both set up what they need; `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help setup build bench test lint buildkit-image
+.PHONY: help setup build bench test lint lint-workflows buildkit-image
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -27,11 +27,14 @@ test: setup buildkit-image ## all tests, on real engines and clients (needs root
 # The probe stands outside the workspace (it is linked statically with flags of its own).
 probe := --manifest-path fixtures/probe/Cargo.toml
 
+lint-workflows: setup ## the workflows: drift, actionlint, GitHub's parser, zizmor
+	@scripts/lint-workflows
+
 lint: ## cargo fmt --check, clippy without a warning, shellcheck where it is installed
 	@cargo fmt --all --check
 	@cargo fmt $(probe) --check
 	@cargo clippy --workspace --all-targets -- -D warnings
 	@cargo clippy $(probe) --all-targets -- -D warnings
 	@if command -v shellcheck >/dev/null; then \
-	  shellcheck -x -P . scripts/setup && shellcheck scripts/bench scripts/test scripts/test-setup scripts/with-env scripts/artifact-by-hand scripts/testdata/make-archive .ci/run; \
+	  shellcheck -x -P . scripts/setup && shellcheck scripts/bench scripts/test scripts/test-setup scripts/with-env scripts/artifact-by-hand scripts/act scripts/lint-workflows scripts/dev-tools scripts/testdata/make-archive .ci/run; \
 	else echo "lint: shellcheck is not installed, scripts were not checked (apt-get install shellcheck)"; fi

@@ -7,6 +7,7 @@ pub mod calibrate;
 pub mod cell;
 pub mod clean;
 pub mod files;
+pub mod measure;
 pub mod model;
 pub mod pins;
 pub mod recommended;

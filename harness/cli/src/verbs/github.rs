@@ -11,6 +11,7 @@ use handoff_driver::github::{self, CellJob};
 use handoff_driver::{DriverError, needs};
 use handoff_model::{ImageStore, Side};
 use handoff_workflows::clean::Stored;
+use handoff_workflows::measure::{Calibration, Link};
 use handoff_workflows::rest::{self, Api};
 
 use crate::args::PlanArgs;
@@ -35,6 +36,12 @@ enum What {
     Answer,
     /// Off the clock: look at the image and at the builder's records
     Finish,
+    /// Measure this runner's link and write a profile
+    Calibrate {
+        /// Folder for the profile
+        #[arg(long, value_name = "DIR", default_value = "handoff-profile")]
+        out: PathBuf,
+    },
     /// Remove what the cell has stored, by what its producer told
     Clean {
         /// Folder with the producer's file
@@ -70,6 +77,7 @@ impl Args {
                     return Ok(ExitCode::from(exit::TRIALS_FAILED));
                 }
             }
+            What::Calibrate { out } => calibrate(&out)?,
             What::Clean { sides } => clean(&sides)?,
             What::Engine { root } => {
                 let store = std::env::var("HANDOFF_INPUT_IMAGE_STORE").unwrap_or_else(|_| "containerd".to_owned());
@@ -78,6 +86,27 @@ impl Args {
         }
         Ok(ExitCode::from(exit::OK))
     }
+}
+
+/// Measures the link and writes table and profile below `dir`.
+fn calibrate(dir: &Path) -> anyhow::Result<()> {
+    let number = |name: &str, default: usize| -> anyhow::Result<usize> {
+        let Some(text) = input(name).filter(|t| !t.trim().is_empty()) else { return Ok(default) };
+        let number = text.trim().parse().ok().filter(|n| (1..=4096).contains(n));
+        number.ok_or_else(|| bad_input(format!("input {name}: `{text}` is not a number from 1 to 4096")))
+    };
+    let (mib, repeats) = (number("megabytes", 256)?, number("repeats", 3)?);
+    let link = Link::from_env().map_err(bad_input)?;
+    fs::create_dir_all(dir).map_err(DriverError::io("create", dir))?;
+    let name = format!("handoff-calibrate-{}", crate::args::random_id());
+    let found = Calibration::measure(&link, &name, mib << 20, repeats, dir).map_err(bad_input)?;
+    let when = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
+    for (file, text) in [("calibration.md", found.table()), ("measured.toml", found.profile(&when))] {
+        let path = dir.join(file);
+        fs::write(&path, text).map_err(DriverError::io("write", &path))?;
+    }
+    out::data(found.table().trim_end());
+    Ok(())
 }
 
 /// Deletes a cell's artifact and cache entries. Without a token, as in a rehearsal, nothing is deleted.

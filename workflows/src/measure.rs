@@ -1,0 +1,298 @@
+//! What a runner's link to the artifact service does: ranged GETs, connections, requests; and the profile made of it.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+use ureq::Agent;
+
+const MIB: usize = 1 << 20;
+/// The block that GitHub's own client sends.
+const BLOCK: usize = 8 * MIB;
+
+/// Figures, each with the lowest and the highest of its repeats: seconds, or bytes a second.
+#[derive(Debug, Clone, Default)]
+pub struct Calibration {
+    figures: Vec<(&'static str, Vec<f64>)>,
+}
+
+type Result<T> = std::result::Result<T, String>;
+
+/// The artifact service as a step of an action sees it.
+#[derive(Debug)]
+pub struct Link {
+    agent: Agent,
+    base: String,
+    token: String,
+    run: String,
+    job: String,
+}
+
+fn error(what: &'static str) -> impl Fn(ureq::Error) -> String {
+    move |e| format!("{what}: {e}")
+}
+
+impl Link {
+    /// From the variables that a runner gives to actions.
+    pub fn from_env() -> Result<Self> {
+        let variable = |name: &str| {
+            std::env::var(name).ok().filter(|v| !v.is_empty()).ok_or_else(|| {
+                format!("{name} is not set: take it from an action's step (ghaction-github-runtime), or from `handoff serve`")
+            })
+        };
+        let token = variable("ACTIONS_RUNTIME_TOKEN")?;
+        let payload = token.split('.').nth(1).unwrap_or_default().trim_end_matches('=');
+        let claims: Value = URL_SAFE_NO_PAD
+            .decode(payload)
+            .ok()
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .ok_or("ACTIONS_RUNTIME_TOKEN is no token of a job")?;
+        let scopes = claims.get("scp").and_then(Value::as_str).unwrap_or_default();
+        let parts: Vec<&str> =
+            scopes.split(' ').find(|s| s.starts_with("Actions.Results:")).unwrap_or_default().split(':').collect();
+        let [_, run, job] = parts.as_slice() else { return Err("the token names no run and job".to_owned()) };
+        let config = Agent::config_builder().timeout_global(Some(Duration::from_mins(10))).build();
+        Ok(Self {
+            agent: config.into(),
+            base: variable("ACTIONS_RESULTS_URL")?.trim_end_matches('/').to_owned(),
+            run: (*run).to_owned(),
+            job: (*job).to_owned(),
+            token,
+        })
+    }
+
+    fn call(&self, method: &str, mut body: Value) -> Result<Value> {
+        body["workflow_run_backend_id"] = self.run.clone().into();
+        body["workflow_job_run_backend_id"] = self.job.clone().into();
+        let url = format!("{}/twirp/github.actions.results.api.v1.ArtifactService/{method}", self.base);
+        let request = self.agent.post(url).header("authorization", format!("Bearer {}", self.token));
+        let sent = request.header("content-type", "application/json").send(body.to_string());
+        let text =
+            sent.map_err(error("artifact service"))?.body_mut().read_to_string().map_err(error("artifact service"))?;
+        serde_json::from_str(&text).map_err(|e| format!("artifact service: {e}"))
+    }
+
+    /// Uploads `bytes` in blocks over that many connections; the seconds it took, and the artifact.
+    fn upload(&self, name: &str, bytes: usize, block: usize, connections: usize) -> Result<f64> {
+        let made = self.call("CreateArtifact", json!({ "name": name, "version": 4 }))?;
+        let url = made.get("signed_upload_url").and_then(Value::as_str).ok_or("no address to upload to")?.to_owned();
+        let blocks: Vec<String> = (0..bytes.div_ceil(block))
+            .map(|n| base64::engine::general_purpose::STANDARD.encode(format!("{n:016}")))
+            .collect();
+        // Bytes that no link compresses.
+        let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+        let body: Vec<u8> = (0..block)
+            .map(|_| {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                (state >> 32) as u8
+            })
+            .collect();
+        let start = Instant::now();
+        parallel(connections, blocks.len(), |n| {
+            let id = blocks[n].replace('=', "%3D");
+            let sent = self.agent.put(format!("{url}&comp=block&blockid={id}")).send(&body[..]);
+            sent.map(|_| ()).map_err(error("put block"))
+        })?;
+        let seconds = start.elapsed().as_secs_f64();
+        let list: String = blocks.iter().map(|id| format!("<Latest>{id}</Latest>")).collect();
+        let xml = format!("<?xml version=\"1.0\" encoding=\"utf-8\"?><BlockList>{list}</BlockList>");
+        self.agent.put(format!("{url}&comp=blocklist")).send(xml).map_err(error("put block list"))?;
+        self.call("FinalizeArtifact", json!({ "name": name, "size": (blocks.len() * block).to_string() }))?;
+        Ok(seconds)
+    }
+
+    /// Downloads an artifact's `bytes` in ranges over that many connections; the seconds it took.
+    fn download(&self, name: &str, bytes: usize, connections: usize) -> Result<f64> {
+        let signed = self.call("GetSignedArtifactURL", json!({ "name": name }))?;
+        let url = signed.get("signed_url").and_then(Value::as_str).ok_or("no address to download from")?;
+        let part = bytes.div_ceil(connections);
+        let start = Instant::now();
+        parallel(connections, connections, |n| {
+            let range = format!("bytes={}-{}", n * part, ((n + 1) * part).min(bytes) - 1);
+            let mut answer = self
+                .agent
+                .get(url)
+                .header("x-ms-range", &range)
+                .header("range", &range)
+                .call()
+                .map_err(error("get"))?;
+            std::io::copy(&mut answer.body_mut().as_reader(), &mut std::io::sink()).map_err(|e| format!("get: {e}"))?;
+            Ok(())
+        })?;
+        Ok(start.elapsed().as_secs_f64())
+    }
+
+    fn delete(&self, name: &str) {
+        let _ = self.call("DeleteArtifact", json!({ "name": name }));
+    }
+}
+
+/// Runs `work` for every number below `count` in that many threads.
+fn parallel(threads: usize, count: usize, work: impl Fn(usize) -> Result<()> + Sync) -> Result<()> {
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        let one = || loop {
+            let n = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            if n >= count {
+                return Ok(());
+            }
+            work(n)?;
+        };
+        let running: Vec<_> = (0..threads.min(count)).map(|_| scope.spawn(one)).collect();
+        running.into_iter().try_for_each(|t| t.join().map_err(|_| "a thread broke".to_owned())?)
+    })
+}
+
+impl Calibration {
+    /// Measures a link: each figure `repeats` times with `bytes`.
+    pub fn measure(link: &Link, name: &str, bytes: usize, repeats: usize, scratch: &std::path::Path) -> Result<Self> {
+        let mut all = Self::default();
+        for repeat in 0..repeats {
+            let name = |what: &str| format!("{name}-{repeat}-{what}");
+            let rate = |bytes: usize, seconds: f64| bytes as f64 / seconds;
+            let moved = bytes.div_ceil(BLOCK) * BLOCK;
+            for (figure, connections) in [("up, 1 connection", 1), ("up, 5 connections", 5), ("up, 32 connections", 32)]
+            {
+                let one = name(&connections.to_string());
+                all.add(figure, rate(moved, link.upload(&one, bytes, BLOCK, connections)?));
+                if connections < 32 {
+                    link.delete(&one);
+                }
+            }
+            let kept = name("32");
+            for (figure, connections) in [("down, 1 GET", 1), ("down, 8 ranged GETs", 8)] {
+                all.add(figure, rate(moved, link.download(&kept, moved, connections)?));
+            }
+            for _ in 0..10 {
+                all.add("blob request of 16 bytes, s", link.download(&kept, 16, 1)?);
+                let start = Instant::now();
+                link.call("ListArtifacts", json!({ "name_filter": kept }))?;
+                all.add("call of the service, s", start.elapsed().as_secs_f64());
+            }
+            link.delete(&kept);
+            all.machine(scratch)?;
+        }
+        Ok(all)
+    }
+
+    /// The machine beside the link: disk, and one core.
+    fn machine(&mut self, scratch: &std::path::Path) -> Result<()> {
+        let path = scratch.join("handoff-calibrate.tmp");
+        let io = |e: std::io::Error| format!("{}: {e}", path.display());
+        let block = vec![7_u8; BLOCK];
+        let start = Instant::now();
+        let mut file = std::fs::File::create(&path).map_err(io)?;
+        (0..16).try_for_each(|_| file.write_all(&block)).and_then(|()| file.sync_all()).map_err(io)?;
+        self.add("disk, written and synced", (16 * BLOCK) as f64 / start.elapsed().as_secs_f64());
+        std::fs::remove_file(&path).map_err(io)?;
+        let start = Instant::now();
+        let sum = (0..16).fold(0_u64, |sum, _| block.iter().fold(sum, |s, b| s.rotate_left(5) ^ u64::from(*b)));
+        std::hint::black_box(sum);
+        self.add("one core, a rotate and an xor a byte", (16 * BLOCK) as f64 / start.elapsed().as_secs_f64());
+        Ok(())
+    }
+
+    fn add(&mut self, figure: &'static str, value: f64) {
+        match self.figures.iter_mut().find(|(name, _)| *name == figure) {
+            Some((_, values)) => values.push(value),
+            None => self.figures.push((figure, vec![value])),
+        }
+    }
+
+    /// Median, lowest and highest of a figure.
+    fn spread(&self, figure: &str) -> (f64, f64, f64) {
+        let mut values =
+            self.figures.iter().find(|(name, _)| *name == figure).map(|(_, v)| v.clone()).unwrap_or_default();
+        values.sort_by(f64::total_cmp);
+        let at = |n: usize| values.get(n).copied().unwrap_or(0.0);
+        (at(values.len() / 2), at(0), at(values.len().saturating_sub(1)))
+    }
+
+    /// The figures as a table.
+    pub fn table(&self) -> String {
+        let mut text = String::from("| measured here | median | lowest | highest |\n| --- | ---: | ---: | ---: |\n");
+        for (name, _) in &self.figures {
+            let (median, low, high) = self.spread(name);
+            let show = |v: f64| {
+                if name.ends_with(", s") {
+                    format!("{:.1} ms", v * 1e3)
+                } else {
+                    format!("{:.1} MiB/s", v / MIB as f64)
+                }
+            };
+            let _ = writeln!(
+                text,
+                "| {} | {} | {} | {} |",
+                name.trim_end_matches(", s"),
+                show(median),
+                show(low),
+                show(high)
+            );
+        }
+        text
+    }
+
+    /// The figures as a profile for `handoff run --profile`. The cache was not measured: it gets what artifacts got.
+    pub fn profile(&self, when: &str) -> String {
+        let mut text = format!(
+            "name = \"measured\"\nsummary = \"a runner's link, as `handoff github calibrate` measured it on {when}\"\nabout = \"\"\"\nMeasured on one runner against the artifact service, by plain requests. The cache was not measured and is given the\nsame figures. A run under this profile is simulated.\n\"\"\"\n"
+        );
+        let rates = [
+            ("up.connection", "up, 1 connection"),
+            ("up.aggregate", "up, 32 connections"),
+            ("down.connection", "down, 1 GET"),
+            ("down.aggregate", "down, 8 ranged GETs"),
+        ];
+        for kind in ["artifact", "cache"] {
+            let basis = if kind == "artifact" { "published" } else { "assumed" };
+            for (key, figure) in rates {
+                let (median, low, high) = self.spread(figure);
+                let rate = |v: f64| format!("\"{:.3}MiB/s\"", (v / MIB as f64).max(0.001));
+                Self::entry(&mut text, &format!("{kind}.{key}"), [rate(median), rate(low), rate(high)], basis, figure);
+            }
+            let (median, low, high) = self.spread("blob request of 16 bytes, s");
+            let ms = |v: f64| format!("{:.3}", v * 1e3);
+            Self::entry(
+                &mut text,
+                &format!("{kind}.request_ms"),
+                [ms(median), ms(low), ms(high)],
+                basis,
+                "blob request of 16 bytes",
+            );
+        }
+        let (median, low, high) = self.spread("call of the service, s");
+        let ms = |v: f64| format!("{:.3}", v * 1e3);
+        Self::entry(&mut text, "api.call_ms", [ms(median), ms(low), ms(high)], "published", "call of the service");
+        text
+    }
+
+    fn entry(text: &mut String, key: &str, [value, low, high]: [String; 3], basis: &str, figure: &str) {
+        let note = format!("Measured: {figure}; median, lowest and highest.");
+        let _ = writeln!(
+            text,
+            "\n[{key}]\nvalue = {value}\nlow = {low}\nhigh = {high}\nbasis = \"{basis}\"\nnote = \"{note}\""
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_numbers_are_worked_on_and_a_failure_is_told() {
+        let sum = std::sync::atomic::AtomicUsize::new(0);
+        parallel(3, 10, |n| {
+            sum.fetch_add(n, std::sync::atomic::Ordering::Relaxed);
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(sum.into_inner(), 45);
+        assert!(parallel(2, 4, |n| if n == 3 { Err("x".to_owned()) } else { Ok(()) }).is_err());
+    }
+}
