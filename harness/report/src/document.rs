@@ -1,6 +1,6 @@
 //! The report as blocks, before it is laid out for anything.
 
-use crate::plot::{Figure, Look, look};
+use crate::plot::{Chart, Look, look};
 use crate::report::{Line, Report};
 use crate::sections::{answer, claims, fan_out, identity, sizes, storage, threats, time, verdicts};
 use crate::{details, provenance, table};
@@ -21,7 +21,7 @@ pub enum Block {
     /// Something to be typed.
     Command(String),
     /// A chart.
-    Figure(Box<Figure>),
+    Chart(Box<Chart>),
 }
 
 /// What a cell of a table says, where it is more than a text.

@@ -6,8 +6,8 @@
 pub mod document;
 pub mod report;
 
+mod charts;
 mod details;
-mod figures;
 mod format;
 mod html;
 mod markdown;
@@ -22,7 +22,7 @@ pub use trace::chrome_trace;
 
 pub use report::{Link, Report, ReportError, Run};
 
-pub use plot::Figure;
+pub use plot::Chart;
 
 use document::{Block, document};
 
@@ -42,8 +42,8 @@ pub fn html(report: &Report) -> String {
 }
 
 /// The charts of the report.
-pub fn charts(report: &Report) -> Vec<Figure> {
-    document(report).into_iter().filter_map(|b| if let Block::Figure(f) = b { Some(*f) } else { None }).collect()
+pub fn charts(report: &Report) -> Vec<Chart> {
+    document(report).into_iter().filter_map(|b| if let Block::Chart(f) = b { Some(*f) } else { None }).collect()
 }
 
 /// What stands in a README between its markers: the comparison, what was simulated, and where the rest is.

@@ -47,9 +47,9 @@ fn block(block: &Block) -> String {
             }
         }
         Block::Table(grid) => table(&mut out, grid),
-        Block::Figure(figure) => {
+        Block::Chart(chart) => {
             let _ =
-                writeln!(out, "Chart: [{0}](plots/{1}.svg) ([PNG](plots/{1}.png))", plain(&figure.title), figure.name);
+                writeln!(out, "Chart: [{0}](plots/{1}.svg) ([PNG](plots/{1}.png))", plain(&chart.title), chart.name);
         }
         Block::Command(text) => {
             let _ = writeln!(out, "```sh\n{text}\n```");

@@ -13,14 +13,14 @@ pub(crate) fn render(blocks: &[Block], width: u16, color: bool) -> String {
     let width = width.max(NARROWEST);
     let mut out = String::new();
     for block in blocks {
-        if matches!(block, Block::Figure(_)) {
+        if matches!(block, Block::Chart(_)) {
             continue;
         }
         if !out.is_empty() {
             out.push('\n');
         }
         match block {
-            Block::Figure(_) => {}
+            Block::Chart(_) => {}
             Block::Heading(_, text) => line(&mut out, &clean(text), color),
             Block::Lead(text) | Block::Text(text) => wrap(&mut out, &clean(text), "", width),
             Block::List(items) => {

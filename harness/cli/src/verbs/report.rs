@@ -107,6 +107,7 @@ pub fn write(dirs: &[PathBuf], out: &Path, options: &Options) -> anyhow::Result<
     fs::create_dir_all(&plots).map_err(|e| bad_input(format!("cannot make {}: {e}", plots.display())))?;
     write_file(&markdown, handoff_report::markdown(&report).as_bytes())?;
     write_file(&html, handoff_report::html(&report).as_bytes())?;
+    remove_old(&plots)?;
     for chart in handoff_report::charts(&report) {
         write_file(&plots.join(format!("{}.svg", chart.name)), chart.svg().as_bytes())?;
         write_file(&plots.join(format!("{}.png", chart.name)), &chart.png())?;
@@ -117,6 +118,23 @@ pub fn write(dirs: &[PathBuf], out: &Path, options: &Options) -> anyhow::Result<
 /// Prints the table.
 pub fn print(dirs: &[PathBuf], options: &Options) -> anyhow::Result<()> {
     out::data(&handoff_report::terminal(&read(dirs, options)?, out::width(), out::color()));
+    Ok(())
+}
+
+/// Charts of an earlier report, that this one may not have. Only what a report writes: the folder may be anybody's.
+const CHARTS: [&str; 6] = ["samples-critical-path", "samples-transfer", "timeline", "sizes", "fan-out", "pareto"];
+
+/// Removes charts of an earlier report.
+fn remove_old(plots: &Path) -> anyhow::Result<()> {
+    let entries = fs::read_dir(plots).map_err(|e| bad_input(format!("cannot read {}: {e}", plots.display())))?;
+    for path in entries.flatten().map(|e| e.path()) {
+        let ours = path.extension().is_some_and(|e| e == "svg" || e == "png");
+        let number = |c: char| c.is_ascii_digit() || c == '-';
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        if ours && CHARTS.contains(&stem.trim_matches(number)) {
+            fs::remove_file(&path).map_err(|e| bad_input(format!("cannot remove {}: {e}", path.display())))?;
+        }
+    }
     Ok(())
 }
 

@@ -14,5 +14,6 @@ mod kit;
 mod matrix;
 mod own;
 mod relay;
+mod report;
 mod run;
 mod verdicts;

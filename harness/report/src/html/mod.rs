@@ -1,6 +1,6 @@
 //! Blocks as one HTML file: no script, nothing from elsewhere, light and dark, for a screen, a phone and paper.
 
-mod figure;
+mod chart;
 mod text;
 
 use std::collections::HashMap;
@@ -76,9 +76,9 @@ impl Page {
                     "<pre tabindex=\"0\" role=\"region\" aria-label=\"{name}\"><code>{text}</code></pre>"
                 );
             }
-            Block::Figure(figure) => {
-                let figure = figure::render(figure);
-                self.out().push_str(&figure);
+            Block::Chart(chart) => {
+                let drawn = chart::render(chart);
+                self.out().push_str(&drawn);
             }
         }
     }
@@ -183,7 +183,7 @@ fn table_cell(cell: &Cell, first: bool, numbers: bool) -> String {
 
 /// A strategy's marker, as the charts have it.
 fn mark(look: Look) -> String {
-    figure::marker(look)
+    chart::marker(look)
 }
 
 #[cfg(test)]

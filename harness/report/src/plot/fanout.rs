@@ -4,11 +4,11 @@ use handoff_analysis::{Basis, FanOut};
 
 use super::sketch::Sketch;
 use super::xy::{Panel, Point, Series};
-use super::{Drawn, Figure, look};
+use super::{Chart, Drawn, look};
 use crate::document::Grid;
 use crate::sections::fan_out::Set;
 
-/// The figure of one set of curves.
+/// The chart of one set of curves.
 pub(crate) fn fanout(set: &Set) -> Drawn {
     if set.curves.iter().all(|c| c.points.len() < 2) {
         return Err("No chart of fan-out: no strategy has two numbers of consumers.".to_owned());
@@ -41,7 +41,7 @@ pub(crate) fn fanout(set: &Set) -> Drawn {
     };
     let panels = [panel("Critical path, s", |p| p.critical_path_s), panel("All jobs together, s", |p| p.runner_s)];
     let title = format!("Fan-out: {}", set.name);
-    let mut figure = Figure::draw(format!("fan-out{}", set.slug), title, |width| {
+    let mut chart = Chart::draw(format!("fan-out{}", set.slug), title, |width| {
         let mut sketch = Sketch::new(width);
         let mut y = 2.0;
         for panel in &panels {
@@ -52,7 +52,7 @@ pub(crate) fn fanout(set: &Set) -> Drawn {
     });
     "A full marker is a median of trials with just this many consumers, a hollow one on a dashed line is modelled from measured \
      parts. The table has the number of trials behind each."
-        .clone_into(&mut figure.caption);
+        .clone_into(&mut chart.caption);
     let mut grid = Grid::new(&[
         ("Approach", false),
         ("Consumers", true),
@@ -74,12 +74,12 @@ pub(crate) fn fanout(set: &Set) -> Drawn {
             ]);
         }
     }
-    figure.table = grid;
+    chart.table = grid;
     let sentence = |c: &&handoff_analysis::FanOutCurve| {
         let points: Vec<String> =
             c.points.iter().map(|p| format!("{:.0} s with {}", p.critical_path_s, p.consumers)).collect();
         format!("{}: critical path {}.", c.strategy, points.join(", "))
     };
-    figure.alternative = set.curves.iter().map(sentence).collect::<Vec<_>>().join(" ");
-    Ok(figure)
+    chart.alternative = set.curves.iter().map(sentence).collect::<Vec<_>>().join(" ");
+    Ok(chart)
 }

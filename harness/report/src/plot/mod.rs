@@ -1,4 +1,4 @@
-//! Charts: what is measured, drawn. Each figure has a table behind it and says in words what it shows.
+//! Charts: what is measured, drawn. Each chart has a table behind it and says in words what it shows.
 
 mod axis;
 mod fanout;
@@ -21,7 +21,7 @@ const WIDTHS: [f64; 2] = [840.0, 350.0];
 
 /// A chart with all that belongs to it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Figure {
+pub struct Chart {
     /// Name of its files, unique in the report.
     pub name: String,
     /// What it shows.
@@ -36,7 +36,7 @@ pub struct Figure {
     narrow: Sketch,
 }
 
-impl Figure {
+impl Chart {
     fn draw(name: String, title: String, draw: impl Fn(f64) -> Sketch) -> Self {
         let [wide, narrow] = WIDTHS.map(draw);
         Self { name, title, caption: String::new(), alternative: String::new(), table: Grid::default(), wide, narrow }
@@ -59,8 +59,8 @@ impl Figure {
     }
 }
 
-/// A figure, or the sentence that says why there is none.
-pub(crate) type Drawn = Result<Figure, String>;
+/// A chart, or the sentence that says why there is none.
+pub(crate) type Drawn = Result<Chart, String>;
 
 pub(crate) use fanout::fanout;
 pub(crate) use handoff_analysis::Metric;

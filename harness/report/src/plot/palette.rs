@@ -34,18 +34,18 @@ const PURPLE: Ink = Ink::Own(0xCC, 0x79, 0xA7);
 const VERMILION: Ink = Ink::Own(0xD5, 0x5E, 0x00);
 const SKY: Ink = Ink::Own(0x56, 0xB4, 0xE9);
 
-const KNOWN: [(&str, Ink, Marker); 6] = [
+const KNOWN: [(&str, Ink, Marker); 7] = [
     ("artifact", BLUE, Marker::Circle),
     ("cache-tar", ORANGE, Marker::Square),
     ("gha-cache", GREEN, Marker::Triangle),
     ("local-cache", PURPLE, Marker::Diamond),
     ("zstd-stream", VERMILION, Marker::Down),
     ("rebuild", Ink::Text, Marker::Cross),
+    ("relay", SKY, Marker::Plus),
 ];
 
 /// Strategies that are not in the list above: other shapes, so that a colour that comes again is still told apart.
-const OTHERS: [(Ink, Marker); 4] =
-    [(SKY, Marker::Plus), (SKY, Marker::Bar), (Ink::Muted, Marker::Plus), (Ink::Muted, Marker::Bar)];
+const OTHERS: [(Ink, Marker); 2] = [(SKY, Marker::Bar), (Ink::Muted, Marker::Bar)];
 
 /// The look of a strategy; `plain` if it has no options and is no control.
 pub(crate) fn look(strategy: &str, plain: bool) -> Look {

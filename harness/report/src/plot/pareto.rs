@@ -3,14 +3,14 @@
 use super::sizes::point;
 use super::sketch::Sketch;
 use super::xy::{Panel, Series};
-use super::{Drawn, Figure, look};
+use super::{Chart, Drawn, look};
 use crate::document::Grid;
 use crate::format;
 use crate::report::Group;
 
 const MIB: f64 = 1_048_576.0;
 
-/// The figure of one group at its largest size with at least two strategies.
+/// The chart of one group at its largest size with at least two strategies.
 pub(crate) fn pareto(group: &Group, place: &str, of: &str) -> Drawn {
     let at = |i: usize| -> Vec<Series> {
         let series = |line: &crate::report::Line| {
@@ -36,19 +36,19 @@ pub(crate) fn pareto(group: &Group, place: &str, of: &str) -> Drawn {
     };
     let size = group.sizes[i];
     let title = format!("Time and storage at {size}{of}");
-    let mut figure = Figure::draw(format!("{place}pareto"), title, |width| {
+    let mut chart = Chart::draw(format!("{place}pareto"), title, |width| {
         let mut sketch = Sketch::new(width);
         sketch.height = panel.paint(&mut sketch, 2.0, width.min(320.0)) + 6.0;
         sketch
     });
-    figure.caption = format!(
+    chart.caption = format!(
         "A large marker is the median of a cell, a small dot a trial, the bar the interval of the median; lower and \
          further left is better. The grey line joins the medians that no other is below in both: {}. What strategies \
          beside it have over these is not in this chart.",
         best.join(", ")
     );
     let rows = panel.series.iter().map(|s| (s, &s.points[0]));
-    figure.alternative = rows
+    chart.alternative = rows
         .clone()
         .map(|(s, p)| format!("{}: {:.1} s, {:.0} MiB stored.", s.name, p.y, p.x))
         .collect::<Vec<_>>()
@@ -70,8 +70,8 @@ pub(crate) fn pareto(group: &Group, place: &str, of: &str) -> Drawn {
             on.to_owned(),
         ]);
     }
-    figure.table = grid;
-    Ok(figure)
+    chart.table = grid;
+    Ok(chart)
 }
 
 fn is_best(of: &Series, all: &[Series]) -> bool {

@@ -4,29 +4,29 @@ use handoff_analysis::{Metric, Spread};
 
 use super::axis::{Axis, X_AXIS};
 use super::sketch::{Anchor, Ink, Sketch, fit, text_width};
-use super::{Drawn, Figure, look};
+use super::{Chart, Drawn, look};
 use crate::document::Grid;
 use crate::format;
 use crate::report::{Group, Line};
 
 const ROW: f64 = 30.0;
 
-/// The figure of one group; `place` is the group's number in the report, `of` what tells it apart.
+/// The chart of one group; `place` is the group's number in the report, `of` what tells it apart.
 pub(crate) fn samples(group: &Group, metric: Metric, place: &str, of: &str) -> Drawn {
     let panels: Vec<Panel> = group.sizes.iter().enumerate().filter_map(|(i, s)| panel(group, metric, i, s)).collect();
     if panels.is_empty() {
         return Err(format!("No chart of the {}: no trial with one completed.", metric.words()));
     }
     let title = format!("{} of every trial{of}", crate::sections::capital(metric.words()));
-    let mut figure = Figure::draw(format!("{place}samples-{}", metric.as_str().replace('_', "-")), title, |width| {
+    let mut chart = Chart::draw(format!("{place}samples-{}", metric.as_str().replace('_', "-")), title, |width| {
         draw(&panels, metric, width)
     });
-    figure.caption = "A point is a trial, the upright bar the median, the horizontal bar the interval of the median \
+    chart.caption = "A point is a trial, the upright bar the median, the horizontal bar the interval of the median \
                       that the table names; time counts from 0. n is the number of completed trials."
         .to_owned();
-    figure.alternative = alternative(&panels);
-    figure.table = table(&panels, metric);
-    Ok(figure)
+    chart.alternative = alternative(&panels);
+    chart.table = table(&panels, metric);
+    Ok(chart)
 }
 
 struct Panel<'a> {

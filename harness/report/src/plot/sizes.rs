@@ -2,14 +2,14 @@
 
 use super::sketch::Sketch;
 use super::xy::{Panel, Point, Series};
-use super::{Drawn, Figure, look};
+use super::{Chart, Drawn, look};
 use crate::document::Grid;
 use crate::format;
 use crate::report::{Group, Line, Link};
 
 const GIB: f64 = 1_073_741_824.0;
 
-/// The figure of one group; `link` are the rates of its profile, if it has any.
+/// The chart of one group; `link` are the rates of its profile, if it has any.
 pub(crate) fn sizes(group: &Group, link: Option<&Link>, place: &str, of: &str) -> Drawn {
     let series: Vec<Series> = group.lines.iter().filter_map(series).collect();
     if series.iter().all(|s| s.points.len() < 2) {
@@ -24,14 +24,14 @@ pub(crate) fn sizes(group: &Group, link: Option<&Link>, place: &str, of: &str) -
         limit,
         front: Vec::new(),
     };
-    let mut figure = Figure::draw(format!("{place}sizes"), format!("Critical path against size{of}"), |width| {
+    let mut chart = Chart::draw(format!("{place}sizes"), format!("Critical path against size{of}"), |width| {
         let mut sketch = Sketch::new(width);
         sketch.height = panel.paint(&mut sketch, 2.0, width.min(380.0)) + 6.0;
         sketch
     });
-    figure.caption =
+    chart.caption =
         "A large marker is the median of a cell, a small dot a trial, the bar the interval of the median. ".to_owned();
-    figure.caption += &match &panel.limit {
+    chart.caption += &match &panel.limit {
         Some(_) => format!(
             "The dashed line is the limit: the fewest bytes that any strategy sent and a consumer fetched, at the rates of \
              all connections together of profile {}, and nothing else.",
@@ -39,9 +39,9 @@ pub(crate) fn sizes(group: &Group, link: Option<&Link>, place: &str, of: &str) -
         ),
         None => format!("Profile {} limits no rate, so that there is no line for the limit.", group.conditions.profile),
     };
-    figure.table = table(group, &panel);
-    figure.alternative = panel.series.iter().map(sentence).collect::<Vec<_>>().join(" ");
-    Ok(figure)
+    chart.table = table(group, &panel);
+    chart.alternative = panel.series.iter().map(sentence).collect::<Vec<_>>().join(" ");
+    Ok(chart)
 }
 
 fn series(line: &Line) -> Option<Series> {

@@ -8,7 +8,7 @@ use handoff_model::{Side, SpanKind};
 
 use super::axis::{Axis, X_AXIS};
 use super::sketch::{Anchor, Ink, Sketch, fit, text_width};
-use super::{Drawn, Figure, look};
+use super::{Chart, Drawn, look};
 use crate::document::Grid;
 use crate::format;
 use crate::report::Line;
@@ -35,22 +35,22 @@ struct Lane {
 const LANE: f64 = 15.0;
 const HEAD: f64 = 24.0;
 
-/// The figure for one size of one group.
+/// The chart for one size of one group.
 pub(crate) fn timeline(trials: &[Typical], size: &str, place: &str, of: &str) -> Drawn {
     if trials.is_empty() {
         return Err("No chart of what went on when: no completed trial has spans.".to_owned());
     }
     let blocks: Vec<(&Typical, Vec<Lane>)> = trials.iter().map(|t| (t, lanes(t))).collect();
     let title = format!("Where the time goes at {size}: one typical trial of each approach{of}");
-    let mut figure = Figure::draw(format!("{place}timeline"), title, |width| draw(&blocks, width));
-    figure.caption = "Each approach is shown by the completed trial with the median critical path (of an even number, the \
+    let mut chart = Chart::draw(format!("{place}timeline"), title, |width| draw(&blocks, width));
+    chart.caption = "Each approach is shown by the completed trial with the median critical path (of an even number, the \
                       shorter of the middle two); the table has the trial's name and the number of trials. Lanes are \
                       kinds of spans: bars above each other go on at the same time. The upright line is where the \
                       producer's clock ends and the consumer's begins: the producer's bars are dark, the slowest consumer's \
                       lighter. The thin lane `command` is time in which some program was running; time in no other lane is \
                       what these programs do not say."
         .to_owned();
-    figure.alternative = trials
+    chart.alternative = trials
         .iter()
         .map(|t| {
             let seconds = |ns: u64| format!("{:.1} s", ns as f64 / 1e9);
@@ -61,8 +61,8 @@ pub(crate) fn timeline(trials: &[Typical], size: &str, place: &str, of: &str) ->
         })
         .collect::<Vec<_>>()
         .join(" ");
-    figure.table = table(trials);
-    Ok(figure)
+    chart.table = table(trials);
+    Ok(chart)
 }
 
 /// Lanes in the order in which they start; `command` last.

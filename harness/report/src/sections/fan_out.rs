@@ -3,8 +3,8 @@
 use handoff_analysis::{Basis, FanOutCurve};
 
 use super::drawn;
+use crate::charts;
 use crate::document::{Block, Cell, Grid};
-use crate::figures;
 use crate::format::NONE;
 use crate::plot::look;
 use crate::report::Report;
@@ -17,7 +17,7 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
         if many {
             blocks.push(Block::Heading(3, super::capital(&set.name)));
         }
-        blocks.push(drawn(figures::fan_out(&set)));
+        blocks.push(drawn(charts::fan_out(&set)));
         let counts: Vec<u32> = counts(&set.curves);
         let mut columns = vec![("Approach".to_owned(), false)];
         for n in &counts {

@@ -27,9 +27,9 @@ pub(crate) fn capital(text: &str) -> String {
 }
 
 /// A chart, or the sentence that says why there is none.
-fn drawn(figure: Drawn) -> Block {
-    match figure {
-        Ok(figure) => Block::Figure(Box::new(figure)),
+fn drawn(chart: Drawn) -> Block {
+    match chart {
+        Ok(chart) => Block::Chart(Box::new(chart)),
         Err(sentence) => Block::Text(sentence),
     }
 }

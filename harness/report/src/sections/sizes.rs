@@ -1,17 +1,17 @@
 //! Time against size.
 
 use super::{drawn, group_heading};
+use crate::charts;
 use crate::document::{Block, Cell, Grid};
-use crate::figures;
 use crate::format::NONE;
 use crate::report::Report;
 
 pub(crate) fn blocks(report: &Report) -> Vec<Block> {
     let mut blocks = Vec::new();
     for (i, group) in report.groups.iter().enumerate() {
-        let Ok(figure) = figures::sizes(report, i) else { continue };
+        let Ok(chart) = charts::sizes(report, i) else { continue };
         blocks.extend(group_heading(report, group));
-        blocks.push(drawn(Ok(figure)));
+        blocks.push(drawn(Ok(chart)));
         let pooled =
             report.analysis.pooled.iter().find(|p| p.workload == group.workload && p.conditions == group.conditions);
         let Some(pooled) = pooled else { continue };

@@ -3,15 +3,15 @@
 use handoff_analysis::Store;
 
 use super::{drawn, group_heading};
+use crate::charts;
 use crate::document::{Block, Cell, Grid};
-use crate::figures;
 use crate::format::{self, NONE};
 use crate::report::{Group, Report};
 
 pub(crate) fn blocks(report: &Report) -> Vec<Block> {
     let mut blocks = Vec::new();
     for (i, group) in report.groups.iter().enumerate() {
-        let mut part = vec![drawn(figures::pareto(report, i))];
+        let mut part = vec![drawn(charts::pareto(report, i))];
         part.extend(stored(report, group));
         part.extend(break_even(report, group));
         blocks.extend(group_heading(report, group));

@@ -6,20 +6,20 @@ use super::{drawn, group_heading};
 use crate::document::{Block, Cell, Grid};
 use crate::format::{self, NONE};
 use crate::report::{Group, Report};
-use crate::{details, figures};
+use crate::{charts, details};
 
 pub(crate) fn blocks(report: &Report) -> Vec<Block> {
     let mut blocks = Vec::new();
     for (i, group) in report.groups.iter().enumerate() {
         blocks.extend(group_heading(report, group));
-        let [path, transfer] = figures::samples(report, i);
+        let [path, transfer] = charts::samples(report, i);
         blocks.push(drawn(path));
         // A chart that is missing for the same reason as the one above needs no sentence of its own.
         if transfer.is_ok() {
             blocks.push(drawn(transfer));
         }
         blocks.extend(details::parts(group));
-        blocks.push(drawn(figures::timeline(report, i)));
+        blocks.push(drawn(charts::timeline(report, i)));
         blocks.extend(spans(report, group));
     }
     blocks

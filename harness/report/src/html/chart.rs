@@ -1,18 +1,18 @@
-//! A figure in the page: the chart for a wide and for a narrow screen, and the table behind it.
+//! A chart in the page: the chart for a wide and for a narrow screen, and the table behind it.
 
 use super::text::{escape, rich};
-use crate::plot::{Figure, Look};
+use crate::plot::{Chart, Look};
 
-pub(super) fn render(figure: &Figure) -> String {
-    let [wide, narrow] = figure.inline();
+pub(super) fn render(chart: &Chart) -> String {
+    let [wide, narrow] = chart.inline();
     format!(
         "<figure>\n<p class=\"title\">{}</p>\n<div class=\"wide\">{wide}</div>\n<div class=\"narrow\">{narrow}</div>\n\
          <figcaption>{}</figcaption>\n\
          <details>\n<summary>Numbers of this chart<span class=\"hidden\">: {}</span></summary>\n{}</details>\n</figure>\n",
-        rich(&figure.title),
-        rich(&figure.caption),
-        escape(&figure.title),
-        super::table(&figure.table, &format!("Table: numbers of {}", figure.title))
+        rich(&chart.title),
+        rich(&chart.caption),
+        escape(&chart.title),
+        super::table(&chart.table, &format!("Table: numbers of {}", chart.title))
     )
 }
 
