@@ -1,4 +1,4 @@
-//! One trial in the trace format of Chrome, for chrome://tracing or Perfetto: the same spans as the chart, to zoom into.
+//! One trial in the trace format of Chrome, for `chrome://tracing` or Perfetto: the same spans as the chart, to zoom into.
 
 use std::collections::BTreeMap;
 

@@ -31,7 +31,7 @@ pub struct Args {
     /// Also rewrite the table between the markers of this file (the README)
     #[arg(long, value_name = "FILE")]
     readme: Option<PathBuf>,
-    /// Print one trial as a trace for chrome://tracing or Perfetto, and write nothing
+    /// Print one trial as a trace for Perfetto or `chrome://tracing`, and write nothing
     #[arg(long, value_name = "TRIAL", conflicts_with_all = ["readme", "out"])]
     trace: Option<String>,
     /// With --readme: change nothing, fail if the table there is not this one

@@ -107,7 +107,9 @@ impl Page {
         let words: Vec<&str> = letters.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty()).collect();
         let base = words.join("-");
         let taken = |id: &str| self.contents.iter().any(|(other, _)| other == id);
-        (1..).map(|i| if i == 1 { base.clone() } else { format!("{base}-{i}") }).find(|id| !taken(id)).unwrap_or(base)
+        // One more candidate than there are sections: one of them is free.
+        let candidates = (2..=self.contents.len() + 2).map(|i| format!("{base}-{i}"));
+        std::iter::once(base.clone()).chain(candidates).find(|id| !taken(id)).unwrap_or(base)
     }
 
     fn finish(mut self) -> String {

@@ -23,7 +23,7 @@ pub(crate) fn samples(group: &Group, metric: Metric, place: &str, of: &str) -> D
     });
     chart.caption = "A point is a trial, the upright bar the median, the horizontal bar the interval of the median \
                       that the table names; time counts from 0. n is the number of completed trials."
-        .to_owned();
+        .into();
     chart.alternative = alternative(&panels);
     chart.table = table(&panels, metric);
     Ok(chart)

@@ -30,8 +30,8 @@ pub(crate) fn sizes(group: &Group, link: Option<&Link>, place: &str, of: &str) -
         sketch
     });
     chart.caption =
-        "A large marker is the median of a cell, a small dot a trial, the bar the interval of the median. ".to_owned();
-    chart.caption += &match &panel.limit {
+        "A large marker is the median of a cell, a small dot a trial, the bar the interval of the median. ".into();
+    let limit = match &panel.limit {
         Some(_) => format!(
             "The dashed line is the limit: the fewest bytes that any strategy sent and a consumer fetched, at the rates of \
              all connections together of profile {}, and nothing else.",
@@ -39,6 +39,7 @@ pub(crate) fn sizes(group: &Group, link: Option<&Link>, place: &str, of: &str) -
         ),
         None => format!("Profile {} limits no rate, so that there is no line for the limit.", group.conditions.profile),
     };
+    chart.caption.push_str(&limit);
     chart.table = table(group, &panel);
     chart.alternative = panel.series.iter().map(sentence).collect::<Vec<_>>().join(" ");
     Ok(chart)

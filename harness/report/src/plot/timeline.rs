@@ -48,8 +48,7 @@ pub(crate) fn timeline(trials: &[Typical], size: &str, place: &str, of: &str) ->
                       kinds of spans: bars above each other go on at the same time. The upright line is where the \
                       producer's clock ends and the consumer's begins: the producer's bars are dark, the slowest consumer's \
                       lighter. The thin lane `command` is time in which some program was running; time in no other lane is \
-                      what these programs do not say."
-        .to_owned();
+                      what these programs do not say.".into();
     chart.alternative = trials
         .iter()
         .map(|t| {

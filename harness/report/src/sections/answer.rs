@@ -1,5 +1,7 @@
 //! The answer, in three sentences: what came out, how sure it is, and what it holds for.
 
+use std::fmt::Write as _;
+
 use handoff_analysis::{Comparison, Group as Cells, Metric, Verdict};
 
 use super::join;
@@ -33,7 +35,7 @@ fn place(report: &Report, cells: &Cells) -> String {
     let group = report.groups.iter().find(|g| g.conditions == cells.key.conditions && g.workload == cells.key.workload);
     let apart = group.map(|g| crate::table::apart(report, g)).filter(|a| !a.is_empty());
     if let Some(apart) = apart {
-        text += &format!(" ({apart})");
+        let _ = write!(text, " ({apart})");
     }
     text
 }
@@ -101,7 +103,7 @@ fn how_sure(cells: &Cells) -> String {
     match missing {
         Some(0) | None => text.push('.'),
         Some(n) => {
-            text += &format!("; what is open takes at least {}.", format::plural(n, "more round", "more rounds"))
+            let _ = write!(text, "; what is open takes at least {}.", format::plural(n, "more round", "more rounds"));
         }
     }
     text

@@ -80,12 +80,11 @@ pub(crate) fn sets(report: &Report) -> Vec<Set<'_>> {
             "workload {}, {}, profile {}, {} store, {} builder, {} caches",
             curve.workload, curve.size, c.profile, c.image_store, c.builder, c.cache_state
         );
-        match sets.iter_mut().find(|s| s.name == name) {
-            Some(set) => set.curves.push(curve),
-            None => {
-                let slug = format!("-{:02}", sets.len() + 1);
-                sets.push(Set { name, slug, curves: vec![curve] });
-            }
+        if let Some(set) = sets.iter_mut().find(|s| s.name == name) {
+            set.curves.push(curve);
+        } else {
+            let slug = format!("-{:02}", sets.len() + 1);
+            sets.push(Set { name, slug, curves: vec![curve] });
         }
     }
     if let [only] = sets.as_mut_slice() {

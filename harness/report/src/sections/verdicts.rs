@@ -1,5 +1,7 @@
 //! What may be claimed: every strategy against the reference, every pair, the ranking, noise and drift.
 
+use std::fmt::Write as _;
+
 use handoff_analysis::{Comparison, Estimate, Family, Group as Cells, Verdict};
 
 use super::group_heading;
@@ -87,13 +89,13 @@ fn tone(verdict: &Verdict) -> Tone {
 fn said(comparison: &Comparison) -> Cell {
     let mut text = comparison.verdict.word().to_owned();
     if let Some(shift) = &comparison.shift_s {
-        text += &format!(", {} s", estimate(shift, signed));
+        let _ = write!(text, ", {} s", estimate(shift, signed));
     }
     if let Some(open) = comparison.verdict.inconclusive() {
-        text += &format!(": {}", open.why.words());
+        let _ = write!(text, ": {}", open.why.words());
         let needed = open.rounds_at_least.max(open.rounds_estimated.unwrap_or(0));
         if needed > comparison.pairs {
-            text += &format!(" ({} of {needed} rounds)", comparison.pairs);
+            let _ = write!(text, " ({} of {needed} rounds)", comparison.pairs);
         }
     }
     Cell::toned(text, tone(&comparison.verdict))
