@@ -18,12 +18,14 @@ const save = {
 };
 
 const restore = {
-  options: { path: many, key: text, 'restore-key': many },
+  options: { path: many, key: text, 'restore-key': many, 'or-miss': { type: 'boolean' } },
   required: ['path', 'key'],
   environment,
   async call({ restoreCache }, values) {
     const others = values['restore-key'] ?? [];
     const hit = await restoreCache(values.path, values.key, others);
+    // A workflow that looks first goes on without; its report then names no key.
+    if (hit === undefined && values['or-miss']) return {};
     if (hit === undefined) throw new Error(`cache miss: ${values.key}`);
     // Without restore keys the caller wants this entry; the service also matches prefixes of a key.
     if (others.length === 0 && hit !== values.key) throw new Error(`cache miss: asked for ${values.key}, got ${hit}`);

@@ -122,6 +122,7 @@ impl<'a> Build<'a> {
         let text = fs::read_to_string(log).map_err(|e| self.failure(&format!("read {}: {e}", log.display())))?;
         let trace = Trace::parse(&text);
         trace.record(job.recorder, self.output == Output::Load);
+        job.recorder.count_steps(trace.steps());
         if !success {
             let plain = || {
                 text.lines()

@@ -3,8 +3,8 @@
 use handoff_model::recipe::{ACTION_OPTION, BuiltAt, Does, Step};
 use handoff_model::{Conditions, Recipe, SpanKind, Storage, StrategyFacts, StrategySpec, Ticket};
 
-use crate::recorder::CLIENT;
-use crate::{Handed, Job, StepResult, Strategy, clients, tar};
+use crate::cache::{self, Found};
+use crate::{Built, Handed, Job, StepResult, Strategy, tar};
 
 /// The strategy.
 pub struct CacheTar;
@@ -29,19 +29,20 @@ impl Strategy for CacheTar {
 
     fn produce(&self, job: &Job) -> StepResult<Handed> {
         let compress = job.option(&FACTS, "compress");
+        let file = tar::file_name(&compress);
+        // As `if: steps.cache.outputs.cache-hit` does: the tar of this very commit is all that consumers need.
+        if cache::look(job, file, false)? == Found::ThisCommit {
+            return Ok(Handed { ticket: cache::ticket(job), built: Built::Earlier });
+        }
         let (_, built) = tar::build(job, &job.option(&FACTS, "source"), &compress)?;
-        // The path is relative: the client makes the entry's version from the text, and both sides must say the same.
         // Whatever the file is, the client puts it through zstd once more.
-        let args = ["save", "--path", tar::file_name(&compress), "--key", job.name];
-        let report = clients::node(job, "cache.mjs", &args, SpanKind::Upload)?;
-        job.recorder.fact(CLIENT, report.client.to_string());
-        Ok(Handed { ticket: Ticket::default().with("key", job.name), built })
+        cache::save(job, file)?;
+        Ok(Handed { ticket: cache::ticket(job), built })
     }
 
     fn consume(&self, job: &Job, ticket: &Ticket) -> StepResult<()> {
-        let key = ticket.get("key").map_err(|e| handoff_model::Failure::new("resolve", e))?;
         let file = tar::file_name(&job.option(&FACTS, "compress"));
-        clients::node(job, "cache.mjs", &["restore", "--path", file, "--key", key], SpanKind::Download)?;
+        cache::restore(job, ticket, file)?;
         tar::load(job, &job.scratch.join(file))
     }
 

@@ -31,6 +31,9 @@ pub struct ClientReport {
     /// Digests of its uncompressed layers.
     #[serde(default)]
     pub layers: Option<Vec<String>>,
+    /// The key of the cache entry that was restored; none after a miss.
+    #[serde(default)]
+    pub key: Option<String>,
     /// Why it failed.
     #[serde(default)]
     pub error: Option<String>,

@@ -7,7 +7,7 @@ use handoff_model::{
 
 use crate::buildx::{Build, Output};
 use crate::recorder::CLIENT;
-use crate::{Handed, Job, StepResult, Strategy, buildx};
+use crate::{Built, Handed, Job, StepResult, Strategy, buildx};
 
 /// The strategy.
 pub struct GhaCache;
@@ -41,8 +41,13 @@ impl Strategy for GhaCache {
 
     fn produce(&self, job: &Job) -> StepResult<Handed> {
         let to = job.fill(&FACTS, CACHE_TO);
+        let from = job.commit.map(|_| job.fill(&FACTS, CACHE_FROM));
         let (output, built) = buildx::beside_cache(&job.option(&FACTS, "producer-load"));
-        Build { cache_to: Some(&to), ..Build::plain("build", output) }.run(job)?;
+        let build = Build { cache_to: Some(&to), cache_from: from.as_deref(), ..Build::plain("build", output) };
+        let trace = build.run(job)?;
+        // Without a step nothing was fetched either: there is no image here to look at, unless it was loaded.
+        let nothing = from.is_some() && trace.executed.is_empty() && built == Built::BuilderCache;
+        let built = if nothing { Built::Earlier } else { built };
         job.recorder.fact(CLIENT, "BuildKit");
         Ok(Handed { ticket: Ticket::default().with("scope", job.name), built })
     }

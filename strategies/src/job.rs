@@ -45,6 +45,8 @@ pub struct Job<'a> {
     pub tools: &'a Tools,
     /// Name of this image, unique to the trial: keys, scopes and artifact names are made from it.
     pub name: &'a str,
+    /// The commit of the sources where caches of earlier runs may be there; none where a run has nothing but itself.
+    pub commit: Option<&'a str>,
     /// Reference under which the engine shall know the image.
     pub image: &'a str,
     /// The sources: a build context with a Dockerfile, and how it is built.
@@ -63,6 +65,11 @@ impl Job<'_> {
     /// An option's value, or its default.
     pub fn option(&self, facts: &StrategyFacts, name: &str) -> String {
         facts.option(self.spec, name).to_owned()
+    }
+
+    /// The key of this image in a cache: of its commit where earlier runs count, else of the run alone.
+    pub fn key(&self) -> String {
+        self.commit.map_or_else(|| self.name.to_owned(), |commit| format!("{}-{commit}", self.name))
     }
 
     /// A text of a recipe, with its places filled for this job.

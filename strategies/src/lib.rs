@@ -20,6 +20,7 @@ pub mod recorder;
 pub mod trace;
 
 mod artifact;
+mod cache;
 mod cache_tar;
 mod gha_cache;
 mod local_cache;
@@ -58,6 +59,8 @@ pub enum Built {
     /// In a docker tar that is gone; its layers are in the builder's cache, so the harness has it written again from
     /// there, off the clock.
     CachedTar,
+    /// Nothing was built, because an earlier run of this very commit had been: the image is that run's.
+    Earlier,
 }
 
 /// One way to hand an image over.

@@ -2,12 +2,12 @@
 
 use handoff_model::recipe::{ACTION_OPTION, BuiltAt, Does, Step};
 use handoff_model::{
-    Conditions, OptionKind, OptionSpec, Recipe, SpanKind, Storage, StrategyFacts, StrategySpec, Ticket,
+    Conditions, Failure, OptionKind, OptionSpec, Recipe, SpanKind, Storage, StrategyFacts, StrategySpec, Ticket,
 };
 
 use crate::buildx::{Build, Output};
-use crate::recorder::CLIENT;
-use crate::{Handed, Job, StepResult, Strategy, buildx, clients};
+use crate::cache::{self, Found};
+use crate::{Built, Handed, Job, StepResult, Strategy, buildx};
 
 /// The strategy.
 pub struct LocalCache;
@@ -52,18 +52,22 @@ impl Strategy for LocalCache {
     }
 
     fn produce(&self, job: &Job) -> StepResult<Handed> {
+        // As `if: steps.cache.outputs.cache-hit` does: the cache of this very commit is all that consumers need, and the client
+        // saves nothing under a key that is there.
+        let from = match cache::look(job, FOLDER, true)? {
+            Found::ThisCommit => return Ok(Handed { ticket: cache::ticket(job), built: Built::Earlier }),
+            Found::AnotherCommit => Some(put_aside(job)?),
+            Found::Nothing => None,
+        };
         let to = compressed(&job.fill(&FACTS, CACHE_TO), &job.option(&FACTS, "compression"));
         let (output, built) = buildx::beside_cache(&job.option(&FACTS, "producer-load"));
-        Build { cache_to: Some(&to), ..Build::plain("build", output) }.run(job)?;
-        let args = ["save", "--path", FOLDER, "--key", job.name];
-        let report = clients::node(job, "cache.mjs", &args, SpanKind::Upload)?;
-        job.recorder.fact(CLIENT, report.client.to_string());
-        Ok(Handed { ticket: Ticket::default().with("key", job.name), built })
+        Build { cache_to: Some(&to), cache_from: from.as_deref(), ..Build::plain("build", output) }.run(job)?;
+        cache::save(job, FOLDER)?;
+        Ok(Handed { ticket: cache::ticket(job), built })
     }
 
     fn consume(&self, job: &Job, ticket: &Ticket) -> StepResult<()> {
-        let key = ticket.get("key").map_err(|e| handoff_model::Failure::new("resolve", e))?;
-        clients::node(job, "cache.mjs", &["restore", "--path", FOLDER, "--key", key], SpanKind::Download)?;
+        cache::restore(job, ticket, FOLDER)?;
         let from = job.fill(&FACTS, CACHE_FROM);
         Build { cache_from: Some(&from), ..Build::plain("build", Output::Load) }.run_cached(job)
     }
@@ -71,6 +75,15 @@ impl Strategy for LocalCache {
     fn recipe(&self) -> Option<&'static Recipe> {
         Some(&RECIPE)
     }
+}
+
+/// Moves a restored cache out of the way of the new one, and gives what a build is told of it: exporting into the old folder
+/// would keep what is no longer of use, and the entry would grow from run to run.
+fn put_aside(job: &Job) -> StepResult<String> {
+    let (folder, aside) = (job.scratch.join(FOLDER), job.scratch.join("buildx-cache-before"));
+    std::fs::rename(&folder, &aside)
+        .map_err(|e| Failure::new(SpanKind::Prepare.as_str(), format!("rename {}: {e}", folder.display())))?;
+    Ok(format!("type=local,src={}", aside.display()))
 }
 
 /// What the producer's build is told, here and on GitHub.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use handoff_model::{Span, SpanKind};
+use handoff_model::{Span, SpanKind, StepCount};
 use rustix::time::{ClockId, clock_gettime};
 
 /// Collects spans. Threads may record at once.
@@ -13,6 +13,7 @@ pub struct Recorder {
     wall_origin_ns: i128,
     spans: Mutex<Vec<Span>>,
     facts: Mutex<BTreeMap<&'static str, String>>,
+    steps: Mutex<StepCount>,
 }
 
 /// Fact: where the tar came from, `output` (the builder's exporter) or `save` (`docker save`).
@@ -30,12 +31,24 @@ impl Recorder {
     /// Starts the clock of a side.
     pub fn start() -> Self {
         let wall = jiff::Timestamp::now().as_nanosecond();
-        Self { origin_ns: monotonic_ns(), wall_origin_ns: wall, spans: Mutex::default(), facts: Mutex::default() }
+        Self {
+            origin_ns: monotonic_ns(),
+            wall_origin_ns: wall,
+            spans: Mutex::default(),
+            facts: Mutex::default(),
+            steps: Mutex::default(),
+        }
     }
 
     /// Goes on with a clock that another process of this machine has started.
     pub fn resume(monotonic_ns: u64, wall_ns: i128) -> Self {
-        Self { origin_ns: monotonic_ns, wall_origin_ns: wall_ns, spans: Mutex::default(), facts: Mutex::default() }
+        Self {
+            origin_ns: monotonic_ns,
+            wall_origin_ns: wall_ns,
+            spans: Mutex::default(),
+            facts: Mutex::default(),
+            steps: Mutex::default(),
+        }
     }
 
     /// Time since the clock started, in ns.
@@ -85,6 +98,19 @@ impl Recorder {
     /// The facts so far.
     pub fn facts(&self) -> BTreeMap<&'static str, String> {
         self.facts.lock().map(|f| f.clone()).unwrap_or_default()
+    }
+
+    /// Adds a build's steps.
+    pub fn count_steps(&self, more: StepCount) {
+        if let Ok(mut steps) = self.steps.lock() {
+            steps.executed += more.executed;
+            steps.cached += more.cached;
+        }
+    }
+
+    /// The steps of all builds so far.
+    pub fn steps(&self) -> StepCount {
+        self.steps.lock().map(|s| *s).unwrap_or_default()
     }
 
     /// All spans so far, by start.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use handoff_model::SpanKind;
+use handoff_model::{SpanKind, StepCount};
 use jiff::Timestamp;
 use serde::Deserialize;
 
@@ -192,6 +192,11 @@ impl Trace {
             trace.add_step(step);
         }
         trace
+    }
+
+    /// How many steps were executed, and how many came from a cache.
+    pub fn steps(&self) -> StepCount {
+        StepCount { executed: self.executed.len() as u64, cached: self.cached.len() as u64 }
     }
 
     fn add_step(&mut self, step: Step) {

@@ -453,13 +453,6 @@ fn check(conditions: &Conditions) -> anyhow::Result<()> {
     if conditions.engine != EngineKind::Private {
         return Err(bad_input(format!("--engine {} is not there yet: use --engine private", conditions.engine)));
     }
-    if conditions.cache_state != CacheState::Cold {
-        let state = conditions.cache_state;
-        return Err(bad_input(format!("--cache-state {state} is not there yet: use --cache-state cold")));
-    }
-    if conditions.consumer_concurrency > 1 {
-        return Err(bad_input("--consumer-concurrency is not there yet: leave it out"));
-    }
     if !(1..=256).contains(&conditions.consumers) {
         return Err(bad_input(format!("--consumers {} is out of range: use 1 to 256", conditions.consumers)));
     }

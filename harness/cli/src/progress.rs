@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use handoff_driver::Progress;
 use handoff_driver::needs::first_guess;
-use handoff_model::{Outcome, Trial};
+use handoff_model::{Cell, Outcome, Trial};
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use crate::out;
@@ -25,27 +25,21 @@ pub struct Display {
 /// Time left, from what trials of the same kind took; the first guess where none has run yet.
 #[derive(Debug, Default)]
 pub struct Estimate {
-    todo: Vec<(String, u64, Duration)>,
-    took: BTreeMap<(String, u64), (Duration, u32)>,
+    todo: Vec<(Cell, Duration)>,
+    took: BTreeMap<Cell, (Duration, u32)>,
     guessed: Duration,
     measured: Duration,
 }
 
 impl Estimate {
-    fn key(trial: &Trial) -> (String, u64) {
-        let (cell, conditions) = (&trial.cell, &trial.cell.conditions);
-        let (profile, consumers) = (&conditions.profile, conditions.consumers);
-        let kind = format!("{} {} {profile} {consumers}", cell.strategy, cell.workload);
-        (kind, cell.size.bytes())
+    /// What takes the same time: the control is no other cell here.
+    fn key(trial: &Trial) -> Cell {
+        Cell { control: false, ..trial.cell.clone() }
     }
 
     /// The trials that are left.
     pub fn begin(&mut self, todo: &[&Trial]) {
-        let entry = |t: &&Trial| {
-            let (strategy, size) = Self::key(t);
-            (strategy, size, first_guess(t))
-        };
-        self.todo = todo.iter().map(entry).collect();
+        self.todo = todo.iter().map(|t| (Self::key(t), first_guess(t))).collect();
     }
 
     /// A trial has ended.
@@ -53,19 +47,19 @@ impl Estimate {
         if self.todo.is_empty() {
             return;
         }
-        let (strategy, size, guess) = self.todo.remove(0);
+        let (cell, guess) = self.todo.remove(0);
+        debug_assert_eq!(Self::key(trial), cell);
         self.guessed += guess;
         self.measured += took;
-        let entry = self.took.entry((strategy, size)).or_default();
+        let entry = self.took.entry(cell).or_default();
         entry.0 += took;
         entry.1 += 1;
-        debug_assert_eq!(Self::key(trial).1, size);
     }
 
     /// Time left.
     pub fn left(&self) -> Duration {
         let scale = if self.guessed.is_zero() { 1.0 } else { self.measured.as_secs_f64() / self.guessed.as_secs_f64() };
-        let one = |(strategy, size, guess): &(String, u64, Duration)| match self.took.get(&(strategy.clone(), *size)) {
+        let one = |(cell, guess): &(Cell, Duration)| match self.took.get(cell) {
             Some((sum, n)) => *sum / *n,
             None => guess.mul_f64(scale),
         };
@@ -140,11 +134,11 @@ impl Display {
                 Some(bar) => bar.set_message(format!("{} {}", trial.cell.strategy, trial.cell.size)),
                 None => out::talk(&format!("{} ... ({})", trial.id, self.left())),
             },
-            Progress::Side(side) => {
+            Progress::Part(part) => {
                 if let Some(bar) = &self.bar {
                     let message = bar.message();
                     let trial = message.split(" · ").next().unwrap_or_default().to_owned();
-                    bar.set_message(format!("{trial} · {side}"));
+                    bar.set_message(format!("{trial} · {part}"));
                 }
             }
             Progress::Done { trial, row, took } => {

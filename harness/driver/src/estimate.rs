@@ -7,6 +7,8 @@ use handoff_model::workload::Workload;
 use handoff_model::{ImageStore, Storage, StrategyFacts, Trial};
 use handoff_service::profile::{self, Direction, Kind, Profile};
 
+use crate::needs;
+
 /// Engine, checks and clean-up of one job, in seconds.
 const JOB_S: f64 = 3.0;
 /// Work of one job for each GiB of the image, in seconds, after the committed reference run.
@@ -50,7 +52,7 @@ fn moves(facts: &StrategyFacts) -> Option<Moves> {
     }
 }
 
-/// Estimates trials; profiles and workloads are read once.
+/// Estimates trials, a primed one's producer as two cold ones; profiles and workloads are read once.
 #[derive(Debug, Default)]
 pub struct Estimator {
     profiles: BTreeMap<String, Option<Profile>>,
@@ -66,7 +68,8 @@ impl Estimator {
         let gib = crate::needs::size(trial) as f64 / GIB;
         let job = JOB_S + JOB_S_PER_GIB * gib;
         let consumers = f64::from(cell.conditions.consumers);
-        let jobs = consumers + if facts.has_producer { 1.0 } else { 0.0 };
+        let jobs = f64::from(needs::jobs(trial));
+        let producers = jobs - consumers;
         let name = &cell.conditions.profile;
         let profile = self.profiles.entry(name.clone()).or_insert_with(|| profile::load(name).ok());
         let workload = &cell.workload;
@@ -80,7 +83,7 @@ impl Estimator {
         let bytes = cell.size.bytes() as f64 / if plain { 1.0 } else { workload.gzip_ratio };
         let parts = if moves.by_layer { workload.layers.len() as f64 } else { 1.0 };
         let link = |direction| link_seconds(profile, &moves, direction, bytes, parts);
-        job * jobs + link(Direction::Up) + link(Direction::Down) * consumers
+        job * jobs + link(Direction::Up) * producers + link(Direction::Down) * consumers
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use handoff_model::own::NEEDS_CONTEXT;
-use handoff_model::{ByteSize, EngineKind, OwnImage, Plan, StrategySpec, Trial};
+use handoff_model::{ByteSize, CacheState, Cell, Conditions, EngineKind, OwnImage, Plan, StrategySpec, Trial};
 
 use crate::estimate::Estimator;
 
@@ -23,15 +23,34 @@ pub fn lacks_sources(own: Option<&OwnImage>, strategy: &StrategySpec) -> Option<
     lacks.then_some(NEEDS_CONTEXT)
 }
 
-/// Disk that one trial may hold at once, in bytes: a job keeps the engine's blobs, its unpacked layers, the builder's
-/// cache of them, the tar and the client's archive, and only one job of a trial is alive at a time.
-pub fn disk_bytes(trial: &Trial) -> u64 {
+/// Disk that one job may hold, in bytes: the engine's blobs, its unpacked layers, the builder's cache of them, the tar and
+/// the client's archive.
+fn job_bytes(trial: &Trial) -> u64 {
     size(trial) * 5 + (1 << 30)
 }
 
-/// What the service may hold of one trial, in bytes.
+/// Disk that one trial may hold at once, in bytes: only jobs that run at once are alive at once.
+pub fn disk_bytes(trial: &Trial) -> u64 {
+    let Conditions { consumers, consumer_concurrency, .. } = trial.cell.conditions;
+    job_bytes(trial) * u64::from(consumer_concurrency.clamp(1, consumers.max(1)))
+}
+
+/// What the service may hold of one trial, in bytes: of a primed one twice.
 pub fn store_bytes(trial: &Trial) -> u64 {
-    size(trial) * 5 / 4 + (64 << 20)
+    let runs = if is_primed(&trial.cell) { 2 } else { 1 };
+    size(trial) * 5 / 4 * runs + (64 << 20)
+}
+
+/// Whether a cell's trials have a priming run.
+pub fn is_primed(cell: &Cell) -> bool {
+    let outlives = handoff_strategies::find(&cell.strategy).is_ok_and(|s| s.facts().outlives_a_run());
+    outlives && cell.conditions.cache_state != CacheState::Cold
+}
+
+/// The jobs that a trial runs: its producer, if it has one, its consumers, and the priming run's.
+pub fn jobs(trial: &Trial) -> u32 {
+    let produces = handoff_strategies::find(&trial.cell.strategy).is_ok_and(|s| s.facts().has_producer);
+    u32::from(is_primed(&trial.cell)) + u32::from(produces) + trial.cell.conditions.consumers
 }
 
 /// A plan's needs.
@@ -59,7 +78,7 @@ pub fn of<'a>(trials: impl IntoIterator<Item = &'a Trial>) -> Needs {
     for trial in trials {
         needs.trials += 1;
         needs.disk_bytes = needs.disk_bytes.max(disk_bytes(trial));
-        needs.written_bytes += disk_bytes(trial) * 2;
+        needs.written_bytes += job_bytes(trial) * u64::from(jobs(trial));
         seconds += estimator.seconds(trial);
     }
     needs.estimate_s = seconds as u64;
@@ -117,4 +136,36 @@ pub fn of_runners(plan: &Plan) -> RunnerNeeds {
         needs.minutes += sides * minutes + u64::from(produces);
     }
     needs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use handoff_model::ByteSize;
+
+    fn trial(strategy: &str, conditions: Conditions) -> Trial {
+        let cell = Cell {
+            strategy: strategy.parse().unwrap(),
+            workload: "typical".into(),
+            size: ByteSize(1 << 30),
+            conditions,
+            control: false,
+        };
+        Trial { id: "1".into(), round: 1, position: 1, cell, nonce: String::new() }
+    }
+
+    #[test]
+    fn every_job_takes_time_and_only_those_at_once_take_room_at_once() {
+        let one = Conditions::default();
+        let eleven = Conditions { consumers: 11, ..one.clone() };
+        let at_once = Conditions { consumer_concurrency: 4, ..eleven.clone() };
+        let warm = Conditions { cache_state: CacheState::Warm, ..one.clone() };
+        let count = |strategy: &str, c: &Conditions| jobs(&trial(strategy, c.clone()));
+        assert_eq!([count("gha-cache", &one), count("gha-cache", &eleven), count("rebuild", &eleven)], [2, 12, 11]);
+        assert_eq!([count("gha-cache", &warm), count("artifact", &warm), count("rebuild", &warm)], [3, 2, 1]);
+        let disk = |c: &Conditions| disk_bytes(&trial("artifact", c.clone()));
+        assert_eq!((disk(&eleven), disk(&at_once)), (disk(&one), 4 * disk(&one)));
+        let guess = |c: &Conditions| first_guess(&trial("gha-cache", c.clone()));
+        assert_eq!((guess(&eleven), guess(&warm)), (guess(&one) * 6, guess(&one) * 3 / 2));
+    }
 }

@@ -66,6 +66,7 @@ fn check_one(
         strategy: StrategySpec::plain("rebuild"),
         conditions,
         name: String::new(),
+        commit: None,
         image: String::new(),
         answer: String::new(),
         sources: Sources::default(),

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use handoff_engine::buildkit::BuildkitImage;
-use handoff_model::{Conditions, Failure, ImageIdentity, Side, SideUsage, Sources, Span, StrategySpec, Ticket};
+use handoff_model::{Conditions, Failure, ImageIdentity, Side, SideUsage, Sources, Span, StepCount, StrategySpec, Ticket};
 use serde::{Deserialize, Serialize};
 
 /// Name, in the job's folder, of the builder's image after [`Command::TryBuilder`] has pulled it.
@@ -34,6 +34,9 @@ pub struct JobSpec {
     pub conditions: Conditions,
     /// Name of this image: keys, scopes and artifact names are made from it.
     pub name: String,
+    /// The commit of the sources, where earlier runs may have left something.
+    #[serde(default)]
+    pub commit: Option<String>,
     /// Reference of the image in the job's engine.
     pub image: String,
     /// What the first container must answer.
@@ -122,6 +125,10 @@ pub struct Finished {
     pub usage: SideUsage,
     /// `source` and `client` of the row.
     pub facts: BTreeMap<String, String>,
+    /// Steps of the Dockerfile in the side's builds.
+    pub steps: StepCount,
+    /// Whether the image is an earlier run's, because the producer found that it had nothing to build.
+    pub built_earlier: bool,
     /// What the producer tells.
     pub ticket: Ticket,
 }

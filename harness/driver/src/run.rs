@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use handoff_engine::Programs;
 use handoff_model::rows::{Measurement, MeasurementRow};
-use handoff_model::{Failure, IdentityCheck, Outcome, OwnImage, Plan, Side, Trial};
+use handoff_model::{Failure, IdentityCheck, Outcome, OwnImage, Plan, Trial};
 use handoff_service::control::Client;
 
 use crate::environment::{available_memory, describe, free_bytes};
@@ -14,7 +14,7 @@ use crate::journal::Journal;
 use crate::needs;
 use crate::preflight::{Checked, preflight};
 use crate::tools::Tools;
-use crate::trial::{self, Bench, TrialRecord};
+use crate::trial::{self, Bench, Part, TrialRecord};
 use crate::workspace::{self, Workspace};
 use crate::{Cancel, DriverError, user_daemon};
 
@@ -45,8 +45,8 @@ pub enum Progress<'a> {
     },
     /// A trial starts.
     Trial(&'a Trial),
-    /// A side of it starts.
-    Side(Side),
+    /// A part of it starts.
+    Part(Part),
     /// A trial has ended and is in the journal.
     Done {
         /// The trial.
@@ -152,7 +152,7 @@ pub fn run(
                 given: given.as_deref(),
                 cancel,
             };
-            trial::run(&mut bench, trial, logs, &mut |side| progress(Progress::Side(side)))?
+            trial::run(&mut bench, trial, logs, &mut |part| progress(Progress::Part(part)))?
         };
         let row = record.row();
         journal.append(&record.consumers, &record.spans, &row)?;

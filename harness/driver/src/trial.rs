@@ -1,29 +1,60 @@
 //! One trial: producer, ticket, consumers, identity, and the one place where all of it is joined into a measurement.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use handoff_engine::buildkit::BuildkitImage;
-use handoff_engine::leftovers;
-use handoff_fixtures::{ImageSource, PROBE_PATH, probe_bytes};
+use handoff_fixtures::ImageSource;
 use handoff_model::rows::{ConsumerRow, Measured, Measurement, MeasurementRow, SpanRow};
 use handoff_model::span::build_ns;
-use handoff_model::{
-    Builder, Failure, IdentityCheck, ImageIdentity, Outcome, OwnImage, Side, StrategyFacts, Ticket, Trial, plan,
-};
+use handoff_model::{Failure, IdentityCheck, ImageIdentity, Outcome, OwnImage, StrategyFacts, Trial, plan};
 use handoff_service::control::Client;
-use handoff_service::{Counters, TokenSpec};
 use handoff_strategies::Strategy;
 use handoff_strategies::recorder::{CLIENT, SOURCE};
 
-use crate::protocol::{Finished, JobSpec, ToolPaths};
-use crate::remote::{NoAnswer, RemoteJob};
+use crate::protocol::ToolPaths;
+use crate::remote::NoAnswer;
 use crate::settle::settle;
 use crate::workspace::Workspace;
 use crate::{Cancel, DriverError};
+
+mod earlier;
+mod side;
+
+use earlier::Earlier;
+use side::{Ask, SideResult};
+
+/// The part of a trial that starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The priming run.
+    Priming,
+    /// The producer.
+    Producer,
+    /// One consumer, or several at once.
+    Consumers {
+        /// The first of them, from 1.
+        from: u32,
+        /// The last of them.
+        to: u32,
+        /// All of the trial.
+        of: u32,
+    },
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Priming => f.write_str("priming run"),
+            Self::Producer => f.write_str("producer"),
+            Self::Consumers { of: 1, .. } => f.write_str("consumer"),
+            Self::Consumers { from, to, of } if from == to => write!(f, "consumer {from} of {of}"),
+            Self::Consumers { from, to, of } => write!(f, "consumers {from} to {to} of {of}"),
+        }
+    }
+}
 
 /// What a trial leaves for the journal.
 #[derive(Debug)]
@@ -69,13 +100,6 @@ pub struct Bench<'a> {
     pub cancel: &'a Cancel,
 }
 
-/// One job's part of a trial.
-struct SideResult {
-    finished: Finished,
-    counters: Counters,
-    identity: ImageIdentity,
-}
-
 struct Course<'a, 'b> {
     bench: &'b mut Bench<'a>,
     trial: &'b Trial,
@@ -92,7 +116,7 @@ pub fn run(
     bench: &mut Bench,
     trial: &Trial,
     logs: PathBuf,
-    note: &mut dyn FnMut(Side),
+    note: &mut dyn FnMut(Part),
 ) -> Result<TrialRecord, DriverError> {
     let started_at = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let strategy = handoff_strategies::find(&trial.cell.strategy).map_err(|e| DriverError::Job(e.to_string()))?;
@@ -142,47 +166,64 @@ fn run_name(trial: &Trial) -> String {
 impl Course<'_, '_> {
     fn measure(
         &mut self,
-        note: &mut dyn FnMut(Side),
+        note: &mut dyn FnMut(Part),
         identity: &mut IdentityCheck,
         rows: &mut Vec<ConsumerRow>,
     ) -> Result<Measured, NoAnswer> {
+        self.rest()?;
+        let state = self.trial.cell.conditions.cache_state;
+        let earlier = Earlier::of(&self.image, state, self.facts, &self.trial.nonce)?;
+        let primed = match &earlier {
+            Some(earlier) => self.prime(note, earlier)?,
+            None => None,
+        };
         let cpu_before = self.usage()?.0;
         let mut settle_ns = settle();
-        let mut ticket = Ticket::default();
+        let commit = earlier.map(|_| earlier::THIS_COMMIT.to_owned());
+        let image = self.image.clone();
+        let mut ticket = None;
         let mut producer = None;
-        let mut built = None;
         if self.facts.has_producer {
-            note(Side::Producer);
-            let side = self.side(Side::Producer, None, &ticket)?;
-            ticket = side.finished.ticket.clone();
-            built = Some(side.identity.clone());
+            note(Part::Producer);
+            let ask = Ask { commit: commit.clone(), primed, ..Ask::producer("producer", &image) };
+            let side = self.one(ask)?;
+            ticket = Some(side.finished.ticket.clone());
             producer = Some(side);
             settle_ns += settle();
         }
         let content = self.image.content_digest().map_err(DriverError::from)?;
         let mut consumers: Vec<SideResult> = Vec::new();
-        for number in 1..=self.trial.cell.conditions.consumers {
-            if number > 1 {
+        let all = self.trial.cell.conditions.consumers;
+        let at_once = self.trial.cell.conditions.consumer_concurrency.max(1);
+        let mut next = 1;
+        while next <= all {
+            if next > 1 {
                 settle_ns += settle();
             }
-            note(Side::Consumer);
-            let side = self.side(Side::Consumer, Some(number), &ticket)?;
-            let check = check(built.as_ref(), content.as_ref(), &side.identity);
-            // The row shows the worst of its consumers.
-            let mut refused = check.refused(self.facts.moves_image);
-            if content.is_none() && built.is_none() {
-                // Nothing was handed over, and nobody knows beforehand what the user's own build makes.
-                refused.retain(|level| *level != "content");
+            let to = all.min(next + at_once - 1);
+            note(Part::Consumers { from: next, to, of: all });
+            let ticket = ticket.clone().unwrap_or_default();
+            let asks = (next..=to).map(|n| Ask { commit: commit.clone(), ..Ask::consumer(n, &image, ticket.clone()) });
+            let sides = self.sides(asks.collect())?;
+            for (number, side) in (next..).zip(sides) {
+                let check = check(producer.as_ref().map(|p| &p.identity), content.as_ref(), &side.identity);
+                // The row shows the worst of its consumers.
+                let mut refused = check.refused(self.facts.moves_image);
+                if content.is_none() && producer.is_none() {
+                    // Nothing was handed over, and nobody knows beforehand what the user's own build makes.
+                    refused.retain(|level| *level != "content");
+                }
+                if number == 1 || !refused.is_empty() {
+                    *identity = check.clone();
+                }
+                if !refused.is_empty() {
+                    let error = format!("{} not proven equal; {}", refused.join(", "), check.note);
+                    return Err(failed("identity", error.trim_end_matches("; ")));
+                }
+                rows.push(consumer_row(self.bench.environment, self.trial, number, &side, &check));
+                consumers.push(side);
             }
-            if number == 1 || !refused.is_empty() {
-                *identity = check.clone();
-            }
-            if !refused.is_empty() {
-                let error = format!("{} not proven equal; {}", refused.join(", "), check.note);
-                return Err(NoAnswer::Trial(Outcome::Failed, Failure::new("identity", error.trim_end_matches("; "))));
-            }
-            rows.push(consumer_row(self.bench.environment, self.trial, number, &side, &check));
-            consumers.push(side);
+            next = to + 1;
         }
         let (cpu_after, service_peak) = self.usage()?;
         let image_bytes = self.image.predicted_bytes().or_else(|| consumers.first()?.identity.tree_bytes);
@@ -193,124 +234,39 @@ impl Course<'_, '_> {
         }))
     }
 
+    /// The priming run, off every clock: nothing of it enters the row but what the trial finds of it. Gives the identity of
+    /// its image, where it is that of the trial's own commit.
+    fn prime(&mut self, note: &mut dyn FnMut(Part), earlier: &Earlier) -> Result<Option<ImageIdentity>, NoAnswer> {
+        note(Part::Priming);
+        let (spans, columns) = (self.spans.len(), self.columns.clone());
+        let ask = Ask { commit: Some(earlier.commit.to_owned()), ..Ask::producer("priming", &earlier.image) };
+        let primed = self.one(ask);
+        self.spans.truncate(spans);
+        self.columns = columns;
+        self.rest()?;
+        match primed {
+            Ok(side) => Ok((earlier.commit == earlier::THIS_COMMIT).then_some(side.identity)),
+            Err(NoAnswer::Trial(outcome, f)) => {
+                Err(NoAnswer::Trial(outcome, Failure::new("priming", format!("{}: {}", f.span, f.error))))
+            }
+            Err(other) => Err(other),
+        }
+    }
+
+    /// What was counted against limits of time belongs to another workflow run than what comes now.
+    fn rest(&self) -> Result<(), DriverError> {
+        self.bench.service.rest().map_err(|e| DriverError::Service(e.to_string()))
+    }
+
     fn usage(&mut self) -> Result<(u64, u64), DriverError> {
         let usage = self.bench.service.usage().map_err(|e| DriverError::Service(e.to_string()))?;
         Ok((usage.cpu_ns, usage.peak_rss_bytes))
     }
+}
 
-    /// Runs one job from its fresh engine to its end, and leaves nothing of it.
-    fn side(&mut self, side: Side, consumer: Option<u32>, ticket: &Ticket) -> Result<SideResult, NoAnswer> {
-        let service = |e: &dyn std::fmt::Display| DriverError::Service(e.to_string());
-        let name = consumer.map_or_else(|| side.to_string(), |n| format!("{side}-{n}"));
-        let job_name = format!("{}-{name}", &self.trial.nonce[..8]);
-        let root = self.bench.workspace.add_job(&job_name)?;
-        let token_spec = TokenSpec {
-            run: run_name(self.trial),
-            job: name.clone(),
-            trial: self.trial.id.clone(),
-            side: side.to_string(),
-            ..TokenSpec::default()
-        };
-        let token = self.bench.service.mint(token_spec).map_err(|e| service(&e))?;
-        let sources = self.image.sources(&root.join("sources")).map_err(DriverError::from)?;
-        let spec = JobSpec {
-            job: job_name.clone(),
-            side,
-            root: root.clone(),
-            logs: self.logs.join(&name),
-            buildkit: self.buildkit(side),
-            strategy: self.trial.cell.strategy.clone(),
-            conditions: self.trial.cell.conditions.clone(),
-            name: format!("handoff-{}", self.trial.nonce),
-            image: format!("handoff/trial:{}", self.trial.nonce),
-            answer: self.image.answer(),
-            sources,
-            probe: self.probe(&root)?,
-            given: self.bench.given.filter(|_| side == Side::Producer).map(Path::to_owned),
-            digest_command: vec![PROBE_PATH.to_owned(), "digest".to_owned()],
-            service_env: self.bench.service.client_env(&token).into_iter().collect(),
-            tools: self.bench.tools.clone(),
-            ticket: consumer.map(|_| ticket.clone()),
-        };
-        let outcome = self.run_job(&spec, &token, consumer);
-        // Whatever happened: the token is dead, the processes are gone, the files too.
-        self.bench.service.revoke(&token).map_err(|e| service(&e))?;
-        self.bench.workspace.remove_job(&job_name)?;
-        if leftovers::has_cgroups(&job_name) {
-            return Err(DriverError::Job(format!("cgroups of {job_name} could not be removed")).into());
-        }
-        outcome
-    }
-
-    /// The image of the builder that this side boots, if it builds by one of its own.
-    fn buildkit(&self, side: Side) -> Option<BuildkitImage> {
-        let own = self.trial.cell.conditions.builder == Builder::DockerContainer && self.strategy.builds(side);
-        self.bench.buildkit.filter(|_| own).cloned()
-    }
-
-    /// The probe as a file, for images that do not bring it along.
-    fn probe(&self, root: &Path) -> Result<Option<PathBuf>, DriverError> {
-        if self.image.carries_probe() {
-            return Ok(None);
-        }
-        let path = root.join("handoff-probe");
-        fs::write(&path, probe_bytes())
-            .and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(0o755)))
-            .map_err(DriverError::io("write", &path))?;
-        Ok(Some(path))
-    }
-
-    fn run_job(&mut self, spec: &JobSpec, token: &str, consumer: Option<u32>) -> Result<SideResult, NoAnswer> {
-        let (mut job, _) = RemoteJob::start(spec, &self.bench.tools.handoff, self.bench.cancel)?;
-        let result = self.use_job(&mut job, spec, token, consumer);
-        match result {
-            // A failed trial's job ends in good order too: its daemons' logs are kept then.
-            Ok(_) | Err(NoAnswer::Trial(Outcome::Failed, _)) => job.stop()?,
-            // Nobody waits for a job that hangs, or when the run ends.
-            Err(_) => drop(job),
-        }
-        result
-    }
-
-    /// Keeps what the service saw of the job with the trial's logs: for people and for tests, no column is made from it.
-    fn keep_requests(&self, spec: &JobSpec, token: &str) {
-        let log = self.bench.service.request_log(token).ok().and_then(|l| serde_json::to_vec(&l).ok());
-        if let Some(log) = log {
-            let _ = fs::write(spec.logs.join("requests.json"), log);
-        }
-    }
-
-    fn use_job(
-        &mut self,
-        job: &mut RemoteJob,
-        spec: &JobSpec,
-        token: &str,
-        consumer: Option<u32>,
-    ) -> Result<SideResult, NoAnswer> {
-        let service = |e: &dyn std::fmt::Display| DriverError::Service(e.to_string());
-        let finished = job.run(self.bench.timeout, self.bench.cancel)?;
-        self.spans.extend(finished.spans.iter().map(|s| SpanRow::new(&self.trial.id, spec.side, consumer, s)));
-        for (name, value) in &finished.facts {
-            self.columns.insert(name.clone(), value.clone());
-        }
-        if let Some(failure) = finished.failure {
-            return Err(NoAnswer::Trial(Outcome::Failed, failure));
-        }
-        let counters = self.bench.service.counters(token).map_err(|e| service(&e))?;
-        if spec.side == Side::Producer {
-            self.bench.service.revoke(token).map_err(|e| service(&e))?;
-        }
-        self.keep_requests(spec, token);
-        let identity = job.identify(self.bench.cancel)?;
-        let after = self.bench.service.counters(token).map_err(|e| service(&e))?;
-        if after.requests != counters.requests {
-            let more = after.requests - counters.requests;
-            let error =
-                format!("{more} requests to the service after the clock had stopped: something was not there yet");
-            return Err(NoAnswer::Trial(Outcome::Failed, Failure::new("request-during-verification", error)));
-        }
-        Ok(SideResult { finished, counters, identity })
-    }
+/// A trial that failed at a gate.
+fn failed(span: &str, error: impl ToString) -> NoAnswer {
+    NoAnswer::Trial(Outcome::Failed, Failure::new(span, error.to_string()))
 }
 
 /// Compares what arrived with what was built. A synthetic image's content is known beforehand, from the generator; of another one
@@ -380,9 +336,9 @@ fn join(
         bytes_down: sum(&|s| s.counters.bytes_down),
         bytes_stored: producer.map_or(0, |p| p.counters.stored_bytes),
         entries_stored: producer.map_or(0, |p| p.counters.entries),
-        entries_reused: producer.map(|_| 0),
-        bytes_reused: producer.map(|_| 0),
-        producer_steps: None,
+        entries_reused: producer.map(|p| p.counters.entries_found),
+        bytes_reused: producer.map(|p| p.counters.bytes_found),
+        producer_steps: producer.map(|p| p.finished.steps),
         requests: sum(&|s| s.counters.requests),
         retries: sum(&|s| s.counters.retries),
         connections: sum(&|s| s.counters.connections),

@@ -215,6 +215,11 @@ impl StrategyFacts {
         spec.options.get(name).map_or(default, String::as_str)
     }
 
+    /// Whether what it stores is there for later runs: the cache is, artifacts belong to their run.
+    pub fn outlives_a_run(&self) -> bool {
+        self.has_producer && self.storage == Storage::Cache
+    }
+
     /// Checks a spec against the options.
     pub fn check(&self, spec: &StrategySpec) -> Result<(), StrategyError> {
         self.check_with(spec, &[])

@@ -19,6 +19,11 @@ impl Creations {
         Self { most, recent: VecDeque::new() }
     }
 
+    /// Forgets what was created: as if a minute had gone by.
+    pub(crate) fn forget(&mut self) {
+        self.recent.clear();
+    }
+
     /// Takes one at `now`, or says after how many whole seconds one can be had. A refused one does not count.
     pub(crate) fn take(&mut self, now: u64) -> Result<(), u64> {
         while self.recent.front().is_some_and(|at| now.saturating_sub(*at) >= MINUTE) {
@@ -52,6 +57,9 @@ mod tests {
         assert_eq!(creations.take(59 * SECOND), Err(1));
         assert_eq!(creations.take(60 * SECOND), Ok(()));
         assert_eq!(creations.take(60 * SECOND), Err(10), "the next of them leaves at 70 s");
+        assert_eq!(creations.take(70 * SECOND), Ok(()));
+        assert!(creations.take(70 * SECOND).is_err());
+        creations.forget();
         assert_eq!(creations.take(70 * SECOND), Ok(()));
     }
 }

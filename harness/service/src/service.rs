@@ -117,6 +117,11 @@ impl Service {
         self.state.purge(&plain_id(run));
     }
 
+    /// Forgets what counts against limits of time, as if a minute had gone by: what comes next is not the same workflow.
+    pub fn rest(&self) {
+        self.state.rest();
+    }
+
     /// Bytes that tokens of `run` stored and that are there now, committed or not.
     pub fn stored_bytes(&self, run: &str) -> u64 {
         let run = plain_id(run);

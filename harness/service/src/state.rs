@@ -54,6 +54,13 @@ impl State {
         creations.lock().unwrap_or_else(PoisonError::into_inner).take(clock::monotonic_ns())
     }
 
+    /// Forgets what counts against a limit of time, as if a minute had gone by.
+    pub(crate) fn rest(&self) {
+        if let Some(creations) = &self.creations {
+            creations.lock().unwrap_or_else(PoisonError::into_inner).forget();
+        }
+    }
+
     /// Removes the entries that the storage limit has no room for. At once, where GitHub looks once an hour.
     pub(crate) fn keep_within_storage(&self) {
         let Some(limit) = self.config.profile.storage_limit() else { return };

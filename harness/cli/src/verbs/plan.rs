@@ -7,7 +7,7 @@ use std::time::Duration;
 use handoff_driver::environment::free_bytes;
 use handoff_driver::estimate::Estimator;
 use handoff_driver::{needs, workspace};
-use handoff_model::{ByteSize, Cell, Plan};
+use handoff_model::{ByteSize, CacheState, Cell, Conditions, Plan};
 use serde::Serialize;
 
 use crate::args::PlanArgs;
@@ -46,6 +46,20 @@ pub struct Args {
 /// Bytes for people, in GiB.
 fn gib(bytes: u64) -> String {
     format!("{:.1} GiB", bytes as f64 / ByteSize::GIB as f64)
+}
+
+/// What caches hold when the trial starts, as far as that is anything to its strategy.
+fn caches(cell: &Cell) -> String {
+    let state = cell.conditions.cache_state;
+    let nothing = state != CacheState::Cold && !needs::is_primed(cell);
+    format!("{state} caches{}", if nothing { " (it stores nothing that outlives a run)" } else { "" })
+}
+
+fn consumers(conditions: &Conditions) -> String {
+    let Conditions { consumers, consumer_concurrency, .. } = conditions;
+    let plural = if *consumers == 1 { "" } else { "s" };
+    let at_once = if *consumer_concurrency > 1 { format!(", {consumer_concurrency} at once") } else { String::new() };
+    format!("{consumers} consumer{plural}{at_once}")
 }
 
 /// Refuses a plan that the disk cannot hold.
@@ -97,16 +111,15 @@ fn show(line: &CellLine<'_>) -> String {
     let conditions = &cell.conditions;
     let each = human(Duration::from_secs_f64(estimate_s / f64::from(*trials)));
     format!(
-        "{trials:>3} x {:<24} {:>9}  {}  {} store, {} builder, {}, {} caches, {} consumer{}{}  about {each} each",
+        "{trials:>3} x {:<24} {:>9}  {}  {} store, {} builder, {}, {}, {}{}  about {each} each",
         cell.strategy.to_string(),
         cell.size.to_string(),
         cell.workload,
         conditions.image_store,
         conditions.builder,
         conditions.profile,
-        conditions.cache_state,
-        conditions.consumers,
-        if conditions.consumers == 1 { "" } else { "s" },
+        caches(cell),
+        consumers(conditions),
         if cell.control { ", control" } else { "" },
     )
 }

@@ -173,6 +173,7 @@ impl SideArgs {
             strategy: given,
             conditions,
             name: format!("handoff-{}", file.nonce),
+            commit: None,
             image: format!("handoff/trial:{}", file.nonce.to_lowercase()),
             answer: image.answer(),
             sources: Sources { context, ..Sources::default() },

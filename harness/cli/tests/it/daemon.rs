@@ -31,6 +31,7 @@ impl Daemon {
             strategy: StrategySpec::plain("rebuild"),
             conditions: Conditions { image_store: store, ..Conditions::default() },
             name: String::new(),
+            commit: None,
             image: String::new(),
             answer: String::new(),
             sources: Sources::default(),

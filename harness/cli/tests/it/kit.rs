@@ -42,6 +42,13 @@ impl Place {
         command
     }
 
+    /// `handoff plan` of a small image.
+    pub fn plan(&self, args: &[&str]) -> Command {
+        let mut command = handoff(&["plan", "--sizes", "64MiB", "--rounds", "1"]);
+        command.args(args).arg("--work-dir").arg(self.work.path());
+        command
+    }
+
     pub fn results(&self) -> Results {
         Results::read(&self.out).unwrap()
     }

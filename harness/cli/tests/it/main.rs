@@ -16,4 +16,5 @@ mod own;
 mod relay;
 mod report;
 mod run;
+mod states;
 mod verdicts;

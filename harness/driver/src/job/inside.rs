@@ -149,6 +149,7 @@ impl<'a> Course<'a> {
             service: &service,
             tools: &tools,
             name: &spec.name,
+            commit: spec.commit.as_deref(),
             image: &spec.image,
             sources: &spec.sources,
             scratch: &spec.root.join("work"),
@@ -182,8 +183,9 @@ impl<'a> Course<'a> {
             Err(failure) => (Some(failure), None),
         };
         let (ticket, built) = handed.map_or((Ticket::default(), None), |h| (h.ticket, Some(h.built)));
+        let (steps, built_earlier) = (self.recorder.steps(), built == Some(Built::Earlier));
         self.built = built;
-        Finished { failure, wall_ns, spans, usage, facts, ticket }
+        Finished { failure, wall_ns, spans, usage, facts, steps, built_earlier, ticket }
     }
 
     fn identify(&self) -> Result<ImageIdentity, Failure> {
@@ -202,6 +204,9 @@ impl<'a> Course<'a> {
                 let path = self.identify_tar();
                 self.with_job(|job| Build::plain("identify", Output::Tar(&path)).run_cached(job))?;
                 identity::of_tar(&path).map_err(failure)
+            }
+            (Side::Producer, Some(Built::Earlier)) => {
+                Err(Failure::new("identity", "the image is an earlier run's: there is none here to look at"))
             }
             (Side::Producer, None) => Err(Failure::new("identity", "the producer left no image to look at")),
             (Side::Consumer, _) => {

@@ -19,6 +19,10 @@ pub struct Counters {
     pub connections: u64,
     /// Artifacts and cache entries that it created and finalized.
     pub entries: u64,
+    /// Cache entries that it found and had not made itself, each once: those of earlier runs.
+    pub entries_found: u64,
+    /// Their sizes together.
+    pub bytes_found: u64,
     /// Requests that repeated an earlier one: the same block, the same range (or the rest of one that broke off), or a
     /// call that had failed before.
     pub retries: u64,

@@ -4,7 +4,7 @@ mod counters;
 mod record;
 mod retries;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -33,6 +33,8 @@ struct Traffic {
     counters: Counters,
     log: VecDeque<RequestRecord>,
     log_capacity: usize,
+    // Ids of cache entries that it made, or found: each counts once.
+    entries: HashSet<u64>,
     // Sequence number of the log's first record.
     first: u64,
     retries: Retries,
@@ -67,6 +69,21 @@ impl Account {
     /// Notes an entry or artifact that became visible.
     pub(crate) fn count_entry(&self) {
         self.with(|traffic| traffic.counters.entries += 1);
+    }
+
+    /// Notes a cache entry that it made: finding that one is no find.
+    pub(crate) fn note_own(&self, entry: u64) {
+        self.with(|traffic| traffic.entries.insert(entry));
+    }
+
+    /// Notes a cache entry that it found; counts it if it is another's, once.
+    pub(crate) fn count_found(&self, entry: u64, bytes: u64) {
+        self.with(|traffic| {
+            if traffic.entries.insert(entry) {
+                traffic.counters.entries_found += 1;
+                traffic.counters.bytes_found += bytes;
+            }
+        });
     }
 
     /// Notes a request that was refused because the token or URL is no longer valid.
@@ -189,6 +206,16 @@ mod tests {
         assert_eq!((account.counters().bytes_down, account.counters().errors), (60, 1));
         let log = account.log();
         assert_eq!((log[0].bytes_down, log[0].end_ns, log[0].broken), (60, 9, true));
+    }
+
+    #[test]
+    fn an_entry_is_found_once_and_the_own_one_never() {
+        let account = account(1);
+        account.note_own(1);
+        for (entry, bytes) in [(1, 10), (2, 20), (3, 30), (2, 20)] {
+            account.count_found(entry, bytes);
+        }
+        assert_eq!((account.counters().entries_found, account.counters().bytes_found), (2, 50));
     }
 
     #[test]

@@ -56,6 +56,7 @@ pub(super) fn create(call: &Call<'_>) -> Result<Value, TwirpError> {
     call.state.add_blob(&path, &call.account);
     let entry = Entry { id, key, version, scope, run, path: path.clone(), size: None, used: 0 };
     let key = entry.key.clone();
+    call.account.note_own(id);
     if call.state.caches.create(entry).is_err() {
         call.state.blobs.remove(&path);
         return Err(TwirpError::taken(format!("cache entry with the key {key} already exists in this scope")));
@@ -95,6 +96,7 @@ pub(super) fn download_url(call: &Call<'_>) -> Result<Value, TwirpError> {
     let found = call.state.caches.look_up(readable.map(|scope| scope.name.as_str()), &version, &key, &restore_keys);
     // A miss is an answer, not an error.
     let Some(entry) = found else { return Ok(json!({ "ok": false })) };
+    call.account.count_found(entry.id, entry.size.unwrap_or(0));
     let url = call.state.blob_url(&call.account, &call.caller, Wish::new(&entry.path, Access::Read));
     Ok(json!({ "ok": true, "signed_download_url": url, "matched_key": entry.key }))
 }

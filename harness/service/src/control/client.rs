@@ -105,6 +105,11 @@ impl Client {
         self.ask(&Request::Purge(OfRun { run: run.to_owned() }))
     }
 
+    /// See [`crate::Service::rest`].
+    pub fn rest(&self) -> Result<(), ServiceError> {
+        self.ask(&Request::Rest(Nothing {}))
+    }
+
     /// See [`crate::Service::stored_bytes`].
     pub fn stored_bytes(&self, run: &str) -> Result<u64, ServiceError> {
         self.ask(&Request::StoredBytes(OfRun { run: run.to_owned() }))

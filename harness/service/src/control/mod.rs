@@ -28,6 +28,8 @@ pub enum Request {
     Log(OfToken),
     /// Deletes what a run stored; answers with null.
     Purge(OfRun),
+    /// Forgets what counts against limits of time; answers with null.
+    Rest(Nothing),
     /// Answers with the bytes that a run has stored.
     StoredBytes(OfRun),
     /// Answers with [`crate::ServiceUsage`].

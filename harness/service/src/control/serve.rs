@@ -54,6 +54,10 @@ fn answer(service: &Service, request: Request) -> Answer {
             service.purge(&of.run);
             Ok(Value::Null)
         }
+        Request::Rest(_) => {
+            service.rest();
+            Ok(Value::Null)
+        }
         Request::StoredBytes(of) => Ok(service.stored_bytes(&of.run).into()),
         Request::Usage(_) => serde_json::to_value(service.usage()),
         Request::Shutdown(_) => Ok(Value::Null),

@@ -1,0 +1,120 @@
+//! What an earlier run leaves is used, and only that; several consumers are several rows.
+
+use std::collections::BTreeMap;
+
+use handoff_model::rows::MeasurementRow;
+use handoff_model::{CacheState, Outcome, SpanKind};
+
+use crate::kit::{Place, expect, machine};
+
+#[test]
+fn an_earlier_run_saves_what_each_strategy_can_save() {
+    let _machine = machine();
+    let place = Place::new();
+    let args = [
+        "--sizes",
+        "64MiB",
+        "--rounds",
+        "1",
+        "--strategies",
+        "cache-tar,gha-cache,local-cache",
+        "--cache-state",
+        "warm,one-layer",
+    ];
+    expect(&mut place.run(&args), 0);
+    let results = place.results();
+    assert_eq!(results.measurements.len(), 6);
+    let mut rows: BTreeMap<(&str, CacheState), &MeasurementRow> = BTreeMap::new();
+    for row in &results.measurements {
+        assert_eq!(row.outcome, Outcome::Completed, "{}: {} {}", row.trial, row.failed_span, row.error);
+        assert_eq!((row.content_equal, row.layers_equal), (Some(true), Some(true)), "{}", row.trial);
+        rows.insert((&row.strategy, row.cache_state), row);
+        let primed = place.out.join("logs").join(&row.trial).join("priming").exists();
+        assert!(primed, "{}", row.trial);
+    }
+    let steps = |row: &MeasurementRow| (row.producer_steps_executed.unwrap(), row.producer_steps_cached.unwrap());
+    let up = |row: &MeasurementRow| row.bytes_up.unwrap();
+    // A tar is there as a whole or not at all: with another last layer everything is done and sent as if nothing had been.
+    let cold = rows[&("cache-tar", CacheState::OneLayer)];
+    let all = steps(cold).0;
+    assert!(all > 2 && steps(cold).1 == 0, "{:?}", steps(cold));
+    assert_eq!((cold.entries_reused, cold.bytes_reused), (Some(0), Some(0)));
+    for strategy in ["cache-tar", "gha-cache", "local-cache"] {
+        let [warm, one] = [CacheState::Warm, CacheState::OneLayer].map(|s| rows[&(strategy, s)]);
+        // The same commit: nothing is built. The builder's own cache is asked step by step, the others are not even built.
+        assert_eq!(steps(warm), (0, if strategy == "gha-cache" { all } else { 0 }), "{strategy}");
+        assert_eq!(warm.build_ns, Some(0), "{strategy}");
+        assert!(warm.entries_reused >= Some(1), "{strategy}");
+        assert!(warm.bytes_reused.unwrap() * 10 > up(cold) * 9, "{strategy}: {warm:?}");
+        assert!(up(warm) * 100 < up(cold), "{strategy} sends nothing but an index at most: {}", up(warm));
+        // Another last layer.
+        match strategy {
+            "cache-tar" => {}
+            // The folder is sent as a whole.
+            "local-cache" => {
+                assert_eq!((steps(one), one.entries_reused), ((1, all - 1), Some(1)));
+                assert!(up(one) * 10 > up(cold) * 9 && one.bytes_down.unwrap() > cold.bytes_down.unwrap() * 3 / 2);
+            }
+            // Only what is new is sent.
+            _ => {
+                assert_eq!(steps(one), (1, all - 1));
+                assert!(up(one) * 10 < up(cold), "{} of {}", up(one), up(cold));
+                assert!(one.entries_reused.unwrap() >= all - 1, "{:?}", one.entries_reused);
+            }
+        }
+    }
+    let (stdout, _) = expect(&mut place.plan(&["--cache-state", "warm", "--strategies", "artifact,gha-cache"]), 0);
+    let of = |name: &str| stdout.lines().find(|l| l.contains(name)).unwrap().to_owned();
+    assert!(of(" artifact ").contains("warm caches (it stores nothing that outlives a run)"), "{stdout}");
+    assert!(of(" gha-cache ").contains("warm caches, "), "{stdout}");
+    assert_eq!(place.leftovers(), Vec::<String>::new());
+}
+
+#[test]
+fn a_changed_early_layer_is_all_later_steps_again() {
+    let _machine = machine();
+    let place = Place::new();
+    let args = ["--sizes", "64MiB", "--rounds", "1", "--strategies", "gha-cache", "--cache-state", "base-layer"];
+    expect(&mut place.run(&args), 0);
+    for row in &place.results().measurements {
+        assert_eq!(row.outcome, Outcome::Completed, "{}: {} {}", row.trial, row.failed_span, row.error);
+        assert_eq!(row.producer_steps_cached, Some(1), "the probe's COPY alone is before it");
+        assert!(row.producer_steps_executed > Some(2) && row.entries_reused > Some(0), "{row:?}");
+        assert!(row.bytes_up.unwrap() > row.bytes_reused.unwrap() * 4, "{row:?}");
+    }
+}
+
+#[test]
+fn consumers_at_once_are_rows_of_their_own_and_marked_where_cores_are_few() {
+    let _machine = machine();
+    let place = Place::new();
+    let cores = std::thread::available_parallelism().unwrap().get();
+    let args = [
+        "--sizes",
+        "64MiB",
+        "--rounds",
+        "1",
+        "--strategies",
+        "cache-tar,rebuild",
+        "--consumers",
+        "2",
+        "--consumer-concurrency",
+        "2",
+    ];
+    let (stdout, _) = expect(&mut place.run(&args), 0);
+    let results = place.results();
+    assert_eq!((results.measurements.len(), results.consumers.len()), (2, 4));
+    for row in &results.measurements {
+        assert_eq!(row.outcome, Outcome::Completed, "{}: {} {}", row.trial, row.failed_span, row.error);
+        assert_eq!((row.consumer_concurrency, row.contended), (2, cores < 4), "{}", row.trial);
+        let times: Vec<u64> = results.consumers.iter().filter(|c| c.trial == row.trial).map(|c| c.consume_ns).collect();
+        assert_eq!(row.consume_ns, times.iter().copied().max());
+        assert_eq!(row.runner_ns.unwrap(), row.produce_ns.unwrap_or(0) + times.iter().sum::<u64>());
+        let builders = results.spans.iter().filter(|s| s.trial == row.trial && s.span == SpanKind::Build);
+        let jobs: std::collections::BTreeSet<_> = builders.map(|s| s.consumer).collect();
+        let all = if row.strategy == "rebuild" { row.consumers as usize } else { 1 };
+        assert_eq!(jobs.len(), all, "{}: every job of `rebuild` builds for itself", row.trial);
+    }
+    assert!(stdout.contains("--consumer-concurrency 2"), "the command says it:\n{stdout}");
+    assert_eq!(place.leftovers(), Vec::<String>::new());
+}

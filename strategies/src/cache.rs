@@ -1,0 +1,57 @@
+//! The cache client as a workflow with `actions/cache` uses it: look first, save under the key afterwards.
+
+use handoff_model::{Failure, SpanKind, Ticket};
+
+use crate::recorder::CLIENT;
+use crate::{Job, StepResult, clients};
+
+/// What a producer finds of earlier runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// Nothing.
+    Nothing,
+    /// What a run of this very commit saved.
+    ThisCommit,
+    /// What a run of another commit saved.
+    AnotherCommit,
+}
+
+/// Restores `path` as far as earlier runs have saved it; with `others` also what another commit's run saved, the newest
+/// of it. Where no earlier run can have been, it is not looked for.
+pub fn look(job: &Job, path: &str, others: bool) -> StepResult<Found> {
+    if job.commit.is_none() {
+        return Ok(Found::Nothing);
+    }
+    let (key, prefix) = (job.key(), format!("{}-", job.name));
+    let mut args = vec!["restore", "--or-miss", "--path", path, "--key", &key];
+    if others {
+        args.extend(["--restore-key", &prefix]);
+    }
+    let report = clients::node(job, "cache.mjs", &args, SpanKind::Download)?;
+    job.recorder.fact(CLIENT, report.client.to_string());
+    Ok(match report.key {
+        None => Found::Nothing,
+        Some(found) if found == key => Found::ThisCommit,
+        Some(_) => Found::AnotherCommit,
+    })
+}
+
+/// Saves `path` under this image's key. It is relative: the client makes the entry's version from the text, and both
+/// sides must say the same.
+pub fn save(job: &Job, path: &str) -> StepResult<()> {
+    let report = clients::node(job, "cache.mjs", &["save", "--path", path, "--key", &job.key()], SpanKind::Upload)?;
+    job.recorder.fact(CLIENT, report.client.to_string());
+    Ok(())
+}
+
+/// What consumers are told.
+pub fn ticket(job: &Job) -> Ticket {
+    Ticket::default().with("key", job.key())
+}
+
+/// Restores what the ticket names, and nothing else.
+pub fn restore(job: &Job, ticket: &Ticket, path: &str) -> StepResult<()> {
+    let key = ticket.get("key").map_err(|e| Failure::new(SpanKind::Resolve.as_str(), e))?;
+    clients::node(job, "cache.mjs", &["restore", "--path", path, "--key", key], SpanKind::Download)?;
+    Ok(())
+}
