@@ -29,7 +29,15 @@ fn traffic_belongs_to_the_token_that_asked_for_the_url() {
         ..Counters::default()
     };
     assert_eq!(fixture.service.counters(&producer), expected);
-    let expected = Counters { requests: 4, api_requests: 1, bytes_down: 1000, connections: 2, ..Counters::default() };
+    let expected = Counters {
+        requests: 4,
+        api_requests: 1,
+        bytes_down: 1000,
+        connections: 2,
+        entries_found: 1,
+        bytes_found: 1000,
+        ..Counters::default()
+    };
     assert_eq!(fixture.service.counters(&consumer), expected);
 
     let log = fixture.service.request_log(&consumer);
