@@ -397,7 +397,9 @@ impl PlanArgs {
                         consumers,
                         consumer_concurrency,
                     };
-                    if !self.github {
+                    if self.github {
+                        check_github(&conditions)?;
+                    } else {
                         check(&conditions)?;
                     }
                     all.push(conditions);
@@ -455,6 +457,18 @@ fn check(conditions: &Conditions) -> anyhow::Result<()> {
     }
     if !(1..=256).contains(&conditions.consumers) {
         return Err(bad_input(format!("--consumers {} is out of range: use 1 to 256", conditions.consumers)));
+    }
+    Ok(())
+}
+
+/// Refuses conditions that the workflows do not make.
+fn check_github(conditions: &Conditions) -> anyhow::Result<()> {
+    if conditions.cache_state != CacheState::Cold {
+        let state = conditions.cache_state;
+        return Err(bad_input(format!("--cache-state {state}: the workflows have no priming run, use cold")));
+    }
+    if conditions.consumer_concurrency > 1 {
+        return Err(bad_input("--consumer-concurrency: on GitHub every consumer has a runner, leave it out"));
     }
     Ok(())
 }

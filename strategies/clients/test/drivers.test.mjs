@@ -95,6 +95,17 @@ test('a cache miss is a failure, and the spans show what was asked', async (t) =
   assert.ok(start.end_ns <= command.start_ns && command.start_ns <= resolve.start_ns && resolve.end_ns <= command.end_ns);
 });
 
+test('whoever looks first goes on after a miss: no error, and no key', async (t) => {
+  const { url } = await service(t, 200, { ok: false });
+  const dir = folder(t);
+  const report = path.join(dir, 'report.json');
+  const env = { ACTIONS_RUNTIME_TOKEN: TOKEN, ACTIONS_RESULTS_URL: url, ACTIONS_CACHE_SERVICE_V2: 'true', RUNNER_TEMP: dir, GITHUB_WORKSPACE: dir };
+  const args = ['restore', '--or-miss', '--path', 'p', '--key', 'k-2', '--restore-key', 'k-', '--report', report];
+  const { code } = await run('cache.mjs', args, env);
+  const { error, key } = JSON.parse(fs.readFileSync(report, 'utf8'));
+  assert.deepEqual([code, error, key], [0, undefined, undefined]);
+});
+
 test("a refused save fails with the client's own words; compressing is a span of its own", async (t) => {
   const dir = folder(t);
   fs.writeFileSync(path.join(dir, 'payload'), 'x'.repeat(100_000));
