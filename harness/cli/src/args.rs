@@ -455,6 +455,11 @@ fn check(conditions: &Conditions) -> anyhow::Result<()> {
     if conditions.engine != EngineKind::Private {
         return Err(bad_input(format!("--engine {} is not there yet: use --engine private", conditions.engine)));
     }
+    if conditions.consumer_concurrency > 1 {
+        return Err(bad_input(
+            "--consumer-concurrency is not proven yet: leave it out, consumers then run one after the other",
+        ));
+    }
     if !(1..=256).contains(&conditions.consumers) {
         return Err(bad_input(format!("--consumers {} is out of range: use 1 to 256", conditions.consumers)));
     }
