@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use handoff_engine::buildkit::BuildkitImage;
-use handoff_model::{Conditions, Failure, ImageIdentity, Side, SideUsage, Sources, Span, StepCount, StrategySpec, Ticket};
+use handoff_model::{
+    Conditions, Failure, ImageIdentity, Side, SideUsage, Sources, Span, StepCount, StrategySpec, Ticket,
+};
 use serde::{Deserialize, Serialize};
 
 /// Name, in the job's folder, of the builder's image after [`Command::TryBuilder`] has pulled it.
