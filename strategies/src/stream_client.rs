@@ -165,7 +165,7 @@ fn describe(dir: &Path) -> String {
         fs::read(dir.join("package.json")).ok().and_then(|b| serde_json::from_slice(&b).ok());
     let version = json.as_ref().and_then(|j| j.get("version")?.as_str()).unwrap_or("of unknown version");
     let digest = Sha256::digest(fs::read(dir.join(PROGRAM)).unwrap_or_default());
-    let hex: String = digest.iter().take(6).map(|b| format!("{b:02x}")).collect();
+    let hex = digest.iter().take(6).map(|b| format!("{b:02x}")).collect::<Vec<_>>().concat();
     format!("lhotari/gh-actions-artifact-client {version} (sha256 {hex})")
 }
 

@@ -99,7 +99,7 @@ impl Link {
             sent.map(|_| ()).map_err(error("put block"))
         })?;
         let seconds = start.elapsed().as_secs_f64();
-        let list: String = blocks.iter().map(|id| format!("<Latest>{id}</Latest>")).collect();
+        let list = blocks.iter().map(|id| format!("<Latest>{id}</Latest>")).collect::<Vec<_>>().concat();
         let xml = format!("<?xml version=\"1.0\" encoding=\"utf-8\"?><BlockList>{list}</BlockList>");
         self.agent.put(format!("{url}&comp=blocklist")).send(xml).map_err(error("put block list"))?;
         self.call("FinalizeArtifact", json!({ "name": name, "size": (blocks.len() * block).to_string() }))?;

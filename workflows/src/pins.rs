@@ -75,10 +75,10 @@ impl Pins {
             Some(at) => pins.pin[at] = new,
             None => pins.pin.insert(first, new),
         }
-        let comment: String = text.lines().take_while(|l| l.starts_with('#')).map(|l| format!("{l}\n")).collect();
+        let comment: Vec<String> = text.lines().take_while(|l| l.starts_with('#')).map(|l| format!("{l}\n")).collect();
         let body = toml::to_string(&pins).map_err(|e| io(&e))?;
         Self::parse(&body)?;
-        fs::write(file, format!("{comment}\n{body}")).map_err(|e| io(&e))
+        fs::write(file, format!("{}\n{body}", comment.concat())).map_err(|e| io(&e))
     }
 }
 

@@ -31,17 +31,17 @@ pub fn fetch(pins: &Pins) -> Result<Vec<Step>, WorkflowError> {
 }
 
 /// The places of a text as expressions.
-fn expression(place: &str) -> Option<String> {
-    Some(match place {
+fn expression(place: &str) -> String {
+    match place {
         "name" | "image" => format!("${{{{ {CELL}.{place} }}}}"),
         "sources" => format!("{DIR}/sources"),
         "dir" => DIR.to_owned(),
         option => format!("${{{{ {CELL}.options.{option} }}}}"),
-    })
+    }
 }
 
 fn filled(text: &str) -> String {
-    fill(text, expression)
+    fill(text, |place| Some(expression(place)))
 }
 
 /// A word of a command line: places become variables, whatever is not plain is quoted.

@@ -90,13 +90,12 @@ impl Node {
             Self::List(items) => {
                 for item in items {
                     let mut text = String::new();
-                    match item {
-                        Self::Map(_) => item.write(&mut text, depth + 2),
-                        _ => {
-                            let _ = write!(text, "{:indent$}", "", indent = depth + 2);
-                            item.write_scalar(&mut text, depth + 2);
-                            text.push('\n');
-                        }
+                    if let Self::Map(_) = item {
+                        item.write(&mut text, depth + 2)
+                    } else {
+                        let _ = write!(text, "{:indent$}", "", indent = depth + 2);
+                        item.write_scalar(&mut text, depth + 2);
+                        text.push('\n');
                     }
                     text.replace_range(depth..=depth, "-");
                     out.push_str(&text);

@@ -265,8 +265,8 @@ impl Course<'_, '_> {
 }
 
 /// A trial that failed at a gate.
-fn failed(span: &str, error: impl ToString) -> NoAnswer {
-    NoAnswer::Trial(Outcome::Failed, Failure::new(span, error.to_string()))
+fn failed(span: &str, error: &str) -> NoAnswer {
+    NoAnswer::Trial(Outcome::Failed, Failure::new(span, error))
 }
 
 /// Compares what arrived with what was built. A synthetic image's content is known beforehand, from the generator; of another one

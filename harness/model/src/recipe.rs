@@ -130,13 +130,12 @@ pub fn fill(text: &str, value: impl Fn(&str) -> Option<String>) -> String {
             rest = after;
             continue;
         };
-        match value(place) {
-            Some(value) => out.push_str(&value),
-            None => {
-                out.push('{');
-                out.push_str(place);
-                out.push('}');
-            }
+        if let Some(value) = value(place) {
+            out.push_str(&value)
+        } else {
+            out.push('{');
+            out.push_str(place);
+            out.push('}');
         }
         rest = tail;
     }

@@ -271,13 +271,12 @@ pub(crate) fn command(plan: &Plan, name: &str) -> String {
     if let Some(at_once) = r.conditions.iter().map(|c| c.consumer_concurrency).max().filter(|n| *n > 1) {
         words.push(format!("--consumer-concurrency {at_once}"));
     }
-    match &r.own {
-        Some(own) => words.insert(1, own.to_string()),
-        None => {
-            // In bytes where the short form would round.
-            words.insert(1, format!("--sizes {}", list(r.sizes.iter().copied().map(exact).collect())));
-            words.insert(4, format!("--workload {}", list(r.workloads.clone())));
-        }
+    if let Some(own) = &r.own {
+        words.insert(1, own.to_string())
+    } else {
+        // In bytes where the short form would round.
+        words.insert(1, format!("--sizes {}", list(r.sizes.iter().copied().map(exact).collect())));
+        words.insert(4, format!("--workload {}", list(r.workloads.clone())));
     }
     if r.control {
         words.push("--control".to_owned());

@@ -149,7 +149,9 @@ fn waits_from_inside(repo: Option<&str>) -> BTreeMap<String, Waits> {
 
 /// How long a trial's jobs waited, and how one without marks ended. Jobs are named `TRIAL / JOB`.
 fn waits(jobs: &[JobState]) -> BTreeMap<String, Waits> {
-    let mut all: BTreeMap<String, (Option<u64>, Option<u64>, Option<String>)> = BTreeMap::new();
+    /// The producer's wait, the longest of a consumer, and how it ended.
+    type Parts = (Option<u64>, Option<u64>, Option<String>);
+    let mut all: BTreeMap<String, Parts> = BTreeMap::new();
     for job in jobs {
         let Some((trial, name)) = job.name.split_once(" / ") else { continue };
         let entry = all.entry(trial.to_owned()).or_default();
@@ -164,7 +166,7 @@ fn waits(jobs: &[JobState]) -> BTreeMap<String, Waits> {
             entry.2 = Some(job.conclusion.clone());
         }
     }
-    let wait = |(producer, consumer, conclusion): (Option<u64>, Option<u64>, Option<String>)| Waits {
+    let wait = |(producer, consumer, conclusion): Parts| Waits {
         queue_ns: consumer.map(|c| c + producer.unwrap_or(0)),
         conclusion,
     };

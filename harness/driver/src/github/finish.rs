@@ -62,13 +62,11 @@ pub fn finish(dir: &Path, cell: &CellJob, status: &str) -> Result<Option<Failure
         // Only the side that made the tar knows.
         file.source.clear();
     }
-    let record = trace(dir, cell, &mut file);
+    trace(dir, cell, &mut file);
     let covered = union_ns(file.spans.iter().map(|s| (s.start_ns.min(file.wall_ns), s.end_ns.min(file.wall_ns))));
     file.usage.harness_wall_ns = file.wall_ns.saturating_sub(covered);
     if file.failure.is_none() {
-        let checked = record
-            .and_then(|()| not_built_again(on.recipe, &file))
-            .and_then(|()| identify(dir, cell, on.recipe, &file));
+        let checked = not_built_again(on.recipe, &file).and_then(|()| identify(dir, cell, on.recipe, &file));
         match checked {
             Ok(identity) => file.identity = identity,
             Err(failure) => file.failure = Some(failure),
@@ -119,12 +117,12 @@ fn client(cell: &CellJob, file: &SideFile) -> String {
 }
 
 /// Puts what `BuildKit` recorded of this job's builds on its clock.
-fn trace(dir: &Path, cell: &CellJob, file: &mut SideFile) -> Result<(), Failure> {
+fn trace(dir: &Path, cell: &CellJob, file: &mut SideFile) {
     let logs = match docker::build_records() {
         Ok(logs) => logs,
         Err(error) => {
             file.identity.notes.push(format!("BuildKit told no steps: {error}"));
-            return Ok(());
+            return;
         }
     };
     let recorder = Recorder::resume(file.start.monotonic_ns, i128::from(file.start.wall_ns));
@@ -142,7 +140,6 @@ fn trace(dir: &Path, cell: &CellJob, file: &mut SideFile) -> Result<(), Failure>
     file.spans.sort_by_key(|s| (s.start_ns, s.end_ns));
     file.cache_layers.sort();
     file.cache_layers.dedup();
-    Ok(())
 }
 
 /// The layers that a build wrote into a cache.

@@ -78,9 +78,9 @@ pub fn join(
         let wait = waits.get(&trial.id).cloned().unwrap_or_default();
         let (consumers, spans, row) = rows(&plan, trial, cell, files, &wait)?;
         if row.outcome == Outcome::Completed {
-            collected.completed += 1
+            collected.completed += 1;
         } else {
-            collected.failed += 1
+            collected.failed += 1;
         }
         journal.append(&consumers, &spans, &row)?;
     }

@@ -204,7 +204,7 @@ impl Course<'_, '_> {
             let more = after.requests - counters.requests;
             let error =
                 format!("{more} requests to the service after the clock had stopped: something was not there yet");
-            return Err(failed("request-during-verification", error));
+            return Err(failed("request-during-verification", &error));
         }
         Ok(SideResult { finished, counters, identity })
     }
