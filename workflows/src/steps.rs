@@ -99,7 +99,7 @@ pub fn of_recipe(pins: &Pins, strategy: &Named, steps: &[recipe::Step]) -> Resul
                 used.sort_unstable();
                 used.dedup();
                 for place in used.iter().filter(|p| !["sources", "dir"].contains(p)) {
-                    run = run.env(&variable(place), expression(place).map_or_else(|| Node::from(""), Node::from));
+                    run = run.env(&variable(place), Node::from(expression(place)));
                 }
                 run
             }

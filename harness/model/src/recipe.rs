@@ -131,7 +131,7 @@ pub fn fill(text: &str, value: impl Fn(&str) -> Option<String>) -> String {
             continue;
         };
         if let Some(value) = value(place) {
-            out.push_str(&value)
+            out.push_str(&value);
         } else {
             out.push('{');
             out.push_str(place);

@@ -272,7 +272,7 @@ pub(crate) fn command(plan: &Plan, name: &str) -> String {
         words.push(format!("--consumer-concurrency {at_once}"));
     }
     if let Some(own) = &r.own {
-        words.insert(1, own.to_string())
+        words.insert(1, own.to_string());
     } else {
         // In bytes where the short form would round.
         words.insert(1, format!("--sizes {}", list(r.sizes.iter().copied().map(exact).collect())));
