@@ -91,7 +91,7 @@ impl Node {
                 for item in items {
                     let mut text = String::new();
                     if let Self::Map(_) = item {
-                        item.write(&mut text, depth + 2)
+                        item.write(&mut text, depth + 2);
                     } else {
                         let _ = write!(text, "{:indent$}", "", indent = depth + 2);
                         item.write_scalar(&mut text, depth + 2);
