@@ -1,6 +1,7 @@
 //! What sharing stores, when it pays, what it costs.
 
-use handoff_analysis::Store;
+use handoff_analysis::decisions::Parts;
+use handoff_analysis::{CONSUMERS, Store};
 
 use super::{drawn, group_heading};
 use crate::charts;
@@ -14,6 +15,7 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
         let mut part = vec![drawn(charts::pareto(report, i))];
         part.extend(stored(report, group));
         part.extend(break_even(report, group));
+        part.extend(cost(report, group));
         blocks.extend(group_heading(report, group));
         blocks.extend(part);
     }
@@ -93,6 +95,47 @@ fn break_even(report: &Report, group: &Group) -> Vec<Block> {
              of the synthetic image, a few seconds."
                 .to_owned(),
         ),
+        Block::Table(grid),
+    ]
+}
+
+/// What the runners of one push cost, by the prices given.
+fn cost(report: &Report, group: &Group) -> Vec<Block> {
+    let prices = &report.analysis.options.prices;
+    let mut columns: Vec<(String, bool)> = vec![("Approach".into(), false), ("Size".into(), false)];
+    columns.extend(
+        CONSUMERS
+            .iter()
+            .map(|n| (format!("{n} consumer{}: billed minutes, US$", if *n == 1 { "" } else { "s" }), true)),
+    );
+    let mut grid = Grid { columns, rows: Vec::new() };
+    for line in group.lines.iter().filter(|l| !l.control) {
+        for cell in line.cells.iter().flatten() {
+            let Some(parts) = Parts::of(cell) else { continue };
+            let mut row = vec![Cell::strategy(line), cell.cell.size.to_string().into()];
+            for n in CONSUMERS {
+                let minutes = parts.billed_minutes(n);
+                let usd = prices.runner.usd_per_minute.map_or("?".to_owned(), |p| format!("{:.3}", minutes as f64 * p));
+                row.push(format!("{minutes}, {usd}").into());
+            }
+            grid.rows.push(row);
+        }
+    }
+    if grid.rows.is_empty() {
+        return Vec::new();
+    }
+    let price = match prices.runner.usd_per_minute {
+        Some(usd) => format!("US$ {usd} a minute, {}", prices.runner.source),
+        None => "no price of a minute is given".to_owned(),
+    };
+    vec![
+        Block::Heading(4, "What the runners of one push cost".to_owned()),
+        Block::Text(format!(
+            "Modelled from the medians measured here, as if a hosted runner took as long; every job is rounded up to whole minutes. \
+             Private repositories pay above what their plan includes, public ones nothing. Prices of {}: {price}. \
+             `handoff recommend --prices FILE` takes others.",
+            prices.date
+        )),
         Block::Table(grid),
     ]
 }
