@@ -91,8 +91,14 @@ impl Recommendation {
 }
 
 /// Answers from the group that fits best: completed strategies first, then the size nearest to the one asked for, then
-/// few consumers, for models start from parts. None where nothing has completed.
-pub fn recommend(analysis: &Analysis, ask: &Ask, fits: impl Fn(&GroupKey) -> bool) -> Option<Recommendation> {
+/// few consumers, for models start from parts. None where nothing has completed. `bars` says why a strategy cannot be
+/// the answer whatever was measured, if so: it is shown all the same, as one that is out.
+pub fn recommend(
+    analysis: &Analysis,
+    ask: &Ask,
+    fits: impl Fn(&GroupKey) -> bool,
+    bars: impl Fn(&StrategySpec) -> Option<String>,
+) -> Option<Recommendation> {
     let done = |g: &Group| g.cells.iter().filter(|c| usable(c)).count();
     let away = |g: &Group| (g.key.size.bytes().max(1) as f64 / ask.image_size.bytes().max(1) as f64).ln().abs();
     let group = analysis.groups.iter().filter(|g| fits(&g.key) && done(g) > 0).min_by(|a, b| {
@@ -102,6 +108,9 @@ pub fn recommend(analysis: &Analysis, ask: &Ask, fits: impl Fn(&GroupKey) -> boo
     let scaled = ask.image_size.bytes() as f64 / group.key.size.bytes().max(1) as f64;
     let mut candidates: Vec<Candidate> =
         group.cells.iter().filter(|c| usable(c)).filter_map(|c| candidate(analysis, group, c, ask, scaled)).collect();
+    for candidate in &mut candidates {
+        candidate.excluded = bars(&candidate.strategy).or(candidate.excluded.take());
+    }
     sort(&mut candidates, ask.goal);
     let notes = notes(group, &candidates, scaled, analysis);
     let changes = changes(&candidates, ask);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use handoff_analysis::{Ask, Basis, Candidate, Goal, GroupKey, Recommendation, recommend};
-use handoff_model::{Builder, ByteSize, ImageStore};
+use handoff_model::{Builder, ByteSize, ImageStore, StrategySpec};
 
 use crate::analysed::{VerdictArgs, analyse, prices, read, workflow};
 use crate::exit::{self, bad_input};
@@ -96,15 +96,13 @@ impl Args {
             },
             plan: self.plan.clone(),
         };
-        let answer = recommend(&analysis, &ask, |key| self.fits(key))
+        let answer = recommend(&analysis, &ask, |key| self.fits(key), no_workflow)
             .ok_or_else(|| bad_input("no completed trial to answer from: run more, or drop a filter"))?;
         let chosen = if self.sharing { answer.best_sharing() } else { answer.chosen() };
-        let chosen = chosen.ok_or_else(|| {
-            bad_input("no strategy is left that these limits allow: another --plan, or fewer --pushes-per-day")
-        })?;
+        let chosen = chosen.ok_or_else(|| nothing_left(&answer))?;
         // The recipe as measured here may have options that GitHub's steps do not know; the plain strategy stands for it.
         let flow = workflow(&chosen.strategy, self.consumers)
-            .or_else(|_| workflow(&handoff_model::StrategySpec::plain(&chosen.strategy.name), self.consumers))?;
+            .or_else(|_| workflow(&StrategySpec::plain(&chosen.strategy.name), self.consumers))?;
         match self.format {
             Format::Json => {
                 let document = serde_json::json!({
@@ -123,6 +121,21 @@ impl Args {
             && self.builder.is_none_or(|b| b == c.builder)
             && self.profile.as_ref().is_none_or(|p| *p == c.profile)
     }
+}
+
+/// A strategy whose workflow cannot be written is no answer, however fast: nobody could paste it.
+fn no_workflow(strategy: &StrategySpec) -> Option<String> {
+    let known = handoff_strategies::github::all().iter().any(|g| g.strategy.facts().name == strategy.name);
+    (!known).then(|| "there are no workflow steps for it yet".to_owned())
+}
+
+fn nothing_left(answer: &Recommendation) -> anyhow::Error {
+    let out = answer.candidates.iter().filter_map(|c| Some(format!("{}: {}", c.strategy, c.excluded.as_ref()?)));
+    let why: Vec<String> = out.collect();
+    bad_input(format!(
+        "no strategy is left ({}): run others as well, or another --plan, or fewer --pushes-per-day",
+        why.join("; ")
+    ))
 }
 
 fn comments(answer: &Recommendation, chosen: &Candidate) -> String {

@@ -228,6 +228,23 @@ fn every_recommended_workflow_passes_actionlint_and_the_parser() {
             std::fs::write(files.last().unwrap(), text).unwrap();
         }
     }
+    // The committed runs, too; what is ahead there but has no steps yet is shown as out, never recommended.
+    let results = concat!(env!("CARGO_MANIFEST_DIR"), "/../../results");
+    let mut runs = 0;
+    for run in std::fs::read_dir(results).unwrap().flatten().filter(|e| e.path().is_dir()) {
+        let ask = ["--consumers", "11", "--pushes-per-day", "5", "--image-size", "1GiB"];
+        let (text, _) = expect(handoff(&["recommend"]).arg(run.path()).args(ask), 0);
+        files.push(made.dir.join(format!("committed-{runs}.yml")));
+        std::fs::write(files.last().unwrap(), text).unwrap();
+        runs += 1;
+    }
+    assert!(runs >= 2, "{results}");
+    let relay = made.run("relay", request("relay,rebuild", &["1GiB"], 2), 2, seconds);
+    let ask = ["--consumers", "4", "--pushes-per-day", "5", "--image-size", "1GiB"];
+    let (text, _) = expect(handoff(&["recommend", &relay]).args(ask), 0);
+    assert!(text.starts_with("# Recommended: rebuild") && text.contains("out: there are no workflow steps"), "{text}");
+    let (_, stderr) = expect(handoff(&["recommend", &relay, "--sharing"]).args(ask), 2);
+    assert!(stderr.contains("relay: there are no workflow steps"), "{stderr}");
     checked("lint.mjs", &files);
     let wrong = made.dir.join("wrong.yml");
     std::fs::write(&wrong, "on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    stepz: []\n").unwrap();
