@@ -4,9 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use handoff_model::conditions::LOOPBACK;
-use handoff_model::{
-    Builder, ByteSize, CacheState, Conditions, EngineKind, ImageStore, OwnImage, Plan, PlanRequest, StrategySpec,
-};
+use handoff_model::{ByteSize, OwnImage, Plan, PlanRequest, StrategySpec};
 use handoff_service::profile;
 
 use crate::budget;
@@ -14,6 +12,9 @@ use crate::exit::bad_input;
 use crate::matrix::{self, Matrix};
 use crate::out;
 use crate::own;
+
+mod factors;
+mod github;
 
 /// What to run. Every option has a default; a resumed run takes what it does not name from its plan.
 #[derive(Debug, Clone, Default, Args)]
@@ -345,70 +346,6 @@ impl PlanArgs {
         }
     }
 
-    fn names_no_condition(&self) -> bool {
-        let named = [&self.engine, &self.profile, &self.image_store, &self.builder, &self.cache_state, &self.consumers];
-        let changes = self.link_rate.is_some() || self.request_time.is_some() || !self.fault.is_empty();
-        named.iter().all(|n| n.is_none()) && self.consumer_concurrency.is_none() && !changes
-    }
-
-    /// Crosses the factors: every level of one with every level of the others. A factor that is not named keeps the
-    /// levels of `stored`, else its default.
-    fn conditions(&self, stored: &[Conditions]) -> anyhow::Result<Vec<Conditions>> {
-        let held = |of: &dyn Fn(&Conditions) -> String| {
-            let default = Conditions::default();
-            let from = if stored.is_empty() { std::slice::from_ref(&default) } else { stored };
-            let mut levels: Vec<String> = Vec::new();
-            for level in from.iter().map(of) {
-                if !levels.contains(&level) {
-                    levels.push(level);
-                }
-            }
-            levels
-        };
-        let engines = levels::<EngineKind>("--engine", self.engine.as_ref(), held(&|c| c.engine.to_string()))?;
-        let stores =
-            levels::<ImageStore>("--image-store", self.image_store.as_ref(), held(&|c| c.image_store.to_string()))?;
-        let builders = levels::<Builder>("--builder", self.builder.as_ref(), held(&|c| c.builder.to_string()))?;
-        let profiles = match self.profiles()? {
-            Some(named) => once("--profile", named)?,
-            None => held(&|c| c.profile.clone()),
-        };
-        let states =
-            levels::<CacheState>("--cache-state", self.cache_state.as_ref(), held(&|c| c.cache_state.to_string()))?;
-        let consumers = levels::<u32>("--consumers", self.consumers.as_ref(), held(&|c| c.consumers.to_string()))?;
-        let held = stored.iter().map(|c| c.consumer_concurrency).max().unwrap_or(1);
-        let at_once = self.consumer_concurrency.unwrap_or(held);
-        if at_once == 0 {
-            return Err(bad_input("--consumer-concurrency 0 runs no consumer: use 1 or more"));
-        }
-        let mut all = Vec::new();
-        for (engine, image_store) in engines.iter().flat_map(|e| stores.iter().map(move |s| (*e, *s))) {
-            for (builder, profile) in builders.iter().flat_map(|b| profiles.iter().map(move |p| (*b, p))) {
-                for (cache_state, consumers) in states.iter().flat_map(|s| consumers.iter().map(move |c| (*s, *c))) {
-                    let profile = profile.clone();
-                    // One consumer is one at a time, whatever was asked: no second name for the same thing.
-                    let consumer_concurrency = at_once.min(consumers);
-                    let conditions = Conditions {
-                        engine,
-                        image_store,
-                        builder,
-                        profile,
-                        cache_state,
-                        consumers,
-                        consumer_concurrency,
-                    };
-                    if self.github {
-                        check_github(&conditions)?;
-                    } else {
-                        check(&conditions)?;
-                    }
-                    all.push(conditions);
-                }
-            }
-        }
-        Ok(all)
-    }
-
     /// Makes the plan and refuses what strategies cannot do under its conditions.
     pub fn plan(&self, stored: Option<&PlanRequest>) -> anyhow::Result<Plan> {
         let plan = Plan::new(self.request(stored)?).map_err(bad_input)?;
@@ -423,61 +360,6 @@ impl PlanArgs {
     }
 }
 
-/// Reads the levels of one factor: those that are named, else those that are held. None is measured twice.
-fn levels<T: std::str::FromStr<Err: std::fmt::Display>>(
-    option: &str,
-    named: Option<&String>,
-    held: Vec<String>,
-) -> anyhow::Result<Vec<T>> {
-    let texts = match named {
-        Some(text) => list(text).map(str::to_owned).collect(),
-        None => held,
-    };
-    let texts = once(option, texts)?;
-    texts.iter().map(|t| t.parse().map_err(|e| bad_input(format!("{option} {t}: {e}")))).collect()
-}
-
-/// Refuses a factor without levels, and one with the same level twice.
-fn once(option: &str, texts: Vec<String>) -> anyhow::Result<Vec<String>> {
-    if texts.is_empty() {
-        return Err(bad_input(format!("{option} names nothing: name a level, or leave the option out")));
-    }
-    for (i, text) in texts.iter().enumerate() {
-        if texts[..i].contains(text) {
-            return Err(bad_input(format!("{option}: {text} is named twice: name it once, --rounds repeats it")));
-        }
-    }
-    Ok(texts)
-}
-
-/// Refuses conditions that no trial can have.
-fn check(conditions: &Conditions) -> anyhow::Result<()> {
-    if conditions.engine != EngineKind::Private {
-        return Err(bad_input(format!("--engine {} is not there yet: use --engine private", conditions.engine)));
-    }
-    if conditions.consumer_concurrency > 1 {
-        return Err(bad_input(
-            "--consumer-concurrency is not proven yet: leave it out, consumers then run one after the other",
-        ));
-    }
-    if !(1..=256).contains(&conditions.consumers) {
-        return Err(bad_input(format!("--consumers {} is out of range: use 1 to 256", conditions.consumers)));
-    }
-    Ok(())
-}
-
-/// Refuses conditions that the workflows do not make.
-fn check_github(conditions: &Conditions) -> anyhow::Result<()> {
-    if conditions.cache_state != CacheState::Cold {
-        let state = conditions.cache_state;
-        return Err(bad_input(format!("--cache-state {state}: the workflows have no priming run, use cold")));
-    }
-    if conditions.consumer_concurrency > 1 {
-        return Err(bad_input("--consumer-concurrency: on GitHub every consumer has a runner, leave it out"));
-    }
-    Ok(())
-}
-
 fn all_strategies() -> Vec<StrategySpec> {
     handoff_strategies::names().into_iter().map(StrategySpec::plain).collect()
 }
@@ -486,35 +368,4 @@ fn all_strategies() -> Vec<StrategySpec> {
 pub fn random_id() -> String {
     let uuid = std::fs::read_to_string("/proc/sys/kernel/random/uuid").unwrap_or_default();
     uuid.chars().filter(char::is_ascii_hexdigit).take(16).collect()
-}
-
-impl PlanArgs {
-    /// The options of a workflow's run, from its inputs: nothing is read from a command line.
-    pub fn from_inputs(input: impl Fn(&str) -> Option<String>) -> anyhow::Result<Self> {
-        let text = |name: &str| input(name).map(|t| t.trim().to_owned()).filter(|t| !t.is_empty());
-        let number = |name: &str| -> anyhow::Result<Option<u64>> {
-            let Some(text) = text(name) else { return Ok(None) };
-            text.parse().map(Some).map_err(|_| bad_input(format!("input {name}: `{text}` is not a whole number")))
-        };
-        let consumers = text("consumers").unwrap_or_else(|| "1".to_owned());
-        Ok(Self {
-            sizes: text("sizes"),
-            strategies: Some(text("strategies").unwrap_or_else(|| "all".to_owned())),
-            rounds: number("rounds")?.map(|n| u32::try_from(n).unwrap_or(u32::MAX)),
-            workload: text("workload"),
-            profile: Some(text("profile").unwrap_or_else(|| handoff_driver::github::PROFILE.to_owned())),
-            engine: Some(EngineKind::Host.to_string()),
-            image_store: Some(text("image_store").unwrap_or_else(|| ImageStore::Overlay2.to_string())),
-            builder: Some(text("builder").unwrap_or_else(|| Builder::DockerContainer.to_string())),
-            // Each has a runner of its own: all of them run at once.
-            consumer_concurrency: list(&consumers).filter_map(|c| c.parse().ok()).max(),
-            consumers: Some(consumers),
-            cache_state: text("cache_state"),
-            seed: number("seed")?,
-            timeout: number("timeout")?,
-            github: true,
-            plan_id: text("plan_id"),
-            ..Self::default()
-        })
-    }
 }

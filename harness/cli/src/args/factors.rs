@@ -1,0 +1,116 @@
+//! The factors of an experiment: their levels, crossed into conditions.
+
+use handoff_model::{Builder, CacheState, Conditions, EngineKind, ImageStore};
+
+use super::{PlanArgs, github, list};
+use crate::exit::bad_input;
+
+impl PlanArgs {
+    /// Whether no option names a condition.
+    pub(super) fn names_no_condition(&self) -> bool {
+        let named = [&self.engine, &self.profile, &self.image_store, &self.builder, &self.cache_state, &self.consumers];
+        let changes = self.link_rate.is_some() || self.request_time.is_some() || !self.fault.is_empty();
+        named.iter().all(|n| n.is_none()) && self.consumer_concurrency.is_none() && !changes
+    }
+
+    /// Crosses the factors: every level of one with every level of the others. A factor that is not named keeps the
+    /// levels of `stored`, else its default.
+    pub(super) fn conditions(&self, stored: &[Conditions]) -> anyhow::Result<Vec<Conditions>> {
+        let held = |of: &dyn Fn(&Conditions) -> String| {
+            let default = Conditions::default();
+            let from = if stored.is_empty() { std::slice::from_ref(&default) } else { stored };
+            let mut levels: Vec<String> = Vec::new();
+            for level in from.iter().map(of) {
+                if !levels.contains(&level) {
+                    levels.push(level);
+                }
+            }
+            levels
+        };
+        let engines = levels::<EngineKind>("--engine", self.engine.as_ref(), held(&|c| c.engine.to_string()))?;
+        let stores =
+            levels::<ImageStore>("--image-store", self.image_store.as_ref(), held(&|c| c.image_store.to_string()))?;
+        let builders = levels::<Builder>("--builder", self.builder.as_ref(), held(&|c| c.builder.to_string()))?;
+        let profiles = match self.profiles()? {
+            Some(named) => once("--profile", named)?,
+            None => held(&|c| c.profile.clone()),
+        };
+        let states =
+            levels::<CacheState>("--cache-state", self.cache_state.as_ref(), held(&|c| c.cache_state.to_string()))?;
+        let consumers = levels::<u32>("--consumers", self.consumers.as_ref(), held(&|c| c.consumers.to_string()))?;
+        let held = stored.iter().map(|c| c.consumer_concurrency).max().unwrap_or(1);
+        let at_once = self.consumer_concurrency.unwrap_or(held);
+        if at_once == 0 {
+            return Err(bad_input("--consumer-concurrency 0 runs no consumer: use 1 or more"));
+        }
+        let mut all = Vec::new();
+        for (engine, image_store) in engines.iter().flat_map(|e| stores.iter().map(move |s| (*e, *s))) {
+            for (builder, profile) in builders.iter().flat_map(|b| profiles.iter().map(move |p| (*b, p))) {
+                for (cache_state, consumers) in states.iter().flat_map(|s| consumers.iter().map(move |c| (*s, *c))) {
+                    let profile = profile.clone();
+                    // One consumer is one at a time, whatever was asked: no second name for the same thing.
+                    let consumer_concurrency = at_once.min(consumers);
+                    let conditions = Conditions {
+                        engine,
+                        image_store,
+                        builder,
+                        profile,
+                        cache_state,
+                        consumers,
+                        consumer_concurrency,
+                    };
+                    if self.github {
+                        github::check(&conditions)?;
+                    } else {
+                        check(&conditions)?;
+                    }
+                    all.push(conditions);
+                }
+            }
+        }
+        Ok(all)
+    }
+}
+
+/// Reads the levels of one factor: those that are named, else those that are held. None is measured twice.
+fn levels<T: std::str::FromStr<Err: std::fmt::Display>>(
+    option: &str,
+    named: Option<&String>,
+    held: Vec<String>,
+) -> anyhow::Result<Vec<T>> {
+    let texts = match named {
+        Some(text) => list(text).map(str::to_owned).collect(),
+        None => held,
+    };
+    let texts = once(option, texts)?;
+    texts.iter().map(|t| t.parse().map_err(|e| bad_input(format!("{option} {t}: {e}")))).collect()
+}
+
+/// Refuses a factor without levels, and one with the same level twice.
+fn once(option: &str, texts: Vec<String>) -> anyhow::Result<Vec<String>> {
+    if texts.is_empty() {
+        return Err(bad_input(format!("{option} names nothing: name a level, or leave the option out")));
+    }
+    for (i, text) in texts.iter().enumerate() {
+        if texts[..i].contains(text) {
+            return Err(bad_input(format!("{option}: {text} is named twice: name it once, --rounds repeats it")));
+        }
+    }
+    Ok(texts)
+}
+
+/// Refuses conditions that no trial can have.
+fn check(conditions: &Conditions) -> anyhow::Result<()> {
+    if conditions.engine != EngineKind::Private {
+        return Err(bad_input(format!("--engine {} is not there yet: use --engine private", conditions.engine)));
+    }
+    if conditions.consumer_concurrency > 1 {
+        return Err(bad_input(
+            "--consumer-concurrency is not proven yet: leave it out, consumers then run one after the other",
+        ));
+    }
+    if !(1..=256).contains(&conditions.consumers) {
+        return Err(bad_input(format!("--consumers {} is out of range: use 1 to 256", conditions.consumers)));
+    }
+    Ok(())
+}
