@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use duct::Expression;
+use handoff_model::recipe::{Does, Step};
 use handoff_model::{Builder, Conditions, Failure, ImageStore, OptionKind, OptionSpec, SpanKind};
 
 use crate::trace::Trace;
@@ -30,6 +31,17 @@ pub const PRODUCER_LOAD_OPTION: OptionSpec = OptionSpec {
 /// Where a producer that exports a cache puts the image, and where it can be looked at afterwards.
 pub fn beside_cache(producer_load: &str) -> (Output<'static>, Built) {
     if producer_load == "true" { (Output::Load, Built::Engine) } else { (Output::CacheOnly, Built::BuilderCache) }
+}
+
+/// The producer's builds of a strategy that exports a cache, as steps: one of the two is taken.
+pub const fn cache_builds(cache_to: &'static str) -> [Step; 2] {
+    const fn build(what: &'static str, outputs: Option<&'static str>, cache_to: &'static str) -> Step {
+        Step::always(SpanKind::Command, what, Does::Build { outputs, cache_to: Some(cache_to), cache_from: None })
+    }
+    [
+        build("build-push-action", Some("type=cacheonly"), cache_to).when(&[("producer-load", "false")]),
+        build("build-push-action, loaded", None, cache_to).when(&[("producer-load", "true")]),
+    ]
 }
 
 /// The engine's own builder exports a cache only where the containerd store keeps the blobs that a cache is made of.

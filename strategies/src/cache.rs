@@ -1,9 +1,33 @@
 //! The cache client as a workflow with `actions/cache` uses it: look first, save under the key afterwards.
 
+use handoff_model::recipe::{Does, Step};
 use handoff_model::{Failure, SpanKind, Ticket};
 
 use crate::recorder::CLIENT;
 use crate::{Job, StepResult, clients};
+
+/// Inputs of an action.
+type Inputs = &'static [(&'static str, &'static str)];
+
+/// Saving as steps: today's action or the spike's.
+pub const fn saves(with: Inputs) -> [Step; 2] {
+    [
+        Step::always(SpanKind::Upload, "cache/save", Does::Uses("actions/cache/save", with))
+            .when(&[("action", "latest")]),
+        Step::always(SpanKind::Upload, "cache/save v4", Does::Uses("actions/cache/save@v4", with))
+            .when(&[("action", "v4")]),
+    ]
+}
+
+/// Restoring as steps: today's action or the spike's.
+pub const fn restores(with: Inputs) -> [Step; 2] {
+    [
+        Step::always(SpanKind::Download, "cache/restore", Does::Uses("actions/cache/restore", with))
+            .when(&[("action", "latest")]),
+        Step::always(SpanKind::Download, "cache/restore v4", Does::Uses("actions/cache/restore@v4", with))
+            .when(&[("action", "v4")]),
+    ]
+}
 
 /// What a producer finds of earlier runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! `cache-tar`: a docker tar through the cache, by the client of actions/cache.
 
-use handoff_model::recipe::{ACTION_OPTION, BuiltAt, Does, Step};
-use handoff_model::{Conditions, Recipe, SpanKind, Storage, StrategyFacts, StrategySpec, Ticket};
+use handoff_model::recipe::{ACTION_OPTION, BuiltAt, Step};
+use handoff_model::{Conditions, Recipe, Storage, StrategyFacts, StrategySpec, Ticket};
 
 use crate::cache::{self, Found};
 use crate::{Built, Handed, Job, StepResult, Strategy, tar};
@@ -54,25 +54,14 @@ impl Strategy for CacheTar {
 const SAVE: &[(&str, &str)] = &[("path", "{dir}/image.tar"), ("key", "{name}")];
 const RESTORE: &[(&str, &str)] = &[("path", "{dir}/image.tar"), ("key", "{name}"), ("fail-on-cache-miss", "true")];
 
+const SAVES: [Step; 2] = cache::saves(SAVE);
+const RESTORES: [Step; 2] = cache::restores(RESTORE);
+
 const RECIPE: Recipe = Recipe {
     options: &[ACTION_OPTION],
     not_here: &[("compress", tar::NO_STEPS)],
-    producer: &[
-        tar::BUILD_OUTPUT,
-        tar::BUILD_LOAD,
-        tar::SAVE,
-        Step::always(SpanKind::Upload, "cache/save", Does::Uses("actions/cache/save", SAVE))
-            .when(&[("action", "latest")]),
-        Step::always(SpanKind::Upload, "cache/save v4", Does::Uses("actions/cache/save@v4", SAVE))
-            .when(&[("action", "v4")]),
-    ],
-    consumer: &[
-        Step::always(SpanKind::Download, "cache/restore", Does::Uses("actions/cache/restore", RESTORE))
-            .when(&[("action", "latest")]),
-        Step::always(SpanKind::Download, "cache/restore v4", Does::Uses("actions/cache/restore@v4", RESTORE))
-            .when(&[("action", "v4")]),
-        tar::LOAD,
-    ],
+    producer: &[tar::BUILD_OUTPUT, tar::BUILD_LOAD, tar::SAVE, SAVES[0], SAVES[1]],
+    consumer: &[RESTORES[0], RESTORES[1], tar::LOAD],
     settle: tar::settle_source,
     built: BuiltAt::Tar(tar::TAR),
     consumer_is_cached: false,

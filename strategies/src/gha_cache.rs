@@ -71,20 +71,7 @@ const CACHE_FROM: &str = "type=gha,scope={name}";
 const RECIPE: Recipe = Recipe {
     options: &[],
     not_here: &[("compression", "there is one value only, and BuildKit is not told it")],
-    producer: &[
-        Step::always(
-            SpanKind::Command,
-            "build-push-action",
-            Does::Build { outputs: Some("type=cacheonly"), cache_to: Some(CACHE_TO), cache_from: None },
-        )
-        .when(&[("producer-load", "false")]),
-        Step::always(
-            SpanKind::Command,
-            "build-push-action, loaded",
-            Does::Build { outputs: None, cache_to: Some(CACHE_TO), cache_from: None },
-        )
-        .when(&[("producer-load", "true")]),
-    ],
+    producer: &buildx::cache_builds(CACHE_TO),
     consumer: &[Step::always(
         SpanKind::Command,
         "build-push-action",

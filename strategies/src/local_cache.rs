@@ -94,32 +94,17 @@ const CACHE_FROM: &str = "type=local,src={dir}/buildx-cache";
 const SAVE: &[(&str, &str)] = &[("path", "{dir}/buildx-cache"), ("key", "{name}")];
 const RESTORE: &[(&str, &str)] = &[("path", "{dir}/buildx-cache"), ("key", "{name}"), ("fail-on-cache-miss", "true")];
 
+const BUILDS: [Step; 2] = buildx::cache_builds(CACHE_TO);
+const SAVES: [Step; 2] = cache::saves(SAVE);
+const RESTORES: [Step; 2] = cache::restores(RESTORE);
+
 const RECIPE: Recipe = Recipe {
     options: &[ACTION_OPTION],
     not_here: &[("compression", "the steps hold what the exporter does by itself")],
-    producer: &[
-        Step::always(
-            SpanKind::Command,
-            "build-push-action",
-            Does::Build { outputs: Some("type=cacheonly"), cache_to: Some(CACHE_TO), cache_from: None },
-        )
-        .when(&[("producer-load", "false")]),
-        Step::always(
-            SpanKind::Command,
-            "build-push-action, loaded",
-            Does::Build { outputs: None, cache_to: Some(CACHE_TO), cache_from: None },
-        )
-        .when(&[("producer-load", "true")]),
-        Step::always(SpanKind::Upload, "cache/save", Does::Uses("actions/cache/save", SAVE))
-            .when(&[("action", "latest")]),
-        Step::always(SpanKind::Upload, "cache/save v4", Does::Uses("actions/cache/save@v4", SAVE))
-            .when(&[("action", "v4")]),
-    ],
+    producer: &[BUILDS[0], BUILDS[1], SAVES[0], SAVES[1]],
     consumer: &[
-        Step::always(SpanKind::Download, "cache/restore", Does::Uses("actions/cache/restore", RESTORE))
-            .when(&[("action", "latest")]),
-        Step::always(SpanKind::Download, "cache/restore v4", Does::Uses("actions/cache/restore@v4", RESTORE))
-            .when(&[("action", "v4")]),
+        RESTORES[0],
+        RESTORES[1],
         Step::always(
             SpanKind::Command,
             "build-push-action",

@@ -35,12 +35,7 @@ impl RankSum {
 
     /// The ends of the interval of shifts that the test does not reject at this level; none: unbounded.
     pub fn interval(&self, level: f64) -> (Option<f64>, Option<f64>) {
-        let mut points = self.differences.clone();
-        points.dedup();
-        let low = invert::lower_end(&points, level, &|shift| self.p_at(shift));
-        let mirrored: Vec<i64> = points.iter().rev().map(|m| -m).collect();
-        let high = invert::lower_end(&mirrored, level, &|shift| self.p_at(-shift)).map(|end| -end);
-        (low.map(|end| end as f64 / 2.0), high.map(|end| end as f64 / 2.0))
+        invert::interval(&self.differences, level, &|shift| self.p_at(shift))
     }
 
     fn p_at(&self, shift: i64) -> f64 {

@@ -59,13 +59,7 @@ impl SignedRank {
 
     /// The ends of the interval of shifts that the test does not reject at this level; none: unbounded.
     pub fn interval(&self, level: f64) -> (Option<f64>, Option<f64>) {
-        let mut points = self.means.clone();
-        points.dedup();
-        let low = invert::lower_end(&points, level, &|shift| self.p_at(shift));
-        let mirrored: Vec<i64> = points.iter().rev().map(|m| -m).collect();
-        // The test is symmetric, so the upper end is the lower end of the mirror image.
-        let high = invert::lower_end(&mirrored, level, &|shift| self.p_at(-shift)).map(|end| -end);
-        (low.map(|end| end as f64 / 2.0), high.map(|end| end as f64 / 2.0))
+        invert::interval(&self.means, level, &|shift| self.p_at(shift))
     }
 
     /// The p of "symmetric around shift/4".
