@@ -22,7 +22,7 @@ use crate::verbs::Verb;
 
 /// Measures how a Docker image built in one CI job should reach the jobs that need it, without a registry.
 ///
-/// Five strategies, and the baseline of building again, bring the same image from one fresh Docker engine to another, through GitHub's artifact and cache
+/// The spike's five strategies, relay, and the baseline of building again bring the same image from one fresh Docker engine to another, through GitHub's artifact and cache
 /// services on loopback, driven by the clients that GitHub's own actions use. Every image is proven to have arrived, every
 /// time lands in a CSV, and a report compares them.
 #[derive(Debug, Parser)]
