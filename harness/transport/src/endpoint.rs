@@ -90,28 +90,35 @@ pub(crate) enum Address {
     Name(String, u16),
 }
 
-/// Host and port of an address.
+/// How to speak to a host, its name and port.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Target {
+    pub(crate) tls: bool,
     pub(crate) host: String,
     pub(crate) port: u16,
 }
 
 impl Target {
     /// Takes it from an absolute address.
-    ///
-    /// TLS is a feature to come: `https` then becomes a second stream type in [`crate::http`]'s `dial`
-    /// (tokio-rustls with the system's roots), chosen by the scheme here. Nothing else knows about it.
     pub(crate) fn of(uri: &Uri) -> Result<Self, Error> {
         let bad = |why: &str| Error::BadUrl { url: scrub(&uri.to_string()), why: why.to_owned() };
-        match uri.scheme_str() {
-            Some("http") => {}
-            Some("https") => return Err(bad("this build speaks plain http only")),
-            _ => return Err(bad("it must begin with http://")),
-        }
+        let tls = match uri.scheme_str() {
+            Some("http") => false,
+            Some("https") => true,
+            _ => return Err(bad("it must begin with https:// or http://")),
+        };
         let host = uri.host().ok_or_else(|| bad("it names no host"))?;
         let host = host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
-        Ok(Self { host, port: uri.port_u16().unwrap_or(80) })
+        Ok(Self { tls, host, port: uri.port_u16().unwrap_or(default_port(tls)) })
+    }
+
+    /// As the header `Host` has it: a port that the scheme implies is left out.
+    pub(crate) fn host_header(&self) -> String {
+        let mut authority = self.authority();
+        if self.port == default_port(self.tls) {
+            authority.truncate(authority.rfind(':').unwrap_or(authority.len()));
+        }
+        authority
     }
 
     pub(crate) fn authority(&self) -> String {
@@ -124,7 +131,7 @@ impl Target {
 
     /// Scheme and authority.
     pub(crate) fn origin(&self) -> String {
-        format!("http://{}", self.authority())
+        format!("{}://{}", if self.tls { "https" } else { "http" }, self.authority())
     }
 
     fn ip(&self) -> Option<IpAddr> {
@@ -133,6 +140,10 @@ impl Target {
             host => host.parse().ok(),
         }
     }
+}
+
+fn default_port(tls: bool) -> u16 {
+    if tls { 443 } else { 80 }
 }
 
 /// Parses an absolute address.
@@ -178,10 +189,22 @@ mod tests {
     }
 
     #[test]
-    fn schemes_that_cannot_be_spoken_are_refused_without_showing_the_signature() {
-        let said = Target::of(&parse("https://h/p?sig=secret").unwrap()).unwrap_err().to_string();
-        assert!(said.contains("plain http only") && !said.contains("secret"), "{said}");
+    fn schemes_ports_and_hosts_are_read_without_showing_the_signature() {
+        let said = Target::of(&parse("ftp://h/p?sig=secret").unwrap()).unwrap_err().to_string();
+        assert!(said.contains("https://") && !said.contains("secret"), "{said}");
         assert!(Target::of(&parse("/relative").unwrap()).is_err());
         assert_eq!(target("http://[::1]:8/").authority(), "[::1]:8");
+        let blob = target("https://Acct.blob.core.windows.net/c/b?sig=1");
+        assert_eq!((blob.port, blob.origin().as_str()), (443, "https://acct.blob.core.windows.net:443"));
+        for (url, header) in [
+            ("https://h/", "h"),
+            ("https://h:443/", "h"),
+            ("https://h:80/", "h:80"),
+            ("http://h/", "h"),
+            ("http://h:8/", "h:8"),
+            ("https://[::1]/", "[::1]"),
+        ] {
+            assert_eq!(target(url).host_header(), header, "{url}");
+        }
     }
 }

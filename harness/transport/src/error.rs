@@ -52,6 +52,22 @@ pub enum Error {
         /// What the connection said.
         why: String,
     },
+    /// Whoever answered could not prove to be that host.
+    #[error("{host} is not trusted: {why} (a certificate authority of your own: name its PEM file in SSL_CERT_FILE)")]
+    NotTrusted {
+        /// The host.
+        host: String,
+        /// What is wrong with its proof.
+        why: String,
+    },
+    /// The file of additional certificate authorities is not usable.
+    #[error("SSL_CERT_FILE names {}, which is no PEM file of certificates: {why}", path.display())]
+    BadRoots {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The service answered with an error status.
     #[error("{what} at {url} was answered with {status} {code}: {message}")]
     Status {

@@ -14,12 +14,14 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::endpoint::{Address, Resolve, Target};
 use crate::error::{Error, scrub};
 use crate::retry::Counters;
+use crate::tls::Tls;
 
 /// An answer that should be small is never read beyond this many bytes.
 const SMALL: usize = 4 << 20;
@@ -34,6 +36,7 @@ pub(crate) struct Http {
     /// No byte for this long means that the other side is gone.
     stall: Duration,
     pub(crate) counters: Arc<Counters>,
+    tls: Tls,
 }
 
 /// An answer whose body is still to come, with the connection that it comes on.
@@ -47,7 +50,7 @@ pub(crate) struct Exchange<'a> {
 
 impl Http {
     pub(crate) fn new(resolve: Resolve, stall: Duration) -> Self {
-        Self { resolve, idle: Mutex::default(), stall, counters: Arc::default() }
+        Self { resolve, idle: Mutex::default(), stall, counters: Arc::default(), tls: Tls::default() }
     }
 
     /// Sends one request and waits for the head of its answer. `request` holds an absolute address.
@@ -103,12 +106,21 @@ impl Http {
         let tcp = timeout(CONNECT, connect).await.map_err(|_| failed("timed out".to_owned()))??;
         tcp.set_nodelay(true).map_err(|e| failed(e.to_string()))?;
         self.counters.connection();
-        let (sender, connection) =
-            Builder::new().handshake(TokioIo::new(tcp)).await.map_err(|e| failed(e.to_string()))?;
-        // Its error reaches the request that runs on it; without one nobody misses the connection.
-        tokio::spawn(connection);
-        Ok(sender)
+        if !target.tls {
+            return speak(tcp).await.map_err(|e| failed(e.to_string()));
+        }
+        let shake = timeout(CONNECT, self.tls.connect(target, tcp)).await;
+        speak(shake.map_err(|_| failed("timed out".to_owned()))??).await.map_err(|e| failed(e.to_string()))
     }
+}
+
+async fn speak(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+) -> Result<SendRequest<Full<Bytes>>, hyper::Error> {
+    let (sender, connection) = Builder::new().handshake(TokioIo::new(stream)).await?;
+    // Its error reaches the request that runs on it; without one nobody misses the connection.
+    tokio::spawn(connection);
+    Ok(sender)
 }
 
 impl Exchange<'_> {
@@ -169,6 +181,12 @@ impl Exchange<'_> {
         let url = self.url.clone();
         let named = self.header("x-ms-error-code").map(str::to_owned);
         let retry_after = self.header("retry-after").and_then(|value| retry_after(value, jiff::Timestamp::now()));
+        if (300..400).contains(&status) {
+            // Neither service does this; the token must not follow to wherever it leads.
+            let to = scrub(self.header("location").unwrap_or("nowhere"));
+            let message = format!("it redirects to {to}, which is not followed");
+            return Error::Status { what, url, status, code: String::new(), message, retry_after };
+        }
         let (code, message) = self.small_body().await.map(|body| explain(&body)).unwrap_or_default();
         Error::Status { what, url, status, code: named.unwrap_or(code), message, retry_after }
     }
@@ -177,13 +195,8 @@ impl Exchange<'_> {
 /// HTTP/1.1 servers get path and query; the host goes into its header.
 fn origin_form(mut request: Request<Full<Bytes>>, target: &Target) -> Result<Request<Full<Bytes>>, Error> {
     let bad = |why: String| Error::BadUrl { url: target.authority(), why };
-    let host = match target.port {
-        80 => target.authority().trim_end_matches(":80").to_owned(),
-        _ => target.authority(),
-    };
-    request
-        .headers_mut()
-        .insert(http::header::HOST, host.parse().map_err(|_| bad("host is no header value".to_owned()))?);
+    let host = target.host_header().parse().map_err(|_| bad("host is no header value".to_owned()))?;
+    request.headers_mut().insert(http::header::HOST, host);
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
     *request.uri_mut() = path.parse::<Uri>().map_err(|e| bad(e.to_string()))?;
     Ok(request)

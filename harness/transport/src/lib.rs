@@ -8,8 +8,7 @@
 //! - [`ArtifactClient::upload_stream`] and [`ArtifactClient::download_stream`] move a stream with bounded memory.
 //! - [`stream`] is both as the ends of a shell pipe, with a report for the journal.
 //!
-//! Plain HTTP only, for now: a service on loopback speaks nothing else. TLS is one more stream type where connections
-//! are dialled (see `endpoint::Target::of`), behind a feature that nothing else would notice.
+//! Services on loopback are spoken to in the clear, GitHub's by TLS: see [`Error::NotTrusted`] for whom it trusts.
 
 mod artifacts;
 mod blob;
@@ -29,6 +28,7 @@ mod retry;
 mod sink;
 mod spans;
 pub mod stream;
+mod tls;
 mod token;
 mod twirp;
 mod upload;

@@ -6,3 +6,4 @@ mod faults;
 mod pipe;
 mod round_trip;
 mod support;
+mod tls;

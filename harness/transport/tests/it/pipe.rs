@@ -18,7 +18,7 @@ fn program() -> PathBuf {
     program
 }
 
-fn command(lab: &Lab, args: &[&str], report: &Path) -> Command {
+pub fn command(lab: &Lab, args: &[&str], report: &Path) -> Command {
     let mut command = Command::new(program());
     command.args(&args[..2]).arg(report).args(&args[2..]);
     command.env("ACTIONS_RESULTS_URL", &lab.endpoint.results_url).env("ACTIONS_RUNTIME_TOKEN", &lab.endpoint.token);
@@ -26,7 +26,7 @@ fn command(lab: &Lab, args: &[&str], report: &Path) -> Command {
     command
 }
 
-fn report(path: &Path) -> StreamReport {
+pub fn report(path: &Path) -> StreamReport {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 

@@ -11,7 +11,7 @@ use handoff_transport::{
     ArtifactClient, ArtifactTarget, Error, RetryPolicy, ServiceEndpoint, UploadOutcome, UploadPlan,
 };
 
-use proxy::{Proxy, Rule};
+use proxy::{Front, Proxy, Rule};
 
 /// Small blocks, so that small streams have many.
 pub const PLAN: UploadPlan = UploadPlan { block_bytes: 64 << 10, in_flight: 4 };
@@ -32,13 +32,18 @@ impl Lab {
 
     /// A service behind a proxy that does what `rule` says to each request.
     pub async fn with(rule: impl Fn(&proxy::Seen) -> proxy::Fault + Send + Sync + 'static) -> Self {
-        let rule: Rule = Box::new(rule);
+        Self::behind(Front::plain(), rule).await
+    }
+
+    /// The same behind a proxy that speaks as `front` says.
+    pub async fn behind(front: Front, rule: impl Fn(&proxy::Seen) -> proxy::Fault + Send + Sync + 'static) -> Self {
+        let (rule, scheme): (Rule, _) = (Box::new(rule), front.scheme);
         let store = tempfile::tempdir().unwrap();
         let service = Service::start(ServiceConfig::new(store.path())).await.unwrap();
         let upstream = service.base_url().trim_end_matches('/').trim_start_matches("http://").parse().unwrap();
-        let proxy = Proxy::start(upstream, rule).await;
+        let proxy = Proxy::start(upstream, front, rule).await;
         let token = service.mint(TokenSpec::default());
-        let endpoint = ServiceEndpoint { results_url: format!("http://{}/", proxy.address), token };
+        let endpoint = ServiceEndpoint { results_url: format!("{scheme}://{}/", proxy.address), token };
         let retry = RetryPolicy { attempts: 3, base: Duration::ZERO, cap: Duration::ZERO };
         let client = ArtifactClient::with_retry(endpoint.clone(), retry).unwrap();
         Self { client, endpoint, proxy, _service: service, _store: store }

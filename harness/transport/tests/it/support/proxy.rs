@@ -13,6 +13,7 @@ use hyper::body::{Body, Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
 
 /// What to do to one request.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +28,8 @@ pub enum Fault {
     Flip(usize),
     /// Say that this is another version of the blob.
     Etag,
+    /// Answer that it has moved elsewhere.
+    Moved,
 }
 
 /// A request, as a rule sees it.
@@ -52,6 +55,20 @@ impl Seen {
     }
 }
 
+/// What the proxy calls itself in the addresses that it passes on.
+#[derive(Clone)]
+pub struct Front {
+    /// `http` or `https`.
+    pub scheme: &'static str,
+    pub tls: Option<TlsAcceptor>,
+}
+
+impl Front {
+    pub fn plain() -> Self {
+        Self { scheme: "http", tls: None }
+    }
+}
+
 pub type Rule = Box<dyn Fn(&Seen) -> Fault + Send + Sync>;
 
 pub struct Proxy {
@@ -67,22 +84,28 @@ impl Drop for Proxy {
 }
 
 impl Proxy {
-    pub async fn start(upstream: SocketAddr, rule: Rule) -> Self {
+    pub async fn start(upstream: SocketAddr, front: Front, rule: Rule) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let state = Arc::new(State { upstream, address, rule, seen: Arc::clone(&seen) });
+        let state = Arc::new(State { upstream, address, scheme: front.scheme, rule, seen: Arc::clone(&seen) });
         let serving = tokio::spawn(async move {
             while let Ok((tcp, _)) = listener.accept().await {
-                let state = Arc::clone(&state);
+                let (state, tls) = (Arc::clone(&state), front.tls.clone());
                 tokio::spawn(async move {
                     let service = service_fn(move |request| {
                         let state = Arc::clone(&state);
                         async move { Ok::<_, Infallible>(state.answer(request).await) }
                     });
                     // Broken connections are what some rules are for.
-                    let _ =
-                        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(tcp), service).await;
+                    let server = hyper::server::conn::http1::Builder::new();
+                    let _ = match tls {
+                        None => server.serve_connection(TokioIo::new(tcp), service).await,
+                        Some(tls) => match tls.accept(tcp).await {
+                            Ok(stream) => server.serve_connection(TokioIo::new(stream), service).await,
+                            Err(_) => return,
+                        },
+                    };
                 });
             }
         });
@@ -98,6 +121,7 @@ impl Proxy {
 struct State {
     upstream: SocketAddr,
     address: SocketAddr,
+    scheme: &'static str,
     rule: Rule,
     seen: Arc<Mutex<Vec<Seen>>>,
 }
@@ -115,6 +139,11 @@ impl State {
             request.into_body().collect().await.unwrap();
             return response.header("content-length", body.len()).body(Spoilt::whole(body)).unwrap();
         }
+        if matches!(fault, Fault::Moved) {
+            request.into_body().collect().await.unwrap();
+            let moved = Response::builder().status(307).header("location", "https://elsewhere.example/x?sig=1");
+            return moved.header("content-length", 0).body(Spoilt::whole(Bytes::new())).unwrap();
+        }
         let (head, body) = self.forward(request).await.into_parts();
         let mut response = Response::from_parts(head, Spoilt::whole(body));
         match fault {
@@ -131,7 +160,7 @@ impl State {
             Fault::Etag => {
                 response.headers_mut().insert("etag", "\"another\"".parse().unwrap());
             }
-            Fault::Pass | Fault::Status(..) => {}
+            Fault::Pass | Fault::Status(..) | Fault::Moved => {}
         }
         response
     }
@@ -161,7 +190,13 @@ impl State {
         // Addresses that the service gives out must lead through here as well.
         if head.headers.get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"application/json")) {
             let text = String::from_utf8(body.to_vec()).unwrap();
-            body = text.replace(&self.upstream.to_string(), &self.address.to_string()).into();
+            // By the blob store's own name, whose answers a client checks against another name than the service's.
+            let plain = format!("http://{}", self.upstream);
+            let ours = match self.scheme {
+                "https" => format!("https://acct1.blob.core.windows.net:{}", self.address.port()),
+                scheme => format!("{scheme}://{}", self.address),
+            };
+            body = text.replace(&plain, &ours).into();
             head.headers.insert("content-length", body.len().into());
         }
         Response::from_parts(head, body)

@@ -1,0 +1,90 @@
+//! TLS below HTTP: GitHub's services are spoken to by nothing else.
+//!
+//! Trusted are the authorities that browsers trust, built in, so that a container without certificates can speak too, and
+//! those of the PEM file that `SSL_CERT_FILE` names, for a proxy that reads along or a server of one's own.
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::endpoint::Target;
+use crate::error::Error;
+
+/// Whom to trust, read when the first connection needs it; sessions are resumed between connections.
+#[derive(Default)]
+pub(crate) struct Tls(OnceLock<TlsConnector>);
+
+impl std::fmt::Debug for Tls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tls")
+    }
+}
+
+impl Tls {
+    /// Proves who is at the other end of a connection, and encrypts it.
+    pub(crate) async fn connect(&self, target: &Target, tcp: TcpStream) -> Result<TlsStream<TcpStream>, Error> {
+        let host = || target.authority();
+        let name = ServerName::try_from(target.host.clone());
+        let name = name.map_err(|e| Error::BadUrl { url: host(), why: e.to_string() })?;
+        let connector = if let Some(connector) = self.0.get() {
+            connector
+        } else {
+            let made = connector(std::env::var_os("SSL_CERT_FILE").map(PathBuf::from))?;
+            self.0.get_or_init(|| made)
+        };
+        connector.connect(name, tcp).await.map_err(|e| {
+            let refused = e.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+            match refused {
+                Some(rustls::Error::InvalidCertificate(why)) => {
+                    Error::NotTrusted { host: host(), why: format!("its certificate is refused: {why}") }
+                }
+                // The other side speaks no TLS: another try changes nothing.
+                Some(rustls::Error::InvalidMessage(_)) => {
+                    Error::BadUrl { url: target.origin(), why: "what answers there does not speak TLS".to_owned() }
+                }
+                _ => Error::Broken { url: host(), why: e.to_string() },
+            }
+        })
+    }
+}
+
+fn connector(more: Option<PathBuf>) -> Result<TlsConnector, Error> {
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    if let Some(path) = more.filter(|path| !path.as_os_str().is_empty()) {
+        let bad = |why: String| Error::BadRoots { path: path.clone(), why };
+        let found = CertificateDer::pem_file_iter(&path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+        let (added, _) = roots.add_parsable_certificates(found.map_err(|e| bad(e.to_string()))?);
+        if added == 0 {
+            return Err(bad("it holds none".to_owned()));
+        }
+    }
+    // Named, because a process may hold several providers, and then none is the default.
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config = config.map_err(|e| Error::NotTrusted { host: "TLS".to_owned(), why: e.to_string() })?;
+    let mut config = config.with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_roots_that_is_none_is_named() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let said = |path: PathBuf| connector(Some(path)).err().unwrap().to_string();
+        let none = said(file.path().to_owned());
+        assert!(none.contains("SSL_CERT_FILE") && none.contains("none"), "{none}");
+        let gone = said("/no/such.pem".into());
+        assert!(gone.contains("/no/such.pem"), "{gone}");
+        assert!(connector(None).is_ok() && connector(Some(PathBuf::new())).is_ok(), "unset or empty");
+    }
+}
