@@ -15,7 +15,7 @@ use crate::buildx::{Build, Output};
 use crate::clients::{ClientReport, read_report};
 use crate::job::tail;
 use crate::recorder::{CLIENT, SOURCE};
-use crate::{Built, Handed, Job, StepResult, Strategy, tar};
+use crate::{Built, Handed, Job, StepResult, Strategy};
 
 /// The strategy.
 pub struct Relay;
@@ -65,8 +65,15 @@ impl Strategy for Relay {
     }
 
     fn produce(&self, job: &Job) -> StepResult<Handed> {
-        let end = End::start(job, "intake")?;
+        let ticket = Ticket::default().with("relay", job.key());
+        let Some(end) = End::start(job, "intake", &job.key())? else {
+            return Ok(Handed { ticket, built: Built::Earlier });
+        };
         let reference = format!("{}/{}", end.registry, job.image);
+        let from = end.earlier.as_ref().map(|image| format!("type=registry,ref={image},registry.insecure=true"));
+        // What a later build needs to know of this one travels in the image's config; only where there may be a later one.
+        let to = looks_back(job).then_some("type=inline");
+        let cached = |output| Build { cache_to: to, cache_from: from.as_deref(), ..Build::plain("build", output) };
         let source = match job.option(&FACTS, "source").as_str() {
             // What is built already can only be pushed.
             "auto" if builder_pushes(job.conditions) && !job.sources.built => "output".to_owned(),
@@ -76,12 +83,10 @@ impl Strategy for Relay {
         job.recorder.fact(SOURCE, source.clone());
         let pushed = if source == "output" {
             let compression = job.option(&FACTS, "compression");
-            Build::plain("build", Output::Push { reference: &reference, compression: &compression })
-                .run(job)
-                .map(|_| ())
+            cached(Output::Push { reference: &reference, compression: &compression }).run(job).map(|_| ())
         } else {
-            tar::in_engine(job)?;
-            push(job, &reference)
+            let built = if job.sources.built { Ok(()) } else { cached(Output::Load).run(job).map(|_| ()) };
+            built.and_then(|()| push(job, &reference))
         };
         if let Err(failure) = pushed {
             return Err(end.blame(job, failure));
@@ -93,12 +98,13 @@ impl Strategy for Relay {
             layers: report.layers.clone(),
             ..ImageIdentity::default()
         };
-        Ok(Handed { ticket: Ticket::default().with("relay", job.name), built: Built::Known(identity) })
+        Ok(Handed { ticket, built: Built::Known(identity) })
     }
 
     fn consume(&self, job: &Job, ticket: &Ticket) -> StepResult<()> {
-        ticket.get("relay").map_err(|e| Failure::new(SpanKind::Resolve.as_str(), e))?;
-        let end = End::start(job, "outlet")?;
+        let name = ticket.get("relay").map_err(|e| Failure::new(SpanKind::Resolve.as_str(), e))?;
+        let end = End::start(job, "outlet", name)?;
+        let end = end.ok_or_else(|| Failure::new(SpanKind::Resolve.as_str(), "the receiving end does not serve"))?;
         let reference = format!("{}/{}", end.registry, job.image);
         let docker = |args: &[&str]| job.engine.docker(args.iter().copied());
         if let Err(failure) = job.run(SpanKind::Load, "docker-pull", &docker(&["pull", "--quiet", &reference])) {
@@ -115,9 +121,16 @@ fn push(job: &Job, reference: &str) -> StepResult<()> {
     job.run(SpanKind::Export, "docker-push", &job.engine.docker(["push", "--quiet", reference]))
 }
 
+/// Whether images of earlier runs can be there.
+fn looks_back(job: &Job) -> bool {
+    job.commit.is_some() && job.option(&FACTS, "store") == "cache"
+}
+
 /// One end, as a process of its own with the variables that an action gets.
 struct End {
     registry: String,
+    /// The image of an earlier run, where a sending end looked for one and there is one.
+    earlier: Option<String>,
     words: std::io::PipeWriter,
     handle: duct::Handle,
     report: PathBuf,
@@ -125,16 +138,21 @@ struct End {
 }
 
 impl End {
-    fn start(job: &Job, end: &str) -> StepResult<Self> {
+    /// Starts it. None: what it should send is there already.
+    fn start(job: &Job, end: &str, name: &str) -> StepResult<Option<Self>> {
         let step = format!("relay-{end}");
         let failure = |e: &dyn std::fmt::Display| Failure::new(SpanKind::Resolve.as_str(), format!("{step}: {e}"));
         let report = job.logs.join(format!("{step}.json"));
-        let mut args = vec!["relay".to_owned(), end.to_owned(), "--name".to_owned(), job.name.to_owned()];
+        let mut args = vec!["relay".to_owned(), end.to_owned(), "--name".to_owned(), name.to_owned()];
         args.extend(["--store".to_owned(), job.option(&FACTS, "store"), "--report".to_owned()]);
         args.push(report.to_str().ok_or_else(|| failure(&"the log folder is not UTF-8"))?.to_owned());
         let connections = job.option(&FACTS, "connections");
         if connections != "0" {
             args.extend(["--connections".to_owned(), connections]);
+        }
+        let looks = end == "intake" && looks_back(job);
+        if looks {
+            args.extend(["--earlier".to_owned(), format!("{}-", job.name)]);
         }
         let mut log = job.log(&step)?;
         let (input, words) = pipe().map_err(|e| failure(&e))?;
@@ -144,18 +162,21 @@ impl End {
         let start = job.recorder.now_ns();
         let handle = command.stdin_file(input).stdout_file(output).stderr_file(errors).start();
         let handle = handle.map_err(|e| failure(&e))?;
-        let mut line = String::new();
-        let read = BufReader::new(said).read_line(&mut line);
+        let mut lines = BufReader::new(said).lines();
+        let mut said = |word: &str| {
+            let line = lines.next()?.ok()?;
+            line.strip_prefix(word).map(str::to_owned)
+        };
+        let registry = said("registry=");
+        let earlier = if looks && registry.is_some() { said("earlier=") } else { None };
         job.recorder.record(SpanKind::Resolve, &step, start, job.recorder.now_ns(), None);
-        let registry = line.trim().strip_prefix("registry=").map(str::to_owned);
-        match (read, registry) {
-            (Ok(_), Some(registry)) => Ok(Self { registry, words, handle, report, step }),
-            (Err(e), _) => Err(failure(&e)),
-            (Ok(_), None) => {
-                let _ = handle.wait();
-                Err(failure(&tail(&mut log)))
-            }
+        if let Some(registry) = registry {
+            let earlier = earlier.filter(|reference| !reference.is_empty());
+            return Ok(Some(Self { registry, earlier, words, handle, report, step }));
         }
+        let ended = handle.wait().map_err(|e| failure(&e))?;
+        // An end that has nothing to serve ends well only where an earlier run has sent this very image.
+        if looks && ended.status.success() { Ok(None) } else { Err(failure(&tail(&mut log))) }
     }
 
     /// Completes a sending end.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use handoff_model::workload::Workload;
-use handoff_model::{ImageStore, Storage, StrategyFacts, Trial};
+use handoff_model::{ImageStore, Storage, StrategyFacts, StrategySpec, Trial};
 use handoff_service::profile::{self, Direction, Kind, Profile};
 
 use crate::needs;
@@ -27,9 +27,9 @@ struct Moves {
     by_layer: bool,
 }
 
-fn moves(facts: &StrategyFacts) -> Option<Moves> {
+fn moves(facts: &StrategyFacts, spec: &StrategySpec) -> Option<Moves> {
     let whole = f64::INFINITY;
-    match facts.storage {
+    match facts.storage_of(spec) {
         Storage::None => None,
         // Layer by layer, one block of 1 MiB after the other; layers come back side by side.
         Storage::Cache if facts.name == "gha-cache" => {
@@ -75,7 +75,7 @@ impl Estimator {
         let workload = &cell.workload;
         let load = || handoff_fixtures::load_workload(workload).ok();
         let workload = self.workloads.entry(workload.clone()).or_insert_with(load);
-        let (Some(profile), Some(workload), Some(moves)) = (profile, workload, moves(facts)) else {
+        let (Some(profile), Some(workload), Some(moves)) = (profile, workload, moves(facts, &cell.strategy)) else {
             return job * jobs;
         };
         // A tar of the overlay2 store is not compressed; everything else is, by somebody.

@@ -43,7 +43,7 @@ pub fn store_bytes(trial: &Trial) -> u64 {
 
 /// Whether a cell's trials have a priming run.
 pub fn is_primed(cell: &Cell) -> bool {
-    let outlives = handoff_strategies::find(&cell.strategy).is_ok_and(|s| s.facts().outlives_a_run());
+    let outlives = handoff_strategies::find(&cell.strategy).is_ok_and(|s| s.facts().outlives_a_run(&cell.strategy));
     outlives && cell.conditions.cache_state != CacheState::Cold
 }
 

@@ -172,7 +172,7 @@ impl Course<'_, '_> {
     ) -> Result<Measured, NoAnswer> {
         self.rest()?;
         let state = self.trial.cell.conditions.cache_state;
-        let earlier = Earlier::of(&self.image, state, self.facts, &self.trial.nonce)?;
+        let earlier = Earlier::of(&self.image, state, self.facts, &self.trial.cell.strategy, &self.trial.nonce)?;
         let primed = match &earlier {
             Some(earlier) => self.prime(note, earlier)?,
             None => None,

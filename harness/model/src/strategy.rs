@@ -215,9 +215,18 @@ impl StrategyFacts {
         spec.options.get(name).map_or(default, String::as_str)
     }
 
+    /// The service whose limit the bytes of a variant count against: an option `store` may name it.
+    pub fn storage_of(&self, spec: &StrategySpec) -> Storage {
+        match self.option(spec, "store") {
+            "artifact" => Storage::Artifact,
+            "cache" => Storage::Cache,
+            _ => self.storage,
+        }
+    }
+
     /// Whether what it stores is there for later runs: the cache is, artifacts belong to their run.
-    pub fn outlives_a_run(&self) -> bool {
-        self.has_producer && self.storage == Storage::Cache
+    pub fn outlives_a_run(&self, spec: &StrategySpec) -> bool {
+        self.has_producer && self.storage_of(spec) == Storage::Cache
     }
 
     /// Checks a spec against the options.

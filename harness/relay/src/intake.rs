@@ -10,6 +10,7 @@ use handoff_transport::{Lanes, ServiceEndpoint, monotonic_ns};
 use tokio::task::JoinSet;
 
 use crate::digest::Digest;
+use crate::earlier::Earlier;
 use crate::index::{Index, Manifest, Place};
 use crate::store::{Outgoing, StoreKind};
 use crate::upload::{Pushed, Upload, flown};
@@ -20,6 +21,7 @@ use crate::{Error, Settings};
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) store: Outgoing,
+    pub(crate) earlier: Option<Earlier>,
     pub(crate) lanes: Lanes,
     pub(crate) uploads: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Option<Upload>>>>>,
     state: Mutex<State>,
@@ -108,9 +110,11 @@ impl Intake {
         name: &str,
         settings: &Settings,
     ) -> Result<Self, Error> {
-        let store = Outgoing::open(kind, endpoint, name).await?;
+        let store = Outgoing::open(kind, endpoint.clone(), name).await?;
+        let earlier = Earlier::find(kind, endpoint, settings).await?;
         let shared = Arc::new(Shared {
             store,
+            earlier,
             lanes: Lanes::new(settings.connections, crate::MOST_LANES),
             uploads: Mutex::default(),
             state: Mutex::default(),
@@ -126,6 +130,18 @@ impl Intake {
     /// Where engines push to: `127.0.0.1:PORT`.
     pub fn registry(&self) -> String {
         self.server.address.to_string()
+    }
+
+    /// Where builders find the image that [`Settings::earlier`] asks for, if there is one.
+    pub fn earlier(&self) -> Option<String> {
+        let reference = self.shared.earlier.as_ref()?.reference()?;
+        Some(format!("{}/{reference}", self.registry()))
+    }
+
+    /// Why the latest failure of pushing or building was one, in one line.
+    pub fn broken(&self) -> Option<String> {
+        let earlier = || self.shared.earlier.as_ref().and_then(Earlier::broken);
+        self.shared.state().broken.clone().or_else(earlier)
     }
 
     /// Ends the pushing and makes what was pushed visible to receivers. `reference` is the image's name, to be given back.
@@ -213,9 +229,15 @@ impl Shared {
         if let Some(held) = self.state().blobs.get(digest).cloned() {
             return Ok(Some(held));
         }
-        let Some(place) = self.store.find(digest).await? else { return Ok(None) };
-        self.reused.fetch_add(place.size, Ordering::Relaxed);
-        let held = Held::Entry(place);
+        let held = match (self.store.find(digest).await?, &self.earlier) {
+            (Some(place), _) => Held::Entry(place),
+            (None, Some(earlier)) => match earlier.small(digest).await? {
+                Some(bytes) => Held::Small(bytes),
+                None => return Ok(None),
+            },
+            (None, None) => return Ok(None),
+        };
+        self.reused.fetch_add(held.size(), Ordering::Relaxed);
         self.state().blobs.insert(digest.clone(), held.clone());
         Ok(Some(held))
     }

@@ -8,6 +8,7 @@
 //! Every blob is checked against its digest on both ways, so what arrives is what was pushed, or nothing.
 
 mod digest;
+mod earlier;
 mod error;
 mod index;
 mod intake;
@@ -38,10 +39,13 @@ pub(crate) const MOST_LANES: usize = 32;
 pub(crate) const MOST_RANGES: usize = 32;
 
 /// What a caller may fix.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settings {
     /// Port on 127.0.0.1; 0: a free one.
     pub port: u16,
     /// Requests in flight; none: as many as turn out to carry more.
     pub connections: Option<usize>,
+    /// Of a sending end with a cache: the newest image whose name begins so is given to builders as
+    /// [`Intake::earlier`], to build from.
+    pub earlier: Option<String>,
 }

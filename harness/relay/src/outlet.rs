@@ -74,22 +74,8 @@ impl Outlet {
         settings: &Settings,
     ) -> Result<Self, Error> {
         let store = Incoming::open(kind, endpoint)?;
-        let table = Arc::new(store.table(name).await?);
-        let (index, tail) = read_table(&table).await?;
-        let shared = Arc::new(Shared {
-            index,
-            lanes: Lanes::new(settings.connections, MOST_LANES),
-            room: Arc::new(Semaphore::new(MOST_RANGES)),
-            store,
-            table,
-            tail,
-            entries: Mutex::default(),
-            given: AtomicU64::new(0),
-            first_ns: AtomicU64::new(0),
-            last_ns: AtomicU64::new(0),
-            broken: Mutex::default(),
-        });
-        shared.look_for_entries().await?;
+        let table = store.table(name).await?;
+        let shared = Shared::open(store, table, settings).await?;
         let server = serve(settings.port, Arc::new(crate::pull::Pull(Arc::clone(&shared)))).await?;
         Ok(Self { shared, server })
     }
@@ -106,7 +92,7 @@ impl Outlet {
 
     /// What went wrong so far, in one line.
     pub fn broken(&self) -> Option<String> {
-        self.shared.broken.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.shared.broken()
     }
 
     /// Stops serving.
@@ -137,6 +123,26 @@ async fn read_table(table: &RemoteBlob) -> Result<(Index, (u64, bytes::Bytes)), 
 }
 
 impl Shared {
+    /// Reads the table, and looks whether everything that it names is there.
+    pub(crate) async fn open(store: Incoming, table: RemoteBlob, settings: &Settings) -> Result<Arc<Self>, Error> {
+        let (index, tail) = read_table(&table).await?;
+        let shared = Arc::new(Self {
+            index,
+            lanes: Lanes::new(settings.connections, MOST_LANES),
+            room: Arc::new(Semaphore::new(MOST_RANGES)),
+            store,
+            table: Arc::new(table),
+            tail,
+            entries: Mutex::default(),
+            given: AtomicU64::new(0),
+            first_ns: AtomicU64::new(0),
+            last_ns: AtomicU64::new(0),
+            broken: Mutex::default(),
+        });
+        shared.look_for_entries().await?;
+        Ok(shared)
+    }
+
     /// Large blobs in entries of their own may be evicted between the jobs: that is told before anything is pulled.
     async fn look_for_entries(self: &Arc<Self>) -> Result<(), Error> {
         let mut looks = tokio::task::JoinSet::new();
@@ -180,6 +186,10 @@ impl Shared {
     fn between(&self) -> Option<(u64, u64)> {
         let (first, last) = (self.first_ns.load(Ordering::Relaxed), self.last_ns.load(Ordering::Relaxed));
         (first > 0 && last > 0).then_some((first, last))
+    }
+
+    pub(crate) fn broken(&self) -> Option<String> {
+        self.broken.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn fail(&self, error: &Error) {

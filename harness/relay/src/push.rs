@@ -8,6 +8,7 @@ use hyper::body::Incoming;
 
 use crate::Error;
 use crate::digest::Digest;
+use crate::earlier::Earlier;
 use crate::index::Manifest;
 use crate::intake::{Held, Shared};
 use crate::manifest::references;
@@ -25,6 +26,11 @@ impl Handler for Push {
             return Answer::refused(StatusCode::NOT_FOUND, "NAME_UNKNOWN", "no such path");
         };
         let method = request.method().clone();
+        if let Some(earlier) = &self.0.earlier
+            && Earlier::is_asked(&name, &method)
+        {
+            return earlier.answer(request).await;
+        }
         match (&method, what) {
             (_, Route::Base) => Answer::bytes(StatusCode::OK, "application/json", "{}"),
             (&Method::POST, Route::NewUpload) => self.begin(&name, request).await,

@@ -115,11 +115,22 @@ impl Session {
         self.run(said, async |session, report, said| {
             let start = monotonic_ns();
             let endpoint = ServiceEndpoint::from_env()?;
-            let intake = Intake::start(session.store, endpoint, &session.name, &session.settings).await?;
+            let started = Intake::start(session.store, endpoint, &session.name, &session.settings).await;
             report.span(SpanKind::Resolve, "relay: store opened", start, monotonic_ns(), None);
-            announce(said, &intake.registry())?;
+            let intake = match started {
+                // Whoever asks for earlier images is content with one of this very name.
+                Err(Error::Taken { name }) if session.settings.earlier.is_some() => {
+                    return announce(said, &format!("sent={name}"));
+                }
+                started => started?,
+            };
+            announce(said, &format!("registry={}", intake.registry()))?;
+            if session.settings.earlier.is_some() {
+                announce(said, &format!("earlier={}", intake.earlier().unwrap_or_default()))?;
+            }
             if !committed().await? {
-                return Err(Error::Broken("it was ended before the push was complete: nothing was sent".to_owned()));
+                let cut = "it was ended before the push was complete: nothing was sent".to_owned();
+                return Err(Error::Broken(intake.broken().unwrap_or(cut)));
             }
             let sent = intake.commit(&session.name).await?;
             if let Some(first) = sent.first_byte_ns {
@@ -143,7 +154,7 @@ impl Session {
             let endpoint = ServiceEndpoint::from_env()?;
             let outlet = Outlet::start(session.store, endpoint, &session.name, &session.settings).await?;
             report.span(SpanKind::Resolve, "relay: table read", start, monotonic_ns(), None);
-            announce(said, &outlet.registry())?;
+            announce(said, &format!("registry={}", outlet.registry()))?;
             committed().await?;
             let received = outlet.stop();
             if let Some((first, last)) = received.between_ns {
@@ -169,8 +180,8 @@ impl Session {
     }
 }
 
-fn announce(said: &mut impl Write, registry: &str) -> Result<(), Error> {
-    let told = writeln!(said, "registry={registry}").and_then(|()| said.flush());
+fn announce(said: &mut impl Write, line: &str) -> Result<(), Error> {
+    let told = writeln!(said, "{line}").and_then(|()| said.flush());
     told.map_err(|source| Error::System { what: "writing to standard output", source })
 }
 

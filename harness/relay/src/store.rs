@@ -225,6 +225,15 @@ impl Incoming {
         }
     }
 
+    /// What holds the table of the newest image whose name begins so; only a cache remembers other runs.
+    pub(crate) async fn newest(&self, beginning: &str) -> Result<Option<RemoteBlob>, Error> {
+        let Self::Cache(client) = self else { return Ok(None) };
+        match client.newest(&image_key(beginning)).await? {
+            Some(entry) => Ok(Some(client.open(&entry).await?)),
+            None => Ok(None),
+        }
+    }
+
     /// A blob in an entry of its own.
     pub(crate) async fn entry(&self, digest: &Digest, key: &str, size: u64) -> Result<RemoteBlob, Error> {
         let evicted = || Error::Evicted { digest: digest.to_string() };

@@ -36,6 +36,8 @@ pub struct CacheEntry {
 struct Request<'a> {
     key: &'a str,
     version: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    restore_keys: &'a [&'a str],
     #[serde(skip_serializing_if = "Option::is_none")]
     size_bytes: Option<String>,
 }
@@ -106,10 +108,22 @@ impl CacheClient {
     /// # Errors
     /// [`Error::Status`] and broken connections after all retries.
     pub async fn find(&self, key: &str) -> Result<Option<CacheEntry>, Error> {
-        let found: Found = self.twirp.call("GetCacheEntryDownloadURL", &self.request(key, None)).await?;
         // The service also matches longer keys that begin with this one.
-        let exact = found.ok && found.matched_key == key && !found.signed_download_url.is_empty();
-        Ok(exact.then_some(CacheEntry { key: found.matched_key, url: found.signed_download_url }))
+        Ok(self.look_up(&self.request(key, None)).await?.filter(|entry| entry.key == key))
+    }
+
+    /// The newest entry whose key begins so, if there is one.
+    ///
+    /// # Errors
+    /// As [`Self::find`].
+    pub async fn newest(&self, beginning: &str) -> Result<Option<CacheEntry>, Error> {
+        self.look_up(&Request { restore_keys: &[beginning], ..self.request(beginning, None) }).await
+    }
+
+    async fn look_up(&self, request: &Request<'_>) -> Result<Option<CacheEntry>, Error> {
+        let found: Found = self.twirp.call("GetCacheEntryDownloadURL", request).await?;
+        let there = found.ok && !found.signed_download_url.is_empty();
+        Ok(there.then_some(CacheEntry { key: found.matched_key, url: found.signed_download_url }))
     }
 
     /// Reads an entry whose size is known.
@@ -132,6 +146,6 @@ impl CacheClient {
     }
 
     fn request<'a>(&'a self, key: &'a str, size_bytes: Option<String>) -> Request<'a> {
-        Request { key, version: &self.version, size_bytes }
+        Request { key, version: &self.version, restore_keys: &[], size_bytes }
     }
 }

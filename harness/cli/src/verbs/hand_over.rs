@@ -45,7 +45,7 @@ pub struct ReceiveArgs {
 
 impl Common {
     fn settings(&self) -> Settings {
-        Settings { port: 0, connections: self.connections.map(usize::from) }
+        Settings { port: 0, connections: self.connections.map(usize::from), earlier: None }
     }
 }
 

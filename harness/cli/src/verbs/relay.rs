@@ -18,7 +18,14 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum End {
     /// Take what is pushed to `registry=127.0.0.1:PORT` (printed first); the line `commit` on standard input completes it
-    Intake(EndArgs),
+    Intake {
+        #[command(flatten)]
+        end: EndArgs,
+        /// Give builders the newest image in the cache whose name begins so, as `earlier=REFERENCE` (printed second); print
+        /// `sent=NAME` and end if this very name is there
+        #[arg(long, value_name = "BEGINNING")]
+        earlier: Option<String>,
+    },
     /// Give what was sent to an engine that pulls from `registry=127.0.0.1:PORT`, until standard input ends
     Outlet(EndArgs),
 }
@@ -45,11 +52,11 @@ struct EndArgs {
 impl Args {
     /// Serves until told to end.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let (args, sends) = match self.end {
-            End::Intake(args) => (args, true),
-            End::Outlet(args) => (args, false),
+        let (args, sends, earlier) = match self.end {
+            End::Intake { end, earlier } => (end, true, earlier),
+            End::Outlet(end) => (end, false, None),
         };
-        let settings = Settings { port: args.port, connections: args.connections.map(usize::from) };
+        let settings = Settings { port: args.port, connections: args.connections.map(usize::from), earlier };
         let session = Session { name: args.name, store: args.store, settings };
         let out = std::io::stdout();
         let told = if sends { session.send(out) } else { session.receive(out) };

@@ -71,6 +71,33 @@ fn an_earlier_run_saves_what_each_strategy_can_save() {
 }
 
 #[test]
+fn a_relay_with_a_cache_builds_and_sends_the_changed_layer_only() {
+    let _machine = machine();
+    let place = Place::new();
+    let args = ["--sizes", "64MiB", "--rounds", "1", "--strategies", "relay:store=cache,gha-cache"];
+    let states = ["--cache-state", "cold,warm,one-layer"];
+    expect(&mut place.run(&[&args[..], &states].concat()), 0);
+    let results = place.results();
+    let row = |state: CacheState| {
+        let row = results.measurements.iter().find(|r| r.strategy == "relay" && r.cache_state == state).unwrap();
+        assert_eq!(row.outcome, Outcome::Completed, "{}: {} {}", row.trial, row.failed_span, row.error);
+        assert_eq!((row.content_equal, row.layers_equal), (Some(true), Some(true)), "{}", row.trial);
+        (row, row.producer_steps_executed.unwrap(), row.producer_steps_cached.unwrap(), row.bytes_up.unwrap())
+    };
+    let (_, all, _, cold) = row(CacheState::Cold);
+    let (_, executed, cached, up) = row(CacheState::OneLayer);
+    assert_eq!((executed, cached), (1, all - 1));
+    assert!(up * 50 < cold, "{up} of {cold}");
+    // What the builder's own cache sends of the same change, and a table with the blobs that are too small for an entry.
+    let gha = results.measurements.iter().find(|r| r.strategy == "gha-cache" && r.cache_state == CacheState::OneLayer);
+    let gha = gha.unwrap().bytes_up.unwrap();
+    assert!(up < gha + (256 << 10), "{up}, where gha-cache sends {gha}");
+    let (_, executed, _, up) = row(CacheState::Warm);
+    assert_eq!((executed, up), (0, 0), "the same commit: nothing is built, nothing is sent");
+    assert_eq!(place.leftovers(), Vec::<String>::new());
+}
+
+#[test]
 fn a_changed_early_layer_is_all_later_steps_again() {
     let _machine = machine();
     let place = Place::new();

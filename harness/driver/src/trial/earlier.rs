@@ -1,7 +1,7 @@
 //! What an earlier run built, for the cache states other than cold.
 
 use handoff_fixtures::ImageSource;
-use handoff_model::{CacheState, StrategyFacts};
+use handoff_model::{CacheState, StrategyFacts, StrategySpec};
 
 use crate::DriverError;
 
@@ -23,9 +23,10 @@ impl Earlier {
         image: &ImageSource,
         state: CacheState,
         facts: &StrategyFacts,
+        spec: &StrategySpec,
         nonce: &str,
     ) -> Result<Option<Self>, DriverError> {
-        if !facts.outlives_a_run() {
+        if !facts.outlives_a_run(spec) {
             return Ok(None);
         }
         match state {
@@ -63,8 +64,9 @@ mod tests {
     }
 
     fn earlier(state: CacheState, strategy: &str) -> Option<Earlier> {
-        let facts = handoff_strategies::find(&strategy.parse().unwrap()).unwrap().facts();
-        Earlier::of(&image(), state, facts, "n0nce").unwrap()
+        let spec = strategy.parse().unwrap();
+        let facts = handoff_strategies::find(&spec).unwrap().facts();
+        Earlier::of(&image(), state, facts, &spec, "n0nce").unwrap()
     }
 
     /// Numbers of the lines in which the Dockerfiles differ, from the end.
@@ -94,8 +96,9 @@ mod tests {
     #[test]
     fn nothing_is_run_before_where_nothing_outlives_a_run() {
         assert!(earlier(CacheState::Cold, "gha-cache").is_none());
-        for strategy in ["artifact", "zstd-stream", "rebuild"] {
+        for strategy in ["artifact", "zstd-stream", "relay", "rebuild"] {
             assert!(earlier(CacheState::Warm, strategy).is_none(), "{strategy}");
         }
+        assert!(earlier(CacheState::Warm, "relay:store=cache").is_some());
     }
 }

@@ -1,4 +1,4 @@
-use handoff_relay::{Digest, StoreKind};
+use handoff_relay::{Digest, Intake, Settings, StoreKind};
 
 use crate::client::{Image, Lab, blocking, call};
 
@@ -59,6 +59,45 @@ async fn a_layer_that_an_earlier_run_stored_is_not_sent_again() {
     let registry = outlet.registry();
     blocking(move || second.pull(&registry)).await;
     assert_eq!(outlet.stop().broken, None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_builder_finds_the_newest_earlier_image_whole_and_sends_only_what_is_new() {
+    let lab = Lab::new().await;
+    let first = Image::new(&[2 * MIB, 9000, MIB]);
+    let settings = || Settings { earlier: Some("app-".into()), ..Settings::default() };
+    let nothing = Intake::start(StoreKind::Cache, lab.endpoint(), "app-0", &settings()).await.unwrap();
+    assert_eq!(nothing.earlier(), None);
+    drop(nothing);
+    lab.send(StoreKind::Cache, "other-1", &Image::new(&[5])).await.unwrap();
+    lab.send(StoreKind::Cache, "app-1", &first).await.unwrap();
+    let intake = Intake::start(StoreKind::Cache, lab.endpoint(), "app-2", &settings()).await.unwrap();
+    let registry = intake.registry();
+    assert_eq!(intake.earlier(), Some(format!("{registry}/handoff-earlier:1")));
+    let mut second = first.clone();
+    second.layers[2] = crate::client::noise(MIB, 4711);
+    let second = with_manifest(second);
+    let pushed = second.clone();
+    blocking(move || {
+        let get = |path: &str| call(&registry, "GET", &format!("/v2/handoff-earlier/{path}"), &[], b"");
+        assert_eq!(String::from_utf8(get("manifests/1").body).unwrap(), first.manifest);
+        for blob in first.blobs() {
+            assert!(get(&format!("blobs/{}", Digest::of(blob))).body == *blob);
+        }
+        // What is of the earlier image is neither pushed nor lost.
+        assert_eq!(get("manifests/2").status, 404);
+        pushed.push(&registry);
+    })
+    .await;
+    let sent = intake.commit("").await.unwrap();
+    assert_eq!(sent.reused, (2 * MIB + 9000 + second.config.len()) as u64);
+    assert_eq!(sent.received, MIB as u64);
+    let outlet = lab.outlet(StoreKind::Cache, "app-2").await.unwrap();
+    let registry = outlet.registry();
+    blocking(move || second.pull(&registry)).await;
+    assert_eq!(outlet.stop().broken, None);
+    let taken = Intake::start(StoreKind::Cache, lab.endpoint(), "app-2", &settings()).await;
+    assert!(matches!(taken, Err(handoff_relay::Error::Taken { .. })));
 }
 
 /// The image with a manifest of its own layers.
