@@ -14,6 +14,7 @@ mod kit;
 mod matrix;
 mod own;
 mod relay;
+mod relay_faults;
 mod report;
 mod run;
 mod states;

@@ -6,51 +6,64 @@ use std::process::Command;
 use handoff_driver::tools::Tools;
 use handoff_fixtures::{ImageSpec, load_workload};
 use handoff_model::ImageStore;
+use handoff_service::profile::Profile;
 use handoff_service::{Service, ServiceConfig, TokenSpec};
 
 use crate::daemon::Daemon;
 use crate::kit::{expect, handoff, machine};
 
 /// A service, a job that has built an image, and one that needs it.
-struct Lab {
-    service: Service,
-    sender: Daemon,
-    receiver: Daemon,
-    _store: tempfile::TempDir,
+pub struct Lab {
+    pub service: Service,
+    pub sender: Daemon,
+    pub receiver: Daemon,
+    /// The service's own folder.
+    pub store: tempfile::TempDir,
 }
 
 impl Lab {
     fn new() -> Self {
+        Self::with(Profile::default())
+    }
+
+    /// Behind such a link.
+    pub fn with(profile: Profile) -> Self {
         let store = tempfile::tempdir().unwrap();
-        let service = Service::start_blocking(ServiceConfig::new(store.path())).unwrap();
+        let config = ServiceConfig { profile, ..ServiceConfig::new(store.path()) };
+        let service = Service::start_blocking(config).unwrap();
         let (sender, receiver) =
             (Daemon::start("send", ImageStore::Containerd), Daemon::start("recv", ImageStore::Containerd));
         let context = sender.root.path().join("context");
         let image = ImageSpec::new(&load_workload("typical").unwrap(), 64 << 20, None, "sent").unwrap();
         image.write_context(&context).unwrap();
         sender.docker(&["buildx", "build", "--quiet", "-t", "team/app:1", &context.display().to_string()]);
-        Self { service, sender, receiver, _store: store }
+        Self { service, sender, receiver, store }
     }
 }
 
 /// Index and layers of the image in an engine.
-fn identity(daemon: &Daemon) -> String {
+pub fn identity(daemon: &Daemon) -> String {
     daemon.docker(&["image", "inspect", "--format", "{{.Id}} {{.RootFS.Layers}}", "team/app:1"])
 }
 
 /// `handoff` as a step of a job sees the world: its engine, the service, a token.
-fn step(daemon: &Daemon, service: &Service, args: &[&str]) -> Command {
+pub fn step(daemon: &Daemon, service: &Service, args: &[&str]) -> Command {
+    step_with(daemon, service, &service.mint(TokenSpec::default()), args)
+}
+
+/// The same with a token whose requests are of interest.
+pub fn step_with(daemon: &Daemon, service: &Service, token: &str, args: &[&str]) -> Command {
     let mut command = handoff(args);
     let docker = daemon.command(&[]);
     command.envs(docker.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    command.envs(service.client_env(&service.mint(TokenSpec::default())));
+    command.envs(service.client_env(token));
     command
 }
 
 #[test]
 fn an_image_is_sent_and_received_byte_for_byte() {
     let _machine = machine();
-    let Lab { service, sender, receiver, _store } = Lab::new();
+    let Lab { service, sender, receiver, store: _store } = Lab::new();
     let before = sender.docker(&["image", "ls", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}"]);
     for store in ["artifact", "cache"] {
         let at = |args: &[&str]| args.iter().copied().chain(["--store", store]).map(str::to_owned).collect::<Vec<_>>();
@@ -90,7 +103,7 @@ fn action(daemon: &Daemon, service: &Service, folder: &str, inputs: &[(&str, &st
 #[test]
 fn the_actions_hand_an_image_over_and_fail_when_there_is_none() {
     let _machine = machine();
-    let Lab { service, sender, receiver, _store } = Lab::new();
+    let Lab { service, sender, receiver, store: _store } = Lab::new();
     let outputs = tempfile::NamedTempFile::new().unwrap();
     let receive = |inputs: &[(&str, &str)]| {
         let mut command = action(&receiver, &service, "receive", inputs);

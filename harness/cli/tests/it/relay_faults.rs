@@ -1,0 +1,142 @@
+//! What may go wrong with a relayed image, and that a wrong image never comes of it: the cause instead, and nothing in the
+//! engine.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use handoff_model::Outcome;
+use handoff_service::TokenSpec;
+use handoff_service::profile::Profile;
+
+use crate::daemon::Daemon;
+use crate::kit::{Place, expect, machine};
+use crate::relay::{Lab, identity, step, step_with};
+
+/// The files of the service that hold blocks of layers.
+fn blocks(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        match entry.path() {
+            path if path.is_dir() => found.extend(blocks(&path)),
+            path if entry.metadata().unwrap().len() > 1 << 20 => found.push(path),
+            _ => {}
+        }
+    }
+    found
+}
+
+fn images(daemon: &Daemon) -> String {
+    daemon.docker(&["image", "ls", "--all", "--quiet"])
+}
+
+#[test]
+fn a_flipped_byte_and_a_truncated_body_are_told_and_leave_no_image() {
+    let _machine = machine();
+    let Lab { service, sender, receiver, store } = Lab::with(Profile::default());
+    expect(&mut step(&sender, &service, &["send", "team/app:1"]), 0);
+    let sent: Vec<(PathBuf, Vec<u8>)> =
+        blocks(store.path()).into_iter().map(|path| (path.clone(), std::fs::read(path).unwrap())).collect();
+    assert!(!sent.is_empty());
+    let flip = |mut bytes: Vec<u8>| {
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        bytes
+    };
+    let cut = |mut bytes: Vec<u8>| {
+        bytes.truncate(bytes.len() / 2);
+        bytes
+    };
+    let damages: [(&dyn Fn(Vec<u8>) -> Vec<u8>, &str); 2] =
+        [(&flip, "is damaged: what arrived has the digest"), (&cut, "gave up after")];
+    for (damage, cause) in damages {
+        for (path, bytes) in &sent {
+            std::fs::write(path, damage(bytes.clone())).unwrap();
+        }
+        let (_, told) = expect(&mut step(&receiver, &service, &["receive"]), 4);
+        assert!(told.lines().last().unwrap().contains(cause), "{told}");
+        assert_eq!(images(&receiver), "", "{cause}");
+    }
+    for (path, bytes) in &sent {
+        std::fs::write(path, bytes).unwrap();
+    }
+    expect(&mut step(&receiver, &service, &["receive"]), 0);
+    assert_eq!(identity(&sender), identity(&receiver), "undamaged, it arrives");
+}
+
+/// An end as a process, its registry, and what keeps it alive.
+struct End {
+    child: Child,
+    registry: String,
+}
+
+fn start(lab: &Lab, daemon: &Daemon, token: &str, args: &[&str]) -> End {
+    let mut command = step_with(daemon, &lab.service, token, &[&["relay"], args].concat());
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    End { child, registry: line.trim().strip_prefix("registry=").unwrap().to_owned() }
+}
+
+impl End {
+    /// Runs a docker command until so many bytes have gone over the link, kills the end, and gives what docker said of it.
+    fn killed_under(mut self, docker: &mut std::process::Command, moved: impl Fn() -> u64) -> String {
+        let mut running = docker.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        while moved() < 1 << 20 {
+            if running.try_wait().unwrap().is_some() {
+                panic!("docker ended first, after {} bytes: {:?}", moved(), running.wait_with_output());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        let output = running.wait_with_output().unwrap();
+        assert!(!output.status.success());
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+}
+
+#[test]
+fn a_killed_end_is_a_failed_push_or_pull_and_nothing_is_there() {
+    let _machine = machine();
+    let slow =
+        "name = 'slow'\nsummary = 's'\n[artifact.up]\naggregate = '4MiB/s'\n[artifact.down]\naggregate = '4MiB/s'\n";
+    let lab = Lab::with(Profile::parse("slow", slow).unwrap());
+    let Lab { service, sender, receiver, .. } = &lab;
+    let token = service.mint(TokenSpec::default());
+    let intake = start(&lab, sender, &token, &["intake", "--name", "app", "--connections", "1"]);
+    let reference = format!("{}/app:1", intake.registry);
+    sender.docker(&["tag", "team/app:1", &reference]);
+    let up = || service.counters(&token).bytes_up;
+    let said = intake.killed_under(&mut sender.command(&["push", &reference]), up);
+    assert!(!said.is_empty());
+    let (_, told) = expect(&mut step(receiver, service, &["receive", "--name", "app"]), 4);
+    assert!(told.contains("nothing was sent under the name"), "{told}");
+    // Another name: what was begun under the first one is never completed.
+    expect(&mut step(sender, service, &["send", "team/app:1", "--name", "app-2"]), 0);
+    let token = service.mint(TokenSpec::default());
+    let outlet = start(&lab, receiver, &token, &["outlet", "--name", "app-2", "--connections", "1"]);
+    let reference = format!("{}/app:1", outlet.registry);
+    let down = || service.counters(&token).bytes_down;
+    let said = outlet.killed_under(&mut receiver.command(&["pull", &reference]), down);
+    assert!(!said.is_empty());
+    assert_eq!(images(receiver), "");
+}
+
+#[test]
+fn an_evicted_entry_is_a_failed_row_with_the_cause() {
+    let _machine = machine();
+    let place = Place::new();
+    // Less than the image's layers: the first of them go while the last are stored.
+    let tight = place.work.path().join("tight.toml");
+    std::fs::write(&tight, "name = 'tight'\nsummary = 's'\n[cache]\nstorage_limit = '12MiB'\n").unwrap();
+    let tight = tight.to_str().unwrap();
+    let args = ["--sizes", "64MiB", "--rounds", "1", "--strategies", "relay:store=cache", "--profile", tight];
+    expect(&mut place.run(&args), 1);
+    let results = place.results();
+    let row = &results.measurements[0];
+    assert_eq!(row.outcome, Outcome::Failed);
+    assert!(row.error.contains("no longer in the cache") && row.error.contains("evicted"), "{}", row.error);
+    assert_eq!((row.produce_ns, row.bytes_up), (None, None), "no figure of it is shown");
+}
