@@ -27,6 +27,9 @@ fn blocks(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
+/// What happens to a stored block.
+type Damage = fn(Vec<u8>) -> Vec<u8>;
+
 fn images(daemon: &Daemon) -> String {
     daemon.docker(&["image", "ls", "--all", "--quiet"])
 }
@@ -48,8 +51,7 @@ fn a_flipped_byte_and_a_truncated_body_are_told_and_leave_no_image() {
         bytes.truncate(bytes.len() / 2);
         bytes
     };
-    let damages: [(&dyn Fn(Vec<u8>) -> Vec<u8>, &str); 2] =
-        [(&flip, "is damaged: what arrived has the digest"), (&cut, "gave up after")];
+    let damages = [(flip as Damage, "is damaged: what arrived has the digest"), (cut, "gave up after")];
     for (damage, cause) in damages {
         for (path, bytes) in &sent {
             std::fs::write(path, damage(bytes.clone())).unwrap();
@@ -84,9 +86,8 @@ impl End {
     fn killed_under(mut self, docker: &mut std::process::Command, moved: impl Fn() -> u64) -> String {
         let mut running = docker.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         while moved() < 1 << 20 {
-            if running.try_wait().unwrap().is_some() {
-                panic!("docker ended first, after {} bytes: {:?}", moved(), running.wait_with_output());
-            }
+            let ended = running.try_wait().unwrap();
+            assert!(ended.is_none(), "docker ended first ({ended:?}), after {} bytes", moved());
             std::thread::sleep(Duration::from_millis(20));
         }
         self.child.kill().unwrap();
