@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::pins::Pins;
-use crate::{Named, WorkflowError, calibrate, cell, run};
+use crate::{Named, WorkflowError, action, calibrate, cell, run};
 
 /// Every file that the model writes: its path from the workspace's root, and its text.
 pub fn all(pins: &Pins, strategies: &[Named]) -> Result<Vec<(String, String)>, WorkflowError> {
@@ -13,6 +13,7 @@ pub fn all(pins: &Pins, strategies: &[Named]) -> Result<Vec<(String, String)>, W
         (at(run::FILE), run::text(pins)?),
         (at(cell::FILE), cell::text(pins, strategies)?),
         (at(calibrate::FILE), calibrate::text(pins)?),
+        (action::FILE.to_owned(), action::text(pins)?),
     ])
 }
 

@@ -1,8 +1,9 @@
 //! The strategies as GitHub workflows: written from a typed model, started and collected through GitHub's API.
 //!
-//! The files in `.github/workflows` are written by [`files::sync`] and compared by [`files::check`]; nobody edits them. What a
+//! The files in `.github/workflows` and `action.yml` are written by [`files::sync`] and compared by [`files::check`]; nobody edits them. What a
 //! strategy does there it says itself, as a [`handoff_model::Recipe`]: this crate knows recipes, not strategies.
 
+pub mod action;
 pub mod calibrate;
 pub mod cell;
 pub mod clean;

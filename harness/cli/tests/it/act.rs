@@ -1,0 +1,110 @@
+//! The workflows to their end, as a runner reads them: `scripts/act` without trees of outside actions, so that what runs is
+//! what is ours, from the plan to the report.
+
+use std::path::Path;
+use std::process::Command;
+
+use handoff_driver::journal::Results;
+use handoff_model::Outcome;
+
+use crate::kit::{expect, machine};
+use crate::own::webapp;
+
+fn script(name: &str) -> Command {
+    Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts").join(name))
+}
+
+/// Runs `handoff.yml` with inputs; its rows, and what act has said.
+fn rehearse(out: &Path, code: i32, inputs: &[&str]) -> (Results, String) {
+    let mut command = script("act");
+    command.args(["--out", &out.display().to_string()]).args(inputs);
+    // Colours of act's would stand between words that are looked for.
+    command.env("HANDOFF_BINARY", env!("CARGO_BIN_EXE_handoff")).env("NO_COLOR", "1");
+    expect(&mut command, code);
+    let log = std::fs::read_to_string(out.join("act.log")).unwrap();
+    (Results::read(&out.join("handoff-results")).unwrap(), log)
+}
+
+#[test]
+fn the_workflow_plans_measures_collects_and_reports() {
+    let _machine = machine();
+    let dir = tempfile::tempdir().unwrap();
+    let (results, log) = rehearse(dir.path(), 0, &["sizes=64MiB", "strategies=rebuild", "rounds=1"]);
+    let [row] = &results.measurements[..] else { panic!("{:?}\n{log}", results.measurements) };
+    assert_eq!(
+        (row.strategy.as_str(), row.outcome),
+        ("rebuild", Outcome::Completed),
+        "{} {}",
+        row.failed_span,
+        row.error
+    );
+    assert_eq!((row.profile.as_str(), row.content_equal), ("loopback", Some(true)), "{}", row.identity_note);
+    assert!(row.consume_ns.is_some_and(|ns| ns > 0) && row.critical_path_ns == row.consume_ns);
+    assert!(results.spans.iter().any(|s| s.trial == row.trial), "no span was kept");
+    let report = std::fs::read_to_string(dir.path().join("handoff-results/report.md")).unwrap();
+    assert!(report.contains("| rebuild |"), "{report}");
+}
+
+#[test]
+fn a_broken_cell_is_a_failed_row_and_the_report_is_there() {
+    let _machine = machine();
+    let dir = tempfile::tempdir().unwrap();
+    // No tree of build-push-action is given, so that its step fails; `rebuild` needs none.
+    let inputs = ["sizes=64MiB", "strategies=artifact,rebuild", "rounds=1"];
+    let (results, log) = rehearse(dir.path(), 1, &inputs);
+    assert_eq!(results.measurements.len(), 2, "{log}");
+    for row in &results.measurements {
+        let broken = row.strategy == "artifact";
+        assert_eq!(row.outcome == Outcome::Failed, broken, "{}: {} {}", row.strategy, row.failed_span, row.error);
+        assert_eq!(row.critical_path_ns.is_none(), broken, "{}", row.strategy);
+        assert_eq!(!row.error.is_empty(), broken, "{}", row.strategy);
+    }
+    let report = std::fs::read_to_string(dir.path().join("handoff-results/report.md")).unwrap();
+    assert!(report.contains("1 failed"), "{report}");
+    assert!(log.contains("some trials failed"), "{log}");
+}
+
+#[test]
+fn a_wrong_input_ends_the_run_in_its_first_job() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = script("act");
+    command.args(["--out", &dir.path().display().to_string(), "sizes=64MiB", "strategies=artefact"]);
+    command.env("HANDOFF_BINARY", env!("CARGO_BIN_EXE_handoff")).env("NO_COLOR", "1");
+    expect(&mut command, 1);
+    let log = std::fs::read_to_string(dir.path().join("act.log")).unwrap();
+    assert!(log.contains("artefact") && log.contains("artifact"), "{log}");
+    assert!(!log.contains("/producer]") && !dir.path().join("handoff-results").exists(), "{log}");
+}
+
+#[test]
+fn the_action_compares_on_a_repositorys_own_image() {
+    let _machine = machine();
+    let (_dir, context) = webapp();
+    let runner = tempfile::tempdir().unwrap();
+    let file = |name: &str| runner.path().join(name);
+    let act = |folder: &str, code: i32| {
+        let mut command = script("action");
+        command.env("GITHUB_WORKSPACE", context.parent().unwrap()).env("RUNNER_TEMP", runner.path());
+        command.env("GITHUB_OUTPUT", file("output")).env("GITHUB_STEP_SUMMARY", file("summary.md"));
+        command.env("HANDOFF_BINARY", env!("CARGO_BIN_EXE_handoff")).env("NO_COLOR", "1");
+        let inputs =
+            [("CONTEXT", folder), ("STRATEGIES", "artifact,rebuild"), ("ROUNDS", "1"), ("PROFILE", "loopback")];
+        for (name, value) in inputs.into_iter().chain([("BUILD_ARGS", "THEME=dark\n")]) {
+            command.env(format!("HANDOFF_INPUT_{name}"), value);
+        }
+        expect(&mut command, code)
+    };
+    act("webapp", 0);
+    let output = std::fs::read_to_string(file("output")).unwrap();
+    let results = Results::read(Path::new(output.trim().strip_prefix("results=").unwrap())).unwrap();
+    assert_eq!(results.measurements.len(), 2);
+    assert!(results.measurements.iter().all(|r| r.outcome == Outcome::Completed && r.workload == "context:webapp"));
+    let summary = std::fs::read_to_string(file("summary.md")).unwrap();
+    assert!(summary.contains("| artifact |") && summary.contains("Simulated"), "{summary}");
+
+    // One line that names the folder, and no results.
+    std::fs::remove_file(file("output")).unwrap();
+    let (_, stderr) = act("no-such-folder", 2);
+    assert!(stderr.contains("no-such-folder"), "{stderr}");
+    assert!(!file("output").exists());
+}
