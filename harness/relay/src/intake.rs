@@ -249,6 +249,10 @@ impl Shared {
         Some((digest, manifest))
     }
 
+    pub(crate) fn with_manifests<T>(&self, look: impl FnOnce(&BTreeMap<Digest, Manifest>) -> T) -> T {
+        look(&self.state().manifests)
+    }
+
     pub(crate) fn has_manifest(&self, digest: &Digest) -> bool {
         self.state().manifests.contains_key(digest)
     }

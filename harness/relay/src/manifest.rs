@@ -7,6 +7,9 @@ use serde_json::Value;
 use crate::digest::Digest;
 use crate::index::Manifest;
 
+/// The media type of an index.
+pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+
 /// What a manifest or index refers to.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct References {
@@ -16,6 +19,8 @@ pub(crate) struct References {
     pub(crate) manifests: Vec<Digest>,
     /// Layers that their licence keeps out of registries: they are at some address of their owner's.
     pub(crate) foreign: Vec<Digest>,
+    /// What it is about: a manifest that need not be there.
+    pub(crate) subject: Option<Digest>,
 }
 
 fn digest(value: &Value) -> Option<Digest> {
@@ -39,6 +44,7 @@ pub(crate) fn references(text: &[u8]) -> Result<References, String> {
             found.blobs.push(digest);
         }
     }
+    found.subject = json.get("subject").and_then(digest);
     for manifest in list("manifests") {
         found.manifests.push(digest(&manifest).ok_or("a descriptor has no digest")?);
     }
@@ -54,6 +60,29 @@ pub(crate) fn config_of(top: &Digest, manifests: &BTreeMap<Digest, Manifest>) ->
     let real = |m: &&Value| m.pointer("/platform/os").and_then(Value::as_str) != Some("unknown");
     let below = json.get("manifests")?.as_array()?.iter().filter(real);
     below.filter_map(digest).find(|d| manifests.contains_key(d)).and_then(|d| config_of(&d, manifests))
+}
+
+/// An index of the manifests that are about `subject`.
+pub(crate) fn referrers(subject: &Digest, manifests: &BTreeMap<Digest, Manifest>) -> String {
+    let about = manifests.iter().filter_map(|(own, manifest)| {
+        let json: Value = serde_json::from_str(&manifest.text).ok()?;
+        if json.get("subject").and_then(digest).as_ref() != Some(subject) {
+            return None;
+        }
+        let mut found = serde_json::json!({
+            "mediaType": manifest.media_type,
+            "digest": own.as_str(),
+            "size": manifest.text.len(),
+        });
+        let kind = json.get("artifactType").or_else(|| json.pointer("/config/mediaType"));
+        for (name, value) in [("artifactType", kind), ("annotations", json.get("annotations"))] {
+            if let Some(value) = value {
+                found[name] = value.clone();
+            }
+        }
+        Some(found)
+    });
+    serde_json::json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": about.collect::<Vec<_>>() }).to_string()
 }
 
 /// The uncompressed layers that a config names.

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use crate::digest::Digest;
 use crate::index::Place;
 use crate::outlet::Shared;
-use crate::push::{manifest_answer, no_referrers, tags};
+use crate::push::{manifest_answer, referrers, tags};
 use crate::wire::{Answer, Handler, Reply, Route, route};
 use crate::{Error, MOST_RANGES, RANGE_BYTES};
 
@@ -39,8 +39,8 @@ impl Handler for Pull {
                 let found = digest.and_then(|d| index.manifests.get(&d).cloned().map(|m| (d, m)));
                 manifest_answer(&reference, found)
             }
-            (&Method::GET, Route::Tags) => tags(&name, &index.tags.keys().cloned().collect::<Vec<_>>()),
-            (&Method::GET, Route::Referrers(_)) => no_referrers(),
+            (&Method::GET, Route::Tags) => tags(&name, request.uri(), index.tags.keys().cloned().collect()),
+            (&Method::GET, Route::Referrers(digest)) => referrers(&digest, &index.manifests),
             _ => {
                 Answer::refused(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", "this end of a relay only gives images")
             }

@@ -1,5 +1,6 @@
 //! The sending end's requests: what pushing needs of the OCI distribution specification, and reading back what is small.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::{Method, Request, StatusCode};
@@ -11,7 +12,7 @@ use crate::digest::Digest;
 use crate::earlier::Earlier;
 use crate::index::Manifest;
 use crate::intake::{Held, Shared};
-use crate::manifest::references;
+use crate::manifest::{self, INDEX, references};
 use crate::wire::{Answer, Handler, Reply, Route, query, route};
 
 /// The specification's limit for a manifest.
@@ -41,23 +42,42 @@ impl Handler for Push {
             (&Method::HEAD | &Method::GET, Route::Blob(digest)) => self.blob(&method, &digest).await,
             (&Method::PUT, Route::Manifest(reference)) => self.manifest(&name, &reference, request).await,
             (&Method::HEAD | &Method::GET, Route::Manifest(reference)) => self.read_manifest(&reference),
-            (&Method::GET, Route::Tags) => tags(&name, &self.0.tags()),
-            (&Method::GET, Route::Referrers(_)) => no_referrers(),
+            (&Method::GET, Route::Tags) => tags(&name, request.uri(), self.0.tags()),
+            (&Method::GET, Route::Referrers(digest)) => self.0.with_manifests(|all| referrers(&digest, all)),
             _ => Answer::refused(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", "a relay takes images and gives them"),
         }
     }
 }
 
-/// The list of tags.
-pub(crate) fn tags(name: &str, tags: &[String]) -> Answer {
+/// The list of tags, sorted; the query may ask for `n` of them, from behind `last`.
+pub(crate) fn tags(name: &str, uri: &http::Uri, mut tags: Vec<String>) -> Answer {
+    if let Some(last) = query(uri, "last") {
+        tags.retain(|tag| *tag > last);
+    }
+    let all = tags.len();
+    tags.truncate(query(uri, "n").and_then(|n| n.parse().ok()).unwrap_or(all));
+    let next = tags
+        .last()
+        .filter(|_| tags.len() < all)
+        .map(|last| format!("</v2/{name}/tags/list?n={}&last={last}>; rel=\"next\"", tags.len()));
     let body = serde_json::json!({ "name": name, "tags": tags });
-    Answer::bytes(StatusCode::OK, "application/json", body.to_string())
+    let answer = Answer::bytes(StatusCode::OK, "application/json", body.to_string());
+    if let Some(next) = next { answer.header("link", next) } else { answer }
 }
 
-/// Nothing refers to anything here.
-pub(crate) fn no_referrers() -> Answer {
-    let body = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
-    Answer::bytes(StatusCode::OK, "application/vnd.oci.image.index.v1+json", body)
+/// The manifests that are about another one.
+pub(crate) fn referrers(digest: &str, manifests: &BTreeMap<Digest, Manifest>) -> Answer {
+    match digest.parse() {
+        Ok(digest) => Answer::bytes(StatusCode::OK, INDEX, manifest::referrers(&digest, manifests)),
+        Err(why) => no_digest(why),
+    }
+}
+
+/// Whether a manifest may be called so, where that is no digest.
+fn is_tag(text: &str) -> bool {
+    let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    let mut bytes = text.bytes();
+    text.len() <= 128 && bytes.next().is_some_and(word) && bytes.all(|b| word(b) || b == b'.' || b == b'-')
 }
 
 fn location(name: &str, id: &str) -> String {
@@ -214,6 +234,9 @@ impl Push {
         };
         let digest = Digest::of(&body);
         let named = reference.parse::<Digest>().ok();
+        if named.is_none() && !is_tag(reference) {
+            return no_digest(format!("{reference} is neither a tag nor a digest by sha256"));
+        }
         if named.as_ref().is_some_and(|named| *named != digest) {
             return no_digest(format!("the manifest has the digest {digest}"));
         }
@@ -251,7 +274,11 @@ impl Push {
         let media_type =
             if header.is_empty() { "application/vnd.oci.image.manifest.v1+json".to_owned() } else { header };
         self.0.keep_manifest(&digest, Manifest { media_type, text }, named.is_none().then_some(reference));
-        Answer::new(StatusCode::CREATED).header("location", format!("/v2/{name}/manifests/{digest}")).digest(&digest)
+        let answer = Answer::new(StatusCode::CREATED)
+            .header("location", format!("/v2/{name}/manifests/{digest}"))
+            .digest(&digest);
+        // Says that it will be found among the referrers.
+        if let Some(subject) = found.subject { answer.header("oci-subject", subject.as_str()) } else { answer }
     }
 
     fn read_manifest(&self, reference: &str) -> Answer {
@@ -270,6 +297,23 @@ pub(crate) fn manifest_answer(reference: &str, found: Option<(Digest, Manifest)>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tag_is_a_word_and_a_list_of_them_has_pages() {
+        for good in ["1", "v1.2-rc_3", "_x"] {
+            assert!(is_tag(good), "{good}");
+        }
+        for bad in ["", ".x", "-x", "sha256:ab", "a/b", &"x".repeat(129)] {
+            assert!(!is_tag(bad), "{bad}");
+        }
+        let all = || ["a", "b", "c"].map(str::to_owned).to_vec();
+        let link = |uri: &'static str| {
+            let answer = tags("x", &http::Uri::from_static(uri), all()).done();
+            answer.headers().get("link").map(|link| link.to_str().unwrap_or_default().to_owned())
+        };
+        assert_eq!(link("/?n=2").unwrap(), "</v2/x/tags/list?n=2&last=b>; rel=\"next\"");
+        assert_eq!((link("/?n=3"), link("/?n=2&last=a"), link("/")), (None, None, None));
+    }
 
     #[test]
     fn ranges_of_chunks_are_read() {

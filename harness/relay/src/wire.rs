@@ -130,7 +130,12 @@ impl Answer {
     }
 
     pub(crate) fn bytes(status: StatusCode, media_type: &str, bytes: impl Into<Bytes>) -> Self {
-        Self::with(status, Reply::Whole(Some(bytes.into()))).header(header::CONTENT_TYPE.as_str(), media_type)
+        let bytes = bytes.into();
+        // Named, because an answer to HEAD leaves out a length of nothing.
+        let length = bytes.len().to_string();
+        Self::with(status, Reply::Whole(Some(bytes)))
+            .header(header::CONTENT_TYPE.as_str(), media_type)
+            .header(header::CONTENT_LENGTH.as_str(), length)
     }
 
     /// A header; one whose value cannot be sent is left out.
