@@ -51,11 +51,18 @@ impl Daemon {
         self.root.path().join("e/docker.sock")
     }
 
+    /// A program of the engine's packages.
+    pub fn beside(&self, program: &str) -> Command {
+        let mut command = Command::new(self.programs.program(program).unwrap());
+        command.env_clear().envs(self.programs.child_env());
+        command
+    }
+
     /// A docker command against it.
     pub fn command(&self, args: &[&str]) -> Command {
         let engine = self.root.path().join("e");
-        let mut command = Command::new(self.programs.program("docker").unwrap());
-        command.args(args).env_clear().envs(self.programs.child_env());
+        let mut command = self.beside("docker");
+        command.args(args);
         command.env("DOCKER_HOST", format!("unix://{}", self.socket().display()));
         command.env("DOCKER_CONFIG", engine.join("docker")).env("BUILDX_CONFIG", engine.join("buildx"));
         command

@@ -15,6 +15,8 @@ mod kit;
 mod matrix;
 mod own;
 mod relay;
+mod relay_clients;
+mod relay_ends;
 mod relay_faults;
 mod report;
 mod run;

@@ -1,9 +1,8 @@
 //! What may go wrong with a relayed image, and that a wrong image never comes of it: the cause instead, and nothing in the
 //! engine.
 
-use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use handoff_model::Outcome;
@@ -12,7 +11,8 @@ use handoff_service::profile::Profile;
 
 use crate::daemon::Daemon;
 use crate::kit::{Place, expect, machine};
-use crate::relay::{Lab, identity, step, step_with};
+use crate::relay::{Lab, identity, step};
+use crate::relay_ends::End;
 
 /// The files of the service that hold blocks of layers.
 fn blocks(folder: &Path) -> Vec<PathBuf> {
@@ -67,35 +67,18 @@ fn a_flipped_byte_and_a_truncated_body_are_told_and_leave_no_image() {
     assert_eq!(identity(&sender), identity(&receiver), "undamaged, it arrives");
 }
 
-/// An end as a process, its registry, and what keeps it alive.
-struct End {
-    child: Child,
-    registry: String,
-}
-
-fn start(lab: &Lab, daemon: &Daemon, token: &str, args: &[&str]) -> End {
-    let mut command = step_with(daemon, &lab.service, token, &[&["relay"], args].concat());
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    End { child, registry: line.trim().strip_prefix("registry=").unwrap().to_owned() }
-}
-
-impl End {
-    /// Runs a docker command until so many bytes have gone over the link, kills the end, and gives what docker said of it.
-    fn killed_under(mut self, docker: &mut std::process::Command, moved: impl Fn() -> u64) -> String {
-        let mut running = docker.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        while moved() < 1 << 20 {
-            let ended = running.try_wait().unwrap();
-            assert!(ended.is_none(), "docker ended first ({ended:?}), after {} bytes", moved());
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-        let output = running.wait_with_output().unwrap();
-        assert!(!output.status.success());
-        String::from_utf8_lossy(&output.stderr).into_owned()
+/// Runs a docker command until so many bytes have gone over the link, kills the end, and gives what docker said of it.
+fn killed_under(end: End, docker: &mut Command, moved: impl Fn() -> u64) -> String {
+    let mut running = docker.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    while moved() < 1 << 20 {
+        let ended = running.try_wait().unwrap();
+        assert!(ended.is_none(), "docker ended first ({ended:?}), after {} bytes", moved());
+        std::thread::sleep(Duration::from_millis(20));
     }
+    end.kill();
+    let output = running.wait_with_output().unwrap();
+    assert!(!output.status.success());
+    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 #[test]
@@ -106,21 +89,21 @@ fn a_killed_end_is_a_failed_push_or_pull_and_nothing_is_there() {
     let lab = Lab::with(Profile::parse("slow", slow).unwrap());
     let Lab { service, sender, receiver, .. } = &lab;
     let token = service.mint(TokenSpec::default());
-    let intake = start(&lab, sender, &token, &["intake", "--name", "app", "--connections", "1"]);
+    let intake = End::start(&lab.service, sender, &token, &["intake", "--name", "app", "--connections", "1"]);
     let reference = format!("{}/app:1", intake.registry);
     sender.docker(&["tag", "team/app:1", &reference]);
     let up = || service.counters(&token).bytes_up;
-    let said = intake.killed_under(&mut sender.command(&["push", &reference]), up);
+    let said = killed_under(intake, &mut sender.command(&["push", &reference]), up);
     assert!(!said.is_empty());
     let (_, told) = expect(&mut step(receiver, service, &["receive", "--name", "app"]), 4);
     assert!(told.contains("nothing was sent under the name"), "{told}");
     // Another name: what was begun under the first one is never completed.
     expect(&mut step(sender, service, &["send", "team/app:1", "--name", "app-2"]), 0);
     let token = service.mint(TokenSpec::default());
-    let outlet = start(&lab, receiver, &token, &["outlet", "--name", "app-2", "--connections", "1"]);
+    let outlet = End::start(&lab.service, receiver, &token, &["outlet", "--name", "app-2", "--connections", "1"]);
     let reference = format!("{}/app:1", outlet.registry);
     let down = || service.counters(&token).bytes_down;
-    let said = outlet.killed_under(&mut receiver.command(&["pull", &reference]), down);
+    let said = killed_under(outlet, &mut receiver.command(&["pull", &reference]), down);
     assert!(!said.is_empty());
     assert_eq!(images(receiver), "");
 }
