@@ -82,12 +82,26 @@ impl Remote<'_> {
         Ok(runs.iter().filter_map(to_run).collect())
     }
 
-    /// Starts the workflow and finds the run that this has made: GitHub does not say which.
+    /// Starts the workflow and finds the run that this has made.
+    ///
+    /// GitHub says which it is if asked ([since February 2026](https://github.blog/changelog/2026-02-19-workflow-dispatch-api-now-returns-run-ids));
+    /// a server that does not know the question is watched for a run that was not there before.
     pub fn dispatch(&self, git_ref: &str, inputs: &BTreeMap<String, String>) -> Result<Run, RestError> {
         let before: Vec<u64> = self.runs()?.iter().map(|r| r.id).collect();
-        let body = json!({ "ref": git_ref, "inputs": inputs });
         let what = format!("starting `{}` at `{git_ref}`", run::FILE);
-        self.api.post(&what, WRITE, &self.path(&format!("workflows/{}/dispatches", run::FILE)), &body)?;
+        let path = self.path(&format!("workflows/{}/dispatches", run::FILE));
+        let plain = json!({ "ref": git_ref, "inputs": inputs });
+        let mut asking = plain.clone();
+        asking["return_run_details"] = true.into();
+        let answer = match self.api.post(&what, WRITE, &path, &asking) {
+            Err(RestError::Other { message, .. }) if message.contains("return_run_details") => {
+                self.api.post(&what, WRITE, &path, &plain)?
+            }
+            answer => answer?,
+        };
+        if let Some(id) = answer.as_ref().and_then(|a| a.get("workflow_run_id")?.as_u64()) {
+            return self.run(id);
+        }
         for _ in 0..30 {
             if let Some(run) = self.runs()?.into_iter().find(|r| !before.contains(&r.id)) {
                 return Ok(run);

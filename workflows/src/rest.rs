@@ -201,9 +201,10 @@ impl Api {
         Ok(all)
     }
 
-    /// POST of JSON.
-    pub fn post(&self, what: &str, needs: &str, path: &str, body: &Value) -> Result<(), RestError> {
-        self.answer(what, needs, "POST", path, Some(body)).map(|_| ())
+    /// POST of JSON, and the JSON of the answer where it has some.
+    pub fn post(&self, what: &str, needs: &str, path: &str, body: &Value) -> Result<Option<Value>, RestError> {
+        let text = self.answer(what, needs, "POST", path, Some(body))?.body_mut().read_to_string().unwrap_or_default();
+        Ok(serde_json::from_str(&text).ok())
     }
 
     /// DELETE; what is gone already is well.

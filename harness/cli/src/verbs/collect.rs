@@ -43,7 +43,7 @@ impl Args {
             let repo = self.repo.ok_or_else(|| bad_input("--run-id needs --repo OWNER/NAME"))?;
             let api = api()?;
             let remote = Remote { api: &api, repository: repository(&repo)? };
-            dispatch::watch(&remote, &api, id)?;
+            dispatch::watch(&remote, &api, id).map_err(failed)?;
             let out = self.out.unwrap_or_else(|| PathBuf::from(format!("results/github-{id}")));
             return of_run(&remote, id, &out);
         }
@@ -105,17 +105,25 @@ fn tell(collected: Collected, out: &Path) -> ExitCode {
     ExitCode::from(if failed == 0 { exit::OK } else { exit::TRIALS_FAILED })
 }
 
+/// A failure of the API: what the user can mend is bad input, the rest is not their doing.
+pub fn failed(error: RestError) -> anyhow::Error {
+    match error {
+        RestError::Limited { .. } | RestError::Other { .. } => error.into(),
+        error => bad_input(error),
+    }
+}
+
 /// Fetches what a run has left, and joins it.
 pub fn of_run(remote: &Remote, id: u64, out: &Path) -> anyhow::Result<ExitCode> {
     let files =
-        remote.artifacts(id, |name| name == "handoff-plan" || name.starts_with("handoff-side-")).map_err(bad_input)?;
+        remote.artifacts(id, |name| name == "handoff-plan" || name.starts_with("handoff-side-")).map_err(failed)?;
     let scratch = std::env::temp_dir().join(format!("handoff-collect-{}", std::process::id()));
     let result = unpack(&files, &scratch).and_then(|()| {
         let plan = scratch.join("handoff-plan/plan.json");
         if !plan.exists() {
             return Err(bad_input(format!("run {id} left no plan: its first job says why")));
         }
-        join(&plan, &scratch, out, &waits(&remote.jobs(id).map_err(bad_input)?))
+        join(&plan, &scratch, out, &waits(&remote.jobs(id).map_err(failed)?))
     });
     let _ = std::fs::remove_dir_all(&scratch);
     Ok(tell(result?, out))
@@ -149,8 +157,8 @@ fn waits_from_inside(repo: Option<&str>) -> BTreeMap<String, Waits> {
 
 /// How long a trial's jobs waited, and how one without marks ended. Jobs are named `TRIAL / JOB`.
 fn waits(jobs: &[JobState]) -> BTreeMap<String, Waits> {
-    /// The producer's wait, the longest of a consumer, and how it ended.
-    type Parts = (Option<u64>, Option<u64>, Option<String>);
+    /// The producer's wait, the longest of a consumer, how it ended, and whether somebody ended it.
+    type Parts = (Option<u64>, Option<u64>, Option<String>, bool);
     let mut all: BTreeMap<String, Parts> = BTreeMap::new();
     for job in jobs {
         let Some((trial, name)) = job.name.split_once(" / ") else { continue };
@@ -161,14 +169,19 @@ fn waits(jobs: &[JobState]) -> BTreeMap<String, Waits> {
             entry.0 = wait;
         } else if name.starts_with("consumer") {
             entry.1 = entry.1.max(wait);
+        } else {
+            // Cleaning up is no part of the trial, however it ends.
+            continue;
         }
+        entry.3 |= job.conclusion == "cancelled";
         if !["", "success", "skipped"].contains(&job.conclusion.as_str()) {
             entry.2 = Some(job.conclusion.clone());
         }
     }
-    let wait = |(producer, consumer, conclusion): Parts| Waits {
+    let wait = |(producer, consumer, conclusion, cancelled): Parts| Waits {
         queue_ns: consumer.map(|c| c + producer.unwrap_or(0)),
         conclusion,
+        cancelled,
     };
     all.into_iter().map(|(trial, parts)| (trial, wait(parts))).collect()
 }
@@ -191,9 +204,12 @@ mod tests {
             job("t1 / producer", "2026-01-01T00:00:02Z", "success"),
             job("t1 / consumer 1", "2026-01-01T00:00:03Z", "success"),
             job("t1 / consumer 2", "2026-01-01T00:00:05Z", "timed_out"),
+            job("t1 / clean up", "2026-01-01T00:00:09Z", "cancelled"),
+            job("t2 / producer", "2026-01-01T00:00:02Z", "cancelled"),
         ];
         let waits = waits(&jobs);
-        assert_eq!(waits.len(), 1);
+        assert_eq!(waits.len(), 2);
+        assert_eq!((waits["t1"].cancelled, waits["t2"].cancelled), (false, true));
         assert_eq!((waits["t1"].queue_ns, waits["t1"].conclusion.as_deref()), (Some(7_000_000_000), Some("timed_out")));
     }
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use handoff_driver::journal::{Journal, PLAN};
 use handoff_workflows::remote::{JobState, Remote, Run};
-use handoff_workflows::rest::Api;
+use handoff_workflows::rest::{Api, RestError};
 
 use super::collect;
 use crate::exit::{self, bad_input};
@@ -126,17 +126,21 @@ impl Args {
         let remote = Remote { api: &api, repository: collect::repository(&self.repo)? };
         let git_ref = match &self.git_ref {
             Some(git_ref) => git_ref.clone(),
-            None => remote.default_branch().map_err(bad_input)?,
+            None => remote.default_branch().map_err(collect::failed)?,
         };
-        let run = remote.dispatch(&git_ref, &inputs).map_err(bad_input)?;
+        let run = remote.dispatch(&git_ref, &inputs).map_err(collect::failed)?;
         out::data(&run.id.to_string());
         out::talk(&format!("started {}", run.url));
-        out::talk(&format!("closing this ends nothing: handoff collect --repo {} --run-id {}", self.repo, run.id));
+        let out = self.out.unwrap_or_else(|| PathBuf::from(format!("results/github-{}", run.id)));
+        let go_on = format!("handoff collect --repo {} --run-id {} --out {}", self.repo, run.id, out.display());
+        out::talk(&format!("closing this ends nothing: {go_on}"));
         if self.no_wait {
             return Ok(ExitCode::from(exit::OK));
         }
-        watch(&remote, &api, run.id)?;
-        let out = self.out.unwrap_or_else(|| PathBuf::from(format!("results/github-{}", run.id)));
+        watch(&remote, &api, run.id).map_err(|e| {
+            out::talk(&format!("the run goes on without this: {go_on}"));
+            collect::failed(e)
+        })?;
         collect::of_run(&remote, run.id, &out)
     }
 }
@@ -155,27 +159,63 @@ fn distinct(items: impl Iterator<Item = String>) -> Vec<String> {
     all
 }
 
-/// Waits until a run has ended, and says whenever a cell has.
-pub fn watch(remote: &Remote, api: &Api, id: u64) -> anyhow::Result<Run> {
+/// Waits until a run has ended, and says whenever a job has changed.
+pub fn watch(remote: &Remote, api: &Api, id: u64) -> Result<Run, RestError> {
     let mut told: BTreeMap<String, String> = BTreeMap::new();
     loop {
-        let run = remote.run(id).map_err(bad_input)?;
-        let jobs = remote.jobs(id).map_err(bad_input)?;
+        let run = remote.run(id)?;
+        let jobs = remote.jobs(id)?;
+        let progress = progress(&jobs, jiff::Timestamp::now());
         for job in &jobs {
             let state = if job.conclusion.is_empty() { &job.status } else { &job.conclusion };
             if told.insert(job.name.clone(), state.clone()).as_ref() != Some(state) {
-                out::talk(&format!("{state:<12} {}", job.name));
+                out::talk(&format!("{state:<12} {} ({progress})", job.name));
             }
         }
         if run.status == "completed" {
-            out::talk(&format!("run {id} ended: {}, {}", run.conclusion, progress(&jobs)));
+            out::talk(&format!("run {id} ended: {}, {progress}", run.conclusion));
             return Ok(run);
         }
         api.sleep(LOOK_S);
     }
 }
 
-fn progress(jobs: &[JobState]) -> String {
+/// How far a run is: jobs that have ended, and when the rest will have if they go as these did.
+fn progress(jobs: &[JobState], now: jiff::Timestamp) -> String {
     let ended = jobs.iter().filter(|j| j.status == "completed").count();
-    format!("{ended} of {} jobs", jobs.len())
+    let said = format!("{ended} of {} jobs", jobs.len());
+    let began = jobs.iter().filter_map(|j| j.created_at.parse::<jiff::Timestamp>().ok()).min();
+    let Some(seconds) = began.map(|b| (now.as_second() - b.as_second()).max(0)) else { return said };
+    // What comes later in the run is not known yet, so that this is a least.
+    let left = jobs.len() - ended;
+    if ended == 0 || left == 0 {
+        return said;
+    }
+    let left_s = seconds as f64 / ended as f64 * left as f64;
+    format!("{said}, at least {:.0} min left", (left_s / 60.0).ceil())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_says_what_is_left_of_what_is_known() {
+        let job = |status: &str| JobState {
+            name: "t".to_owned(),
+            status: status.to_owned(),
+            conclusion: String::new(),
+            created_at: "2026-01-01T00:00:00Z".to_owned(),
+            started_at: String::new(),
+        };
+        let at = |jobs: &[&str], time: &str| {
+            progress(&jobs.iter().map(|j| job(j)).collect::<Vec<_>>(), time.parse().unwrap())
+        };
+        assert_eq!(at(&["queued", "queued"], "2026-01-01T00:05:00Z"), "0 of 2 jobs");
+        let half = ["completed", "completed", "in_progress", "queued"];
+        assert_eq!(at(&half, "2026-01-01T00:05:00Z"), "2 of 4 jobs, at least 5 min left");
+        assert_eq!(at(&["completed"], "2026-01-01T00:05:00Z"), "1 of 1 jobs");
+        // A clock that is behind the server's.
+        assert_eq!(at(&half, "2025-12-31T23:59:00Z"), "2 of 4 jobs, at least 0 min left");
+    }
 }

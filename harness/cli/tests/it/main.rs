@@ -9,6 +9,8 @@ mod bad_input;
 mod builder;
 mod crash;
 mod daemon;
+mod desk;
+mod github_api;
 mod host;
 mod image;
 mod kit;

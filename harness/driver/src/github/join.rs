@@ -21,6 +21,8 @@ pub struct Waits {
     pub queue_ns: Option<u64>,
     /// How a job without marks ended, in GitHub's words.
     pub conclusion: Option<String>,
+    /// Whether somebody ended the jobs before they were done: that says nothing of the strategy.
+    pub cancelled: bool,
 }
 
 /// What [`join`] has written.
@@ -30,7 +32,7 @@ pub struct Collected {
     pub completed: usize,
     /// Rows without.
     pub failed: usize,
-    /// Trials of the plan that were not started.
+    /// Trials of the plan that were not started, or were cancelled.
     pub outstanding: usize,
 }
 
@@ -55,7 +57,10 @@ pub fn read_sides(dir: &Path) -> Result<BTreeMap<String, Vec<SideFile>>, DriverE
     Ok(sides)
 }
 
-/// Appends a row for every started trial that the journal does not hold yet.
+/// Appends a row for every started trial that the journal does not hold yet. Without `waits`, nothing is known of how jobs ended.
+///
+/// A trial that left nothing because somebody cancelled it, or because the run ended before its jobs existed, has no row: it can be
+/// dispatched again.
 pub fn join(
     journal: &mut Journal,
     started: &[CellJob],
@@ -72,10 +77,16 @@ pub fn join(
         };
         let none = Vec::new();
         let files = sides.get(&trial.id).unwrap_or(&none);
+        let told = waits.get(&trial.id);
+        let ended_before = !waits.is_empty() && told.is_none() && files.is_empty();
+        if ended_before || told.is_some_and(|w| w.cancelled) {
+            collected.outstanding += 1;
+            continue;
+        }
         for file in files {
             journal.add_environment(&file.environment)?;
         }
-        let wait = waits.get(&trial.id).cloned().unwrap_or_default();
+        let wait = told.cloned().unwrap_or_default();
         let (consumers, spans, row) = rows(&plan, trial, cell, files, &wait)?;
         if row.outcome == Outcome::Completed {
             collected.completed += 1;
