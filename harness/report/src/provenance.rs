@@ -1,5 +1,6 @@
 //! Where numbers come from: what was simulated, on which machine, and how to get them again.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use handoff_analysis::{JudgedClaim, Judgement, Subject};
@@ -177,8 +178,9 @@ pub(crate) fn environment(report: &Report) -> Vec<Block> {
     blocks.push(Block::Heading(3, "Machine and versions".to_owned()));
     let environments = environments(report);
     if environments.len() > 1 {
-        blocks
-            .push(Block::Text("More than one environment was used; rows of one cell are pooled over them.".to_owned()));
+        let pooled =
+            if pooled(report) { "; rows of one cell are pooled over them" } else { ", each cell in one of them" };
+        blocks.push(Block::Text(format!("More than one environment was used{pooled}.")));
     }
     if environments.is_empty() {
         blocks.push(Block::Text("No environment is recorded.".to_owned()));
@@ -221,6 +223,23 @@ fn environments(report: &Report) -> Vec<&Environment> {
     all
 }
 
+/// Whether rows of any cell come from more than one environment.
+fn pooled(report: &Report) -> bool {
+    let mut found: BTreeMap<_, &str> = BTreeMap::new();
+    report.runs.iter().flat_map(|r| &r.measurements).any(|row| {
+        let conditions = [
+            row.profile.clone(),
+            row.engine.to_string(),
+            row.image_store.to_string(),
+            row.builder.to_string(),
+            row.cache_state.to_string(),
+            row.consumers.to_string(),
+        ];
+        let cell = (conditions, &row.strategy, &row.variant, row.size_bytes, &row.workload);
+        *found.entry(cell).or_insert(&row.environment) != row.environment
+    })
+}
+
 fn machine(e: &Environment) -> Grid {
     let mut rows = vec![
         ("CPU".to_owned(), format!("{}, {}", e.cpu, plural(e.cores as usize, "core", "cores"))),
@@ -256,6 +275,20 @@ pub(crate) fn command(plan: &Plan, name: &str) -> String {
         return format!("handoff run {matrix} --out results/{name}-again");
     }
     let list = |items: Vec<String>| items.join(",");
+    if r.conditions.iter().all(|c| c.profile == GITHUB) {
+        // The workflow's form; what it does not ask is GitHub's.
+        return format!(
+            "handoff dispatch --repo OWNER/NAME --sizes {} --strategies {} --rounds {} --workload {} --builder {} --consumers {} \
+             --seed {} --out results/{name}-again",
+            list(r.sizes.iter().copied().map(exact).collect()),
+            list(r.strategies.iter().map(ToString::to_string).collect()),
+            r.rounds,
+            list(r.workloads.clone()),
+            each(&|c| c.builder.to_string()),
+            each(&|c| c.consumers.to_string()),
+            r.seed,
+        );
+    }
     let mut words = vec![
         "handoff run".to_owned(),
         format!("--strategies {}", list(r.strategies.iter().map(ToString::to_string).collect())),

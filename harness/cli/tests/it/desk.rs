@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::github_api::{Artifact, Fault, GitHub, RUN, job};
 use crate::kit::{expect, handoff};
+use crate::verdicts::{Made, request};
 
 /// A desk: a folder, a stand-in, and what a run on it leaves.
 struct Desk {
@@ -67,6 +68,13 @@ impl Desk {
     fn keep(&self, name: &str, zip: &[u8]) {
         let artifact = Artifact { name: name.to_owned(), zip: zip.to_vec(), expired: false };
         self.github.state().artifacts.push(artifact);
+    }
+
+    /// A run of these inputs in which all went well.
+    fn ran(&self, inputs: &[(&str, &str)]) {
+        for cell in self.plan(inputs) {
+            self.sides(&cell);
+        }
     }
 
     /// What the jobs of a cell leave when all goes well.
@@ -157,7 +165,7 @@ fn a_dispatched_run_is_watched_and_its_rows_are_fetched() {
     for tells_run in [true, false] {
         let desk = Desk::new();
         desk.github.state().tells_run = tells_run;
-        desk.plan(&SMALL).iter().for_each(|cell| desk.sides(cell));
+        desk.ran(&SMALL);
         let args = ["--sizes", "64MiB", "--strategies", "artifact,cache-tar", "--rounds", "1", "--runner", "big"];
         let (stdout, stderr) = desk.dispatch(&args, 0);
         assert_eq!(stdout.trim(), RUN.to_string());
@@ -187,9 +195,40 @@ fn a_dispatched_run_is_watched_and_its_rows_are_fetched() {
 }
 
 #[test]
+fn github_and_local_rows_stand_side_by_side_and_are_never_compared() {
+    let desk = Desk::new();
+    desk.ran(&[("sizes", "64MiB"), ("strategies", "artifact,cache-tar"), ("rounds", "2"), ("builder", "docker")]);
+    desk.github.state().runs.push(RUN);
+    desk.collect(0);
+    let github = desk.path("rows").display().to_string();
+    let made = Made::new();
+    let local = made.run("local", request("artifact,cache-tar", &["64MiB"], 2), 2, |_| Some((9.0, 6.0)));
+    expect(&mut desk.verb(&["report", &github, &local, "--out", "both"]), 0);
+    let text = std::fs::read_to_string(desk.path("both/report.md")).unwrap();
+    for part in [
+        "Workload typical, 64MiB, profile github, overlay2 store, host engine",
+        "Workload typical, 64MiB, profile loopback, containerd store, private engine",
+        "only profile `github` is GitHub's",
+        "8 trials planned, 8 completed",
+        "used, each cell in one of them",
+        "handoff dispatch --repo OWNER/NAME --sizes 64MiB --strategies artifact,cache-tar --rounds 2",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let (json, _) = expect(&mut desk.verb(&["report", &github, &local, "--format", "json"]), 0);
+    let document: Value = serde_json::from_str(&json).unwrap();
+    let groups = document["analysis"]["groups"].as_array().unwrap();
+    let profiles: Vec<&Value> = groups.iter().map(|g| &g["key"]["conditions"]["profile"]).collect();
+    assert_eq!(profiles.len(), 2, "{profiles:?}");
+    assert_ne!(profiles[0], profiles[1]);
+    let (_, stderr) = expect(&mut desk.verb(&["compare", &github, &local]), 2);
+    one_line(&stderr, &["differ in"]);
+}
+
+#[test]
 fn a_server_that_does_not_know_the_question_is_asked_without_it() {
     let desk = Desk::new();
-    desk.plan(&SMALL).iter().for_each(|cell| desk.sides(cell));
+    desk.ran(&SMALL);
     desk.github.state().tells_run = false;
     let refused = Fault::Answer(422, vec![], "Invalid request. \"return_run_details\" is not a permitted key.");
     desk.fault("POST", API, refused);
@@ -277,7 +316,9 @@ fn every_page_of_a_list_is_read() {
     assert_eq!(cells.len(), 120);
     for cell in &cells {
         desk.side(cell, Side::Producer, Some(Failure::new("upload", "no room")));
-        ["producer", "consumer 1"].iter().for_each(|job| desk.job(&format!("{} / {job}", cell.id), "failure"));
+        for job in ["producer", "consumer 1"] {
+            desk.job(&format!("{} / {job}", cell.id), "failure");
+        }
     }
     desk.github.state().runs.push(RUN);
     desk.collect(1);
@@ -292,7 +333,7 @@ fn every_page_of_a_list_is_read() {
 fn limits_and_faults_that_pass_are_waited_for() {
     let soon = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + 2;
     let desk = Desk::new();
-    desk.plan(&SMALL).iter().for_each(|cell| desk.sides(cell));
+    desk.ran(&SMALL);
     desk.github.state().runs.push(RUN);
     let of_run = "/repos/you/handoff/actions/runs/4711";
     let none_left = vec![("x-ratelimit-remaining", "0".to_owned()), ("x-ratelimit-reset", soon.to_string())];
@@ -364,7 +405,9 @@ fn what_has_expired_or_never_was_is_named() {
     let (_, stderr) = desk.collect(2);
     one_line(&stderr, &["run 4711 left no plan"]);
     let cells = desk.plan(&SMALL);
-    cells.iter().for_each(|cell| desk.sides(cell));
+    for cell in &cells {
+        desk.sides(cell);
+    }
     desk.fault("GET", "/repos/you/handoff/actions/artifacts/0/", Fault::Answer(410, vec![], "Gone"));
     let (_, stderr) = desk.collect(2);
     one_line(&stderr, &["artifact `handoff-plan` of run 4711", "expired"]);

@@ -12,20 +12,20 @@ use tempfile::TempDir;
 use crate::kit::{expect, handoff};
 
 /// A folder of made-up runs. `HANDOFF_KEEP=DIR` keeps them there, for `scripts/recompute-verdicts`.
-struct Made {
+pub struct Made {
     dir: PathBuf,
     _temporary: TempDir,
 }
 
 impl Made {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let temporary = tempfile::tempdir().unwrap();
         let keep = std::env::var_os("HANDOFF_KEEP").map(PathBuf::from);
         Self { dir: keep.unwrap_or_else(|| temporary.path().to_owned()), _temporary: temporary }
     }
 
     /// A run; `seconds` says what a trial took: producer and consumer, or nothing if it failed.
-    fn run(
+    pub fn run(
         &self,
         name: &str,
         request: PlanRequest,
@@ -44,7 +44,7 @@ impl Made {
     }
 }
 
-fn request(strategies: &str, sizes: &[&str], rounds: u32) -> PlanRequest {
+pub fn request(strategies: &str, sizes: &[&str], rounds: u32) -> PlanRequest {
     PlanRequest {
         sizes: sizes.iter().map(|s| s.parse().unwrap()).collect(),
         strategies: StrategySpec::parse_list(strategies).unwrap(),
@@ -126,7 +126,6 @@ fn analysis(dirs: &[&str]) -> Value {
     serde_json::from_str(&expect(&mut handoff(&args), 0).0).unwrap()
 }
 
-/// Runs one of the checkers of workflows/lint on files.
 /// Without a finding by the linter that looks for what could be misused.
 fn zizmor(files: &[PathBuf]) {
     let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/dev-tools");
@@ -138,6 +137,7 @@ fn zizmor(files: &[PathBuf]) {
     assert!(out.status.success(), "zizmor: {said}{}", String::from_utf8_lossy(&out.stderr));
 }
 
+/// Runs one of the checkers of workflows/lint on files.
 fn checked(script: &str, files: &[PathBuf]) {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../workflows/lint");
     assert!(
