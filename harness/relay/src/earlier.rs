@@ -60,7 +60,7 @@ impl Earlier {
             return Ok(None);
         };
         let reader = self.0.reader(digest, place)?;
-        let bytes = Bytes::from(reader.read(place.offset..place.offset + place.size).await?.concat());
+        let bytes = reader.read(place.offset..place.offset + place.size).await?;
         let got = Digest::of(&bytes);
         if got == *digest {
             Ok(Some(bytes))

@@ -35,8 +35,9 @@ pub(crate) const RANGE_BYTES: u64 = 4 << 20;
 pub(crate) const SMALL_BYTES: usize = 256 << 10;
 /// The most requests in flight: with blocks of [`BLOCK_BYTES`] they take 128 MiB of memory.
 pub(crate) const MOST_LANES: usize = 32;
-/// The most ranges that are held at once while an engine takes its time.
-pub(crate) const MOST_RANGES: usize = 32;
+/// The most ranges that are held at once while an engine takes its time. Fewer than lanes: every blob may hold two more, one that
+/// it waits for and one that is being handed on.
+pub(crate) const MOST_RANGES: usize = 24;
 
 /// What a caller may fix.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

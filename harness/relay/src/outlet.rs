@@ -113,13 +113,13 @@ impl Outlet {
 async fn read_table(table: &RemoteBlob) -> Result<(Index, (u64, bytes::Bytes)), Error> {
     let size = table.size();
     let mut from = size.saturating_sub(TAIL);
-    let mut tail = table.read(from..size).await?.concat();
+    let mut tail = table.read(from..size).await?;
     let need = Index::encoded_len(&tail)?;
     if need > tail.len() as u64 {
         from = size.checked_sub(need).ok_or_else(|| Error::Table { why: "it is cut short".to_owned() })?;
-        tail = table.read(from..size).await?.concat();
+        tail = table.read(from..size).await?;
     }
-    Ok((Index::decode(&tail)?, (from, tail.into())))
+    Ok((Index::decode(&tail)?, (from, tail)))
 }
 
 impl Shared {

@@ -19,8 +19,10 @@ use crate::push::{manifest_answer, referrers, tags};
 use crate::wire::{Answer, Handler, Reply, Route, route};
 use crate::{Error, MOST_RANGES, RANGE_BYTES};
 
-/// Pieces between a blob's task and its connection.
-const DEPTH: usize = 8;
+/// Pieces between a blob's task and its connection: few, because each holds on to its whole range.
+const DEPTH: usize = 2;
+/// Bytes of a piece that is hashed and handed on.
+const PIECE: usize = 256 << 10;
 
 /// Answers a pull.
 pub(crate) struct Pull(pub(crate) Arc<Shared>);
@@ -154,20 +156,21 @@ async fn stream(
             flying.spawn(async move {
                 let lane = lanes.take().await;
                 let len = range.end - range.start;
-                let frames = reader.read(range).await?;
+                let bytes = reader.read(range).await?;
                 lane.moved(len);
-                Ok::<_, Error>((number, frames, room))
+                Ok::<_, Error>((number, bytes, room))
             });
             begun += 1;
         }
         let Some(done) = flying.join_next().await else { break };
-        let (number, frames, room) = done.map_err(|e| Error::Broken(e.to_string()))??;
-        order.put(number, (frames, room)).map_err(|e| Error::Broken(e.to_string()))?;
-        while let Some((frames, room)) = order.pop() {
-            for frame in frames {
-                hash.update(&frame);
-                shared.gave(frame.len() as u64);
-                if let Some(ready) = held.replace(frame)
+        let (number, bytes, room) = done.map_err(|e| Error::Broken(e.to_string()))??;
+        order.put(number, (bytes, room)).map_err(|e| Error::Broken(e.to_string()))?;
+        while let Some((mut bytes, room)) = order.pop() {
+            while !bytes.is_empty() {
+                let piece = bytes.split_to(PIECE.min(bytes.len()));
+                hash.update(&piece);
+                shared.gave(piece.len() as u64);
+                if let Some(ready) = held.replace(piece)
                     && out.send(Ok(ready)).await.is_err()
                 {
                     // The engine went away; if it comes back it asks again.

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use crate::blob;
 use crate::error::Error;
@@ -20,6 +20,13 @@ pub(crate) trait Frames: Send {
 impl Frames for Vec<Bytes> {
     async fn accept(&mut self, frame: Bytes) -> Result<(), Error> {
         self.push(frame);
+        Ok(())
+    }
+}
+
+impl Frames for BytesMut {
+    async fn accept(&mut self, frame: Bytes) -> Result<(), Error> {
+        self.extend_from_slice(&frame);
         Ok(())
     }
 }
@@ -45,16 +52,20 @@ impl RemoteBlob {
         self.size
     }
 
-    /// The bytes of a range, in pieces as they came; a broken connection is resumed, not begun again.
+    /// The bytes of a range in one piece; a broken connection is resumed, not begun again.
+    ///
+    /// They are copied: what a socket gives holds on to buffers of which it fills a part, and who keeps many ranges would
+    /// keep twice their bytes.
     ///
     /// # Errors
     /// What the store answers after all retries; [`Error::Changed`] and [`Error::Length`] when it is another blob.
-    pub async fn read(&self, range: Range<u64>) -> Result<Vec<Bytes>, Error> {
-        let mut frames = Vec::new();
-        if !range.is_empty() {
-            self.fetch(range, &mut frames).await?;
+    pub async fn read(&self, range: Range<u64>) -> Result<Bytes, Error> {
+        if range.is_empty() {
+            return Ok(Bytes::new());
         }
-        Ok(frames)
+        let mut whole = BytesMut::with_capacity((range.end - range.start) as usize);
+        self.fetch(range, &mut whole).await?;
+        Ok(whole.freeze())
     }
 
     /// Gives the bytes of `range` in order, going on where a connection broke.

@@ -20,6 +20,7 @@ mod relay;
 mod relay_clients;
 mod relay_ends;
 mod relay_faults;
+mod relay_memory;
 mod report;
 mod run;
 mod states;
