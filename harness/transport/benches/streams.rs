@@ -1,10 +1,10 @@
-//! What cutting a stream into blocks and putting ranges in order cost, apart from any network.
+//! What cutting a stream into blocks, putting ranges in order and giving out lanes cost, apart from any network.
 
 use std::hint::black_box;
 use std::io::Read as _;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use handoff_transport::{BufferPool, InOrder};
+use handoff_transport::{BufferPool, InOrder, Lanes};
 
 fn cutting(c: &mut Criterion) {
     const BYTES: u64 = 64 << 20;
@@ -46,5 +46,26 @@ fn ordering(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, cutting, ordering);
+fn scheduling(c: &mut Criterion) {
+    const REQUESTS: u64 = 1024;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
+    let mut group = c.benchmark_group("lanes");
+    group.throughput(Throughput::Elements(REQUESTS));
+    for (name, fixed) in [("fixed", Some(8)), ("found out", None)] {
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                runtime.block_on(async {
+                    let lanes = Lanes::new(fixed, 32);
+                    for _ in 0..REQUESTS {
+                        lanes.take().await.moved(black_box(4 << 20));
+                    }
+                    lanes.count()
+                })
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, cutting, ordering, scheduling);
 criterion_main!(benches);
