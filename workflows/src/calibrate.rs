@@ -28,6 +28,7 @@ pub fn text(pins: &Pins) -> Result<String, WorkflowError> {
             "Measure",
             "handoff-bin/handoff github calibrate --out handoff-profile\ncat handoff-profile/calibration.md >> \"$GITHUB_STEP_SUMMARY\"\n",
         )
+        .env("HANDOFF_INPUT_RUNNER", "${{ inputs.runner }}")
         .env("HANDOFF_INPUT_MEGABYTES", "${{ inputs.megabytes }}")
         .env("HANDOFF_INPUT_REPEATS", "${{ inputs.repeats }}"),
     );

@@ -237,10 +237,13 @@ impl Calibration {
         text
     }
 
-    /// The figures as a profile for `handoff run --profile`. The cache was not measured: it gets what artifacts got.
-    pub fn profile(&self, when: &str) -> String {
+    /// The figures as a profile for `handoff run --profile`: from which runner, and when. The cache was not measured: it gets what
+    /// artifacts got.
+    pub fn profile(&self, runner: &str, when: &str) -> String {
+        // A label is anybody's text, and stands in a TOML string.
+        let runner: String = runner.chars().filter(|c| c.is_ascii_alphanumeric() || "-_. ".contains(*c)).collect();
         let mut text = format!(
-            "name = \"measured\"\nsummary = \"a runner's link, as `handoff github calibrate` measured it on {when}\"\nabout = \"\"\"\nMeasured on one runner against the artifact service, by plain requests. The cache was not measured and is given the\nsame figures. A run under this profile is simulated.\n\"\"\"\n"
+            "name = \"measured\"\nsummary = \"the link of runner {runner}, as `handoff github calibrate` measured it on {when}\"\nabout = \"\"\"\nMeasured on one runner ({runner}) on {when}, against the artifact service, by plain requests. The cache was not measured and is\ngiven the same figures, as assumptions. A run under this profile is simulated.\n\"\"\"\n"
         );
         let rates = [
             ("up.connection", "up, 1 connection"),
@@ -249,7 +252,7 @@ impl Calibration {
             ("down.aggregate", "down, 8 ranged GETs"),
         ];
         for kind in ["artifact", "cache"] {
-            let basis = if kind == "artifact" { "published" } else { "assumed" };
+            let basis = if kind == "artifact" { "measured" } else { "assumed" };
             for (key, figure) in rates {
                 let (median, low, high) = self.spread(figure);
                 let rate = |v: f64| format!("\"{:.3}MiB/s\"", (v / MIB as f64).max(0.001));
@@ -267,7 +270,7 @@ impl Calibration {
         }
         let (median, low, high) = self.spread("call of the service, s");
         let ms = |v: f64| format!("{:.3}", v * 1e3);
-        Self::entry(&mut text, "api.call_ms", [ms(median), ms(low), ms(high)], "published", "call of the service");
+        Self::entry(&mut text, "api.call_ms", [ms(median), ms(low), ms(high)], "measured", "call of the service");
         text
     }
 

@@ -100,8 +100,9 @@ fn calibrate(dir: &Path) -> anyhow::Result<()> {
     fs::create_dir_all(dir).map_err(DriverError::io("create", dir))?;
     let name = format!("handoff-calibrate-{}", crate::args::random_id());
     let found = Calibration::measure(&link, &name, mib << 20, repeats, dir).map_err(bad_input)?;
+    let runner = input("runner").filter(|t| !t.trim().is_empty()).unwrap_or_else(|| "of no name".to_owned());
     let when = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
-    for (file, text) in [("calibration.md", found.table()), ("measured.toml", found.profile(&when))] {
+    for (file, text) in [("calibration.md", found.table()), ("measured.toml", found.profile(&runner, &when))] {
         let path = dir.join(file);
         fs::write(&path, text).map_err(DriverError::io("write", &path))?;
     }

@@ -55,6 +55,7 @@ fn line(unit: Unit, figure: &Figure) -> String {
     };
     let basis = match figure.basis {
         Some(Basis::Published) => ", published",
+        Some(Basis::Measured) => ", measured",
         Some(Basis::Assumed) => ", assumed",
         None => "",
     };

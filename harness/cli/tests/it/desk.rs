@@ -1,7 +1,7 @@
 //! GitHub runs from the desk: `dispatch`, `collect`, and the clean-up of cells, against a stand-in of GitHub's API.
 
 use std::collections::BTreeMap;
-use std::io::{Cursor, Write as _};
+use std::io::{BufRead as _, BufReader, Cursor, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -451,4 +451,34 @@ fn a_cell_removes_what_it_has_stored_and_nothing_else() {
     let said = clean(true);
     assert!(said.contains("removed 1 artifacts and 2 cache entries"), "{said}");
     assert_eq!(desk.github.state().deleted, ["artifacts/1", "caches/200", "caches/201"]);
+}
+
+#[test]
+fn a_measured_link_is_a_profile_that_a_run_takes() {
+    let desk = Desk::new();
+    let mut serve = handoff(&["serve"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(serve.stdout.take().unwrap()).lines();
+    let variables: Vec<(String, String)> = lines
+        .by_ref()
+        .map_while(Result::ok)
+        .filter_map(|l| l.split_once('=').map(|(n, v)| (n.to_owned(), v.to_owned())))
+        .take_while(|(name, _)| name != "NODE_OPTIONS")
+        .collect();
+    let mut calibrate = desk.verb(&["github", "calibrate"]);
+    calibrate.envs(variables).env("HANDOFF_INPUT_MEGABYTES", "16").env("HANDOFF_INPUT_REPEATS", "2");
+    calibrate.env("HANDOFF_INPUT_RUNNER", "ubuntu\"-24.04");
+    let (table, _) = expect(&mut calibrate, 0);
+    serve.kill().unwrap();
+    serve.wait().unwrap();
+    for figure in
+        ["up, 1 connection", "up, 5 connections", "up, 32 connections", "down, 8 ranged GETs", "call of the service"]
+    {
+        assert!(table.contains(figure), "{figure}: {table}");
+    }
+    let profile = "handoff-profile/measured.toml";
+    let (text, _) = expect(&mut desk.verb(&["profiles", profile]), 0);
+    assert!(text.contains("runner ubuntu-24.04") && text.contains("MiB/s"), "{text}");
+    assert!(text.contains(", measured") && text.contains(", assumed") && !text.contains(", published"), "{text}");
+    let (plan, _) = expect(&mut desk.verb(&["plan", "--sizes", "64MiB", "--rounds", "1", "--profile", profile]), 0);
+    assert!(plan.contains("measured"), "{plan}");
 }

@@ -26,6 +26,8 @@ pub enum Unit {
 pub enum Basis {
     /// Somebody measured or documented it.
     Published,
+    /// `handoff github calibrate` measured it, on one runner; low and high are of its repeats.
+    Measured,
     /// Nobody has: it is inferred, and what depends on it is to be shown for its low and high value.
     Assumed,
 }

@@ -82,8 +82,12 @@ impl Reader<'_> {
         let basis = match parts.get("basis").map(Value::as_str) {
             None => None,
             Some(Some("published")) => Some(Basis::Published),
+            Some(Some("measured")) => Some(Basis::Measured),
             Some(Some("assumed")) => Some(Basis::Assumed),
-            Some(_) => return Err(self.fault(&format!("{key}.basis"), "is `published` or `assumed`".to_owned())),
+            Some(_) => {
+                let words = "is none of `published`, `measured`, `assumed`";
+                return Err(self.fault(&format!("{key}.basis"), words.to_owned()));
+            }
         };
         let note = self.text(parts, "note", false)?;
         Ok(Figure { value, low, high, basis, note })
