@@ -1,4 +1,4 @@
-use handoff_relay::{Digest, Error, StoreKind};
+use handoff_relay::{Digest, Error, Intake, Settings, StoreKind};
 
 use crate::client::{Image, Lab, TYPE, blocking, call, noise};
 
@@ -109,6 +109,10 @@ async fn an_evicted_entry_is_told_before_anything_is_pulled() {
         newer
     })
     .await;
+    // Nobody builds from what is there in part only.
+    let settings = Settings { earlier: Some("ol".into()), ..Settings::default() };
+    let beside = Intake::start(StoreKind::Cache, lab.endpoint(), "beside", &settings).await.unwrap();
+    assert_eq!(beside.earlier(), None);
     let error = lab.outlet(StoreKind::Cache, "old").await.unwrap_err();
     assert!(matches!(error, Error::Evicted { .. } | Error::NotSent { .. }), "{error}");
 }
