@@ -29,6 +29,11 @@ pub const fn restores(with: Inputs) -> [Step; 2] {
     ]
 }
 
+/// The one action that looks where it stands, and saves when the job's steps are done: on both sides, as workflows have it.
+pub const fn combined(with: Inputs) -> Step {
+    Step::always(SpanKind::Download, "cache", Does::Uses("actions/cache", with)).when(&[("action", "combined")])
+}
+
 /// What a producer finds of earlier runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Found {

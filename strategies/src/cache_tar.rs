@@ -1,6 +1,6 @@
 //! `cache-tar`: a docker tar through the cache, by the client of actions/cache.
 
-use handoff_model::recipe::{ACTION_OPTION, BuiltAt, Step};
+use handoff_model::recipe::{BuiltAt, CACHE_ACTION_OPTION, Step};
 use handoff_model::{Conditions, Recipe, Storage, StrategyFacts, StrategySpec, Ticket};
 
 use crate::cache::{self, Found};
@@ -58,10 +58,10 @@ const SAVES: [Step; 2] = cache::saves(SAVE);
 const RESTORES: [Step; 2] = cache::restores(RESTORE);
 
 const RECIPE: Recipe = Recipe {
-    options: &[ACTION_OPTION],
+    options: &[CACHE_ACTION_OPTION],
     not_here: &[("compress", tar::NO_STEPS)],
-    producer: &[tar::BUILD_OUTPUT, tar::BUILD_LOAD, tar::SAVE, SAVES[0], SAVES[1]],
-    consumer: &[RESTORES[0], RESTORES[1], tar::LOAD],
+    producer: &[cache::combined(SAVE), tar::BUILD_OUTPUT, tar::BUILD_LOAD, tar::SAVE, SAVES[0], SAVES[1]],
+    consumer: &[cache::combined(RESTORE), RESTORES[0], RESTORES[1], tar::LOAD],
     settle: tar::settle_source,
     built: BuiltAt::Tar(tar::TAR),
     consumer_is_cached: false,

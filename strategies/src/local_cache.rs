@@ -1,6 +1,6 @@
 //! `local-cache`: the builder's cache as a folder, moved through the cache by the client of actions/cache.
 
-use handoff_model::recipe::{ACTION_OPTION, BuiltAt, Does, Step};
+use handoff_model::recipe::{BuiltAt, CACHE_ACTION_OPTION, Does, Step};
 use handoff_model::{
     Conditions, Failure, OptionKind, OptionSpec, Recipe, SpanKind, Storage, StrategyFacts, StrategySpec, Ticket,
 };
@@ -99,10 +99,11 @@ const SAVES: [Step; 2] = cache::saves(SAVE);
 const RESTORES: [Step; 2] = cache::restores(RESTORE);
 
 const RECIPE: Recipe = Recipe {
-    options: &[ACTION_OPTION],
+    options: &[CACHE_ACTION_OPTION],
     not_here: &[("compression", "the steps hold what the exporter does by itself")],
-    producer: &[BUILDS[0], BUILDS[1], SAVES[0], SAVES[1]],
+    producer: &[cache::combined(SAVE), BUILDS[0], BUILDS[1], SAVES[0], SAVES[1]],
     consumer: &[
+        cache::combined(RESTORE),
         RESTORES[0],
         RESTORES[1],
         Step::always(

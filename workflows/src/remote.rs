@@ -1,6 +1,7 @@
 //! A run on GitHub, from outside: starting it, watching its jobs, fetching what it left.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -36,6 +37,19 @@ pub struct JobState {
     pub created_at: String,
     /// See `created_at`.
     pub started_at: String,
+    /// Its steps that have ended, with what they took: GitHub tells it to the second.
+    pub steps: Vec<(String, Duration)>,
+}
+
+/// Steps of a job that have a beginning and an end.
+fn steps(job: &Value) -> Vec<(String, Duration)> {
+    let time = |step: &Value, name: &str| text(step, name).parse::<jiff::Timestamp>().ok();
+    let all = job.get("steps").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let took = |step: &Value| {
+        let seconds = time(step, "completed_at")?.as_second() - time(step, "started_at")?.as_second();
+        Some((text(step, "name"), Duration::from_secs(u64::try_from(seconds).ok()?)))
+    };
+    all.iter().filter_map(took).collect()
 }
 
 fn text(value: &Value, name: &str) -> String {
@@ -131,6 +145,7 @@ impl Remote<'_> {
             conclusion: text(j, "conclusion"),
             created_at: text(j, "created_at"),
             started_at: text(j, "started_at"),
+            steps: steps(j),
         };
         Ok(jobs.iter().map(job).collect())
     }

@@ -101,6 +101,13 @@ impl Recipe {
     /// For strategies whose options need no settling.
     pub fn as_given(_: &mut BTreeMap<String, String>, _: &Conditions) {}
 
+    /// The producer's step whose action goes on when the job's steps are done, where no mark can follow.
+    pub fn saves_afterwards(&self, options: &BTreeMap<String, String>) -> Option<&'static str> {
+        let taken = |s: &&Step| s.when.iter().all(|(option, value)| options.get(*option).is_some_and(|v| v == value));
+        let after = |s: &&Step| matches!(s.does, Does::Uses("actions/cache", _));
+        self.producer.iter().filter(taken).find(after).map(|s| s.what)
+    }
+
     /// Whether a side has a step that builds.
     pub fn builds(steps: &[Step]) -> bool {
         steps.iter().any(|s| match s.does {
@@ -117,6 +124,15 @@ pub const ACTION_OPTION: OptionSpec = OptionSpec {
     kind: crate::strategy::OptionKind::Word(&["latest", "v4"]),
     default: "latest",
     help: "major version of the actions, on GitHub only: today's (latest) or the spike's (v4)",
+};
+
+/// The same for strategies that use `actions/cache`, which has a third form: one action that restores where it stands and saves when
+/// the job's steps are done.
+pub const CACHE_ACTION_OPTION: OptionSpec = OptionSpec {
+    kind: crate::strategy::OptionKind::Word(&["latest", "v4", "combined"]),
+    help: "the cache's actions, on GitHub only: today's restore and save (latest), the spike's (v4), or the one action that saves after the \
+           job's last step (combined), whose saving GitHub's jobs API times to the second",
+    ..ACTION_OPTION
 };
 
 /// Fills the places of a text; a place that `value` does not know stays as it is.

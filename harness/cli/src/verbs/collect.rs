@@ -157,8 +157,8 @@ fn waits_from_inside(repo: Option<&str>) -> BTreeMap<String, Waits> {
 
 /// How long a trial's jobs waited, and how one without marks ended. Jobs are named `TRIAL / JOB`.
 fn waits(jobs: &[JobState]) -> BTreeMap<String, Waits> {
-    /// The producer's wait, the longest of a consumer, how it ended, and whether somebody ended it.
-    type Parts = (Option<u64>, Option<u64>, Option<String>, bool);
+    /// A trial's waits, with the wait of its producer, and the longest of a consumer.
+    type Parts = (Option<u64>, Option<u64>, Waits);
     let mut all: BTreeMap<String, Parts> = BTreeMap::new();
     for job in jobs {
         let Some((trial, name)) = job.name.split_once(" / ") else { continue };
@@ -167,21 +167,21 @@ fn waits(jobs: &[JobState]) -> BTreeMap<String, Waits> {
         let wait = time(&job.started_at).zip(time(&job.created_at)).and_then(|(s, c)| u64::try_from(s - c).ok());
         if name == "producer" {
             entry.0 = wait;
+            entry.2.after = job.steps.iter().filter(|(name, _)| name.starts_with("Post ")).cloned().collect();
         } else if name.starts_with("consumer") {
             entry.1 = entry.1.max(wait);
         } else {
             // Cleaning up is no part of the trial, however it ends.
             continue;
         }
-        entry.3 |= job.conclusion == "cancelled";
+        entry.2.cancelled |= job.conclusion == "cancelled";
         if !["", "success", "skipped"].contains(&job.conclusion.as_str()) {
-            entry.2 = Some(job.conclusion.clone());
+            entry.2.conclusion = Some(job.conclusion.clone());
         }
     }
-    let wait = |(producer, consumer, conclusion, cancelled): Parts| Waits {
-        queue_ns: consumer.map(|c| c + producer.unwrap_or(0)),
-        conclusion,
-        cancelled,
+    let wait = |(producer, consumer, waits): Parts| Waits {
+        queue_ns: consumer.map(|c: u64| c + producer.unwrap_or(0)),
+        ..waits
     };
     all.into_iter().map(|(trial, parts)| (trial, wait(parts))).collect()
 }
@@ -198,6 +198,7 @@ mod tests {
             conclusion: conclusion.into(),
             created_at: "2026-01-01T00:00:00Z".into(),
             started_at: started.into(),
+            steps: Vec::new(),
         };
         let jobs = [
             job("plan", "2026-01-01T00:00:09Z", "success"),

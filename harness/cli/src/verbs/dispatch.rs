@@ -207,6 +207,7 @@ mod tests {
             conclusion: String::new(),
             created_at: "2026-01-01T00:00:00Z".to_owned(),
             started_at: String::new(),
+            steps: Vec::new(),
         };
         let at = |jobs: &[&str], time: &str| {
             progress(&jobs.iter().map(|j| job(j)).collect::<Vec<_>>(), time.parse().unwrap())

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use handoff_model::rows::{ConsumerRow, Measured, Measurement, MeasurementRow, SpanRow};
 use handoff_model::span::build_ns;
 use handoff_model::usage::StepCount;
-use handoff_model::{Failure, IdentityCheck, ImageIdentity, Outcome, Plan, Side, Trial, plan};
+use handoff_model::{Failure, IdentityCheck, ImageIdentity, Outcome, Plan, Side, Span, SpanKind, Trial, plan};
 use handoff_strategies::github;
 
 use super::{CellJob, SIDE_FILE, SideFile, read_side};
@@ -23,6 +24,8 @@ pub struct Waits {
     pub conclusion: Option<String>,
     /// Whether somebody ended the jobs before they were done: that says nothing of the strategy.
     pub cancelled: bool,
+    /// What the producer's steps took after its last one, by name, as GitHub tells it to the second.
+    pub after: BTreeMap<String, Duration>,
 }
 
 /// What [`join`] has written.
@@ -103,11 +106,17 @@ type Rows = (Vec<ConsumerRow>, Vec<SpanRow>, MeasurementRow);
 fn rows(plan: &Plan, trial: &Trial, cell: &CellJob, files: &[SideFile], wait: &Waits) -> Result<Rows, DriverError> {
     let on = github::find(&trial.cell.strategy).map_err(|e| DriverError::Job(e.to_string()))?;
     let moves_image = on.strategy.facts().moves_image;
+    let after = on.recipe.saves_afterwards(&cell.options).map(|what| format!("Post {}: {what}", cell.strategy));
+    let files = &with_after(files, after.as_ref().and_then(|name| wait.after.get_key_value(name)));
     let producer = files.iter().find(|f| f.side == Side::Producer);
     let consumers: Vec<&SideFile> = files.iter().filter(|f| f.side == Side::Consumer).collect();
     let mut identity = IdentityCheck::default();
     let mut consumer_rows = Vec::new();
     let mut result = expected(cell, producer, &consumers, wait);
+    if let Some(name) = after.as_ref().filter(|name| result.is_ok() && !wait.after.contains_key(*name)) {
+        let error = format!("the step `{name}` is timed by GitHub's jobs API only, and that said nothing of it");
+        result = Err(Failure::new("upload", error));
+    }
     if result.is_ok() {
         let content = cell.image_spec()?.content_digest()?;
         for file in &consumers {
@@ -150,6 +159,24 @@ fn rows(plan: &Plan, trial: &Trial, cell: &CellJob, files: &[SideFile], wait: &W
     }
     let spans = files.iter().flat_map(|f| f.spans.iter().map(|s| SpanRow::new(&trial.id, f.side, f.consumer, s)));
     Ok((consumer_rows, spans.collect(), row))
+}
+
+/// A trial's files, with what the producer's job did after its last mark put at the end of its clock.
+fn with_after(files: &[SideFile], after: Option<(&String, &Duration)>) -> Vec<SideFile> {
+    let mut files = files.to_vec();
+    let producer = files.iter_mut().find(|f| f.side == Side::Producer);
+    if let Some((producer, (name, took))) = producer.zip(after) {
+        let (start_ns, took_ns) = (producer.wall_ns, u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+        producer.wall_ns = start_ns.saturating_add(took_ns);
+        producer.spans.push(Span {
+            kind: SpanKind::Upload,
+            detail: format!("{name} (jobs API, to the second)"),
+            start_ns,
+            end_ns: producer.wall_ns,
+            bytes: None,
+        });
+    }
+    files
 }
 
 fn outcome(wait: &Waits) -> Outcome {

@@ -181,7 +181,7 @@ mod tests {
             ("cache = 3", "is not a table"),
             ("[api.call_ms]\nlow = 1", "has no value"),
             ("[api.call_ms]\nvalue = 5\nlow = 6", "between its low and its high"),
-            ("[api.call_ms]\nvalue = 5\nbasis = 'rumour'", "`published` or `assumed`"),
+            ("[api.call_ms]\nvalue = 5\nbasis = 'rumour'", "`published`, `measured`, `assumed`"),
             ("[api.call_ms]\nvalue = 5\nnote = 5", "`note` is missing"),
             ("[api", "line 3: "),
         ] {
