@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use handoff_engine::buildkit::BuildkitImage;
 use handoff_engine::leftovers;
+use handoff_engine::user::{Lent, Made};
 use handoff_fixtures::{ImageSpec, PROBE_PATH};
 use handoff_model::rows::{ConsumerRow, Measured, Measurement, MeasurementRow, SpanRow};
 use handoff_model::span::build_ns;
@@ -52,6 +53,8 @@ pub struct Bench<'a> {
     pub tools: &'a ToolPaths,
     /// Image of `docker-container` builders, if the plan has any.
     pub buildkit: Option<&'a BuildkitImage>,
+    /// The user's daemon, for engines that use it.
+    pub lent: Option<&'a Lent>,
     /// Identifier of the environment.
     pub environment: &'a str,
     /// Time limit of a side.
@@ -194,7 +197,10 @@ impl Course<'_, '_> {
         let service = |e: &dyn std::fmt::Display| DriverError::Service(e.to_string());
         let name = consumer.map_or_else(|| side.to_string(), |n| format!("{side}-{n}"));
         let job_name = format!("{}-{name}", &self.trial.nonce[..8]);
-        let root = self.bench.workspace.add_job(&job_name)?;
+        let conditions = self.trial.cell.conditions.clone();
+        let image = format!("handoff/trial:{}", self.trial.nonce);
+        let made = self.bench.lent.map(|lent| Made::by(conditions.engine, lent, &job_name, &image));
+        let root = self.bench.workspace.add_job(&job_name, made)?;
         let token_spec = TokenSpec {
             run: run_name(self.trial),
             job: name.clone(),
@@ -210,13 +216,14 @@ impl Course<'_, '_> {
             logs: self.logs.join(&name),
             buildkit: self.buildkit(side),
             strategy: self.trial.cell.strategy.clone(),
-            conditions: self.trial.cell.conditions.clone(),
+            conditions,
             name: format!("handoff-{}", self.trial.nonce),
-            image: format!("handoff/trial:{}", self.trial.nonce),
+            image,
             answer: self.image.answer(),
             digest_command: vec![PROBE_PATH.to_owned(), "digest".to_owned()],
             service_env: self.bench.service.client_env(&token).into_iter().collect(),
             tools: self.bench.tools.clone(),
+            lent: self.bench.lent.cloned(),
             ticket: consumer.map(|_| ticket.clone()),
         };
         let sources = root.join("sources");
@@ -341,6 +348,7 @@ fn join(
     let sides: Vec<&SideResult> = producer.into_iter().chain(consumers).collect();
     let sum = |value: &dyn Fn(&SideResult) -> u64| sides.iter().map(|s| value(s)).sum::<u64>();
     let most = |value: &dyn Fn(&SideResult) -> u64| consumers.iter().map(value).max().unwrap_or(0);
+    let peak = |value: &dyn Fn(&SideResult) -> Option<u64>| consumers.iter().filter_map(value).max();
     let mut measured = Measured {
         produce_ns: producer.map(|p| p.finished.wall_ns),
         consume_ns: most(&|c| c.finished.wall_ns),
@@ -356,12 +364,12 @@ fn join(
         requests: sum(&|s| s.counters.requests),
         retries: sum(&|s| s.counters.retries),
         connections: sum(&|s| s.counters.connections),
-        producer_cpu_ns: producer.map(|p| p.finished.usage.cpu_ns),
+        producer_cpu_ns: producer.and_then(|p| p.finished.usage.cpu_ns),
         consumer_cpu_ns: consumers.iter().map(|c| c.finished.usage.cpu_ns).sum(),
-        producer_peak_memory_bytes: producer.map(|p| p.finished.usage.peak_memory_bytes),
-        consumer_peak_memory_bytes: most(&|c| c.finished.usage.peak_memory_bytes),
-        producer_peak_disk_bytes: producer.map(|p| p.finished.usage.peak_disk_bytes),
-        consumer_peak_disk_bytes: most(&|c| c.finished.usage.peak_disk_bytes),
+        producer_peak_memory_bytes: producer.and_then(|p| p.finished.usage.peak_memory_bytes),
+        consumer_peak_memory_bytes: peak(&|c| c.finished.usage.peak_memory_bytes),
+        producer_peak_disk_bytes: producer.and_then(|p| p.finished.usage.peak_disk_bytes),
+        consumer_peak_disk_bytes: peak(&|c| c.finished.usage.peak_disk_bytes),
         service_cpu_ns: 0,
         service_peak_memory_bytes: 0,
         harness_wall_ns: sum(&|s| s.finished.usage.harness_wall_ns),

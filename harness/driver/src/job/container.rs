@@ -34,8 +34,9 @@ fn run(job: &Job, step: &str, command: &[String]) -> Result<(String, u64), Failu
     let failure = |e: &dyn std::fmt::Display| Failure::new(SpanKind::Run.as_str(), format!("{step}: {e}"));
     let mut log = job.log(step)?;
     let (reader, writer) = pipe().map_err(|e| failure(&e))?;
-    let args = ["run", "--rm", "--network=none", job.image].into_iter().map(str::to_owned);
-    let line = job.engine.docker(args.chain(command.iter().cloned()));
+    let options = ["run", "--rm", "--network=none"].into_iter().map(str::to_owned).chain(job.engine.run_options());
+    let image = std::iter::once(job.image.to_owned());
+    let line = job.engine.docker(options.chain(image).chain(command.iter().cloned()));
     let error_log = log.try_clone().map_err(|e| failure(&e))?;
     // The expression holds the pipe's writing end: it must be gone before the reader can see the end.
     let handle = {
