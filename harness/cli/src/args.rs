@@ -1,6 +1,7 @@
 //! The options that say what a run is: shared by `run` and `plan`.
 
 use clap::Args;
+use handoff_engine::user;
 use handoff_model::conditions::LOOPBACK;
 use handoff_model::{
     Builder, ByteSize, CacheState, Conditions, EngineKind, ImageStore, Plan, PlanRequest, StrategySpec,
@@ -43,8 +44,9 @@ pub struct PlanArgs {
     /// In every profile that is named, a fault and the share of requests that meet it: stall=1%, stall_s=30, slow=2%, reset=1%, 503=1%
     #[arg(long, value_name = "FAULT=SHARE")]
     pub fault: Vec<String>,
-    /// Where a job's engine comes from: private (its own containerd and dockerd) [default: private]
-    #[arg(long, value_name = "ENGINE")]
+    /// Where a job's engine comes from, with commas: private (its own containerd and dockerd), container (a privileged
+    /// container of the daemon at `DOCKER_HOST`), host (that daemon itself) [default: private]
+    #[arg(long, value_name = "ENGINE,...")]
     pub engine: Option<String>,
     /// Where the engines keep images, with commas: containerd, overlay2 [default: containerd]
     #[arg(long, value_name = "STORE,...")]
@@ -316,7 +318,17 @@ impl PlanArgs {
             return Err(bad_input("--consumer-concurrency 0 runs no consumer: use 1 or more"));
         }
         let mut all = Vec::new();
-        for (engine, image_store) in engines.iter().flat_map(|e| stores.iter().map(move |s| (*e, *s))) {
+        // Another's daemon has the store that it has, and its own builder is not ours to use.
+        let free = |engine: EngineKind, named: &Option<String>| {
+            engine == EngineKind::Host && named.is_none() && stored.is_empty()
+        };
+        let mut placed = Vec::new();
+        for engine in engines {
+            let held = if free(engine, &self.image_store) { vec![host_store()?] } else { stores.clone() };
+            let builders = if free(engine, &self.builder) { vec![Builder::DockerContainer] } else { builders.clone() };
+            placed.extend(held.into_iter().map(|store| (engine, store, builders.clone())));
+        }
+        for (engine, image_store, builders) in placed {
             for (builder, profile) in builders.iter().flat_map(|b| profiles.iter().map(move |p| (*b, p))) {
                 for (cache_state, consumers) in states.iter().flat_map(|s| consumers.iter().map(move |c| (*s, *c))) {
                     let profile = profile.clone();
@@ -384,8 +396,10 @@ fn once(option: &str, texts: Vec<String>) -> anyhow::Result<Vec<String>> {
 
 /// Refuses conditions that no trial can have.
 fn check(conditions: &Conditions) -> anyhow::Result<()> {
-    if conditions.engine != EngineKind::Private {
-        return Err(bad_input(format!("--engine {} is not there yet: use --engine private", conditions.engine)));
+    if conditions.engine == EngineKind::Host && conditions.builder == Builder::Docker {
+        return Err(bad_input(
+            "--engine host with --builder docker would fill the build cache of the daemon itself, which is yours: leave --builder out, or use --builder docker-container",
+        ));
     }
     if conditions.cache_state != CacheState::Cold {
         let state = conditions.cache_state;
@@ -398,6 +412,11 @@ fn check(conditions: &Conditions) -> anyhow::Result<()> {
         return Err(bad_input(format!("--consumers {} is out of range: use 1 to 256", conditions.consumers)));
     }
     Ok(())
+}
+
+/// The image store of the user's daemon.
+fn host_store() -> anyhow::Result<ImageStore> {
+    Ok(user::facts(&user::socket()?)?.store)
 }
 
 fn all_strategies() -> Vec<StrategySpec> {

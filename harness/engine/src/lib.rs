@@ -12,6 +12,7 @@
 
 pub mod builder;
 pub mod buildkit;
+pub mod bundle;
 mod container;
 mod engine;
 mod error;

@@ -11,5 +11,6 @@ mod daemon;
 mod host;
 mod image;
 mod kit;
+mod lent;
 mod matrix;
 mod run;
