@@ -226,7 +226,7 @@ impl<'a> Course<'a> {
     /// Boots a builder where there is no trial. A pulled image is saved, so that no trial has to pull it again.
     fn try_builder(&self, image: &BuildkitImage) -> Result<BTreeMap<String, String>, EngineError> {
         self.engine.provide_buildkit(image)?;
-        if image.tar.is_none() {
+        if image.tar.is_none() && self.engine.kind() != EngineKind::Host {
             self.engine.save_buildkit(image, &self.spec.root.join(BUILDKIT_TAR))?;
         }
         self.engine.try_builder()
