@@ -124,7 +124,7 @@ impl<'a> Build<'a> {
         let gha = self.cache_to.or(self.cache_from).is_some_and(|c| c.starts_with("type=gha"));
         let env = if gha { job.service.env.clone() } else { BTreeMap::new() };
         let builder = job.builder()?;
-        let command = job.engine.docker_with(self.args(job, builder)?, &env).stderr_file(file);
+        let command = job.engine.docker_with(self.args(job, builder.as_deref())?, &env).stderr_file(file);
         Ok(Begun { command, log })
     }
 

@@ -7,7 +7,6 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use handoff_engine::Engine;
-use handoff_engine::builder::BUILDER;
 use handoff_model::{Builder, Conditions, Failure, Sources, SpanKind, StrategyFacts, StrategySpec, recipe};
 
 use crate::{Recorder, StepResult};
@@ -86,7 +85,7 @@ impl Job<'_> {
 
     /// The builder to name to buildx, if it is not the engine's own. The first build of a job creates and boots it, on the
     /// clock.
-    pub fn builder(&self) -> StepResult<Option<&'static str>> {
+    pub fn builder(&self) -> StepResult<Option<String>> {
         if self.conditions.builder == Builder::Docker {
             return Ok(None);
         }
@@ -96,7 +95,7 @@ impl Job<'_> {
             }
             self.engine.builder_has_booted();
         }
-        Ok(Some(BUILDER))
+        Ok(Some(self.engine.builder_name()))
     }
 
     /// The log file of a step.

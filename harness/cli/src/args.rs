@@ -59,8 +59,9 @@ pub struct PlanArgs {
     /// In every profile that is named, a fault and the share of requests that meet it: `stall=1%`, `stall_s=30`, `slow=2%`, `reset=1%`, `503=1%`
     #[arg(long, value_name = "FAULT=SHARE")]
     pub fault: Vec<String>,
-    /// Where a job's engine comes from: private (its own containerd and dockerd) [default: private]
-    #[arg(long, value_name = "ENGINE")]
+    /// Where a job's engine comes from, with commas: private (its own containerd and dockerd), container (a privileged
+    /// container of the daemon at `DOCKER_HOST`), host (that daemon itself) [default: private]
+    #[arg(long, value_name = "ENGINE,...")]
     pub engine: Option<String>,
     /// Where the engines keep images, with commas: containerd, overlay2 [default: containerd]
     #[arg(long, value_name = "STORE,...")]

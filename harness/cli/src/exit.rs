@@ -62,8 +62,10 @@ fn code(error: &anyhow::Error) -> u8 {
         Some(DriverError::Journal(_) | DriverError::Fixture(_)) => BAD_INPUT,
         Some(DriverError::Missing(_)) => MISSING,
         Some(DriverError::Engine(e)) if is_missing(e) => MISSING,
+        Some(DriverError::Engine(e)) if is_unfit(e) => BAD_INPUT,
         Some(DriverError::Cancelled) => CANCELLED,
         None if error.downcast_ref::<EngineError>().is_some_and(is_missing) => MISSING,
+        None if error.downcast_ref::<EngineError>().is_some_and(is_unfit) => BAD_INPUT,
         _ => BROKEN,
     }
 }
@@ -75,5 +77,18 @@ fn is_missing(error: &EngineError) -> bool {
             | EngineError::TooOld { .. }
             | EngineError::Unusable { .. }
             | EngineError::NotRoot
+            | EngineError::NoDaemon { .. }
+            | EngineError::NoImage { .. }
+    )
+}
+
+/// A daemon that was named and cannot serve.
+fn is_unfit(error: &EngineError) -> bool {
+    matches!(
+        error,
+        EngineError::NotLocal { .. }
+            | EngineError::VirtualMachine { .. }
+            | EngineError::ForeignStore { .. }
+            | EngineError::OtherStore { .. }
     )
 }

@@ -4,6 +4,7 @@
 //! [`remote`] speaks with its jobs, [`job`] is what runs inside one. [`workspace`] sees to it that nothing is left.
 
 mod cancel;
+mod daemon;
 pub mod environment;
 mod error;
 pub mod estimate;

@@ -1,12 +1,13 @@
 //! Before the first trial: one engine for each store, and one builder where trials want a container for it. What cannot
 //! work is told before anything is written, and what engine and builder say of themselves goes into the environment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use handoff_engine::buildkit::{self, BuildkitImage};
 use handoff_engine::identity;
-use handoff_model::{Builder, Conditions, ImageStore, Plan, Side, Sources, StrategySpec};
+use handoff_engine::user::{Lent, Made};
+use handoff_model::{Builder, Conditions, EngineKind, ImageStore, Plan, Side, Sources, StrategySpec};
 
 use crate::protocol::{BUILDKIT_TAR, EngineFacts, JobSpec};
 use crate::remote::{NoAnswer, RemoteJob};
@@ -28,17 +29,17 @@ pub fn preflight(
     tools: &Tools,
     plan: &Plan,
     asked: Option<&str>,
+    lent: Option<&Lent>,
     cancel: &Cancel,
 ) -> Result<Checked, DriverError> {
     let conditions = &plan.request.conditions;
     let wanted = conditions.iter().any(|c| c.builder == Builder::DockerContainer);
     let mut checked = Checked { engine: EngineFacts::default(), buildkit: wanted.then(|| buildkit::choose(asked)) };
-    let mut pairs: Vec<(ImageStore, Builder)> = conditions.iter().map(|c| (c.image_store, c.builder)).collect();
-    pairs.sort_unstable();
-    pairs.dedup();
-    for (image_store, builder) in pairs {
-        let conditions = Conditions { image_store, builder, ..Conditions::default() };
-        check_one(workspace, tools, &format!("{}-check", &plan.hash[..8]), conditions, &mut checked, cancel)?;
+    let kinds: BTreeSet<(EngineKind, ImageStore, Builder)> =
+        conditions.iter().map(|c| (c.engine, c.image_store, c.builder)).collect();
+    for (engine, image_store, builder) in kinds {
+        let conditions = Conditions { engine, image_store, builder, ..Conditions::default() };
+        check_one(workspace, tools, &format!("{}-check", &plan.hash[..8]), conditions, lent, &mut checked, cancel)?;
     }
     if let Some(BuildkitImage { reference, tar: Some(tar) }) = &checked.buildkit {
         let digest = identity::of_tar(tar)?.config.unwrap_or_default();
@@ -52,10 +53,13 @@ fn check_one(
     tools: &Tools,
     name: &str,
     conditions: Conditions,
+    lent: Option<&Lent>,
     checked: &mut Checked,
     cancel: &Cancel,
 ) -> Result<(), DriverError> {
-    let root = workspace.add_job(name)?;
+    let made = lent.map(|lent| Made::by(conditions.engine, lent, name, ""));
+    let root = workspace.add_job(name, made)?;
+    let shared = conditions.engine == EngineKind::Host;
     let buildkit = checked.buildkit.clone().filter(|_| conditions.builder == Builder::DockerContainer);
     let spec = JobSpec {
         job: name.to_owned(),
@@ -75,11 +79,12 @@ fn check_one(
         digest_command: Vec::new(),
         service_env: BTreeMap::new(),
         tools: tools.paths.clone(),
+        lent: lent.cloned(),
         ticket: None,
     };
     let found = boot(&spec, buildkit.as_ref(), tools, cancel);
     let kept = match (&found, buildkit) {
-        (Ok(_), Some(image)) if image.tar.is_none() => {
+        (Ok(_), Some(image)) if image.tar.is_none() && !shared => {
             // Pulled once for the whole run. The run's folder goes when it ends.
             let (from, to) = (root.join(BUILDKIT_TAR), workspace.dir().join(BUILDKIT_TAR));
             let moved = fs::rename(&from, &to).map_err(DriverError::io("keep", &from));

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use handoff_engine::buildkit::BuildkitImage;
+use handoff_engine::user::Lent;
 use handoff_model::{
     Conditions, Failure, ImageIdentity, Side, SideUsage, Sources, Span, StepCount, StrategySpec, Ticket,
 };
@@ -58,6 +59,8 @@ pub struct JobSpec {
     pub service_env: BTreeMap<String, String>,
     /// Programs beside the engine.
     pub tools: ToolPaths,
+    /// The user's daemon, for engines that use it.
+    pub lent: Option<Lent>,
     /// What the producer said; none for the producer itself.
     pub ticket: Option<Ticket>,
 }

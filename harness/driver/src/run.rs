@@ -9,6 +9,7 @@ use handoff_model::rows::{Measurement, MeasurementRow};
 use handoff_model::{Failure, IdentityCheck, Outcome, OwnImage, Plan, Trial};
 use handoff_service::control::Client;
 
+use crate::daemon;
 use crate::environment::{available_memory, describe, free_bytes};
 use crate::journal::Journal;
 use crate::needs;
@@ -29,6 +30,8 @@ pub struct RunConfig {
     pub resume: bool,
     /// Image of `docker-container` builders, if one is named.
     pub buildkit_image: Option<String>,
+    /// Image of an engine, for engines in containers.
+    pub engine_image: String,
 }
 
 /// What a run tells while it goes on.
@@ -78,7 +81,9 @@ pub fn run(
     let tools = Tools::find()?;
     for leftover in workspace::leftovers(&config.work_dir) {
         progress(Progress::Note(format!("removing what a run that was cut off left in {}", leftover.dir.display())));
-        workspace::remove(&leftover);
+        if let Err(error) = workspace::remove(&leftover) {
+            progress(Progress::Note(format!("it stays there for now: {error}")));
+        }
     }
     let mut workspace = Workspace::create(
         Path::new(workspace::MACHINE_LOCK),
@@ -87,8 +92,9 @@ pub fn run(
     )?;
     let (store, store_kind) = service_store(plan, &mut workspace)?;
     progress(Progress::Note("checking the engine".to_owned()));
+    let lent = daemon::lend(plan, config, &workspace)?;
     let Checked { engine, buildkit } =
-        preflight(&mut workspace, &tools, plan, config.buildkit_image.as_deref(), cancel)?;
+        preflight(&mut workspace, &tools, plan, config.buildkit_image.as_deref(), lent.as_ref(), cancel)?;
     let environment = describe(&config.work_dir, store_kind, &programs, &tools, &engine);
     let (mut journal, rows) = if config.resume && config.out.join("plan.json").exists() {
         let (mut journal, rows) = Journal::open(&config.out)?;
@@ -144,6 +150,7 @@ pub fn run(
                 service,
                 tools: &tools.paths,
                 buildkit: buildkit.as_ref(),
+                lent: lent.as_ref(),
                 environment: &environment.id,
                 timeout: Duration::from_secs(plan.request.timeout_s),
                 seed: plan.request.seed,

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use handoff_engine::buildkit::BuildkitImage;
+use handoff_engine::user::Lent;
 use handoff_fixtures::ImageSource;
 use handoff_model::rows::{ConsumerRow, Measured, Measurement, MeasurementRow, SpanRow};
 use handoff_model::span::build_ns;
@@ -84,6 +85,8 @@ pub struct Bench<'a> {
     pub tools: &'a ToolPaths,
     /// Image of `docker-container` builders, if the plan has any.
     pub buildkit: Option<&'a BuildkitImage>,
+    /// The user's daemon, for engines that use it.
+    pub lent: Option<&'a Lent>,
     /// Identifier of the environment.
     pub environment: &'a str,
     /// Time limit of a side.
@@ -307,8 +310,8 @@ fn consumer_row(
         requests: Some(side.counters.requests),
         retries: Some(side.counters.retries),
         cpu_ns: side.finished.usage.cpu_ns,
-        peak_memory_bytes: Some(side.finished.usage.peak_memory_bytes),
-        peak_disk_bytes: Some(side.finished.usage.peak_disk_bytes),
+        peak_memory_bytes: side.finished.usage.peak_memory_bytes,
+        peak_disk_bytes: side.finished.usage.peak_disk_bytes,
         index_equal: check.index,
         config_equal: check.config,
         layers_equal: check.layers,
@@ -327,6 +330,7 @@ fn join(
     let sides: Vec<&SideResult> = producer.into_iter().chain(consumers).collect();
     let sum = |value: &dyn Fn(&SideResult) -> u64| sides.iter().map(|s| value(s)).sum::<u64>();
     let most = |value: &dyn Fn(&SideResult) -> u64| consumers.iter().map(value).max().unwrap_or(0);
+    let peak = |value: &dyn Fn(&SideResult) -> Option<u64>| consumers.iter().filter_map(value).max();
     let mut measured = Measured {
         produce_ns: producer.map(|p| p.finished.wall_ns),
         consume_ns: most(&|c| c.finished.wall_ns),
@@ -342,12 +346,12 @@ fn join(
         requests: sum(&|s| s.counters.requests),
         retries: sum(&|s| s.counters.retries),
         connections: sum(&|s| s.counters.connections),
-        producer_cpu_ns: producer.map(|p| p.finished.usage.cpu_ns),
+        producer_cpu_ns: producer.and_then(|p| p.finished.usage.cpu_ns),
         consumer_cpu_ns: consumers.iter().map(|c| c.finished.usage.cpu_ns).sum(),
-        producer_peak_memory_bytes: producer.map(|p| p.finished.usage.peak_memory_bytes),
-        consumer_peak_memory_bytes: most(&|c| c.finished.usage.peak_memory_bytes),
-        producer_peak_disk_bytes: producer.map(|p| p.finished.usage.peak_disk_bytes),
-        consumer_peak_disk_bytes: most(&|c| c.finished.usage.peak_disk_bytes),
+        producer_peak_memory_bytes: producer.and_then(|p| p.finished.usage.peak_memory_bytes),
+        consumer_peak_memory_bytes: peak(&|c| c.finished.usage.peak_memory_bytes),
+        producer_peak_disk_bytes: producer.and_then(|p| p.finished.usage.peak_disk_bytes),
+        consumer_peak_disk_bytes: peak(&|c| c.finished.usage.peak_disk_bytes),
         service_cpu_ns: 0,
         service_peak_memory_bytes: 0,
         harness_wall_ns: sum(&|s| s.finished.usage.harness_wall_ns),

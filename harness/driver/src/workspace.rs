@@ -9,6 +9,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use handoff_engine::leftovers;
+use handoff_engine::user::Made;
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +31,9 @@ struct Note {
     /// Folders elsewhere that belong to the run.
     #[serde(default)]
     folders: Vec<PathBuf>,
+    /// What its jobs make in the user's daemon.
+    #[serde(default)]
+    made: Vec<Made>,
 }
 
 /// A run's folder.
@@ -50,6 +54,8 @@ pub struct Leftover {
     pub jobs: Vec<String>,
     /// Folders elsewhere that belong to it.
     pub folders: Vec<PathBuf>,
+    /// What its jobs may have made in the user's daemon.
+    pub made: Vec<Made>,
 }
 
 impl Workspace {
@@ -62,7 +68,8 @@ impl Workspace {
         let dir = work_dir.join(run);
         fs::create_dir_all(&dir).map_err(DriverError::io("create", &dir))?;
         let pid = rustix::process::getpid().as_raw_nonzero().get();
-        let note = Note { pid, started: start_time(pid).unwrap_or(0), jobs: Vec::new(), folders: Vec::new() };
+        let started = start_time(pid).unwrap_or(0);
+        let note = Note { pid, started, jobs: Vec::new(), folders: Vec::new(), made: Vec::new() };
         let workspace = Self { dir, note, _lock: lock };
         workspace.write_note()?;
         Ok(workspace)
@@ -80,9 +87,13 @@ impl Workspace {
         &self.dir
     }
 
-    /// Makes the folder of a job, and notes the job before anything of it exists.
-    pub fn add_job(&mut self, job: &str) -> Result<PathBuf, DriverError> {
+    /// Makes the folder of a job, and notes the job, and what it will make in the user's daemon, before any of it exists.
+    pub fn add_job(&mut self, job: &str, made: Option<Made>) -> Result<PathBuf, DriverError> {
+        if let Some(made) = &made {
+            made.claim()?;
+        }
         self.note.jobs.push(job.to_owned());
+        self.note.made.extend(made);
         self.write_note()?;
         let dir = self.dir.join(job);
         fs::create_dir_all(&dir).map_err(DriverError::io("create", &dir))?;
@@ -96,8 +107,12 @@ impl Workspace {
         fs::create_dir_all(dir).map_err(DriverError::io("create", dir))
     }
 
-    /// Removes a job's folder and cgroups, after its processes have ended.
+    /// Removes a job's folder and cgroups, and what it made in the user's daemon, after its processes have ended.
     pub fn remove_job(&mut self, job: &str) -> Result<(), DriverError> {
+        for made in self.note.made.iter().filter(|m| m.job == job) {
+            made.remove()?;
+        }
+        self.note.made.retain(|m| m.job != job);
         leftovers::remove_folder(&self.dir.join(job))?;
         leftovers::remove_cgroups(job);
         self.note.jobs.retain(|j| j != job);
@@ -107,8 +122,9 @@ impl Workspace {
 
 impl Drop for Workspace {
     fn drop(&mut self) {
-        let Note { jobs, folders, .. } = self.note.clone();
-        remove(&Leftover { dir: self.dir.clone(), jobs, folders });
+        let Note { jobs, folders, made, .. } = self.note.clone();
+        // What cannot go now is still in the note: the next run, or `handoff clean`, finds it there.
+        let _ = remove(&Leftover { dir: self.dir.clone(), jobs, folders, made });
     }
 }
 
@@ -118,13 +134,17 @@ pub fn leftovers(work_dir: &Path) -> Vec<Leftover> {
     let dead = |dir: PathBuf| {
         let note: Note = serde_json::from_slice(&fs::read(dir.join(NOTE)).ok()?).ok()?;
         let alive = start_time(note.pid).is_some_and(|s| s == note.started);
-        (!alive).then_some(Leftover { dir, jobs: note.jobs, folders: note.folders })
+        (!alive).then_some(Leftover { dir, jobs: note.jobs, folders: note.folders, made: note.made })
     };
     entries.filter_map(|e| dead(e.path())).collect()
 }
 
-/// Removes what a run has left. The namespaces are gone already; files and cgroups are not.
-pub fn remove(leftover: &Leftover) {
+/// Removes what a run has left. The namespaces are gone already; files, cgroups and things in the user's daemon are not.
+/// When the daemon does not answer everything stays, its note included.
+pub fn remove(leftover: &Leftover) -> Result<(), DriverError> {
+    for made in &leftover.made {
+        made.remove()?;
+    }
     for job in &leftover.jobs {
         leftovers::remove_cgroups(job);
     }
@@ -133,6 +153,7 @@ pub fn remove(leftover: &Leftover) {
     }
     // A folder that cannot go now (a process of it is still ending) is found again by the next run or `handoff clean`.
     let _ = leftovers::remove_folder(&leftover.dir);
+    Ok(())
 }
 
 fn start_time(pid: i32) -> Option<u64> {
@@ -152,11 +173,11 @@ mod tests {
         let mine = Workspace::create(&dir.path().join("lock"), dir.path(), "mine").unwrap();
         let dead = dir.path().join("dead");
         fs::create_dir(&dead).unwrap();
-        let note = Note { pid: 1, started: u64::MAX, jobs: vec!["no-such-job".into()], folders: vec![] };
+        let note = Note { pid: 1, started: u64::MAX, jobs: vec!["no-such-job".into()], folders: vec![], made: vec![] };
         fs::write(dead.join(NOTE), serde_json::to_vec(&note).unwrap()).unwrap();
         let found = leftovers(dir.path());
         assert_eq!(found.iter().map(|l| l.dir.clone()).collect::<Vec<_>>(), std::slice::from_ref(&dead));
-        remove(&found[0]);
+        remove(&found[0]).unwrap();
         assert!(!dead.exists() && foreign.exists() && mine.dir().exists());
         drop(mine);
         assert!(!dir.path().join("mine").exists());

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::buildkit::BuildkitImage;
-use crate::leftovers::cgroup_name;
-use crate::{Engine, EngineError};
+use handoff_model::EngineKind;
+
+use crate::{Engine, EngineError, host};
 
 /// The builder's name. Its record lies in the job's own `BUILDX_CONFIG`.
 pub const BUILDER: &str = "handoff";
@@ -19,6 +20,12 @@ impl Engine {
     /// Gets a builder's image into the engine: by loading its tar, or by pulling it.
     pub fn provide_buildkit(&self, image: &BuildkitImage) -> Result<(), EngineError> {
         let name = image.reference.as_str();
+        if self.kind() == EngineKind::Host {
+            // A load or a pull could move a tag of the user's: the image must be there, and gets one more name.
+            let missing = |_| EngineError::NoBuildkit { image: name.to_owned(), tar: image.tar.clone() };
+            self.ask(&["image", "inspect", "--format={{.Id}}", name]).map_err(missing)?;
+            return self.ask(&["tag", name, &self.builder_image()]).map(|_| ());
+        }
         match &image.tar {
             Some(tar) => {
                 let tar = tar.display().to_string();
@@ -28,19 +35,34 @@ impl Engine {
                 self.ask(&["pull", "--quiet", name])?;
             }
         }
-        self.ask(&["tag", name, LOCAL_NAME]).map(|_| ())
+        self.ask(&["tag", name, &self.builder_image()]).map(|_| ())
+    }
+
+    /// The builder's name: the job's own where jobs share a daemon.
+    pub fn builder_name(&self) -> String {
+        match self.kind() {
+            EngineKind::Host => host::builder_name(self.job()),
+            EngineKind::Private | EngineKind::Container => BUILDER.to_owned(),
+        }
+    }
+
+    fn builder_image(&self) -> String {
+        match self.kind() {
+            EngineKind::Host => host::builder_image(self.job()),
+            EngineKind::Private | EngineKind::Container => LOCAL_NAME.to_owned(),
+        }
     }
 
     /// The commands that create the builder and boot it.
     pub fn builder_commands(&self) -> [(&'static str, duct::Expression); 2] {
-        let image = format!("image={LOCAL_NAME}");
+        let (name, image) = (self.builder_name(), format!("image={}", self.builder_image()));
         // buildx would put it into a cgroup of its own choice, which would outlive the job.
-        let cgroup = format!("cgroup-parent=/{}/buildx", cgroup_name(self.job()));
-        let create = [
+        let cgroup = self.cgroup_parent().map(|parent| format!("cgroup-parent={parent}/buildx"));
+        let mut create = vec![
             "buildx",
             "create",
             "--name",
-            BUILDER,
+            &name,
             "--driver",
             "docker-container",
             // The engine has no bridge, and the builder must reach the service.
@@ -48,12 +70,13 @@ impl Engine {
             "network=host",
             "--driver-opt",
             &image,
-            "--driver-opt",
-            &cgroup,
             "--buildkitd-flags",
             "--allow-insecure-entitlement security.insecure --allow-insecure-entitlement network.host",
         ];
-        let boot = ["buildx", "inspect", "--bootstrap", "--builder", BUILDER];
+        if let Some(cgroup) = &cgroup {
+            create.extend(["--driver-opt", cgroup]);
+        }
+        let boot = ["buildx", "inspect", "--bootstrap", "--builder", &name];
         [("buildx-create", self.docker(create)), ("buildx-bootstrap", self.docker(boot))]
     }
 

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use handoff_model::ImageStore;
+
 /// An engine cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
@@ -49,6 +51,71 @@ pub enum EngineError {
         reason: String,
         /// Its log.
         log: PathBuf,
+    },
+    /// The daemon is on another machine.
+    #[error(
+        "DOCKER_HOST is {host}: the service listens on this machine's loopback, which a daemon elsewhere cannot reach; use a local one (DOCKER_HOST=unix:///var/run/docker.sock), or --engine private"
+    )]
+    NotLocal {
+        /// The address.
+        host: String,
+    },
+    /// No daemon answers.
+    #[error("no Docker daemon answers at {socket}: {error}; start it, set DOCKER_HOST, or use --engine private")]
+    NoDaemon {
+        /// The socket.
+        socket: PathBuf,
+        /// What happened.
+        error: String,
+    },
+    /// The daemon lives in a virtual machine.
+    #[error(
+        "the daemon at {socket} is Docker Desktop's: in its virtual machine 127.0.0.1 is not this machine, and the service cannot be reached; use a Linux daemon of this machine, or --engine private"
+    )]
+    VirtualMachine {
+        /// The socket.
+        socket: PathBuf,
+    },
+    /// The daemon keeps images in a way that is no level of the experiment.
+    #[error("the daemon keeps images with the {driver} driver: only the containerd store and overlay2 are measured")]
+    ForeignStore {
+        /// Its storage driver.
+        driver: String,
+    },
+    /// The daemon keeps images in another store.
+    #[error(
+        "--image-store {asked}: the daemon has the {has} store, and --engine host takes it as it is; use --image-store {has}"
+    )]
+    OtherStore {
+        /// What was asked.
+        asked: ImageStore,
+        /// What it has.
+        has: ImageStore,
+    },
+    /// The daemon lacks an image that is never pulled on our own.
+    #[error(
+        "the daemon has no image {image}, and none is pulled unasked: `docker pull {image}`, or `handoff doctor --build-engine-image` makes one from the programs here"
+    )]
+    NoImage {
+        /// The image.
+        image: String,
+    },
+    /// The user's daemon lacks the builder's image.
+    #[error(
+        "the daemon has no image {image}, and with --engine host none is brought in unasked: {}",
+        tar.as_ref().map_or_else(|| format!("docker pull {image}"), |tar| format!("docker load --input {}", tar.display()))
+    )]
+    NoBuildkit {
+        /// The image.
+        image: String,
+        /// Its tar, if it was made here.
+        tar: Option<PathBuf>,
+    },
+    /// Something in the user's daemon has a name that a job would use.
+    #[error("the daemon has a {what} already, which a job would make and remove: rename it, or remove it")]
+    NameTaken {
+        /// What it is.
+        what: String,
     },
     /// A file operation failed.
     #[error("{what} {path}: {source}")]

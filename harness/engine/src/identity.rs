@@ -31,25 +31,54 @@ impl Engine {
             }),
             ImageStore::Containerd => {
                 let index = text("/0/Descriptor/digest").unwrap_or(id);
-                let config = self.config_below(&index)?;
+                let config = match self.config_below(&index) {
+                    Some(config) => config?,
+                    None => self.config_in_export(image)?,
+                };
                 Ok(ImageIdentity { index: Some(index), config: Some(config), layers, ..ImageIdentity::default() })
             }
         }
     }
 
     /// Follows an index to the manifest of a platform (not an attestation), and that to its config.
-    fn config_below(&self, digest: &str) -> Result<String, EngineError> {
-        let blob = self.read_blob(digest)?;
-        let json: Value = serde_json::from_slice(&blob).map_err(|e| EngineError::Api(format!("{digest}: {e}")))?;
-        if let Some(config) = json.pointer("/config/digest").and_then(Value::as_str) {
-            return Ok(config.to_owned());
+    /// None where the engine's blobs are not ours to read.
+    fn config_below(&self, digest: &str) -> Option<Result<String, EngineError>> {
+        let blob = match self.read_blob(digest)? {
+            Ok(blob) => blob,
+            Err(error) => return Some(Err(error)),
+        };
+        match config_or_manifest(digest, &blob) {
+            Ok(Named::Config(config)) => Some(Ok(config)),
+            Ok(Named::Manifest(manifest)) => self.config_below(&manifest),
+            Err(error) => Some(Err(error)),
         }
-        let manifests = json.pointer("/manifests").and_then(Value::as_array).cloned().unwrap_or_default();
-        let real = manifests.iter().find(|m| m.pointer("/platform/os").and_then(Value::as_str) != Some("unknown"));
-        match real.and_then(|m| m.pointer("/digest")).and_then(Value::as_str) {
-            Some(manifest) => self.config_below(manifest),
-            None => Err(EngineError::Api(format!("{digest} names no manifest of a platform"))),
-        }
+    }
+
+    /// Asks for the config through the API, which tells it only by an export of the image: dear, and off every clock.
+    fn config_in_export(&self, image: &str) -> Result<String, EngineError> {
+        let failed = |e: std::io::Error| EngineError::Api(format!("docker save {image}: {e}"));
+        let reader = self.docker(["save", image]).stdin_null().stderr_null().reader().map_err(failed)?;
+        let meta = TarMetadata::read_stream(reader).map_err(failed)?;
+        meta.config_digest().ok_or_else(|| EngineError::Api(format!("docker save {image}: no config in it")))
+    }
+}
+
+/// What a blob names.
+enum Named {
+    Config(String),
+    Manifest(String),
+}
+
+fn config_or_manifest(digest: &str, blob: &[u8]) -> Result<Named, EngineError> {
+    let json: Value = serde_json::from_slice(blob).map_err(|e| EngineError::Api(format!("{digest}: {e}")))?;
+    if let Some(config) = json.pointer("/config/digest").and_then(Value::as_str) {
+        return Ok(Named::Config(config.to_owned()));
+    }
+    let manifests = json.pointer("/manifests").and_then(Value::as_array).cloned().unwrap_or_default();
+    let real = manifests.iter().find(|m| m.pointer("/platform/os").and_then(Value::as_str) != Some("unknown"));
+    match real.and_then(|m| m.pointer("/digest")).and_then(Value::as_str) {
+        Some(manifest) => Ok(Named::Manifest(manifest.to_owned())),
+        None => Err(EngineError::Api(format!("{digest} names no manifest of a platform"))),
     }
 }
 

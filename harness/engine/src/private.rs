@@ -5,92 +5,48 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use bollard::Docker;
-use handoff_model::ImageStore;
-
+use crate::engine::{EngineConfig, api};
 use crate::leftovers::cgroup_name;
+use crate::settings::{NO_NETWORK, daemon_json};
 use crate::{EngineError, Programs};
 
-/// Moving gigabytes through one API call takes longer than bollard's two minutes.
-const API_TIMEOUT_S: u64 = 3_600;
-const START_LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const START_LIMIT: Duration = Duration::from_secs(30);
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 
-/// Where and how an engine lives.
-#[derive(Debug, Clone)]
-pub struct EngineConfig {
-    /// Folder for everything the engine writes. Short: sockets live in it.
-    pub root: PathBuf,
-    /// Name of the job: names its cgroup.
-    pub job: String,
-    /// Where images are kept.
-    pub store: ImageStore,
-}
-
-/// An engine that runs.
+/// The daemons of a private engine, in the order in which they were started.
 #[derive(Debug)]
-pub struct Engine {
+pub(crate) struct Daemons {
     root: PathBuf,
-    job: String,
     env: BTreeMap<String, String>,
-    docker: PathBuf,
-    socket: PathBuf,
-    store: ImageStore,
-    /// Whether a builder of its own has booted.
-    booted: AtomicBool,
-    daemons: Vec<(&'static str, Child)>,
+    running: Vec<(&'static str, Child)>,
 }
 
-impl Engine {
-    /// Starts containerd and dockerd and waits until the engine answers. To be called in the job's namespaces.
-    ///
-    /// `runtime` drives the API client.
-    pub fn start(
+/// The socket of the private engine below a folder.
+pub(crate) fn socket(root: &Path) -> PathBuf {
+    root.join("docker.sock")
+}
+
+impl Daemons {
+    /// Starts containerd and dockerd and waits until the engine answers.
+    pub(crate) fn start(
         programs: &Programs,
         config: &EngineConfig,
+        env: &BTreeMap<String, String>,
         runtime: &tokio::runtime::Runtime,
     ) -> Result<Self, EngineError> {
-        let root = config.root.clone();
-        let socket = root.join("docker.sock");
-        let containerd_socket = root.join("containerd.sock");
-        for path in [&socket, &containerd_socket] {
+        let containerd_socket = config.root.join("containerd.sock");
+        for path in [&socket(&config.root), &containerd_socket] {
             let len = path.as_os_str().len() + ".ttrpc".len();
             if len > 107 {
                 return Err(EngineError::SocketPath { path: path.clone(), len });
             }
         }
-        for dir in ["docker/cli-plugins", "buildx", "home", "tmp"] {
-            let dir = root.join(dir);
-            fs::create_dir_all(&dir).map_err(EngineError::io("create", &dir))?;
-        }
-        let plugin = root.join("docker/cli-plugins/docker-buildx");
-        std::os::unix::fs::symlink(&programs.buildx, &plugin).map_err(EngineError::io("link", &plugin))?;
-
-        let mut env = programs.child_env();
-        for (name, dir) in
-            [("DOCKER_CONFIG", "docker"), ("BUILDX_CONFIG", "buildx"), ("HOME", "home"), ("TMPDIR", "tmp")]
-        {
-            env.insert(name.to_owned(), root.join(dir).display().to_string());
-        }
-        env.insert("DOCKER_HOST".to_owned(), format!("unix://{}", socket.display()));
-        env.insert("DOCKER_CLI_HINTS".to_owned(), "false".to_owned());
-
-        let mut engine = Self {
-            docker: programs.program("docker")?,
-            root: root.clone(),
-            job: config.job.clone(),
-            env,
-            socket,
-            store: config.store,
-            booted: AtomicBool::new(false),
-            daemons: Vec::new(),
-        };
-        engine.start_containerd(programs, &containerd_socket)?;
-        engine.start_dockerd(programs, config, &containerd_socket, runtime)?;
-        Ok(engine)
+        let mut daemons = Self { root: config.root.clone(), env: env.clone(), running: Vec::new() };
+        daemons.start_containerd(programs, &containerd_socket)?;
+        daemons.start_dockerd(programs, config, &containerd_socket, runtime)?;
+        Ok(daemons)
     }
 
     fn start_containerd(&mut self, programs: &Programs, socket: &Path) -> Result<(), EngineError> {
@@ -128,16 +84,9 @@ path = "{root}/opt"
         containerd: &Path,
         runtime: &tokio::runtime::Runtime,
     ) -> Result<(), EngineError> {
-        let features = serde_json::json!({
-            "features": { "containerd-snapshotter": config.store == ImageStore::Containerd },
-        });
-        let mut settings = features;
-        if config.store == ImageStore::Overlay2 {
-            settings["storage-driver"] = "overlay2".into();
-        }
         let file = self.root.join("daemon.json");
-        fs::write(&file, settings.to_string()).map_err(EngineError::io("write", &file))?;
-        let host = format!("unix://{}", self.socket.display());
+        fs::write(&file, daemon_json(config.store)).map_err(EngineError::io("write", &file))?;
+        let host = format!("unix://{}", socket(&self.root).display());
         let pairs: [(&str, OsString); 7] = [
             ("--containerd", containerd.into()),
             ("--data-root", self.root.join("data").into()),
@@ -148,11 +97,8 @@ path = "{root}/opt"
             ("--cgroup-parent", format!("/{}", cgroup_name(&config.job)).into()),
         ];
         let mut args: Vec<OsString> = pairs.into_iter().flat_map(|(k, v)| [k.into(), v]).collect();
-        for flag in
-            ["--bridge=none", "--iptables=false", "--ip6tables=false", "--exec-opt=native.cgroupdriver=cgroupfs"]
-        {
-            args.push(flag.into());
-        }
+        args.extend(NO_NETWORK.map(Into::into));
+        args.push("--exec-opt=native.cgroupdriver=cgroupfs".into());
         self.spawn("dockerd", programs, &args)?;
         let deadline = Instant::now() + START_LIMIT;
         while !self.answers(runtime) {
@@ -176,13 +122,13 @@ path = "{root}/opt"
             .stderr(err)
             .spawn()
             .map_err(EngineError::io("start", &program))?;
-        self.daemons.push((name, child));
+        self.running.push((name, child));
         Ok(())
     }
 
     fn check_alive(&mut self, name: &'static str, deadline: Instant) -> Result<(), EngineError> {
         let log = self.log_file(name);
-        let ended = self.daemons.iter_mut().any(|(n, c)| *n == name && !matches!(c.try_wait(), Ok(None)));
+        let ended = self.running.iter_mut().any(|(n, c)| *n == name && !matches!(c.try_wait(), Ok(None)));
         if ended || Instant::now() > deadline {
             let text = fs::read_to_string(&log).unwrap_or_default();
             let last = text.lines().rfind(|l| !l.trim().is_empty()).unwrap_or("it said nothing").to_owned();
@@ -193,7 +139,7 @@ path = "{root}/opt"
     }
 
     fn answers(&self, runtime: &tokio::runtime::Runtime) -> bool {
-        self.socket.exists() && self.api().is_ok_and(|api| runtime.block_on(api.ping()).is_ok())
+        socket(&self.root).exists() && api(&socket(&self.root)).is_ok_and(|api| runtime.block_on(api.ping()).is_ok())
     }
 
     fn log_file(&self, name: &str) -> PathBuf {
@@ -201,66 +147,12 @@ path = "{root}/opt"
     }
 
     /// The logs of the daemons.
-    pub fn logs(&self) -> Vec<PathBuf> {
+    pub(crate) fn logs(&self) -> Vec<PathBuf> {
         ["containerd", "dockerd"].iter().map(|n| self.log_file(n)).collect()
     }
 
-    /// A client of the engine's API, with a time-out that gigabytes fit in.
-    pub fn api(&self) -> Result<Docker, EngineError> {
-        let path = self.socket.display().to_string();
-        Ok(Docker::connect_with_unix(&path, API_TIMEOUT_S, bollard::API_DEFAULT_VERSION)?)
-    }
-
-    /// The environment of every program that talks to this engine: nothing of the user's is in it.
-    pub fn env(&self) -> &BTreeMap<String, String> {
-        &self.env
-    }
-
-    /// Name of the job whose engine this is.
-    pub fn job(&self) -> &str {
-        &self.job
-    }
-
-    /// Whether the builder has booted, see [`Engine::builder_commands`].
-    pub fn has_builder(&self) -> bool {
-        self.booted.load(Ordering::Relaxed)
-    }
-
-    /// Notes that the builder has booted.
-    pub fn builder_has_booted(&self) {
-        self.booted.store(true, Ordering::Relaxed);
-    }
-
-    /// Where images are kept.
-    pub fn store(&self) -> ImageStore {
-        self.store
-    }
-
-    /// A docker command against this engine.
-    pub fn docker<I, S>(&self, args: I) -> duct::Expression
-    where
-        I: IntoIterator<Item = S>,
-        S: Into<OsString>,
-    {
-        self.docker_with(args, &BTreeMap::new())
-    }
-
-    /// A docker command against this engine with more variables.
-    pub fn docker_with<I, S>(&self, args: I, extra: &BTreeMap<String, String>) -> duct::Expression
-    where
-        I: IntoIterator<Item = S>,
-        S: Into<OsString>,
-    {
-        duct::cmd(&self.docker, args).full_env(self.env_with(extra))
-    }
-
-    /// The environment of this engine's programs with more variables.
-    pub fn env_with(&self, extra: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-        self.env.iter().chain(extra).map(|(k, v)| (k.clone(), v.clone())).collect()
-    }
-
-    /// A blob of the engine's content store, where it has one.
-    pub fn read_blob(&self, digest: &str) -> Result<Vec<u8>, EngineError> {
+    /// A blob of the engine's content store.
+    pub(crate) fn read_blob(&self, digest: &str) -> Result<Vec<u8>, EngineError> {
         let hex = digest.trim_start_matches("sha256:");
         let store = self.root.join("containerd/io.containerd.content.v1.content/blobs/sha256");
         let path = store.join(hex);
@@ -268,8 +160,8 @@ path = "{root}/opt"
     }
 
     /// Ends dockerd, then containerd. What does not end in time is ended with the namespace.
-    pub fn stop(&mut self) {
-        while let Some((_, mut child)) = self.daemons.pop() {
+    pub(crate) fn stop(&mut self) {
+        while let Some((_, mut child)) = self.running.pop() {
             let pid = rustix::process::Pid::from_child(&child);
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
             let deadline = Instant::now() + STOP_LIMIT;

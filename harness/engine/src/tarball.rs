@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Read, Seek};
+use std::io::Read;
 use std::path::Path;
 
 use serde_json::Value;
@@ -24,7 +24,12 @@ impl TarMetadata {
             .map_err(EngineError::io("read", path))
     }
 
-    fn collect<R: Read + Seek>(entries: tar::Entries<'_, R>) -> std::io::Result<Self> {
+    /// Reads a tar as it comes; layers are read and thrown away.
+    pub fn read_stream(reader: impl Read) -> std::io::Result<Self> {
+        Self::collect(tar::Archive::new(reader).entries()?)
+    }
+
+    fn collect<R: Read>(entries: tar::Entries<'_, R>) -> std::io::Result<Self> {
         let mut files = BTreeMap::new();
         for entry in entries {
             let mut entry = entry?;

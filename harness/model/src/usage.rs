@@ -11,15 +11,15 @@ pub struct StepCount {
     pub cached: u64,
 }
 
-/// Resources of one side, measured over its clock.
+/// Resources of one side, measured over its clock. CPU, memory and disk are none where the engine is not the job's own.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct SideUsage {
     /// CPU time of all processes of the job, engine included, in ns.
-    pub cpu_ns: u64,
+    pub cpu_ns: Option<u64>,
     /// Highest sum of the resident anonymous memory of the job's processes, sampled, in bytes.
-    pub peak_memory_bytes: u64,
+    pub peak_memory_bytes: Option<u64>,
     /// Largest fall of free space on the engines' file system (engine data, tars, archives), sampled, in bytes.
-    pub peak_disk_bytes: u64,
+    pub peak_disk_bytes: Option<u64>,
     /// CPU time of the harness's own process in this side, children not counted, in ns.
     pub harness_cpu_ns: u64,
     /// Time of the side that no span of a child covers, in ns: what the harness itself adds to the clock.

@@ -1,5 +1,6 @@
 //! The factors of an experiment: their levels, crossed into conditions.
 
+use handoff_engine::user;
 use handoff_model::{Builder, CacheState, Conditions, EngineKind, ImageStore};
 
 use super::{PlanArgs, github, list};
@@ -44,7 +45,17 @@ impl PlanArgs {
             return Err(bad_input("--consumer-concurrency 0 runs no consumer: use 1 or more"));
         }
         let mut all = Vec::new();
-        for (engine, image_store) in engines.iter().flat_map(|e| stores.iter().map(move |s| (*e, *s))) {
+        // Another's daemon has the store that it has, and its own builder is not ours to use.
+        let free = |engine: EngineKind, named: &Option<String>| {
+            engine == EngineKind::Host && named.is_none() && stored.is_empty() && !self.github
+        };
+        let mut placed = Vec::new();
+        for engine in engines {
+            let held = if free(engine, &self.image_store) { vec![host_store()?] } else { stores.clone() };
+            let builders = if free(engine, &self.builder) { vec![Builder::DockerContainer] } else { builders.clone() };
+            placed.extend(held.into_iter().map(|store| (engine, store, builders.clone())));
+        }
+        for (engine, image_store, builders) in placed {
             for (builder, profile) in builders.iter().flat_map(|b| profiles.iter().map(move |p| (*b, p))) {
                 for (cache_state, consumers) in states.iter().flat_map(|s| consumers.iter().map(move |c| (*s, *c))) {
                     let profile = profile.clone();
@@ -101,8 +112,10 @@ fn once(option: &str, texts: Vec<String>) -> anyhow::Result<Vec<String>> {
 
 /// Refuses conditions that no trial can have.
 fn check(conditions: &Conditions) -> anyhow::Result<()> {
-    if conditions.engine != EngineKind::Private {
-        return Err(bad_input(format!("--engine {} is not there yet: use --engine private", conditions.engine)));
+    if conditions.engine == EngineKind::Host && conditions.builder == Builder::Docker {
+        return Err(bad_input(
+            "--engine host with --builder docker would fill the build cache of the daemon itself, which is yours: leave --builder out, or use --builder docker-container",
+        ));
     }
     if conditions.consumer_concurrency > 1 {
         return Err(bad_input(
@@ -113,4 +126,9 @@ fn check(conditions: &Conditions) -> anyhow::Result<()> {
         return Err(bad_input(format!("--consumers {} is out of range: use 1 to 256", conditions.consumers)));
     }
     Ok(())
+}
+
+/// The image store of the user's daemon.
+fn host_store() -> anyhow::Result<ImageStore> {
+    Ok(user::facts(&user::socket()?)?.store)
 }

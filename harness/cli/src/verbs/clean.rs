@@ -30,8 +30,14 @@ impl Args {
                 leftover.jobs.join(", "),
                 folders.join(", ")
             ));
-            if self.remove {
-                workspace::remove(leftover);
+            for made in &leftover.made {
+                let things = made.present().map_or_else(|e| e.to_string(), |things| things.join(", "));
+                out::data(&format!("  in the daemon at {}: [{things}]", made.socket.display()));
+            }
+            if self.remove
+                && let Err(error) = workspace::remove(leftover)
+            {
+                out::talk(&format!("{}: {error}", leftover.dir.display()));
             }
         }
         let left = workspace::leftovers(&self.work_dir).len();

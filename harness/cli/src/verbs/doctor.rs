@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use handoff_driver::tools::{self, Check};
-use handoff_engine::{Programs, buildkit};
+use handoff_engine::{Programs, buildkit, bundle, user};
 
 use crate::verbs::Format;
 use crate::{exit, out};
@@ -18,6 +18,10 @@ pub struct Args {
     /// cannot pull one. Needs Go, no root; what is there already is kept
     #[arg(long)]
     build_buildkit_image: bool,
+    /// Make an image of the engine from the programs here and put it into the daemon at `DOCKER_HOST`, for `--engine
+    /// container` where `docker:dind` cannot be pulled
+    #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = bundle::LOCAL_IMAGE)]
+    build_engine_image: Option<String>,
 }
 
 impl Args {
@@ -26,6 +30,11 @@ impl Args {
         if self.build_buildkit_image {
             let made = buildkit::make(&Programs::find()?, &mut |line| out::talk(line))?;
             out::data(&describe(&made));
+            return Ok(ExitCode::from(exit::OK));
+        }
+        if let Some(name) = &self.build_engine_image {
+            bundle::import(&Programs::find()?, &user::socket()?, name)?;
+            out::talk(&format!("{name} is in the daemon: use it with --engine container --engine-image {name}"));
             return Ok(ExitCode::from(exit::OK));
         }
         let mut checks = tools::checks();

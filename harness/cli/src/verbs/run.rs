@@ -28,6 +28,9 @@ pub struct Args {
     /// Where engines keep their data while a trial runs: a short path, on disk
     #[arg(long, value_name = "DIR", env = "HANDOFF_WORK_DIR", default_value = workspace::DEFAULT_WORK_DIR)]
     work_dir: PathBuf,
+    /// Image of an engine, for `--engine container`; the daemon must have it, nothing is pulled
+    #[arg(long, value_name = "IMAGE", default_value = handoff_engine::DEFAULT_ENGINE_IMAGE)]
+    engine_image: String,
 }
 
 impl Args {
@@ -45,8 +48,13 @@ impl Args {
         verbs::plan::check_disk(&plan, &work_dir)?;
         let cancel = Cancel::default();
         end_on_signal(&cancel)?;
-        let config =
-            RunConfig { out: out.clone(), work_dir, resume: self.resume, buildkit_image: self.buildkit.buildkit_image };
+        let config = RunConfig {
+            out: out.clone(),
+            work_dir,
+            resume: self.resume,
+            buildkit_image: self.buildkit.buildkit_image,
+            engine_image: self.engine_image,
+        };
         let mut display = Display::new();
         let summary = handoff_driver::run(&config, &plan, &cancel, &mut |event| display.show(&event));
         display.finish(summary.is_ok());

@@ -159,7 +159,7 @@ impl SideArgs {
         let mut workspace =
             Workspace::create(Path::new(workspace::MACHINE_LOCK), &work_dir, &format!("s-{}", &run[..8]))?;
         let job = format!("{}-{side}", &run[..8]);
-        let root = workspace.add_job(&job)?;
+        let root = workspace.add_job(&job, None)?;
         let context = root.join("sources");
         image.write_context(&context)?;
         let logs = std::path::absolute(&self.logs).map_err(DriverError::io("resolve", &self.logs))?;
@@ -182,6 +182,7 @@ impl SideArgs {
             digest_command: vec![PROBE_PATH.to_owned(), "digest".to_owned()],
             service_env,
             tools: tools.paths.clone(),
+            lent: None,
             ticket: (side == Side::Consumer).then(|| file.ticket.clone()),
         };
         let result = self.course(&spec, &tools);

@@ -11,7 +11,7 @@ const PLAN: [&str; 8] =
     ["--sizes", "64MiB", "--rounds", "2", "--strategies", "artifact,rebuild,zstd-stream", "--seed", "5"];
 
 /// Starts a run and lets it go on until its talk names the start of the n-th trial.
-fn start_until(mut command: Command, trial: usize) -> Child {
+pub fn start_until(mut command: Command, trial: usize) -> Child {
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let started = lines.by_ref().map_while(Result::ok).filter(|l| l.contains(" ... (")).nth(trial - 1);
@@ -30,7 +30,7 @@ fn wait_until_clean(place: &Place) {
     }
 }
 
-fn signal(child: &Child, name: &str) {
+pub fn signal(child: &Child, name: &str) {
     let status = Command::new("kill").args([name, &child.id().to_string()]).status().unwrap();
     assert!(status.success());
 }

@@ -40,6 +40,7 @@ impl Daemon {
             digest_command: vec![],
             service_env: BTreeMap::new(),
             tools: Tools::find().unwrap().paths,
+            lent: None,
             ticket: None,
         };
         let binary = Path::new(env!("CARGO_BIN_EXE_handoff"));

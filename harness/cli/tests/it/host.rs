@@ -10,7 +10,7 @@ use crate::daemon::Daemon;
 use crate::kit::{Place, expect, handoff, machine};
 
 /// Gives the daemon an image, a container, a volume and a build cache.
-fn furnish(daemon: &Daemon) {
+pub fn furnish(daemon: &Daemon) {
     let context = daemon.root.path().join("context");
     let image = ImageSpec::new(&load_workload("typical").unwrap(), 16 << 20, None, "user").unwrap();
     image.write_context(&context).unwrap();
@@ -21,7 +21,7 @@ fn furnish(daemon: &Daemon) {
 }
 
 /// All that the daemon holds.
-fn state(daemon: &Daemon) -> String {
+pub fn state(daemon: &Daemon) -> String {
     let questions: [&[&str]; 6] = [
         &["image", "ls", "--all", "--digests", "--format", "{{json .Repository}} {{.Tag}} {{.ID}}"],
         &["ps", "--all", "--format", "{{.Names}} {{.ID}} {{.Status}}"],

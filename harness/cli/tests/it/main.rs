@@ -14,6 +14,7 @@ mod github_api;
 mod host;
 mod image;
 mod kit;
+mod lent;
 mod matrix;
 mod own;
 mod relay;

@@ -91,7 +91,7 @@ fn usage(file: &SideFile) -> SideUsage {
     let now = begin::readings();
     let start = &file.start;
     SideUsage {
-        cpu_ns: now.busy_ns.saturating_sub(start.busy_ns),
+        cpu_ns: Some(now.busy_ns.saturating_sub(start.busy_ns)),
         load_1m: start.load_1m,
         cpu_pressure_ns: now.pressure_ns.zip(start.pressure_ns).map(|(end, begin)| end.saturating_sub(begin)),
         steal_ns: now.steal_ns.saturating_sub(start.steal_ns),

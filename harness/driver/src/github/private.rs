@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use handoff_engine::programs::on_path;
 use handoff_engine::{Engine, EngineConfig, Programs, namespace};
-use handoff_model::ImageStore;
+use handoff_model::{EngineKind, ImageStore};
 use serde::{Deserialize, Serialize};
 
 use super::SIDE_DIR;
@@ -111,7 +111,7 @@ pub fn hold(root: &Path, store: ImageStore) -> Result<(), DriverError> {
         .map_err(DriverError::io("start", "the API client's runtime"))?;
     let programs = Programs::find()?;
     let job = root.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    let config = EngineConfig { root: root.join("e"), job: job.clone(), store };
+    let config = EngineConfig { root: root.join("e"), job: job.clone(), store, kind: EngineKind::Private, lent: None };
     let mut engine = Engine::start(&programs, &config, &runtime)?;
     let held = Held { root: root.to_owned(), env: engine.env().clone() };
     let ready = root.join("ready.json");

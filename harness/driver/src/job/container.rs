@@ -59,8 +59,8 @@ fn run(job: &Job, step: &str, line: Vec<String>) -> Result<(String, u64), Failur
     let failure = |e: &dyn std::fmt::Display| Failure::new(SpanKind::Run.as_str(), format!("{step}: {e}"));
     let mut log = job.log(step)?;
     let (reader, writer) = pipe().map_err(|e| failure(&e))?;
-    let args = ["run", "--rm", "--network=none"].into_iter().map(str::to_owned);
-    let line = job.engine.docker(args.chain(line));
+    let options = ["run", "--rm", "--network=none"].into_iter().map(str::to_owned).chain(job.engine.run_options());
+    let line = job.engine.docker(options.chain(line));
     let error_log = log.try_clone().map_err(|e| failure(&e))?;
     // The expression holds the pipe's writing end: it must be gone before the reader can see the end.
     let handle = {

@@ -141,9 +141,9 @@ impl Counters {
         self.sampler.thread().unpark();
         let _ = self.sampler.join();
         SideUsage {
-            cpu_ns: cpu.saturating_sub(self.cpu),
-            peak_memory_bytes: self.peak_memory.load(Ordering::Relaxed),
-            peak_disk_bytes: self.free.saturating_sub(self.least_free.load(Ordering::Relaxed)),
+            cpu_ns: Some(cpu.saturating_sub(self.cpu)),
+            peak_memory_bytes: Some(self.peak_memory.load(Ordering::Relaxed)),
+            peak_disk_bytes: Some(self.free.saturating_sub(self.least_free.load(Ordering::Relaxed))),
             harness_cpu_ns: own_cpu.saturating_sub(self.own_cpu),
             harness_wall_ns: 0,
             load_1m: self.load,

@@ -10,7 +10,7 @@ use std::time::Instant;
 use handoff_engine::buildkit::BuildkitImage;
 use handoff_engine::{Engine, EngineConfig, EngineError, Programs, identity, namespace};
 use handoff_model::span::union_ns;
-use handoff_model::{Failure, ImageIdentity, Side, Ticket};
+use handoff_model::{EngineKind, Failure, ImageIdentity, Side, Ticket};
 use handoff_strategies::buildx::{Build, Output};
 use handoff_strategies::{Built, Job, Recorder, ServiceAccess, Strategy, Tools};
 
@@ -78,14 +78,22 @@ impl<'a> Course<'a> {
         for dir in [spec.root.join("work"), spec.logs.clone()] {
             fs::create_dir_all(&dir).map_err(EngineError::io("create", &dir))?;
         }
-        namespace::own_run_folder(&spec.root)?;
+        if spec.conditions.engine == EngineKind::Private {
+            // The user's socket is in the machine's; only daemons of ours would leave something there.
+            namespace::own_run_folder(&spec.root)?;
+        }
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(EngineError::io("start", "the API client's runtime"))?;
         let programs = Programs::find()?;
-        let config =
-            EngineConfig { root: spec.root.join("e"), job: spec.job.clone(), store: spec.conditions.image_store };
+        let config = EngineConfig {
+            root: spec.root.join("e"),
+            job: spec.job.clone(),
+            store: spec.conditions.image_store,
+            kind: spec.conditions.engine,
+            lent: spec.lent.clone(),
+        };
         let started = Instant::now();
         let engine = Engine::start(&programs, &config, &runtime)?;
         let boot_ns = started.elapsed().as_nanos() as u64;
@@ -130,8 +138,8 @@ impl<'a> Course<'a> {
                 Command::Stop => break,
             }
         }
-        self.engine.stop();
-        self.keep_logs();
+        let logs = self.engine.stop();
+        self.keep_logs(&logs);
     }
 
     fn with_job<T>(&self, work: impl FnOnce(&Job) -> T) -> T {
@@ -174,6 +182,10 @@ impl<'a> Course<'a> {
             }),
         };
         let mut usage = counters.finish();
+        if self.engine.kind() != EngineKind::Private {
+            // The engine's processes and data are not the job's: a part of the truth would mislead.
+            (usage.cpu_ns, usage.peak_memory_bytes, usage.peak_disk_bytes) = (None, None, None);
+        }
         let spans = self.recorder.spans();
         let covered = union_ns(spans.iter().map(|s| (s.start_ns.min(wall_ns), s.end_ns.min(wall_ns))));
         usage.harness_wall_ns = wall_ns.saturating_sub(covered);
@@ -266,17 +278,17 @@ impl<'a> Course<'a> {
     /// Boots a builder where there is no trial. A pulled image is saved, so that no trial has to pull it again.
     fn try_builder(&self, image: &BuildkitImage) -> Result<BTreeMap<String, String>, EngineError> {
         self.engine.provide_buildkit(image)?;
-        if image.tar.is_none() {
+        if image.tar.is_none() && self.engine.kind() != EngineKind::Host {
             self.engine.save_buildkit(image, &self.spec.root.join(BUILDKIT_TAR))?;
         }
         self.engine.try_builder()
     }
 
     /// Keeps the daemons' logs with the trial's.
-    fn keep_logs(&self) {
-        for log in self.engine.logs() {
+    fn keep_logs(&self, logs: &[PathBuf]) {
+        for log in logs {
             if let Some(name) = log.file_name() {
-                let _ = fs::copy(&log, self.spec.logs.join(name));
+                let _ = fs::copy(log, self.spec.logs.join(name));
             }
         }
     }

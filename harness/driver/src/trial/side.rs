@@ -7,6 +7,7 @@ use std::thread;
 
 use handoff_engine::buildkit::BuildkitImage;
 use handoff_engine::leftovers;
+use handoff_engine::user::Made;
 use handoff_fixtures::{ImageSource, PROBE_PATH, probe_bytes};
 use handoff_model::rows::SpanRow;
 use handoff_model::{Builder, ImageIdentity, Outcome, Side, Ticket};
@@ -114,7 +115,10 @@ impl Course<'_, '_> {
     fn prepare<'a>(&mut self, asks: Vec<Ask<'a>>, jobs: &mut Vec<Prepared<'a>>) -> Result<(), NoAnswer> {
         for ask in asks {
             let job_name = format!("{}-{}", &self.trial.nonce[..8], ask.name);
-            let root = self.bench.workspace.add_job(&job_name)?;
+            let conditions = self.trial.cell.conditions.clone();
+            let tag = format!("handoff/trial:{}", self.trial.nonce);
+            let made = self.bench.lent.map(|lent| Made::by(conditions.engine, lent, &job_name, &tag));
+            let root = self.bench.workspace.add_job(&job_name, made)?;
             let token_spec = TokenSpec {
                 run: run_name(self.trial),
                 job: ask.name.clone(),
@@ -132,10 +136,10 @@ impl Course<'_, '_> {
                 logs: self.logs.join(&ask.name),
                 buildkit: self.buildkit(ask.side),
                 strategy: self.trial.cell.strategy.clone(),
-                conditions: self.trial.cell.conditions.clone(),
+                conditions,
                 name: format!("handoff-{}", self.trial.nonce),
                 commit: ask.commit.clone(),
-                image: format!("handoff/trial:{}", self.trial.nonce),
+                image: tag,
                 answer: image.answer(),
                 sources,
                 probe: probe(image, &root)?,
@@ -143,6 +147,7 @@ impl Course<'_, '_> {
                 digest_command: vec![PROBE_PATH.to_owned(), "digest".to_owned()],
                 service_env: self.bench.service.client_env(&token).into_iter().collect(),
                 tools: self.bench.tools.clone(),
+                lent: self.bench.lent.cloned(),
                 ticket: ask.ticket.clone(),
             };
             jobs.push(Prepared { ask, spec, token, job: None });

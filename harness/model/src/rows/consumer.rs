@@ -15,7 +15,7 @@ pub struct ConsumerRow {
     pub bytes_down: Option<u64>,
     pub requests: Option<u64>,
     pub retries: Option<u64>,
-    pub cpu_ns: u64,
+    pub cpu_ns: Option<u64>,
     pub peak_memory_bytes: Option<u64>,
     pub peak_disk_bytes: Option<u64>,
     pub index_equal: Option<bool>,

@@ -44,15 +44,15 @@ pub struct Measured {
     /// CPU of the producer's job.
     pub producer_cpu_ns: Option<u64>,
     /// CPU of all consumers' jobs.
-    pub consumer_cpu_ns: u64,
+    pub consumer_cpu_ns: Option<u64>,
     /// Peak memory of the producer's job.
     pub producer_peak_memory_bytes: Option<u64>,
     /// Highest peak memory of a consumer's job.
-    pub consumer_peak_memory_bytes: u64,
+    pub consumer_peak_memory_bytes: Option<u64>,
     /// Peak disk of the producer's job.
     pub producer_peak_disk_bytes: Option<u64>,
     /// Highest peak disk of a consumer's job.
-    pub consumer_peak_disk_bytes: u64,
+    pub consumer_peak_disk_bytes: Option<u64>,
     /// CPU of the service's process over the trial.
     pub service_cpu_ns: u64,
     /// Peak memory of the service's process so far.
@@ -249,13 +249,13 @@ impl From<&Measurement> for MeasurementRow {
             identity_note: m.identity.note.clone(),
             image_bytes: done.and_then(|d| d.image_bytes),
             producer_cpu_ns: done.and_then(|d| d.producer_cpu_ns),
-            consumer_cpu_ns: done.map(|d| d.consumer_cpu_ns),
+            consumer_cpu_ns: done.and_then(|d| d.consumer_cpu_ns),
             service_cpu_ns: done.map(|d| d.service_cpu_ns),
             producer_peak_memory_bytes: done.and_then(|d| d.producer_peak_memory_bytes),
-            consumer_peak_memory_bytes: done.map(|d| d.consumer_peak_memory_bytes),
+            consumer_peak_memory_bytes: done.and_then(|d| d.consumer_peak_memory_bytes),
             service_peak_memory_bytes: done.map(|d| d.service_peak_memory_bytes),
             producer_peak_disk_bytes: done.and_then(|d| d.producer_peak_disk_bytes),
-            consumer_peak_disk_bytes: done.map(|d| d.consumer_peak_disk_bytes),
+            consumer_peak_disk_bytes: done.and_then(|d| d.consumer_peak_disk_bytes),
             harness_wall_ns: done.map(|d| d.harness_wall_ns),
             harness_cpu_ns: done.map(|d| d.harness_cpu_ns),
             load_1m: done.map(|d| d.load_1m),
@@ -376,11 +376,11 @@ mod tests {
             retries: 0,
             connections: 0,
             producer_cpu_ns: None,
-            consumer_cpu_ns: 0,
+            consumer_cpu_ns: None,
             producer_peak_memory_bytes: None,
-            consumer_peak_memory_bytes: 0,
+            consumer_peak_memory_bytes: None,
             producer_peak_disk_bytes: None,
-            consumer_peak_disk_bytes: 0,
+            consumer_peak_disk_bytes: None,
             service_cpu_ns: 0,
             service_peak_memory_bytes: 0,
             harness_wall_ns: 0,

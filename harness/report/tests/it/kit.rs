@@ -218,7 +218,7 @@ fn add(
             bytes_down: shared.then_some(bytes),
             requests: None,
             retries: None,
-            cpu_ns: 1,
+            cpu_ns: Some(1),
             peak_memory_bytes: None,
             peak_disk_bytes: None,
             environment: String::new(),

@@ -1,0 +1,208 @@
+//! The engine of a job: one type for all kinds of it.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bollard::Docker;
+use handoff_model::{EngineKind, ImageStore};
+
+use crate::leftovers::cgroup_name;
+use crate::private::Daemons;
+use crate::user::Lent;
+use crate::{EngineError, Programs, container, host, private};
+
+/// Moving gigabytes through one API call takes longer than bollard's two minutes.
+pub(crate) const API_TIMEOUT_S: u64 = 3_600;
+
+/// Where and how an engine lives.
+#[derive(Debug, Clone)]
+pub struct EngineConfig {
+    /// Folder for everything the engine writes. Short: sockets live in it.
+    pub root: PathBuf,
+    /// Name of the job: names its cgroup, and what it makes in the user's daemon.
+    pub job: String,
+    /// Where images are kept.
+    pub store: ImageStore,
+    /// Where the engine comes from.
+    pub kind: EngineKind,
+    /// The user's daemon, for the kinds that use it.
+    pub lent: Option<Lent>,
+}
+
+/// An engine that runs.
+#[derive(Debug)]
+pub struct Engine {
+    env: BTreeMap<String, String>,
+    docker: PathBuf,
+    socket: PathBuf,
+    store: ImageStore,
+    job: String,
+    /// Whether a builder of its own has booted.
+    booted: AtomicBool,
+    backing: Backing,
+}
+
+/// What is behind the socket.
+#[derive(Debug)]
+enum Backing {
+    /// Daemons of the job's own, children of this process.
+    Private(Daemons),
+    /// A container of the user's daemon.
+    Container(container::Guest),
+    /// The user's daemon itself.
+    Host(host::Stay),
+}
+
+impl Engine {
+    /// Starts the engine, or takes the one that is there, and waits until it answers. To be called in the job's namespaces.
+    ///
+    /// `runtime` drives the API client.
+    pub fn start(
+        programs: &Programs,
+        config: &EngineConfig,
+        runtime: &tokio::runtime::Runtime,
+    ) -> Result<Self, EngineError> {
+        let docker = programs.program("docker")?;
+        let mut env = client_env(programs, &config.root)?;
+        let lent = || config.lent.as_ref().ok_or_else(|| EngineError::Api("no daemon was named".to_owned()));
+        let (socket, backing) = match config.kind {
+            EngineKind::Private => {
+                let daemons = Daemons::start(programs, config, &env, runtime)?;
+                (private::socket(&config.root), Backing::Private(daemons))
+            }
+            EngineKind::Container => {
+                let guest = container::Guest::start(&docker, config, lent()?, &env, runtime)?;
+                (guest.socket(), Backing::Container(guest))
+            }
+            EngineKind::Host => (lent()?.socket.clone(), Backing::Host(host::Stay::begin(config, lent()?)?)),
+        };
+        env.insert("DOCKER_HOST".to_owned(), format!("unix://{}", socket.display()));
+        let (job, booted) = (config.job.clone(), AtomicBool::new(false));
+        Ok(Self { docker, env, socket, store: config.store, job, booted, backing })
+    }
+
+    /// Where the engine comes from.
+    pub fn kind(&self) -> EngineKind {
+        match self.backing {
+            Backing::Private(_) => EngineKind::Private,
+            Backing::Container(_) => EngineKind::Container,
+            Backing::Host(_) => EngineKind::Host,
+        }
+    }
+
+    /// Name of the job whose engine this is.
+    pub fn job(&self) -> &str {
+        &self.job
+    }
+
+    /// Whether the builder has booted, see [`Engine::builder_commands`].
+    pub fn has_builder(&self) -> bool {
+        self.booted.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the builder has booted.
+    pub fn builder_has_booted(&self) {
+        self.booted.store(true, Ordering::Relaxed);
+    }
+
+    /// The cgroup below which containers of the job belong, if this engine takes such a name.
+    pub(crate) fn cgroup_parent(&self) -> Option<String> {
+        let takes = match &self.backing {
+            Backing::Private(_) | Backing::Container(_) => true,
+            Backing::Host(stay) => stay.plain_cgroups(),
+        };
+        takes.then(|| format!("/{}", cgroup_name(&self.job)))
+    }
+
+    /// Options of every `docker run`: by them a container is found again in a daemon that others use too.
+    pub fn run_options(&self) -> Vec<String> {
+        match &self.backing {
+            Backing::Host(stay) => stay.run_options(),
+            Backing::Private(_) | Backing::Container(_) => Vec::new(),
+        }
+    }
+
+    /// A client of the engine's API, with a time-out that gigabytes fit in.
+    pub fn api(&self) -> Result<Docker, EngineError> {
+        api(&self.socket)
+    }
+
+    /// The environment of every program that talks to this engine: nothing of the user's is in it.
+    pub fn env(&self) -> &BTreeMap<String, String> {
+        &self.env
+    }
+
+    /// Where images are kept.
+    pub fn store(&self) -> ImageStore {
+        self.store
+    }
+
+    /// A docker command against this engine.
+    pub fn docker<I, S>(&self, args: I) -> duct::Expression
+    where
+        I: IntoIterator<Item = S>,
+        S: Into<OsString>,
+    {
+        self.docker_with(args, &BTreeMap::new())
+    }
+
+    /// A docker command against this engine with more variables.
+    pub fn docker_with<I, S>(&self, args: I, extra: &BTreeMap<String, String>) -> duct::Expression
+    where
+        I: IntoIterator<Item = S>,
+        S: Into<OsString>,
+    {
+        duct::cmd(&self.docker, args).full_env(self.env_with(extra))
+    }
+
+    /// The environment of this engine's programs with more variables.
+    pub fn env_with(&self, extra: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        self.env.iter().chain(extra).map(|(k, v)| (k.clone(), v.clone())).collect()
+    }
+
+    /// A blob of the engine's content store, where it can be read as a file.
+    pub(crate) fn read_blob(&self, digest: &str) -> Option<Result<Vec<u8>, EngineError>> {
+        match &self.backing {
+            Backing::Private(daemons) => Some(daemons.read_blob(digest)),
+            Backing::Container(_) | Backing::Host(_) => None,
+        }
+    }
+
+    /// Ends the daemons that are the job's own, and names the logs that are worth keeping. What was made in the user's
+    /// daemon is removed by whoever wrote its names down: this process may be killed at any moment.
+    pub fn stop(&mut self) -> Vec<PathBuf> {
+        match &mut self.backing {
+            Backing::Private(daemons) => {
+                daemons.stop();
+                daemons.logs()
+            }
+            Backing::Container(guest) => guest.stop(),
+            Backing::Host(_) => Vec::new(),
+        }
+    }
+}
+
+/// A client of the API behind a socket.
+pub(crate) fn api(socket: &Path) -> Result<Docker, EngineError> {
+    let path = socket.display().to_string();
+    Ok(Docker::connect_with_unix(&path, API_TIMEOUT_S, bollard::API_DEFAULT_VERSION)?)
+}
+
+/// The environment of docker and buildx: their configuration is the job's own, nothing of the user's is in it.
+fn client_env(programs: &Programs, root: &Path) -> Result<BTreeMap<String, String>, EngineError> {
+    for dir in ["docker/cli-plugins", "buildx", "home", "tmp"] {
+        let dir = root.join(dir);
+        fs::create_dir_all(&dir).map_err(EngineError::io("create", &dir))?;
+    }
+    let plugin = root.join("docker/cli-plugins/docker-buildx");
+    std::os::unix::fs::symlink(&programs.buildx, &plugin).map_err(EngineError::io("link", &plugin))?;
+    let mut env = programs.child_env();
+    for (name, dir) in [("DOCKER_CONFIG", "docker"), ("BUILDX_CONFIG", "buildx"), ("HOME", "home"), ("TMPDIR", "tmp")] {
+        env.insert(name.to_owned(), root.join(dir).display().to_string());
+    }
+    env.insert("DOCKER_CLI_HINTS".to_owned(), "false".to_owned());
+    Ok(env)
+}

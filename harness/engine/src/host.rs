@@ -1,0 +1,55 @@
+//! The user's own daemon as a job's engine: nothing is started, and what is made in it bears the job's name.
+
+use crate::EngineError;
+use crate::engine::EngineConfig;
+use crate::user::{self, Lent};
+
+/// Name of the job's builder.
+pub(crate) fn builder_name(job: &str) -> String {
+    format!("handoff-{job}")
+}
+
+/// Name that buildx gives to the builder's container.
+pub(crate) fn builder_container(job: &str) -> String {
+    format!("buildx_buildkit_{}0", builder_name(job))
+}
+
+/// Name that buildx gives to the volume with the builder's cache.
+pub(crate) fn builder_volume(job: &str) -> String {
+    format!("{}_state", builder_container(job))
+}
+
+/// The builder's image under a name of the job's own.
+pub(crate) fn builder_image(job: &str) -> String {
+    format!("localhost:1/handoff/buildkit:{job}")
+}
+
+/// A job's use of the user's daemon.
+#[derive(Debug)]
+pub(crate) struct Stay {
+    run: String,
+    job: String,
+    plain_cgroups: bool,
+}
+
+impl Stay {
+    /// Checks that the daemon answers and keeps images where the job expects it.
+    pub(crate) fn begin(config: &EngineConfig, lent: &Lent) -> Result<Self, EngineError> {
+        let facts = user::facts(&lent.socket)?;
+        if facts.store != config.store {
+            return Err(EngineError::OtherStore { asked: config.store, has: facts.store });
+        }
+        Ok(Self { run: lent.run.clone(), job: config.job.clone(), plain_cgroups: facts.plain_cgroups })
+    }
+
+    /// Whether cgroups are plain folders, which can be named; systemd's are units.
+    pub(crate) fn plain_cgroups(&self) -> bool {
+        self.plain_cgroups
+    }
+
+    /// Options by which a container of the job is found again.
+    pub(crate) fn run_options(&self) -> Vec<String> {
+        let labels = user::labels(&self.run, &self.job);
+        labels.into_iter().flat_map(|(k, v)| ["--label".to_owned(), format!("{k}={v}")]).collect()
+    }
+}
