@@ -83,7 +83,9 @@ fn candidate<'a>(group: &'a Group, cell: &'a CellSummary) -> Candidate<'a> {
     }
     let streams = cell.cell.strategy.name == "zstd-stream";
     let named = cell.clients.iter().all(|c| c.contains(STREAM_CLIENT)) && !cell.clients.is_empty();
-    let client = (streams && !named).then(|| format!("another client than {STREAM_CLIENT}'s"));
+    let client = (streams && !named).then(|| {
+        format!("another client than the one that the spike names ({STREAM_CLIENT}/gh-actions-artifact-client)")
+    });
     Candidate { group, cell, departures, client }
 }
 
@@ -109,7 +111,11 @@ impl Candidate<'_> {
         all.extend(self.client.clone());
         let size = self.group.key.size;
         if !SIZES.contains(&size.bytes()) {
-            all.push(format!("a size of {size}"));
+            all.push(if size == ByteSize::OWN {
+                "an image of your own".to_owned()
+            } else {
+                format!("a size of {size}")
+            });
         }
         all
     }

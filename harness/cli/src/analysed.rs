@@ -85,6 +85,12 @@ pub fn rows<'a>(name: &'a str, results: &'a Results) -> RunRows<'a> {
 pub fn analyse(runs: &[(String, Results)], options: &Options) -> anyhow::Result<Analysis> {
     let rows: Vec<RunRows<'_>> = runs.iter().map(|(name, results)| rows(name, results)).collect();
     let analysis = handoff_analysis::analyse(&rows, options).map_err(bad_input)?;
+    reference_is_there(&analysis, options)?;
+    Ok(analysis)
+}
+
+/// Refuses a reference that no row is of: another one in its place would answer another question.
+pub fn reference_is_there(analysis: &Analysis, options: &Options) -> anyhow::Result<()> {
     if let Some(reference) = &options.reference
         && analysis.cells().all(|c| c.cell.strategy != *reference)
     {
@@ -93,7 +99,7 @@ pub fn analyse(runs: &[(String, Results)], options: &Options) -> anyhow::Result<
         names.dedup();
         return Err(bad_input(format!("--reference {reference} has no row here: use one of {}", names.join(", "))));
     }
-    Ok(analysis)
+    Ok(())
 }
 
 /// Prices from a file, else those that ship.

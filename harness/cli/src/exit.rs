@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use clap::CommandFactory;
+use clap::error::ErrorKind;
 use handoff_driver::DriverError;
 use handoff_driver::journal::JournalError;
 use handoff_engine::EngineError;
@@ -52,6 +54,35 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     let line = format!("{error}").lines().map(str::trim).filter(|l| !l.is_empty()).collect::<Vec<_>>().join("; ");
     out::talk(&format!("error: {line}"));
     ExitCode::from(code(error))
+}
+
+/// Prints clap's error in one line, with the help that mends it; help and version, which clap treats as errors, as they are.
+pub fn wrong_command_line(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        error.exit();
+    }
+    let text = error.render().to_string();
+    let verb = std::env::args().nth(1).filter(|word| crate::Cli::command().find_subcommand(word).is_some());
+    let verb = verb.map(|v| format!(" {v}")).unwrap_or_default();
+    out::talk(&format!("{} (`handoff{verb} --help` lists what there is)", one_line(&text)));
+    ExitCode::from(BAD_INPUT)
+}
+
+/// What clap says before it repeats the usage: paragraphs joined with `;`, the lines of one with blanks.
+fn one_line(text: &str) -> String {
+    let before = text.lines().take_while(|l| !l.starts_with("Usage:") && !l.starts_with("For more information"));
+    let mut line = String::new();
+    let mut gap = "";
+    for part in before.map(str::trim) {
+        if part.is_empty() {
+            gap = "; ";
+        } else {
+            line.push_str(if line.is_empty() { "" } else { gap });
+            line.push_str(part);
+            gap = " ";
+        }
+    }
+    line
 }
 
 fn code(error: &anyhow::Error) -> u8 {

@@ -15,15 +15,14 @@ use crate::out;
 pub fn run(dir: &Path) -> anyhow::Result<ExitCode> {
     let plan = Results::read(dir)?.plan;
     let (mut lines, mut off) = (0, 0);
-    out::data(&format!(
-        "{:<34} {:<11} {:<13} {:>5} {:>9} {:>9} {:>8} {:>10} {:>10} {:>6}",
-        "trial", "job", "flow", "reqs", "MiB", "MiB/req", "at once", "asked s", "measured s", "ratio"
-    ));
     for trial in &plan.trials {
         let name = &trial.cell.conditions.profile;
         let profile = profile::load(name).map_err(bad_input)?;
         for (job, log) in logs(&dir.join("logs").join(&trial.id))? {
             for flow in expected::flows(&profile, &log) {
+                if lines == 0 {
+                    out::data(&head());
+                }
                 lines += 1;
                 off += u32::from(!flow.within_bounds());
                 out::data(&line(&trial.id, &job, &flow));
@@ -33,12 +32,19 @@ pub fn run(dir: &Path) -> anyhow::Result<ExitCode> {
     if lines == 0 {
         let logs = dir.join("logs");
         return Err(bad_input(format!(
-            "no requests.json with shaped bytes below {}: run under a profile",
+            "no requests.json with shaped bytes below {}: name a folder of `handoff run --profile github-hosted`, with its logs",
             logs.display()
         )));
     }
     out::data(&format!("{lines} flows, {off} out of bounds (5 % of what the profile says, and 1 ms a request)"));
     Ok(ExitCode::from(if off == 0 { exit::OK } else { exit::TRIALS_FAILED }))
+}
+
+fn head() -> String {
+    format!(
+        "{:<34} {:<11} {:<13} {:>5} {:>9} {:>9} {:>8} {:>10} {:>10} {:>6}",
+        "trial", "job", "flow", "reqs", "MiB", "MiB/req", "at once", "asked s", "measured s", "ratio"
+    )
 }
 
 fn line(trial: &str, job: &str, flow: &Flow) -> String {

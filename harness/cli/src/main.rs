@@ -22,8 +22,9 @@ use crate::verbs::Verb;
 
 /// Measures how a Docker image built in one CI job should reach the jobs that need it, without a registry.
 ///
-/// The spike's five strategies, relay, and the baseline of building again bring the same image from one fresh Docker engine to another, through GitHub's artifact and cache
-/// services on loopback, driven by the clients that GitHub's own actions use. Every image is proven to have arrived, every
+/// Five strategies that teams use or think of, one of our own (relay) and the baseline of building again bring the same image
+/// from one fresh Docker engine to another, through GitHub's artifact and cache services on loopback, driven by the clients
+/// that GitHub's own actions use. Every image is proven to have arrived, every
 /// time lands in a CSV, and a report compares them.
 #[derive(Debug, Parser)]
 #[command(name = "handoff", version, max_term_width = 110, after_help = exit::HELP)]
@@ -33,7 +34,10 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return exit::wrong_command_line(&error),
+    };
     match cli.verb.run() {
         Ok(code) => code,
         Err(error) => exit::report(&error),

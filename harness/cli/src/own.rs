@@ -9,17 +9,19 @@ use crate::exit::bad_input;
 
 /// A build context.
 pub fn context(dir: &Path, dockerfile: Option<&Path>, build_args: &[String]) -> anyhow::Result<OwnImage> {
-    let real = |option: &str, path: &Path| -> anyhow::Result<PathBuf> {
-        path.canonicalize().map_err(|e| bad_input(format!("{option} {}: {e}", path.display())))
+    let real = |option: &str, path: &Path, mend: &str| -> anyhow::Result<PathBuf> {
+        path.canonicalize().map_err(|e| bad_input(format!("{option} {}: {e}: {mend}", path.display())))
     };
-    let found = real("--context", dir)?;
+    let found = real("--context", dir, "name the folder that holds the Dockerfile")?;
     if !found.is_dir() {
         return Err(bad_input(format!(
             "--context {}: it is no folder: name the one that holds the Dockerfile",
             dir.display()
         )));
     }
-    let dockerfile = dockerfile.map(|file| real("--dockerfile", file)).transpose()?;
+    let dockerfile = dockerfile
+        .map(|file| real("--dockerfile", file, "name the Dockerfile, seen from where you are"))
+        .transpose()?;
     let used = dockerfile.clone().unwrap_or_else(|| found.join("Dockerfile"));
     if !used.is_file() {
         return Err(bad_input(format!("{} is not there: name the Dockerfile with --dockerfile FILE", used.display())));

@@ -115,6 +115,7 @@ impl Display {
     pub fn show(&mut self, event: &Progress) {
         match event {
             Progress::Note(text) => self.line(&format!("{text} ...")),
+            Progress::Warning(text) => self.line(&format!("warning: {text}")),
             Progress::Begin { total, todo } => {
                 self.estimate.begin(todo);
                 self.aim();

@@ -39,6 +39,8 @@ pub struct RunConfig {
 pub enum Progress<'a> {
     /// Something before the first trial, in words.
     Note(String),
+    /// Something before the first trial that the rows will suffer from, in words.
+    Warning(String),
     /// The plan's trials, and those that are left.
     Begin {
         /// All trials of the plan.
@@ -70,6 +72,16 @@ pub struct Summary {
     pub failed: usize,
 }
 
+/// Says that the machine is busy, where it is: more than half as much again as the cores can do leaves no time untouched.
+fn busy(load: f64, cores: usize) -> Option<String> {
+    (load > 1.5 * cores as f64).then(|| {
+        format!(
+            "load average {load:.1} on {cores} cores: something else works here, and every time will have it in it; \
+             wait for its end, or take the rows for a try"
+        )
+    })
+}
+
 /// Runs what is missing of a plan.
 pub fn run(
     config: &RunConfig,
@@ -90,6 +102,11 @@ pub fn run(
         &config.work_dir,
         &format!("r-{}", &plan.request.run_id[..8.min(plan.request.run_id.len())]),
     )?;
+    // Before anything of this run works: its own load is no news.
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    if let Some(warning) = busy(crate::job::load_1m(), cores) {
+        progress(Progress::Warning(warning));
+    }
     let (store, store_kind) = service_store(plan, &mut workspace)?;
     progress(Progress::Note("checking the engine".to_owned()));
     let lent = daemon::lend(plan, config, &workspace)?;
@@ -236,5 +253,17 @@ fn skipped(trial: &Trial, environment: &str, seed: u64, failure: Failure) -> Tri
             identity: IdentityCheck::default(),
             result: Err((Outcome::Skipped, failure)),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::busy;
+
+    #[test]
+    fn only_a_load_that_the_cores_cannot_carry_is_told() {
+        assert_eq!((busy(0.0, 1), busy(3.0, 2)), (None, None));
+        let told = busy(13.8, 2).unwrap();
+        assert!(told.starts_with("load average 13.8 on 2 cores") && !told.contains('\n'), "{told}");
     }
 }

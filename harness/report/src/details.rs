@@ -46,6 +46,12 @@ pub(crate) fn parts(group: &Group) -> Vec<Block> {
             blocks.push(Block::Table(grid));
         }
     }
+    if !blocks.is_empty() {
+        blocks.push(Block::Text(
+            "Harness is the harness's own share of the critical path: time that no child's span covers, plus its CPU time."
+                .to_owned(),
+        ));
+    }
     blocks
 }
 
@@ -93,8 +99,6 @@ pub(crate) fn reading(report: &Report) -> Vec<String> {
          config the image's config, index the digest by which the engine knows it."
             .to_owned(),
         "The cache limit is that of the service in which the approach stores its bytes.".to_owned(),
-        "Harness is the harness's own share of the critical path: time that no child's span covers, plus its CPU time."
-            .to_owned(),
     ];
     notes.extend(too_few(report));
     notes

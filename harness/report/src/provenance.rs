@@ -117,6 +117,23 @@ pub(crate) fn profiles(report: &Report) -> (Vec<&str>, bool) {
     (simulated, real)
 }
 
+/// Whose images were measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Images {
+    Synthetic,
+    Own,
+    Both,
+}
+
+/// Whose images the runs of a report have measured.
+pub(crate) fn images(report: &Report) -> Images {
+    match report.runs.iter().filter(|r| r.plan.request.own.is_some()).count() {
+        0 => Images::Synthetic,
+        n if n == report.runs.len() => Images::Own,
+        _ => Images::Both,
+    }
+}
+
 /// What was simulated, in one paragraph.
 pub(crate) fn simulated(report: &Report) -> String {
     let (profiles, real) = profiles(report);
@@ -129,11 +146,10 @@ pub(crate) fn simulated(report: &Report) -> String {
         [LOOPBACK] => "profile `loopback`, which adds no delay and limits no rate".to_owned(),
         many => format!("link profile {}", many.iter().map(|p| format!("`{p}`")).collect::<Vec<_>>().join(", ")),
     };
-    let own = report.runs.iter().filter(|r| r.plan.request.own.is_some()).count();
-    let images = match own {
-        0 => "The images are synthetic.",
-        n if n == report.runs.len() => "The image is the user's own.",
-        _ => "Images are synthetic where no context or image of the user's own is named.",
+    let images = match images(report) {
+        Images::Synthetic => "The images are synthetic.",
+        Images::Own => "The image is the user's own.",
+        Images::Both => "Images are synthetic where no context or image of the user's own is named.",
     };
     let rest = if real {
         format!("Rows of profile `{GITHUB}` are another matter. {on_github}")

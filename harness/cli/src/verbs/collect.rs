@@ -77,7 +77,10 @@ pub fn repository(text: &str) -> anyhow::Result<&str> {
 }
 
 fn read_json<T: DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
-    let bytes = std::fs::read(path).map_err(DriverError::io("read", path))?;
+    let bytes = std::fs::read(path).map_err(|e| {
+        let mend = "name the plan with --plan FILE, or a run to fetch with --repo OWNER/NAME --run-id N";
+        bad_input(format!("cannot read {}: {e}: {mend}", path.display()))
+    })?;
     serde_json::from_slice(&bytes).map_err(|e| bad_input(format!("{}: {e}", path.display())))
 }
 

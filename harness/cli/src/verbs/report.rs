@@ -81,7 +81,9 @@ fn read(dirs: &[PathBuf], options: &Options) -> anyhow::Result<Report> {
     }
     let links = links(&runs);
     let sizes = analysed::workflow_sizes()?;
-    Ok(Report::with_options(runs, options).map_err(bad_input)?.with_links(links).with_workflows(&sizes))
+    let report = Report::with_options(runs, options).map_err(bad_input)?;
+    analysed::reference_is_there(&report.analysis, options)?;
+    Ok(report.with_links(links).with_workflows(&sizes))
 }
 
 /// The rates of the runs' link profiles. A profile that is no longer where it was gives no line, and that is said.

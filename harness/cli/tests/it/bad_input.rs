@@ -28,6 +28,35 @@ fn slips_are_named_with_the_nearest_right_word() {
 }
 
 #[test]
+fn a_wrong_command_line_is_one_line_with_the_help_that_mends_it() {
+    let whole = |args: &[&str]| {
+        let (_, stderr) = expect(&mut handoff(args), 2);
+        assert_eq!(stderr.lines().count(), 1, "{args:?}: {stderr}");
+        stderr
+    };
+    let slip = whole(&["plan", "--size", "1GiB"]);
+    assert!(slip.contains("'--sizes'") && slip.contains("`handoff plan --help`"), "{slip}");
+    assert!(whole(&["plna"]).contains("'plan'"));
+    assert!(whole(&["recommend", "x"]).contains("--consumers <N> --pushes-per-day <N> --image-size <SIZE>"));
+    assert!(whole(&["plan", "--format", "xml"]).contains("[possible values: text, json]"));
+    assert!(whole(&["plan", "--context", "/nowhere"]).contains("name the folder that holds the Dockerfile"));
+    let (help, _) = expect(&mut handoff(&["plan", "--help"]), 0);
+    assert!(help.lines().count() > 20, "{help}");
+}
+
+#[test]
+fn a_reference_or_a_plan_that_is_not_there_is_refused() {
+    let results = concat!(env!("CARGO_MANIFEST_DIR"), "/../../results/2026-11-23-reference-loopback");
+    for format in ["markdown", "json"] {
+        let error = line(&["report", results, "--format", format, "--reference", "rebuld"], 2);
+        assert!(error.contains("--reference rebuld has no row here") && error.contains("rebuild"), "{error}");
+    }
+    assert!(line(&["report", "/nowhere"], 2).contains("`handoff run --out DIR` makes one"));
+    assert!(line(&["collect", "--plan", "/nowhere/plan.json"], 2).contains("--run-id"));
+    assert!(line(&["profiles", "--check-log", results], 2).contains("--profile github-hosted"));
+}
+
+#[test]
 fn options_that_contradict_each_other_are_refused_by_plan() {
     let plan = |strategies: &str| line(&["plan", "--strategies", strategies], 2);
     assert!(plan("artifact:archive=false,level=6").contains("leave level out"));
@@ -42,7 +71,7 @@ fn options_that_contradict_each_other_are_refused_by_plan() {
 fn sizes_that_cannot_be_are_refused_before_anything_runs() {
     assert!(line(&["plan", "--sizes", "big"], 2).contains("64MiB"));
     assert!(line(&["plan", "--sizes", "0"], 2).contains("16"));
-    assert!(line(&["plan", "--sizes", "11GiB"], 2).contains("10"));
+    assert!(line(&["plan", "--sizes", "11GiB"], 2).contains("an image of 11GiB: sizes go from 16MiB to 10GiB"));
     assert!(line(&["plan", "--rounds", "0"], 2).contains("--rounds"));
 }
 

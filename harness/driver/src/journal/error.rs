@@ -38,7 +38,7 @@ pub enum JournalError {
         trials: usize,
     },
     /// There is nothing to go on with or to report.
-    #[error("{0} holds no run (no plan.json): name a results folder, or start one without --resume")]
+    #[error("{0} holds no run (no plan.json): name a results folder: `handoff run --out DIR` makes one")]
     NoRun(PathBuf),
     /// A JSON file of the folder does not read.
     #[error("{path}:{line}: {what}: restore the file, or start again with another --out")]

@@ -124,7 +124,7 @@ fn draw(blocks: &[(&Typical, Vec<Lane>)], width: f64) -> Sketch {
         let look = look(&trial.line.strategy, trial.line.plain);
         look.mark(&mut sketch, (8.0, y + 14.0), 5.0);
         let total = (trial.produce_ns + trial.consume_ns) as f64 / 1e9;
-        let head = format!("{}, {total:.1} s (median of n={})", trial.line.name, trial.n);
+        let head = format!("{}, {total:.1} s (the middle trial, n={})", trial.line.name, trial.n);
         let head = fit(&head, width - 24.0);
         // The grid shall not run through the words.
         sketch.bar((18.0, y + 5.0), (text_width(&head) + 8.0, 18.0), Ink::Paper, 1.0);

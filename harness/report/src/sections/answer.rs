@@ -7,6 +7,7 @@ use handoff_analysis::{Comparison, Group as Cells, Metric, Verdict};
 use super::join;
 use crate::document::Block;
 use crate::format;
+use crate::provenance::{Images, images};
 use crate::report::Report;
 
 pub(crate) fn blocks(report: &Report) -> Vec<Block> {
@@ -90,21 +91,28 @@ fn how_sure(cells: &Cells) -> String {
         format::plural(family.size, "comparison", "comparisons"),
         parts.join("; ")
     );
-    let missing = family
-        .comparisons
-        .iter()
-        .filter_map(|c| match &c.verdict {
-            Verdict::Inconclusive(i) => {
-                Some(i.rounds_at_least.max(i.rounds_estimated.unwrap_or(0)).saturating_sub(c.pairs))
-            }
-            _ => None,
-        })
-        .max();
-    match missing {
-        Some(0) | None => text.push('.'),
-        Some(n) => {
-            let _ = write!(text, "; what is open takes at least {}.", format::plural(n, "more round", "more rounds"));
+    text.push_str(&missing(&family.comparisons));
+    text.push('.');
+    text
+}
+
+/// How many rounds are missing: the fewest of all that is open, and the most where one strategy takes more than the others.
+fn missing(comparisons: &[Comparison]) -> String {
+    let open = comparisons.iter().filter_map(|c| match &c.verdict {
+        Verdict::Inconclusive(i) => {
+            let rounds = i.rounds_at_least.max(i.rounds_estimated.unwrap_or(0));
+            Some((rounds.saturating_sub(c.pairs), format!("`{}`", c.strategy)))
         }
+        _ => None,
+    });
+    let open: Vec<(usize, String)> = open.filter(|(n, _)| *n > 0).collect();
+    let (Some(fewest), Some(most)) = (open.iter().map(|(n, _)| *n).min(), open.iter().map(|(n, _)| *n).max()) else {
+        return String::new();
+    };
+    let mut text = format!("; what is open takes at least {}", format::plural(fewest, "more round", "more rounds"));
+    if most > fewest {
+        let last: Vec<String> = open.into_iter().filter(|(n, _)| *n == most).map(|(_, name)| name).collect();
+        let _ = write!(text, ", {} about {most}", join(&last));
     }
     text
 }
@@ -121,18 +129,20 @@ fn holds_for(report: &Report) -> String {
         ),
     };
     let (simulated, real) = crate::provenance::profiles(report);
+    let images = match images(report) {
+        Images::Synthetic => "synthetic images",
+        Images::Own => "the image that was given",
+        Images::Both => "the images that were measured",
+    };
     let text = match (simulated.is_empty(), real) {
-        (true, true) => {
-            "This holds for synthetic images on GitHub's hosted runners on the days on which it was measured."
-        }
+        (true, true) => "on GitHub's hosted runners on the days on which it was measured.",
         (false, true) => {
-            "This holds for synthetic images under the conditions named below, of which only profile `github` is GitHub's; all \
-             else is simulated on one machine."
+            "under the conditions named below, of which only profile `github` is GitHub's; all else is simulated on one machine."
         }
         _ => {
-            "This holds for synthetic images and simulated services on one machine, under the conditions named below; none of \
-             it was measured on a hosted runner."
+            "and simulated services on one machine, under the conditions named below; none of it was measured on a hosted \
+             runner."
         }
     };
-    format!("{text}{failures}")
+    format!("This holds for {images} {text}{failures}")
 }

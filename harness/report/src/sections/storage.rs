@@ -7,6 +7,7 @@ use super::{drawn, group_heading};
 use crate::charts;
 use crate::document::{Block, Cell, Grid};
 use crate::format::{self, NONE};
+use crate::provenance::{Images, images};
 use crate::report::{Group, Report};
 
 pub(crate) fn blocks(report: &Report) -> Vec<Block> {
@@ -90,11 +91,15 @@ fn break_even(report: &Report, group: &Group) -> Vec<Block> {
     }
     vec![
         Block::Heading(4, "When sharing pays against building again".to_owned()),
-        Block::Text(
+        Block::Text(format!(
             "It pays where all jobs together take less time than if each of them built. From medians; the measured build is that \
-             of the synthetic image, a few seconds."
-                .to_owned(),
-        ),
+             of {}.",
+            if images(report) == Images::Own {
+                "the image that was given"
+            } else {
+                "the synthetic image, a few seconds"
+            }
+        )),
         Block::Table(grid),
     ]
 }

@@ -4,6 +4,7 @@ use handoff_model::conditions::LOOPBACK;
 
 use crate::document::Block;
 use crate::provenance;
+use crate::provenance::{Images, images};
 use crate::report::Report;
 
 pub(crate) fn blocks(report: &Report) -> Vec<Block> {
@@ -66,10 +67,12 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
          in memory where it fits, so that a consumer's download reads no disk.",
         states.join(", ")
     ));
-    list.push(
+    if images(report) != Images::Own {
+        list.push(
         "The build is short and synthetic, so that building again is about as cheap as it can be; a build of minutes moves every \
          comparison with `rebuild` towards sharing."
             .to_owned(),
     );
+    }
     vec![Block::List(list)]
 }

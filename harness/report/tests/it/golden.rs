@@ -6,7 +6,7 @@
 use std::fs;
 
 use crate::kit::{ALL, csv_rows, environment, golden};
-use handoff_model::{Conditions, Plan, PlanRequest, StrategySpec};
+use handoff_model::{Conditions, OwnImage, Plan, PlanRequest, StrategySpec};
 use handoff_report::{Report, ReportError, Run, markdown, readme_block, terminal};
 
 fn expect(name: &str, text: &str) {
@@ -79,6 +79,15 @@ fn nothing_completed() {
     expect("failed.md", &text);
     assert!(text.contains("Nothing completed") && text.contains("| none of 1 completed |"), "{text}");
     expect("failed.txt", &terminal(&report, 80, false));
+}
+
+#[test]
+fn an_image_of_the_users_own_is_not_called_synthetic() {
+    let mut own = full();
+    own.plan.request.own = Some(OwnImage::Image { name: "app:1".into(), id: "sha256:0".into() });
+    let text = markdown(&report(vec![own]));
+    assert!(text.contains("This holds for the image that was given"), "{text}");
+    assert!(!text.to_lowercase().contains("synthetic image") && !text.contains("short and synthetic"), "{text}");
 }
 
 #[test]
