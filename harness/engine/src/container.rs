@@ -56,7 +56,7 @@ impl Guest {
 
     fn run(&self, config: &EngineConfig, lent: &Lent) -> Result<(), EngineError> {
         let labels = user::labels(&lent.run, &config.job);
-        let volume_labels: String = labels.iter().map(|(k, v)| format!(",volume-label={k}={v}")).collect();
+        let volume_labels = labels.iter().map(|(k, v)| format!(",volume-label={k}={v}")).collect::<Vec<_>>().concat();
         let mut args: Vec<String> =
             ["run", "--detach", "--privileged", "--pull=never", "--network=host"].map(str::to_owned).to_vec();
         args.extend(["--name".to_owned(), self.name.clone()]);

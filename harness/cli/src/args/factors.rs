@@ -117,9 +117,9 @@ fn check(conditions: &Conditions) -> anyhow::Result<()> {
             "--engine host with --builder docker would fill the build cache of the daemon itself, which is yours: leave --builder out, or use --builder docker-container",
         ));
     }
-    if conditions.consumer_concurrency > 1 {
+    if conditions.engine == EngineKind::Host && conditions.consumer_concurrency > 1 {
         return Err(bad_input(
-            "--consumer-concurrency is not proven yet: leave it out, consumers then run one after the other",
+            "--consumer-concurrency with --engine host: consumers in one daemon would find each other's image, leave it out",
         ));
     }
     if !(1..=256).contains(&conditions.consumers) {

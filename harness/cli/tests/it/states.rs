@@ -113,15 +113,27 @@ fn a_changed_early_layer_is_all_later_steps_again() {
 
 #[test]
 fn consumers_are_rows_of_their_own_and_the_slowest_counts() {
+    two_consumers(&[], 1);
+}
+
+#[test]
+fn consumers_at_once_are_so_and_rows_say_when_they_crowd_the_machine() {
+    two_consumers(&["--consumer-concurrency", "2"], 2);
+}
+
+fn two_consumers(at_once: &[&str], n: u32) {
     let _machine = machine();
     let place = Place::new();
+    let cores = std::thread::available_parallelism().unwrap().get();
     let args = ["--sizes", "64MiB", "--rounds", "1", "--strategies", "cache-tar,rebuild", "--consumers", "2"];
-    expect(&mut place.run(&args), 0);
+    expect(place.run(&args).args(at_once), 0);
     let results = place.results();
     assert_eq!((results.measurements.len(), results.consumers.len()), (2, 4));
     for row in &results.measurements {
         assert_eq!(row.outcome, Outcome::Completed, "{}: {} {}", row.trial, row.failed_span, row.error);
-        assert_eq!((row.consumer_concurrency, row.contended), (1, false), "{}", row.trial);
+        assert_eq!(row.consumer_concurrency, n, "{}", row.trial);
+        // Two on two cores measure the cores.
+        assert_eq!(row.contended, n > 1 && n as usize * 2 > cores, "{}", row.trial);
         let times: Vec<u64> = results.consumers.iter().filter(|c| c.trial == row.trial).map(|c| c.consume_ns).collect();
         assert_eq!(row.consume_ns, times.iter().copied().max());
         assert_eq!(row.runner_ns.unwrap(), row.produce_ns.unwrap_or(0) + times.iter().sum::<u64>());
