@@ -14,6 +14,9 @@ fn main() {
         println!("cargo::rerun-if-changed={dir}/HEAD");
         println!("cargo::rerun-if-changed={dir}/logs/HEAD");
     }
+    if let Some(commit) = git(&["rev-parse", "HEAD"]) {
+        println!("cargo::rustc-env=HANDOFF_COMMIT={commit}");
+    }
     let Some(revision) = git(&["rev-parse", "--short=12", "HEAD"]) else { return };
     // Results and documents do not change what is measured.
     let code = ["status", "--porcelain", "--", ":/harness", ":/strategies", ":/fixtures", ":/Cargo.lock"];

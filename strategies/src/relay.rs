@@ -6,9 +6,10 @@
 use std::io::{BufRead, BufReader, Write, pipe};
 use std::path::PathBuf;
 
+use handoff_model::recipe::{BuiltAt, Does, Step};
 use handoff_model::{
-    Builder, Conditions, Failure, ImageIdentity, ImageStore, OptionKind, OptionSpec, SpanKind, Storage, StrategyFacts,
-    Ticket,
+    Builder, Conditions, Failure, ImageIdentity, ImageStore, OptionKind, OptionSpec, Recipe, SpanKind, Storage,
+    StrategyFacts, Ticket,
 };
 
 use crate::buildx::{Build, Output};
@@ -113,7 +114,36 @@ impl Strategy for Relay {
         job.run(SpanKind::Command, "docker-tag", &docker(&["tag", &reference, job.image]))?;
         end.stop(job).map(|_| ())
     }
+
+    fn recipe(&self) -> Option<&'static Recipe> {
+        Some(&RECIPE)
+    }
 }
+
+/// Both ends are actions of this repository: only an action gets the job's token.
+const RECIPE: Recipe = Recipe {
+    options: &[],
+    not_here: &[
+        ("store", "a cell removes what it has stored, and an entry by digest may be another cell's too"),
+        ("compression", "the engine pushes, as its store keeps layers"),
+        ("source", "the action sends an image that was built"),
+        ("connections", "the actions take as many as carry more"),
+    ],
+    producer: &[
+        Step::always(
+            SpanKind::Command,
+            "build-push-action",
+            Does::Build { outputs: None, cache_to: None, cache_from: None },
+        ),
+        Step::always(SpanKind::Upload, "handoff/send", Does::Own("send", &[("image", "{image}"), ("name", "{name}")])),
+    ],
+    consumer: &[Step::always(SpanKind::Download, "handoff/receive", Does::Own("receive", &[("name", "{name}")]))],
+    settle: |options, _| {
+        options.insert("source".to_owned(), "push".to_owned());
+    },
+    built: BuiltAt::Engine,
+    consumer_is_cached: false,
+};
 
 /// `docker push` of an image that the engine has.
 fn push(job: &Job, reference: &str) -> StepResult<()> {

@@ -4,7 +4,7 @@ use handoff_model::Recipe;
 
 use crate::model::{Job, Step, file};
 use crate::pins::Pins;
-use crate::steps::{CELL, builder, fetch, of_recipe};
+use crate::steps::{CELL, builder, fetch, of_recipe, own_actions};
 use crate::yaml::{Node, map};
 use crate::{Named, WorkflowError};
 
@@ -72,10 +72,11 @@ pub fn text(pins: &Pins, strategies: &[Named]) -> Result<String, WorkflowError> 
     );
     for (job, side) in [(&mut producer, "producer"), (&mut consumer, "consumer")] {
         fetch(pins)?.into_iter().for_each(|s| job.push(s));
-        let begin = Step::run("Write the sources, then start the clock", &format!("handoff github begin {side}"));
-        job.push(if side == "consumer" { begin.env("HANDOFF_CONSUMER", expression("matrix.consumer")) } else { begin });
         let steps: fn(&Recipe) -> &'static [handoff_model::recipe::Step] =
             if side == "producer" { |r| r.producer } else { |r| r.consumer };
+        own_actions(pins, strategies, steps)?.into_iter().for_each(|s| job.push(s));
+        let begin = Step::run("Write the sources, then start the clock", &format!("handoff github begin {side}"));
+        job.push(if side == "consumer" { begin.env("HANDOFF_CONSUMER", expression("matrix.consumer")) } else { begin });
         builder(pins, strategies, steps)?.into_iter().for_each(|s| job.push(s));
         for strategy in strategies {
             of_recipe(pins, strategy, steps(strategy.recipe))?.into_iter().for_each(|s| job.push(s));

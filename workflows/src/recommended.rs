@@ -17,6 +17,12 @@ use crate::{Named, WorkflowError};
 /// The image's reference in the workflow.
 const IMAGE: &str = "app:ci";
 
+/// What a workflow with this repository's own actions says of them.
+const OWN_ACTIONS: &str = "\
+# Put the owner of your copy of Handoff in place of OWNER. The first run builds its program, which takes minutes and needs
+# Rust; later runs find it in the cache.
+";
+
 /// A workflow, and what it takes to set up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recommended {
@@ -32,16 +38,19 @@ pub struct Recommended {
 
 /// The workflow of a strategy for a number of jobs that need the image: one lints, the others share the tests.
 ///
+/// Actions of this repository are used at `commit`.
+///
 /// # Errors
 /// An action without a pin.
 pub fn recommended(
     pins: &Pins,
+    commit: &str,
     strategy: &Named,
     options: &BTreeMap<String, String>,
     consumers: u32,
 ) -> Result<Recommended, WorkflowError> {
-    let producer = side(pins, strategy.recipe.producer, options, "Build")?;
-    let consumer = side(pins, strategy.recipe.consumer, options, "Get the image")?;
+    let producer = side(pins, commit, strategy.recipe.producer, options, "Build")?;
+    let consumer = side(pins, commit, strategy.recipe.consumer, options, "Get the image")?;
     let shares = !producer.is_empty();
     let mut jobs: Vec<(String, Job)> = Vec::new();
     if shares {
@@ -75,14 +84,14 @@ pub fn recommended(
     third_party_actions.sort();
     third_party_actions.dedup();
     Ok(Recommended {
-        text: file(strategy.name, jobs),
+        text: file(strategy, jobs),
         steps: steps.len() as u32,
         lines: body.lines().filter(|l| !l.trim().is_empty()).count() as u32,
         third_party_actions,
     })
 }
 
-fn file(strategy: &str, jobs: Vec<(String, Job)>) -> String {
+fn file(strategy: &Named, jobs: Vec<(String, Job)>) -> String {
     let text = map([
         ("name", Node::from("ci")),
         ("on", map([("push", Node::Map(vec![])), ("pull_request", Node::Map(vec![]))])),
@@ -99,10 +108,12 @@ fn file(strategy: &str, jobs: Vec<(String, Job)>) -> String {
     ])
     .document();
     let head = format!(
-        "# Build once, then lint and test from that image; handed over by `{strategy}` (handoff recommend).\n\
-         # Put your own commands in place of `make lint` and `make test`.\n"
+        "# Build once, then lint and test from that image; handed over by `{}` (handoff recommend).\n\
+         # Put your own commands in place of `make lint` and `make test`.\n",
+        strategy.name
     );
-    format!("{head}{}\n", text.trim_end())
+    let own = if Recipe::own_actions(strategy.recipe.producer).is_empty() { "" } else { OWN_ACTIONS };
+    format!("{head}{own}{}\n", text.trim_end())
 }
 
 fn job() -> Job {
@@ -135,14 +146,12 @@ fn word(text: &str, options: &BTreeMap<String, String>) -> String {
 /// The steps of one side; none where the recipe has none.
 fn side(
     pins: &Pins,
+    commit: &str,
     steps: &[recipe::Step],
     options: &BTreeMap<String, String>,
     build: &str,
 ) -> Result<Vec<Step>, WorkflowError> {
-    let taken: Vec<&recipe::Step> = steps
-        .iter()
-        .filter(|s| s.when.iter().all(|(option, value)| options.get(*option).is_some_and(|v| v == value)))
-        .collect();
+    let taken: Vec<&recipe::Step> = steps.iter().filter(|s| s.is_taken(options)).collect();
     if taken.is_empty() {
         return Ok(Vec::new());
     }
@@ -150,6 +159,10 @@ fn side(
     if Recipe::builds(steps) {
         all.push(Step::uses("Check out", pins.uses("actions/checkout")?).with("persist-credentials", false));
         all.push(Step::uses("Make a builder", pins.uses("docker/setup-buildx-action")?).with("cache-binary", false));
+    }
+    if !Recipe::own_actions(steps).is_empty() {
+        let keep = Step::uses("Keep the program of Handoff", pins.uses("actions/cache")?);
+        all.push(keep.with("path", "~/.cache/handoff-action").with("key", format!("handoff-{commit}")));
     }
     if taken.iter().any(|s| s.texts().iter().any(|t| t.contains("{dir}"))) {
         all.push(Step::run("Make a folder outside of the sources", "mkdir -p \"$RUNNER_TEMP/handoff\""));
@@ -169,6 +182,10 @@ fn side(
                 with.iter().fold(Step::uses(step.what, pins.uses(action)?), |s, (name, value)| {
                     s.with(name, input(value, options))
                 })
+            }
+            Does::Own(folder, with) => {
+                let action = Node::from(format!("OWNER/handoff/{folder}@{commit}"));
+                with.iter().fold(Step::uses(step.what, action), |s, (name, value)| s.with(name, input(value, options)))
             }
             Does::Run(pipe) => {
                 let line = |words: &&[&str]| words.iter().map(|w| word(w, options)).collect::<Vec<_>>().join(" ");

@@ -2,7 +2,7 @@
 
 use crate::model::{Input, Job, Step, file};
 use crate::pins::Pins;
-use crate::steps::{BINARY, fetch};
+use crate::steps::{BINARY, SELF_REPOSITORY, fetch};
 use crate::yaml::{Node, map};
 use crate::{WorkflowError, cell};
 
@@ -100,13 +100,7 @@ fn cells() -> Job {
                 ("matrix", map([("cell", expression("fromJSON(needs.plan.outputs.matrix)"))])),
             ]),
         )
-        .set(
-            "uses",
-            Node::Noted(
-                format!("./.github/workflows/{}", cell::FILE),
-                "zizmor: ignore[self-repository] what rehearses this file knows the path only".to_owned(),
-            ),
-        )
+        .set("uses", Node::Noted(format!("./.github/workflows/{}", cell::FILE), SELF_REPOSITORY.to_owned()))
         .set("with", map([("cell", expression("toJSON(matrix.cell)"))]))
 }
 

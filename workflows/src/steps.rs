@@ -14,6 +14,12 @@ pub const CELL: &str = "fromJSON(inputs.cell)";
 /// Folder of the job's own files, relative to the workspace and alike on both sides.
 pub const DIR: &str = "handoff-work";
 
+/// Folder of this repository's own actions, relative to the workspace.
+const SOURCE: &str = "handoff-source";
+
+/// Why this repository's own files are used by their path, for the linter that has a newer way.
+pub const SELF_REPOSITORY: &str = "zizmor: ignore[self-repository] what rehearses this file knows the path only";
+
 /// The artifact that holds the binary.
 pub const BINARY: &str = "handoff-binary";
 
@@ -91,6 +97,14 @@ pub fn of_recipe(pins: &Pins, strategy: &Named, steps: &[recipe::Step]) -> Resul
             Does::Uses(action, with) => with
                 .iter()
                 .fold(Step::uses(&name, pins.uses(action)?), |s, (input, value)| s.with(input, filled(value))),
+            Does::Own(folder, with) => with
+                .iter()
+                .fold(
+                    Step::uses(&name, Node::Noted(format!("./{SOURCE}/{folder}"), SELF_REPOSITORY.to_owned())),
+                    |s, (input, value)| s.with(input, filled(value)),
+                )
+                // The one that the first job has built.
+                .with("handoff", "handoff"),
             Does::Run(pipe) => {
                 let line = |words: &&[&str]| words.iter().map(|w| shell_word(w)).collect::<Vec<_>>().join(" ");
                 let script = pipe.iter().map(line).collect::<Vec<_>>().join(" | ");
@@ -108,6 +122,25 @@ pub fn of_recipe(pins: &Pins, strategy: &Named, steps: &[recipe::Step]) -> Resul
         all.push(done.when(&when));
     }
     Ok(all)
+}
+
+/// Checks out this repository's own actions, off the clock, for the strategies that use one on this side.
+pub fn own_actions(
+    pins: &Pins,
+    strategies: &[Named],
+    side: fn(&Recipe) -> &'static [recipe::Step],
+) -> Result<Option<Step>, WorkflowError> {
+    let uses = |s: &&Named| !Recipe::own_actions(side(s.recipe)).is_empty();
+    let names: Vec<String> =
+        strategies.iter().filter(uses).map(|s| format!("{CELL}.strategy == '{}'", s.name)).collect();
+    if names.is_empty() {
+        return Ok(None);
+    }
+    let step = Step::uses("Check out the actions of this repository", pins.uses("actions/checkout")?)
+        .with("persist-credentials", false)
+        .with("path", SOURCE)
+        .when(&names.join(" || "));
+    Ok(Some(step))
 }
 
 /// Makes a builder where the cell asks for one of its own: on the clock, for the strategies that build on this side.

@@ -119,7 +119,8 @@ pub fn workflow(spec: &StrategySpec, consumers: u32) -> anyhow::Result<Recommend
     };
     let named = Named { name: found.strategy.facts().name, recipe: found.recipe };
     let pins = Pins::built_in().map_err(bad_input)?;
-    recommended(&pins, &named, &found.options(spec, &conditions), consumers).map_err(bad_input)
+    recommended(&pins, handoff_driver::environment::COMMIT, &named, &found.options(spec, &conditions), consumers)
+        .map_err(bad_input)
 }
 
 /// What each strategy takes to set up, counted in its workflow.

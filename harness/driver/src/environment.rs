@@ -85,6 +85,12 @@ fn machine(
     environment
 }
 
+/// The commit that the program was built from; a placeholder where it was built from an archive.
+pub const COMMIT: &str = match option_env!("HANDOFF_COMMIT") {
+    Some(commit) => commit,
+    None => "COMMIT",
+};
+
 /// Names an environment by a digest of all the rest.
 pub fn set_id(environment: &mut Environment) {
     environment.id.clear();

@@ -69,6 +69,8 @@ pub enum Does {
     },
     /// An action, as `owner/name[/folder]` (the newest pinned) or with `@major`, and its inputs.
     Uses(&'static str, &'static [(&'static str, &'static str)]),
+    /// An action of this repository, as its folder, and its inputs.
+    Own(&'static str, &'static [(&'static str, &'static str)]),
     /// Programs in a pipe, each as its words.
     Run(&'static [&'static [&'static str]]),
 }
@@ -85,13 +87,18 @@ impl Step {
         Self { when, ..self }
     }
 
+    /// Whether it is taken where options have these values.
+    pub fn is_taken(&self, options: &BTreeMap<String, String>) -> bool {
+        self.when.iter().all(|(option, value)| options.get(*option).is_some_and(|v| v == value))
+    }
+
     /// Every text of the step in which places are filled.
     pub fn texts(&self) -> Vec<&'static str> {
         match self.does {
             Does::Build { outputs, cache_to, cache_from } => {
                 [outputs, cache_to, cache_from].into_iter().flatten().collect()
             }
-            Does::Uses(_, with) => with.iter().map(|(_, value)| *value).collect(),
+            Does::Uses(_, with) | Does::Own(_, with) => with.iter().map(|(_, value)| *value).collect(),
             Does::Run(pipe) => pipe.iter().flat_map(|words| words.iter().copied()).collect(),
         }
     }
@@ -103,9 +110,8 @@ impl Recipe {
 
     /// The producer's step whose action goes on when the job's steps are done, where no mark can follow.
     pub fn saves_afterwards(&self, options: &BTreeMap<String, String>) -> Option<&'static str> {
-        let taken = |s: &&Step| s.when.iter().all(|(option, value)| options.get(*option).is_some_and(|v| v == value));
         let after = |s: &&Step| matches!(s.does, Does::Uses("actions/cache", _));
-        self.producer.iter().filter(taken).find(after).map(|s| s.what)
+        self.producer.iter().filter(|s| s.is_taken(options)).find(after).map(|s| s.what)
     }
 
     /// Whether a side has a step that builds.
@@ -113,8 +119,19 @@ impl Recipe {
         steps.iter().any(|s| match s.does {
             Does::Build { .. } => true,
             Does::Run(pipe) => pipe.iter().any(|words| words.starts_with(&["docker", "buildx"])),
-            Does::Uses(..) => false,
+            Does::Uses(..) | Does::Own(..) => false,
         })
+    }
+
+    /// The folders of this repository's own actions that a side uses.
+    pub fn own_actions(steps: &[Step]) -> Vec<&'static str> {
+        steps.iter().filter_map(|s| if let Does::Own(folder, _) = s.does { Some(folder) } else { None }).collect()
+    }
+
+    /// Whether the producer's build puts its image into the engine, where options have these values.
+    pub fn producer_loads(&self, options: &BTreeMap<String, String>) -> bool {
+        let loads = |s: &Step| matches!(s.does, Does::Build { outputs: None, .. });
+        self.producer.iter().any(|s| s.is_taken(options) && loads(s))
     }
 }
 

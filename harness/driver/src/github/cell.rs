@@ -98,8 +98,7 @@ impl CellJob {
 
     /// Whether a build of that side puts its result into the engine.
     pub(super) fn loads(&self, side: Side) -> bool {
-        side == Side::Consumer
-            || self.strategy == "zstd-stream"
-            || self.options.get("source").is_some_and(|s| s == "save")
+        let loads = |on: github::OnGithub| on.recipe.producer_loads(&self.options);
+        side == Side::Consumer || github::find(&self.trial.cell.strategy).is_ok_and(loads)
     }
 }
