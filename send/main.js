@@ -2,4 +2,5 @@
 const { handOver, input } = require('./hand-over.js');
 
 if (!input('image')) throw new Error('the input `image` is empty: name an image of this job, as `docker image ls` does');
-handOver('send', [input('image')]);
+const build = ['context', 'file'].flatMap((name) => (input(name) ? [`--${name}`, input(name)] : []));
+handOver('send', [input('image'), ...build]);

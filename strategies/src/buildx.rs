@@ -73,6 +73,13 @@ pub enum Output<'a> {
     CacheOnly,
 }
 
+/// The option by which a builder pushes to a registry on loopback, its layers compressed so.
+pub fn push_output(compression: &str) -> String {
+    format!(
+        "--output=type=image,push=true,unpack=false,registry.insecure=true,oci-mediatypes=true,compression={compression}"
+    )
+}
+
 /// A build to run.
 #[derive(Debug, Clone, Copy)]
 pub struct Build<'a> {
@@ -177,12 +184,7 @@ impl<'a> Build<'a> {
         let mut args: Vec<OsString> =
             ["buildx", "build", "--progress=rawjson", "--tag", tag].iter().map(Into::into).collect();
         match self.output {
-            Output::Push { compression, .. } => args.push(
-                format!(
-                    "--output=type=image,push=true,unpack=false,registry.insecure=true,oci-mediatypes=true,compression={compression}"
-                )
-                .into(),
-            ),
+            Output::Push { compression, .. } => args.push(push_output(compression).into()),
             Output::Load => args.push("--load".into()),
             Output::CacheOnly => args.push("--output=type=cacheonly".into()),
             Output::Stdout => args.push("--output=type=docker,dest=-".into()),

@@ -120,13 +120,15 @@ impl Strategy for Relay {
     }
 }
 
+/// Where the engine pushes what it has loaded.
+const PUSHES: &[(&str, &str)] = &[("source", "push")];
+
 /// Both ends are actions of this repository: only an action gets the job's token.
 const RECIPE: Recipe = Recipe {
     options: &[],
     not_here: &[
         ("store", "a cell removes what it has stored, and an entry by digest may be another cell's too"),
-        ("compression", "the engine pushes, as its store keeps layers"),
-        ("source", "the action sends an image that was built"),
+        ("compression", "the action's is zstd where the builder pushes, the engine's own where that does"),
         ("connections", "the actions take as many as carry more"),
     ],
     producer: &[
@@ -134,14 +136,25 @@ const RECIPE: Recipe = Recipe {
             SpanKind::Command,
             "build-push-action",
             Does::Build { outputs: None, cache_to: None, cache_from: None },
-        ),
-        Step::always(SpanKind::Upload, "handoff/send", Does::Own("send", &[("image", "{image}"), ("name", "{name}")])),
+        )
+        .when(PUSHES),
+        Step::always(SpanKind::Upload, "handoff/send", Does::Own("send", &[("image", "{image}"), ("name", "{name}")]))
+            .when(PUSHES),
+        Step::always(
+            SpanKind::Command,
+            "handoff/send (builds)",
+            Does::Own("send", &[("image", "{image}"), ("name", "{name}"), ("context", "{sources}")]),
+        )
+        .when(&[("source", "output")]),
     ],
     consumer: &[Step::always(SpanKind::Download, "handoff/receive", Does::Own("receive", &[("name", "{name}")]))],
-    settle: |options, _| {
-        options.insert("source".to_owned(), "push".to_owned());
+    settle: |options, conditions| {
+        if options.get("source").is_some_and(|s| s == "auto") {
+            let source = if builder_pushes(conditions) { "output" } else { "push" };
+            options.insert("source".to_owned(), source.to_owned());
+        }
     },
-    built: BuiltAt::Engine,
+    built: BuiltAt::Pushed,
     consumer_is_cached: false,
 };
 

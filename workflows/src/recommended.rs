@@ -10,7 +10,7 @@ use handoff_model::recipe::{self, Does, fill};
 
 use crate::model::{Job, Step};
 use crate::pins::Pins;
-use crate::steps::quoted;
+use crate::steps::{HOST_NETWORK, quoted};
 use crate::yaml::{Node, map};
 use crate::{Named, WorkflowError};
 
@@ -158,7 +158,10 @@ fn side(
     let mut all = Vec::new();
     if Recipe::builds(steps) {
         all.push(Step::uses("Check out", pins.uses("actions/checkout")?).with("persist-credentials", false));
-        all.push(Step::uses("Make a builder", pins.uses("docker/setup-buildx-action")?).with("cache-binary", false));
+        let make = Step::uses("Make a builder", pins.uses("docker/setup-buildx-action")?);
+        let own = !Recipe::own_actions(steps).is_empty();
+        let make = if own { make.with("driver-opts", HOST_NETWORK) } else { make };
+        all.push(make.with("cache-binary", false));
     }
     if !Recipe::own_actions(steps).is_empty() {
         let keep = Step::uses("Keep the program of Handoff", pins.uses("actions/cache")?);

@@ -20,6 +20,9 @@ const SOURCE: &str = "handoff-source";
 /// Why this repository's own files are used by their path, for the linter that has a newer way.
 pub const SELF_REPOSITORY: &str = "zizmor: ignore[self-repository] what rehearses this file knows the path only";
 
+/// Option of a builder that shall reach what listens on the job's loopback.
+pub const HOST_NETWORK: &str = "network=host";
+
 /// The artifact that holds the binary.
 pub const BINARY: &str = "handoff-binary";
 
@@ -155,12 +158,22 @@ pub fn builder(
         .map(|s| format!("{CELL}.strategy == '{}'", s.name))
         .collect();
     let when = format!("{CELL}.builder == 'docker-container' && ({})", names.join(" || "));
+    // An action of ours that builds is a registry on the job's loopback.
+    let own: Vec<String> = strategies
+        .iter()
+        .filter(|s| Recipe::builds(side(s.recipe)) && !Recipe::own_actions(side(s.recipe)).is_empty())
+        .map(|s| format!("{CELL}.strategy == '{}'", s.name))
+        .collect();
+    let make =
+        Step::uses("Make a builder", pins.uses("docker/setup-buildx-action")?).with("driver", "docker-container");
+    let make = if own.is_empty() {
+        make
+    } else {
+        make.with("driver-opts", format!("${{{{ ({}) && '{HOST_NETWORK}' || '' }}}}", own.join(" || ")))
+    };
     Ok(vec![
         Step::run("Mark: setup-buildx-action", "handoff mark builder setup-buildx-action").when(&when),
-        Step::uses("Make a builder", pins.uses("docker/setup-buildx-action")?)
-            .with("driver", "docker-container")
-            .with("cache-binary", false)
-            .when(&when),
+        make.with("cache-binary", false).when(&when),
     ])
 }
 

@@ -38,6 +38,8 @@ pub enum BuiltAt {
     Engine,
     /// Only in the builder's cache.
     BuilderCache,
+    /// In the builder's cache; what was handed over has an index of its own, of which the job keeps nothing.
+    Pushed,
     /// Nothing is built before the consumers.
     Nowhere,
 }
@@ -119,7 +121,8 @@ impl Recipe {
         steps.iter().any(|s| match s.does {
             Does::Build { .. } => true,
             Does::Run(pipe) => pipe.iter().any(|words| words.starts_with(&["docker", "buildx"])),
-            Does::Uses(..) | Does::Own(..) => false,
+            Does::Own(_, with) => with.iter().any(|(input, _)| *input == "context"),
+            Does::Uses(..) => false,
         })
     }
 

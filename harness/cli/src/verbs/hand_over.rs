@@ -1,10 +1,13 @@
 //! `handoff send` and `handoff receive`: an image from one job's engine to another's, through a relay.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use handoff_relay::{Error, Intake, Outlet, Settings, StoreKind, session};
 use handoff_transport::ServiceEndpoint;
+
+use handoff_strategies::buildx::push_output;
 
 use crate::exit::{self, bad_input};
 use crate::out;
@@ -26,9 +29,15 @@ struct Common {
 /// Options of `send`.
 #[derive(Debug, clap::Args)]
 pub struct SendArgs {
-    /// The image, as `docker image ls` knows it
+    /// The image, as `docker image ls` knows it; with --context, what receivers shall call it
     #[arg(value_name = "IMAGE")]
     image: String,
+    /// Build it from this folder: the builder sends layers as it makes them, and this job's engine never has them
+    #[arg(long, value_name = "DIR")]
+    context: Option<PathBuf>,
+    /// The Dockerfile, with --context [default: DIR/Dockerfile]
+    #[arg(long, value_name = "FILE", requires = "context")]
+    file: Option<PathBuf>,
     #[command(flatten)]
     common: Common,
 }
@@ -68,45 +77,83 @@ fn untag(reference: &str) {
         .run();
 }
 
+/// What an end gets its image from.
+enum Source {
+    /// The engine has it.
+    Engine { image: String },
+    /// The builder makes it, from a folder and perhaps a Dockerfile elsewhere.
+    Builder { context: String, file: Option<String> },
+}
+
+impl Source {
+    /// Pushes it under that name of a registry on loopback.
+    fn push(&self, reference: &str) -> anyhow::Result<()> {
+        match self {
+            Self::Engine { image } => {
+                docker(&["tag", image, reference])?;
+                let pushed = docker(&["push", "--quiet", reference]);
+                untag(reference);
+                pushed
+            }
+            Self::Builder { context, file } => {
+                let output = push_output("zstd");
+                let mut args = vec!["buildx", "build", "--tag", reference, &output];
+                args.extend(file.iter().flat_map(|file| ["--file", file]));
+                args.push(context);
+                docker(&args).context(
+                    "the build, or its push to this job, failed: a builder in a container reaches this job only with the host's network \
+                     (docker/setup-buildx-action: driver-opts: network=host)",
+                )
+            }
+        }
+    }
+}
+
 impl SendArgs {
     /// Pushes the image to an end of our own, which stores it for receivers.
     pub fn run(self) -> anyhow::Result<ExitCode> {
+        let source = self.source()?;
         let (common, image) = (self.common, self.image);
-        if duct::cmd("docker", ["image", "inspect", &image])
-            .stdout_null()
-            .stderr_null()
-            .unchecked()
-            .run()?
-            .status
-            .success()
-        {
-            let sent = session::runtime()?.block_on(async {
-                let endpoint = ServiceEndpoint::from_env()?;
-                let intake = Intake::start(common.store, endpoint, &common.name, &common.settings()).await?;
-                let reference = format!("{}/{}", intake.registry(), repository(&image));
-                let pushed = tokio::task::spawn_blocking({
-                    let image = image.clone();
-                    move || {
-                        docker(&["tag", &image, &reference])?;
-                        let pushed = docker(&["push", "--quiet", &reference]);
-                        untag(&reference);
-                        pushed
-                    }
-                })
-                .await;
-                pushed??;
-                Ok::<_, anyhow::Error>(intake.commit(&image).await?)
-            })?;
-            out::talk(&format!(
-                "sent {image} as {:?}: {} in {} blobs, {} there already",
-                common.name,
-                mib(sent.received),
-                sent.blobs,
-                mib(sent.reused)
-            ));
-            return Ok(ExitCode::from(exit::OK));
+        let sent = session::runtime()?.block_on(async {
+            let endpoint = ServiceEndpoint::from_env()?;
+            let intake = Intake::start(common.store, endpoint, &common.name, &common.settings()).await?;
+            let reference = format!("{}/{}", intake.registry(), repository(&image));
+            tokio::task::spawn_blocking(move || source.push(&reference)).await??;
+            Ok::<_, anyhow::Error>(intake.commit(&image).await?)
+        })?;
+        out::talk(&format!(
+            "sent {image} as {:?}: {} in {} blobs, {} there already",
+            common.name,
+            mib(sent.received),
+            sent.blobs,
+            mib(sent.reused)
+        ));
+        Ok(ExitCode::from(exit::OK))
+    }
+
+    /// What is sent, looked at before anything is begun.
+    fn source(&self) -> anyhow::Result<Source> {
+        let Some(context) = &self.context else {
+            let image = self.image.clone();
+            let asked =
+                duct::cmd("docker", ["image", "inspect", &image]).stdout_null().stderr_null().unchecked().run()?;
+            return if asked.status.success() {
+                Ok(Source::Engine { image })
+            } else {
+                Err(bad_input(format!(
+                    "docker knows no image {image}: build it with --load, see `docker image ls`, or let --context DIR build it"
+                )))
+            };
+        };
+        let file = self.file.clone().unwrap_or_else(|| context.join("Dockerfile"));
+        if !file.is_file() {
+            let named = file.display();
+            return Err(bad_input(format!(
+                "there is no {named}: name the build's folder by --context, its Dockerfile by --file"
+            )));
         }
-        Err(bad_input(format!("docker knows no image {image}: build it with --load, or see `docker image ls`")))
+        let text = |path: &Path| path.to_str().map(str::to_owned).ok_or_else(|| bad_input("a path is not UTF-8"));
+        Ok(Source::Builder { context: text(context)?, file: self.file.as_deref().map(text).transpose()? })
     }
 }
 

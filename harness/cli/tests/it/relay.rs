@@ -119,3 +119,26 @@ fn the_actions_hand_an_image_over_and_fail_when_there_is_none() {
     assert_eq!(std::fs::read_to_string(outputs.path()).unwrap(), "image=team/app:1\n");
     assert_eq!(identity(&sender), identity(&receiver), "index and layers");
 }
+
+#[test]
+fn an_image_is_sent_as_it_is_built() {
+    let _machine = machine();
+    let Lab { service, sender, receiver, store: _store } = Lab::new();
+    let context = sender.root.path().join("context").display().to_string();
+    let layers = |daemon: &Daemon| daemon.docker(&["image", "inspect", "--format", "{{.RootFS.Layers}}", "team/app:1"]);
+    let built = layers(&sender);
+    let (_, told) = expect(&mut step(&sender, &service, &["send", "team/app:1", "--context", "no/such"]), 2);
+    assert!(told.contains("no/such/Dockerfile") && told.contains("--file"), "{told}");
+    let sent = [("image", "team/app:1"), ("name", "app"), ("context", context.as_str())];
+    expect(&mut action(&sender, &service, "send", &sent), 0);
+    expect(&mut step(&receiver, &service, &["receive", "--name", "app"]), 0);
+    receiver.docker(&["run", "--rm", "--network=none", "team/app:1"]);
+    assert_eq!(layers(&receiver), built, "the layers of the same build");
+    // A build that fails says so, and nothing can be received.
+    std::fs::write(sender.root.path().join("broken"), "FROM scratch\nCOPY nothing /\n").unwrap();
+    let broken = sender.root.path().join("broken").display().to_string();
+    let args = ["send", "app:2", "--name", "broken", "--context", &context, "--file", &broken];
+    let (_, told) = expect(&mut step(&sender, &service, &args), 4);
+    assert!(told.contains("network=host"), "{told}");
+    expect(&mut step(&receiver, &service, &["receive", "--name", "broken"]), 4);
+}

@@ -102,7 +102,9 @@ fn usage(file: &SideFile) -> SideUsage {
 /// The programs that moved the bytes: the actions whose steps were marked.
 fn client(cell: &CellJob, file: &SideFile) -> String {
     let moved = file.spans.iter().filter(|s| matches!(s.kind, SpanKind::Upload | SpanKind::Download));
-    let named = moved.map(|s| s.detail.clone()).next();
+    // Our own actions move bytes by a relay, whatever else they do in the same step.
+    let relay = file.spans.iter().any(|s| s.detail.starts_with("handoff/"));
+    let named = if relay { Some("handoff-relay".to_owned()) } else { moved.map(|s| s.detail.clone()).next() };
     let streams = file.spans.iter().any(|s| s.detail == "gh-actions-artifact-client");
     named.unwrap_or_else(|| {
         if streams {
@@ -167,12 +169,14 @@ fn identify(dir: &Path, cell: &CellJob, recipe: &Recipe, file: &SideFile) -> Res
         (Side::Producer, BuiltAt::Tar(name)) if cell.options.get("source").is_some_and(|s| s == "output") => {
             handoff_engine::identity::of_tar(&work.join(name)).map_err(|e| failure(&e))?
         }
-        (Side::Producer, BuiltAt::BuilderCache) => {
-            // Nothing was exported but a cache. The image of that very build is in the builder's cache: load it from there.
+        (Side::Producer, BuiltAt::BuilderCache | BuiltAt::Pushed) => {
+            // Nothing was loaded. The image of that very build is in the builder's cache: load it from there.
             let sources = work.join("sources").display().to_string();
             docker::run("docker", &["buildx", "build", "--load", "--tag", &cell.image, &sources])
                 .map_err(|e| failure(&e))?;
-            docker::identity(&cell.image, &work)?
+            let built = docker::identity(&cell.image, &work)?;
+            let pushed = recipe.built == BuiltAt::Pushed;
+            ImageIdentity { index: built.index.filter(|_| !pushed), ..built }
         }
         _ => docker::identity(&cell.image, &work)?,
     };
