@@ -512,7 +512,7 @@ fn a_measured_link_is_a_profile_that_a_run_takes() {
     }
     let profile = "handoff-profile/measured.toml";
     let (text, _) = expect(&mut desk.verb(&["profiles", profile]), 0);
-    assert!(text.contains("runner ubuntu-24.04") && text.contains("MiB/s"), "{text}");
+    assert!(text.contains("runner ubuntu-24.04") && text.contains("iB/s"), "{text}");
     assert!(text.contains(", measured") && text.contains(", assumed") && !text.contains(", published"), "{text}");
     let (plan, _) = expect(&mut desk.verb(&["plan", "--sizes", "64MiB", "--rounds", "1", "--profile", profile]), 0);
     assert!(plan.contains("measured"), "{plan}");
