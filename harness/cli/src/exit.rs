@@ -95,10 +95,15 @@ fn code(error: &anyhow::Error) -> u8 {
         Some(DriverError::Engine(e)) if is_missing(e) => MISSING,
         Some(DriverError::Engine(e)) if is_unfit(e) => BAD_INPUT,
         Some(DriverError::Cancelled) => CANCELLED,
-        None if error.downcast_ref::<EngineError>().is_some_and(is_missing) => MISSING,
+        None if error.downcast_ref::<EngineError>().is_some_and(is_missing) || lacks_a_service(error) => MISSING,
         None if error.downcast_ref::<EngineError>().is_some_and(is_unfit) => BAD_INPUT,
         _ => BROKEN,
     }
+}
+
+/// Outside of a job, without a service: nothing is broken.
+fn lacks_a_service(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(handoff_transport::Error::MissingVariable { .. }))
 }
 
 fn is_missing(error: &EngineError) -> bool {

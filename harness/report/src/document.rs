@@ -2,7 +2,7 @@
 
 use crate::plot::{Chart, Look, look};
 use crate::report::{Line, Report};
-use crate::sections::{answer, claims, fan_out, identity, sizes, storage, threats, time, verdicts};
+use crate::sections::{answer, claims, fan_out, identity, links, sizes, storage, threats, time, verdicts};
 use crate::{details, provenance, table};
 
 /// A piece of a report.
@@ -108,6 +108,10 @@ pub fn document(report: &Report) -> Vec<Block> {
     section("Verdicts", verdicts::blocks(report));
     section("Where the time goes", time::blocks(report));
     section("Sizes", sizes::blocks(report));
+    let links = links::blocks(report);
+    if !links.is_empty() {
+        section("Links side by side", links);
+    }
     section("Fan-out", fan_out::blocks(report));
     section("Identity", identity::blocks(report));
     section("Storage and cost", storage::blocks(report));

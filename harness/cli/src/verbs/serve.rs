@@ -1,7 +1,9 @@
 //! `handoff serve`.
 
+use std::fs::{self, File};
+use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -37,8 +39,13 @@ pub struct Args {
 impl Args {
     /// Prints the variables that a client's environment needs, then serves until Ctrl-C.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let store =
-            self.store.unwrap_or_else(|| std::env::temp_dir().join(format!("handoff-serve-{}", std::process::id())));
+        let (store, own) = if let Some(store) = self.store {
+            (store, None)
+        } else {
+            sweep(&std::env::temp_dir());
+            let own = OwnStore::make().map_err(bad_input)?;
+            (own.dir.clone(), Some(own))
+        };
         let profile = profile::load(&self.profile).map_err(bad_input)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let service = Service::start_blocking(ServiceConfig { bind: self.bind, profile, ..ServiceConfig::new(store) })
@@ -65,6 +72,61 @@ impl Args {
             }
             service.shutdown().await;
         });
+        drop(own);
         Ok(ExitCode::from(exit::OK))
     }
+}
+
+/// Name of every folder that is made where none is named; its lock has the ending [`LOCK`].
+const PREFIX: &str = "handoff-serve-";
+const LOCK: &str = ".lock";
+
+/// A folder in the system's temporary one, with a lock beside it that says whether its process lives.
+struct OwnStore {
+    dir: PathBuf,
+    lock: PathBuf,
+    _held: File,
+}
+
+impl OwnStore {
+    fn make() -> Result<Self, String> {
+        let dir = std::env::temp_dir().join(format!("{PREFIX}{}", std::process::id()));
+        let lock = beside(&dir);
+        let held = File::create(&lock).and_then(|file| file.lock().map(|()| file));
+        let held = held.map_err(|e| format!("cannot make {}: {e} (name a folder by --store)", lock.display()))?;
+        Ok(Self { dir, lock, _held: held })
+    }
+}
+
+impl Drop for OwnStore {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.dir);
+        let _ = fs::remove_file(&self.lock);
+    }
+}
+
+fn beside(dir: &Path) -> PathBuf {
+    let mut name = dir.as_os_str().to_owned();
+    name.push(LOCK);
+    name.into()
+}
+
+/// Removes what servers have left that were killed: a lock that can be had belongs to nobody. Process numbers would not do: a
+/// container has its own.
+fn sweep(dir: &Path) {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let Some(name) = name.to_str().filter(|n| n.starts_with(PREFIX)).and_then(|n| n.strip_suffix(LOCK)) else {
+            continue;
+        };
+        let lock = entry.path();
+        let free = File::open(&lock).is_ok_and(|file| file.try_lock().is_ok());
+        if free && gone(fs::remove_dir_all(dir.join(name))) {
+            let _ = fs::remove_file(lock);
+        }
+    }
+}
+
+fn gone(removed: io::Result<()>) -> bool {
+    removed.is_ok() || removed.is_err_and(|e| e.kind() == io::ErrorKind::NotFound)
 }

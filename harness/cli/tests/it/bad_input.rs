@@ -22,6 +22,7 @@ fn slips_are_named_with_the_nearest_right_word() {
     assert!(line(&["plan", "--profile", "github-hostd"], 2).contains("did you mean `github-hosted`?"));
     assert!(line(&["plan", "--profile", "./none.toml"], 2).contains("./none.toml"));
     assert!(line(&["serve", "--profile", "far"], 2).contains("github-far"));
+    assert!(line(&["receive"], 3).contains("ACTIONS_RESULTS_URL"));
     assert!(line(&["plan", "--image-store", "overlay"], 2).contains("overlay2"));
     assert!(line(&["plan", "--cache-state", "one-layr"], 2).contains("did you mean `one-layer`"));
     assert!(line(&["plan", "--consumer-concurrency", "0"], 2).contains("use 1 or more"));

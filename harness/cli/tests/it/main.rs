@@ -24,5 +24,6 @@ mod relay_faults;
 mod relay_memory;
 mod report;
 mod run;
+mod serve;
 mod states;
 mod verdicts;

@@ -5,7 +5,7 @@
 
 use std::fs;
 
-use crate::kit::{ALL, csv_rows, environment, golden};
+use crate::kit::{ALL, Made, csv_rows, environment, golden};
 use handoff_model::{Conditions, OwnImage, Plan, PlanRequest, StrategySpec};
 use handoff_report::{Report, ReportError, Run, markdown, readme_block, terminal};
 
@@ -171,4 +171,15 @@ fn what_a_row_says_cannot_steer_the_terminal() {
     let mut bad = run("failed", &["64MiB"], "artifact,rebuild", 1);
     bad.measurements[0].error = "\u{1b}[2Jgone".into();
     assert!(!terminal(&report(vec![bad]), 80, false).contains('\u{1b}'));
+}
+
+#[test]
+fn cells_that_differ_in_their_link_alone_stand_side_by_side() {
+    let text = markdown(&report(vec![Made::several().run()]));
+    let section = text.split("\n## ").find(|s| s.starts_with("Links side by side")).unwrap();
+    // Two sizes, and one or four consumers: four sets of two links each, two tables a set.
+    assert_eq!(section.matches("| Critical path, s | github-hosted | loopback |").count(), 4, "{section}");
+    assert_eq!(section.matches("| Transfer, s | github-hosted | loopback |").count(), 4, "{section}");
+    assert!(section.contains("### 256MiB, 4 consumers"), "{section}");
+    assert!(!markdown(&report(vec![full()])).contains("Links side by side"));
 }

@@ -1,0 +1,226 @@
+//! The same trials under several links: what rests on a figure that nobody has published, and where approaches change places.
+
+use handoff_analysis::{CellSummary, Spread};
+use handoff_model::ByteSize;
+
+use crate::document::{Block, Cell, Grid};
+use crate::format::{self, NONE};
+use crate::report::{Group, Line, Report};
+use crate::table;
+
+/// A quantity of a cell.
+type Quantity = (&'static str, fn(&CellSummary) -> Option<&Spread>);
+
+const QUANTITIES: [Quantity; 2] =
+    [("Critical path", |c| c.critical_path.as_ref()), ("Transfer", |c| c.transfer.as_ref())];
+
+/// Empty where there is one link only.
+pub(crate) fn blocks(report: &Report) -> Vec<Block> {
+    let sets = sets(report);
+    let mut blocks = Vec::new();
+    for set in &sets {
+        let labels = labels(set);
+        for (size, at) in sizes(set) {
+            // What tells sets apart; the links are the columns.
+            let apart = table::apart(report, set[0]);
+            let mut heading = size.to_string();
+            for word in apart.split(", ").filter(|word| !word.is_empty() && !word.starts_with("profile ")) {
+                heading.push_str(", ");
+                heading.push_str(word);
+            }
+            blocks.push(Block::Heading(3, heading));
+            for quantity in QUANTITIES {
+                blocks.push(Block::Table(grid(report, set, &at, &labels, quantity)));
+            }
+            blocks.push(turns(set, &at, &labels));
+        }
+    }
+    if blocks.is_empty() {
+        return blocks;
+    }
+    let mut head = "Nothing but the link's figures differs between the columns. Median [smallest–largest] (completed trials); a word \
+                    after it is the verdict on the critical path against the reference under that link."
+        .to_owned();
+    if report.groups.iter().any(|g| end(&g.conditions.profile) != Ends::AsItIs) {
+        head.push_str(
+            " `@slow` and `@fast` put every figure of the profile that is an assumption, as nobody has published it, at the end of \
+             its range that takes more, or less, time: what differs there rests on assumptions.",
+        );
+    }
+    blocks.insert(0, Block::Text(head));
+    blocks
+}
+
+/// Groups that agree in all but their link, in an order that a reader expects.
+fn sets(report: &Report) -> Vec<Vec<&Group>> {
+    let mut sets: Vec<Vec<&Group>> = Vec::new();
+    for group in &report.groups {
+        let same = |other: &Group| {
+            let mut conditions = other.conditions.clone();
+            conditions.profile.clone_from(&group.conditions.profile);
+            other.workload == group.workload && conditions == group.conditions
+        };
+        match sets.iter_mut().find(|set| same(set[0])) {
+            Some(set) => set.push(group),
+            None => sets.push(vec![group]),
+        }
+    }
+    sets.retain(|set| set.len() > 1);
+    for set in &mut sets {
+        set.sort_by_key(|g| (end(&g.conditions.profile), natural(&g.conditions.profile)));
+    }
+    sets
+}
+
+/// At which end of their ranges a profile has its assumed figures.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Ends {
+    Slow,
+    AsItIs,
+    Fast,
+}
+
+fn end(profile: &str) -> Ends {
+    if profile.contains("@slow") {
+        Ends::Slow
+    } else if profile.contains("@fast") {
+        Ends::Fast
+    } else {
+        Ends::AsItIs
+    }
+}
+
+/// A piece of a name: numbers stand in the order of their values, before texts.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Piece {
+    Number(u64),
+    Text(String),
+}
+
+fn natural(name: &str) -> Vec<Piece> {
+    let mut pieces: Vec<Piece> = Vec::new();
+    for c in name.chars() {
+        match (c.to_digit(10), pieces.last_mut()) {
+            (Some(d), Some(Piece::Number(n))) => *n = n.saturating_mul(10).saturating_add(u64::from(d)),
+            (Some(d), _) => pieces.push(Piece::Number(u64::from(d))),
+            (None, Some(Piece::Text(text))) => text.push(c),
+            (None, _) => pieces.push(Piece::Text(c.to_string())),
+        }
+    }
+    pieces
+}
+
+/// What columns are called: the changes alone where all links are changes of one profile.
+fn labels(set: &[&Group]) -> Vec<String> {
+    let split = |g: &&Group| {
+        let name = &g.conditions.profile;
+        name.split_once(':').map_or((name.clone(), String::new()), |(base, rest)| (base.to_owned(), rest.to_owned()))
+    };
+    let parts: Vec<(String, String)> = set.iter().map(split).collect();
+    let one = parts.iter().all(|(base, _)| *base == parts[0].0);
+    let changed = parts.iter().all(|(_, rest)| !rest.is_empty());
+    set.iter()
+        .zip(&parts)
+        .map(|(g, (base, rest))| match (one, rest.is_empty()) {
+            (true, true) => format!("{base} as it is"),
+            (true, false) if changed => format!("{base}, {rest}"),
+            (true, false) => rest.clone(),
+            _ => g.conditions.profile.clone(),
+        })
+        .collect()
+}
+
+/// Sizes that at least two of the links have, each with its place in every group.
+fn sizes(set: &[&Group]) -> Vec<(ByteSize, Vec<Option<usize>>)> {
+    let mut all: Vec<_> = set.iter().flat_map(|g| g.sizes.iter().copied()).collect();
+    all.sort_unstable();
+    all.dedup();
+    let place = |size: ByteSize| set.iter().map(|g| g.sizes.iter().position(|s| *s == size)).collect::<Vec<_>>();
+    let shared = |at: &Vec<Option<usize>>| at.iter().flatten().count() > 1;
+    all.into_iter().map(|size| (size, place(size))).filter(|(_, at)| shared(at)).collect()
+}
+
+/// Every approach that has a row under one of the links, in the order of the tables.
+fn lines<'a>(set: &[&'a Group]) -> Vec<&'a Line> {
+    let mut all: Vec<&Line> = Vec::new();
+    for line in set.iter().flat_map(|g| &g.lines).filter(|l| !l.control) {
+        if all.iter().all(|l| l.spec != line.spec) {
+            all.push(line);
+        }
+    }
+    all
+}
+
+fn cell<'a>(group: &'a Group, line: &Line, at: Option<usize>) -> Option<&'a CellSummary> {
+    group.lines.iter().find(|l| l.spec == line.spec && !l.control)?.cells[at?].as_ref()
+}
+
+fn grid(report: &Report, set: &[&Group], at: &[Option<usize>], labels: &[String], quantity: Quantity) -> Grid {
+    let (name, of) = quantity;
+    let mut columns = vec![(format!("{name}, s"), false)];
+    columns.extend(labels.iter().map(|label| (label.clone(), true)));
+    let mut grid = Grid { columns, rows: Vec::new() };
+    for line in lines(set) {
+        let mut row = vec![Cell::strategy(line)];
+        for (group, at) in set.iter().zip(at) {
+            let text = format::time_spread(cell(group, line, *at).and_then(of));
+            let verdict = if name == "Critical path" { verdict(report, group, line, *at) } else { None };
+            row.push(verdict.map_or(text.clone(), |word| format!("{text}: {word}")).into());
+        }
+        if row.iter().skip(1).any(|c| c.text != NONE) {
+            grid.rows.push(row);
+        }
+    }
+    grid
+}
+
+/// A verdict that says something.
+fn verdict(report: &Report, group: &Group, line: &Line, at: Option<usize>) -> Option<&'static str> {
+    let cells = report.analysed(group, at?)?;
+    let comparison = cells.main_family()?.comparisons.iter().find(|c| c.strategy == line.spec)?;
+    comparison.verdict.inconclusive().is_none().then(|| comparison.verdict.word())
+}
+
+/// Which approaches change places from the first link to the last, by medians.
+fn turns(set: &[&Group], at: &[Option<usize>], labels: &[String]) -> Block {
+    let median = |line: &Line| -> Option<Vec<u64>> {
+        set.iter().zip(at).map(|(g, at)| Some(cell(g, line, *at)?.critical_path.as_ref()?.median())).collect()
+    };
+    let known: Vec<(&Line, Vec<u64>)> = lines(set).into_iter().filter_map(|l| Some((l, median(l)?))).collect();
+    let mut items = Vec::new();
+    for (i, (a, times)) in known.iter().enumerate() {
+        for (b, others) in &known[i + 1..] {
+            let ahead: Vec<bool> = times.iter().zip(others).map(|(a, b)| a < b).collect();
+            let changes: Vec<usize> = (1..ahead.len()).filter(|k| ahead[*k] != ahead[k - 1]).collect();
+            if let [from] = changes.as_slice() {
+                let (first, second) = if ahead[0] { (a, b) } else { (b, a) };
+                items.push(format!(
+                    "`{}` has the smaller median up to {}, `{}` from {} on.",
+                    first.name,
+                    labels[from - 1],
+                    second.name,
+                    labels[*from]
+                ));
+            }
+        }
+    }
+    if items.is_empty() {
+        return Block::Text(
+            "By medians of the critical path, no two approaches change places once from left to right.".to_owned(),
+        );
+    }
+    items.insert(0, "Places change once from left to right, by medians of the critical path (no verdicts):".to_owned());
+    Block::List(items)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_stand_in_the_order_of_their_figures() {
+        let mut names = ["a:t=10ms", "a:t=2ms", "a", "a:@fast", "a:@slow", "a:t=2.5ms"];
+        names.sort_by_key(|n| (end(n), natural(n)));
+        assert_eq!(names, ["a:@slow", "a", "a:t=2.5ms", "a:t=2ms", "a:t=10ms", "a:@fast"]);
+    }
+}
