@@ -36,5 +36,5 @@ lint: ## cargo fmt --check, clippy without a warning, shellcheck where it is ins
 	@cargo clippy --workspace --all-targets -- -D warnings
 	@cargo clippy $(probe) --all-targets -- -D warnings
 	@if command -v shellcheck >/dev/null; then \
-	  shellcheck -x -P . scripts/setup && shellcheck scripts/action scripts/bench scripts/conformance scripts/setup-browser scripts/setup-skopeo scripts/test scripts/test-setup scripts/with-env scripts/artifact-by-hand scripts/act scripts/lint-workflows scripts/dev-tools scripts/testdata/make-archive .ci/run; \
+	  shellcheck -x -P . scripts/setup scripts/artifact-by-hand scripts/relay-cpu && shellcheck scripts/action scripts/bench scripts/conformance scripts/setup-browser scripts/setup-skopeo scripts/test scripts/test-setup scripts/with-env scripts/act scripts/lint-workflows scripts/dev-tools scripts/testdata/make-archive .ci/run; \
 	else echo "lint: shellcheck is not installed, scripts were not checked (apt-get install shellcheck)"; fi

@@ -60,7 +60,8 @@ pub fn analyse(runs: &[RunRows<'_>], options: &Options) -> Result<Analysis, Inpu
         };
         groups.entry(key).or_default().push(summary);
     }
-    let groups: Vec<Group> = groups.into_iter().map(|(key, cells)| group(key, cells, runs, options)).collect();
+    let mut groups: Vec<Group> = groups.into_iter().map(|(key, cells)| group(key, cells, runs, options)).collect();
+    groups.sort_by_cached_key(|g| (g.key.workload.clone(), g.key.size, g.key.conditions.order()));
     Ok(Analysis {
         runs: runs.iter().map(|r| r.run.to_owned()).collect(),
         options: options.clone(),

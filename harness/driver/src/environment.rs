@@ -9,7 +9,7 @@ use handoff_model::Environment;
 use sha2::{Digest, Sha256};
 
 use crate::job::field_kib;
-use crate::protocol::EngineFacts;
+use crate::protocol::{EngineFacts, JOB_DISK};
 use crate::tools::Tools;
 
 /// Free bytes of the file system on which a folder is, or would be made; 0 where it cannot be asked.
@@ -45,7 +45,13 @@ pub fn describe(
     let mut versions: BTreeMap<String, String> = programs.versions.clone();
     versions.extend(tools.versions.clone());
     versions.extend(engine.versions.clone());
-    machine(work_dir, service_store, versions, programs.packages.clone())
+    let jobs = versions.remove(JOB_DISK).unwrap_or_default();
+    let mut environment = machine(work_dir, service_store, versions, programs.packages.clone());
+    if !jobs.is_empty() {
+        environment.disk = format!("{}; jobs: {jobs}", environment.disk);
+        set_id(&mut environment);
+    }
+    environment
 }
 
 /// Describes the machine of a GitHub job, whose programs are the machine's own.

@@ -66,6 +66,7 @@ fn check_one(
         side: Side::Producer,
         logs: root.join("logs"),
         root: root.clone(),
+        own_disk: true,
         buildkit: None,
         strategy: StrategySpec::plain("rebuild"),
         conditions,

@@ -16,6 +16,12 @@ use serde::{Deserialize, Serialize};
 /// Name, in the job's folder, of the builder's image after [`Command::TryBuilder`] has pulled it.
 pub const BUILDKIT_TAR: &str = "buildkit.tar";
 
+/// The fact of the engine that says on what a job's files were.
+pub const JOB_DISK: &str = "job disk";
+
+/// Its value where each job has a file system of its own.
+pub const OWN_DISK: &str = "ext4 of its own";
+
 /// All that a job needs to know, in a file that the driver writes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct JobSpec {
@@ -25,6 +31,8 @@ pub struct JobSpec {
     pub side: Side,
     /// The job's folder.
     pub root: PathBuf,
+    /// Whether a private engine shall have a file system of its own: what is on it cannot be seen from outside of the job.
+    pub own_disk: bool,
     /// Folder of the trial's logs, with one folder for each side.
     pub logs: PathBuf,
     /// Image of a `docker-container` builder, which the engine is given before the clock starts; none if nothing is built
@@ -63,6 +71,13 @@ pub struct JobSpec {
     pub lent: Option<Lent>,
     /// What the producer said; none for the producer itself.
     pub ticket: Option<Ticket>,
+}
+
+impl JobSpec {
+    /// The folder with all that a job makes: a file system of its own, where that can be.
+    pub fn disk(&self) -> PathBuf {
+        self.root.join("d")
+    }
 }
 
 /// Programs beside the engine, as paths.

@@ -14,6 +14,7 @@ pub mod builder;
 pub mod buildkit;
 pub mod bundle;
 mod container;
+pub mod disk;
 mod engine;
 mod error;
 mod host;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::level::levels;
+use crate::natural::natural;
 
 levels!(
     /// Where the engine keeps images.
@@ -85,6 +86,13 @@ fn is_one(n: &u32) -> bool {
 }
 
 impl Conditions {
+    /// What to sort conditions by for a reader: as declared, but links by the numbers in their names.
+    pub fn order(&self) -> impl Ord + use<> {
+        let link = natural(&self.profile);
+        let engine = (self.engine, self.image_store, self.builder);
+        (engine, link, self.cache_state, self.consumers, self.consumer_concurrency)
+    }
+
     /// Whether consumers that run at once get in each other's way on a machine of so many cores: more of them than half the
     /// cores measure the machine. One at a time is what everything is measured with, however small the machine.
     pub fn is_contended(&self, cores: u32) -> bool {

@@ -216,7 +216,9 @@ fn groups(runs: &[Run], summaries: Vec<CellSummary>, claims: &Claims) -> Vec<Gro
         let lines = lines.into_iter().map(line).collect();
         Group { workload, conditions, sizes, lines }
     };
-    tables.into_iter().map(group).collect()
+    let mut groups: Vec<Group> = tables.into_iter().map(group).collect();
+    groups.sort_by(|a, b| a.workload.cmp(&b.workload).then_with(|| a.conditions.order().cmp(&b.conditions.order())));
+    groups
 }
 
 /// Where a strategy stands, and its name.

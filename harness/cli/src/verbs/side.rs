@@ -167,6 +167,7 @@ impl SideArgs {
             job: job.clone(),
             side,
             root,
+            own_disk: true,
             logs,
             buildkit: (conditions.builder == Builder::DockerContainer && strategy.builds(side))
                 .then(|| buildkit::choose(self.buildkit.buildkit_image.as_deref())),

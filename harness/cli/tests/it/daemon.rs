@@ -27,6 +27,7 @@ impl Daemon {
             job: name.clone(),
             side: Side::Producer,
             root: root.path().to_owned(),
+            own_disk: false,
             logs: root.path().join("logs"),
             strategy: StrategySpec::plain("rebuild"),
             conditions: Conditions { image_store: store, ..Conditions::default() },
@@ -49,7 +50,7 @@ impl Daemon {
     }
 
     pub fn socket(&self) -> PathBuf {
-        self.root.path().join("e/docker.sock")
+        self.root.path().join("d/e/docker.sock")
     }
 
     /// A program of the engine's packages.
@@ -61,7 +62,7 @@ impl Daemon {
 
     /// A docker command against it.
     pub fn command(&self, args: &[&str]) -> Command {
-        let engine = self.root.path().join("e");
+        let engine = self.root.path().join("d/e");
         let mut command = self.beside("docker");
         command.args(args);
         command.env("DOCKER_HOST", format!("unix://{}", self.socket().display()));

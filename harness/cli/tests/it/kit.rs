@@ -53,7 +53,7 @@ impl Place {
         Results::read(&self.out).unwrap()
     }
 
-    /// What must not be there after a run: mounts, cgroups, files and processes of its jobs.
+    /// What must not be there after a run: mounts, cgroups, files, processes and loop devices of its jobs.
     pub fn leftovers(&self) -> Vec<String> {
         let mut left = Vec::new();
         let work = self.work.path().display().to_string();
@@ -73,8 +73,23 @@ impl Place {
         }
         left.extend(cgroups().into_iter().map(|c| format!("cgroup {c}")));
         left.extend(shm().into_iter().map(|c| format!("folder {c}")));
+        left.extend(loops(&work).into_iter().map(|c| format!("loop device {c}")));
         left
     }
+}
+
+/// Loop devices on files below a folder, those left out that the kernel lets go of within seconds.
+fn loops(work: &str) -> Vec<String> {
+    let held = || {
+        let devices = std::fs::read_dir("/sys/block").into_iter().flatten().flatten();
+        let file = |d: std::fs::DirEntry| std::fs::read_to_string(d.path().join("loop/backing_file")).ok();
+        devices.filter_map(file).filter(|file| file.contains(work)).collect::<Vec<_>>()
+    };
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while !held().is_empty() && std::time::Instant::now() < deadline {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    held()
 }
 
 /// Cgroups that jobs have made.

@@ -25,7 +25,7 @@ fn run(command: &mut Command) {
 
 /// `ctr` of the engine's packages, against the containerd below a daemon.
 fn ctr(daemon: &Daemon, args: &[&str]) {
-    let socket = daemon.root.path().join("e/containerd.sock");
+    let socket = daemon.socket().with_file_name("containerd.sock");
     let mut command = daemon.beside("ctr");
     run(command.arg("--address").arg(socket).args(["--namespace", "moby", "images"]).args(args));
 }

@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::time::Instant;
 
 use handoff_engine::buildkit::BuildkitImage;
-use handoff_engine::{Engine, EngineConfig, EngineError, Programs, identity, namespace};
+use handoff_engine::{Engine, EngineConfig, EngineError, Programs, disk, identity, namespace};
 use handoff_model::span::union_ns;
 use handoff_model::{EngineKind, Failure, ImageIdentity, Side, Ticket};
 use handoff_strategies::buildx::{Build, Output};
@@ -16,7 +16,7 @@ use handoff_strategies::{Built, Job, Recorder, ServiceAccess, Strategy, Tools};
 
 use super::container;
 use super::counters::Counters;
-use crate::protocol::{BUILDKIT_TAR, Command, EngineFacts, Event, Finished, JobSpec};
+use crate::protocol::{BUILDKIT_TAR, Command, EngineFacts, Event, Finished, JOB_DISK, JobSpec, OWN_DISK};
 
 /// Runs a job whose spec stands in a file. Returns when the driver says so; ends the process when the driver is gone.
 pub fn run(spec: &Path) -> Result<(), EngineError> {
@@ -67,6 +67,7 @@ struct Course<'a> {
     recorder: Recorder,
     built: Option<Built>,
     boot_ns: u64,
+    disk: String,
 }
 
 impl<'a> Course<'a> {
@@ -75,20 +76,26 @@ impl<'a> Course<'a> {
             return Err(EngineError::NotRoot);
         }
         let strategy = handoff_strategies::find(&spec.strategy).map_err(|e| EngineError::Api(e.to_string()))?;
-        for dir in [spec.root.join("work"), spec.logs.clone()] {
-            fs::create_dir_all(&dir).map_err(EngineError::io("create", &dir))?;
-        }
+        let programs = Programs::find()?;
+        let mut disk = "a folder".to_owned();
         if spec.conditions.engine == EngineKind::Private {
             // The user's socket is in the machine's; only daemons of ours would leave something there.
             namespace::own_run_folder(&spec.root)?;
+            disk = match spec.own_disk.then(|| disk::mount_own(&programs, &spec.root.join("disk.img"), &spec.disk())) {
+                Some(Ok(())) => OWN_DISK.to_owned(),
+                Some(Err(why)) => format!("a folder ({why})"),
+                None => disk,
+            };
+        }
+        for dir in [spec.disk().join("work"), spec.logs.clone()] {
+            fs::create_dir_all(&dir).map_err(EngineError::io("create", &dir))?;
         }
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(EngineError::io("start", "the API client's runtime"))?;
-        let programs = Programs::find()?;
         let config = EngineConfig {
-            root: spec.root.join("e"),
+            root: spec.disk().join("e"),
             job: spec.job.clone(),
             store: spec.conditions.image_store,
             kind: spec.conditions.engine,
@@ -100,7 +107,7 @@ impl<'a> Course<'a> {
         if let Some(image) = &spec.buildkit {
             engine.provide_buildkit(image)?;
         }
-        let course = Self { spec, strategy, engine, recorder: Recorder::start(), built: None, boot_ns };
+        let course = Self { spec, strategy, engine, recorder: Recorder::start(), built: None, boot_ns, disk };
         course.take_given()?;
         say(&Event::Ready(course.facts(&runtime)?));
         Ok(course)
@@ -120,6 +127,7 @@ impl<'a> Course<'a> {
         let builder = self.engine.docker(["buildx", "inspect"]).stderr_null().unchecked().read().unwrap_or_default();
         let buildkit = builder.lines().find_map(|l| l.strip_prefix("BuildKit version:")).unwrap_or_default();
         facts.versions.insert("buildkit".to_owned(), buildkit.trim().to_owned());
+        facts.versions.insert(JOB_DISK.to_owned(), self.disk.clone());
         Ok(facts)
     }
 
@@ -160,7 +168,7 @@ impl<'a> Course<'a> {
             commit: spec.commit.as_deref(),
             image: &spec.image,
             sources: &spec.sources,
-            scratch: &spec.root.join("work"),
+            scratch: &spec.disk().join("work"),
             logs: &spec.logs,
             spec: &spec.strategy,
             conditions: &spec.conditions,
@@ -168,7 +176,7 @@ impl<'a> Course<'a> {
     }
 
     fn run_side(&mut self) -> Finished {
-        let counters = Counters::start(self.spec.root.clone());
+        let counters = Counters::start(self.spec.disk());
         self.recorder = Recorder::start();
         let (result, wall_ns) = match self.spec.side {
             Side::Producer => self.with_job(|job| (self.strategy.produce(job).map(Some), job.recorder.now_ns())),
@@ -246,7 +254,7 @@ impl<'a> Course<'a> {
     }
 
     fn identify_tar(&self) -> PathBuf {
-        self.spec.root.join("identify").join("image.tar")
+        self.spec.disk().join("identify").join("image.tar")
     }
 
     /// Reads a tar into the engine; what the engine calls the image.

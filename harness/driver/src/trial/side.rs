@@ -133,6 +133,7 @@ impl Course<'_, '_> {
                 job: job_name,
                 side: ask.side,
                 root: root.clone(),
+                own_disk: true,
                 logs: self.logs.join(&ask.name),
                 buildkit: self.buildkit(ask.side),
                 strategy: self.trial.cell.strategy.clone(),

@@ -1,7 +1,7 @@
 //! The same trials under several links: what rests on a figure that nobody has published, and where approaches change places.
 
 use handoff_analysis::{CellSummary, Spread};
-use handoff_model::ByteSize;
+use handoff_model::{ByteSize, natural};
 
 use crate::document::{Block, Cell, Grid};
 use crate::format::{self, NONE};
@@ -88,26 +88,6 @@ fn end(profile: &str) -> Ends {
     } else {
         Ends::AsItIs
     }
-}
-
-/// A piece of a name: numbers stand in the order of their values, before texts.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Piece {
-    Number(u64),
-    Text(String),
-}
-
-fn natural(name: &str) -> Vec<Piece> {
-    let mut pieces: Vec<Piece> = Vec::new();
-    for c in name.chars() {
-        match (c.to_digit(10), pieces.last_mut()) {
-            (Some(d), Some(Piece::Number(n))) => *n = n.saturating_mul(10).saturating_add(u64::from(d)),
-            (Some(d), _) => pieces.push(Piece::Number(u64::from(d))),
-            (None, Some(Piece::Text(text))) => text.push(c),
-            (None, _) => pieces.push(Piece::Text(c.to_string())),
-        }
-    }
-    pieces
 }
 
 /// What columns are called: the changes alone where all links are changes of one profile.

@@ -7,6 +7,9 @@ use crate::provenance;
 use crate::provenance::{Images, images};
 use crate::report::Report;
 
+/// How environments say that jobs had a file system of their own.
+const OWN_DISK: &str = "of its own";
+
 pub(crate) fn blocks(report: &Report) -> Vec<Block> {
     let conditions = || report.groups.iter().map(|g| &g.conditions);
     let mut list = vec![provenance::simulated(report)];
@@ -57,6 +60,15 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
              at the same time, as jobs that start together would."
         };
         list.push(sentence.to_owned());
+    }
+    let shared_disk = report.runs.iter().flat_map(|r| &r.environments).any(|e| !e.disk.contains(OWN_DISK));
+    if shared_disk {
+        list.push(
+            "The disk: the jobs' files were in folders of one file system, from which the files of earlier trials had just been \
+             removed. On ext4 without a journal that slows down making files for minutes: unpacking, which every consumer does, may \
+             have taken longer than on a runner that starts empty, and differences between the ways be smaller for it."
+                .to_owned(),
+        );
     }
     list.push("One machine: nothing here says how much machines differ.".to_owned());
     let mut states: Vec<String> = conditions().map(|c| c.cache_state.to_string()).collect();
