@@ -66,12 +66,16 @@ pub enum Output<'a> {
     Push {
         /// Registry, repository and tag.
         reference: &'a str,
-        /// `zstd`, `gzip` or `uncompressed`.
+        /// `zstd`, `gzip` or `uncompressed`, and what else the exporter is to know of it.
         compression: &'a str,
     },
     /// Nowhere: only the cache is of interest.
     CacheOnly,
 }
+
+/// How layers are compressed that are on their way to somebody who waits: at this level BuildKit's zstd takes three quarters of the
+/// time of its own choice, for 1.5 % more bytes (docs/relay.md).
+pub const FAST_ZSTD: &str = "zstd,compression-level=1";
 
 /// The option by which a builder pushes to a registry on loopback, its layers compressed so.
 pub fn push_output(compression: &str) -> String {

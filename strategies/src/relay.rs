@@ -41,6 +41,12 @@ const FACTS: StrategyFacts = StrategyFacts {
             help: "of the layers that the builder pushes",
         },
         OptionSpec {
+            name: "level",
+            kind: OptionKind::Number(0, 22),
+            default: "1",
+            help: "zstd level of the layers that the builder pushes (0: the builder's own choice)",
+        },
+        OptionSpec {
             name: "source",
             kind: OptionKind::Word(&["auto", "output", "push"]),
             default: "auto",
@@ -83,7 +89,7 @@ impl Strategy for Relay {
         };
         job.recorder.fact(SOURCE, source.clone());
         let pushed = if source == "output" {
-            let compression = job.option(&FACTS, "compression");
+            let compression = compression(job);
             cached(Output::Push { reference: &reference, compression: &compression }).run(job).map(|_| ())
         } else {
             let built = if job.sources.built { Ok(()) } else { cached(Output::Load).run(job).map(|_| ()) };
@@ -128,6 +134,7 @@ const RECIPE: Recipe = Recipe {
     options: &[],
     not_here: &[
         ("store", "a cell removes what it has stored, and an entry by digest may be another cell's too"),
+        ("level", "the action's is 1 where the builder pushes"),
         ("compression", "the action's is zstd where the builder pushes, the engine's own where that does"),
         ("connections", "the actions take as many as carry more"),
     ],
@@ -157,6 +164,14 @@ const RECIPE: Recipe = Recipe {
     built: BuiltAt::Pushed,
     consumer_is_cached: false,
 };
+
+/// How the builder compresses layers, as its exporter wants to be told.
+fn compression(job: &Job) -> String {
+    match (job.option(&FACTS, "compression").as_str(), job.option(&FACTS, "level").as_str()) {
+        ("zstd", level) if level != "0" => format!("zstd,compression-level={level}"),
+        (other, _) => other.to_owned(),
+    }
+}
 
 /// `docker push` of an image that the engine has.
 fn push(job: &Job, reference: &str) -> StepResult<()> {

@@ -18,6 +18,7 @@ mod pull;
 mod push;
 pub mod session;
 mod store;
+mod turns;
 mod upload;
 mod wire;
 

@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use crate::digest::Digest;
 use crate::index::{Index, Place};
 use crate::store::{Incoming, StoreKind};
+use crate::turns::{Turns, places};
 use crate::wire::{Server, serve};
 use crate::{Error, MOST_LANES, MOST_RANGES, Settings};
 
@@ -24,6 +25,9 @@ pub(crate) struct Shared {
     pub(crate) lanes: Lanes,
     /// Room for ranges that wait until an engine takes them.
     pub(crate) room: Arc<Semaphore>,
+    pub(crate) turns: Arc<Turns>,
+    /// Where blobs stand in the image.
+    places: HashMap<Digest, usize>,
     store: Incoming,
     /// What holds the table, and its last bytes.
     table: Arc<RemoteBlob>,
@@ -127,6 +131,8 @@ impl Shared {
     pub(crate) async fn open(store: Incoming, table: RemoteBlob, settings: &Settings) -> Result<Arc<Self>, Error> {
         let (index, tail) = read_table(&table).await?;
         let shared = Arc::new(Self {
+            turns: Turns::new(),
+            places: places(&index),
             index,
             lanes: Lanes::new(settings.connections, MOST_LANES),
             room: Arc::new(Semaphore::new(MOST_RANGES)),
@@ -170,6 +176,11 @@ impl Shared {
                 entries.get(key).cloned().ok_or_else(|| Error::Evicted { digest: digest.to_string() })
             }
         }
+    }
+
+    /// Where a blob stands in the image: the lower, the earlier an engine needs it.
+    pub(crate) fn place_of(&self, digest: &Digest) -> usize {
+        self.places.get(digest).copied().unwrap_or(0)
     }
 
     /// An engine asks for a blob.

@@ -3,6 +3,7 @@
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use handoff_transport::{InOrder, RemoteBlob};
@@ -16,6 +17,7 @@ use crate::digest::Digest;
 use crate::index::Place;
 use crate::outlet::Shared;
 use crate::push::{manifest_answer, referrers, tags};
+use crate::turns::Turn;
 use crate::wire::{Answer, Handler, Reply, Route, route};
 use crate::{Error, MOST_RANGES, RANGE_BYTES};
 
@@ -23,6 +25,13 @@ use crate::{Error, MOST_RANGES, RANGE_BYTES};
 const DEPTH: usize = 2;
 /// Bytes of a piece that is hashed and handed on.
 const PIECE: usize = 256 << 10;
+
+/// An engine asks for all its layers at once, but not in one moment: so long the first to come waits for those before it.
+const GATHER: Duration = Duration::from_millis(5);
+/// An engine that takes nothing for so long is at work with something else: others may have the link meanwhile.
+const STALLED: Duration = Duration::from_millis(20);
+/// Ranges that a blob may have asked for beyond the lanes, so that no lane is ever without one.
+const SPARE: usize = 4;
 
 /// Answers a pull.
 pub(crate) struct Pull(pub(crate) Arc<Shared>);
@@ -107,11 +116,12 @@ impl Pull {
             }
         }
         let (digest, place) = (digest.clone(), place.clone());
+        let turn = shared.turns.enter(shared.place_of(&digest));
         tokio::spawn(async move {
             let wanted = place.offset + range.start..place.offset + range.end;
             let check = whole.then_some(&digest);
             let result = match shared.reader(&digest, &place) {
-                Ok(reader) => stream(&shared, reader, wanted, check, &sender).await,
+                Ok(reader) => stream(&shared, reader, wanted, check, turn, &sender).await,
                 Err(error) => Err(error),
             };
             if let Err(error) = result {
@@ -128,13 +138,14 @@ fn damaged(digest: &Digest, got: &Digest) -> Error {
     Error::Damaged { digest: digest.to_string(), got: got.to_string() }
 }
 
-/// Fetches a blob's ranges, several at once, and hands their bytes on in order. The last piece is held back until the digest
-/// of all of them is known to be right.
+/// Fetches a blob's ranges in its turn, several at once, and hands their bytes on in order. The last piece is held back until
+/// the digest of all of them is known to be right.
 async fn stream(
     shared: &Arc<Shared>,
     reader: Arc<RemoteBlob>,
     wanted: Range<u64>,
     check: Option<&Digest>,
+    mut turn: Turn,
     out: &mpsc::Sender<Result<Bytes, io::Error>>,
 ) -> Result<(), Error> {
     let parts = (wanted.end - wanted.start).div_ceil(RANGE_BYTES);
@@ -143,8 +154,10 @@ async fn stream(
     let mut begun = 0;
     let mut hash = Sha256::new();
     let mut held: Option<Bytes> = None;
+    tokio::time::sleep(GATHER).await;
     while order.given() < parts {
-        while begun < parts && order.admits(begun) {
+        let more = |begun| begun < parts && order.admits(begun);
+        while more(begun) && flying.len() < shared.lanes.count() + SPARE && turn.has_come() {
             // Other blobs may hold all the room; the range that the engine waits for needs none, so nobody waits for ever.
             let room = Arc::clone(&shared.room).try_acquire_owned().ok();
             if room.is_none() && begun != order.given() {
@@ -162,7 +175,12 @@ async fn stream(
             });
             begun += 1;
         }
-        let Some(done) = flying.join_next().await else { break };
+        turn.wants(more(begun));
+        let done = tokio::select! {
+            Some(done) = flying.join_next() => done,
+            () = turn.changed(), if begun < parts => continue,
+            else => break,
+        };
         let (number, bytes, room) = done.map_err(|e| Error::Broken(e.to_string()))??;
         order.put(number, (bytes, room)).map_err(|e| Error::Broken(e.to_string()))?;
         while let Some((mut bytes, room)) = order.pop() {
@@ -171,7 +189,7 @@ async fn stream(
                 hash.update(&piece);
                 shared.gave(piece.len() as u64);
                 if let Some(ready) = held.replace(piece)
-                    && out.send(Ok(ready)).await.is_err()
+                    && !give(out, ready, &turn).await
                 {
                     // The engine went away; if it comes back it asks again.
                     return Ok(());
@@ -190,6 +208,19 @@ async fn stream(
         let _ = out.send(Ok(last)).await;
     }
     Ok(())
+}
+
+/// Hands a piece on; false: nobody takes it any more. While the engine takes nothing, the turn is given to others.
+async fn give(out: &mpsc::Sender<Result<Bytes, io::Error>>, piece: Bytes, turn: &Turn) -> bool {
+    let place = if let Ok(place) = tokio::time::timeout(STALLED, out.reserve()).await {
+        place
+    } else {
+        turn.wants(false);
+        out.reserve().await
+    };
+    let Ok(place) = place else { return false };
+    place.send(Ok(piece));
+    true
 }
 
 #[cfg(test)]

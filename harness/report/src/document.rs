@@ -2,7 +2,7 @@
 
 use crate::plot::{Chart, Look, look};
 use crate::report::{Line, Report};
-use crate::sections::{answer, claims, fan_out, identity, links, sizes, storage, threats, time, verdicts};
+use crate::sections::{answer, claims, fan_out, identity, links, relay, sizes, storage, threats, time, verdicts};
 use crate::{details, provenance, table};
 
 /// A piece of a report.
@@ -20,6 +20,8 @@ pub enum Block {
     Table(Grid),
     /// Something to be typed.
     Command(String),
+    /// A picture made of letters.
+    Drawing(String),
     /// A chart.
     Chart(Box<Chart>),
 }
@@ -111,6 +113,10 @@ pub fn document(report: &Report) -> Vec<Block> {
     let links = links::blocks(report);
     if !links.is_empty() {
         section("Links side by side", links);
+    }
+    let relay = relay::blocks(report);
+    if !relay.is_empty() {
+        section("Relay beside the others", relay);
     }
     section("Fan-out", fan_out::blocks(report));
     section("Identity", identity::blocks(report));

@@ -54,6 +54,9 @@ fn block(block: &Block) -> String {
         Block::Command(text) => {
             let _ = writeln!(out, "```sh\n{text}\n```");
         }
+        Block::Drawing(text) => {
+            let _ = writeln!(out, "```text\n{text}\n```");
+        }
     }
     out
 }

@@ -31,6 +31,7 @@ pub(crate) fn render(blocks: &[Block], width: u16, color: bool) -> String {
             Block::Table(grid) => table(&mut out, grid, width, color),
             // Not wrapped: it is to be copied.
             Block::Command(text) => line(&mut out, &clean(text), false),
+            Block::Drawing(text) => text.lines().for_each(|text| line(&mut out, &clean(text), false)),
         }
     }
     out

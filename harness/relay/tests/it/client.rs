@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use handoff_relay::{Digest, Intake, Outlet, Sent, Settings, StoreKind};
 use handoff_service::profile::Profile;
@@ -21,7 +22,12 @@ impl Lab {
 
     /// A service whose cache holds so many bytes.
     pub async fn limited(bytes: u64) -> Self {
-        let text = format!("name = 'test'\nsummary = 's'\n[cache]\nstorage_limit = '{bytes}B'\n");
+        Self::behind(&format!("[cache]\nstorage_limit = '{bytes}B'\n")).await
+    }
+
+    /// A service behind a link with these figures.
+    pub async fn behind(figures: &str) -> Self {
+        let text = format!("name = 'test'\nsummary = 's'\n{figures}");
         Self::with(Profile::parse("test", &text).unwrap()).await
     }
 
@@ -75,6 +81,28 @@ impl Reply {
     pub fn header(&self, name: &str) -> Option<&str> {
         let line = self.head.lines().find(|l| l.to_ascii_lowercase().starts_with(&format!("{name}:")))?;
         Some(line.split_once(':')?.1.trim())
+    }
+}
+
+/// Gets a body and counts its bytes as they come.
+pub fn read(registry: &str, path: &str, count: &AtomicUsize) {
+    let mut stream = TcpStream::connect(registry).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: {registry}\r\nconnection: close\r\n\r\n").unwrap();
+    let (mut bytes, mut head) = (vec![0; 64 << 10], Vec::new());
+    loop {
+        let n = stream.read(&mut bytes).unwrap();
+        if n == 0 {
+            return;
+        }
+        if head.ends_with(b"\r\n\r\n") {
+            count.fetch_add(n, Ordering::SeqCst);
+            continue;
+        }
+        head.extend_from_slice(&bytes[..n]);
+        if let Some(end) = head.windows(4).position(|w| w == b"\r\n\r\n") {
+            count.fetch_add(head.len() - end - 4, Ordering::SeqCst);
+            head.truncate(end + 4);
+        }
     }
 }
 

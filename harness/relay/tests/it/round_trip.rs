@@ -1,6 +1,9 @@
-use handoff_relay::{Digest, Intake, Settings, StoreKind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::client::{Image, Lab, blocking, call};
+use handoff_relay::{Digest, Intake, Outlet, Settings, StoreKind};
+
+use crate::client::{Image, Lab, blocking, call, read};
 
 const MIB: usize = 1 << 20;
 
@@ -172,4 +175,33 @@ async fn an_image_without_a_layer_is_an_image() {
     let outlet = lab.outlet(StoreKind::Artifact, "empty").await.unwrap();
     let registry = outlet.registry();
     blocking(move || image.pull(&registry)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_lowest_layer_has_the_link_although_all_are_asked_for() {
+    // Slow enough that it shows who has it; one request at a time, so that no other layer has many in flight by accident.
+    let lab = Lab::behind("[artifact.down]\naggregate = '64MiB/s'\n").await;
+    let image = Image::new(&[32 * MIB, 33 * MIB, 34 * MIB]);
+    lab.send(StoreKind::Artifact, "app", &image).await.unwrap();
+    let settings = Settings { connections: Some(1), ..Settings::default() };
+    let outlet = Outlet::start(StoreKind::Artifact, lab.endpoint(), "app", &settings).await.unwrap();
+    let registry = outlet.registry();
+    // Before the first is asked for: all are to be asked for in one moment.
+    let digests: Vec<_> = image.layers.iter().map(|layer| (Digest::of(layer), layer.len())).collect();
+    let got: Arc<[AtomicUsize; 3]> = Arc::default();
+    let pulls: Vec<_> = (0..3)
+        .rev()
+        .map(|layer| {
+            let (registry, got) = (registry.clone(), Arc::clone(&got));
+            let (digest, size) = digests[layer].clone();
+            std::thread::spawn(move || {
+                read(&registry, &format!("/v2/a/blobs/{digest}"), &got[layer]);
+                // What the others had when this one was whole.
+                got.iter().map(|n| n.load(Ordering::SeqCst)).sum::<usize>() - size
+            })
+        })
+        .collect();
+    let others: Vec<usize> = blocking(|| pulls.into_iter().map(|p| p.join().unwrap()).collect()).await;
+    assert_eq!(others[0], 65 * MIB, "the top layer is the last");
+    assert!(others[2] < 32 * MIB, "the lowest was whole when {} bytes of the others had come", others[2]);
 }

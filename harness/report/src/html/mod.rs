@@ -76,6 +76,14 @@ impl Page {
                     "<pre tabindex=\"0\" role=\"region\" aria-label=\"{name}\"><code>{text}</code></pre>"
                 );
             }
+            Block::Drawing(text) => {
+                let name = escape(&self.name("Picture"));
+                let text = escape(text);
+                let _ = writeln!(
+                    self.out(),
+                    "<pre class=\"drawing\" tabindex=\"0\" role=\"img\" aria-label=\"{name}\">{text}</pre>"
+                );
+            }
             Block::Chart(chart) => {
                 let drawn = chart::render(chart);
                 self.out().push_str(&drawn);

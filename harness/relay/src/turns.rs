@@ -1,0 +1,130 @@
+//! Whose bytes come first. Engines ask for many layers at once and unpack them from the bottom up, one after the other: the
+//! lowest layer that is still on its way gets the link, so that unpacking begins early and overlaps with what comes after.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+use crate::digest::Digest;
+use crate::index::Index;
+use crate::manifest::references;
+
+/// Blobs on their way to an engine.
+#[derive(Debug)]
+pub(crate) struct Turns {
+    /// By place in the image, then by arrival: whether it wants more of the link than it has asked for.
+    active: Mutex<BTreeMap<(usize, u64), bool>>,
+    arrivals: AtomicU64,
+    changed: watch::Sender<()>,
+}
+
+/// One blob's place in the line; leaves it when dropped.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    turns: Arc<Turns>,
+    place: (usize, u64),
+    changed: watch::Receiver<()>,
+}
+
+/// Where each blob stands in its image: the config, then the layers from the bottom up.
+pub(crate) fn places(index: &Index) -> HashMap<Digest, usize> {
+    let mut places = HashMap::new();
+    for manifest in index.manifests.values() {
+        let blobs = references(manifest.text.as_bytes()).map(|found| found.blobs).unwrap_or_default();
+        for (place, digest) in blobs.into_iter().enumerate() {
+            // Of images that share a layer, the one that needs it first decides.
+            places.entry(digest).and_modify(|p: &mut usize| *p = place.min(*p)).or_insert(place);
+        }
+    }
+    places
+}
+
+impl Turns {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self { active: Mutex::default(), arrivals: AtomicU64::new(0), changed: watch::Sender::new(()) })
+    }
+
+    /// Takes a place in the line, wanting the link.
+    pub(crate) fn enter(self: &Arc<Self>, place: usize) -> Turn {
+        let place = (place, self.arrivals.fetch_add(1, Ordering::Relaxed));
+        self.lock().insert(place, true);
+        Turn { turns: Arc::clone(self), place, changed: self.changed.subscribe() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<(usize, u64), bool>> {
+        self.active.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Turn {
+    /// Says whether it wants more of the link. What waits for its engine must not: those behind it would wait with it.
+    pub(crate) fn wants(&self, wants: bool) {
+        let before = self.turns.lock().insert(self.place, wants);
+        if before != Some(wants) && !wants {
+            self.turns.changed.send_replace(());
+        }
+    }
+
+    /// Whether nobody before it wants the link.
+    pub(crate) fn has_come(&mut self) -> bool {
+        self.changed.mark_unchanged();
+        !self.turns.lock().range(..self.place).any(|(_, wants)| *wants)
+    }
+
+    /// Waits until the answer of [`Turn::has_come`] may be another one.
+    pub(crate) async fn changed(&mut self) {
+        // The sender lives as long as `turns`, which this holds.
+        let _ = self.changed.changed().await;
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.turns.lock().remove(&self.place);
+        self.turns.changed.send_replace(());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::Manifest;
+
+    #[test]
+    fn layers_stand_in_the_order_in_which_they_are_unpacked() {
+        let d = |text: &str| Digest::of(text.as_bytes());
+        let image = |config: &str, layers: &[&str]| {
+            let layers: Vec<_> = layers.iter().map(|l| serde_json::json!({ "digest": d(l).as_str() })).collect();
+            let text =
+                serde_json::json!({ "schemaVersion": 2, "config": { "digest": d(config).as_str() }, "layers": layers });
+            (d(config), Manifest { media_type: String::new(), text: text.to_string() })
+        };
+        let manifests = [image("one", &["base", "app"]), image("two", &["other", "app", "top"])].into();
+        let places = places(&Index { manifests, ..Index::default() });
+        let place = |text: &str| places[&d(text)];
+        assert_eq!((place("one"), place("base"), place("app"), place("top")), (0, 1, 2, 3));
+        assert_eq!(places.get(&d("unknown")), None);
+    }
+
+    #[tokio::test]
+    async fn the_lowest_that_wants_the_link_has_it() {
+        let turns = Turns::new();
+        let (mut top, mut low) = (turns.enter(7), turns.enter(1));
+        assert!(low.has_come() && !top.has_come());
+        low.wants(false);
+        top.changed().await;
+        assert!(top.has_come());
+        low.wants(true);
+        assert!(!top.has_come());
+        let mut again = turns.enter(1);
+        assert!(!again.has_come(), "of equals the first");
+        drop(low);
+        again.changed().await;
+        assert!(again.has_come() && !top.has_come());
+        drop(again);
+        top.changed().await;
+        assert!(top.has_come());
+    }
+}

@@ -1,0 +1,132 @@
+//! Our own strategy beside the ways that anybody has today: what it is, how it compares, and where it loses.
+
+use handoff_analysis::Metric;
+use handoff_model::StrategySpec;
+
+use super::{capital, join};
+use crate::details::BASELINE;
+use crate::document::{Block, Cell, Grid};
+use crate::format::{NONE, time, time_spread};
+use crate::report::{Group, Line, Report};
+use crate::table;
+
+const RELAY: &str = "relay";
+
+const WHAT: &str = "`relay` is this project's own. All other ways squeeze the image through a tar, or build it again; `relay` uses \
+    Docker's push and pull, without a registry outside: each job runs one end of a registry on loopback, whose storage is the \
+    artifact service or the cache. Layers are stored while they are pushed, several requests at once, and come by parallel ranges \
+    to an engine that unpacks the first ones meanwhile. Every blob is checked against its digest on both ways.";
+
+const PICTURE: &str = "\
+producer job                                              consumer job
+ builder or engine                                         engine
+   │ push, layer by layer                                    ▲ pull, unpacking meanwhile
+   ▼                                                         │
+ sending end on 127.0.0.1                                  receiving end on 127.0.0.1
+   │ blocks, several at once     one artifact, or            ▲ ranges, several at once
+   └──────────────────────────▶ one cache entry a layer ─────┘";
+
+/// Nothing where no trial of ours has completed.
+pub(crate) fn blocks(report: &Report) -> Vec<Block> {
+    let mut grid = Grid::new(&[
+        ("Cell", false),
+        ("Approach", false),
+        ("Transfer, s", true),
+        ("Best other", false),
+        ("Transfer, s", true),
+        ("Second other", false),
+        ("Transfer, s", true),
+        ("Ratio to the best", true),
+    ]);
+    let mut loses = Vec::new();
+    for group in &report.groups {
+        for i in 0..group.sizes.len() {
+            let cell = place(report, group, i);
+            for line in lines(group, |spec| spec.name == RELAY) {
+                let Some(own) = spread(line, i, Metric::Transfer) else { continue };
+                let mut others: Vec<(u64, &Line)> = lines(group, |spec| !ours(spec) && spec.name != BASELINE)
+                    .filter_map(|l| Some((spread(l, i, Metric::Transfer)?.median(), l)))
+                    .collect();
+                others.sort_by_key(|(ns, _)| *ns);
+                let mut row = vec![cell.clone().into(), Cell::strategy(line), time_spread(Some(own)).into()];
+                for place in 0..2 {
+                    match others.get(place) {
+                        Some((_, other)) => {
+                            row.push(Cell::strategy(other));
+                            row.push(time_spread(spread(other, i, Metric::Transfer)).into());
+                        }
+                        None => row.extend([NONE.into(), NONE.into()]),
+                    }
+                }
+                let ratio = others.first().map(|(best, _)| own.median() as f64 / *best as f64);
+                row.push(ratio.map_or(NONE.to_owned(), |r| format!("{r:.2}")).into());
+                grid.rows.push(row);
+                loses.extend(smaller(group, i, line).map(|text| format!("{}: {text}.", capital(&cell))));
+            }
+        }
+    }
+    if grid.rows.is_empty() {
+        return Vec::new();
+    }
+    let mut blocks = vec![Block::Text(WHAT.to_owned()), Block::Drawing(PICTURE.to_owned())];
+    blocks.push(Block::Text(
+        "Medians of its transfer beside those of the two best others under the same conditions. Others are what a user can have \
+         today, options included; not `zstd-stream` with a connection plan of ours (`ranges`, `blocks`). A ratio below 1 is in favour \
+         of `relay`; whether it is more than noise, the verdicts say."
+            .to_owned(),
+    ));
+    blocks.push(Block::Table(grid));
+    if loses.is_empty() {
+        blocks.push(Block::Text(
+            "Where it loses: in none of these cells has another approach a smaller median, neither of the transfer nor of the \
+             critical path, nor of a producer or consumer alone."
+                .to_owned(),
+        ));
+    } else {
+        blocks.push(Block::Text("Where it loses, by medians:".to_owned()));
+        blocks.push(Block::List(loses));
+    }
+    blocks
+}
+
+/// Whether it is made better than what a user can have without this project.
+fn ours(spec: &StrategySpec) -> bool {
+    spec.name == RELAY
+        || (spec.name == "zstd-stream" && ["ranges", "blocks"].iter().any(|o| spec.options.contains_key(*o)))
+}
+
+fn lines<'a>(group: &'a Group, which: impl Fn(&StrategySpec) -> bool + 'a) -> impl Iterator<Item = &'a Line> {
+    group.lines.iter().filter(move |l| !l.control && which(&l.spec))
+}
+
+fn spread(line: &Line, i: usize, metric: Metric) -> Option<&handoff_analysis::Spread> {
+    line.cells.get(i)?.as_ref()?.spread(metric)
+}
+
+/// The cell in words: the size, and what sets its group apart.
+fn place(report: &Report, group: &Group, i: usize) -> String {
+    match table::apart(report, group) {
+        apart if apart.is_empty() => group.sizes[i].to_string(),
+        apart => format!("{}, {apart}", group.sizes[i]),
+    }
+}
+
+/// What others do in less time than this line, if anything.
+fn smaller(group: &Group, i: usize, line: &Line) -> Option<String> {
+    let parts = [Metric::Transfer, Metric::CriticalPath, Metric::Produce, Metric::Consume];
+    let told = parts.into_iter().filter_map(|metric| {
+        let own = spread(line, i, metric)?;
+        // The baseline has one job alone: beside a producer or a consumer of ours it is the critical path that counts.
+        let peers = lines(group, move |spec| !ours(spec) && (spec.name != BASELINE || metric == Metric::CriticalPath));
+        let less: Vec<String> = peers
+            .filter_map(|l| Some((spread(l, i, metric)?, l)))
+            .filter(|(s, _)| s.median() < own.median())
+            .map(|(s, l)| format!("`{}` ({} s)", l.name, time(Some(s))))
+            .collect();
+        (!less.is_empty()).then(|| {
+            format!("the {} of {} is below `{}`'s {} s", metric.words(), join(&less), line.name, time(Some(own)))
+        })
+    });
+    let told: Vec<String> = told.collect();
+    (!told.is_empty()).then(|| told.join("; "))
+}
