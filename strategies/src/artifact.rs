@@ -38,6 +38,7 @@ const FACTS: StrategyFacts = StrategyFacts {
         },
         tar::COMPRESS_OPTION,
         tar::SOURCE_OPTION,
+        tar::LAYERS_OPTION,
     ],
 };
 
@@ -50,12 +51,12 @@ impl Strategy for Artifact {
         if FACTS.option(spec, "archive") == "false" && spec.options.contains_key("level") {
             return Some("archive=false makes no zip that could have a level: leave level out".to_owned());
         }
-        tar::Source::of(FACTS.option(spec, "source"), conditions).err()
+        tar::Source::named(&FACTS, spec, conditions).err()
     }
 
     fn produce(&self, job: &Job) -> StepResult<Handed> {
         let compress = job.option(&FACTS, "compress");
-        let (path, built) = tar::build(job, &job.option(&FACTS, "source"), &compress)?;
+        let (path, built) = tar::build(job, &FACTS, &compress)?;
         let file = path.display().to_string();
         let (level, archive) = (job.option(&FACTS, "level"), job.option(&FACTS, "archive"));
         let mut args = vec!["upload", "--name", job.name, "--file", &file, "--level", &level, "--archive", &archive];
@@ -92,7 +93,12 @@ const DOWNLOAD: &[(&str, &str)] = &[("name", "{name}"), ("path", "{dir}")];
 
 const RECIPE: Recipe = Recipe {
     options: &[ACTION_OPTION],
-    not_here: &[("archive", tar::NO_STEPS), ("concurrency", tar::NO_STEPS), ("compress", tar::NO_STEPS)],
+    not_here: &[
+        ("archive", tar::NO_STEPS),
+        ("concurrency", tar::NO_STEPS),
+        ("compress", tar::NO_STEPS),
+        ("layers", tar::NO_STEPS),
+    ],
     producer: &[
         tar::BUILD_OUTPUT,
         tar::BUILD_LOAD,

@@ -53,15 +53,47 @@ pub fn refuses_cache_export(conditions: &Conditions) -> Option<String> {
     })
 }
 
+/// How the builder compresses the layers of a tar that it writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Layers {
+    /// By gzip, as it does unless told otherwise.
+    #[default]
+    Gzip,
+    /// By zstd, at the builder's own level.
+    Zstd,
+    /// Not at all.
+    Uncompressed,
+}
+
+impl Layers {
+    /// What an option's value means.
+    pub fn of(word: &str) -> Self {
+        match word {
+            "zstd" => Self::Zstd,
+            "uncompressed" => Self::Uncompressed,
+            _ => Self::Gzip,
+        }
+    }
+
+    /// As an attribute of the exporter.
+    fn attribute(self) -> &'static str {
+        match self {
+            Self::Gzip => "",
+            Self::Zstd => ",compression=zstd",
+            Self::Uncompressed => ",compression=uncompressed",
+        }
+    }
+}
+
 /// What becomes of the result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Output<'a> {
     /// Into the job's engine.
     Load,
     /// Into a docker tar at this path.
-    Tar(&'a Path),
+    Tar(&'a Path, Layers),
     /// As a docker tar onto standard output: for [`Build::begin`], as the first program of a pipe.
-    Stdout,
+    Stdout(Layers),
     /// Pushed to a registry under this name, its layers compressed so.
     Push {
         /// Registry, repository and tag.
@@ -191,10 +223,11 @@ impl<'a> Build<'a> {
             Output::Push { compression, .. } => args.push(push_output(compression).into()),
             Output::Load => args.push("--load".into()),
             Output::CacheOnly => args.push("--output=type=cacheonly".into()),
-            Output::Stdout => args.push("--output=type=docker,dest=-".into()),
-            Output::Tar(path) => {
+            Output::Stdout(layers) => args.push(format!("--output=type=docker,dest=-{}", layers.attribute()).into()),
+            Output::Tar(path, layers) => {
                 let mut value = OsString::from("--output=type=docker,dest=");
                 value.push(path);
+                value.push(layers.attribute());
                 args.push(value);
                 if let Some(dir) = path.parent() {
                     fs::create_dir_all(dir)

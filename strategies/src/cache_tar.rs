@@ -15,7 +15,7 @@ const FACTS: StrategyFacts = StrategyFacts {
     storage: Storage::Cache,
     moves_image: true,
     has_producer: true,
-    options: &[tar::COMPRESS_OPTION, tar::SOURCE_OPTION],
+    options: &[tar::COMPRESS_OPTION, tar::SOURCE_OPTION, tar::LAYERS_OPTION],
 };
 
 impl Strategy for CacheTar {
@@ -24,7 +24,7 @@ impl Strategy for CacheTar {
     }
 
     fn refuses(&self, spec: &StrategySpec, conditions: &Conditions) -> Option<String> {
-        tar::Source::of(FACTS.option(spec, "source"), conditions).err()
+        tar::Source::named(&FACTS, spec, conditions).err()
     }
 
     fn produce(&self, job: &Job) -> StepResult<Handed> {
@@ -34,7 +34,7 @@ impl Strategy for CacheTar {
         if cache::look(job, file, false)? == Found::ThisCommit {
             return Ok(Handed { ticket: cache::ticket(job), built: Built::Earlier });
         }
-        let (_, built) = tar::build(job, &job.option(&FACTS, "source"), &compress)?;
+        let (_, built) = tar::build(job, &FACTS, &compress)?;
         // Whatever the file is, the client puts it through zstd once more.
         cache::save(job, file)?;
         Ok(Handed { ticket: cache::ticket(job), built })
@@ -59,7 +59,7 @@ const RESTORES: [Step; 2] = cache::restores(RESTORE);
 
 const RECIPE: Recipe = Recipe {
     options: &[CACHE_ACTION_OPTION],
-    not_here: &[("compress", tar::NO_STEPS)],
+    not_here: &[("compress", tar::NO_STEPS), ("layers", tar::NO_STEPS)],
     producer: &[cache::combined(SAVE), tar::BUILD_OUTPUT, tar::BUILD_LOAD, tar::SAVE, SAVES[0], SAVES[1]],
     consumer: &[cache::combined(RESTORE), RESTORES[0], RESTORES[1], tar::LOAD],
     settle: tar::settle_source,

@@ -58,7 +58,7 @@ pub enum Built {
     BuilderCache,
     /// In a docker tar that is gone; its layers are in the builder's cache, so the harness has it written again from
     /// there, off the clock.
-    CachedTar,
+    CachedTar(buildx::Layers),
     /// Nothing was built, because an earlier run of this very commit had been: the image is that run's.
     Earlier,
 }

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 
 use handoff_engine::programs::on_path;
 use handoff_model::recipe::{Does, Step};
-use handoff_model::{Builder, Conditions, Failure, ImageStore, OptionKind, OptionSpec, SpanKind};
+use handoff_model::{
+    Builder, Conditions, Failure, ImageStore, OptionKind, OptionSpec, SpanKind, StrategyFacts, StrategySpec,
+};
 
-use crate::buildx::{Build, Output};
+use crate::buildx::{Build, Layers, Output};
 use crate::pipe::{self, Stage};
 use crate::recorder::SOURCE;
 use crate::{Built, Job, StepResult};
@@ -28,11 +30,19 @@ pub const COMPRESS_OPTION: OptionSpec = OptionSpec {
     help: "what the tar is piped through before it is handed over: nothing, `gzip` (one core), or `zstd -3 -T0`",
 };
 
+/// `layers`: how the layers in the tar are compressed.
+pub const LAYERS_OPTION: OptionSpec = OptionSpec {
+    name: "layers",
+    kind: OptionKind::Word(&["gzip", "zstd", "uncompressed"]),
+    default: "gzip",
+    help: "how the builder's exporter compresses the layers in the tar (`docker save` writes them as the engine keeps them)",
+};
+
 /// Who writes the tar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     /// The builder's docker exporter: nothing is loaded into the producer's engine.
-    Output,
+    Output(Layers),
     /// `docker save`, after a build that was loaded.
     Save,
 }
@@ -41,7 +51,7 @@ impl Source {
     /// As an option's value.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Output => "output",
+            Self::Output(_) => "output",
             Self::Save => "save",
         }
     }
@@ -57,15 +67,29 @@ impl Source {
                     .to_owned(),
             ),
             "save" => Ok(Self::Save),
-            "output" => Ok(Self::Output),
-            _ if exporter => Ok(Self::Output),
+            "output" => Ok(Self::Output(Layers::default())),
+            _ if exporter => Ok(Self::Output(Layers::default())),
             _ => Ok(Self::Save),
         }
     }
 
-    /// [`Source::of`] in a job, recorded as a fact.
-    pub fn in_job(value: &str, job: &Job) -> StepResult<Self> {
-        let source = Self::of(value, job.conditions).map_err(|e| Failure::new(SpanKind::Build.as_str(), e))?;
+    /// What a strategy's options `source` and `layers` mean under these conditions, or why they cannot be.
+    pub fn named(facts: &StrategyFacts, spec: &StrategySpec, conditions: &Conditions) -> Result<Self, String> {
+        let layers = facts.option(spec, LAYERS_OPTION.name);
+        match Self::of(facts.option(spec, SOURCE_OPTION.name), conditions)? {
+            Self::Output(_) => Ok(Self::Output(Layers::of(layers))),
+            Self::Save if layers != LAYERS_OPTION.default => Err(format!(
+                "layers={layers}: `docker save` writes layers as the engine keeps them, only the builder's exporter compresses them \
+                 otherwise: use source=output where there is one, or leave layers out"
+            )),
+            Self::Save => Ok(Self::Save),
+        }
+    }
+
+    /// [`Source::named`] in a job, recorded as a fact.
+    pub fn in_job(facts: &StrategyFacts, job: &Job) -> StepResult<Self> {
+        let named = Self::named(facts, job.spec, job.conditions);
+        let source = named.map_err(|e| Failure::new(SpanKind::Build.as_str(), e))?;
         // What is built already can only be saved.
         let source = if job.sources.built { Self::Save } else { source };
         job.recorder.fact(SOURCE, source.as_str());
@@ -83,8 +107,8 @@ pub fn file_name(compress: &str) -> &'static str {
 }
 
 /// Builds the image into a file, plain or compressed.
-pub fn build(job: &Job, source: &str, compress: &str) -> StepResult<(PathBuf, Built)> {
-    let source = Source::in_job(source, job)?;
+pub fn build(job: &Job, facts: &StrategyFacts, compress: &str) -> StepResult<(PathBuf, Built)> {
+    let source = Source::in_job(facts, job)?;
     let path = job.scratch.join(file_name(compress));
     let none = BTreeMap::new();
     let program = match compress {
@@ -104,8 +128,8 @@ pub fn build(job: &Job, source: &str, compress: &str) -> StepResult<(PathBuf, Bu
         return Ok((path, built));
     }
     match source {
-        Source::Output => {
-            Build::plain("build", Output::Tar(&path)).run(job)?;
+        Source::Output(layers) => {
+            Build::plain("build", Output::Tar(&path, layers)).run(job)?;
         }
         Source::Save => {
             in_engine(job)?;
@@ -133,8 +157,8 @@ pub fn pipe_from(
             pipe::start(job, with_first(save))?.finish(job, count, between)?;
             Ok(Built::Engine)
         }
-        Source::Output => {
-            let build = Build::plain("build", Output::Stdout);
+        Source::Output(layers) => {
+            let build = Build::plain("build", Output::Stdout(layers));
             let begun = build.begin(job)?;
             let first = Stage::new(SpanKind::Command, BUILD, begun.command.clone());
             let piped = pipe::start(job, with_first(first)).and_then(|running| running.finish(job, count, between));
@@ -144,7 +168,7 @@ pub fn pipe_from(
                 Err(failure) if failure.span != SpanKind::Command.as_str() => return Err(failure),
                 _ => told?,
             };
-            Ok(Built::CachedTar)
+            Ok(Built::CachedTar(layers))
         }
     }
 }
@@ -211,16 +235,22 @@ pub const TAR: &str = "image.tar";
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Strategy;
 
     #[test]
     fn the_exporter_is_taken_where_there_is_one() {
         let conditions = |builder, image_store| Conditions { builder, image_store, ..Conditions::default() };
         let overlay2 = conditions(Builder::Docker, ImageStore::Overlay2);
         let container = conditions(Builder::DockerContainer, ImageStore::Overlay2);
-        assert_eq!(Source::of("auto", &Conditions::default()), Ok(Source::Output));
+        assert_eq!(Source::of("auto", &Conditions::default()), Ok(Source::Output(Layers::Gzip)));
         assert_eq!(Source::of("auto", &overlay2), Ok(Source::Save));
-        assert_eq!(Source::of("auto", &container), Ok(Source::Output));
+        assert_eq!(Source::of("auto", &container), Ok(Source::Output(Layers::Gzip)));
         assert_eq!(Source::of("save", &container), Ok(Source::Save));
         assert!(Source::of("output", &overlay2).unwrap_err().contains("use source=save"));
+        let facts = crate::artifact::Artifact.facts();
+        let named = |text: &str, conditions: &Conditions| Source::named(facts, &text.parse().unwrap(), conditions);
+        assert_eq!(named("artifact:layers=zstd", &container), Ok(Source::Output(Layers::Zstd)));
+        assert_eq!(named("artifact", &overlay2), Ok(Source::Save));
+        assert!(named("artifact:layers=zstd", &overlay2).unwrap_err().contains("leave layers out"));
     }
 }

@@ -38,6 +38,7 @@ const FACTS: StrategyFacts = StrategyFacts {
             default: "save",
             help: "what makes the tar: `docker save` of a loaded build, or the builder straight into the pipe (output)",
         },
+        tar::LAYERS_OPTION,
         OptionSpec {
             name: "blocks",
             kind: OptionKind::Number(1, 256),
@@ -71,11 +72,11 @@ impl Strategy for ZstdStream {
     }
 
     fn refuses(&self, spec: &StrategySpec, conditions: &Conditions) -> Option<String> {
-        Source::of(FACTS.option(spec, "source"), conditions).err().or_else(|| stream_client::refuses(spec))
+        Source::named(&FACTS, spec, conditions).err().or_else(|| stream_client::refuses(spec))
     }
 
     fn produce(&self, job: &Job) -> StepResult<Handed> {
-        let source = Source::in_job(&job.option(&FACTS, "source"), job)?;
+        let source = Source::in_job(&FACTS, job)?;
         let client = client(job)?;
         let words = COMPRESS[1..].iter().map(|w| job.fill(&FACTS, w));
         let zstd = job.program(&job.tools.zstd, words, &BTreeMap::new());
@@ -123,6 +124,7 @@ const RECIPE: Recipe = Recipe {
     options: &[],
     not_here: &[
         ("source", "the spike's recipe saves the image that was built"),
+        ("layers", "the spike's recipe saves the image that was built"),
         ("blocks", "the client that the spike names has a connection plan of its own"),
         ("ranges", "the client that the spike names has a connection plan of its own"),
         ("client", "it is always the one that the spike names"),

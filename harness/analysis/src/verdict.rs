@@ -9,9 +9,9 @@ use crate::metric::Metric;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "verdict")]
 pub enum Verdict {
-    /// Less time than the reference, surely, by enough to matter, and by more than the noise.
+    /// Surely less time than the reference; the estimate is enough to matter, and more than the noise.
     Faster,
-    /// More time than the reference, surely, by enough to matter, and by more than the noise.
+    /// Surely more time than the reference; the estimate is enough to matter, and more than the noise.
     Slower,
     /// The whole interval of the shift lies within the smallest effect that matters.
     Equivalent,

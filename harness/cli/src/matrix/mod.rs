@@ -12,13 +12,14 @@ use crate::args::PlanArgs;
 use crate::exit::bad_input;
 
 /// The presets: name and text, in the order in which they are listed.
-const PRESETS: [(&str, &str); 7] = [
+const PRESETS: [(&str, &str); 8] = [
     ("quick", include_str!("../../presets/quick.toml")),
     ("spike", include_str!("../../presets/spike.toml")),
     ("spike-containerd", include_str!("../../presets/spike-containerd.toml")),
     ("limits", include_str!("../../presets/limits.toml")),
     ("latency", include_str!("../../presets/latency.toml")),
     ("fan-out", include_str!("../../presets/fan-out.toml")),
+    ("variants", include_str!("../../presets/variants.toml")),
     ("sensitivity", include_str!("../../presets/sensitivity.toml")),
 ];
 

@@ -220,9 +220,9 @@ impl<'a> Course<'a> {
                 self.with_job(|job| Build::plain("identify", Output::Load).run_cached(job))?;
                 self.engine.identity(image).map_err(failure)
             }
-            (Side::Producer, Some(Built::CachedTar)) => {
+            (Side::Producer, Some(Built::CachedTar(layers))) => {
                 let path = self.identify_tar();
-                self.with_job(|job| Build::plain("identify", Output::Tar(&path)).run_cached(job))?;
+                self.with_job(|job| Build::plain("identify", Output::Tar(&path, *layers)).run_cached(job))?;
                 identity::of_tar(&path).map_err(failure)
             }
             (Side::Producer, Some(Built::Earlier)) => {
@@ -240,7 +240,7 @@ impl<'a> Course<'a> {
         // What is in an image of the user's own is known only from the image itself.
         if let Some(Built::Tar(path)) = &self.built {
             self.load(path).map_err(failure)?;
-        } else if let Some(Built::CachedTar) = &self.built {
+        } else if let Some(Built::CachedTar(_)) = &self.built {
             self.load(&self.identify_tar()).map_err(failure)?;
         } else if let (Some(Built::Known(_)), false) = (&self.built, self.spec.sources.built) {
             self.with_job(|job| Build::plain("identify", Output::Load).run_cached(job))?;

@@ -19,7 +19,7 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
     blocks.push(Block::Text(format!(
         "Critical paths are compared within rounds, by an exact paired signed-rank test and the interval that belongs to it, \
          corrected by Holm for all comparisons of a table (error of a table at most {} %). Faster and slower are said only of a \
-         difference whose sign is sure and that surely exceeds {}; equivalent, only if the whole interval lies within it. \
+         difference whose sign is sure and whose estimate is at least {}; equivalent, only if the whole interval lies within that. \
          All else is inconclusive, with the rounds that it would take. Below 0 is faster.",
         options.alpha * 100.0,
         options.smallest_effect
