@@ -98,21 +98,24 @@ pub enum Output<'a> {
     Push {
         /// Registry, repository and tag.
         reference: &'a str,
-        /// `zstd`, `gzip` or `uncompressed`, and what else the exporter is to know of it.
+        /// `zstd`, `gzip` or `uncompressed`.
         compression: &'a str,
+        /// The level of zstd; 0: the builder's own choice.
+        level: &'a str,
     },
     /// Nowhere: only the cache is of interest.
     CacheOnly,
 }
 
-/// How layers are compressed that are on their way to somebody who waits: at this level BuildKit's zstd takes three quarters of the
-/// time of its own choice, for 1.5 % more bytes (docs/relay.md).
-pub const FAST_ZSTD: &str = "zstd,compression-level=1";
+/// The builder's own choice of a level of zstd: another one was measured to be no better (docs/relay.md).
+pub const OWN_LEVEL: &str = "0";
 
 /// The option by which a builder pushes to a registry on loopback, its layers compressed so.
-pub fn push_output(compression: &str) -> String {
+pub fn push_output(compression: &str, level: &str) -> String {
+    let level =
+        if compression == "zstd" && level != OWN_LEVEL { format!(",compression-level={level}") } else { String::new() };
     format!(
-        "--output=type=image,push=true,unpack=false,registry.insecure=true,oci-mediatypes=true,compression={compression}"
+        "--output=type=image,push=true,unpack=false,registry.insecure=true,oci-mediatypes=true,compression={compression}{level}"
     )
 }
 
@@ -220,7 +223,7 @@ impl<'a> Build<'a> {
         let mut args: Vec<OsString> =
             ["buildx", "build", "--progress=rawjson", "--tag", tag].iter().map(Into::into).collect();
         match self.output {
-            Output::Push { compression, .. } => args.push(push_output(compression).into()),
+            Output::Push { compression, level, .. } => args.push(push_output(compression, level).into()),
             Output::Load => args.push("--load".into()),
             Output::CacheOnly => args.push("--output=type=cacheonly".into()),
             Output::Stdout(layers) => args.push(format!("--output=type=docker,dest=-{}", layers.attribute()).into()),
@@ -253,5 +256,19 @@ impl<'a> Build<'a> {
         }
         args.push((&sources.context).into());
         Ok(args)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exporters_are_told_how_to_compress_and_nothing_where_they_choose() {
+        assert!(push_output("zstd", "1").ends_with(",compression=zstd,compression-level=1"));
+        assert!(push_output("zstd", OWN_LEVEL).ends_with(",compression=zstd"));
+        assert!(push_output("gzip", "1").ends_with(",compression=gzip"), "the level is zstd's");
+        let told = ["gzip", "zstd", "uncompressed"].map(|word| Layers::of(word).attribute());
+        assert_eq!(told, ["", ",compression=zstd", ",compression=uncompressed"]);
     }
 }

@@ -12,7 +12,7 @@ use handoff_model::{
     StrategyFacts, Ticket,
 };
 
-use crate::buildx::{Build, Output};
+use crate::buildx::{Build, OWN_LEVEL, Output};
 use crate::clients::{ClientReport, read_report};
 use crate::job::tail;
 use crate::recorder::{CLIENT, SOURCE};
@@ -43,7 +43,7 @@ const FACTS: StrategyFacts = StrategyFacts {
         OptionSpec {
             name: "level",
             kind: OptionKind::Number(0, 22),
-            default: "1",
+            default: OWN_LEVEL,
             help: "zstd level of the layers that the builder pushes (0: the builder's own choice)",
         },
         OptionSpec {
@@ -89,8 +89,10 @@ impl Strategy for Relay {
         };
         job.recorder.fact(SOURCE, source.clone());
         let pushed = if source == "output" {
-            let compression = compression(job);
-            cached(Output::Push { reference: &reference, compression: &compression }).run(job).map(|_| ())
+            let (compression, level) = (job.option(&FACTS, "compression"), job.option(&FACTS, "level"));
+            cached(Output::Push { reference: &reference, compression: &compression, level: &level })
+                .run(job)
+                .map(|_| ())
         } else {
             let built = if job.sources.built { Ok(()) } else { cached(Output::Load).run(job).map(|_| ()) };
             built.and_then(|()| push(job, &reference))
@@ -134,7 +136,7 @@ const RECIPE: Recipe = Recipe {
     options: &[],
     not_here: &[
         ("store", "a cell removes what it has stored, and an entry by digest may be another cell's too"),
-        ("level", "the action's is 1 where the builder pushes"),
+        ("level", "the action's is the builder's own choice"),
         ("compression", "the action's is zstd where the builder pushes, the engine's own where that does"),
         ("connections", "the actions take as many as carry more"),
     ],
@@ -164,14 +166,6 @@ const RECIPE: Recipe = Recipe {
     built: BuiltAt::Pushed,
     consumer_is_cached: false,
 };
-
-/// How the builder compresses layers, as its exporter wants to be told.
-fn compression(job: &Job) -> String {
-    match (job.option(&FACTS, "compression").as_str(), job.option(&FACTS, "level").as_str()) {
-        ("zstd", level) if level != "0" => format!("zstd,compression-level={level}"),
-        (other, _) => other.to_owned(),
-    }
-}
 
 /// `docker push` of an image that the engine has.
 fn push(job: &Job, reference: &str) -> StepResult<()> {
