@@ -61,25 +61,32 @@ pub enum Layers {
     Gzip,
     /// By zstd, at the builder's own level.
     Zstd,
+    /// By zstd at its fastest level.
+    Zstd1,
     /// Not at all.
     Uncompressed,
 }
 
 impl Layers {
+    /// The words for them.
+    pub const WORDS: OptionKind = OptionKind::Word(&["gzip", "zstd", "zstd-1", "uncompressed"]);
+
     /// What an option's value means.
     pub fn of(word: &str) -> Self {
         match word {
             "zstd" => Self::Zstd,
+            "zstd-1" => Self::Zstd1,
             "uncompressed" => Self::Uncompressed,
             _ => Self::Gzip,
         }
     }
 
     /// As an attribute of the exporter.
-    fn attribute(self) -> &'static str {
+    pub fn attribute(self) -> &'static str {
         match self {
             Self::Gzip => "",
             Self::Zstd => ",compression=zstd",
+            Self::Zstd1 => ",compression=zstd,compression-level=1",
             Self::Uncompressed => ",compression=uncompressed",
         }
     }
@@ -107,15 +114,20 @@ pub enum Output<'a> {
     CacheOnly,
 }
 
-/// The builder's own choice of a level of zstd: another one was measured to be no better (docs/relay.md).
-pub const OWN_LEVEL: &str = "0";
+/// The builder's own choice of a level of zstd.
+const OWN_LEVEL: &str = "0";
 
-/// The option by which a builder pushes to a registry on loopback, its layers compressed so.
+/// The level at which builders compress what they push: the fastest was measured to be worth more than the bytes that it
+/// costs (docs/relay.md).
+pub const PUSH_LEVEL: &str = "1";
+
+/// The option by which a builder pushes to a registry on loopback, its layers compressed so. It keeps no image
+/// (`store=false`): the builder inside an engine with the containerd store would unpack it for that, `unpack=false` or not.
 pub fn push_output(compression: &str, level: &str) -> String {
     let level =
         if compression == "zstd" && level != OWN_LEVEL { format!(",compression-level={level}") } else { String::new() };
     format!(
-        "--output=type=image,push=true,unpack=false,registry.insecure=true,oci-mediatypes=true,compression={compression}{level}"
+        "--output=type=image,push=true,store=false,unpack=false,registry.insecure=true,oci-mediatypes=true,compression={compression}{level}"
     )
 }
 
@@ -268,7 +280,8 @@ mod tests {
         assert!(push_output("zstd", "1").ends_with(",compression=zstd,compression-level=1"));
         assert!(push_output("zstd", OWN_LEVEL).ends_with(",compression=zstd"));
         assert!(push_output("gzip", "1").ends_with(",compression=gzip"), "the level is zstd's");
-        let told = ["gzip", "zstd", "uncompressed"].map(|word| Layers::of(word).attribute());
-        assert_eq!(told, ["", ",compression=zstd", ",compression=uncompressed"]);
+        let told = ["gzip", "zstd", "zstd-1", "uncompressed"].map(|word| Layers::of(word).attribute());
+        assert_eq!(told[..2], ["", ",compression=zstd"]);
+        assert_eq!(told[2..], [",compression=zstd,compression-level=1", ",compression=uncompressed"]);
     }
 }

@@ -5,7 +5,7 @@ use handoff_model::{
     Conditions, Failure, OptionKind, OptionSpec, Recipe, SpanKind, Storage, StrategyFacts, StrategySpec, Ticket,
 };
 
-use crate::buildx::{Build, Output};
+use crate::buildx::{Build, Layers, Output};
 use crate::cache::{self, Found};
 use crate::{Built, Handed, Job, StepResult, Strategy, buildx};
 
@@ -18,18 +18,18 @@ const FOLDER: &str = "buildx-cache";
 /// `compression`: how layers lie in the folder. The client of actions/cache compresses the whole folder once more.
 const COMPRESSION_OPTION: OptionSpec = OptionSpec {
     name: "compression",
-    kind: OptionKind::Word(&["gzip", "zstd", "uncompressed"]),
+    kind: Layers::WORDS,
     default: "gzip",
-    help: "how BuildKit compresses the layers of the cache, before actions/cache compresses all of it with zstd",
+    help: "how BuildKit compresses the layers of the cache, zstd-1 at zstd's fastest level, before actions/cache compresses all of it with zstd",
 };
 
 /// The value of `--cache-to` with a compression.
 fn compressed(to: &str, compression: &str) -> String {
-    match compression {
+    match Layers::of(compression).attribute() {
         // What the exporter does anyway.
-        "gzip" => to.to_owned(),
+        "" => to.to_owned(),
         // Forced, because a layer that was compressed otherwise for the image would be taken as it is.
-        other => format!("{to},compression={other},force-compression=true"),
+        other => format!("{to}{other},force-compression=true"),
     }
 }
 

@@ -12,7 +12,7 @@ use handoff_model::{
     StrategyFacts, Ticket,
 };
 
-use crate::buildx::{Build, OWN_LEVEL, Output};
+use crate::buildx::{Build, Output, PUSH_LEVEL};
 use crate::clients::{ClientReport, read_report};
 use crate::job::tail;
 use crate::recorder::{CLIENT, SOURCE};
@@ -43,7 +43,7 @@ const FACTS: StrategyFacts = StrategyFacts {
         OptionSpec {
             name: "level",
             kind: OptionKind::Number(0, 22),
-            default: OWN_LEVEL,
+            default: PUSH_LEVEL,
             help: "zstd level of the layers that the builder pushes (0: the builder's own choice)",
         },
         OptionSpec {
@@ -136,7 +136,7 @@ const RECIPE: Recipe = Recipe {
     options: &[],
     not_here: &[
         ("store", "a cell removes what it has stored, and an entry by digest may be another cell's too"),
-        ("level", "the action's is the builder's own choice"),
+        ("level", "the action's is the default"),
         ("compression", "the action's is zstd where the builder pushes, the engine's own where that does"),
         ("connections", "the actions take as many as carry more"),
     ],

@@ -33,9 +33,9 @@ pub const COMPRESS_OPTION: OptionSpec = OptionSpec {
 /// `layers`: how the layers in the tar are compressed.
 pub const LAYERS_OPTION: OptionSpec = OptionSpec {
     name: "layers",
-    kind: OptionKind::Word(&["gzip", "zstd", "uncompressed"]),
+    kind: Layers::WORDS,
     default: "gzip",
-    help: "how the builder's exporter compresses the layers in the tar (`docker save` writes them as the engine keeps them)",
+    help: "how the builder's exporter compresses the layers in the tar, zstd-1 at zstd's fastest level (`docker save` writes them as the engine keeps them)",
 };
 
 /// Who writes the tar.

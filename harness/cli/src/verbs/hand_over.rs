@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use handoff_relay::{Error, Intake, Outlet, Settings, StoreKind, session};
 use handoff_transport::ServiceEndpoint;
 
-use handoff_strategies::buildx::{OWN_LEVEL, push_output};
+use handoff_strategies::buildx::{PUSH_LEVEL, push_output};
 
 use crate::exit::{self, bad_input};
 use crate::out;
@@ -96,7 +96,7 @@ impl Source {
                 pushed
             }
             Self::Builder { context, file } => {
-                let output = push_output("zstd", OWN_LEVEL);
+                let output = push_output("zstd", PUSH_LEVEL);
                 let mut args = vec!["buildx", "build", "--tag", reference, &output];
                 args.extend(file.iter().flat_map(|file| ["--file", file]));
                 args.push(context);
