@@ -100,10 +100,10 @@ pub struct Intake {
 }
 
 impl Intake {
-    /// Opens the store under a name and serves.
+    /// Serves, for an image of that name. An artifact is created by [`Intake::ready`], or else by the first large blob.
     ///
     /// # Errors
-    /// When the service refuses the name, or no port can be opened.
+    /// When the cache has the name already, or no port can be opened.
     pub async fn start(
         kind: StoreKind,
         endpoint: ServiceEndpoint,
@@ -125,6 +125,15 @@ impl Intake {
         });
         let server = serve(settings.port, Arc::new(crate::push::Push(Arc::clone(&shared)))).await?;
         Ok(Self { shared, server })
+    }
+
+    /// Waits until the store can be written to: to be called at once, beside the build, so that neither waits for the other.
+    ///
+    /// # Errors
+    /// When the service refuses the name or the token.
+    pub async fn ready(&self) -> Result<(), Error> {
+        let ready = self.shared.store.ready().await;
+        ready.inspect_err(|error| self.shared.fail(error))
     }
 
     /// Where engines push to: `127.0.0.1:PORT`.

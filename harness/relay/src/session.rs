@@ -116,7 +116,6 @@ impl Session {
             let start = monotonic_ns();
             let endpoint = ServiceEndpoint::from_env()?;
             let started = Intake::start(session.store, endpoint, &session.name, &session.settings).await;
-            report.span(SpanKind::Resolve, "relay: store opened", start, monotonic_ns(), None);
             let intake = match started {
                 // Whoever asks for earlier images is content with one of this very name.
                 Err(Error::Taken { name }) if session.settings.earlier.is_some() => {
@@ -128,7 +127,13 @@ impl Session {
             if session.settings.earlier.is_some() {
                 announce(said, &format!("earlier={}", intake.earlier().unwrap_or_default()))?;
             }
-            if !committed().await? {
+            let opening = async {
+                intake.ready().await?;
+                report.span(SpanKind::Resolve, "relay: store opened", start, monotonic_ns(), None);
+                Ok(())
+            };
+            let ((), told) = tokio::try_join!(opening, committed())?;
+            if !told {
                 let cut = "it was ended before the push was complete: nothing was sent".to_owned();
                 return Err(Error::Broken(intake.broken().unwrap_or(cut)));
             }

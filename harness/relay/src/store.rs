@@ -7,6 +7,8 @@ use handoff_transport::{
     ArtifactClient, ArtifactTarget, BlobWriter, CacheClient, Lanes, RemoteBlob, RetryPolicy, ServiceEndpoint,
 };
 
+use tokio::sync::OnceCell;
+
 use crate::Error;
 use crate::digest::Digest;
 use crate::index::Place;
@@ -40,8 +42,8 @@ impl std::str::FromStr for StoreKind {
 /// The sending side's store.
 #[derive(Debug)]
 pub(crate) enum Outgoing {
-    /// All blobs are blocks of one artifact, put in order by its block list.
-    Artifact { client: Box<ArtifactClient>, name: String, blob: BlobWriter, next: AtomicU32 },
+    /// All blobs are blocks of one artifact, put in order by its block list. It is created by [`Outgoing::ready`].
+    Artifact { client: Box<ArtifactClient>, name: String, blob: OnceCell<BlobWriter>, next: AtomicU32 },
     /// Each large blob is an entry.
     Cache { client: Arc<CacheClient>, name: String },
 }
@@ -50,7 +52,7 @@ pub(crate) enum Outgoing {
 #[derive(Debug, Clone)]
 pub(crate) enum Target {
     /// Blocks of the artifact, which all uploads share.
-    Shared,
+    Shared(BlobWriter),
     /// An entry of its own.
     Entry { key: String, blob: BlobWriter, next: Arc<AtomicU32> },
     /// An entry that somebody else is storing or has stored: nothing is to be sent.
@@ -69,11 +71,8 @@ impl Outgoing {
     pub(crate) async fn open(kind: StoreKind, endpoint: ServiceEndpoint, name: &str) -> Result<Self, Error> {
         match kind {
             StoreKind::Artifact => {
-                let client = ArtifactClient::new(endpoint)?;
-                let target = ArtifactTarget { name: artifact_name(name), mime: MIME.to_owned(), version: 7 };
-                let url = client.create(&target).await?;
-                let blob = client.writer(url);
-                Ok(Self::Artifact { client: Box::new(client), name: name.to_owned(), blob, next: AtomicU32::new(0) })
+                let client = Box::new(ArtifactClient::new(endpoint)?);
+                Ok(Self::Artifact { client, name: name.to_owned(), blob: OnceCell::new(), next: AtomicU32::new(0) })
             }
             StoreKind::Cache => {
                 let client = Arc::new(cache(endpoint)?);
@@ -82,6 +81,15 @@ impl Outgoing {
                 }
                 Ok(Self::Cache { client, name: name.to_owned() })
             }
+        }
+    }
+
+    /// Waits until blocks can be written. The first call asks the service for the artifact, so that a build need not wait
+    /// for its answer; whatever writes waits here.
+    pub(crate) async fn ready(&self) -> Result<(), Error> {
+        match self {
+            Self::Artifact { client, name, blob, .. } => created(client, name, blob).await.map(drop),
+            Self::Cache { .. } => Ok(()),
         }
     }
 
@@ -104,7 +112,12 @@ impl Outgoing {
 
     /// Where a large blob goes. A digest that is known beforehand names its entry, so that later runs find it.
     pub(crate) async fn target(&self, digest: Option<&Digest>, upload: &str) -> Result<Target, Error> {
-        let Self::Cache { client, name } = self else { return Ok(Target::Shared) };
+        let (client, name) = match self {
+            Self::Artifact { client, name, blob, .. } => {
+                return Ok(Target::Shared(created(client, name, blob).await?.clone()));
+            }
+            Self::Cache { client, name } => (client, name),
+        };
         let key = digest.map_or_else(|| format!("handoff-relay-upload-{name}-{upload}"), entry_key);
         match client.create(&key).await? {
             Some(blob) => Ok(Target::Entry { key, blob, next: Arc::default() }),
@@ -115,7 +128,7 @@ impl Outgoing {
     /// The writer of a target, and the number of its next block.
     pub(crate) fn block(&self, target: &Target) -> Option<(BlobWriter, u32)> {
         match (self, target) {
-            (Self::Artifact { blob, next, .. }, Target::Shared) => {
+            (Self::Artifact { next, .. }, Target::Shared(blob)) => {
                 Some((blob.clone(), next.fetch_add(1, Ordering::Relaxed)))
             }
             (_, Target::Entry { blob, next, .. }) => Some((blob.clone(), next.fetch_add(1, Ordering::Relaxed))),
@@ -134,6 +147,7 @@ impl Outgoing {
         let size = before + tail.len() as u64;
         match self {
             Self::Artifact { client, name, blob, next } => {
+                let blob = created(client, name, blob).await?;
                 let mut order = order;
                 order.extend(put_all(blob, next, tail, lanes).await?);
                 blob.commit(&order, MIME).await?;
@@ -156,6 +170,19 @@ impl Outgoing {
             Self::Artifact { .. } => Ok(()),
         }
     }
+}
+
+/// The artifact's writer; whoever comes first has it created, the others wait for that.
+async fn created<'a>(
+    client: &ArtifactClient,
+    name: &str,
+    blob: &'a OnceCell<BlobWriter>,
+) -> Result<&'a BlobWriter, Error> {
+    blob.get_or_try_init(async || {
+        let target = ArtifactTarget { name: artifact_name(name), mime: MIME.to_owned(), version: 7 };
+        Ok(client.writer(client.create(&target).await?))
+    })
+    .await
 }
 
 async fn put_all(blob: &BlobWriter, next: &AtomicU32, bytes: Vec<u8>, lanes: &Lanes) -> Result<Vec<u32>, Error> {

@@ -110,7 +110,7 @@ impl Upload {
         let size = self.size;
         match self.large {
             None => Ok(Pushed::Small(self.buffer.freeze())),
-            Some(Large { target: Target::Shared, blocks, flying }) => Ok(Pushed::Blocks { blocks, size, flying }),
+            Some(Large { target: Target::Shared(_), blocks, flying }) => Ok(Pushed::Blocks { blocks, size, flying }),
             Some(Large { target: Target::Known { key }, .. }) => {
                 Ok(Pushed::Entry(Place { entry: Some(key), offset: 0, size }))
             }

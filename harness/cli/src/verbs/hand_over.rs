@@ -118,7 +118,11 @@ impl SendArgs {
             let endpoint = ServiceEndpoint::from_env()?;
             let intake = Intake::start(common.store, endpoint, &common.name, &common.settings()).await?;
             let reference = format!("{}/{}", intake.registry(), repository(&image));
-            tokio::task::spawn_blocking(move || source.push(&reference)).await??;
+            let pushing = tokio::task::spawn_blocking(move || source.push(&reference));
+            let (ready, pushed) = tokio::join!(intake.ready(), pushing);
+            // What the service says of it is the reason why a push was refused.
+            ready?;
+            pushed??;
             Ok::<_, anyhow::Error>(intake.commit(&image).await?)
         })?;
         out::talk(&format!(
