@@ -1,9 +1,7 @@
 //! `local-cache`: the builder's cache as a folder, moved through the cache by the client of actions/cache.
 
 use handoff_model::recipe::{BuiltAt, CACHE_ACTION_OPTION, Does, Step};
-use handoff_model::{
-    Conditions, Failure, OptionKind, OptionSpec, Recipe, SpanKind, Storage, StrategyFacts, StrategySpec, Ticket,
-};
+use handoff_model::{Conditions, Failure, OptionSpec, Recipe, SpanKind, Storage, StrategyFacts, StrategySpec, Ticket};
 
 use crate::buildx::{Build, Layers, Output};
 use crate::cache::{self, Found};
