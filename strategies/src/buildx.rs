@@ -53,7 +53,7 @@ pub fn refuses_cache_export(conditions: &Conditions) -> Option<String> {
     })
 }
 
-/// How the builder compresses the layers of a tar that it writes.
+/// How the builder compresses the layers of what it writes: a tar, or a cache in a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Layers {
     /// By gzip, as it does unless told otherwise.
@@ -280,6 +280,7 @@ mod tests {
         assert!(push_output("zstd", "1").ends_with(",compression=zstd,compression-level=1"));
         assert!(push_output("zstd", OWN_LEVEL).ends_with(",compression=zstd"));
         assert!(push_output("gzip", "1").ends_with(",compression=gzip"), "the level is zstd's");
+        assert!(push_output("gzip", "1").contains(",store=false,"), "an image that is kept is unpacked for it");
         let told = ["gzip", "zstd", "zstd-1", "uncompressed"].map(|word| Layers::of(word).attribute());
         assert_eq!(told[..2], ["", ",compression=zstd"]);
         assert_eq!(told[2..], [",compression=zstd,compression-level=1", ",compression=uncompressed"]);
