@@ -58,6 +58,12 @@ const FACTS: StrategyFacts = StrategyFacts {
             default: "0",
             help: "requests in flight (0: as many as turn out to carry more)",
         },
+        OptionSpec {
+            name: "part",
+            kind: OptionKind::Number(1, 16),
+            default: "4",
+            help: "MiB of a block going up and of a range coming down",
+        },
     ],
 };
 
@@ -139,6 +145,7 @@ const RECIPE: Recipe = Recipe {
         ("level", "the action's is the default"),
         ("compression", "the action's is zstd where the builder pushes, the engine's own where that does"),
         ("connections", "the actions take as many as carry more"),
+        ("part", "the actions' is the default"),
     ],
     producer: &[
         Step::always(
@@ -202,6 +209,7 @@ impl End {
         if connections != "0" {
             args.extend(["--connections".to_owned(), connections]);
         }
+        args.extend(["--part".to_owned(), job.option(&FACTS, "part")]);
         let looks = end == "intake" && looks_back(job);
         if looks {
             args.extend(["--earlier".to_owned(), format!("{}-", job.name)]);

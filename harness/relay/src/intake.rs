@@ -23,6 +23,8 @@ pub(crate) struct Shared {
     pub(crate) store: Outgoing,
     pub(crate) earlier: Option<Earlier>,
     pub(crate) lanes: Lanes,
+    /// Bytes of a block.
+    pub(crate) part_bytes: usize,
     pub(crate) uploads: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Option<Upload>>>>>,
     state: Mutex<State>,
     next_upload: AtomicU64,
@@ -115,7 +117,8 @@ impl Intake {
         let shared = Arc::new(Shared {
             store,
             earlier,
-            lanes: Lanes::new(settings.connections, crate::MOST_LANES),
+            lanes: Lanes::new(settings.connections, settings.most_lanes()),
+            part_bytes: settings.part(),
             uploads: Mutex::default(),
             state: Mutex::default(),
             next_upload: AtomicU64::new(1),

@@ -28,17 +28,14 @@ pub use intake::{Intake, Sent};
 pub use outlet::{Outlet, Received};
 pub use store::StoreKind;
 
-/// Bytes of a block going up.
-pub(crate) const BLOCK_BYTES: usize = 4 << 20;
-/// Bytes of a range coming down.
-pub(crate) const RANGE_BYTES: u64 = 4 << 20;
+/// Bytes of a part (a block going up, a range coming down), unless a caller fixes them.
+pub const PART_BYTES: usize = 4 << 20;
+/// Memory for the parts that are in flight.
+const FLIGHT_BYTES: usize = 128 << 20;
 /// Blobs below this size travel with the table, so that an image of a hundred small layers needs few requests.
 pub(crate) const SMALL_BYTES: usize = 256 << 10;
-/// The most requests in flight: with blocks of [`BLOCK_BYTES`] they take 128 MiB of memory.
-pub(crate) const MOST_LANES: usize = 32;
-/// The most ranges that are held at once while an engine takes its time. Fewer than lanes: every blob may hold two more, one that
-/// it waits for and one that is being handed on.
-pub(crate) const MOST_RANGES: usize = 24;
+/// The most requests in flight, however small their parts.
+const MOST_LANES: usize = 32;
 
 /// What a caller may fix.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -47,7 +44,41 @@ pub struct Settings {
     pub port: u16,
     /// Requests in flight; none: as many as turn out to carry more.
     pub connections: Option<usize>,
+    /// Bytes of a block going up and of a range coming down; none: [`PART_BYTES`].
+    pub part_bytes: Option<usize>,
     /// Of a sending end with a cache: the newest image whose name begins so is given to builders as
     /// [`Intake::earlier`], to build from.
     pub earlier: Option<String>,
+}
+
+impl Settings {
+    /// Bytes of a part.
+    pub(crate) fn part(&self) -> usize {
+        self.part_bytes.unwrap_or(PART_BYTES)
+    }
+
+    /// The most requests in flight, where their number is not fixed: the larger a part, the fewer, so that memory is the same.
+    pub(crate) fn most_lanes(&self) -> usize {
+        (FLIGHT_BYTES / self.part()).clamp(1, MOST_LANES)
+    }
+
+    /// The most ranges that are held at once while an engine takes its time. Fewer than lanes: every blob may hold two more, one
+    /// that it waits for and one that is being handed on.
+    pub(crate) fn most_ranges(&self) -> usize {
+        (self.most_lanes() * 3 / 4).max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn larger_parts_are_fewer() {
+        let most = |mib: Option<usize>| {
+            let settings = Settings { part_bytes: mib.map(|mib| mib << 20), ..Settings::default() };
+            (settings.most_lanes(), settings.most_ranges())
+        };
+        assert_eq!([None, Some(1), Some(8), Some(16)].map(most), [(32, 24), (32, 24), (16, 12), (8, 6)]);
+    }
 }

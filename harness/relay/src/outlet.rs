@@ -13,7 +13,7 @@ use crate::index::{Index, Place};
 use crate::store::{Incoming, StoreKind};
 use crate::turns::{Turns, places};
 use crate::wire::{Server, serve};
-use crate::{Error, MOST_LANES, MOST_RANGES, Settings};
+use crate::{Error, Settings};
 
 /// Read at first: enough for the table and the small blobs of most images.
 const TAIL: u64 = 1 << 20;
@@ -23,6 +23,10 @@ const TAIL: u64 = 1 << 20;
 pub(crate) struct Shared {
     pub(crate) index: Index,
     pub(crate) lanes: Lanes,
+    /// Bytes of a range.
+    pub(crate) part_bytes: u64,
+    /// The most ranges that are held at once.
+    pub(crate) most_ranges: usize,
     /// Room for ranges that wait until an engine takes them.
     pub(crate) room: Arc<Semaphore>,
     pub(crate) turns: Arc<Turns>,
@@ -130,12 +134,15 @@ impl Shared {
     /// Reads the table, and looks whether everything that it names is there.
     pub(crate) async fn open(store: Incoming, table: RemoteBlob, settings: &Settings) -> Result<Arc<Self>, Error> {
         let (index, tail) = read_table(&table).await?;
+        let places = places(&index);
         let shared = Arc::new(Self {
-            turns: Turns::new(),
-            places: places(&index),
+            turns: Turns::new(places.values().copied()),
+            places,
             index,
-            lanes: Lanes::new(settings.connections, MOST_LANES),
-            room: Arc::new(Semaphore::new(MOST_RANGES)),
+            lanes: Lanes::new(settings.connections, settings.most_lanes()),
+            part_bytes: settings.part() as u64,
+            most_ranges: settings.most_ranges(),
+            room: Arc::new(Semaphore::new(settings.most_ranges())),
             store,
             table: Arc::new(table),
             tail,
@@ -184,7 +191,8 @@ impl Shared {
     }
 
     /// An engine asks for a blob.
-    pub(crate) fn asked(&self) {
+    pub(crate) fn asked(&self, place: usize) {
+        self.turns.asked(place);
         let _ = self.first_ns.compare_exchange(0, monotonic_ns(), Ordering::Relaxed, Ordering::Relaxed);
     }
 

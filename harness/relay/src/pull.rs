@@ -13,21 +13,19 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use crate::Error;
 use crate::digest::Digest;
 use crate::index::Place;
 use crate::outlet::Shared;
 use crate::push::{manifest_answer, referrers, tags};
 use crate::turns::Turn;
 use crate::wire::{Answer, Handler, Reply, Route, route};
-use crate::{Error, MOST_RANGES, RANGE_BYTES};
 
 /// Pieces between a blob's task and its connection: few, because each holds on to its whole range.
 const DEPTH: usize = 2;
 /// Bytes of a piece that is hashed and handed on.
 const PIECE: usize = 256 << 10;
 
-/// An engine asks for all its layers at once, but not in one moment: so long the first to come waits for those before it.
-const GATHER: Duration = Duration::from_millis(5);
 /// An engine that takes nothing for so long is at work with something else: others may have the link meanwhile.
 const STALLED: Duration = Duration::from_millis(20);
 /// Ranges that a blob may have asked for beyond the lanes, so that no lane is ever without one.
@@ -100,7 +98,8 @@ impl Pull {
             return Reply::Pieces { size, pieces };
         }
         let shared = Arc::clone(&self.0);
-        shared.asked();
+        let place_in_line = shared.place_of(digest);
+        shared.asked(place_in_line);
         let whole = size == place.size;
         // The table came with the last bytes of what holds it: what is among them is here already.
         let (tail_from, tail) = &shared.tail;
@@ -116,7 +115,7 @@ impl Pull {
             }
         }
         let (digest, place) = (digest.clone(), place.clone());
-        let turn = shared.turns.enter(shared.place_of(&digest));
+        let turn = shared.turns.enter(place_in_line);
         tokio::spawn(async move {
             let wanted = place.offset + range.start..place.offset + range.end;
             let check = whole.then_some(&digest);
@@ -148,13 +147,14 @@ async fn stream(
     mut turn: Turn,
     out: &mpsc::Sender<Result<Bytes, io::Error>>,
 ) -> Result<(), Error> {
-    let parts = (wanted.end - wanted.start).div_ceil(RANGE_BYTES);
-    let mut order = InOrder::new(MOST_RANGES);
+    let part = shared.part_bytes;
+    let parts = (wanted.end - wanted.start).div_ceil(part);
+    let mut order = InOrder::new(shared.most_ranges);
     let mut flying = JoinSet::new();
     let mut begun = 0;
     let mut hash = Sha256::new();
     let mut held: Option<Bytes> = None;
-    tokio::time::sleep(GATHER).await;
+    turn.gather().await;
     while order.given() < parts {
         let more = |begun| begun < parts && order.admits(begun);
         while more(begun) && flying.len() < shared.lanes.count() + SPARE && turn.has_come() {
@@ -163,8 +163,8 @@ async fn stream(
             if room.is_none() && begun != order.given() {
                 break;
             }
-            let first = wanted.start + begun * RANGE_BYTES;
-            let range = first..wanted.end.min(first + RANGE_BYTES);
+            let first = wanted.start + begun * part;
+            let range = first..wanted.end.min(first + part);
             let (reader, lanes, number) = (Arc::clone(&reader), shared.lanes.clone(), begun);
             flying.spawn(async move {
                 let lane = lanes.take().await;

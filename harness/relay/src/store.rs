@@ -190,7 +190,7 @@ async fn put_all(blob: &BlobWriter, next: &AtomicU32, bytes: Vec<u8>, lanes: &La
     let mut order = Vec::new();
     let mut at = 0;
     while at < bytes.len() {
-        let piece = bytes.slice(at..bytes.len().min(at + crate::BLOCK_BYTES));
+        let piece = bytes.slice(at..bytes.len().min(at + crate::PART_BYTES));
         at += piece.len();
         let number = next.fetch_add(1, Ordering::Relaxed);
         let (lane, len) = (lanes.take().await, piece.len() as u64);

@@ -1,23 +1,39 @@
 //! Whose bytes come first. Engines ask for many layers at once and unpack them from the bottom up, one after the other: the
 //! lowest layer that is still on its way gets the link, so that unpacking begins early and overlaps with what comes after.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
 
 use crate::digest::Digest;
 use crate::index::Index;
 use crate::manifest::references;
 
+/// When no other request has come for so long, an engine has asked for all that it will ask for: what is missing it has.
+const QUIET: Duration = Duration::from_millis(20);
+/// However many come: nobody waits longer than this for those below.
+const PATIENCE: Duration = Duration::from_millis(200);
+
 /// Blobs on their way to an engine.
 #[derive(Debug)]
 pub(crate) struct Turns {
-    /// By place in the image, then by arrival: whether it wants more of the link than it has asked for.
-    active: Mutex<BTreeMap<(usize, u64), bool>>,
+    line: Mutex<Line>,
     arrivals: AtomicU64,
     changed: watch::Sender<()>,
+}
+
+#[derive(Debug)]
+struct Line {
+    /// By place in the image, then by arrival: whether it wants more of the link than it has asked for.
+    active: BTreeMap<(usize, u64), bool>,
+    /// Places of layers (0 is the config's) that nobody has asked for yet.
+    awaited: BTreeSet<usize>,
+    /// When a blob was last asked for.
+    latest: Instant,
 }
 
 /// One blob's place in the line; leaves it when dropped.
@@ -42,26 +58,62 @@ pub(crate) fn places(index: &Index) -> HashMap<Digest, usize> {
 }
 
 impl Turns {
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { active: Mutex::default(), arrivals: AtomicU64::new(0), changed: watch::Sender::new(()) })
+    /// A line for blobs at those places.
+    pub(crate) fn new(places: impl Iterator<Item = usize>) -> Arc<Self> {
+        let line = Line {
+            active: BTreeMap::new(),
+            awaited: places.filter(|place| *place > 0).collect(),
+            latest: Instant::now(),
+        };
+        Arc::new(Self { line: Mutex::new(line), arrivals: AtomicU64::new(0), changed: watch::Sender::new(()) })
+    }
+
+    /// The blob at that place is asked for.
+    pub(crate) fn asked(&self, place: usize) {
+        let mut line = self.lock();
+        line.awaited.remove(&place);
+        line.latest = Instant::now();
+        drop(line);
+        self.changed.send_replace(());
     }
 
     /// Takes a place in the line, wanting the link.
     pub(crate) fn enter(self: &Arc<Self>, place: usize) -> Turn {
         let place = (place, self.arrivals.fetch_add(1, Ordering::Relaxed));
-        self.lock().insert(place, true);
+        self.lock().active.insert(place, true);
         Turn { turns: Arc::clone(self), place, changed: self.changed.subscribe() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<(usize, u64), bool>> {
-        self.active.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Turn {
+    /// Waits for those below. An engine asks for all its layers at once, but in any order and not in one moment, and who
+    /// comes first must not have asked for much when the lowest comes.
+    pub(crate) async fn gather(&mut self) {
+        let give_up = Instant::now() + PATIENCE;
+        loop {
+            self.changed.mark_unchanged();
+            let quiet = {
+                let line = self.turns.lock();
+                if line.awaited.range(..self.place.0).next().is_none() {
+                    return;
+                }
+                line.latest + QUIET
+            };
+            if Instant::now() >= quiet.min(give_up) {
+                return;
+            }
+            // Whether something has changed or the time is over is seen above.
+            let _ = timeout_at(quiet.min(give_up), self.changed()).await;
+        }
+    }
+
     /// Says whether it wants more of the link. What waits for its engine must not: those behind it would wait with it.
     pub(crate) fn wants(&self, wants: bool) {
-        let before = self.turns.lock().insert(self.place, wants);
+        let before = self.turns.lock().active.insert(self.place, wants);
         if before != Some(wants) && !wants {
             self.turns.changed.send_replace(());
         }
@@ -70,7 +122,7 @@ impl Turn {
     /// Whether nobody before it wants the link.
     pub(crate) fn has_come(&mut self) -> bool {
         self.changed.mark_unchanged();
-        !self.turns.lock().range(..self.place).any(|(_, wants)| *wants)
+        !self.turns.lock().active.range(..self.place).any(|(_, wants)| *wants)
     }
 
     /// Waits until the answer of [`Turn::has_come`] may be another one.
@@ -82,7 +134,7 @@ impl Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.turns.lock().remove(&self.place);
+        self.turns.lock().active.remove(&self.place);
         self.turns.changed.send_replace(());
     }
 }
@@ -110,7 +162,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_lowest_that_wants_the_link_has_it() {
-        let turns = Turns::new();
+        let turns = Turns::new(std::iter::empty());
         let (mut top, mut low) = (turns.enter(7), turns.enter(1));
         assert!(low.has_come() && !top.has_come());
         low.wants(false);
@@ -126,5 +178,36 @@ mod tests {
         drop(again);
         top.changed().await;
         assert!(top.has_come());
+    }
+
+    #[tokio::test]
+    async fn nobody_begins_before_those_below_have_come_or_will_not_come() {
+        let turns = Turns::new(0..5);
+        let ask = |place: usize| {
+            turns.asked(place);
+            let mut turn = turns.enter(place);
+            tokio::spawn(async move { turn.gather().await })
+        };
+        let third = ask(3);
+        ask(1).await.unwrap();
+        assert!(!third.is_finished(), "the second may come yet; the config, of place 0, is not waited for");
+        let _second = turns.enter(2);
+        turns.asked(2);
+        third.await.unwrap();
+
+        // Neither what the engine has already nor a crowd of others is waited for without end.
+        turns.lock().awaited.insert(2);
+        ask(3).await.unwrap();
+        let crowd = tokio::spawn({
+            let turns = Arc::clone(&turns);
+            async move {
+                loop {
+                    turns.asked(4);
+                    tokio::time::sleep(QUIET / 8).await;
+                }
+            }
+        });
+        ask(3).await.unwrap();
+        crowd.abort();
     }
 }

@@ -8,7 +8,7 @@ use crate::digest::Digest;
 use crate::index::Place;
 use crate::intake::Shared;
 use crate::store::Target;
-use crate::{BLOCK_BYTES, Error, SMALL_BYTES};
+use crate::{Error, SMALL_BYTES};
 
 /// A blob that is being pushed.
 #[derive(Debug)]
@@ -51,16 +51,13 @@ impl Upload {
     pub(crate) async fn push(&mut self, shared: &Shared, bytes: &[u8], digest: Option<&Digest>) -> Result<(), Error> {
         self.hash.update(bytes);
         self.size += bytes.len() as u64;
-        let mut rest = bytes;
+        let (mut rest, block) = (bytes, shared.part_bytes);
         while !rest.is_empty() {
             if self.buffer.capacity() == 0 {
-                self.buffer.reserve(if self.large.is_some() {
-                    BLOCK_BYTES
-                } else {
-                    SMALL_BYTES.min(rest.len().max(4096))
-                });
+                let small = SMALL_BYTES.min(rest.len().max(4096));
+                self.buffer.reserve(if self.large.is_some() { block } else { small });
             }
-            let limit = if self.large.is_some() { BLOCK_BYTES } else { SMALL_BYTES };
+            let limit = if self.large.is_some() { block } else { SMALL_BYTES };
             let take = rest.len().min(limit - self.buffer.len());
             self.buffer.extend_from_slice(&rest[..take]);
             rest = &rest[take..];
@@ -70,7 +67,7 @@ impl Upload {
             if self.large.is_none() {
                 let target = shared.store.target(digest, &self.id).await?;
                 self.large = Some(Large { target, blocks: Vec::new(), flying: JoinSet::new() });
-                self.buffer.reserve(BLOCK_BYTES - self.buffer.len());
+                self.buffer.reserve(block - self.buffer.len());
             } else {
                 self.send_block(shared).await?;
             }
@@ -80,7 +77,7 @@ impl Upload {
 
     async fn send_block(&mut self, shared: &Shared) -> Result<(), Error> {
         let Some(large) = &mut self.large else { return Ok(()) };
-        let bytes = std::mem::replace(&mut self.buffer, BytesMut::with_capacity(BLOCK_BYTES)).freeze();
+        let bytes = std::mem::replace(&mut self.buffer, BytesMut::with_capacity(shared.part_bytes)).freeze();
         let Some((writer, number)) = shared.store.block(&large.target) else { return Ok(()) };
         large.blocks.push(number);
         // A lane is waited for here: the client is read no faster than bytes leave.

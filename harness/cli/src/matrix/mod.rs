@@ -12,7 +12,7 @@ use crate::args::PlanArgs;
 use crate::exit::bad_input;
 
 /// The presets: name and text, in the order in which they are listed.
-const PRESETS: [(&str, &str); 9] = [
+const PRESETS: [(&str, &str); 10] = [
     ("quick", include_str!("../../presets/quick.toml")),
     ("spike", include_str!("../../presets/spike.toml")),
     ("spike-containerd", include_str!("../../presets/spike-containerd.toml")),
@@ -21,6 +21,7 @@ const PRESETS: [(&str, &str); 9] = [
     ("fan-out", include_str!("../../presets/fan-out.toml")),
     ("variants", include_str!("../../presets/variants.toml")),
     ("relay", include_str!("../../presets/relay.toml")),
+    ("relay-loopback", include_str!("../../presets/relay-loopback.toml")),
     ("sensitivity", include_str!("../../presets/sensitivity.toml")),
 ];
 

@@ -4,13 +4,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use handoff_relay::{Error, Intake, Outlet, Settings, StoreKind, session};
+use handoff_relay::{Error, Intake, Outlet, StoreKind, session};
 use handoff_transport::ServiceEndpoint;
 
 use handoff_strategies::buildx::{PUSH_LEVEL, push_output};
 
 use crate::exit::{self, bad_input};
 use crate::out;
+
+use super::relay::Flight;
 
 /// What both ends are told.
 #[derive(Debug, clap::Args)]
@@ -21,9 +23,8 @@ struct Common {
     /// Where it is kept meanwhile: artifact (this run only), or cache (later runs reuse its layers)
     #[arg(long, value_name = "STORE", default_value = "artifact")]
     store: StoreKind,
-    /// Requests in flight [default: as many as turn out to carry more, up to 32]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
-    connections: Option<u16>,
+    #[command(flatten)]
+    flight: Flight,
 }
 
 /// Options of `send`.
@@ -50,12 +51,6 @@ pub struct ReceiveArgs {
     /// Call the image so [default: the name that it was sent from]
     #[arg(long, value_name = "IMAGE")]
     tag: Option<String>,
-}
-
-impl Common {
-    fn settings(&self) -> Settings {
-        Settings { port: 0, connections: self.connections.map(usize::from), earlier: None }
-    }
 }
 
 /// A docker command of the user's own engine and configuration; its talk goes to ours.
@@ -116,7 +111,7 @@ impl SendArgs {
         let (common, image) = (self.common, self.image);
         let sent = session::runtime()?.block_on(async {
             let endpoint = ServiceEndpoint::from_env()?;
-            let intake = Intake::start(common.store, endpoint, &common.name, &common.settings()).await?;
+            let intake = Intake::start(common.store, endpoint, &common.name, &common.flight.settings()).await?;
             let reference = format!("{}/{}", intake.registry(), repository(&image));
             let pushing = tokio::task::spawn_blocking(move || source.push(&reference));
             let (ready, pushed) = tokio::join!(intake.ready(), pushing);
@@ -167,7 +162,7 @@ impl ReceiveArgs {
         let (common, tag) = (self.common, self.tag);
         let received = session::runtime()?.block_on(async {
             let endpoint = ServiceEndpoint::from_env()?;
-            let outlet = Outlet::start(common.store, endpoint, &common.name, &common.settings()).await?;
+            let outlet = Outlet::start(common.store, endpoint, &common.name, &common.flight.settings()).await?;
             let (sent_as, remote_tag) = outlet.sent_as();
             let remote_tag = remote_tag.ok_or(Error::NothingPushed)?;
             let image = tag.unwrap_or_else(|| sent_as.to_owned());

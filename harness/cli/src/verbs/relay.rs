@@ -30,6 +30,27 @@ enum End {
     Outlet(EndArgs),
 }
 
+/// How bytes go over the link; shared with `send` and `receive`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Flight {
+    /// Requests in flight [default: as many as turn out to carry more, up to 32]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    connections: Option<u16>,
+    /// MiB of a block going up and of a range coming down; times the requests in flight it is memory [default: 4]
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u16).range(1..=16))]
+    part: Option<u16>,
+}
+
+impl Flight {
+    pub(super) fn settings(&self) -> Settings {
+        Settings {
+            connections: self.connections.map(usize::from),
+            part_bytes: self.part.map(|mib| usize::from(mib) << 20),
+            ..Settings::default()
+        }
+    }
+}
+
 #[derive(Debug, clap::Args)]
 struct EndArgs {
     /// The name under which the image is sent
@@ -38,9 +59,8 @@ struct EndArgs {
     /// Where it is kept meanwhile: artifact, or cache
     #[arg(long, default_value = "artifact")]
     store: StoreKind,
-    /// Requests in flight [default: as many as turn out to carry more, up to 32]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
-    connections: Option<u16>,
+    #[command(flatten)]
+    flight: Flight,
     /// Port on 127.0.0.1 [default: a free one]
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     port: u16,
@@ -56,7 +76,7 @@ impl Args {
             End::Intake { end, earlier } => (end, true, earlier),
             End::Outlet(end) => (end, false, None),
         };
-        let settings = Settings { port: args.port, connections: args.connections.map(usize::from), earlier };
+        let settings = Settings { port: args.port, earlier, ..args.flight.settings() };
         let session = Session { name: args.name, store: args.store, settings };
         let out = std::io::stdout();
         let told = if sends { session.send(out) } else { session.receive(out) };

@@ -205,3 +205,24 @@ async fn the_lowest_layer_has_the_link_although_all_are_asked_for() {
     assert_eq!(others[0], 65 * MIB, "the top layer is the last");
     assert!(others[2] < 32 * MIB, "the lowest was whole when {} bytes of the others had come", others[2]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_size_of_a_part_is_the_callers() {
+    let lab = Lab::new().await;
+    let image = Image::new(&[9 * MIB]);
+    let mut requests = Vec::new();
+    for mib in [1, 16] {
+        let settings = Settings { part_bytes: Some(mib * MIB), ..Settings::default() };
+        let name = format!("app-{mib}");
+        let intake = Intake::start(StoreKind::Artifact, lab.endpoint(), &name, &settings).await.unwrap();
+        let (registry, pushed) = (intake.registry(), image.clone());
+        blocking(move || pushed.push(&registry)).await;
+        let sent = intake.commit("example/app:1").await.unwrap();
+        let outlet = Outlet::start(StoreKind::Artifact, lab.endpoint(), &name, &settings).await.unwrap();
+        let (registry, pulled) = (outlet.registry(), image.clone());
+        blocking(move || pulled.pull(&registry)).await;
+        requests.push((sent.requests, outlet.stop().requests));
+    }
+    // Nine blocks or one, nine ranges or one.
+    assert_eq!((requests[0].0 - requests[1].0, requests[0].1 - requests[1].1), (8, 8));
+}
