@@ -7,7 +7,7 @@ use std::process::Command;
 use handoff_driver::journal::Results;
 use handoff_model::Outcome;
 
-use crate::kit::{expect, machine};
+use crate::kit::{expect, handoff, machine};
 use crate::own::webapp;
 
 fn script(name: &str) -> Command {
@@ -73,8 +73,13 @@ fn a_wrong_input_ends_the_run_in_its_first_job() {
     command.env("HANDOFF_BINARY", env!("CARGO_BIN_EXE_handoff")).env("NO_COLOR", "1");
     expect(&mut command, 1);
     let log = std::fs::read_to_string(dir.path().join("act.log")).unwrap();
-    // Which line it says is tested where `plan` is: act may not have read it when the step has failed.
     assert!(log.contains("Failure - Main Check the inputs and lay out the plan"), "{log}");
+    // What that step says is asked for without act, which may not have read it to its end.
+    let mut plan = handoff(&["plan", "--github", "--out", "handoff-plan"]);
+    plan.current_dir(dir.path());
+    plan.env("HANDOFF_INPUT_SIZES", "64MiB").env("HANDOFF_INPUT_STRATEGIES", "artefact");
+    let (_, said) = expect(&mut plan, 2);
+    assert!(said.contains("artefact") && said.contains("did you mean `artifact`"), "{said}");
     assert!(!log.contains("/producer]") && !dir.path().join("handoff-results").exists(), "{log}");
 }
 

@@ -77,9 +77,19 @@ fn what_no_strategy_can_do_is_refused_unless_a_rule_leaves_it_out() {
 #[test]
 fn presets_are_listed_with_what_they_answer() {
     let (stdout, _) = expect(&mut handoff(&["plan", "--list"]), 0);
-    for name in
-        ["quick", "spike", "spike-containerd", "limits", "latency", "fan-out", "variants", "relay", "sensitivity"]
-    {
+    let names = [
+        "quick",
+        "spike",
+        "spike-containerd",
+        "limits",
+        "latency",
+        "fan-out",
+        "variants",
+        "relay",
+        "relay-loopback",
+        "sensitivity",
+    ];
+    for name in names {
         assert!(stdout.lines().any(|line| line.starts_with(&format!("{name}: "))), "{name}: {stdout}");
     }
     let strategies = plan(&["quick"])["plan"]["request"]["strategies"].as_array().unwrap().len();
