@@ -43,7 +43,7 @@ pub struct PlanArgs {
     /// Rounds: each holds every strategy once, in shuffled order [default: 3]
     #[arg(long, value_name = "N")]
     pub rounds: Option<u32>,
-    /// Workloads, with commas: typical, one-fat-layer, many-layers, many-small-files, incompressible, or a TOML file [default: typical]
+    /// Workloads, with commas: typical, one-fat-layer, many-layers, many-small-files, multi-stage, incompressible, or a TOML file [default: typical]
     #[arg(long, alias = "workloads", value_name = "NAME,...")]
     pub workload: Option<String>,
     /// Link profiles, with commas: loopback (shapes nothing), github-hosted, github-far, or a TOML file, each with changed

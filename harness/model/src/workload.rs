@@ -44,8 +44,31 @@ pub struct Workload {
 pub struct LayerShare {
     /// A short name (`a-z`, `0-9`, `-`; at most 16 letters), seen in the Dockerfile and in the tree.
     pub name: String,
-    /// The layer's part of the image's bytes, relative to the sum of all shares.
+    /// The layer's part of the image's bytes, relative to the sum of the shares that are in the image.
     pub share: u32,
+    /// Where in the Dockerfile it is made.
+    #[serde(default)]
+    pub stage: Stage,
+}
+
+/// Stage of the Dockerfile in which a layer is made, and whether the image has the layer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// Made in the stage that is the image.
+    #[default]
+    Final,
+    /// Made in the builder stage and left there.
+    Builder,
+    /// Made in the builder stage and copied into the final one.
+    Copied,
+}
+
+impl Stage {
+    /// Whether the image has such a layer.
+    pub fn is_in_image(self) -> bool {
+        self != Self::Builder
+    }
 }
 
 /// How many files of which sizes there are and how deep they lie. The number of files follows from the image's size.
@@ -107,6 +130,10 @@ impl Workload {
         if !(1..=MAX_LAYERS).contains(&self.layers.len()) {
             return fail("layers", format!("has {} entries: an image has 1 to {MAX_LAYERS}", self.layers.len()));
         }
+        if let Some(last) = self.layers.last().filter(|l| l.stage != Stage::Final) {
+            let key = format!("layers[{}].stage", self.layers.len() - 1);
+            return fail(&key, format!("is of `{}`: the last layer is made in the final stage", last.name));
+        }
         for (i, layer) in self.layers.iter().enumerate() {
             if !is_name(&layer.name, 16) {
                 let name = &layer.name;
@@ -158,7 +185,7 @@ mod tests {
             gzip_ratio: 2.0,
             build_cpu_s: 0.0,
             seed: 1,
-            layers: vec![LayerShare { name: "only".to_owned(), share: 1 }],
+            layers: vec![LayerShare { name: "only".to_owned(), share: 1, stage: Stage::Final }],
             files: FileShape {
                 depth: 2,
                 per_directory: 8,
@@ -175,13 +202,14 @@ mod tests {
     #[test]
     fn the_key_at_fault_is_named_with_its_range() {
         type Break = fn(&mut Workload);
-        let cases: [(Break, &str, &str); 9] = [
+        let cases: [(Break, &str, &str); 10] = [
             (|w| w.name = "a/b".to_owned(), "name", "a-z"),
             (|w| w.gzip_ratio = 0.9, "gzip_ratio", "1.0 to 8.0"),
             (|w| w.gzip_ratio = f64::NAN, "gzip_ratio", "1.0 to 8.0"),
             (|w| w.build_cpu_s = -1.0, "build_cpu_s", "86400"),
             (|w| w.layers.clear(), "layers", "1 to 120"),
             (|w| w.layers[0].share = 0, "layers[0].share", "1 to 1000000"),
+            (|w| w.layers[0].stage = Stage::Builder, "layers[0].stage", "final stage"),
             (|w| w.files.depth = 6, "files.depth", "1 to 5"),
             (|w| w.files.per_directory = 0, "files.per_directory", "1 to 10000"),
             (|w| w.files.sizes[0].min_bytes = 5000, "files.sizes[0]", "min_bytes"),

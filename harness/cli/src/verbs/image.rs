@@ -18,7 +18,7 @@ pub struct Args {
     /// Size: the sum of the uncompressed layers, from 16MiB to 10GiB
     #[arg(long, value_name = "SIZE", default_value = "1GiB")]
     size: String,
-    /// Workload: typical, one-fat-layer, many-layers, many-small-files, incompressible, or a TOML file
+    /// Workload: typical, one-fat-layer, many-layers, many-small-files, multi-stage, incompressible, or a TOML file
     #[arg(long, value_name = "NAME", default_value = "typical")]
     workload: String,
     /// Seed of the content [default: the workload's]
