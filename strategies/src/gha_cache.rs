@@ -2,12 +2,12 @@
 
 use handoff_model::recipe::{BuiltAt, Does, Step};
 use handoff_model::{
-    Conditions, OptionKind, OptionSpec, Recipe, SpanKind, Storage, StrategyFacts, StrategySpec, Ticket,
+    CacheState, Conditions, OptionKind, OptionSpec, Recipe, SpanKind, Storage, StrategyFacts, StrategySpec, Ticket,
 };
 
 use crate::buildx::{Build, Output};
 use crate::recorder::CLIENT;
-use crate::{Built, Handed, Job, StepResult, Strategy, buildx};
+use crate::{Built, Handed, Job, MoreBuilds, StepResult, Strategy, buildx};
 
 /// The strategy.
 pub struct GhaCache;
@@ -21,13 +21,29 @@ const COMPRESSION_OPTION: OptionSpec = OptionSpec {
     help: "how layers are compressed: BuildKit's type=gha exporter knows nothing else (local-cache does)",
 };
 
+/// `images`: how many images the producer builds and exports, one after the other.
+const IMAGES_OPTION: OptionSpec = OptionSpec {
+    name: "images",
+    kind: OptionKind::Number(1, 2),
+    default: "1",
+    help: "how many images the producer builds and exports, one after the other, other in every layer; the consumer needs the first",
+};
+
+/// `scope`: under which scope each of several images is exported.
+const SCOPE_OPTION: OptionSpec = OptionSpec {
+    name: "scope",
+    kind: OptionKind::Word(&["own", "shared"]),
+    default: "own",
+    help: "the scope of each image's cache: one of its own (own), or the first one's for all (shared)",
+};
+
 const FACTS: StrategyFacts = StrategyFacts {
     name: "gha-cache",
     summary: "build with cache-to type=gha, build again with cache-from type=gha, loaded",
     storage: Storage::Cache,
     moves_image: false,
     has_producer: true,
-    options: &[buildx::MODE_OPTION, COMPRESSION_OPTION, buildx::PRODUCER_LOAD_OPTION],
+    options: &[buildx::MODE_OPTION, COMPRESSION_OPTION, buildx::PRODUCER_LOAD_OPTION, IMAGES_OPTION, SCOPE_OPTION],
 };
 
 impl Strategy for GhaCache {
@@ -35,8 +51,26 @@ impl Strategy for GhaCache {
         &FACTS
     }
 
-    fn refuses(&self, _spec: &StrategySpec, conditions: &Conditions) -> Option<String> {
+    fn refuses(&self, spec: &StrategySpec, conditions: &Conditions) -> Option<String> {
+        let option = |name| FACTS.option(spec, name);
+        let several = option(IMAGES_OPTION.name) != IMAGES_OPTION.default;
+        if !several && option(SCOPE_OPTION.name) != SCOPE_OPTION.default {
+            return Some(
+                "scope=shared: one image shares its scope with no other: add images=2, or leave scope out".to_owned(),
+            );
+        }
+        if several && conditions.cache_state != CacheState::Cold {
+            return Some("images=2: earlier runs of two images are not played: use --cache-state cold".to_owned());
+        }
+        if several && option(buildx::PRODUCER_LOAD_OPTION.name) == "true" {
+            return Some("images=2: only caches are exported: leave producer-load out".to_owned());
+        }
         buildx::refuses_cache_export(conditions)
+    }
+
+    fn more_builds(&self, spec: &StrategySpec) -> MoreBuilds {
+        let images = FACTS.option(spec, IMAGES_OPTION.name).parse().unwrap_or(1);
+        MoreBuilds { other_images: images.max(1) - 1, ..MoreBuilds::default() }
     }
 
     fn produce(&self, job: &Job) -> StepResult<Handed> {
@@ -48,6 +82,14 @@ impl Strategy for GhaCache {
         // Without a step nothing was fetched either: there is no image here to look at, unless it was loaded.
         let nothing = from.is_some() && trace.executed.is_empty() && built == Built::BuilderCache;
         let built = if nothing { Built::Earlier } else { built };
+        for (sources, number) in job.others.iter().zip(2..) {
+            let other = Job { sources, ..*job };
+            let to = match job.option(&FACTS, SCOPE_OPTION.name).as_str() {
+                "shared" => to.clone(),
+                _ => job.fill(&FACTS, &CACHE_TO.replace("{name}", &format!("{{name}}-{number}"))),
+            };
+            Build { cache_to: Some(&to), ..Build::plain(&format!("build-{number}"), output) }.run(&other)?;
+        }
         job.recorder.fact(CLIENT, "BuildKit");
         Ok(Handed { ticket: Ticket::default().with("scope", job.name), built })
     }
@@ -70,7 +112,11 @@ const CACHE_FROM: &str = "type=gha,scope={name}";
 
 const RECIPE: Recipe = Recipe {
     options: &[],
-    not_here: &[("compression", "there is one value only, and BuildKit is not told it")],
+    not_here: &[
+        ("compression", "there is one value only, and BuildKit is not told it"),
+        ("images", "a trial's workflow builds one image"),
+        ("scope", "a trial's workflow builds one image, whose scope is its own"),
+    ],
     producer: &buildx::cache_builds(CACHE_TO),
     consumer: &[Step::always(
         SpanKind::Command,
@@ -81,3 +127,24 @@ const RECIPE: Recipe = Recipe {
     built: BuiltAt::BuilderCache,
     consumer_is_cached: true,
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_of_several_images_that_cannot_be_are_refused_with_the_fix() {
+        let refused = |text: &str, cache_state| {
+            let conditions = Conditions { cache_state, ..Conditions::default() };
+            GhaCache.refuses(&text.parse().unwrap(), &conditions)
+        };
+        let cold = |text| refused(text, CacheState::Cold);
+        assert_eq!((cold("gha-cache:images=2"), cold("gha-cache:images=2,scope=shared")), (None, None));
+        assert!(cold("gha-cache:scope=shared").unwrap().contains("add images=2"));
+        assert!(cold("gha-cache:images=2,producer-load=true").unwrap().contains("leave producer-load out"));
+        assert!(refused("gha-cache:images=2", CacheState::Warm).unwrap().contains("--cache-state cold"));
+        assert_eq!(refused("gha-cache", CacheState::Warm), None);
+        let more = |text: &str| GhaCache.more_builds(&text.parse().unwrap());
+        assert_eq!((more("gha-cache").other_images, more("gha-cache:images=2").other_images), (0, 1));
+    }
+}

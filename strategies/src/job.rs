@@ -50,6 +50,8 @@ pub struct Job<'a> {
     pub image: &'a str,
     /// The sources: a build context with a Dockerfile, and how it is built.
     pub sources: &'a Sources,
+    /// Sources of further images, where the strategy asks for some ([`crate::MoreBuilds::other_images`]).
+    pub others: &'a [Sources],
     /// An empty folder, gone when the job ends. At the same place on both sides, as a runner's workspace is.
     pub scratch: &'a Path,
     /// Folder of the trial's logs.

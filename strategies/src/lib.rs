@@ -63,6 +63,16 @@ pub enum Built {
     Earlier,
 }
 
+/// Images that a trial builds beside its own, where options ask for some.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MoreBuilds {
+    /// Images with other content in every generated layer, which the producer builds too: [`Job::others`].
+    pub other_images: u32,
+    /// Pushes before the trial's own, each with other content in the last layer: a producer's job of its own, off every
+    /// clock, with a commit of its own.
+    pub earlier_pushes: u32,
+}
+
 /// One way to hand an image over.
 pub trait Strategy: Sync {
     /// What is true of it whatever it measures.
@@ -72,6 +82,12 @@ pub trait Strategy: Sync {
     fn refuses(&self, spec: &StrategySpec, conditions: &Conditions) -> Option<String> {
         let _ = (spec, conditions);
         None
+    }
+
+    /// The images that a trial builds beside its own.
+    fn more_builds(&self, spec: &StrategySpec) -> MoreBuilds {
+        let _ = spec;
+        MoreBuilds::default()
     }
 
     /// Whether a side of it runs a build, and so may need a builder's image in its engine.

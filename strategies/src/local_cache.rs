@@ -1,11 +1,14 @@
 //! `local-cache`: the builder's cache as a folder, moved through the cache by the client of actions/cache.
 
 use handoff_model::recipe::{BuiltAt, CACHE_ACTION_OPTION, Does, Step};
-use handoff_model::{Conditions, Failure, OptionSpec, Recipe, SpanKind, Storage, StrategyFacts, StrategySpec, Ticket};
+use handoff_model::{
+    CacheState, Conditions, Failure, OptionKind, OptionSpec, Recipe, SpanKind, Storage, StrategyFacts, StrategySpec,
+    Ticket,
+};
 
 use crate::buildx::{Build, Layers, Output};
 use crate::cache::{self, Found};
-use crate::{Built, Handed, Job, StepResult, Strategy, buildx};
+use crate::{Built, Handed, Job, MoreBuilds, StepResult, Strategy, buildx};
 
 /// The strategy.
 pub struct LocalCache;
@@ -19,6 +22,22 @@ const COMPRESSION_OPTION: OptionSpec = OptionSpec {
     kind: Layers::WORDS,
     default: "gzip",
     help: "how BuildKit compresses the layers of the cache, zstd-1 at zstd's fastest level, before actions/cache compresses all of it with zstd",
+};
+
+/// `pushes`: how many pushes are played, one after the other.
+const PUSHES_OPTION: OptionSpec = OptionSpec {
+    name: "pushes",
+    kind: OptionKind::Number(1, 10),
+    default: "1",
+    help: "how many pushes are played, each with another last layer and the folder of the one before; only the last is on the clock",
+};
+
+/// `move`: what becomes of the folder of the push before.
+const MOVE_OPTION: OptionSpec = OptionSpec {
+    name: "move",
+    kind: OptionKind::Word(&["true", "false"]),
+    default: "true",
+    help: "export into a new folder that replaces the restored one (true), or into the restored one, which keeps what it has (false)",
 };
 
 /// The value of `--cache-to` with a compression.
@@ -37,7 +56,7 @@ const FACTS: StrategyFacts = StrategyFacts {
     storage: Storage::Cache,
     moves_image: false,
     has_producer: true,
-    options: &[buildx::MODE_OPTION, COMPRESSION_OPTION, buildx::PRODUCER_LOAD_OPTION],
+    options: &[buildx::MODE_OPTION, COMPRESSION_OPTION, buildx::PRODUCER_LOAD_OPTION, PUSHES_OPTION, MOVE_OPTION],
 };
 
 impl Strategy for LocalCache {
@@ -45,8 +64,17 @@ impl Strategy for LocalCache {
         &FACTS
     }
 
-    fn refuses(&self, _spec: &StrategySpec, conditions: &Conditions) -> Option<String> {
+    fn refuses(&self, spec: &StrategySpec, conditions: &Conditions) -> Option<String> {
+        let cold = conditions.cache_state == CacheState::Cold;
+        if self.more_builds(spec).earlier_pushes > 0 && !cold {
+            return Some("pushes: earlier pushes are themselves what caches hold: use --cache-state cold".to_owned());
+        }
         buildx::refuses_cache_export(conditions)
+    }
+
+    fn more_builds(&self, spec: &StrategySpec) -> MoreBuilds {
+        let pushes = FACTS.option(spec, PUSHES_OPTION.name).parse().unwrap_or(1);
+        MoreBuilds { earlier_pushes: pushes.max(1) - 1, ..MoreBuilds::default() }
     }
 
     fn produce(&self, job: &Job) -> StepResult<Handed> {
@@ -54,7 +82,9 @@ impl Strategy for LocalCache {
         // saves nothing under a key that is there.
         let from = match cache::look(job, FOLDER, true)? {
             Found::ThisCommit => return Ok(Handed { ticket: cache::ticket(job), built: Built::Earlier }),
-            Found::AnotherCommit => Some(put_aside(job)?),
+            Found::AnotherCommit if job.option(&FACTS, MOVE_OPTION.name) == "true" => Some(put_aside(job)?),
+            // The folder is read and written at once.
+            Found::AnotherCommit => Some(job.fill(&FACTS, CACHE_FROM)),
             Found::Nothing => None,
         };
         let to = compressed(&job.fill(&FACTS, CACHE_TO), &job.option(&FACTS, "compression"));
@@ -98,7 +128,11 @@ const RESTORES: [Step; 2] = cache::restores(RESTORE);
 
 const RECIPE: Recipe = Recipe {
     options: &[CACHE_ACTION_OPTION],
-    not_here: &[("compression", "the steps hold what the exporter does by itself")],
+    not_here: &[
+        ("compression", "the steps hold what the exporter does by itself"),
+        ("pushes", "a trial's workflow is one push"),
+        ("move", "a trial's workflow is one push, which finds no folder of an earlier one"),
+    ],
     producer: &[cache::combined(SAVE), BUILDS[0], BUILDS[1], SAVES[0], SAVES[1]],
     consumer: &[
         cache::combined(RESTORE),
@@ -124,5 +158,16 @@ mod tests {
         let to = |compression| compressed("type=local,dest=/d", compression);
         assert_eq!(to("gzip"), "type=local,dest=/d");
         assert_eq!(to("zstd"), "type=local,dest=/d,compression=zstd,force-compression=true");
+    }
+
+    #[test]
+    fn pushes_are_earlier_runs_of_their_own_and_no_cache_state_beside() {
+        let spec = |text: &str| text.parse().unwrap();
+        let pushes = |text| LocalCache.more_builds(&spec(text)).earlier_pushes;
+        assert_eq!((pushes("local-cache"), pushes("local-cache:pushes=5,move=false")), (0, 4));
+        let warm = Conditions { cache_state: CacheState::Warm, ..Conditions::default() };
+        let refused = LocalCache.refuses(&spec("local-cache:pushes=5"), &warm).unwrap();
+        assert!(refused.contains("--cache-state cold"), "{refused}");
+        assert_eq!(LocalCache.refuses(&spec("local-cache:move=false"), &warm), None);
     }
 }

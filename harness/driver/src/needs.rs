@@ -5,6 +5,8 @@ use std::time::Duration;
 use handoff_model::own::NEEDS_CONTEXT;
 use handoff_model::{ByteSize, CacheState, Cell, Conditions, EngineKind, OwnImage, Plan, StrategySpec, Trial};
 
+use handoff_strategies::MoreBuilds;
+
 use crate::estimate::Estimator;
 
 /// What is assumed of an image whose size is found and not asked for: the user's own.
@@ -26,7 +28,7 @@ pub fn lacks_sources(own: Option<&OwnImage>, strategy: &StrategySpec) -> Option<
 /// Disk that one job may hold, in bytes: the engine's blobs, its unpacked layers, the builder's cache of them, the tar and
 /// the client's archive.
 fn job_bytes(trial: &Trial) -> u64 {
-    size(trial) * 5 + (1 << 30)
+    size(trial) * 5 * u64::from(1 + more_builds(&trial.cell).other_images) + (1 << 30)
 }
 
 /// Disk that one trial may hold at once, in bytes: only jobs that run at once are alive at once.
@@ -35,22 +37,32 @@ pub fn disk_bytes(trial: &Trial) -> u64 {
     job_bytes(trial) * u64::from(consumer_concurrency.clamp(1, consumers.max(1)))
 }
 
-/// What the service may hold of one trial, in bytes: of a primed one twice.
+/// What the service may hold of one trial, in bytes: of a primed one once more for each earlier run.
 pub fn store_bytes(trial: &Trial) -> u64 {
-    let runs = if is_primed(&trial.cell) { 2 } else { 1 };
+    let runs = 1 + u64::from(priming_jobs(&trial.cell) + more_builds(&trial.cell).other_images);
     size(trial) * 5 / 4 * runs + (64 << 20)
+}
+
+/// What a cell's trials build beside their image.
+fn more_builds(cell: &Cell) -> MoreBuilds {
+    handoff_strategies::find(&cell.strategy).map(|s| s.more_builds(&cell.strategy)).unwrap_or_default()
 }
 
 /// Whether a cell's trials have a priming run.
 pub fn is_primed(cell: &Cell) -> bool {
+    priming_jobs(cell) > 0
+}
+
+/// The jobs that prepare a cell's trial: the run of its cache state, and the pushes before its own.
+fn priming_jobs(cell: &Cell) -> u32 {
     let outlives = handoff_strategies::find(&cell.strategy).is_ok_and(|s| s.facts().outlives_a_run(&cell.strategy));
-    outlives && cell.conditions.cache_state != CacheState::Cold
+    u32::from(outlives && cell.conditions.cache_state != CacheState::Cold) + more_builds(cell).earlier_pushes
 }
 
 /// The jobs that a trial runs: its producer, if it has one, its consumers, and the priming run's.
 pub fn jobs(trial: &Trial) -> u32 {
     let produces = handoff_strategies::find(&trial.cell.strategy).is_ok_and(|s| s.facts().has_producer);
-    u32::from(is_primed(&trial.cell)) + u32::from(produces) + trial.cell.conditions.consumers
+    priming_jobs(&trial.cell) + u32::from(produces) + trial.cell.conditions.consumers
 }
 
 /// A plan's needs.
@@ -90,21 +102,23 @@ pub fn refusals(plan: &Plan) -> Vec<String> {
     let mut reasons: Vec<String> = Vec::new();
     let own = plan.request.own.as_ref();
     for trial in plan.trials.iter().filter(|t| lacks_sources(own, &t.cell.strategy).is_none()) {
+        let spec = &trial.cell.strategy;
         let built = own.is_some_and(|o| !o.has_sources());
-        if built && trial.cell.strategy.options.get("source").is_some_and(|s| s == "output") {
-            let text =
-                format!("{}: an image that is built already is saved: leave source=output out", trial.cell.strategy);
-            if !reasons.contains(&text) {
-                reasons.push(text);
-            }
-        }
+        let output = built && spec.options.get("source").is_some_and(|s| s == "output");
+        let others = own.is_some() && more_builds(&trial.cell) != MoreBuilds::default();
         let found = match trial.cell.conditions.engine {
-            EngineKind::Host => handoff_strategies::github::find(&trial.cell.strategy).map(|g| g.strategy),
-            _ => handoff_strategies::find(&trial.cell.strategy),
+            EngineKind::Host => handoff_strategies::github::find(spec).map(|g| g.strategy),
+            _ => handoff_strategies::find(spec),
         };
-        let refused = found.ok().and_then(|s| s.refuses(&trial.cell.strategy, &trial.cell.conditions));
-        if let Some(reason) = refused {
-            let text = format!("{}: {reason}", trial.cell.strategy);
+        let of_trial = [
+            output.then(|| "an image that is built already is saved: leave source=output out".to_owned()),
+            others.then(|| {
+                "it builds further images that differ in a layer, and your own is only read: use a workload".to_owned()
+            }),
+            found.ok().and_then(|s| s.refuses(spec, &trial.cell.conditions)),
+        ];
+        for reason in of_trial.into_iter().flatten() {
+            let text = format!("{spec}: {reason}");
             if !reasons.contains(&text) {
                 reasons.push(text);
             }
@@ -165,6 +179,9 @@ mod tests {
         assert_eq!([count("gha-cache", &warm), count("artifact", &warm), count("rebuild", &warm)], [3, 2, 1]);
         let disk = |c: &Conditions| disk_bytes(&trial("artifact", c.clone()));
         assert_eq!((disk(&eleven), disk(&at_once)), (disk(&one), 4 * disk(&one)));
+        assert_eq!((count("local-cache:pushes=5", &one), count("gha-cache:images=2", &one)), (6, 2));
+        let room = |strategy: &str| disk_bytes(&trial(strategy, one.clone()));
+        assert!(room("gha-cache:images=2") > room("gha-cache") && room("local-cache:pushes=5") == room("local-cache"));
         let guess = |c: &Conditions| first_guess(&trial("gha-cache", c.clone()));
         assert_eq!((guess(&eleven), guess(&warm)), (guess(&one) * 6, guess(&one) * 3 / 2));
     }

@@ -75,6 +75,7 @@ fn check_one(
         image: String::new(),
         answer: String::new(),
         sources: Sources::default(),
+        others: Vec::new(),
         probe: None,
         given: None,
         digest_command: Vec::new(),

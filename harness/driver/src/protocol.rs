@@ -55,6 +55,9 @@ pub struct JobSpec {
     /// What is built.
     #[serde(default)]
     pub sources: Sources,
+    /// Further images that the producer builds.
+    #[serde(default)]
+    pub others: Vec<Sources>,
     /// The probe's program, to be mounted into containers of an image that does not bring it along.
     #[serde(default)]
     pub probe: Option<PathBuf>,

@@ -175,20 +175,24 @@ impl Course<'_, '_> {
     ) -> Result<Measured, NoAnswer> {
         self.rest()?;
         let state = self.trial.cell.conditions.cache_state;
-        let earlier = Earlier::of(&self.image, state, self.facts, &self.trial.cell.strategy, &self.trial.nonce)?;
-        let primed = match &earlier {
-            Some(earlier) => self.prime(note, earlier)?,
-            None => None,
-        };
+        let (spec, nonce) = (&self.trial.cell.strategy, &self.trial.nonce);
+        let more = self.strategy.more_builds(spec);
+        let mut earlier = Earlier::of(&self.image, state, self.facts, spec, nonce)?;
+        earlier.extend(Earlier::pushes(&self.image, more.earlier_pushes, nonce)?);
+        let others = earlier::others(&self.image, more.other_images, nonce)?;
+        let mut primed = None;
+        for (number, earlier) in (1..).zip(&earlier) {
+            primed = self.prime(note, number, earlier)?;
+        }
         let cpu_before = self.usage()?.0;
         let mut settle_ns = settle();
-        let commit = earlier.map(|_| earlier::THIS_COMMIT.to_owned());
+        let commit = (!earlier.is_empty()).then(|| earlier::THIS_COMMIT.to_owned());
         let image = self.image.clone();
         let mut ticket = None;
         let mut producer = None;
         if self.facts.has_producer {
             note(Part::Producer);
-            let ask = Ask { commit: commit.clone(), primed, ..Ask::producer("producer", &image) };
+            let ask = Ask { commit: commit.clone(), primed, others, ..Ask::producer("producer", &image) };
             let side = self.one(ask)?;
             ticket = Some(side.finished.ticket.clone());
             producer = Some(side);
@@ -237,12 +241,18 @@ impl Course<'_, '_> {
         }))
     }
 
-    /// The priming run, off every clock: nothing of it enters the row but what the trial finds of it. Gives the identity of
+    /// A priming run, off every clock: nothing of it enters the row but what the trial finds of it. Gives the identity of
     /// its image, where it is that of the trial's own commit.
-    fn prime(&mut self, note: &mut dyn FnMut(Part), earlier: &Earlier) -> Result<Option<ImageIdentity>, NoAnswer> {
+    fn prime(
+        &mut self,
+        note: &mut dyn FnMut(Part),
+        number: u32,
+        earlier: &Earlier,
+    ) -> Result<Option<ImageIdentity>, NoAnswer> {
         note(Part::Priming);
+        let name = if number == 1 { "priming".to_owned() } else { format!("priming-{number}") };
         let (spans, columns) = (self.spans.len(), self.columns.clone());
-        let ask = Ask { commit: Some(earlier.commit.to_owned()), ..Ask::producer("priming", &earlier.image) };
+        let ask = Ask { commit: Some(earlier.commit.clone()), ..Ask::producer(&name, &earlier.image) };
         let primed = self.one(ask);
         self.spans.truncate(spans);
         self.columns = columns;

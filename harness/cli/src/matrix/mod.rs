@@ -12,10 +12,11 @@ use crate::args::PlanArgs;
 use crate::exit::bad_input;
 
 /// The presets: name and text, in the order in which they are listed.
-const PRESETS: [(&str, &str); 10] = [
+const PRESETS: [(&str, &str); 11] = [
     ("quick", include_str!("../../presets/quick.toml")),
     ("spike", include_str!("../../presets/spike.toml")),
     ("spike-containerd", include_str!("../../presets/spike-containerd.toml")),
+    ("claims", include_str!("../../presets/claims.toml")),
     ("limits", include_str!("../../presets/limits.toml")),
     ("latency", include_str!("../../presets/latency.toml")),
     ("fan-out", include_str!("../../presets/fan-out.toml")),
@@ -112,6 +113,18 @@ mod tests {
         assert_eq!((count(1), count(2), count(3)), (8 * all, 2 * all, 2 * all));
         let last = plan.trials.iter().rposition(|t| t.cell.size.bytes() > 1 << 30).unwrap();
         assert_eq!(last + 1, 6 * all, "the first two rounds hold every cell");
+    }
+
+    #[test]
+    fn claims_can_be_run_at_a_small_size_as_a_proof() {
+        let args = |sizes: Option<&str>| PlanArgs {
+            matrix: Some("claims".into()),
+            sizes: sizes.map(str::to_owned),
+            ..PlanArgs::default()
+        };
+        let (whole, small) = (laid_out(&args(None)), laid_out(&args(Some("64MiB"))));
+        assert_eq!(small.trials.len(), whole.trials.len());
+        assert!(small.trials.iter().all(|t| t.cell.size.bytes() == 64 << 20));
     }
 
     #[test]

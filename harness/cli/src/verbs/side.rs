@@ -13,6 +13,7 @@ use handoff_driver::{Cancel, DriverError};
 use handoff_engine::buildkit;
 use handoff_fixtures::{ImageSpec, PROBE_PATH};
 use handoff_model::{Builder, ByteSize, Conditions, Failure, ImageIdentity, Side, Sources, StrategySpec, Ticket};
+use handoff_strategies::MoreBuilds;
 use serde::{Deserialize, Serialize};
 
 use crate::args::BuildkitArgs;
@@ -151,6 +152,9 @@ impl SideArgs {
         if let Some(reason) = strategy.refuses(&given, &conditions) {
             return Err(bad_input(format!("{given}: {reason}")));
         }
+        if strategy.more_builds(&given) != MoreBuilds::default() {
+            return Err(bad_input(format!("{given}: images beside the trial's own are built by `handoff run` only")));
+        }
         let service_env = service_env(strategy.facts().has_producer)?;
         let image = image(file)?;
         let tools = Tools::find()?;
@@ -178,6 +182,7 @@ impl SideArgs {
             image: format!("handoff/trial:{}", file.nonce.to_lowercase()),
             answer: image.answer(),
             sources: Sources { context, ..Sources::default() },
+            others: Vec::new(),
             probe: None,
             given: None,
             digest_command: vec![PROBE_PATH.to_owned(), "digest".to_owned()],

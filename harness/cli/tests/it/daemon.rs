@@ -36,6 +36,7 @@ impl Daemon {
             image: String::new(),
             answer: String::new(),
             sources: Sources::default(),
+            others: Vec::new(),
             probe: None,
             given: None,
             digest_command: vec![],

@@ -7,6 +7,7 @@
 mod act;
 mod bad_input;
 mod builder;
+mod cache_options;
 mod crash;
 mod daemon;
 mod desk;

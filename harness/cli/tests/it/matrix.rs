@@ -81,6 +81,7 @@ fn presets_are_listed_with_what_they_answer() {
         "quick",
         "spike",
         "spike-containerd",
+        "claims",
         "limits",
         "latency",
         "fan-out",

@@ -173,6 +173,7 @@ impl<'a> Course<'a> {
             commit: spec.commit.as_deref(),
             image: &spec.image,
             sources: &spec.sources,
+            others: &spec.others,
             scratch: &spec.disk().join("work"),
             logs: &spec.logs,
             spec: &spec.strategy,

@@ -1,6 +1,6 @@
 //! What an earlier run built, for the cache states other than cold.
 
-use handoff_fixtures::ImageSource;
+use handoff_fixtures::{ImageSource, ImageSpec};
 use handoff_model::{CacheState, StrategyFacts, StrategySpec};
 
 use crate::DriverError;
@@ -13,7 +13,7 @@ const EARLIER_COMMIT: &str = "before";
 /// The image of an earlier run, and its commit.
 pub(super) struct Earlier {
     pub(super) image: ImageSource,
-    pub(super) commit: &'static str,
+    pub(super) commit: String,
 }
 
 impl Earlier {
@@ -25,29 +25,55 @@ impl Earlier {
         facts: &StrategyFacts,
         spec: &StrategySpec,
         nonce: &str,
-    ) -> Result<Option<Self>, DriverError> {
+    ) -> Result<Vec<Self>, DriverError> {
         if !facts.outlives_a_run(spec) {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         match state {
-            CacheState::Cold => return Ok(None),
-            CacheState::Warm => return Ok(Some(Self { image: image.clone(), commit: THIS_COMMIT })),
+            CacheState::Cold => return Ok(Vec::new()),
+            CacheState::Warm => return Ok(vec![Self { image: image.clone(), commit: THIS_COMMIT.to_owned() }]),
             CacheState::OneLayer | CacheState::BaseLayer => {}
         }
-        let ImageSource::Synthetic(spec) = image else {
-            return Err(DriverError::Job(format!("what an earlier commit of an own image was is not known: {state}")));
-        };
+        let spec = synthetic(image)?;
         // Layer 0 is the probe's own, which no workload is about.
         let changed = if state == CacheState::OneLayer { spec.layer_count() - 1 } else { 1 };
         let spec = spec.clone().with_layer_nonce(changed, &format!("{nonce}-{EARLIER_COMMIT}"))?;
-        Ok(Some(Self { image: ImageSource::Synthetic(spec), commit: EARLIER_COMMIT }))
+        Ok(vec![Self { image: ImageSource::Synthetic(spec), commit: EARLIER_COMMIT.to_owned() }])
+    }
+
+    /// The pushes before a trial's own, oldest first: each with a last layer and a commit of its own.
+    pub(super) fn pushes(image: &ImageSource, count: u32, nonce: &str) -> Result<Vec<Self>, DriverError> {
+        let push = |number| {
+            let spec = synthetic(image)?;
+            let last = spec.layer_count() - 1;
+            let commit = format!("{EARLIER_COMMIT}-{number}");
+            let image = ImageSource::Synthetic(spec.clone().with_layer_nonce(last, &format!("{nonce}-{commit}"))?);
+            Ok(Self { image, commit })
+        };
+        (1..=count).map(push).collect()
+    }
+}
+
+/// Images that a trial's producer builds beside its own: other content in every layer.
+pub(super) fn others(image: &ImageSource, count: u32, nonce: &str) -> Result<Vec<ImageSource>, DriverError> {
+    let other = |number| {
+        let other = synthetic(image)?.clone().with_other_layers(&format!("{nonce}-image-{number}"))?;
+        Ok(ImageSource::Synthetic(other))
+    };
+    (2..=count + 1).map(other).collect()
+}
+
+/// Only of a synthetic image it is known what another one is like.
+fn synthetic(image: &ImageSource) -> Result<&ImageSpec, DriverError> {
+    match image {
+        ImageSource::Synthetic(spec) => Ok(spec),
+        ImageSource::Own(own) => Err(DriverError::Job(format!("{own} is only read: no other image is made of it"))),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use handoff_fixtures::ImageSpec;
 
     fn spec() -> ImageSpec {
         let workload = handoff_fixtures::load_workload("typical").unwrap();
@@ -66,7 +92,7 @@ mod tests {
     fn earlier(state: CacheState, strategy: &str) -> Option<Earlier> {
         let spec = strategy.parse().unwrap();
         let facts = handoff_strategies::find(&spec).unwrap().facts();
-        Earlier::of(&image(), state, facts, &spec, "n0nce").unwrap()
+        Earlier::of(&image(), state, facts, &spec, "n0nce").unwrap().pop()
     }
 
     /// Numbers of the lines in which the Dockerfiles differ, from the end.
@@ -100,5 +126,29 @@ mod tests {
             assert!(earlier(CacheState::Warm, strategy).is_none(), "{strategy}");
         }
         assert!(earlier(CacheState::Warm, "relay:store=cache").is_some());
+    }
+
+    #[test]
+    fn pushes_differ_in_the_last_layer_and_in_their_commit() {
+        let pushes = Earlier::pushes(&image(), 3, "n0nce").unwrap();
+        let commits: Vec<&str> = pushes.iter().map(|p| p.commit.as_str()).collect();
+        assert_eq!(commits, ["before-1", "before-2", "before-3"]);
+        let files: Vec<String> = pushes.iter().map(|p| dockerfile(&p.image)).chain([dockerfile(&image())]).collect();
+        for (i, one) in files.iter().enumerate() {
+            for other in &files[..i] {
+                let lines = one.lines().rev().zip(other.lines().rev()).enumerate();
+                let changed: Vec<usize> = lines.filter(|(_, (a, b))| a != b).map(|(n, _)| n).collect();
+                assert_eq!(changed, [1], "the last step before CMD");
+            }
+        }
+        assert!(Earlier::pushes(&image(), 0, "n0nce").unwrap().is_empty());
+    }
+
+    #[test]
+    fn other_images_share_no_generated_layer() {
+        let others = others(&image(), 1, "n0nce").unwrap();
+        let (own, other) = (dockerfile(&image()), dockerfile(&others[0]));
+        let alike = own.lines().zip(other.lines()).filter(|(a, b)| a == b).count();
+        assert_eq!((others.len(), alike), (1, 3), "FROM, COPY of the probe, CMD");
     }
 }

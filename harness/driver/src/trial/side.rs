@@ -37,6 +37,8 @@ pub(super) struct Ask<'a> {
     pub(super) consumer: Option<u32>,
     /// The image that its sources make.
     pub(super) image: &'a ImageSource,
+    /// Further images that it builds.
+    pub(super) others: Vec<ImageSource>,
     /// What the producer told it.
     pub(super) ticket: Option<Ticket>,
     /// The commit, where earlier runs count.
@@ -49,7 +51,7 @@ impl<'a> Ask<'a> {
     /// A producer's job.
     pub(super) fn producer(name: &str, image: &'a ImageSource) -> Self {
         let (name, side) = (name.to_owned(), Side::Producer);
-        Self { name, side, consumer: None, image, ticket: None, commit: None, primed: None }
+        Self { name, side, consumer: None, image, others: Vec::new(), ticket: None, commit: None, primed: None }
     }
 
     /// A consumer's job.
@@ -60,6 +62,7 @@ impl<'a> Ask<'a> {
             side: Side::Consumer,
             consumer: Some(number),
             image,
+            others: Vec::new(),
             ticket: Some(ticket),
             commit: None,
             primed: None,
@@ -131,6 +134,9 @@ impl Course<'_, '_> {
             let token = self.bench.service.mint(token_spec).map_err(|e| service(&e))?;
             let image = ask.image;
             let sources = image.sources(&root.join("sources")).map_err(DriverError::from)?;
+            let others = ask.others.iter().zip(2..);
+            let others = others.map(|(other, number)| other.sources(&root.join(format!("sources-{number}"))));
+            let others = others.collect::<Result<Vec<_>, _>>().map_err(DriverError::from)?;
             let spec = JobSpec {
                 job: job_name,
                 side: ask.side,
@@ -145,6 +151,7 @@ impl Course<'_, '_> {
                 image: tag,
                 answer: image.answer(),
                 sources,
+                others,
                 probe: probe(image, &root)?,
                 given: self.bench.given.filter(|_| ask.side == Side::Producer).map(Path::to_owned),
                 digest_command: vec![PROBE_PATH.to_owned(), "digest".to_owned()],

@@ -1,0 +1,45 @@
+//! What the caches' own options change: seen in rows, not assumed.
+
+use handoff_model::Outcome;
+use handoff_model::rows::MeasurementRow;
+
+use crate::kit::{Place, expect, machine};
+
+#[test]
+fn modes_scopes_and_pushes_do_what_their_words_say() {
+    let _machine = machine();
+    let place = Place::new();
+    let strategies = "gha-cache,gha-cache:mode=min,local-cache,local-cache:mode=min,gha-cache:images=2,\
+                      gha-cache:images=2,scope=shared,local-cache:pushes=3,local-cache:pushes=3,move=false";
+    let args = ["--sizes", "16MiB", "--rounds", "1", "--workload", "multi-stage", "--strategies", strategies];
+    // The second image's export leaves nothing of the first one under their shared scope.
+    expect(&mut place.run(&args), 1);
+    let results = place.results();
+    let row = |spec: &str| -> &MeasurementRow {
+        results.measurements.iter().find(|r| r.spec().unwrap().to_string() == spec).unwrap()
+    };
+    let completed = |spec: &str| {
+        let row = row(spec);
+        assert_eq!(row.outcome, Outcome::Completed, "{spec}: {} {}", row.failed_span, row.error);
+        assert_eq!((row.content_equal, row.layers_equal), (Some(true), Some(true)), "{spec}");
+        row
+    };
+    let stored = |spec: &str| completed(spec).bytes_stored.unwrap();
+    let steps = |spec: &str| completed(spec).producer_steps_executed.unwrap();
+    // The builder stage's layers: 45 % of the image's bytes.
+    for (max, min) in [("gha-cache", "gha-cache:mode=min"), ("local-cache", "local-cache:mode=min")] {
+        assert!(stored(max) * 10 > stored(min) * 13, "{max}: {} and {}", stored(max), stored(min));
+        assert_eq!(steps(max), steps(min), "{max}");
+    }
+    let shared = row("gha-cache:images=2,scope=shared");
+    assert_eq!(shared.outcome, Outcome::Failed);
+    assert!(shared.error.contains("cache missed: "), "{}", shared.error);
+    assert!(stored("gha-cache:images=2") * 10 > stored("gha-cache") * 17, "two images of one size");
+    // One step of each later push is new, and what earlier pushes left is the folder's third and second last layer.
+    let (moved, kept) = ("local-cache:pushes=3", "local-cache:pushes=3,move=false");
+    assert_eq!((steps(moved), steps(kept)), (1, 1));
+    assert!(stored(kept) > stored(moved), "{} and {}", stored(kept), stored(moved));
+    assert!(stored(moved).abs_diff(stored("local-cache")) * 50 < stored(moved), "a new folder is as large as the first");
+    assert!(place.out.join("logs").join(&row(kept).trial).join("priming-2").exists());
+    assert_eq!(place.leftovers(), Vec::<String>::new());
+}
