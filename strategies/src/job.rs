@@ -134,6 +134,7 @@ impl Job<'_> {
 
 /// The last lines of a log, for an error message.
 pub fn tail(log: &mut File) -> String {
+    // The end of a log explains an error that is reported anyway: as much of it as can be read.
     let len = log.seek(SeekFrom::End(0)).unwrap_or(0);
     let mut text = Vec::new();
     let _ = log.seek(SeekFrom::Start(len.saturating_sub(2_000)));

@@ -69,6 +69,7 @@ pub fn start(job: &Job, stages: Vec<Stage>) -> StepResult<Running> {
 impl Running {
     fn kill(&self) {
         for (_, _, handle) in &self.stages {
+            // One that has ended already is as good.
             let _ = handle.kill();
         }
     }
@@ -99,8 +100,11 @@ impl Running {
                 self.kill();
             }
             let (kind, step, _) = &self.stages[i];
-            let (result, end) = wait.join().unwrap_or_else(|_| (Err("its watcher broke".to_owned()), 0));
-            job.recorder.record(*kind, step, self.start_ns, job.recorder.from_monotonic(end), None);
+            let watched = wait.join().map_err(|_| "its watcher broke".to_owned());
+            if let Ok((_, end)) = &watched {
+                job.recorder.record(*kind, step, self.start_ns, job.recorder.from_monotonic(*end), None);
+            }
+            let result = watched.and_then(|(result, _)| result);
             let reason = match result {
                 Ok(status) if status.success() => continue,
                 Ok(status) => format!(

@@ -1,7 +1,7 @@
 //! The recorder of a side: one monotonic clock, and the spans that were measured on it.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use handoff_model::{Span, SpanKind, StepCount};
 use rustix::time::{ClockId, clock_gettime};
@@ -13,7 +13,7 @@ pub struct Recorder {
     wall_origin_ns: i128,
     spans: Mutex<Vec<Span>>,
     facts: Mutex<BTreeMap<&'static str, String>>,
-    steps: Mutex<StepCount>,
+    steps: Mutex<Option<StepCount>>,
 }
 
 /// Fact: where the tar came from, `output` (the builder's exporter) or `save` (`docker save`).
@@ -27,6 +27,11 @@ pub fn monotonic_ns() -> u64 {
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }
 
+/// What a lock holds, also after a thread that held it broke off: a span or a step that was recorded stays so.
+fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Recorder {
     /// Starts the clock of a side.
     pub fn start() -> Self {
@@ -36,7 +41,7 @@ impl Recorder {
             wall_origin_ns: wall,
             spans: Mutex::default(),
             facts: Mutex::default(),
-            steps: Mutex::default(),
+            steps: Mutex::new(Some(StepCount::default())),
         }
     }
 
@@ -47,7 +52,7 @@ impl Recorder {
             wall_origin_ns: wall_ns,
             spans: Mutex::default(),
             facts: Mutex::default(),
-            steps: Mutex::default(),
+            steps: Mutex::new(Some(StepCount::default())),
         }
     }
 
@@ -75,9 +80,7 @@ impl Recorder {
     pub fn record(&self, kind: SpanKind, detail: &str, start_ns: u64, end_ns: u64, bytes: Option<u64>) {
         let span =
             Span { kind, detail: detail.chars().take(120).collect(), start_ns, end_ns: end_ns.max(start_ns), bytes };
-        if let Ok(mut spans) = self.spans.lock() {
-            spans.push(span);
-        }
+        held(&self.spans).push(span);
     }
 
     /// Measures a span around a call.
@@ -90,32 +93,32 @@ impl Recorder {
 
     /// Records a fact for a column of the row: [`SOURCE`] or [`CLIENT`].
     pub fn fact(&self, name: &'static str, value: impl Into<String>) {
-        if let Ok(mut facts) = self.facts.lock() {
-            facts.insert(name, value.into());
-        }
+        held(&self.facts).insert(name, value.into());
     }
 
     /// The facts so far.
     pub fn facts(&self) -> BTreeMap<&'static str, String> {
-        self.facts.lock().map(|f| f.clone()).unwrap_or_default()
+        held(&self.facts).clone()
     }
 
-    /// Adds a build's steps.
-    pub fn count_steps(&self, more: StepCount) {
-        if let Ok(mut steps) = self.steps.lock() {
-            steps.executed += more.executed;
-            steps.cached += more.cached;
-        }
+    /// Adds a build's steps; none for a build whose trace did not read, after which the number of all is unknown.
+    pub fn count_steps(&self, more: Option<StepCount>) {
+        let mut steps = held(&self.steps);
+        let sum = |(a, b): (StepCount, StepCount)| StepCount {
+            executed: a.executed + b.executed,
+            cached: a.cached + b.cached,
+        };
+        *steps = steps.zip(more).map(sum);
     }
 
-    /// The steps of all builds so far.
-    pub fn steps(&self) -> StepCount {
-        self.steps.lock().map(|s| *s).unwrap_or_default()
+    /// The steps of all builds so far, where all their traces read.
+    pub fn steps(&self) -> Option<StepCount> {
+        *held(&self.steps)
     }
 
     /// All spans so far, by start.
     pub fn spans(&self) -> Vec<Span> {
-        let mut spans = self.spans.lock().map(|s| s.clone()).unwrap_or_default();
+        let mut spans = held(&self.spans).clone();
         spans.sort_by_key(|s| (s.start_ns, s.end_ns));
         spans
     }

@@ -34,7 +34,7 @@ struct Status {
     id: String,
     vertex: String,
     #[serde(default)]
-    current: u64,
+    current: i64,
     started: Option<Timestamp>,
     completed: Option<Timestamp>,
 }
@@ -59,6 +59,8 @@ pub struct Trace {
     pub cached: Vec<String>,
     /// The last error of a vertex.
     pub error: Option<String>,
+    /// The first line that does not read: what it said is missing here, so that no time of a build follows from the rest.
+    pub unread: Option<String>,
 }
 
 /// What a vertex is, by its name. Names are `BuildKit`'s; unknown ones count as preparation, never as build.
@@ -147,14 +149,22 @@ fn status_kind(id: &str, owner: SpanKind) -> Option<SpanKind> {
 }
 
 impl Trace {
-    /// Reads a trace. Lines that are not JSON (warnings of the client) are passed over.
+    /// Reads a trace. Lines that are not JSON (warnings of the client) are passed over; one that is, but does not read, is kept in
+    /// `unread`.
     pub fn parse(text: &str) -> Self {
         let mut trace = Self::default();
         let mut vertices = Vertices::default();
         // A vertex or status tells its end more than once: the last telling wins.
         let mut others: BTreeMap<(String, Timestamp), Interval> = BTreeMap::new();
         let mut statuses: BTreeMap<(String, String), Interval> = BTreeMap::new();
-        for line in text.lines().filter_map(|l| serde_json::from_str::<Line>(l).ok()) {
+        for (number, text) in text.lines().enumerate().filter(|(_, line)| line.starts_with('{')) {
+            let line = match serde_json::from_str::<Line>(text) {
+                Ok(line) => line,
+                Err(error) => {
+                    trace.unread.get_or_insert_with(|| format!("line {} of BuildKit's trace: {error}", number + 1));
+                    continue;
+                }
+            };
             for v in line.vertexes {
                 if !v.name.is_empty() {
                     vertices.names.insert(v.digest.clone(), v.name.clone());
@@ -183,7 +193,7 @@ impl Trace {
                 let (Some(start), Some(end), Some(kind)) = (s.started, s.completed, status_kind(&s.id, owner)) else {
                     continue;
                 };
-                let bytes = (s.current > 0).then_some(s.current);
+                let bytes = u64::try_from(s.current).ok().filter(|bytes| *bytes > 0);
                 statuses.insert((s.vertex, s.id.clone()), Interval { kind, detail: s.id, start, end, bytes });
             }
         }
@@ -194,9 +204,10 @@ impl Trace {
         trace
     }
 
-    /// How many steps were executed, and how many came from a cache.
-    pub fn steps(&self) -> StepCount {
-        StepCount { executed: self.executed.len() as u64, cached: self.cached.len() as u64 }
+    /// How many steps were executed, and how many came from a cache; none where a line did not read.
+    pub fn steps(&self) -> Option<StepCount> {
+        let count = StepCount { executed: self.executed.len() as u64, cached: self.cached.len() as u64 };
+        self.unread.is_none().then_some(count)
     }
 
     fn add_step(&mut self, step: Step) {
@@ -243,6 +254,21 @@ not json
                 (SpanKind::Build, "[2/3] RUN x"),
             ]
         );
+    }
+
+    #[test]
+    fn steps_of_a_trace_with_an_unreadable_line_are_unknown() {
+        assert_eq!(Trace::parse(TRACE).steps(), Some(StepCount { executed: 1, cached: 1 }));
+        let odd = TRACE.replacen("\"digest\":\"b\"", "\"digest\":7", 1);
+        let trace = Trace::parse(&odd);
+        assert_eq!((trace.steps(), trace.executed.len()), (None, 1));
+        let unread = trace.unread.unwrap();
+        assert!(unread.starts_with("line 2 of BuildKit's trace: invalid type"), "{unread}");
+        let recorder = Recorder::start();
+        recorder.count_steps(Some(StepCount { executed: 1, cached: 0 }));
+        recorder.count_steps(None);
+        recorder.count_steps(Some(StepCount { executed: 1, cached: 0 }));
+        assert_eq!(recorder.steps(), None);
     }
 
     #[test]

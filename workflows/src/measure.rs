@@ -128,6 +128,7 @@ impl Link {
     }
 
     fn delete(&self, name: &str) {
+        // It goes with its run at the latest.
         let _ = self.call("DeleteArtifact", json!({ "name": name }));
     }
 }
@@ -204,20 +205,24 @@ impl Calibration {
         }
     }
 
-    /// Median, lowest and highest of a figure.
-    fn spread(&self, figure: &str) -> (f64, f64, f64) {
-        let mut values =
-            self.figures.iter().find(|(name, _)| *name == figure).map(|(_, v)| v.clone()).unwrap_or_default();
+    /// Median, lowest and highest of values; none of no value.
+    fn spread(values: &[f64]) -> Option<(f64, f64, f64)> {
+        let mut values = values.to_vec();
         values.sort_by(f64::total_cmp);
-        let at = |n: usize| values.get(n).copied().unwrap_or(0.0);
-        (at(values.len() / 2), at(0), at(values.len().saturating_sub(1)))
+        Some((*values.get(values.len() / 2)?, *values.first()?, *values.last()?))
+    }
+
+    /// Median, lowest and highest of a figure.
+    fn figure(&self, figure: &str) -> Result<(f64, f64, f64)> {
+        let values = self.figures.iter().find(|(name, _)| *name == figure).map(|(_, values)| values.as_slice());
+        values.and_then(Self::spread).ok_or_else(|| format!("`{figure}` was not measured: measure again"))
     }
 
     /// The figures as a table.
     pub fn table(&self) -> String {
         let mut text = String::from("| measured here | median | lowest | highest |\n| --- | ---: | ---: | ---: |\n");
-        for (name, _) in &self.figures {
-            let (median, low, high) = self.spread(name);
+        for (name, values) in &self.figures {
+            let Some((median, low, high)) = Self::spread(values) else { continue };
             let show = |v: f64| {
                 if name.ends_with(", s") {
                     format!("{:.1} ms", v * 1e3)
@@ -239,7 +244,10 @@ impl Calibration {
 
     /// The figures as a profile for `handoff run --profile`: from which runner, and when. The cache was not measured: it gets what
     /// artifacts got.
-    pub fn profile(&self, runner: &str, when: &str) -> String {
+    ///
+    /// # Errors
+    /// A figure that was not measured.
+    pub fn profile(&self, runner: &str, when: &str) -> Result<String> {
         // A label is anybody's text, and stands in a TOML string.
         let runner: String = runner.chars().filter(|c| c.is_ascii_alphanumeric() || "-_. ".contains(*c)).collect();
         let mut text = format!(
@@ -254,11 +262,11 @@ impl Calibration {
         for kind in ["artifact", "cache"] {
             let basis = if kind == "artifact" { "measured" } else { "assumed" };
             for (key, figure) in rates {
-                let (median, low, high) = self.spread(figure);
+                let (median, low, high) = self.figure(figure)?;
                 let rate = |v: f64| format!("\"{:.3}MiB/s\"", (v / MIB as f64).max(0.001));
                 Self::entry(&mut text, &format!("{kind}.{key}"), [rate(median), rate(low), rate(high)], basis, figure);
             }
-            let (median, low, high) = self.spread("blob request of 16 bytes, s");
+            let (median, low, high) = self.figure("blob request of 16 bytes, s")?;
             let ms = |v: f64| format!("{:.3}", v * 1e3);
             Self::entry(
                 &mut text,
@@ -268,10 +276,10 @@ impl Calibration {
                 "blob request of 16 bytes",
             );
         }
-        let (median, low, high) = self.spread("call of the service, s");
+        let (median, low, high) = self.figure("call of the service, s")?;
         let ms = |v: f64| format!("{:.3}", v * 1e3);
         Self::entry(&mut text, "api.call_ms", [ms(median), ms(low), ms(high)], "measured", "call of the service");
-        text
+        Ok(text)
     }
 
     fn entry(text: &mut String, key: &str, [value, low, high]: [String; 3], basis: &str, figure: &str) {
@@ -286,6 +294,14 @@ impl Calibration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn figure_that_was_not_measured_makes_no_profile() {
+        let calibration = Calibration { figures: vec![("up, 1 connection", vec![3.0, 1.0, 2.0])] };
+        assert_eq!(calibration.figure("up, 1 connection"), Ok((2.0, 1.0, 3.0)));
+        let error = calibration.profile("x", "today").unwrap_err();
+        assert_eq!(error, "`up, 32 connections` was not measured: measure again");
+    }
 
     #[test]
     fn all_numbers_are_worked_on_and_a_failure_is_told() {

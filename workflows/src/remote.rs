@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::rest::{Api, RestError};
+use crate::rest::{self, Api, RestError};
 use crate::run;
 
 const READ: &str = "`actions: read`";
@@ -52,6 +52,7 @@ fn steps(job: &Value) -> Vec<(String, Duration)> {
     all.iter().filter_map(took).collect()
 }
 
+/// A text of an answer, empty where there is none: a job that has not started has neither times nor a conclusion.
 fn text(value: &Value, name: &str) -> String {
     value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
@@ -86,14 +87,23 @@ impl Remote<'_> {
             "`metadata: read`",
             &format!("repos/{}", self.repository),
         )?;
-        Ok(text(&repository, "default_branch"))
+        let branch = repository.get("default_branch").and_then(Value::as_str).map(str::to_owned);
+        branch.ok_or_else(|| RestError::Other {
+            what: format!("repository `{}`", self.repository),
+            message: "the answer names no default branch: name one with --ref".to_owned(),
+        })
     }
 
     fn runs(&self) -> Result<Vec<Run>, RestError> {
         let path = self.path(&format!("workflows/{}/runs?event=workflow_dispatch&per_page=50", run::FILE));
-        let answer = self.api.get(&format!("workflow `{}` in `{}`", run::FILE, self.repository), READ, &path)?;
-        let runs = answer.get("workflow_runs").and_then(Value::as_array).cloned().unwrap_or_default();
-        Ok(runs.iter().filter_map(to_run).collect())
+        let what = format!("workflow `{}` in `{}`", run::FILE, self.repository);
+        let runs = rest::entries(&self.api.get(&what, READ, &path)?, "workflow_runs", &what)?;
+        let run = |value: &Value| {
+            let no_run =
+                || RestError::Other { what: what.clone(), message: "an entry of the list is no run".to_owned() };
+            to_run(value).ok_or_else(no_run)
+        };
+        runs.iter().map(run).collect()
     }
 
     /// Starts the workflow and finds the run that this has made.
@@ -161,7 +171,11 @@ impl Remote<'_> {
             if artifact.get("expired").and_then(Value::as_bool) == Some(true) {
                 return Err(RestError::Gone { what });
             }
-            let number = artifact.get("id").and_then(Value::as_u64).unwrap_or(0);
+            let number = artifact.get("id").and_then(Value::as_u64);
+            let number = number.ok_or_else(|| RestError::Other {
+                what: what.clone(),
+                message: "the list tells no number of it".to_owned(),
+            })?;
             let bytes = self.api.download(&what, READ, &self.path(&format!("artifacts/{number}/zip")))?;
             files.push((name, bytes));
         }

@@ -157,6 +157,7 @@ impl Api {
                 return Ok(response);
             }
             let headers = response.headers().clone();
+            // Words of a failure that is reported by its status anyway.
             let text = response.body_mut().read_to_string().unwrap_or_default();
             let message = message(&text);
             if let Some(wait) = limit(status, &headers, &message) {
@@ -191,7 +192,7 @@ impl Api {
         let joint = if path.contains('?') { '&' } else { '?' };
         for page in 1..=MOST_PAGES {
             let answer = self.get(what, needs, &format!("{path}{joint}per_page={PAGE}&page={page}"))?;
-            let entries = answer.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+            let entries = entries(&answer, key, what)?;
             let last = entries.len() < PAGE;
             all.extend(entries);
             if last {
@@ -203,6 +204,7 @@ impl Api {
 
     /// POST of JSON, and the JSON of the answer where it has some.
     pub fn post(&self, what: &str, needs: &str, path: &str, body: &Value) -> Result<Option<Value>, RestError> {
+        // It was heard, whatever the answer says: a caller that needs more asks again.
         let text = self.answer(what, needs, "POST", path, Some(body))?.body_mut().read_to_string().unwrap_or_default();
         Ok(serde_json::from_str(&text).ok())
     }
@@ -223,6 +225,12 @@ impl Api {
         read.map_err(|e| RestError::Other { what: what.to_owned(), message: e.to_string() })?;
         Ok(bytes)
     }
+}
+
+/// The list that an answer holds under a name. An answer without one is no empty list.
+pub(crate) fn entries(answer: &Value, key: &str, what: &str) -> Result<Vec<Value>, RestError> {
+    let list = answer.get(key).and_then(Value::as_array).cloned();
+    list.ok_or_else(|| RestError::Other { what: what.to_owned(), message: format!("the answer has no list `{key}`") })
 }
 
 /// GitHub's own words of a failure.

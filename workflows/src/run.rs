@@ -26,6 +26,12 @@ pub fn inputs() -> Vec<Input> {
         Input::text("consumers", "Consumer jobs of each trial", "1"),
         Input::text("runner", "Label of the runner, or several as a JSON list", "ubuntu-latest"),
         Input::choice("builder", "What runs BuildKit", "docker-container", &["docker-container", "docker"]),
+        Input::choice(
+            "image_store",
+            "Where the runner's engine keeps images: a job that finds another store fails",
+            "overlay2",
+            &["overlay2", "containerd"],
+        ),
         Input::choice("cache_state", "What caches hold at the start", "cold", &["cold"]),
         Input::text("seed", "Seed of the order and of the image's content", "1"),
         Input::text("only", "Only these trials of the plan, with commas (empty: all)", ""),
@@ -122,7 +128,8 @@ fn report(pins: &Pins) -> Result<Job, WorkflowError> {
             .with("pattern", "handoff-side-*")
             .with("path", "handoff-sides"),
     );
-    let collect = "code=0\nhandoff collect --plan handoff-plan/plan.json --sides handoff-sides --out handoff-results || code=$?\necho \"code=$code\" >> \"$GITHUB_OUTPUT\"\n[ \"$code\" -le 1 ]\n";
+    // Where no job has left a file, nothing has made the folder.
+    let collect = "code=0\nmkdir -p handoff-sides\nhandoff collect --plan handoff-plan/plan.json --sides handoff-sides --out handoff-results || code=$?\necho \"code=$code\" >> \"$GITHUB_OUTPUT\"\n[ \"$code\" -le 1 ]\n";
     job.push(Step::run("Join the marks", collect).id("collect").env("GITHUB_TOKEN", expression("github.token")));
     job.push(Step::run(
         "Render the report",

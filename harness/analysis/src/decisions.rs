@@ -90,9 +90,9 @@ pub struct Cost {
     pub billed_minutes: u64,
     /// Their price in dollars; none where no price is known.
     pub runner_usd: Option<f64>,
-    /// Average bytes held, of artifacts or caches.
-    pub held_bytes: u64,
-    /// Price of what is held beyond what is included, in dollars; none where no price is known.
+    /// Average bytes held, of artifacts or caches; none where nobody counted them.
+    pub held_bytes: Option<u64>,
+    /// Price of what is held beyond what is included, in dollars; none where no price is known, or not the bytes.
     pub storage_usd: Option<f64>,
 }
 
@@ -218,7 +218,7 @@ pub fn cost(
     cell: &CellSummary,
     parts: Parts,
     store: Store,
-    bytes: u64,
+    bytes: Option<u64>,
     consumers: u32,
     pushes_per_day: u32,
     prices: &Prices,
@@ -227,14 +227,16 @@ pub fn cost(
     let billed_minutes = parts.billed_minutes(consumers) * pushes;
     // Artifacts are kept for their retention; cache entries until the limit evicts them, a week at most when nobody reads
     // them again.
-    let held_bytes = match store {
+    let held = |bytes: u64| match store {
         Store::Artifact => bytes * u64::from(pushes_per_day) * u64::from(prices.artifact.retention_days),
         Store::Cache => (bytes * u64::from(pushes_per_day) * 7).min(prices.cache.included_bytes),
         Store::None => 0,
     };
-    let gb = held_bytes as f64 / 1e9;
+    let held_bytes = if store == Store::None { Some(0) } else { bytes.map(held) };
     let storage_usd = match store {
-        Store::Artifact => prices.artifact.usd_per_gb_month.map(|usd| gb * usd),
+        Store::Artifact => {
+            held_bytes.zip(prices.artifact.usd_per_gb_month).map(|(bytes, usd)| bytes as f64 / 1e9 * usd)
+        }
         // Without payment the limit evicts, so that nothing is ever owed.
         Store::Cache | Store::None => Some(0.0),
     };

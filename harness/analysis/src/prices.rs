@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 const TEXT: &str = include_str!("../prices.toml");
 
 /// What `prices.toml` holds.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Prices {
     /// When the figures were looked up (ISO 8601).
@@ -22,7 +22,7 @@ pub struct Prices {
 }
 
 /// A runner's price.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunnerPrice {
     /// Dollars a minute; none: unknown.
@@ -32,7 +32,7 @@ pub struct RunnerPrice {
 }
 
 /// The cache's limit and price.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CachePrice {
     /// Bytes that a repository has without paying.
@@ -44,7 +44,7 @@ pub struct CachePrice {
 }
 
 /// Artifacts' price and retention.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ArtifactPrice {
     /// Dollars for a GB and month above the plan's quota; none: unknown.

@@ -133,7 +133,8 @@ fn candidate(analysis: &Analysis, group: &Group, cell: &CellSummary, ask: &Ask, 
     let as_measured =
         ask.build_s.is_none() && (scaled - 1.0).abs() < 1e-9 && ask.consumers == group.key.conditions.consumers;
     let store = analysis.options.stores.get(&cell.cell.strategy.name).copied().unwrap_or(Store::None);
-    let bytes = (cell.bytes_stored.as_ref().map_or(0, crate::spread::Spread::median) as f64 * scaled) as u64;
+    // Nobody counts the bytes that GitHub's own services hold: what they cost, and whether they fit, is then unknown.
+    let bytes = cell.bytes_stored.as_ref().map(|bytes| (bytes.median() as f64 * scaled) as u64);
     let median = |s: Option<&crate::spread::Spread>| s.map(|s| s.median() as f64 / 1e9);
     let (wait_s, runner_s) = match (as_measured, median(cell.critical_path.as_ref()), median(cell.runner.as_ref())) {
         (true, Some(wait), Some(runner)) => (wait, runner),
@@ -145,7 +146,7 @@ fn candidate(analysis: &Analysis, group: &Group, cell: &CellSummary, ask: &Ask, 
         runner_s,
         basis: if as_measured { Basis::Measured } else { Basis::Modelled },
         cost: cost(cell, parts, store, bytes, ask.consumers, ask.pushes_per_day, &analysis.options.prices),
-        excluded: excluded(analysis, ask, store, bytes).or_else(|| broken(cell)),
+        excluded: bytes.and_then(|bytes| excluded(analysis, ask, store, bytes)).or_else(|| broken(cell)),
         parts,
     })
 }

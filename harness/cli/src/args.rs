@@ -12,6 +12,7 @@ use crate::exit::bad_input;
 use crate::matrix::{self, Matrix};
 use crate::out;
 use crate::own;
+use crate::random_id::random_id;
 
 mod factors;
 mod github;
@@ -311,7 +312,10 @@ impl PlanArgs {
             control: self.control || stored.is_some_and(|s| s.control),
             timeout_s,
             seed: self.seed.or(stored.map(|s| s.seed)).unwrap_or(1),
-            run_id: stored.map(|s| s.run_id.clone()).or(self.plan_id.clone()).unwrap_or_else(random_id),
+            run_id: match stored.map(|s| s.run_id.clone()).or(self.plan_id.clone()) {
+                Some(known) => known,
+                None => random_id()?,
+            },
             blocks: Vec::new(),
             exclude: Vec::new(),
             matrix: stored.and_then(|s| s.matrix.clone()),
@@ -363,10 +367,4 @@ impl PlanArgs {
 
 fn all_strategies() -> Vec<StrategySpec> {
     handoff_strategies::names().into_iter().map(StrategySpec::plain).collect()
-}
-
-/// A name that no other run has: nonces are made from it.
-pub fn random_id() -> String {
-    let uuid = std::fs::read_to_string("/proc/sys/kernel/random/uuid").unwrap_or_default();
-    uuid.chars().filter(char::is_ascii_hexdigit).take(16).collect()
 }

@@ -66,9 +66,19 @@ fn line(trial: &str, job: &str, flow: &Flow) -> String {
 /// The request logs of a trial's jobs; none of one whose logs are gone.
 fn logs(dir: &Path) -> anyhow::Result<Vec<(String, Vec<RequestRecord>)>> {
     let mut logs = Vec::new();
-    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+    let unreadable = |path: &Path, e: std::io::Error| bad_input(format!("cannot read {}: {e}", path.display()));
+    let is_gone = |e: &std::io::Error| e.kind() == std::io::ErrorKind::NotFound;
+    let entries = match std::fs::read_dir(dir) {
+        Err(error) if is_gone(&error) => return Ok(logs),
+        other => other.map_err(|e| unreadable(dir, e))?,
+    };
+    for entry in entries {
+        let entry = entry.map_err(|e| unreadable(dir, e))?;
         let path = entry.path().join("requests.json");
-        let Ok(bytes) = std::fs::read(&path) else { continue };
+        let bytes = match std::fs::read(&path) {
+            Err(error) if is_gone(&error) => continue,
+            other => other.map_err(|e| unreadable(&path, e))?,
+        };
         let log = serde_json::from_slice(&bytes).map_err(|e| bad_input(format!("{}: {e}", path.display())))?;
         logs.push((entry.file_name().to_string_lossy().into_owned(), log));
     }

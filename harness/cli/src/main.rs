@@ -12,6 +12,7 @@ mod matrix;
 mod out;
 mod own;
 mod progress;
+mod random_id;
 mod verbs;
 
 use std::process::ExitCode;

@@ -6,32 +6,42 @@ use std::path::Path;
 
 use handoff_engine::Programs;
 use handoff_model::Environment;
+use handoff_model::environment::UNKNOWN;
 use sha2::{Digest, Sha256};
 
+use crate::DriverError;
 use crate::job::field_kib;
 use crate::protocol::{EngineFacts, JOB_DISK};
 use crate::tools::Tools;
 
-/// Free bytes of the file system on which a folder is, or would be made; 0 where it cannot be asked.
-pub fn free_bytes(dir: &Path) -> u64 {
+/// Free bytes of the file system on which a folder is, or would be made.
+///
+/// # Errors
+/// A file system that does not tell.
+pub fn free_bytes(dir: &Path) -> Result<u64, DriverError> {
     let there = dir.ancestors().find(|d| d.exists()).unwrap_or(Path::new("/"));
-    rustix::fs::statvfs(there).map_or(0, |s| s.f_bavail * s.f_frsize)
+    let stat = rustix::fs::statvfs(there).map_err(std::io::Error::from);
+    stat.map(|s| s.f_bavail * s.f_frsize).map_err(DriverError::io("ask for the free space of", there))
 }
 
-/// Memory that can be had without swapping, in bytes.
-pub fn available_memory() -> u64 {
-    let table = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    field_kib(&table, "MemAvailable:").unwrap_or(0) * 1024
+/// Memory that can be had without swapping, in bytes; none where the kernel does not tell.
+pub fn available_memory() -> Option<u64> {
+    Some(field_kib(&fs::read_to_string("/proc/meminfo").ok()?, "MemAvailable:")? * 1024)
 }
 
-fn file_system(dir: &Path) -> String {
-    let table = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+fn file_system(dir: &Path) -> Result<String, DriverError> {
+    let table = read("/proc/self/mounts")?;
     let mounts = table.lines().filter_map(|l| {
         let mut fields = l.split(' ').skip(1);
         Some((fields.next()?.to_owned(), fields.next()?.to_owned()))
     });
     let holds = mounts.filter(|(point, _)| dir.starts_with(point)).max_by_key(|(point, _)| point.len());
-    holds.map_or_else(|| "unknown".to_owned(), |(_, kind)| kind)
+    Ok(holds.map_or_else(|| UNKNOWN.to_owned(), |(_, kind)| kind))
+}
+
+/// Reads a file of the kernel's that every machine has.
+fn read(path: &str) -> Result<String, DriverError> {
+    fs::read_to_string(path).map_err(DriverError::io("read (is /proc mounted?)", path))
 }
 
 /// Describes the machine, its programs and the engine.
@@ -41,21 +51,21 @@ pub fn describe(
     programs: &Programs,
     tools: &Tools,
     engine: &EngineFacts,
-) -> Environment {
+) -> Result<Environment, DriverError> {
     let mut versions: BTreeMap<String, String> = programs.versions.clone();
     versions.extend(tools.versions.clone());
     versions.extend(engine.versions.clone());
-    let jobs = versions.remove(JOB_DISK).unwrap_or_default();
-    let mut environment = machine(work_dir, service_store, versions, programs.packages.clone());
-    if !jobs.is_empty() {
+    let jobs = versions.remove(JOB_DISK);
+    let mut environment = machine(work_dir, service_store, versions, programs.packages.clone())?;
+    if let Some(jobs) = jobs {
         environment.disk = format!("{}; jobs: {jobs}", environment.disk);
-        set_id(&mut environment);
+        set_id(&mut environment)?;
     }
-    environment
+    Ok(environment)
 }
 
 /// Describes the machine of a GitHub job, whose programs are the machine's own.
-pub fn of_job(work_dir: &Path, versions: BTreeMap<String, String>) -> Environment {
+pub fn of_job(work_dir: &Path, versions: BTreeMap<String, String>) -> Result<Environment, DriverError> {
     machine(work_dir, "", versions, BTreeMap::new())
 }
 
@@ -64,21 +74,21 @@ fn machine(
     service_store: &str,
     programs: BTreeMap<String, String>,
     packages: BTreeMap<String, String>,
-) -> Environment {
-    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
-    let line = |text: &str, name: &str| {
-        let value = text.lines().find_map(|l| l.strip_prefix(name)).unwrap_or_default();
-        value.trim_start_matches([' ', '\t', ':', '=']).trim_matches('"').to_owned()
-    };
+) -> Result<Environment, DriverError> {
+    let cores = std::thread::available_parallelism().map_err(DriverError::io("count the cores of", "this machine"))?;
+    let memory = field_kib(&read("/proc/meminfo")?, "MemTotal:");
+    let memory = memory.ok_or_else(|| DriverError::Missing("/proc/meminfo has no line `MemTotal:`".to_owned()))?;
+    // Some systems have no such file.
+    let os = fs::read_to_string("/etc/os-release").unwrap_or_default();
     let mut environment = Environment {
         id: String::new(),
-        cpu: line(&read("/proc/cpuinfo"), "model name"),
-        cores: std::thread::available_parallelism().map_or(1, |n| n.get() as u32),
-        memory_bytes: field_kib(&read("/proc/meminfo"), "MemTotal:").unwrap_or(0) * 1024,
-        disk: file_system(work_dir),
+        cpu: value_of(&read("/proc/cpuinfo")?, "model name"),
+        cores: cores.get() as u32,
+        memory_bytes: memory * 1024,
+        disk: file_system(work_dir)?,
         service_store: service_store.to_owned(),
-        kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
-        os: line(&read("/etc/os-release"), "PRETTY_NAME"),
+        kernel: read("/proc/sys/kernel/osrelease")?.trim().to_owned(),
+        os: value_of(&os, "PRETTY_NAME"),
         programs,
         packages,
         handoff: format!(
@@ -87,8 +97,14 @@ fn machine(
             option_env!("HANDOFF_REVISION").unwrap_or("revision unknown")
         ),
     };
-    set_id(&mut environment);
-    environment
+    set_id(&mut environment)?;
+    Ok(environment)
+}
+
+/// The value behind a name in a table of `name: value` or `name=value`; processors of some kinds have no name.
+fn value_of(table: &str, name: &str) -> String {
+    let value = table.lines().find_map(|l| l.strip_prefix(name));
+    value.map_or(UNKNOWN, |v| v.trim_start_matches([' ', '\t', ':', '=']).trim_matches('"')).to_owned()
 }
 
 /// The commit that the program was built from; a placeholder where it was built from an archive.
@@ -98,11 +114,15 @@ pub const COMMIT: &str = match option_env!("HANDOFF_COMMIT") {
 };
 
 /// Names an environment by a digest of all the rest.
-pub fn set_id(environment: &mut Environment) {
+///
+/// # Errors
+/// An environment that has no JSON form: all such would share one name.
+pub fn set_id(environment: &mut Environment) -> Result<(), DriverError> {
     environment.id.clear();
-    let json = serde_json::to_vec(&environment).unwrap_or_default();
+    let json = serde_json::to_vec(&environment).map_err(|e| DriverError::Job(format!("environment: {e}")))?;
     let first: [u8; 4] = std::array::from_fn(|i| Sha256::digest(&json)[i]);
     environment.id = format!("{:08x}", u32::from_be_bytes(first));
+    Ok(())
 }
 
 #[cfg(test)]
@@ -112,6 +132,13 @@ mod tests {
     #[test]
     fn a_folder_that_is_not_there_yet_has_the_room_of_where_it_would_be() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(free_bytes(&dir.path().join("not/there/yet")) > 0);
+        assert!(free_bytes(&dir.path().join("not/there/yet")).unwrap() > 0);
+    }
+
+    #[test]
+    fn text_that_is_not_there_is_called_unknown() {
+        assert_eq!(value_of("processor\t: 0\nmodel name\t: Sample CPU\n", "model name"), "Sample CPU");
+        assert_eq!(value_of("PRETTY_NAME=\"Debian\"\n", "PRETTY_NAME"), "Debian");
+        assert_eq!(value_of("", "PRETTY_NAME"), "unknown");
     }
 }

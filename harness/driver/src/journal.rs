@@ -21,12 +21,13 @@ mod results;
 mod table;
 
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 #[cfg(test)]
 mod tests;
 
 pub use compare::difference;
 pub use error::JournalError;
+pub use load::read_plan;
 pub use results::Results;
 pub use table::columns;
 

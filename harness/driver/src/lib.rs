@@ -15,6 +15,7 @@ pub mod needs;
 mod preflight;
 pub mod protocol;
 pub mod remote;
+mod rows;
 pub mod run;
 pub mod settle;
 pub mod tools;

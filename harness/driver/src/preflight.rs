@@ -7,6 +7,7 @@ use std::fs;
 use handoff_engine::buildkit::{self, BuildkitImage};
 use handoff_engine::identity;
 use handoff_engine::user::{Lent, Made};
+use handoff_model::environment::UNKNOWN;
 use handoff_model::{Builder, Conditions, EngineKind, ImageStore, Plan, Side, Sources, StrategySpec};
 
 use crate::protocol::{BUILDKIT_TAR, EngineFacts, JobSpec};
@@ -42,7 +43,7 @@ pub fn preflight(
         check_one(workspace, tools, &format!("{}-check", &plan.hash[..8]), conditions, lent, &mut checked, cancel)?;
     }
     if let Some(BuildkitImage { reference, tar: Some(tar) }) = &checked.buildkit {
-        let digest = identity::of_tar(tar)?.config.unwrap_or_default();
+        let digest = identity::of_tar(tar)?.config.unwrap_or_else(|| UNKNOWN.to_owned());
         checked.engine.versions.insert("buildkit image".to_owned(), format!("{reference} {digest}"));
     }
     Ok(checked)
@@ -110,6 +111,7 @@ fn boot(
     let no_engine = |no_answer: NoAnswer| match no_answer {
         NoAnswer::Run(error) => error,
         NoAnswer::Trial(_, failure) => {
+            // Part of an error that is reported anyway.
             let log = fs::read_to_string(spec.logs.join("job.log")).unwrap_or_default();
             DriverError::Job(format!("no engine here: {failure}: {}", log.trim()))
         }

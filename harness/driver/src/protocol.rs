@@ -152,8 +152,8 @@ pub struct Finished {
     pub usage: SideUsage,
     /// `source` and `client` of the row.
     pub facts: BTreeMap<String, String>,
-    /// Steps of the Dockerfile in the side's builds.
-    pub steps: StepCount,
+    /// Steps of the Dockerfile in the side's builds; none where a trace of BuildKit's did not read.
+    pub steps: Option<StepCount>,
     /// Whether the image is an earlier run's, because the producer found that it had nothing to build.
     pub built_earlier: bool,
     /// What the producer tells.

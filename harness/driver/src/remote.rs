@@ -74,10 +74,9 @@ impl RemoteJob {
         let stdout = child.stdout.take().ok_or_else(|| DriverError::Job("no output".to_owned()))?;
         let (sender, events) = mpsc::channel();
         thread::spawn(move || {
+            // A pipe that breaks is the end of the job: whoever waits sees that.
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                if let Ok(event) = serde_json::from_str(&line)
-                    && sender.send(event).is_err()
-                {
+                if sender.send(event(&line)).is_err() {
                     break;
                 }
             }
@@ -94,7 +93,7 @@ impl RemoteJob {
     }
 
     fn say(&mut self, command: &Command) -> Result<(), DriverError> {
-        let line = serde_json::to_string(command).unwrap_or_default();
+        let line = serde_json::to_string(command).map_err(|e| DriverError::Job(format!("{command:?}: {e}")))?;
         let stdin = self.stdin.as_mut().ok_or_else(|| DriverError::Job("it was told to stop".to_owned()))?;
         writeln!(stdin, "{line}").and_then(|()| stdin.flush()).map_err(|e| DriverError::Job(format!("it is gone: {e}")))
     }
@@ -172,6 +171,11 @@ impl RemoteJob {
             None => Ok(()),
         }
     }
+}
+
+/// A job's line. One that does not read is an answer, too: left out, it would be waited for until the time limit.
+fn event(line: &str) -> Event {
+    serde_json::from_str(line).unwrap_or_else(|e| Event::Broken(format!("the job's line `{line}` does not read: {e}")))
 }
 
 impl Drop for RemoteJob {

@@ -91,7 +91,7 @@ pub fn run(
 ) -> Result<Summary, DriverError> {
     let programs = Programs::find()?;
     let tools = Tools::find()?;
-    for leftover in workspace::leftovers(&config.work_dir) {
+    for leftover in workspace::leftovers(&config.work_dir)? {
         progress(Progress::Note(format!("removing what a run that was cut off left in {}", leftover.dir.display())));
         if let Err(error) = workspace::remove(&leftover) {
             progress(Progress::Note(format!("it stays there for now: {error}")));
@@ -104,7 +104,7 @@ pub fn run(
     )?;
     // Before anything of this run works: its own load is no news.
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    if let Some(warning) = busy(crate::job::load_1m(), cores) {
+    if let Some(warning) = crate::job::load_1m().and_then(|load| busy(load, cores)) {
         progress(Progress::Warning(warning));
     }
     let (store, store_kind) = service_store(plan, &mut workspace)?;
@@ -112,7 +112,7 @@ pub fn run(
     let lent = daemon::lend(plan, config, &workspace)?;
     let Checked { engine, buildkit } =
         preflight(&mut workspace, &tools, plan, config.buildkit_image.as_deref(), lent.as_ref(), cancel)?;
-    let environment = describe(&config.work_dir, store_kind, &programs, &tools, &engine);
+    let environment = describe(&config.work_dir, store_kind, &programs, &tools, &engine)?;
     let (mut journal, rows) = if config.resume && config.out.join("plan.json").exists() {
         let (mut journal, rows) = Journal::open(&config.out)?;
         journal.same_plan(&plan.request)?;
@@ -150,7 +150,7 @@ pub fn run(
         let logs = journal.log_dir(&trial.id)?;
         let record = if let Some(reason) = needs::lacks_sources(own, &trial.cell.strategy) {
             skipped(trial, &environment.id, plan.request.seed, Failure::new(Failure::PLAN, reason))
-        } else if let Some(refused) = lacks_room(&config.work_dir, &store, trial) {
+        } else if let Some(refused) = lacks_room(&config.work_dir, &store, trial)? {
             skipped(trial, &environment.id, plan.request.seed, refused)
         } else {
             let profile = trial.cell.conditions.profile.as_str();
@@ -202,7 +202,10 @@ impl Summary {
 fn service_store(plan: &Plan, workspace: &mut Workspace) -> Result<(PathBuf, &'static str), DriverError> {
     let largest = plan.trials.iter().map(needs::store_bytes).max().unwrap_or(0);
     let memory = Path::new("/dev/shm");
-    let roomy = memory.is_dir() && free_bytes(memory) > largest && available_memory() > largest * 3 + (4 << 30);
+    // Where the machine does not tell how much is free, the disk serves.
+    let roomy = memory.is_dir()
+        && free_bytes(memory).is_ok_and(|free| free > largest)
+        && available_memory().is_some_and(|free| free > largest * 3 + (4 << 30));
     if roomy {
         let name = workspace.dir().file_name().unwrap_or_default().to_string_lossy().into_owned();
         let dir = memory.join(format!("handoff-{name}"));
@@ -223,19 +226,22 @@ fn start_service(handoff: &Path, store: &Path, profile: &str) -> Result<Client, 
     Client::spawn(command).map_err(|e| DriverError::Service(e.to_string()))
 }
 
-fn lacks_room(work_dir: &Path, store: &Path, trial: &Trial) -> Option<Failure> {
+fn lacks_room(work_dir: &Path, store: &Path, trial: &Trial) -> Result<Option<Failure>, DriverError> {
     let lacking = |dir: &Path, need: u64| {
-        let free = free_bytes(dir);
-        (free < need).then(|| {
+        let free = free_bytes(dir)?;
+        Ok((free < need).then(|| {
             let mib = |bytes: u64| bytes >> 20;
             let (need, free) = (mib(need), mib(free));
             Failure::new(
                 "disk",
                 format!("{need} MiB needed, {free} MiB free below {}: free some, or use a smaller size", dir.display()),
             )
-        })
+        }))
     };
-    lacking(work_dir, needs::disk_bytes(trial)).or_else(|| lacking(store, needs::store_bytes(trial)))
+    match lacking(work_dir, needs::disk_bytes(trial))? {
+        Some(failure) => Ok(Some(failure)),
+        None => lacking(store, needs::store_bytes(trial)),
+    }
 }
 
 fn skipped(trial: &Trial, environment: &str, seed: u64, failure: Failure) -> TrialRecord {
@@ -244,12 +250,13 @@ fn skipped(trial: &Trial, environment: &str, seed: u64, failure: Failure) -> Tri
         spans: Vec::new(),
         measurement: Measurement {
             trial: trial.clone(),
-            environment: environment.to_owned(),
-            started_at: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            environment: Some(environment.to_owned()),
+            started_at: Some(jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
             source: String::new(),
             client: String::new(),
             seed,
             contended: false,
+            queue_ns: None,
             identity: IdentityCheck::default(),
             result: Err((Outcome::Skipped, failure)),
         },

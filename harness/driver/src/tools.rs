@@ -1,7 +1,7 @@
 //! Programs that trials need beside the engine: Node with GitHub's npm clients, zstd, tar.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use handoff_engine::Programs;
 use handoff_engine::programs::on_path;
@@ -77,6 +77,7 @@ fn ask(path: &str, part: &str, flag: &str, mend: &str) -> Check {
 
 fn node() -> Option<PathBuf> {
     let named = std::env::var_os("HANDOFF_NODE").filter(|v| !v.is_empty()).map(PathBuf::from);
+    // Without a PATH it is not on it.
     named.or_else(|| on_path(&std::env::var("PATH").unwrap_or_default(), "node"))
 }
 
@@ -106,6 +107,19 @@ fn clients_check() -> Check {
     Check { part: "npm clients".to_owned(), found, ok: ready, mend: "make setup".to_owned() }
 }
 
+/// The version of an npm package.
+fn package_version(file: &Path) -> Result<String, DriverError> {
+    let bytes = std::fs::read(file).map_err(DriverError::io("read", file))?;
+    let json: Result<serde_json::Value, _> = serde_json::from_slice(&bytes);
+    let version = json.ok().and_then(|j| Some(j.get("version")?.as_str()?.to_owned()));
+    version.ok_or_else(|| {
+        DriverError::Missing(format!(
+            "{} tells no version: install the clients again with `make setup`",
+            file.display()
+        ))
+    })
+}
+
 impl Tools {
     /// Finds the tools; the error names every part that is missing and what provides it.
     pub fn find() -> Result<Self, DriverError> {
@@ -122,12 +136,9 @@ impl Tools {
         versions.remove("npm clients");
         for package in ["@actions/artifact", "@actions/cache"] {
             let file = clients.join("node_modules").join(package).join("package.json");
-            let json: Option<serde_json::Value> =
-                std::fs::read(file).ok().and_then(|b| serde_json::from_slice(&b).ok());
-            let version = json.and_then(|j| j.get("version")?.as_str().map(str::to_owned));
-            versions.insert(package.to_owned(), version.unwrap_or_default());
+            versions.insert(package.to_owned(), package_version(&file)?);
         }
-        let clients = clients.canonicalize().unwrap_or(clients);
+        let clients = clients.canonicalize().map_err(DriverError::io("find", &clients))?;
         Ok(Self { paths: ToolPaths { node, clients, zstd, handoff }, versions })
     }
 }

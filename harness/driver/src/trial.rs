@@ -9,14 +9,15 @@ use handoff_engine::buildkit::BuildkitImage;
 use handoff_engine::user::Lent;
 use handoff_fixtures::ImageSource;
 use handoff_model::rows::{ConsumerRow, Measured, Measurement, MeasurementRow, SpanRow};
-use handoff_model::span::build_ns;
-use handoff_model::{Failure, IdentityCheck, ImageIdentity, Outcome, OwnImage, StrategyFacts, Trial, plan};
+use handoff_model::{Failure, IdentityCheck, ImageIdentity, Outcome, OwnImage, StrategyFacts, Trial};
+use handoff_service::ServiceUsage;
 use handoff_service::control::Client;
 use handoff_strategies::Strategy;
 use handoff_strategies::recorder::{CLIENT, SOURCE};
 
 use crate::protocol::ToolPaths;
 use crate::remote::NoAnswer;
+use crate::rows::{JobReport, TrialReport, consumer_row};
 use crate::settle::settle;
 use crate::workspace::Workspace;
 use crate::{Cancel, DriverError};
@@ -143,15 +144,17 @@ pub fn run(
     };
     // Also after a failure: the next trial starts with an empty service.
     course.bench.service.purge(&run_name(trial)).map_err(|e| DriverError::Service(e.to_string()))?;
+    // Empty where no tar or no bytes are moved, as the columns say.
     let column = |name: &str| course.columns.get(name).cloned().unwrap_or_default();
     let measurement = Measurement {
         trial: trial.clone(),
-        environment: course.bench.environment.to_owned(),
-        started_at,
+        environment: Some(course.bench.environment.to_owned()),
+        started_at: Some(started_at),
         source: column(SOURCE),
         client: column(CLIENT),
         seed: course.bench.seed,
         contended: trial.cell.conditions.is_contended(course.bench.cores),
+        queue_ns: None,
         identity,
         result,
     };
@@ -184,7 +187,7 @@ impl Course<'_, '_> {
         for (number, earlier) in (1..).zip(&earlier) {
             primed = self.prime(note, number, earlier)?;
         }
-        let cpu_before = self.usage()?.0;
+        let before = self.usage()?;
         let mut settle_ns = settle();
         let commit = (!earlier.is_empty()).then(|| earlier::THIS_COMMIT.to_owned());
         let image = self.image.clone();
@@ -209,6 +212,7 @@ impl Course<'_, '_> {
             }
             let to = all.min(next + at_once - 1);
             note(Part::Consumers { from: next, to, of: all });
+            // Without a producer nobody tells a consumer anything.
             let ticket = ticket.clone().unwrap_or_default();
             let asks = (next..=to).map(|n| Ask { commit: commit.clone(), ..Ask::consumer(n, &image, ticket.clone()) });
             let sides = self.sides(asks.collect())?;
@@ -227,18 +231,21 @@ impl Course<'_, '_> {
                     let error = format!("{} not proven equal; {}", refused.join(", "), check.note);
                     return Err(failed("identity", error.trim_end_matches("; ")));
                 }
-                rows.push(consumer_row(self.bench.environment, self.trial, number, &side, &check));
+                rows.push(consumer_row(self.trial, number, &side.report(self.bench.environment), &check));
                 consumers.push(side);
             }
             next = to + 1;
         }
-        let (cpu_after, service_peak) = self.usage()?;
-        let image_bytes = self.image.predicted_bytes().or_else(|| consumers.first()?.identity.tree_bytes);
-        Ok(join(producer.as_ref(), &consumers, image_bytes, |m| {
-            m.service_cpu_ns = cpu_after.saturating_sub(cpu_before);
-            m.service_peak_memory_bytes = service_peak;
-            m.settle_ns = settle_ns;
-        }))
+        let after = self.usage()?;
+        let environment = self.bench.environment;
+        let report = TrialReport {
+            producer: producer.as_ref().map(|p| p.report(environment)),
+            consumers: consumers.iter().map(|c| c.report(environment)).collect(),
+            service: Some(ServiceUsage { cpu_ns: after.cpu_ns.saturating_sub(before.cpu_ns), ..after }),
+            settle_ns: Some(settle_ns),
+            image_bytes: self.image.predicted_bytes().or_else(|| consumers.first()?.identity.tree_bytes),
+        };
+        Ok(report.measured())
     }
 
     /// A priming run, off every clock: nothing of it enters the row but what the trial finds of it. Gives the identity of
@@ -271,9 +278,23 @@ impl Course<'_, '_> {
         self.bench.service.rest().map_err(|e| DriverError::Service(e.to_string()))
     }
 
-    fn usage(&mut self) -> Result<(u64, u64), DriverError> {
-        let usage = self.bench.service.usage().map_err(|e| DriverError::Service(e.to_string()))?;
-        Ok((usage.cpu_ns, usage.peak_rss_bytes))
+    fn usage(&mut self) -> Result<ServiceUsage, DriverError> {
+        self.bench.service.usage().map_err(|e| DriverError::Service(e.to_string()))
+    }
+}
+
+impl SideResult {
+    /// Report of the job: its own, and the service's of it.
+    fn report<'a>(&'a self, environment: &'a str) -> JobReport<'a> {
+        JobReport {
+            wall_ns: self.finished.wall_ns,
+            spans: &self.finished.spans,
+            usage: &self.finished.usage,
+            steps: self.finished.steps,
+            traffic: Some(&self.counters),
+            written_bytes: self.written_bytes,
+            environment,
+        }
     }
 }
 
@@ -301,79 +322,4 @@ fn check(built: Option<&ImageIdentity>, content: Option<&String>, arrived: &Imag
         },
     };
     IdentityCheck::compare(&reference, arrived)
-}
-
-fn consumer_row(
-    environment: &str,
-    trial: &Trial,
-    number: u32,
-    side: &SideResult,
-    check: &IdentityCheck,
-) -> ConsumerRow {
-    ConsumerRow {
-        schema_version: plan::SCHEMA_VERSION,
-        trial: trial.id.clone(),
-        consumer: number,
-        consume_ns: side.finished.wall_ns,
-        bytes_up: Some(side.counters.bytes_up),
-        bytes_down: Some(side.counters.bytes_down),
-        requests: Some(side.counters.requests),
-        retries: Some(side.counters.retries),
-        cpu_ns: side.finished.usage.cpu_ns,
-        peak_memory_bytes: side.finished.usage.peak_memory_bytes,
-        peak_disk_bytes: side.finished.usage.peak_disk_bytes,
-        index_equal: check.index,
-        config_equal: check.config,
-        layers_equal: check.layers,
-        content_equal: check.content,
-        environment: environment.to_owned(),
-    }
-}
-
-/// Joins the sides into what the row says.
-fn join(
-    producer: Option<&SideResult>,
-    consumers: &[SideResult],
-    image_bytes: Option<u64>,
-    rest: impl FnOnce(&mut Measured),
-) -> Measured {
-    let sides: Vec<&SideResult> = producer.into_iter().chain(consumers).collect();
-    let sum = |value: &dyn Fn(&SideResult) -> u64| sides.iter().map(|s| value(s)).sum::<u64>();
-    let most = |value: &dyn Fn(&SideResult) -> u64| consumers.iter().map(value).max().unwrap_or(0);
-    let peak = |value: &dyn Fn(&SideResult) -> Option<u64>| consumers.iter().filter_map(value).max();
-    let mut measured = Measured {
-        produce_ns: producer.map(|p| p.finished.wall_ns),
-        consume_ns: most(&|c| c.finished.wall_ns),
-        runner_ns: sum(&|s| s.finished.wall_ns),
-        build_ns: build_ns(&sides.first().map(|s| s.finished.spans.clone()).unwrap_or_default()),
-        bytes_up: sum(&|s| s.counters.bytes_up),
-        bytes_down: sum(&|s| s.counters.bytes_down),
-        bytes_stored: producer.map_or(0, |p| p.counters.stored_bytes),
-        entries_stored: producer.map_or(0, |p| p.counters.entries),
-        entries_reused: producer.map(|p| p.counters.entries_found),
-        bytes_reused: producer.map(|p| p.counters.bytes_found),
-        producer_steps: producer.map(|p| p.finished.steps),
-        requests: sum(&|s| s.counters.requests),
-        retries: sum(&|s| s.counters.retries),
-        connections: sum(&|s| s.counters.connections),
-        producer_cpu_ns: producer.and_then(|p| p.finished.usage.cpu_ns),
-        consumer_cpu_ns: consumers.iter().map(|c| c.finished.usage.cpu_ns).sum(),
-        producer_peak_memory_bytes: producer.and_then(|p| p.finished.usage.peak_memory_bytes),
-        consumer_peak_memory_bytes: peak(&|c| c.finished.usage.peak_memory_bytes),
-        producer_peak_disk_bytes: producer.and_then(|p| p.finished.usage.peak_disk_bytes),
-        consumer_peak_disk_bytes: peak(&|c| c.finished.usage.peak_disk_bytes),
-        service_cpu_ns: 0,
-        service_peak_memory_bytes: 0,
-        harness_wall_ns: sum(&|s| s.finished.usage.harness_wall_ns),
-        harness_cpu_ns: sum(&|s| s.finished.usage.harness_cpu_ns),
-        load_1m: sides.first().map_or(0.0, |s| s.finished.usage.load_1m),
-        cpu_pressure_ns: sides.iter().map(|s| s.finished.usage.cpu_pressure_ns).sum(),
-        steal_ns: sum(&|s| s.finished.usage.steal_ns),
-        settle_ns: 0,
-        image_bytes,
-        throttled: Some(sum(&|s| s.counters.throttled)),
-        producer_written_bytes: producer.and_then(|p| p.written_bytes),
-    };
-    rest(&mut measured);
-    measured
 }

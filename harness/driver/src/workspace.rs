@@ -68,7 +68,10 @@ impl Workspace {
         let dir = work_dir.join(run);
         fs::create_dir_all(&dir).map_err(DriverError::io("create", &dir))?;
         let pid = rustix::process::getpid().as_raw_nonzero().get();
-        let started = start_time(pid).unwrap_or(0);
+        // A made-up time would make this run a dead one in the eyes of the next, which then removes it.
+        let started = start_time(pid).ok_or_else(|| {
+            DriverError::Missing(format!("/proc/{pid}/stat does not tell when this process started: mount /proc"))
+        })?;
         let note = Note { pid, started, jobs: Vec::new(), folders: Vec::new(), made: Vec::new() };
         let workspace = Self { dir, note, _lock: lock };
         workspace.write_note()?;
@@ -77,7 +80,7 @@ impl Workspace {
 
     fn write_note(&self) -> Result<(), DriverError> {
         let path = self.dir.join(NOTE);
-        let json = serde_json::to_vec(&self.note).unwrap_or_default();
+        let json = serde_json::to_vec(&self.note).map_err(|e| DriverError::Job(format!("{}: {e}", path.display())))?;
         let write = File::create(&path).and_then(|mut f| f.write_all(&json).and_then(|()| f.sync_all()));
         write.map_err(DriverError::io("write", &path))
     }
@@ -129,14 +132,22 @@ impl Drop for Workspace {
 }
 
 /// What runs whose process is gone have left below a work folder.
-pub fn leftovers(work_dir: &Path) -> Vec<Leftover> {
-    let entries = fs::read_dir(work_dir).into_iter().flatten().flatten();
+///
+/// # Errors
+/// A work folder that cannot be read; one that is not there holds nothing.
+pub fn leftovers(work_dir: &Path) -> Result<Vec<Leftover>, DriverError> {
+    let entries = match fs::read_dir(work_dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.and_then(Iterator::collect::<Result<Vec<fs::DirEntry>, _>>),
+    };
+    let entries = entries.map_err(DriverError::io("read", work_dir))?;
     let dead = |dir: PathBuf| {
+        // A folder without a note that reads is none of ours, and is left alone.
         let note: Note = serde_json::from_slice(&fs::read(dir.join(NOTE)).ok()?).ok()?;
         let alive = start_time(note.pid).is_some_and(|s| s == note.started);
         (!alive).then_some(Leftover { dir, jobs: note.jobs, folders: note.folders, made: note.made })
     };
-    entries.filter_map(|e| dead(e.path())).collect()
+    Ok(entries.into_iter().filter_map(|e| dead(e.path())).collect())
 }
 
 /// Removes what a run has left. The namespaces are gone already; files, cgroups and things in the user's daemon are not.
@@ -149,6 +160,7 @@ pub fn remove(leftover: &Leftover) -> Result<(), DriverError> {
         leftovers::remove_cgroups(job);
     }
     for folder in &leftover.folders {
+        // In memory, so that it goes with the machine at the latest.
         let _ = leftovers::remove_folder(folder);
     }
     // A folder that cannot go now (a process of it is still ending) is found again by the next run or `handoff clean`.
@@ -175,7 +187,7 @@ mod tests {
         fs::create_dir(&dead).unwrap();
         let note = Note { pid: 1, started: u64::MAX, jobs: vec!["no-such-job".into()], folders: vec![], made: vec![] };
         fs::write(dead.join(NOTE), serde_json::to_vec(&note).unwrap()).unwrap();
-        let found = leftovers(dir.path());
+        let found = leftovers(dir.path()).unwrap();
         assert_eq!(found.iter().map(|l| l.dir.clone()).collect::<Vec<_>>(), std::slice::from_ref(&dead));
         remove(&found[0]).unwrap();
         assert!(!dead.exists() && foreign.exists() && mine.dir().exists());

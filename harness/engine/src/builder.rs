@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::buildkit::BuildkitImage;
 use handoff_model::EngineKind;
+use handoff_model::environment::UNKNOWN;
 
 use crate::{Engine, EngineError, host};
 
@@ -93,7 +94,7 @@ impl Engine {
             said = text(&out.stdout);
         }
         self.builder_has_booted();
-        let line = |name: &str| said.lines().find_map(|l| l.trim().strip_prefix(name)).unwrap_or_default().trim();
+        let line = |name: &str| said.lines().find_map(|l| l.trim().strip_prefix(name)).map_or(UNKNOWN, str::trim);
         Ok(BTreeMap::from([("buildkit (docker-container)".to_owned(), line("BuildKit version:").to_owned())]))
     }
 

@@ -30,6 +30,7 @@ impl Engine {
                 ..ImageIdentity::default()
             }),
             ImageStore::Containerd => {
+                // Engines without descriptors call an image by its index.
                 let index = text("/0/Descriptor/digest").unwrap_or(id);
                 let config = match self.config_below(&index) {
                     Some(config) => config?,

@@ -14,7 +14,7 @@ pub fn cgroup_name(job: &str) -> String {
 
 /// Removes a job's folder. The namespaces are gone, so nothing is mounted below it; if something is, this refuses.
 pub fn remove_folder(dir: &Path) -> Result<(), EngineError> {
-    if let Some(mount) = mounts_below(dir).into_iter().next() {
+    if let Some(mount) = mounts_below(dir)?.into_iter().next() {
         let source = std::io::Error::other("something is still mounted there: end the process that holds it");
         return Err(EngineError::Io { what: "remove", path: mount, source });
     }
@@ -25,20 +25,25 @@ pub fn remove_folder(dir: &Path) -> Result<(), EngineError> {
 }
 
 /// The mount points below a folder in this process's namespace.
-pub fn mounts_below(dir: &Path) -> Vec<PathBuf> {
-    let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    table
+///
+/// # Errors
+/// A table that does not read: what is mounted there would be removed with the folder.
+pub fn mounts_below(dir: &Path) -> Result<Vec<PathBuf>, EngineError> {
+    let path = "/proc/self/mountinfo";
+    let table = fs::read_to_string(path).map_err(EngineError::io("read", path))?;
+    let mounts = table
         .lines()
         .filter_map(|line| line.split(' ').nth(4))
         .map(|path| PathBuf::from(path.replace("\\040", " ")))
-        .filter(|path| path.starts_with(dir))
-        .collect()
+        .filter(|path| path.starts_with(dir));
+    Ok(mounts.collect())
 }
 
 /// Removes a job's cgroups in every hierarchy. A cgroup is a folder that goes with `rmdir` once no process is in it.
 pub fn remove_cgroups(job: &str) {
     let name = cgroup_name(job);
     let mut roots = vec![PathBuf::from(CGROUPS)];
+    // A machine without cgroups has none to remove.
     roots.extend(fs::read_dir(CGROUPS).into_iter().flatten().flatten().map(|e| e.path()));
     for root in roots {
         remove_tree(&root.join(&name));
@@ -46,6 +51,7 @@ pub fn remove_cgroups(job: &str) {
 }
 
 fn remove_tree(dir: &Path) {
+    // A hierarchy in which the job had no cgroup has no such folder.
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         if entry.file_type().is_ok_and(|t| t.is_dir()) {
             remove_tree(&entry.path());
@@ -58,6 +64,7 @@ fn remove_tree(dir: &Path) {
 /// Whether cgroups of a job are there.
 pub fn has_cgroups(job: &str) -> bool {
     let name = cgroup_name(job);
+    // A machine without cgroups has none of the job's either.
     fs::read_dir(CGROUPS).into_iter().flatten().flatten().any(|e| e.path().join(&name).is_dir())
         || Path::new(CGROUPS).join(&name).is_dir()
 }

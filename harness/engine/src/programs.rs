@@ -44,6 +44,7 @@ impl Programs {
         let prefix = std::env::var_os("HANDOFF_ENGINE_PREFIX").map_or_else(|| home().join("engine"), PathBuf::from);
         let own = prefix.join("usr/sbin/dockerd").exists();
         let tools = home().join("tools/programs");
+        // A process without a PATH inherits nothing.
         let inherited = format!("{}:{}", tools.display(), std::env::var("PATH").unwrap_or_default());
         let path = if own {
             format!("{0}/usr/sbin:{0}/usr/bin:{inherited}:{SYSTEM_PATH}", prefix.display())
@@ -61,7 +62,7 @@ impl Programs {
             .flat_map(|root| PLUGIN_DIRS.iter().map(move |dir| root.join(dir).join("docker-buildx")))
             .find(|p| p.exists())
             .ok_or_else(|| EngineError::MissingProgram { program: "docker-buildx".to_owned() })?;
-        let packages = packages(&prefix.join("manifest.json"));
+        let packages = packages(&prefix.join("manifest.json"))?;
         let mut programs = Self { path, buildx, versions: BTreeMap::new(), packages };
         programs.ask_versions()?;
         programs.check_floors()?;
@@ -99,6 +100,7 @@ impl Programs {
 
     fn check_floors(&self) -> Result<(), EngineError> {
         for (name, major, minor) in FLOORS {
+            // One that tells no version counts as too old.
             let text = self.versions.get(name).cloned().unwrap_or_default();
             if version(&text).is_none_or(|found| found < (major, minor)) {
                 return Err(EngineError::TooOld {
@@ -140,16 +142,23 @@ pub fn version(text: &str) -> Option<(u32, u32)> {
     })
 }
 
-/// Package versions from set-up's manifest; a manifest that is missing or odd records nothing, it breaks nothing.
-fn packages(manifest: &Path) -> BTreeMap<String, String> {
-    let json: Option<serde_json::Value> = std::fs::read(manifest).ok().and_then(|b| serde_json::from_slice(&b).ok());
-    let list = json.as_ref().and_then(|j| j.get("packages")).and_then(|p| p.as_array()).cloned().unwrap_or_default();
-    list.iter()
-        .filter_map(|p| {
-            let text = |key: &str| p.get(key).and_then(|v| v.as_str());
-            Some((text("name")?.to_owned(), format!("{} sha256:{}", text("version")?, text("sha256").unwrap_or("?"))))
-        })
-        .collect()
+/// Package versions from set-up's manifest. Programs that set-up has not unpacked have none.
+fn packages(manifest: &Path) -> Result<BTreeMap<String, String>, EngineError> {
+    let bytes = match std::fs::read(manifest) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        other => other.map_err(EngineError::io("read", manifest))?,
+    };
+    let odd = || EngineError::Unusable {
+        program: "the engine that set-up unpacked".to_owned(),
+        error: format!("{} is no list of packages: run `make setup` again", manifest.display()),
+    };
+    let json: serde_json::Value = serde_json::from_slice(&bytes).map_err(|_| odd())?;
+    let package = |p: &serde_json::Value| {
+        let text = |key: &str| p.get(key).and_then(|v| v.as_str());
+        Some((text("name")?.to_owned(), format!("{} sha256:{}", text("version")?, text("sha256").unwrap_or("?"))))
+    };
+    let list = json.get("packages").and_then(|p| p.as_array()).ok_or_else(odd)?;
+    list.iter().map(|p| package(p).ok_or_else(odd)).collect()
 }
 
 #[cfg(test)]
@@ -166,13 +175,17 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_gives_versions_with_digests_and_an_odd_one_gives_nothing() {
+    fn unreadable_manifest_of_packages_is_an_error_and_a_missing_one_is_not() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("manifest.json");
-        std::fs::write(&file, r#"{"packages":[{"name":"docker.io","version":"28.5.2","sha256":"ab"},{"x":1}]}"#)
-            .unwrap();
-        assert_eq!(packages(&file), BTreeMap::from([("docker.io".to_owned(), "28.5.2 sha256:ab".to_owned())]));
-        std::fs::write(&file, "{").unwrap();
-        assert!(packages(&file).is_empty());
+        std::fs::write(&file, r#"{"packages":[{"name":"docker.io","version":"28.5.2","sha256":"ab"}]}"#).unwrap();
+        let expected = BTreeMap::from([("docker.io".to_owned(), "28.5.2 sha256:ab".to_owned())]);
+        assert_eq!(packages(&file).unwrap(), expected);
+        for text in ["{", "{}", r#"{"packages":[{"x":1}]}"#] {
+            std::fs::write(&file, text).unwrap();
+            let error = packages(&file).unwrap_err().to_string();
+            assert!(error.contains("manifest.json") && error.contains("make setup"), "{error}");
+        }
+        assert!(packages(&dir.path().join("none")).unwrap().is_empty());
     }
 }

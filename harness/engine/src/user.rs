@@ -13,6 +13,7 @@ use bollard::query_parameters::{
     ListContainersOptionsBuilder, ListImagesOptions, RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder,
     RemoveVolumeOptions,
 };
+use handoff_model::environment::UNKNOWN;
 use handoff_model::{EngineKind, ImageStore};
 use serde::{Deserialize, Serialize};
 
@@ -78,12 +79,12 @@ async fn client(socket: &std::path::Path) -> Result<Docker, EngineError> {
 /// Asks the user's daemon what it is, and refuses what cannot reach services on this machine's loopback.
 pub fn facts(socket: &std::path::Path) -> Result<Facts, EngineError> {
     let info = runtime()?.block_on(async { Ok::<_, EngineError>(client(socket).await?.info().await?) })?;
-    let os = info.operating_system.unwrap_or_default();
+    let os = info.operating_system.unwrap_or_else(|| UNKNOWN.to_owned());
     if os.contains("Docker Desktop") {
         return Err(EngineError::VirtualMachine { socket: socket.to_owned() });
     }
     let status: Vec<String> = info.driver_status.unwrap_or_default().into_iter().flatten().collect();
-    let driver = info.driver.unwrap_or_default();
+    let driver = info.driver.unwrap_or_else(|| UNKNOWN.to_owned());
     let store = if status.iter().any(|s| s.starts_with("io.containerd.snapshotter")) {
         ImageStore::Containerd
     } else if driver == "overlay2" {
@@ -92,7 +93,7 @@ pub fn facts(socket: &std::path::Path) -> Result<Facts, EngineError> {
         return Err(EngineError::ForeignStore { driver });
     };
     let plain_cgroups = info.cgroup_driver == Some(SystemInfoCgroupDriverEnum::CGROUPFS);
-    Ok(Facts { store, version: info.server_version.unwrap_or_default(), os, plain_cgroups })
+    Ok(Facts { store, version: info.server_version.unwrap_or_else(|| UNKNOWN.to_owned()), os, plain_cgroups })
 }
 
 /// Whether the user's daemon has an image.

@@ -1,5 +1,8 @@
 //! Parts of a plan whose factors cross on their own, and rules that leave cells out.
 
+use std::fmt;
+
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use crate::conditions::Conditions;
@@ -9,7 +12,6 @@ use crate::strategy::StrategySpec;
 
 /// Factors that cross: every level of one with every level of the others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Block {
     /// Sizes of the image.
     pub sizes: Vec<ByteSize>,
@@ -24,8 +26,7 @@ pub struct Block {
 }
 
 /// A rule: a cell that has one of the levels of every factor that is named here is left out.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Exclusion {
     /// Strategies: a name means all its variants, a name with options that variant.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -55,6 +56,39 @@ pub fn level_of(conditions: &Conditions, factor: &str) -> Option<String> {
         "consumers" => conditions.consumers.to_string(),
         _ => return None,
     })
+}
+
+impl<'de> Deserialize<'de> for Exclusion {
+    /// By hand, because a flattened map would take an unknown field for a factor: here serde is told that it is ignored.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Rule;
+        impl<'de> Visitor<'de> for Rule {
+            type Value = Exclusion;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a rule: factors with the levels that are left out")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut fields: M) -> Result<Exclusion, M::Error> {
+                let mut rule = Exclusion::default();
+                while let Some(name) = fields.next_key::<String>()? {
+                    match name.as_str() {
+                        "strategy" => rule.strategy = fields.next_value()?,
+                        "size" => rule.size = fields.next_value()?,
+                        "workload" => rule.workload = fields.next_value()?,
+                        factor if CONDITION_FACTORS.contains(&factor) => {
+                            rule.conditions.insert(name, fields.next_value()?);
+                        }
+                        _ => {
+                            fields.next_value::<IgnoredAny>()?;
+                        }
+                    }
+                }
+                Ok(rule)
+            }
+        }
+        deserializer.deserialize_map(Rule)
+    }
 }
 
 impl Exclusion {

@@ -56,7 +56,6 @@ pub const LOOPBACK: &str = "loopback";
 
 /// The conditions that all trials of a cell share.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Conditions {
     /// Where engines come from.
     pub engine: EngineKind,

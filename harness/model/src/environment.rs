@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+/// A text of an environment that nobody could read: never an empty one.
+pub const UNKNOWN: &str = "unknown";
+
 /// Everything about a machine and its programs that may change a result.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Environment {

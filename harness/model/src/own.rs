@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// An image that is not ours.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[serde(rename_all = "snake_case")]
 pub enum OwnImage {
     /// Built in every trial from a folder of the user's, which is only read.
     Context {

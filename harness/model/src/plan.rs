@@ -13,12 +13,18 @@ use crate::own::OwnImage;
 use crate::size::ByteSize;
 use crate::strategy::StrategySpec;
 
-/// Version of `plan.json` and of the CSV files.
+mod read;
+
+pub use read::{PlanReadError, ReadPlan, read};
+
+/// Major version of `plan.json` and of the CSV files: a reader of another one would misunderstand them.
 pub const SCHEMA_VERSION: u32 = 1;
+/// Minor version of `plan.json`: it grows with every field that is added, which an older reader may leave out. Plans without one
+/// are of minor version 0.
+pub const SCHEMA_MINOR: u32 = 1;
 
 /// What a run was asked to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct PlanRequest {
     /// Sizes of the image.
     pub sizes: Vec<ByteSize>,
@@ -84,7 +90,6 @@ impl PlanRequest {
 
 /// What is compared: a strategy on an image under conditions.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Cell {
     /// The strategy.
     pub strategy: StrategySpec,
@@ -100,7 +105,6 @@ pub struct Cell {
 
 /// One hand-over of one image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Trial {
     /// Name, unique in the run; also the name of its log folder.
     pub id: String,
@@ -114,12 +118,14 @@ pub struct Trial {
     pub nonce: String,
 }
 
-/// A run's trials in order.
+/// A run's trials in order. A stored plan is read by [`read()`], which refuses typos.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Plan {
     /// [`SCHEMA_VERSION`] of the writer.
     pub schema_version: u32,
+    /// [`SCHEMA_MINOR`] of the writer.
+    #[serde(default)]
+    pub schema_minor: u32,
     /// Digest over request and trials.
     pub hash: String,
     /// What was asked.
@@ -167,13 +173,13 @@ impl Plan {
                     let variant: String = cell.strategy.variant().chars().map(slug_char).collect();
                     let variant = if variant.is_empty() { variant } else { format!("-{variant}") };
                     let id = format!("{position:04}-{}{variant}{control}-{}-r{round}", cell.strategy.name, cell.size);
-                    let nonce = nonce(&request, &id);
+                    let nonce = nonce(&request, &id)?;
                     trials.push(Trial { id, round, position, cell, nonce });
                 }
             }
         }
-        let hash = digest(&(&request, &trials));
-        Ok(Self { schema_version: SCHEMA_VERSION, hash, request, trials })
+        let hash = digest(&(&request, &trials))?;
+        Ok(Self { schema_version: SCHEMA_VERSION, schema_minor: SCHEMA_MINOR, hash, request, trials })
     }
 
     /// Refuses a plan in which a cell stands twice, or none is left.
@@ -230,7 +236,7 @@ impl Plan {
 
     /// Whether the stored hash is that of the stored content.
     pub fn is_intact(&self) -> bool {
-        self.hash == digest(&(&self.request, &self.trials))
+        digest(&(&self.request, &self.trials)).is_ok_and(|digest| digest == self.hash)
     }
 }
 
@@ -247,17 +253,19 @@ fn shuffle<T>(items: &mut [T], rng: &mut ChaCha8Rng) {
     }
 }
 
-fn nonce(request: &PlanRequest, trial: &str) -> String {
-    digest(&(&request.run_id, request.seed, trial))[..16].to_owned()
+fn nonce(request: &PlanRequest, trial: &str) -> Result<String, PlanError> {
+    Ok(digest(&(&request.run_id, request.seed, trial))?[..16].to_owned())
 }
 
-fn digest<T: Serialize>(value: &T) -> String {
-    let json = serde_json::to_vec(value).unwrap_or_default();
-    Sha256::digest(json).iter().fold(String::new(), |mut text, byte| {
+/// Digest of a value's JSON. A value that has none is an error: all such values would share one digest.
+fn digest<T: Serialize>(value: &T) -> Result<String, PlanError> {
+    let json = serde_json::to_vec(value).map_err(|e| PlanError(format!("the plan cannot be written as JSON: {e}")))?;
+    Ok(Sha256::digest(json).iter().fold(String::new(), |mut text, byte| {
         use std::fmt::Write;
+        // A string takes everything.
         let _ = write!(text, "{byte:02x}");
         text
-    })
+    }))
 }
 
 #[cfg(test)]

@@ -11,7 +11,8 @@ pub struct StepCount {
     pub cached: u64,
 }
 
-/// Resources of one side, measured over its clock. CPU, memory and disk are none where the engine is not the job's own.
+/// Resources of one side, measured over its clock. A value is none where nobody could read it: CPU, memory and disk of an engine
+/// that is not the job's own, counters that the kernel does not have.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct SideUsage {
     /// CPU time of all processes of the job, engine included, in ns.
@@ -21,13 +22,13 @@ pub struct SideUsage {
     /// Largest fall of free space on the engines' file system (engine data, tars, archives), sampled, in bytes.
     pub peak_disk_bytes: Option<u64>,
     /// CPU time of the harness's own process in this side, children not counted, in ns.
-    pub harness_cpu_ns: u64,
+    pub harness_cpu_ns: Option<u64>,
     /// Time of the side that no span of a child covers, in ns: what the harness itself adds to the clock.
-    pub harness_wall_ns: u64,
+    pub harness_wall_ns: Option<u64>,
     /// Load average over one minute when the clock started.
-    pub load_1m: f64,
+    pub load_1m: Option<f64>,
     /// CPU pressure ("some", total) over the clock, in ns; none where the kernel has no pressure information.
     pub cpu_pressure_ns: Option<u64>,
     /// Time stolen by the hypervisor over the clock, all CPUs, in ns.
-    pub steal_ns: u64,
+    pub steal_ns: Option<u64>,
 }

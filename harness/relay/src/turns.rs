@@ -48,6 +48,7 @@ pub(crate) struct Turn {
 pub(crate) fn places(index: &Index) -> HashMap<Digest, usize> {
     let mut places = HashMap::new();
     for manifest in index.manifests.values() {
+        // A manifest was read when it was pushed; one that does not read any more only loses its place in the order.
         let blobs = references(manifest.text.as_bytes()).map(|found| found.blobs).unwrap_or_default();
         for (place, digest) in blobs.into_iter().enumerate() {
             // Of images that share a layer, the one that needs it first decides.

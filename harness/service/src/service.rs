@@ -52,6 +52,7 @@ impl Service {
         match Listener::start(socket, instance, Box::new(handler)) {
             Ok(listener) => Ok(Self { state, listener }),
             Err(error) => {
+                // The error that is reported is why it does not start.
                 state.blobs.clear().ok();
                 Err(ServiceError::System(error))
             }
@@ -74,11 +75,11 @@ impl Service {
         let own = Scope { name: spec.ref_scope.clone(), permission: READ | WRITE };
         let others = spec.read_scopes.iter().map(|name| Scope { name: name.clone(), permission: READ });
         let scopes: Vec<Scope> = std::iter::once(own).chain(others).collect();
-        // The system gave random bytes at start; it does not stop to.
-        let id = crypto::hex(&crypto::random_bytes::<16>().unwrap_or_default());
+        let id = self.state.next_token_id();
         let now = clock::unix_seconds();
         let claims = Claims {
             scp: format!("Actions.Results:{}:{}", spec.run, spec.job),
+            // Names and numbers always have JSON; a token without scopes would be refused everywhere.
             ac: serde_json::to_string(&scopes).unwrap_or_default(),
             // A little earlier: clients compare with clocks of their own.
             nbf: now - 60,

@@ -9,7 +9,7 @@ use crate::blob::{Access, BlobStore, Grant, Owner};
 use crate::catalog::{Artifacts, Caches};
 use crate::clock;
 use crate::config::ServiceConfig;
-use crate::crypto::Key;
+use crate::crypto::{self, Key};
 use crate::limits::Creations;
 use crate::link::Network;
 
@@ -23,6 +23,7 @@ pub(crate) struct State {
     pub(crate) config: ServiceConfig,
     pub(crate) network: Network,
     creations: Option<Mutex<Creations>>,
+    last_token: AtomicU64,
     // Artifacts and entries share one count, as ids that clients may confuse should differ.
     last_id: AtomicU64,
 }
@@ -40,8 +41,16 @@ impl State {
             config,
             network,
             creations,
+            last_token: AtomicU64::new(0),
             last_id: AtomicU64::new(100),
         }
+    }
+
+    /// A name for a token that no other one has and nobody can guess: the service's own random key signs a count. A name drawn anew
+    /// each time would need an answer to a generator that fails.
+    pub(crate) fn next_token_id(&self) -> String {
+        let count = self.last_token.fetch_add(1, Ordering::Relaxed);
+        crypto::hex(&self.key.sign(format!("token {count}").as_bytes())[..16])
     }
 
     pub(crate) fn next_id(&self) -> u64 {

@@ -92,6 +92,7 @@ impl Claims {
 /// Signs `claims`.
 pub(crate) fn encode(key: &Key, claims: &Claims) -> String {
     let header = r#"{"typ":"JWT","alg":"HS256"}"#;
+    // Texts and numbers always have JSON; a token without claims would be refused everywhere.
     let payload = serde_json::to_string(claims).unwrap_or_default();
     let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
     let signature = URL_SAFE_NO_PAD.encode(key.sign(signed.as_bytes()));

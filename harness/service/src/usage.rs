@@ -11,21 +11,21 @@ use crate::clock;
 pub struct ServiceUsage {
     /// CPU time of all threads, in nanoseconds.
     pub cpu_ns: u64,
-    /// Highest resident memory so far, in bytes.
-    pub peak_rss_bytes: u64,
+    /// Highest resident memory so far, in bytes; none where the kernel does not tell.
+    pub peak_rss_bytes: Option<u64>,
 }
 
 impl ServiceUsage {
     /// Of this process, now.
     pub(crate) fn now() -> Self {
-        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-        Self { cpu_ns: clock::process_cpu_ns(), peak_rss_bytes: peak_rss(&status) }
+        let status = fs::read_to_string("/proc/self/status").ok();
+        Self { cpu_ns: clock::process_cpu_ns(), peak_rss_bytes: status.and_then(|s| peak_rss(&s)) }
     }
 }
 
-fn peak_rss(status: &str) -> u64 {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
-    line.trim().trim_end_matches(" kB").parse().map_or(0, |kib: u64| kib * 1024)
+fn peak_rss(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().trim_end_matches(" kB").parse().ok().map(|kib: u64| kib * 1024)
 }
 
 #[cfg(test)]
@@ -35,8 +35,8 @@ mod tests {
     #[test]
     fn this_process_has_used_something() {
         let usage = ServiceUsage::now();
-        assert!(usage.cpu_ns > 0 && usage.peak_rss_bytes > 1 << 16, "{usage:?}");
-        assert_eq!(peak_rss("Name:\tx\nVmHWM:\t    2048 kB\nVmRSS: 1 kB\n"), 2 << 20);
-        assert_eq!(peak_rss(""), 0);
+        assert!(usage.cpu_ns > 0 && usage.peak_rss_bytes > Some(1 << 16), "{usage:?}");
+        assert_eq!(peak_rss("Name:\tx\nVmHWM:\t    2048 kB\nVmRSS: 1 kB\n"), Some(2 << 20));
+        assert_eq!(peak_rss(""), None);
     }
 }

@@ -115,6 +115,7 @@ impl Reader<'_> {
             Kind::Number => self.number(name, value)?.to_string(),
             Kind::Flag => self.flag(name, value)?.to_string(),
         };
+        // Of the keys that are numbers only: the text was made of one above.
         let number = || text.parse::<u64>().unwrap_or_default();
         match name {
             "sizes" => args.sizes = Some(text),

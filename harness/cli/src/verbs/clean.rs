@@ -21,7 +21,7 @@ pub struct Args {
 impl Args {
     /// Lists what runs that were cut off have left, by their own notes only, and removes it when asked.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let found = workspace::leftovers(&self.work_dir);
+        let found = workspace::leftovers(&self.work_dir)?;
         for leftover in &found {
             let folders: Vec<String> = leftover.folders.iter().map(|f| f.display().to_string()).collect();
             out::data(&format!(
@@ -40,7 +40,7 @@ impl Args {
                 out::talk(&format!("{}: {error}", leftover.dir.display()));
             }
         }
-        let left = workspace::leftovers(&self.work_dir).len();
+        let left = workspace::leftovers(&self.work_dir)?.len();
         match (found.len(), self.remove, left) {
             (0, ..) => out::talk("nothing is left of runs that were cut off"),
             (n, false, _) => out::talk(&format!("{n} left: `handoff clean --remove` removes them")),

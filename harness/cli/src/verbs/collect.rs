@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use handoff_driver::DriverError;
 use handoff_driver::github::{self, CellJob, Collected, Waits};
-use handoff_driver::journal::{Journal, PLAN};
+use handoff_driver::journal::{self, Journal, PLAN};
 use handoff_model::Plan;
 use handoff_workflows::remote::{JobState, Remote};
 use handoff_workflows::rest::{self, Api, RestError};
@@ -59,7 +59,8 @@ pub fn api() -> anyhow::Result<Api> {
     let token = rest::token_of_env().or_else(from_gh).filter(|t| !t.is_empty());
     let token = token.ok_or_else(|| bad_input(RestError::NoToken))?;
     // Tests look more often.
-    let second = std::env::var("HANDOFF_API_SECOND_MS").ok().and_then(|t| t.parse().ok());
+    let second = std::env::var("HANDOFF_API_SECOND_MS").ok().map(|t| t.parse());
+    let second = second.transpose().map_err(|e| bad_input(format!("HANDOFF_API_SECOND_MS: {e}")))?;
     let api = Api::new(&rest::base_of_env(), &token);
     Ok(match second {
         Some(ms) => api.with_second(std::time::Duration::from_millis(ms)),
@@ -87,7 +88,7 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
 /// Joins a run's files into a results folder.
 fn join(plan: &Path, sides: &Path, out: &Path, waits: &BTreeMap<String, Waits>) -> anyhow::Result<Collected> {
     let cells: Vec<CellJob> = read_json(&plan.with_file_name("cells.json"))?;
-    let plan: Plan = read_json(plan)?;
+    let plan: Plan = journal::read_plan(plan)?;
     let mut journal = if out.join(PLAN).exists() {
         let (journal, _) = Journal::open(out)?;
         if journal.plan().hash != plan.hash {
@@ -128,6 +129,7 @@ pub fn of_run(remote: &Remote, id: u64, out: &Path) -> anyhow::Result<ExitCode> 
         }
         join(&plan, &scratch, out, &waits(&remote.jobs(id).map_err(failed)?))
     });
+    // The system's temporary folder, which the system clears.
     let _ = std::fs::remove_dir_all(&scratch);
     Ok(tell(result?, out))
 }
@@ -161,7 +163,9 @@ fn waits_from_inside(repo: Option<&str>) -> BTreeMap<String, Waits> {
 /// How long a trial's jobs waited, and how one without marks ended. Jobs are named `TRIAL / JOB`.
 fn waits(jobs: &[JobState]) -> BTreeMap<String, Waits> {
     /// A trial's waits, with the wait of its producer, and the longest of a consumer.
-    type Parts = (Option<u64>, Option<u64>, Waits);
+    ///
+    /// A wait that GitHub does not tell makes the sum unknown; a trial without a producer has none of that.
+    type Parts = (Option<Option<u64>>, Option<u64>, Waits);
     let mut all: BTreeMap<String, Parts> = BTreeMap::new();
     for job in jobs {
         let Some((trial, name)) = job.name.split_once(" / ") else { continue };
@@ -169,7 +173,7 @@ fn waits(jobs: &[JobState]) -> BTreeMap<String, Waits> {
         let time = |text: &str| text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_nanosecond);
         let wait = time(&job.started_at).zip(time(&job.created_at)).and_then(|(s, c)| u64::try_from(s - c).ok());
         if name == "producer" {
-            entry.0 = wait;
+            entry.0 = Some(wait);
             entry.2.after = job.steps.iter().filter(|(name, _)| name.starts_with("Post ")).cloned().collect();
         } else if name.starts_with("consumer") {
             entry.1 = entry.1.max(wait);
@@ -183,7 +187,7 @@ fn waits(jobs: &[JobState]) -> BTreeMap<String, Waits> {
         }
     }
     let wait = |(producer, consumer, waits): Parts| Waits {
-        queue_ns: consumer.map(|c: u64| c + producer.unwrap_or(0)),
+        queue_ns: consumer.zip(producer.unwrap_or(Some(0))).map(|(c, p)| c + p),
         ..waits
     };
     all.into_iter().map(|(trial, parts)| (trial, wait(parts))).collect()
@@ -210,9 +214,14 @@ mod tests {
             job("t1 / consumer 2", "2026-01-01T00:00:05Z", "timed_out"),
             job("t1 / clean up", "2026-01-01T00:00:09Z", "cancelled"),
             job("t2 / producer", "2026-01-01T00:00:02Z", "cancelled"),
+            job("t3 / producer", "soon", "success"),
+            job("t3 / consumer 1", "2026-01-01T00:00:03Z", "success"),
+            job("t4 / consumer 1", "2026-01-01T00:00:03Z", "success"),
         ];
         let waits = waits(&jobs);
-        assert_eq!(waits.len(), 2);
+        assert_eq!(waits.len(), 4);
+        assert_eq!(waits["t3"].queue_ns, None, "a wait of which GitHub says nothing is not 0");
+        assert_eq!(waits["t4"].queue_ns, Some(3_000_000_000), "a trial without a producer");
         assert_eq!((waits["t1"].cancelled, waits["t2"].cancelled), (false, true));
         assert_eq!((waits["t1"].queue_ns, waits["t1"].conclusion.as_deref()), (Some(7_000_000_000), Some("timed_out")));
     }

@@ -45,6 +45,9 @@ pub struct Args {
     /// What runs BuildKit: docker-container, docker
     #[arg(long, value_name = "BUILDER")]
     builder: Option<String>,
+    /// Where the runners' engines keep images: overlay2, containerd
+    #[arg(long, value_name = "STORE")]
+    image_store: Option<String>,
     /// What caches hold at the start
     #[arg(long, value_name = "STATE")]
     cache_state: Option<String>,
@@ -79,6 +82,7 @@ impl Args {
             ("consumers", &self.consumers),
             ("runner", &self.runner),
             ("builder", &self.builder),
+            ("image_store", &self.image_store),
             ("cache_state", &self.cache_state),
             ("seed", &self.seed),
             ("retention", &self.retention),
@@ -89,7 +93,8 @@ impl Args {
 
     /// The inputs that make the plan of a results folder again, for what it lacks.
     fn missing(&self) -> anyhow::Result<Option<BTreeMap<String, String>>> {
-        let out = self.out.clone().unwrap_or_default();
+        let out =
+            self.out.clone().ok_or_else(|| bad_input("--outstanding needs --out DIR: the folder with the plan"))?;
         if !out.join(PLAN).exists() {
             return Err(bad_input(format!("{} holds no plan: leave --outstanding out", out.display())));
         }
@@ -108,6 +113,7 @@ impl Args {
             ("seed".to_owned(), request.seed.to_string()),
             ("consumers".to_owned(), join(distinct(conditions.iter().map(|c| c.consumers.to_string())).iter())),
             ("builder".to_owned(), join(distinct(conditions.iter().map(|c| c.builder.to_string())).iter())),
+            ("image_store".to_owned(), join(distinct(conditions.iter().map(|c| c.image_store.to_string())).iter())),
             ("plan_id".to_owned(), request.run_id.clone()),
             ("only".to_owned(), only.join(",")),
         ]);

@@ -1,5 +1,6 @@
 //! `handoff github`: what the jobs of the workflows call, and `handoff plan --github`.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -71,7 +72,9 @@ impl Args {
             }
             What::Answer => github::answer(here, &CellJob::from_env()?)?,
             What::Finish => {
-                let status = std::env::var("HANDOFF_JOB_STATUS").unwrap_or_default();
+                let status = std::env::var("HANDOFF_JOB_STATUS").map_err(|_| {
+                    bad_input("HANDOFF_JOB_STATUS is not set: give the job's status, `${{ job.status }}`")
+                })?;
                 if let Some(failure) = github::finish(here, &CellJob::from_env()?, &status)? {
                     out::talk(&format!("error: {}: {}", failure.span, failure.error));
                     return Ok(ExitCode::from(exit::TRIALS_FAILED));
@@ -98,11 +101,13 @@ fn calibrate(dir: &Path) -> anyhow::Result<()> {
     let (mib, repeats) = (number("megabytes", 256)?, number("repeats", 3)?);
     let link = Link::from_env().map_err(bad_input)?;
     fs::create_dir_all(dir).map_err(DriverError::io("create", dir))?;
-    let name = format!("handoff-calibrate-{}", crate::args::random_id());
+    let name = format!("handoff-calibrate-{}", crate::random_id::random_id()?);
     let found = Calibration::measure(&link, &name, mib << 20, repeats, dir).map_err(bad_input)?;
     let runner = input("runner").filter(|t| !t.trim().is_empty()).unwrap_or_else(|| "of no name".to_owned());
     let when = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
-    for (file, text) in [("calibration.md", found.table()), ("measured.toml", found.profile(&runner, &when))] {
+    for (file, text) in
+        [("calibration.md", found.table()), ("measured.toml", found.profile(&runner, &when).map_err(bad_input)?)]
+    {
         let path = dir.join(file);
         fs::write(&path, text).map_err(DriverError::io("write", &path))?;
     }
@@ -113,7 +118,8 @@ fn calibrate(dir: &Path) -> anyhow::Result<()> {
 /// Deletes a cell's artifact and cache entries. Without a token, as in a rehearsal, nothing is deleted.
 fn clean(sides: &Path) -> anyhow::Result<()> {
     let cell = CellJob::from_env()?;
-    let sides = github::read_sides(sides)?;
+    // A producer that has left no file has stored no layer that is known.
+    let sides = if sides.exists() { github::read_sides(sides)? } else { BTreeMap::default() };
     let layers = sides.get(&cell.id).into_iter().flatten().flat_map(|s| s.cache_layers.clone()).collect();
     let variable = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
     let (Some(token), Some(repository), Some(run)) =

@@ -62,7 +62,8 @@ fn docker(args: &[&str]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Removes a name that we gave, and only the name: the image stays under its other one.
+/// Removes a name that we gave, and only the name: the image stays under its other one. One that stays costs nothing and is given
+/// again by the next call.
 fn untag(reference: &str) {
     let _ = duct::cmd("docker", ["rmi", "--no-prune", reference])
         .stdin_null()

@@ -65,7 +65,7 @@ fn consumers(conditions: &Conditions) -> String {
 /// Refuses a plan that the disk cannot hold.
 pub fn check_disk(plan: &Plan, work_dir: &Path) -> anyhow::Result<()> {
     let needs = needs::of(&plan.trials);
-    let free = free_bytes(work_dir);
+    let free = free_bytes(work_dir)?;
     if free >= needs.disk_bytes {
         return Ok(());
     }
@@ -164,7 +164,7 @@ impl Args {
                 out::data(&format!("{:>4}  round {}  {}", trial.position, trial.round, trial.id));
             }
         }
-        let free = free_bytes(&self.work_dir);
+        let free = free_bytes(&self.work_dir)?;
         out::data(&format!(
             "{} trials of {} cells in {} rounds, order from seed {}",
             needs.trials,

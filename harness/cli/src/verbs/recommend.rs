@@ -157,11 +157,11 @@ fn comments(answer: &Recommendation, chosen: &Candidate) -> String {
     say("strategy: a push waits, all jobs take, billed minutes a month, dollars for them; bytes held");
     for c in &answer.candidates {
         let usd = c.cost.runner_usd.map_or("?".to_owned(), |usd| format!("{usd:.2}"));
-        let gb = c.cost.held_bytes as f64 / 1e9;
+        let gb = c.cost.held_bytes.map_or("?".to_owned(), |bytes| format!("{:.2}", bytes as f64 / 1e9));
         let basis = if c.basis == Basis::Measured { "measured" } else { "modelled" };
         let out = c.excluded.as_ref().map_or(String::new(), |why| format!("; out: {why}"));
         say(&format!(
-            "{}: {:.1} s, {:.1} s, {}, {usd}; {gb:.2} GB ({basis}{out})",
+            "{}: {:.1} s, {:.1} s, {}, {usd}; {gb} GB ({basis}{out})",
             c.strategy, c.wait_s, c.runner_s, c.cost.billed_minutes
         ));
     }

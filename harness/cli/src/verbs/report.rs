@@ -128,8 +128,9 @@ const CHARTS: [&str; 6] = ["samples-critical-path", "samples-transfer", "timelin
 
 /// Removes charts of an earlier report.
 fn remove_old(plots: &Path) -> anyhow::Result<()> {
-    let entries = fs::read_dir(plots).map_err(|e| bad_input(format!("cannot read {}: {e}", plots.display())))?;
-    for path in entries.flatten().map(|e| e.path()) {
+    let unreadable = |e: std::io::Error| bad_input(format!("cannot read {}: {e}", plots.display()));
+    for entry in fs::read_dir(plots).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
         let ours = path.extension().is_some_and(|e| e == "svg" || e == "png");
         let number = |c: char| c.is_ascii_digit() || c == '-';
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();

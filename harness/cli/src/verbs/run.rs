@@ -130,6 +130,7 @@ fn end_on_signal(cancel: &Cancel) -> anyhow::Result<()> {
     std::thread::spawn(move || {
         runtime.block_on(async {
             use tokio::signal::unix::{SignalKind, signal};
+            // A signal that cannot be listened for ends the process, as it does by default; the next run removes what that leaves.
             let listen = |kind| signal(kind).ok();
             let mut signals =
                 (listen(SignalKind::interrupt()), listen(SignalKind::terminate()), listen(SignalKind::hangup()));

@@ -100,6 +100,7 @@ impl OwnStore {
 
 impl Drop for OwnStore {
     fn drop(&mut self) {
+        // What stays is found again by the next server: see `sweep`.
         let _ = fs::remove_dir_all(&self.dir);
         let _ = fs::remove_file(&self.lock);
     }
@@ -112,7 +113,7 @@ fn beside(dir: &Path) -> PathBuf {
 }
 
 /// Removes what servers have left that were killed: a lock that can be had belongs to nobody. Process numbers would not do: a
-/// container has its own.
+/// container has its own. Nobody waits for it: what cannot be removed now is tried again by the next server.
 fn sweep(dir: &Path) {
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         let name = entry.file_name();

@@ -90,7 +90,10 @@ impl ProduceArgs {
     /// Runs the producer and writes the ticket.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let size: ByteSize = self.size.parse().map_err(bad_input)?;
-        let nonce = self.nonce.clone().unwrap_or_else(crate::args::random_id);
+        let nonce = match &self.nonce {
+            Some(nonce) => nonce.clone(),
+            None => crate::random_id::random_id()?,
+        };
         let strategy: StrategySpec = self.side.strategy.parse().map_err(bad_input)?;
         let mut file = TicketFile {
             strategy,
@@ -158,7 +161,7 @@ impl SideArgs {
         let service_env = service_env(strategy.facts().has_producer)?;
         let image = image(file)?;
         let tools = Tools::find()?;
-        let run = crate::args::random_id();
+        let run = crate::random_id::random_id()?;
         let work_dir = std::path::absolute(&self.work_dir).map_err(bad_input)?;
         let mut workspace =
             Workspace::create(Path::new(workspace::MACHINE_LOCK), &work_dir, &format!("s-{}", &run[..8]))?;

@@ -57,7 +57,7 @@ impl Place {
     pub fn leftovers(&self) -> Vec<String> {
         let mut left = Vec::new();
         let work = self.work.path().display().to_string();
-        for mount in handoff_engine::leftovers::mounts_below(self.work.path()) {
+        for mount in handoff_engine::leftovers::mounts_below(self.work.path()).unwrap() {
             left.push(format!("mount {}", mount.display()));
         }
         for entry in std::fs::read_dir(self.work.path()).unwrap().flatten() {

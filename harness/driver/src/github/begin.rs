@@ -23,13 +23,13 @@ pub fn begin(dir: &Path, cell: &CellJob, side: Side, consumer: Option<u32>) -> R
     private::start_if_asked(dir)?;
     cell.image_spec()?.write_context(&dir.join(WORK_DIR).join("sources"))?;
     let versions = docker::versions();
-    let image_store = docker::image_store(&versions);
+    let image_store = docker::image_store()?;
     let mut file = SideFile {
         trial: cell.id.clone(),
         side,
         consumer,
         started_at: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-        environment: environment::of_job(dir, versions),
+        environment: environment::of_job(dir, versions)?,
         image_store,
         start: Readings::default(),
         failure: Some(Failure::new("job", "the job ended before its marks were read")),
@@ -51,10 +51,10 @@ pub fn begin(dir: &Path, cell: &CellJob, side: Side, consumer: Option<u32>) -> R
 
 /// Reads the machine's counters.
 pub(super) fn readings() -> Readings {
-    let (busy_ns, steal_ns) = crate::job::machine_cpu_ns();
+    let cpu = crate::job::machine_cpu_ns();
     Readings {
-        busy_ns,
-        steal_ns,
+        busy_ns: cpu.map(|(busy, _)| busy),
+        steal_ns: cpu.map(|(_, steal)| steal),
         pressure_ns: crate::job::pressure_ns(),
         load_1m: crate::job::load_1m(),
         wall_ns: jiff::Timestamp::now().as_nanosecond() as i64,

@@ -14,6 +14,7 @@ use handoff_strategies::trace::Trace;
 use super::cell::CellJob;
 use super::{SIDE_DIR, SideFile, WORK_DIR, begin, docker, marks, private, read_side, side_path, write_side};
 use crate::DriverError;
+use crate::job::between;
 
 /// Starts the first container, and stops the clock when it has answered.
 pub fn answer(dir: &Path, cell: &CellJob) -> Result<(), DriverError> {
@@ -28,6 +29,7 @@ pub fn answer(dir: &Path, cell: &CellJob) -> Result<(), DriverError> {
     let mut line = String::new();
     reader.read_line(&mut line).map_err(|e| error(&e))?;
     let at = monotonic_ns();
+    // What else the container says is nobody's concern; its status is asked below.
     let _ = reader.read_to_string(&mut String::new());
     let status = handle.wait().map_err(|e| error(&e))?.status;
     let expected = cell.image_spec()?.answer();
@@ -57,6 +59,7 @@ pub fn finish(dir: &Path, cell: &CellJob, status: &str) -> Result<Option<Failure
     let on =
         handoff_strategies::github::find(&cell.trial.cell.strategy).map_err(|e| DriverError::Job(e.to_string()))?;
     file.client = client(cell, &file);
+    // A strategy that moves no tar has no such option.
     file.source = cell.options.get("source").cloned().unwrap_or_default();
     if file.side == Side::Consumer && !on.recipe.producer.is_empty() {
         // Only the side that made the tar knows.
@@ -64,7 +67,7 @@ pub fn finish(dir: &Path, cell: &CellJob, status: &str) -> Result<Option<Failure
     }
     trace(dir, cell, &mut file);
     let covered = union_ns(file.spans.iter().map(|s| (s.start_ns.min(file.wall_ns), s.end_ns.min(file.wall_ns))));
-    file.usage.harness_wall_ns = file.wall_ns.saturating_sub(covered);
+    file.usage.harness_wall_ns = Some(file.wall_ns.saturating_sub(covered));
     if file.failure.is_none() {
         let checked = not_built_again(on.recipe, &file).and_then(|()| identify(dir, cell, on.recipe, &file));
         match checked {
@@ -73,8 +76,8 @@ pub fn finish(dir: &Path, cell: &CellJob, status: &str) -> Result<Option<Failure
         }
     }
     file.environment.programs.insert("buildkit".to_owned(), docker::buildkit());
-    crate::environment::set_id(&mut file.environment);
-    private::stop(dir);
+    crate::environment::set_id(&mut file.environment)?;
+    private::stop(dir)?;
     write_side(dir, &file)?;
     Ok(file.failure)
 }
@@ -91,10 +94,11 @@ fn usage(file: &SideFile) -> SideUsage {
     let now = begin::readings();
     let start = &file.start;
     SideUsage {
-        cpu_ns: Some(now.busy_ns.saturating_sub(start.busy_ns)),
+        cpu_ns: between(start.busy_ns, now.busy_ns),
         load_1m: start.load_1m,
-        cpu_pressure_ns: now.pressure_ns.zip(start.pressure_ns).map(|(end, begin)| end.saturating_sub(begin)),
-        steal_ns: now.steal_ns.saturating_sub(start.steal_ns),
+        cpu_pressure_ns: between(start.pressure_ns, now.pressure_ns),
+        steal_ns: between(start.steal_ns, now.steal_ns),
+        // Nobody samples the machine.
         ..SideUsage::default()
     }
 }
@@ -127,16 +131,23 @@ fn trace(dir: &Path, cell: &CellJob, file: &mut SideFile) {
             return;
         }
     };
+    let mut whole = true;
     let recorder = Recorder::resume(file.start.monotonic_ns, i128::from(file.start.wall_ns));
     for (number, log) in logs.iter().enumerate() {
+        // For people only: nothing reads it again.
         let _ = std::fs::write(dir.join(SIDE_DIR).join(format!("build-{}.rawjson", number + 1)), log);
         let trace = Trace::parse(log);
         trace.record(&recorder, cell.loads(file.side));
+        if let Some(unread) = &trace.unread {
+            file.identity.notes.push(format!("the time of the build is not known: {unread}"));
+            whole = false;
+        }
         file.traced |= !trace.executed.is_empty() || !trace.cached.is_empty();
         file.executed.extend(trace.executed);
         file.cached.extend(trace.cached);
         file.cache_layers.extend(layers(log));
     }
+    file.traced &= whole;
     // What another build of this engine has recorded before the clock is none of this job's.
     file.spans.extend(recorder.spans().into_iter().filter(|s| s.end_ns > 0));
     file.spans.sort_by_key(|s| (s.start_ns, s.end_ns));

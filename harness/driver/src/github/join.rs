@@ -5,15 +5,15 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use handoff_model::rows::{ConsumerRow, Measured, Measurement, MeasurementRow, SpanRow};
-use handoff_model::span::build_ns;
+use handoff_model::rows::{ConsumerRow, Measurement, MeasurementRow, SpanRow};
 use handoff_model::usage::StepCount;
-use handoff_model::{Failure, IdentityCheck, ImageIdentity, Outcome, Plan, Side, Span, SpanKind, Trial, plan};
+use handoff_model::{Failure, IdentityCheck, ImageIdentity, ImageStore, Outcome, Plan, Side, Span, SpanKind, Trial};
 use handoff_strategies::github;
 
 use super::{CellJob, SIDE_FILE, SideFile, read_side};
 use crate::DriverError;
 use crate::journal::Journal;
+use crate::rows::{JobReport, TrialReport, consumer_row};
 
 /// What GitHub says of a trial's jobs.
 #[derive(Debug, Clone, Default)]
@@ -40,11 +40,15 @@ pub struct Collected {
 }
 
 /// Reads the files of all jobs below a folder, by trial.
+///
+/// # Errors
+/// A folder that cannot be read, or a job's file that does not read: to leave them out would make failed trials of good ones.
 pub fn read_sides(dir: &Path) -> Result<BTreeMap<String, Vec<SideFile>>, DriverError> {
     let mut sides: BTreeMap<String, Vec<SideFile>> = BTreeMap::new();
     let mut folders = vec![dir.to_owned()];
     while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+        for entry in fs::read_dir(&folder).map_err(DriverError::io("read", &folder))? {
+            let entry = entry.map_err(DriverError::io("read", &folder))?;
             let path = entry.path();
             if path.is_dir() {
                 folders.push(path);
@@ -109,17 +113,17 @@ fn rows(plan: &Plan, trial: &Trial, cell: &CellJob, files: &[SideFile], wait: &W
     let after = on.recipe.saves_afterwards(&cell.options).map(|what| format!("Post {}: {what}", cell.strategy));
     let files = &with_after(files, after.as_ref().and_then(|name| wait.after.get_key_value(name)));
     let producer = files.iter().find(|f| f.side == Side::Producer);
-    let consumers: Vec<&SideFile> = files.iter().filter(|f| f.side == Side::Consumer).collect();
     let mut identity = IdentityCheck::default();
     let mut consumer_rows = Vec::new();
-    let mut result = expected(cell, producer, &consumers, wait);
+    let mut result = expected(trial, cell, producer, files, wait);
     if let Some(name) = after.as_ref().filter(|name| result.is_ok() && !wait.after.contains_key(*name)) {
         let error = format!("the step `{name}` is timed by GitHub's jobs API only, and that said nothing of it");
         result = Err(Failure::new("upload", error));
     }
-    if result.is_ok() {
+    if let Ok(consumers) = &result {
         let content = cell.image_spec()?.content_digest()?;
-        for file in &consumers {
+        let mut refusal = None;
+        for (number, file) in consumers {
             let check = check(producer.map(|p| &p.identity), &content, &file.identity);
             let refused = check.refused(moves_image);
             if consumer_rows.is_empty() || !refused.is_empty() {
@@ -127,38 +131,44 @@ fn rows(plan: &Plan, trial: &Trial, cell: &CellJob, files: &[SideFile], wait: &W
             }
             if !refused.is_empty() {
                 let error = format!("{} not proven equal; {}", refused.join(", "), check.note);
-                result = Err(Failure::new("identity", error.trim_end_matches("; ")));
+                refusal = Some(Failure::new("identity", error.trim_end_matches("; ")));
                 break;
             }
-            consumer_rows.push(consumer_row(trial, file, &check));
+            consumer_rows.push(consumer_row(trial, *number, &report(file), &check));
         }
+        result = refusal.map_or(result, Err);
     }
     let first = files.first();
     let measurement = Measurement {
         trial: trial.clone(),
-        environment: first.map(|f| f.environment.id.clone()).unwrap_or_default(),
-        started_at: first.map(|f| f.started_at.clone()).unwrap_or_default(),
+        environment: first.map(|f| f.environment.id.clone()),
+        started_at: first.map(|f| f.started_at.clone()),
+        // Empty where no bytes were moved, and where no job told.
         source: first.map(|f| f.source.clone()).unwrap_or_default(),
         client: first.map(|f| f.client.clone()).unwrap_or_default(),
         seed: plan.request.seed,
         contended: false,
+        queue_ns: wait.queue_ns,
         identity,
-        result: match &result {
-            Ok(()) => Ok(Box::new(measured(cell, producer, &consumers)?)),
-            Err(failure) => Err((outcome(wait), failure.clone())),
+        result: match result {
+            Ok(consumers) => {
+                let report = TrialReport {
+                    producer: producer.map(report),
+                    consumers: consumers.iter().map(|(_, file)| report(file)).collect(),
+                    service: None,
+                    settle_ns: None,
+                    image_bytes: Some(cell.image_spec()?.predicted_bytes()),
+                };
+                Ok(Box::new(report.measured()))
+            }
+            Err(failure) => {
+                consumer_rows.clear();
+                Err((outcome(wait), failure))
+            }
         },
     };
-    if result.is_err() {
-        consumer_rows.clear();
-    }
-    let mut row = MeasurementRow::from(&measurement);
-    leave_out(&mut row, files);
-    row.queue_ns = wait.queue_ns;
-    if let Some(store) = first.and_then(|f| f.image_store.parse().ok()) {
-        row.image_store = store;
-    }
     let spans = files.iter().flat_map(|f| f.spans.iter().map(|s| SpanRow::new(&trial.id, f.side, f.consumer, s)));
-    Ok((consumer_rows, spans.collect(), row))
+    Ok((consumer_rows, spans.collect(), MeasurementRow::from(&measurement)))
 }
 
 /// A trial's files, with what the producer's job did after its last mark put at the end of its clock.
@@ -186,22 +196,44 @@ fn outcome(wait: &Waits) -> Outcome {
     }
 }
 
-/// Whether every job of the trial has left what it had to.
-fn expected(cell: &CellJob, producer: Option<&SideFile>, consumers: &[&SideFile], wait: &Waits) -> Result<(), Failure> {
+/// The consumers' files by number, if every job of the trial has left what it had to, on a machine as the plan says.
+fn expected<'a>(
+    trial: &Trial,
+    cell: &CellJob,
+    producer: Option<&SideFile>,
+    files: &'a [SideFile],
+    wait: &Waits,
+) -> Result<Vec<(u32, &'a SideFile)>, Failure> {
     let ended = wait.conclusion.as_ref().map(|c| format!(" (it ended with `{c}`)")).unwrap_or_default();
     let missing = |side: &str| Failure::new("job", format!("the {side} left no marks{ended}: its log says why"));
     if cell.produces {
         let file = producer.ok_or_else(|| missing("producer"))?;
         file.failure.clone().map_or(Ok(()), Err)?;
+        fits(trial, file)?;
     }
-    for number in &cell.consumers {
-        let file = consumers
-            .iter()
-            .find(|f| f.consumer == Some(*number))
-            .ok_or_else(|| missing(&format!("consumer {number}")))?;
+    let consumer = |number: u32| {
+        let of = |f: &&SideFile| f.side == Side::Consumer && f.consumer == Some(number);
+        let file = files.iter().find(of).ok_or_else(|| missing(&format!("consumer {number}")))?;
         file.failure.clone().map_or(Ok(()), Err)?;
+        fits(trial, file)?;
+        Ok((number, file))
+    };
+    cell.consumers.iter().map(|number| consumer(*number)).collect()
+}
+
+/// Refuses a machine whose engine keeps images elsewhere than the plan says: the row would name a store that was not there.
+fn fits(trial: &Trial, file: &SideFile) -> Result<(), Failure> {
+    let planned = trial.cell.conditions.image_store;
+    if file.image_store == planned.as_str() {
+        return Ok(());
     }
-    Ok(())
+    let has = &file.image_store;
+    let fix = match has.parse::<ImageStore>() {
+        Ok(store) => format!("dispatch with --image-store {store}"),
+        Err(_) => "take a runner whose engine has the planned one".to_owned(),
+    };
+    let error = format!("the machine's engine keeps images in {has}, the plan says {planned}: {fix}");
+    Err(Failure::new("image-store", error))
 }
 
 /// Compares what arrived with what was built. Content is known beforehand, from the generator.
@@ -214,88 +246,19 @@ fn check(built: Option<&ImageIdentity>, content: &str, arrived: &ImageIdentity) 
     IdentityCheck::compare(&reference, arrived)
 }
 
-fn consumer_row(trial: &Trial, file: &SideFile, check: &IdentityCheck) -> ConsumerRow {
-    ConsumerRow {
-        schema_version: plan::SCHEMA_VERSION,
-        trial: trial.id.clone(),
-        consumer: file.consumer.unwrap_or(1),
-        consume_ns: file.wall_ns,
-        bytes_up: None,
-        bytes_down: None,
-        requests: None,
-        retries: None,
-        cpu_ns: file.usage.cpu_ns,
-        peak_memory_bytes: None,
-        peak_disk_bytes: None,
-        index_equal: check.index,
-        config_equal: check.config,
-        layers_equal: check.layers,
-        content_equal: check.content,
-        environment: file.environment.id.clone(),
+/// Report of a job. Nobody counts the traffic of a service that is not ours.
+fn report(file: &SideFile) -> JobReport<'_> {
+    let count = |steps: &Vec<String>| steps.len() as u64;
+    JobReport {
+        wall_ns: file.wall_ns,
+        spans: &file.spans,
+        usage: &file.usage,
+        steps: file.traced.then(|| StepCount { executed: count(&file.executed), cached: count(&file.cached) }),
+        traffic: None,
+        written_bytes: None,
+        environment: &file.environment.id,
     }
 }
 
-fn measured(cell: &CellJob, producer: Option<&SideFile>, consumers: &[&SideFile]) -> Result<Measured, DriverError> {
-    let sides: Vec<&SideFile> = producer.into_iter().chain(consumers.iter().copied()).collect();
-    let sum = |value: &dyn Fn(&SideFile) -> u64| sides.iter().map(|s| value(s)).sum::<u64>();
-    Ok(Measured {
-        produce_ns: producer.map(|p| p.wall_ns),
-        consume_ns: consumers.iter().map(|c| c.wall_ns).max().unwrap_or(0),
-        runner_ns: sum(&|s| s.wall_ns),
-        build_ns: build_ns(&sides.first().map(|s| s.spans.clone()).unwrap_or_default()),
-        bytes_up: 0,
-        bytes_down: 0,
-        bytes_stored: 0,
-        entries_stored: 0,
-        entries_reused: None,
-        bytes_reused: None,
-        producer_steps: producer
-            .filter(|p| p.traced)
-            .map(|p| StepCount { executed: p.executed.len() as u64, cached: p.cached.len() as u64 }),
-        requests: 0,
-        retries: 0,
-        connections: 0,
-        producer_cpu_ns: producer.and_then(|p| p.usage.cpu_ns),
-        consumer_cpu_ns: consumers.iter().map(|c| c.usage.cpu_ns).sum(),
-        producer_peak_memory_bytes: None,
-        consumer_peak_memory_bytes: None,
-        producer_peak_disk_bytes: None,
-        consumer_peak_disk_bytes: None,
-        service_cpu_ns: 0,
-        service_peak_memory_bytes: 0,
-        harness_wall_ns: sum(&|s| s.usage.harness_wall_ns),
-        harness_cpu_ns: 0,
-        load_1m: sides.first().map_or(0.0, |s| s.usage.load_1m),
-        cpu_pressure_ns: sides.iter().map(|s| s.usage.cpu_pressure_ns).sum(),
-        steal_ns: sum(&|s| s.usage.steal_ns),
-        settle_ns: 0,
-        image_bytes: Some(cell.image_spec()?.predicted_bytes()),
-        throttled: None,
-        producer_written_bytes: None,
-    })
-}
-
-/// Nobody counts bytes and requests of a service that is not ours, and nobody samples the machine: such columns are empty.
-fn leave_out(row: &mut MeasurementRow, files: &[SideFile]) {
-    for column in [
-        &mut row.bytes_up,
-        &mut row.bytes_down,
-        &mut row.bytes_stored,
-        &mut row.entries_stored,
-        &mut row.requests,
-        &mut row.retries,
-        &mut row.connections,
-        &mut row.consumer_peak_memory_bytes,
-        &mut row.consumer_peak_disk_bytes,
-        &mut row.service_cpu_ns,
-        &mut row.service_peak_memory_bytes,
-        &mut row.harness_cpu_ns,
-        &mut row.settle_ns,
-    ] {
-        *column = None;
-    }
-    if !files.first().is_some_and(|f| f.traced) {
-        row.build_ns = None;
-        row.transfer_ns = None;
-    }
-}
+#[cfg(test)]
+mod tests;

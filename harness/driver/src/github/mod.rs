@@ -84,14 +84,14 @@ pub struct Readings {
     pub monotonic_ns: u64,
     /// The wall clock, in ns since 1970: `BuildKit` records have no other.
     pub wall_ns: i64,
-    /// Time in which the machine's CPUs were busy, in ns.
-    pub busy_ns: u64,
+    /// Time in which the machine's CPUs were busy, in ns; none where the kernel does not tell, as with those below.
+    pub busy_ns: Option<u64>,
     /// Time that the hypervisor took, in ns.
-    pub steal_ns: u64,
+    pub steal_ns: Option<u64>,
     /// CPU pressure in ns.
     pub pressure_ns: Option<u64>,
     /// Load average.
-    pub load_1m: f64,
+    pub load_1m: Option<f64>,
 }
 
 fn side_path(dir: &Path) -> PathBuf {

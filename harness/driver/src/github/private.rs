@@ -57,6 +57,7 @@ pub(super) fn start_if_asked(dir: &Path) -> Result<(), DriverError> {
     let deadline = Instant::now() + START_LIMIT;
     while !ready.exists() {
         if Instant::now() > deadline || !matches!(child.try_wait(), Ok(None)) {
+            // Part of an error that is reported anyway.
             let words = fs::read_to_string(root.join("holder.log")).unwrap_or_default();
             return Err(DriverError::Job(format!("the job's engine did not start: {}", words.trim())));
         }
@@ -68,6 +69,7 @@ pub(super) fn start_if_asked(dir: &Path) -> Result<(), DriverError> {
     let lines: String =
         held.env.iter().filter(|(n, _)| ours(n)).fold(String::new(), |t, (n, v)| t + &format!("{n}={v}\n"));
     append("GITHUB_ENV", &lines)?;
+    // Without one there is no `docker` in it to be added.
     let paths = held.env.get("PATH").cloned().unwrap_or_default();
     if on_path(&std::env::var("PATH").unwrap_or_default(), "docker").is_none()
         && let Some(docker) = on_path(&paths, "docker").and_then(|p| p.parent().map(Path::to_owned))
@@ -84,22 +86,37 @@ fn append(variable: &str, text: &str) -> Result<(), DriverError> {
     file.and_then(|mut f| f.write_all(text.as_bytes())).map_err(DriverError::io("write", &path))
 }
 
+/// The job's own engine, where it has one.
+///
+/// # Errors
+/// A note that does not read: without it, commands would go to the machine's engine.
+fn held(dir: &Path) -> Result<Option<Held>, DriverError> {
+    let path = note(dir);
+    let bytes = match fs::read(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        other => other.map_err(DriverError::io("read", &path))?,
+    };
+    let held = serde_json::from_slice(&bytes);
+    held.map(Some).map_err(|e| DriverError::Job(format!("{}: {e}", path.display())))
+}
+
 /// The engine's variables for programs that this process starts, where the job has an engine of its own.
-pub(super) fn environment(dir: &Path) -> std::collections::BTreeMap<String, String> {
-    let held = fs::read(note(dir)).ok().and_then(|b| serde_json::from_slice::<Held>(&b).ok());
-    held.map(|h| h.env).unwrap_or_default()
+pub(super) fn environment(dir: &Path) -> Result<std::collections::BTreeMap<String, String>, DriverError> {
+    Ok(held(dir)?.map(|h| h.env).unwrap_or_default())
 }
 
 /// Ends the job's engine and removes its files, where there is one.
-pub(super) fn stop(dir: &Path) {
-    let held = fs::read(note(dir)).ok().and_then(|b| serde_json::from_slice::<Held>(&b).ok());
-    let Some(held) = held else { return };
-    let _ = fs::write(held.root.join("stop"), "");
+pub(super) fn stop(dir: &Path) -> Result<(), DriverError> {
+    let Some(held) = held(dir)? else { return Ok(()) };
+    let stop = held.root.join("stop");
+    fs::write(&stop, "").map_err(DriverError::io("write", &stop))?;
     let deadline = Instant::now() + Duration::from_secs(30);
     while held.root.join("ready.json").exists() && Instant::now() < deadline {
         thread::sleep(GLANCE);
     }
+    // What is left is below the folder that the rehearsal removes as a whole.
     let _ = fs::remove_dir_all(&held.root);
+    Ok(())
 }
 
 /// The inside: starts the engine in this process's namespaces and holds it until told, or until the owner is gone.
@@ -110,7 +127,8 @@ pub fn hold(root: &Path, store: ImageStore) -> Result<(), DriverError> {
         .build()
         .map_err(DriverError::io("start", "the API client's runtime"))?;
     let programs = Programs::find()?;
-    let job = root.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let job = root.file_name().map(|n| n.to_string_lossy().into_owned());
+    let job = job.ok_or_else(|| DriverError::Job(format!("{} names no folder of an engine", root.display())))?;
     let config = EngineConfig { root: root.join("e"), job: job.clone(), store, kind: EngineKind::Private, lent: None };
     let mut engine = Engine::start(&programs, &config, &runtime)?;
     let held = Held { root: root.to_owned(), env: engine.env().clone() };
@@ -125,6 +143,7 @@ pub fn hold(root: &Path, store: ImageStore) -> Result<(), DriverError> {
     }
     engine.stop();
     handoff_engine::leftovers::remove_cgroups(&job);
+    // It tells the job that the engine is gone; a job that waits for it gives up in the end.
     let _ = fs::remove_file(&ready);
     Ok(())
 }

@@ -10,6 +10,7 @@ use std::time::Instant;
 use handoff_engine::buildkit::BuildkitImage;
 use handoff_engine::disk::{self, Written};
 use handoff_engine::{Engine, EngineConfig, EngineError, Programs, identity, namespace};
+use handoff_model::environment::UNKNOWN;
 use handoff_model::span::union_ns;
 use handoff_model::{EngineKind, Failure, ImageIdentity, Side, Ticket};
 use handoff_strategies::buildx::{Build, Output};
@@ -37,10 +38,16 @@ fn listen() -> mpsc::Receiver<Command> {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
         for line in std::io::stdin().lock().lines() {
+            // A driver that is gone, or that speaks another language: the job ends, and the driver's log says why.
             let Ok(line) = line else { break };
-            if let Ok(command) = serde_json::from_str::<Command>(&line)
-                && sender.send(command).is_err()
-            {
+            let command = match serde_json::from_str::<Command>(&line) {
+                Ok(command) => command,
+                Err(error) => {
+                    say(&Event::Broken(format!("the driver's line `{line}` does not read: {error}")));
+                    break;
+                }
+            };
+            if sender.send(command).is_err() {
                 break;
             }
         }
@@ -55,10 +62,11 @@ fn listen() -> mpsc::Receiver<Command> {
 
 fn say(event: &Event) {
     let mut out = std::io::stdout().lock();
-    if let Ok(line) = serde_json::to_string(event) {
-        // A driver that is gone reads nothing; the listening thread ends the job.
-        let _ = writeln!(out, "{line}").and_then(|()| out.flush());
-    }
+    // A line that does not read is an error at the driver's end; without one it would wait for its time limit.
+    let line =
+        serde_json::to_string(event).unwrap_or_else(|error| format!("the job's answer cannot be written: {error}"));
+    // A driver that is gone reads nothing; the listening thread ends the job.
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }
 
 struct Course<'a> {
@@ -120,16 +128,17 @@ impl<'a> Course<'a> {
         let api = self.engine.api()?;
         let info = runtime.block_on(api.info())?;
         let mut facts = EngineFacts { boot_ns: self.boot_ns, ..EngineFacts::default() };
-        let status = info.driver_status.unwrap_or_default().into_iter().flatten().collect::<Vec<_>>().join(" ");
+        let status = info.driver_status.map(|s| s.into_iter().flatten().collect::<Vec<_>>().join(" "));
         for (name, value) in
-            [("engine", info.server_version), ("storage driver", info.driver), ("storage driver status", Some(status))]
+            [("engine", info.server_version), ("storage driver", info.driver), ("storage driver status", status)]
         {
-            facts.versions.insert(name.to_owned(), value.unwrap_or_default());
+            facts.versions.insert(name.to_owned(), value.unwrap_or_else(|| UNKNOWN.to_owned()));
         }
         // Some distributions build their engine without a BuildKit version: then it says so itself.
-        let builder = self.engine.docker(["buildx", "inspect"]).stderr_null().unchecked().read().unwrap_or_default();
-        let buildkit = builder.lines().find_map(|l| l.strip_prefix("BuildKit version:")).unwrap_or_default();
-        facts.versions.insert("buildkit".to_owned(), buildkit.trim().to_owned());
+        let builder = self.engine.docker(["buildx", "inspect"]).stderr_null().unchecked().read();
+        let builder = builder.map_err(EngineError::io("run", "docker buildx inspect"))?;
+        let buildkit = builder.lines().find_map(|l| l.strip_prefix("BuildKit version:")).map_or(UNKNOWN, str::trim);
+        facts.versions.insert("buildkit".to_owned(), buildkit.to_owned());
         facts.versions.insert(JOB_DISK.to_owned(), self.disk.clone());
         Ok(facts)
     }
@@ -206,7 +215,7 @@ impl<'a> Course<'a> {
         }
         let spans = self.recorder.spans();
         let covered = union_ns(spans.iter().map(|s| (s.start_ns.min(wall_ns), s.end_ns.min(wall_ns))));
-        usage.harness_wall_ns = wall_ns.saturating_sub(covered);
+        usage.harness_wall_ns = Some(wall_ns.saturating_sub(covered));
         let facts = self.recorder.facts().into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
         let (failure, handed) = match result {
             Ok(handed) => (None, handed),
@@ -306,6 +315,7 @@ impl<'a> Course<'a> {
     fn keep_logs(&self, logs: &[PathBuf]) {
         for log in logs {
             if let Some(name) = log.file_name() {
+                // For people: a log that is not there breaks no trial.
                 let _ = fs::copy(log, self.spec.logs.join(name));
             }
         }

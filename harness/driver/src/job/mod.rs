@@ -5,5 +5,5 @@ mod container;
 mod counters;
 mod inside;
 
-pub use counters::{field_kib, load_1m, machine_cpu_ns, pressure_ns};
+pub use counters::{between, field_kib, load_1m, machine_cpu_ns, pressure_ns};
 pub use inside::run;

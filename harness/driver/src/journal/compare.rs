@@ -83,8 +83,9 @@ fn list<T: Display>(items: &[T]) -> String {
     items.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
-fn json<T: serde::Serialize>(of: &T) -> String {
-    serde_json::to_string(of).unwrap_or_default()
+/// As JSON, or, where it has none, as Rust writes it: two that differ must never look alike.
+fn json<T: serde::Serialize + std::fmt::Debug>(of: &T) -> String {
+    serde_json::to_string(of).unwrap_or_else(|_| format!("{of:?}"))
 }
 
 fn on_off(flag: bool) -> &'static str {

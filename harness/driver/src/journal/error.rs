@@ -55,9 +55,9 @@ pub enum JournalError {
         "{0}: the plan does not match its own hash, so it was edited: restore the file, or start again with another --out"
     )]
     Altered(PathBuf),
-    /// Written by another version.
+    /// Written by another major version.
     #[error(
-        "{path} has schema version {found}, this handoff writes {known}: go on with the version that started the run, or use another --out"
+        "{path} has schema version {found}, this handoff reads {known}: use {writer} or another version with schema {found}, or name another folder"
     )]
     Version {
         /// The file.
@@ -66,6 +66,28 @@ pub enum JournalError {
         found: u32,
         /// Ours.
         known: u32,
+        /// The handoff that wrote the folder, in words.
+        writer: String,
+    },
+    /// A plan of a newer minor version is not gone on with: rows of this version would lack what is new.
+    #[error(
+        "{path} has schema version {found}, newer than this handoff's: go on with {writer} or a newer one, or use another --out"
+    )]
+    NewerPlan {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: String,
+        /// The handoff that wrote the folder, in words.
+        writer: String,
+    },
+    /// A plan with fields that its version does not have.
+    #[error("{path}: unknown field {}: restore the file, or start again with another --out", .fields.join(", "))]
+    UnknownFields {
+        /// The file.
+        path: PathBuf,
+        /// The fields, as paths from the top.
+        fields: Vec<String>,
     },
     /// Columns that every row needs are not in the file.
     #[error("{path}:1: no column {}: restore the file (docs/format.md lists its columns)", .columns.join(", "))]

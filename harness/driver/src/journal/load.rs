@@ -5,7 +5,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use handoff_model::plan::SCHEMA_VERSION;
+use handoff_model::plan::{self, PlanReadError, ReadPlan, SCHEMA_MINOR, SCHEMA_VERSION};
 use handoff_model::rows::{ConsumerRow, MeasurementRow, SpanRow};
 use handoff_model::{Environment, Outcome, Plan};
 use serde::de::DeserializeOwned;
@@ -38,7 +38,7 @@ pub(super) struct Loaded {
 /// Reads the folder; changes nothing in it.
 pub(super) fn load(dir: &Path, purpose: Purpose) -> Result<Loaded> {
     let mut notes = Vec::new();
-    let plan = plan(dir, purpose, &mut notes)?;
+    let plan = stored_plan(dir, purpose, &mut notes)?;
     let environments = json(&dir.join(ENVIRONMENTS), &read(&dir.join(ENVIRONMENTS))?)?;
     let mut consumers: Table<ConsumerRow> = rows(dir, purpose, &plan, &mut notes)?;
     let mut spans: Table<SpanRow> = rows(dir, purpose, &plan, &mut notes)?;
@@ -76,7 +76,7 @@ fn json<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T> {
     })
 }
 
-fn plan(dir: &Path, purpose: Purpose, notes: &mut Vec<String>) -> Result<Plan> {
+fn stored_plan(dir: &Path, purpose: Purpose, notes: &mut Vec<String>) -> Result<Plan> {
     let path = dir.join(PLAN);
     let bytes = match fs::read(&path) {
         Ok(bytes) => bytes,
@@ -85,43 +85,53 @@ fn plan(dir: &Path, purpose: Purpose, notes: &mut Vec<String>) -> Result<Plan> {
         }
         Err(source) => return Err(JournalError::Io { what: "read", path, source }),
     };
-    let mut value: Value = json(&path, &bytes)?;
-    let version = value.get("schema_version").and_then(Value::as_u64).unwrap_or(0) as u32;
-    if version > SCHEMA_VERSION && purpose == Purpose::Report {
-        notes.push(format!("{PLAN}: schema version {version} is newer than {SCHEMA_VERSION}: what is new is left out"));
-        prune(&mut value);
-        return serde_json::from_value(value).map_err(|e| JournalError::Json { path, line: 1, what: e.to_string() });
+    let read = plan_of(&path, &bytes)?;
+    if read.is_newer() {
+        let (major, minor) = (read.plan.schema_version, read.plan.schema_minor);
+        if purpose == Purpose::Resume {
+            return Err(JournalError::NewerPlan { path, found: format!("{major}.{minor}"), writer: writer(dir) });
+        }
+        notes.push(format!(
+            "{PLAN}: schema version {major}.{minor} is newer than {SCHEMA_VERSION}.{SCHEMA_MINOR}, fields are ignored: {}",
+            read.unknown.join(", ")
+        ));
     }
-    if version != SCHEMA_VERSION {
-        return Err(JournalError::Version { path, found: version, known: SCHEMA_VERSION });
-    }
-    let plan: Plan = json(&path, &bytes)?;
-    if plan.is_intact() { Ok(plan) } else { Err(JournalError::Altered(path)) }
+    Ok(read.plan)
 }
 
-/// Removes what a newer version has added to a plan: our types refuse fields that they do not know.
-fn prune(plan: &mut Value) {
-    fn only(value: &mut Value, names: &[&str]) {
-        if let Some(map) = value.as_object_mut() {
-            map.retain(|name, _| names.contains(&name.as_str()));
+fn plan_of(path: &Path, bytes: &[u8]) -> Result<ReadPlan> {
+    let dir = path.parent().unwrap_or(path);
+    let path = path.to_owned();
+    plan::read(bytes).map_err(|error| match error {
+        PlanReadError::Version { found } => {
+            JournalError::Version { path, found, known: SCHEMA_VERSION, writer: writer(dir) }
         }
+        PlanReadError::Unknown(fields) => JournalError::UnknownFields { path, fields },
+        PlanReadError::Json { line, what } => JournalError::Json { path, line, what },
+        PlanReadError::Altered => JournalError::Altered(path),
+    })
+}
+
+/// Reads a plan that lies by itself, to run it or to go on with it: one of this version.
+///
+/// # Errors
+/// A file that is not there, or no plan of this version or an older one.
+pub fn read_plan(path: &Path) -> Result<Plan> {
+    let read = plan_of(path, &read(path)?)?;
+    if read.is_newer() {
+        let found = format!("{}.{}", read.plan.schema_version, read.plan.schema_minor);
+        let writer = writer(path.parent().unwrap_or(path));
+        return Err(JournalError::NewerPlan { path: path.to_owned(), found, writer });
     }
-    const CONDITIONS: &[&str] =
-        &["engine", "image_store", "builder", "profile", "cache_state", "consumers", "consumer_concurrency"];
-    only(plan, &["schema_version", "hash", "request", "trials"]);
-    let request = &mut plan["request"];
-    only(
-        request,
-        &["sizes", "strategies", "workloads", "rounds", "conditions", "control", "timeout_s", "seed", "run_id"],
-    );
-    for conditions in request["conditions"].as_array_mut().into_iter().flatten() {
-        only(conditions, CONDITIONS);
-    }
-    for trial in plan["trials"].as_array_mut().into_iter().flatten() {
-        only(trial, &["id", "round", "position", "cell", "nonce"]);
-        only(&mut trial["cell"], &["strategy", "workload", "size", "conditions", "control"]);
-        only(&mut trial["cell"]["conditions"], CONDITIONS);
-    }
+    Ok(read.plan)
+}
+
+/// The version of handoff that wrote a folder, in words. Only for the message of an error that is reported anyway, so a folder that does
+/// not tell is no further error.
+fn writer(dir: &Path) -> String {
+    let environments = fs::read(dir.join(ENVIRONMENTS)).ok().and_then(|b| serde_json::from_slice::<Value>(&b).ok());
+    let version = environments.as_ref().and_then(|e| e.as_array()?.last()?.get("handoff")?.as_str());
+    version.map_or_else(|| "the handoff that wrote it".to_owned(), |v| format!("handoff {v}, which wrote it,"))
 }
 
 fn rows<T: Row>(dir: &Path, purpose: Purpose, plan: &Plan, notes: &mut Vec<String>) -> Result<Table<T>> {
@@ -144,7 +154,7 @@ fn rows<T: Row>(dir: &Path, purpose: Purpose, plan: &Plan, notes: &mut Vec<Strin
     for (row, line) in table.rows.iter().zip(&table.lines) {
         let version = row.schema_version();
         if version != SCHEMA_VERSION && (purpose == Purpose::Resume || version == 0) {
-            return Err(JournalError::Version { path, found: version, known: SCHEMA_VERSION });
+            return Err(JournalError::Version { path, found: version, known: SCHEMA_VERSION, writer: writer(dir) });
         }
         if !trials.contains(row.trial()) {
             let what = format!("trial `{}` is not in the folder's plan", row.trial());

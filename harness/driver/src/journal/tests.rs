@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use handoff_model::plan::SCHEMA_VERSION;
+use handoff_model::plan::{SCHEMA_MINOR, SCHEMA_VERSION};
 use handoff_model::rows::{ConsumerRow, MeasurementRow, SpanRow};
 use handoff_model::{Side, SpanKind};
 use proptest::prelude::*;
+use sha2::Digest as _;
 use tempfile::TempDir;
 
 use super::sample::{environment, plan, request, rows};
@@ -280,7 +281,19 @@ fn what_is_corrupt_is_named_with_its_line_and_mend() {
     let error = spoil(PLAN, "\"seed\": 42", "\"seed\": 43");
     assert!(error.starts_with("DIR/plan.json: the plan does not match its own hash"), "{error}");
     let error = spoil(PLAN, "\"schema_version\": 1", "\"schema_version\": 2");
-    assert!(error.starts_with("DIR/plan.json has schema version 2, this handoff writes 1"), "{error}");
+    assert!(
+        error.starts_with(
+            "DIR/plan.json has schema version 2, this handoff reads 1: use handoff 0.1.0 (0000000), which wrote it,"
+        ),
+        "{error}"
+    );
+    let error = spoil(PLAN, "\"seed\": 42", "\"sead\": 1, \"seed\": 42");
+    assert!(error.starts_with("DIR/plan.json: unknown field request.sead: restore the file"), "{error}");
+    let error = spoil(PLAN, "\"schema_minor\": 1", "\"schema_minor\": 2");
+    assert!(
+        error.starts_with("DIR/plan.json has schema version 1.2, newer than this handoff's: go on with"),
+        "{error}"
+    );
     let error = spoil(ENVIRONMENTS, "[", "{");
     assert!(error.starts_with("DIR/environments.json:"), "{error}");
 }
@@ -309,23 +322,41 @@ fn a_trial_has_one_row() {
 }
 
 #[test]
-fn a_newer_version_reads_for_reports_without_what_is_new() {
+fn newer_minor_version_is_reported_without_its_new_fields_and_not_resumed() {
     let (dir, _) = whole(1);
     for name in CSVS {
         let text = String::from_utf8(file(dir.path(), name)).unwrap();
-        let mut newer: Vec<String> = text.lines().map(|line| line.replacen("1,", "2,", 1) + ",full").collect();
+        let mut newer: Vec<String> = text.lines().map(|line| line.to_owned() + ",full").collect();
         newer[0] = text.lines().next().unwrap().to_owned() + ",moon_phase";
         fs::write(dir.path().join(name), newer.join("\n") + "\n").unwrap();
     }
-    let text = String::from_utf8(file(dir.path(), PLAN)).unwrap();
-    let newer = text
-        .replacen("\"schema_version\": 1", "\"schema_version\": 2, \"weather\": {}", 1)
-        .replace("\"round\":", "\"season\": 1, \"round\":");
-    fs::write(dir.path().join(PLAN), newer).unwrap();
+    let mut newer: serde_json::Value = serde_json::from_slice(&file(dir.path(), PLAN)).unwrap();
+    newer["schema_minor"] = (SCHEMA_MINOR + 1).into();
+    newer["weather"] = serde_json::json!({});
+    newer["trials"][0]["season"] = 1.into();
+    let hashed = serde_json::to_vec(&(&newer["request"], &newer["trials"])).unwrap();
+    newer["hash"] = sha2::Sha256::digest(hashed).iter().map(|b| format!("{b:02x}")).collect::<String>().into();
+    fs::write(dir.path().join(PLAN), serde_json::to_vec_pretty(&newer).unwrap()).unwrap();
     let results = Results::read(dir.path()).unwrap();
-    assert_eq!((results.measurements.len(), results.plan.trials.len()), (4, 4));
-    assert!(results.warnings.iter().any(|w| w.contains("measurements.csv") && w.contains("moon_phase")));
-    assert!(Journal::open(dir.path()).unwrap_err().to_string().contains("schema version 2"));
+    assert_eq!((results.measurements.len(), results.plan.request), (4, request(1)));
+    let says = |part: &str| results.warnings.iter().any(|w| w.contains(part));
+    assert!(says("plan.json: schema version 1.2 is newer than 1.1, fields are ignored: "), "{:?}", results.warnings);
+    assert!(says("weather") && says("trials.0.season") && says("moon_phase"), "{:?}", results.warnings);
+    let error = Journal::open(dir.path()).unwrap_err().to_string();
+    assert!(error.contains("schema version 1.2") && error.contains("handoff 0.1.0 (0000000)"), "{error}");
+}
+
+#[test]
+fn newer_major_version_is_refused_with_the_handoff_that_wrote_it() {
+    let (dir, _) = whole(1);
+    let text = String::from_utf8(file(dir.path(), PLAN)).unwrap();
+    fs::write(dir.path().join(PLAN), text.replacen("\"schema_version\": 1", "\"schema_version\": 2", 1)).unwrap();
+    let error = Results::read(dir.path()).unwrap_err().to_string();
+    let says = "plan.json has schema version 2, this handoff reads 1: use handoff 0.1.0 (0000000), which wrote it,";
+    assert!(error.contains(says), "{error}");
+    fs::remove_file(dir.path().join(ENVIRONMENTS)).unwrap();
+    let error = Results::read(dir.path()).unwrap_err().to_string();
+    assert!(error.contains("use the handoff that wrote it"), "{error}");
 }
 
 #[test]

@@ -210,7 +210,7 @@ impl Course<'_, '_> {
                 written_bytes = job.write_back(self.bench.cancel)?;
             }
         }
-        self.keep_requests(&prepared.spec, token);
+        self.keep_requests(&prepared.spec, token)?;
         let identity = match (&mut prepared.job, finished.built_earlier) {
             (_, true) => prepared.ask.primed.clone().ok_or_else(|| {
                 failed("identity", "the producer built nothing, though no earlier run had built this commit")
@@ -229,11 +229,11 @@ impl Course<'_, '_> {
     }
 
     /// Keeps what the service saw of the job with the trial's logs: for people and for tests, no column is made from it.
-    fn keep_requests(&self, spec: &JobSpec, token: &str) {
-        let log = self.bench.service.request_log(token).ok().and_then(|l| serde_json::to_vec(&l).ok());
-        if let Some(log) = log {
-            let _ = fs::write(spec.logs.join("requests.json"), log);
-        }
+    fn keep_requests(&self, spec: &JobSpec, token: &str) -> Result<(), DriverError> {
+        let log = self.bench.service.request_log(token).map_err(|e| service(&e))?;
+        let path = spec.logs.join("requests.json");
+        let json = serde_json::to_vec(&log).map_err(|e| service(&e))?;
+        fs::write(&path, json).map_err(DriverError::io("write", &path))
     }
 
     /// Whatever happened: the token is dead, the processes are gone, the files too.

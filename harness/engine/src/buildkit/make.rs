@@ -29,9 +29,11 @@ pub fn make(programs: &Programs, say: &mut dyn FnMut(&str)) -> Result<Made, Engi
     }
     let go = go()?;
     let work = folder().join("work");
+    // What cannot be removed is in the way of what comes next, and reported there.
     let _ = fs::remove_dir_all(&work);
     fs::create_dir_all(&work).map_err(EngineError::io("create", &work))?;
     let result = in_folder(&go, &work, programs, say);
+    // The next time begins by removing it.
     let _ = fs::remove_dir_all(&work);
     result
 }
@@ -55,16 +57,17 @@ fn in_folder(go: &Go, work: &Path, programs: &Programs, say: &mut dyn FnMut(&str
     let made = Made {
         reference,
         version: version.to_owned(),
-        runc: programs.versions.get("runc").cloned().unwrap_or_default(),
+        runc: programs.versions.get("runc").cloned().ok_or_else(|| failed("runc tells no version"))?,
         go: go.version.clone(),
         digest,
         recipe: recipe(),
     };
     // The note last: without it the tar does not count.
     let note = note_path();
+    // A note that is not there is as good as removed; one that stays is overwritten below.
     let _ = fs::remove_file(&note);
     fs::rename(&new, tar_path()).map_err(EngineError::io("rename", &new))?;
-    let json = serde_json::to_vec_pretty(&made).unwrap_or_default();
+    let json = serde_json::to_vec_pretty(&made).map_err(failed)?;
     fs::write(&note, json).map_err(EngineError::io("write", &note))?;
     Ok(made)
 }
@@ -75,6 +78,7 @@ struct Go {
 }
 
 fn go() -> Result<Go, EngineError> {
+    // For the words of an error only.
     let floor = GO_MOD.lines().find_map(|l| l.strip_prefix("go ")).unwrap_or_default();
     let path = format!("{}:/usr/local/go/bin:/usr/lib/go/bin", std::env::var("PATH").unwrap_or_default());
     let program = on_path(&path, "go").ok_or_else(|| {
@@ -111,6 +115,7 @@ impl Go {
         if out.status.success() {
             return Ok(());
         }
+        // The end of a log explains an error that is reported anyway.
         let said = fs::read_to_string(&log).unwrap_or_default();
         let lines: Vec<&str> = said.lines().filter(|l| !l.starts_with("go: downloading")).collect();
         Err(failed(format!(
@@ -140,6 +145,7 @@ impl Runc {
             .iter()
             .flat_map(|dir| {
                 let dir = prefix.join(dir);
+                // A prefix that set-up has not made lends nothing: `ldd` says which library is missing.
                 let below = fs::read_dir(&dir).into_iter().flatten().flatten().map(|e| e.path());
                 below.filter(|p| p.is_dir()).chain([dir]).map(|p| p.display().to_string()).collect::<Vec<_>>()
             })

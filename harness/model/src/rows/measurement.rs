@@ -10,7 +10,8 @@ use crate::size::ByteSize;
 use crate::strategy::{StrategyError, StrategySpec};
 use crate::usage::StepCount;
 
-/// What a completed trial measured.
+/// Result of a completed trial. The clocks are always known; a field is none where nobody could know its value, and its column is
+/// then empty. No number stands for an unknown one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Measured {
     /// Producer's clock; none for a strategy without a producer.
@@ -19,16 +20,17 @@ pub struct Measured {
     pub consume_ns: u64,
     /// Sum of all jobs' clocks.
     pub runner_ns: u64,
-    /// Time in which steps of the Dockerfile were executed, in the producer (in the consumer where there is none).
-    pub build_ns: u64,
-    /// Bytes sent to and received from the service, and held by it after the producer.
-    pub bytes_up: u64,
+    /// Time in which steps of the Dockerfile were executed, in the producer (in the consumer where there is none); none where
+    /// BuildKit's trace is missing.
+    pub build_ns: Option<u64>,
+    /// Bytes sent to and received from the service, and held by it after the producer; none where the service is not ours.
+    pub bytes_up: Option<u64>,
     /// See `bytes_up`.
-    pub bytes_down: u64,
+    pub bytes_down: Option<u64>,
     /// See `bytes_up`.
-    pub bytes_stored: u64,
+    pub bytes_stored: Option<u64>,
     /// Artifacts or cache entries held after the producer.
-    pub entries_stored: u64,
+    pub entries_stored: Option<u64>,
     /// Cache entries of an earlier run that the producer found, and their bytes; none without a producer.
     pub entries_reused: Option<u64>,
     /// See `entries_reused`.
@@ -36,11 +38,11 @@ pub struct Measured {
     /// Steps of the Dockerfile that the producer executed and that it had from a cache; none without a producer.
     pub producer_steps: Option<StepCount>,
     /// Requests of both sides.
-    pub requests: u64,
+    pub requests: Option<u64>,
     /// Requests that repeated another one.
-    pub retries: u64,
+    pub retries: Option<u64>,
     /// Connections opened.
-    pub connections: u64,
+    pub connections: Option<u64>,
     /// CPU of the producer's job.
     pub producer_cpu_ns: Option<u64>,
     /// CPU of all consumers' jobs.
@@ -54,21 +56,21 @@ pub struct Measured {
     /// Highest peak disk of a consumer's job.
     pub consumer_peak_disk_bytes: Option<u64>,
     /// CPU of the service's process over the trial.
-    pub service_cpu_ns: u64,
+    pub service_cpu_ns: Option<u64>,
     /// Peak memory of the service's process so far.
-    pub service_peak_memory_bytes: u64,
+    pub service_peak_memory_bytes: Option<u64>,
     /// Wall time of both clocks that no child's span covers.
-    pub harness_wall_ns: u64,
+    pub harness_wall_ns: Option<u64>,
     /// CPU of the harness's own processes over both clocks.
-    pub harness_cpu_ns: u64,
+    pub harness_cpu_ns: Option<u64>,
     /// Load average when the trial started.
-    pub load_1m: f64,
+    pub load_1m: Option<f64>,
     /// CPU pressure over both clocks.
     pub cpu_pressure_ns: Option<u64>,
     /// Stolen time over both clocks.
-    pub steal_ns: u64,
+    pub steal_ns: Option<u64>,
     /// Time waited for dirty pages between the sides, off the clock.
-    pub settle_ns: u64,
+    pub settle_ns: Option<u64>,
     /// Sum of the uncompressed layer tars, as the generator laid them out.
     pub image_bytes: Option<u64>,
     /// Requests of both sides that the service answered with 429; none where nobody counts them.
@@ -79,14 +81,52 @@ pub struct Measured {
 }
 
 impl Measured {
+    /// Result of which only the clocks are known.
+    pub fn clocks(produce_ns: Option<u64>, consume_ns: u64, runner_ns: u64) -> Self {
+        Self {
+            produce_ns,
+            consume_ns,
+            runner_ns,
+            build_ns: None,
+            bytes_up: None,
+            bytes_down: None,
+            bytes_stored: None,
+            entries_stored: None,
+            entries_reused: None,
+            bytes_reused: None,
+            producer_steps: None,
+            requests: None,
+            retries: None,
+            connections: None,
+            producer_cpu_ns: None,
+            consumer_cpu_ns: None,
+            producer_peak_memory_bytes: None,
+            consumer_peak_memory_bytes: None,
+            producer_peak_disk_bytes: None,
+            consumer_peak_disk_bytes: None,
+            service_cpu_ns: None,
+            service_peak_memory_bytes: None,
+            harness_wall_ns: None,
+            harness_cpu_ns: None,
+            load_1m: None,
+            cpu_pressure_ns: None,
+            steal_ns: None,
+            settle_ns: None,
+            image_bytes: None,
+            throttled: None,
+            producer_written_bytes: None,
+        }
+    }
+
     /// Producer plus slowest consumer: what a workflow waits for. Without a producer all jobs start at once.
     pub fn critical_path_ns(&self) -> u64 {
         self.produce_ns.unwrap_or(0) + self.consume_ns
     }
 
-    /// What sharing costs on top of building. None where nothing is shared.
+    /// What sharing costs on top of building. None where nothing is shared, or where the time of the build is not known.
     pub fn transfer_ns(&self) -> Option<u64> {
-        self.produce_ns.map(|_| self.critical_path_ns().saturating_sub(self.build_ns))
+        let (_, build_ns) = self.produce_ns.zip(self.build_ns)?;
+        Some(self.critical_path_ns().saturating_sub(build_ns))
     }
 }
 
@@ -95,10 +135,10 @@ impl Measured {
 pub struct Measurement {
     /// The trial.
     pub trial: Trial,
-    /// Identifier of the environment.
-    pub environment: String,
-    /// When it started, RFC 3339, UTC.
-    pub started_at: String,
+    /// Identifier of the environment; none where no job of the trial told its own.
+    pub environment: Option<String>,
+    /// When it started, RFC 3339, UTC; none where no job of the trial told.
+    pub started_at: Option<String>,
     /// `output` or `save`: where the tar came from; empty where there is none.
     pub source: String,
     /// Name and version of the program that moved the bytes; empty where none did.
@@ -107,6 +147,8 @@ pub struct Measurement {
     pub seed: u64,
     /// Whether more consumers ran at once than half the cores: such a row measures the machine.
     pub contended: bool,
+    /// Time in which the jobs of the critical path waited for a runner; none where nobody told.
+    pub queue_ns: Option<u64>,
     /// Identity, as far as it was compared.
     pub identity: IdentityCheck,
     /// How it ended, with what was measured, or why nothing was.
@@ -235,8 +277,8 @@ impl From<&Measurement> for MeasurementRow {
             cache_state: conditions.cache_state,
             consumers: conditions.consumers,
             control: *control,
-            environment: m.environment.clone(),
-            started_at: m.started_at.clone(),
+            environment: m.environment.clone().unwrap_or_default(),
+            started_at: m.started_at.clone().unwrap_or_default(),
             outcome,
             failed_span: failure.map(|f| f.span.clone()).unwrap_or_default(),
             error: failure.map(|f| f.error.clone()).unwrap_or_default(),
@@ -244,15 +286,15 @@ impl From<&Measurement> for MeasurementRow {
             consume_ns: done.map(|d| d.consume_ns),
             critical_path_ns: done.map(|d| d.critical_path_ns()),
             runner_ns: done.map(|d| d.runner_ns),
-            build_ns: done.map(|d| d.build_ns),
+            build_ns: done.and_then(|d| d.build_ns),
             transfer_ns: done.and_then(|d| d.transfer_ns()),
-            bytes_up: done.map(|d| d.bytes_up),
-            bytes_down: done.map(|d| d.bytes_down),
-            bytes_stored: done.map(|d| d.bytes_stored),
-            entries_stored: done.map(|d| d.entries_stored),
-            requests: done.map(|d| d.requests),
-            retries: done.map(|d| d.retries),
-            connections: done.map(|d| d.connections),
+            bytes_up: done.and_then(|d| d.bytes_up),
+            bytes_down: done.and_then(|d| d.bytes_down),
+            bytes_stored: done.and_then(|d| d.bytes_stored),
+            entries_stored: done.and_then(|d| d.entries_stored),
+            requests: done.and_then(|d| d.requests),
+            retries: done.and_then(|d| d.retries),
+            connections: done.and_then(|d| d.connections),
             index_equal: m.identity.index,
             config_equal: m.identity.config,
             layers_equal: m.identity.layers,
@@ -261,18 +303,18 @@ impl From<&Measurement> for MeasurementRow {
             image_bytes: done.and_then(|d| d.image_bytes),
             producer_cpu_ns: done.and_then(|d| d.producer_cpu_ns),
             consumer_cpu_ns: done.and_then(|d| d.consumer_cpu_ns),
-            service_cpu_ns: done.map(|d| d.service_cpu_ns),
+            service_cpu_ns: done.and_then(|d| d.service_cpu_ns),
             producer_peak_memory_bytes: done.and_then(|d| d.producer_peak_memory_bytes),
             consumer_peak_memory_bytes: done.and_then(|d| d.consumer_peak_memory_bytes),
-            service_peak_memory_bytes: done.map(|d| d.service_peak_memory_bytes),
+            service_peak_memory_bytes: done.and_then(|d| d.service_peak_memory_bytes),
             producer_peak_disk_bytes: done.and_then(|d| d.producer_peak_disk_bytes),
             consumer_peak_disk_bytes: done.and_then(|d| d.consumer_peak_disk_bytes),
-            harness_wall_ns: done.map(|d| d.harness_wall_ns),
-            harness_cpu_ns: done.map(|d| d.harness_cpu_ns),
-            load_1m: done.map(|d| d.load_1m),
+            harness_wall_ns: done.and_then(|d| d.harness_wall_ns),
+            harness_cpu_ns: done.and_then(|d| d.harness_cpu_ns),
+            load_1m: done.and_then(|d| d.load_1m),
             cpu_pressure_ns: done.and_then(|d| d.cpu_pressure_ns),
-            steal_ns: done.map(|d| d.steal_ns),
-            settle_ns: done.map(|d| d.settle_ns),
+            steal_ns: done.and_then(|d| d.steal_ns),
+            settle_ns: done.and_then(|d| d.settle_ns),
             seed: m.seed,
             nonce: m.trial.nonce.clone(),
             consumer_concurrency: conditions.consumer_concurrency,
@@ -281,9 +323,9 @@ impl From<&Measurement> for MeasurementRow {
             bytes_reused: done.and_then(|d| d.bytes_reused),
             producer_steps_executed: done.and_then(|d| d.producer_steps).map(|s| s.executed),
             producer_steps_cached: done.and_then(|d| d.producer_steps).map(|s| s.cached),
-            queue_ns: None,
             throttled: done.and_then(|d| d.throttled),
             producer_written_bytes: done.and_then(|d| d.producer_written_bytes),
+            queue_ns: m.queue_ns,
         }
     }
 }
@@ -319,98 +361,4 @@ impl MeasurementRow {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::plan::{Plan, PlanRequest};
-
-    fn trial() -> Trial {
-        let request = PlanRequest {
-            sizes: vec![ByteSize(1 << 26)],
-            strategies: vec!["artifact:level=6".parse().unwrap()],
-            workloads: vec!["typical".into()],
-            rounds: 1,
-            conditions: vec![Conditions::default()],
-            control: false,
-            timeout_s: 60,
-            seed: 7,
-            run_id: "r".into(),
-            blocks: Vec::new(),
-            exclude: Vec::new(),
-            matrix: None,
-            own: None,
-        };
-        Plan::new(request).unwrap().trials.remove(0)
-    }
-
-    fn measurement(result: Result<Box<Measured>, (Outcome, Failure)>) -> Measurement {
-        Measurement {
-            trial: trial(),
-            environment: "e".into(),
-            started_at: "2026-01-01T00:00:00Z".into(),
-            source: "output".into(),
-            client: "@actions/artifact 6.2.1".into(),
-            seed: 7,
-            contended: false,
-            identity: IdentityCheck::default(),
-            result,
-        }
-    }
-
-    #[test]
-    fn a_failed_trial_has_a_reason_and_no_number() {
-        let row = MeasurementRow::from(&measurement(Err((Outcome::Failed, Failure::new("load", "no space")))));
-        assert_eq!((row.failed_span.as_str(), row.error.as_str()), ("load", "no space"));
-        let json = serde_json::to_value(&row).unwrap();
-        for (column, value) in json.as_object().unwrap() {
-            if column.ends_with("_ns")
-                || column.starts_with("bytes_")
-                || column.ends_with("_bytes") && column != "size_bytes"
-            {
-                assert!(value.is_null(), "{column} is {value}");
-            }
-        }
-    }
-
-    #[test]
-    fn transfer_is_the_critical_path_without_the_build_and_empty_without_a_producer() {
-        let measured = Measured {
-            produce_ns: Some(100),
-            consume_ns: 50,
-            runner_ns: 150,
-            build_ns: 30,
-            bytes_up: 0,
-            bytes_down: 0,
-            bytes_stored: 0,
-            entries_stored: 0,
-            entries_reused: None,
-            bytes_reused: None,
-            producer_steps: None,
-            requests: 0,
-            retries: 0,
-            connections: 0,
-            producer_cpu_ns: None,
-            consumer_cpu_ns: None,
-            producer_peak_memory_bytes: None,
-            consumer_peak_memory_bytes: None,
-            producer_peak_disk_bytes: None,
-            consumer_peak_disk_bytes: None,
-            service_cpu_ns: 0,
-            service_peak_memory_bytes: 0,
-            harness_wall_ns: 0,
-            harness_cpu_ns: 0,
-            load_1m: 0.0,
-            cpu_pressure_ns: None,
-            steal_ns: 0,
-            settle_ns: 0,
-            image_bytes: None,
-            throttled: Some(3),
-            producer_written_bytes: Some(1 << 20),
-        };
-        let row = MeasurementRow::from(&measurement(Ok(Box::new(measured.clone()))));
-        assert_eq!((row.critical_path_ns, row.transfer_ns), (Some(150), Some(120)));
-        assert_eq!(row.cell().unwrap(), trial().cell);
-        assert_eq!((row.throttled, row.producer_written_bytes), (Some(3), Some(1 << 20)));
-        let alone = Measured { produce_ns: None, ..measured };
-        assert_eq!((alone.critical_path_ns(), alone.transfer_ns()), (50, None));
-    }
-}
+mod tests;

@@ -152,6 +152,7 @@ pub(super) fn png(sketch: &Sketch) -> Vec<u8> {
     let mut buffer = vec![255_u8; w as usize * h as usize * 3];
     {
         let area = BitMapBackend::with_buffer(&mut buffer, (w, h)).into_drawing_area();
+        // As with the SVG: a test notices what is missing.
         let _ = paint(&area, sketch, 1.8);
     }
     let mut out = Vec::new();

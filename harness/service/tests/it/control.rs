@@ -35,7 +35,7 @@ fn a_process_is_driven_by_typed_calls() {
     assert!(client.revoke(&token).unwrap() && !client.revoke("x").unwrap());
     assert_eq!(api.artifact("ListArtifacts", json!({})).status, 401);
     let usage = client.usage().unwrap();
-    assert!(usage.cpu_ns > 0 && usage.peak_rss_bytes > 0);
+    assert!(usage.cpu_ns > 0 && usage.peak_rss_bytes > Some(0));
     assert!(client.client_env(&token).contains(&("ACTIONS_RESULTS_URL".into(), client.base_url().to_owned())));
     client.shutdown().unwrap();
     assert!(!store.exists());
