@@ -142,11 +142,6 @@ impl JournalError {
         )
     }
 
-    /// Whether a disk that is full is the cause.
-    pub fn is_full_disk(&self) -> bool {
-        matches!(self, Self::Io { source, .. } if is_full(source))
-    }
-
     /// Names the operation and the path of an I/O error.
     pub(crate) fn io(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
@@ -154,16 +149,12 @@ impl JournalError {
     }
 }
 
-fn is_full(source: &io::Error) -> bool {
-    matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-}
-
 fn mend(source: &io::Error) -> &'static str {
     match source.kind() {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             ": use another --out, or give yourself the right to write there"
         }
-        _ if is_full(source) => ": free some space, then go on with --resume",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ": free some space, then go on with --resume",
         io::ErrorKind::NotADirectory => ": use another --out",
         _ => "",
     }

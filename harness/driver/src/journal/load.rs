@@ -92,7 +92,10 @@ fn plan(dir: &Path, purpose: Purpose, findings: &mut Findings) -> Result<Plan> {
         Err(source) => return Err(JournalError::Io { what: "read", path, source }),
     };
     let mut value: Value = json(&path, &bytes)?;
-    let version = value.get("schema_version").and_then(Value::as_u64).unwrap_or(0) as u32;
+    let version = value.get("schema_version").and_then(Value::as_u64).and_then(|v| u32::try_from(v).ok());
+    let Some(version) = version else {
+        return Err(JournalError::Json { path, line: 1, what: "no number `schema_version`".to_owned() });
+    };
     if version > SCHEMA_VERSION && purpose == Purpose::Report {
         findings.add(Weight::Note, PLAN, 1, newer(version));
         prune(&mut value);
