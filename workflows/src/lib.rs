@@ -35,9 +35,14 @@ pub enum WorkflowError {
     /// The pins do not read, or lack an action.
     #[error("pins: {0}")]
     Pins(String),
-    /// A file cannot be read or written.
-    #[error("{0}")]
-    File(String),
+    /// A file cannot be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Write {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// The files are not what the model writes.
     #[error("{} not what the model writes: run `handoff workflows sync`", list(.0))]
     Drift(Vec<String>),

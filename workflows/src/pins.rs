@@ -83,7 +83,9 @@ impl Pins {
         let comment: Vec<String> = text.lines().take_while(|l| l.starts_with('#')).map(|l| format!("{l}\n")).collect();
         let body = toml::to_string(&pins).map_err(|e| io(&e))?;
         Self::parse(&body)?;
-        fs::write(file, format!("{}\n{body}", comment.concat())).map_err(|e| io(&e))
+        let text = format!("{}\n{body}", comment.concat());
+        crate::files::replace(file, text.as_bytes())
+            .map_err(|source| WorkflowError::Write { path: file.to_owned(), source })
     }
 }
 

@@ -10,7 +10,8 @@ use handoff_workflows::Named;
 use handoff_workflows::pins::Pins;
 use handoff_workflows::recommended::{Recommended, recommended};
 
-use crate::exit::bad_input;
+use crate::exit::{Damaged, bad_input};
+use crate::out;
 
 /// What a reader may decide about verdicts.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -63,7 +64,8 @@ pub fn run_name(dir: &Path) -> String {
     full.file_name().map_or_else(|| dir.display().to_string(), |n| n.to_string_lossy().into_owned())
 }
 
-/// Reads folders; two of one name stay apart by their paths.
+/// Reads folders; two of one name stay apart by their paths. What was set aside in them, or is worth a word, goes to
+/// stderr, whatever is printed on stdout.
 pub fn read(dirs: &[PathBuf]) -> anyhow::Result<Vec<(String, Results)>> {
     let mut all: Vec<(String, Results)> = Vec::new();
     for dir in dirs {
@@ -71,9 +73,20 @@ pub fn read(dirs: &[PathBuf]) -> anyhow::Result<Vec<(String, Results)>> {
         if all.iter().any(|(n, _)| *n == name) {
             name = dir.display().to_string();
         }
-        all.push((name, Results::read(dir)?));
+        let results = Results::read(dir)?;
+        for warning in &results.warnings {
+            out::talk(&format!("warning: {}/{warning}", dir.display()));
+        }
+        all.push((name, results));
     }
     Ok(all)
+}
+
+/// The error of a verb whose folders hold rows that cannot be used. It comes after the output: what can be used is shown.
+pub fn refuse_damage<'a>(runs: impl IntoIterator<Item = &'a Results>) -> anyhow::Result<()> {
+    let damaged: Vec<String> =
+        runs.into_iter().filter(|r| r.damaged > 0).map(|r| r.dir.display().to_string()).collect();
+    if damaged.is_empty() { Ok(()) } else { Err(Damaged(damaged.join(" ")).into()) }
 }
 
 /// The rows of one run.

@@ -8,7 +8,7 @@ use handoff_driver::DriverError;
 use handoff_driver::journal::JournalError;
 use handoff_engine::EngineError;
 
-use crate::out;
+use crate::{files, out};
 
 /// All went well.
 pub const OK: u8 = 0;
@@ -20,6 +20,8 @@ pub const BAD_INPUT: u8 = 2;
 pub const MISSING: u8 = 3;
 /// Something broke that is not the user's doing.
 pub const BROKEN: u8 = 4;
+/// A results folder holds rows that cannot be used; what can be used was shown.
+pub const DAMAGED: u8 = 5;
 /// Ctrl-C.
 pub const CANCELLED: u8 = 130;
 
@@ -29,8 +31,15 @@ pub const HELP: &str = "Exit codes:
   1    done, but some trials failed: they are rows with a reason; or `compare --fail-on` found its verdict
   2    bad input: a wrong option, size, name or results folder
   3    this machine lacks something (`handoff doctor` lists it with the mend)
-  4    something else broke, or another run measures on this machine
-  130  ended by Ctrl-C; finished trials are kept, `handoff run --resume` goes on";
+  4    something else broke, for example a disk is full; or another run measures on this machine
+  5    results are damaged: rows exist that cannot be used. stderr names them by file and line; what can be used is shown
+  130  ended by Ctrl-C; finished trials are kept, `handoff run --resume` goes on
+A reader of the output that goes away (`| head`) changes no exit code.";
+
+/// Rows of results folders could not be used. Each has been named on stderr by then.
+#[derive(Debug, thiserror::Error)]
+#[error("rows of {0} cannot be used, the warnings above name them: restore the files, for example with `git checkout -- {0}`")]
+pub struct Damaged(pub String);
 
 /// An error of the user's input.
 #[derive(Debug)]
@@ -58,8 +67,13 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
 
 /// Prints clap's error in one line, with the help that mends it; help and version, which clap treats as errors, as they are.
 pub fn wrong_command_line(error: &clap::Error) -> ExitCode {
-    if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         error.exit();
+    }
+    if !error.use_stderr() {
+        let text = error.render();
+        out::data(&if out::color() { text.ansi().to_string() } else { text.to_string() });
+        return out::written().map_or_else(|failed| report(&failed.into()), |()| ExitCode::from(OK));
     }
     let text = error.render().to_string();
     let verb = std::env::args().nth(1).filter(|word| crate::Cli::command().find_subcommand(word).is_some());
@@ -86,11 +100,28 @@ fn one_line(text: &str) -> String {
 }
 
 fn code(error: &anyhow::Error) -> u8 {
-    if error.is::<BadInput>() || error.is::<JournalError>() || error.is::<handoff_fixtures::FixtureError>() {
+    if error.is::<Damaged>() {
+        return DAMAGED;
+    }
+    if is_full_disk(error) {
+        return BROKEN;
+    }
+    let journal = error.downcast_ref::<JournalError>();
+    let journal = journal.or_else(|| match error.downcast_ref::<DriverError>() {
+        Some(DriverError::Journal(journal)) => Some(journal),
+        _ => None,
+    });
+    if let Some(journal) = journal {
+        return if journal.is_damage() { DAMAGED } else { BAD_INPUT };
+    }
+    if error.is::<files::NotWritten>() {
+        return BAD_INPUT;
+    }
+    if error.is::<BadInput>() || error.is::<handoff_fixtures::FixtureError>() {
         return BAD_INPUT;
     }
     match error.downcast_ref::<DriverError>() {
-        Some(DriverError::Journal(_) | DriverError::Fixture(_)) => BAD_INPUT,
+        Some(DriverError::Fixture(_)) => BAD_INPUT,
         Some(DriverError::Missing(_)) => MISSING,
         Some(DriverError::Engine(e)) if is_missing(e) => MISSING,
         Some(DriverError::Engine(e)) if is_unfit(e) => BAD_INPUT,
@@ -99,6 +130,11 @@ fn code(error: &anyhow::Error) -> u8 {
         None if error.downcast_ref::<EngineError>().is_some_and(is_unfit) => BAD_INPUT,
         _ => BROKEN,
     }
+}
+
+/// Whether a full disk is behind it, at whatever depth of the chain.
+fn is_full_disk(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(files::is_full_disk))
 }
 
 /// Outside of a job, without a service: nothing is broken.

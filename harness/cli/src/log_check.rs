@@ -9,11 +9,12 @@ use handoff_service::expected::{self, Flow};
 use handoff_service::profile;
 
 use crate::exit::{self, bad_input};
-use crate::out;
+use crate::{analysed, out};
 
 /// Prints a line for each flow of bytes of each job, and says by the exit code whether all are within bounds.
 pub fn run(dir: &Path) -> anyhow::Result<ExitCode> {
-    let plan = Results::read(dir)?.plan;
+    let runs = analysed::read(&[dir.to_owned()])?;
+    let [(_, Results { plan, .. })] = runs.as_slice() else { return Err(bad_input("one results folder is checked")) };
     let (mut lines, mut off) = (0, 0);
     for trial in &plan.trials {
         let name = &trial.cell.conditions.profile;

@@ -6,6 +6,7 @@ mod analysed;
 mod args;
 mod budget;
 mod exit;
+mod files;
 mod formats;
 mod log_check;
 mod matrix;
@@ -39,8 +40,34 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return exit::wrong_command_line(&error),
     };
-    match cli.verb.run() {
-        Ok(code) => code,
-        Err(error) => exit::report(&error),
+    let ended = cli.verb.run().and_then(|code| Ok(out::written().map(|()| code)?));
+    ended.unwrap_or_else(|error| exit::report(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Command, CommandFactory};
+
+    include!("../tests/it/every_verb.rs");
+
+    /// The words of each verb that has no verbs below it, hidden ones included.
+    fn leaves(command: &Command, above: &str, all: &mut Vec<String>) {
+        for verb in command.get_subcommands() {
+            let path = format!("{above} {}", verb.get_name()).trim().to_owned();
+            if verb.has_subcommands() {
+                leaves(verb, &path, all);
+            } else {
+                all.push(path);
+            }
+        }
+    }
+
+    #[test]
+    fn every_verb_is_in_the_list_by_which_writing_is_tested() {
+        let mut verbs = Vec::new();
+        leaves(&super::Cli::command(), "", &mut verbs);
+        let listed: Vec<&str> = VERBS.iter().map(|v| v.path).collect();
+        assert_eq!(listed, verbs, "tests/it/every_verb.rs is not what the binary has");
+        assert!(VERBS.iter().all(|v| v.calls.is_empty() != v.silent.is_empty()));
     }
 }

@@ -1,14 +1,42 @@
-//! The only place that prints. stdout is data, stderr is talk; a reader that went away ends nothing in a panic.
+//! The only place that prints. stdout is data, stderr is talk.
+//!
+//! The first write to stdout that fails is kept, as C's `ferror` keeps it, and `main` turns it into the error of the verb: so no
+//! verb can forget to look. A reader that went away (`| head`) is no failure: what is left to print is dropped.
 
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::sync::OnceLock;
 
-/// Prints data.
+/// The first failure.
+static FAILED: OnceLock<std::io::Error> = OnceLock::new();
+
+/// Prints data. What fails is found by [`written`].
 pub fn data(text: &str) {
+    if FAILED.get().is_some() {
+        return;
+    }
     let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{}", text.trim_end_matches('\n')).and_then(|()| out.flush());
+    if let Err(error) = writeln!(out, "{}", text.trim_end_matches('\n')).and_then(|()| out.flush()) {
+        let _ = FAILED.set(error);
+    }
 }
 
-/// Prints talk.
+/// Data could not be printed.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write to standard output: {0}: free some space, or send the output elsewhere")]
+pub struct NotWritten(#[source] &'static std::io::Error);
+
+/// Checks that all data so far has been printed. Verbs that go on for long after printing ask for themselves.
+///
+/// # Errors
+/// [`NotWritten`]; a reader that went away is none.
+pub fn written() -> Result<(), NotWritten> {
+    match FAILED.get() {
+        Some(error) if error.kind() != ErrorKind::BrokenPipe => Err(NotWritten(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Prints talk. Where that fails nobody is left to be told.
 pub fn talk(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }

@@ -15,10 +15,13 @@ use handoff_model::{Environment, Plan, PlanRequest, Trial};
 mod compare;
 mod error;
 mod files;
+mod finding;
 mod folder;
 mod load;
 mod results;
+mod shape;
 mod table;
+mod verify;
 
 #[cfg(test)]
 pub(crate) mod sample;
@@ -91,14 +94,14 @@ impl Journal {
     /// dropped; [`Journal::repairs`] says so.
     ///
     /// # Errors
-    /// A folder without a run, a plan that was altered or written by another version, or a row that is corrupt
-    /// elsewhere than at the end of its file: one line with file, line, and the mend. Nothing is changed then.
+    /// A folder without a run, a plan that was altered or written by another version, or rows that cannot be used and that
+    /// no crash explains: one line with file, line, and the fix. Nothing is changed then.
     pub fn open(dir: &Path) -> Result<(Self, Vec<MeasurementRow>)> {
         let loaded = load::load(dir, load::Purpose::Resume)?;
-        let consumers = CsvFile::repaired(dir, &loaded.consumers)?;
-        let spans = CsvFile::repaired(dir, &loaded.spans)?;
-        let measurements = CsvFile::repaired(dir, &loaded.measurements)?;
-        let rows = loaded.measurements.rows;
+        let consumers = CsvFile::repaired(dir, &loaded.rows.consumers)?;
+        let spans = CsvFile::repaired(dir, &loaded.rows.spans)?;
+        let measurements = CsvFile::repaired(dir, &loaded.rows.measurements)?;
+        let rows = loaded.rows.measurements.rows;
         let journal = Self {
             dir: dir.to_owned(),
             plan: loaded.plan,
@@ -107,7 +110,7 @@ impl Journal {
             spans,
             measurements,
             done: rows.iter().map(|r| r.trial.clone()).collect(),
-            repairs: loaded.notes,
+            repairs: loaded.findings.texts(),
         };
         Ok((journal, rows))
     }

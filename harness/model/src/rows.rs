@@ -4,6 +4,7 @@
 //! types in memory ([`Measurement`]) make a failed trial with times impossible to write down.
 
 mod consumer;
+mod contradiction;
 mod measurement;
 mod span;
 

@@ -85,12 +85,21 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
     serde_json::from_slice(&bytes).map_err(|e| bad_input(format!("{}: {e}", path.display())))
 }
 
+/// Opens a results folder to go on with, and names what a crash had left in it.
+pub fn open(out: &Path) -> anyhow::Result<Journal> {
+    let (journal, _) = Journal::open(out)?;
+    for repair in journal.repairs() {
+        out::talk(&format!("warning: {}/{repair}", out.display()));
+    }
+    Ok(journal)
+}
+
 /// Joins a run's files into a results folder.
 fn join(plan: &Path, sides: &Path, out: &Path, waits: &BTreeMap<String, Waits>) -> anyhow::Result<Collected> {
     let cells: Vec<CellJob> = read_json(&plan.with_file_name("cells.json"))?;
     let plan: Plan = journal::read_plan(plan)?;
     let mut journal = if out.join(PLAN).exists() {
-        let (journal, _) = Journal::open(out)?;
+        let journal = open(out)?;
         if journal.plan().hash != plan.hash {
             return Err(bad_input(format!("{} holds another plan: name another --out", out.display())));
         }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use handoff_analysis::{Metric, RunComparison, Verdict, compare_runs, environments_differ};
 
-use crate::analysed::{VerdictArgs, read, rows};
+use crate::analysed::{VerdictArgs, read, refuse_damage, rows};
 use crate::exit::{self, bad_input};
 use crate::out;
 use crate::verbs::Format;
@@ -86,6 +86,7 @@ impl Args {
             Format::Json => out::data(&serde_json::to_string_pretty(&all)?),
             Format::Text => all.iter().for_each(|c| out::data(&line(c, self.metric))),
         }
+        refuse_damage([first, second])?;
         let fails = all.iter().any(|c| self.fail_on.iter().any(|f| f.is(&c.comparison.verdict)));
         Ok(ExitCode::from(if fails { exit::TRIALS_FAILED } else { exit::OK }))
     }

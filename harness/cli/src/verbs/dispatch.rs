@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use handoff_driver::journal::{Journal, PLAN};
+use handoff_driver::journal::PLAN;
 use handoff_workflows::remote::{JobState, Remote, Run};
 use handoff_workflows::rest::{Api, RestError};
 
@@ -98,7 +98,7 @@ impl Args {
         if !out.join(PLAN).exists() {
             return Err(bad_input(format!("{} holds no plan: leave --outstanding out", out.display())));
         }
-        let (journal, _) = Journal::open(&out)?;
+        let journal = collect::open(&out)?;
         let only: Vec<String> = journal.remaining().map(|t| t.id.clone()).collect();
         if only.is_empty() {
             return Ok(None);

@@ -17,7 +17,7 @@ use handoff_workflows::rest::{self, Api};
 
 use crate::args::PlanArgs;
 use crate::exit::{self, bad_input};
-use crate::out;
+use crate::{files, out};
 
 /// Options of `github`.
 #[derive(Debug, clap::Args)]
@@ -109,7 +109,7 @@ fn calibrate(dir: &Path) -> anyhow::Result<()> {
         [("calibration.md", found.table()), ("measured.toml", found.profile(&runner, &when).map_err(bad_input)?)]
     {
         let path = dir.join(file);
-        fs::write(&path, text).map_err(DriverError::io("write", &path))?;
+        files::write(&path, text.as_bytes())?;
     }
     out::data(found.table().trim_end());
     Ok(())
@@ -177,7 +177,7 @@ pub fn plan(dir: &Path) -> anyhow::Result<ExitCode> {
         ("plan.txt", text.clone().into_bytes()),
     ] {
         let path = dir.join(name);
-        fs::write(&path, bytes).map_err(DriverError::io("write", &path))?;
+        files::write(&path, &bytes)?;
     }
     out::data(text.trim_end());
     if let Some(path) = std::env::var_os("GITHUB_OUTPUT").map(PathBuf::from) {

@@ -1,16 +1,16 @@
 //! `handoff image`.
 
 use std::fs;
-use std::io::{BufWriter, IsTerminal};
+use std::io::{BufWriter, ErrorKind, IsTerminal};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use handoff_fixtures::{ImageSpec, probe_bytes};
+use handoff_fixtures::{FixtureError, ImageSpec, probe_bytes};
 use handoff_model::ByteSize;
 
 use crate::exit::{self, bad_input};
-use crate::out;
+use crate::{files, out};
 
 /// Options of `image`.
 #[derive(Debug, clap::Args)]
@@ -63,9 +63,9 @@ impl Args {
     /// Makes the image.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         if let Some(path) = &self.what.probe {
-            let write = fs::write(path, probe_bytes())
-                .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(0o755)));
-            write.map_err(|e| bad_input(format!("--probe {}: {e}", path.display())))?;
+            files::write(path, probe_bytes())?;
+            fs::set_permissions(path, fs::Permissions::from_mode(0o755))
+                .map_err(|source| files::NotWritten { path: path.clone(), source })?;
             out::talk(&format!("the probe is in {}", path.display()));
             return Ok(ExitCode::from(exit::OK));
         }
@@ -87,8 +87,14 @@ impl Args {
                     "--tar writes the tar to stdout: pipe it into `docker load`, or redirect it to a file",
                 ));
             }
-            let info = image.write_docker_tar(BufWriter::with_capacity(1 << 20, std::io::stdout().lock()))?;
-            out::talk(&format!("{} {}", info.reference, info.config_digest));
+            match image.write_docker_tar(BufWriter::with_capacity(1 << 20, std::io::stdout().lock())) {
+                // The reader went away, which is its own decision.
+                Err(FixtureError::Stream(e)) if e.kind() == ErrorKind::BrokenPipe => {}
+                written => {
+                    let info = written?;
+                    out::talk(&format!("{} {}", info.reference, info.config_digest));
+                }
+            }
         } else {
             let json = serde_json::json!({
                 "workload": self.workload,

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use handoff_analysis::{Ask, Basis, Candidate, Goal, GroupKey, Recommendation, recommend};
 use handoff_model::{Builder, ByteSize, ImageStore, StrategySpec};
 
-use crate::analysed::{VerdictArgs, analyse, prices, read, workflow};
+use crate::analysed::{VerdictArgs, analyse, prices, read, refuse_damage, workflow};
 use crate::exit::{self, bad_input};
 use crate::out;
 use crate::verbs::Format;
@@ -84,7 +84,8 @@ impl Args {
             let names: Vec<&str> = options.prices.plans.iter().map(|p| p.name.as_str()).collect();
             return Err(bad_input(format!("--plan {plan}: {}", handoff_model::nearest::hint(plan, &names))));
         }
-        let analysis = analyse(&read(&self.dirs)?, &options)?;
+        let runs = read(&self.dirs)?;
+        let analysis = analyse(&runs, &options)?;
         let ask = Ask {
             consumers: self.consumers,
             pushes_per_day: self.pushes_per_day,
@@ -112,6 +113,7 @@ impl Args {
             }
             Format::Text => out::data(&format!("{}{}", comments(&answer, chosen), flow.text.trim_end())),
         }
+        refuse_damage(runs.iter().map(|(_, results)| results))?;
         Ok(ExitCode::from(exit::OK))
     }
 

@@ -6,14 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use handoff_analysis::{Metric, Options};
-use handoff_driver::journal::Results;
 use handoff_model::StrategySpec;
 use handoff_report::{Link, Report, Run};
 use handoff_service::profile::{self, Direction, Kind};
 
 use crate::analysed::{self, VerdictArgs};
 use crate::exit::{self, bad_input};
-use crate::{formats, out};
+use crate::{files, formats, out};
 
 /// The lines of a README between which the table stands.
 const BEGIN: &str = "<!-- handoff:table:begin -->";
@@ -63,13 +62,19 @@ enum ReportFormat {
     Markdown,
 }
 
+/// A report, and whether rows of its folders could not be used.
+pub struct Read {
+    report: Report,
+    damage: anyhow::Result<()>,
+}
+
 /// Reads results folders into a report.
-fn read(dirs: &[PathBuf], options: &Options) -> anyhow::Result<Report> {
-    let mut runs = Vec::new();
-    for dir in dirs {
-        let results = Results::read(dir)?;
-        let name = dir.file_name().map_or_else(|| dir.display().to_string(), |n| n.to_string_lossy().into_owned());
-        runs.push(Run {
+pub fn read(dirs: &[PathBuf], options: &Options) -> anyhow::Result<Read> {
+    let all = analysed::read(dirs)?;
+    let damage = analysed::refuse_damage(all.iter().map(|(_, results)| results));
+    let runs: Vec<Run> = all
+        .into_iter()
+        .map(|(name, results)| Run {
             name,
             plan: results.plan,
             environments: results.environments,
@@ -77,13 +82,13 @@ fn read(dirs: &[PathBuf], options: &Options) -> anyhow::Result<Report> {
             consumers: results.consumers,
             spans: results.spans,
             warnings: results.warnings,
-        });
-    }
+        })
+        .collect();
     let links = links(&runs);
     let sizes = analysed::workflow_sizes()?;
     let report = Report::with_options(runs, options).map_err(bad_input)?;
     analysed::reference_is_there(&report.analysis, options)?;
-    Ok(report.with_links(links).with_workflows(&sizes))
+    Ok(Read { report: report.with_links(links).with_workflows(&sizes), damage })
 }
 
 /// The rates of the runs' link profiles. A profile that is no longer where it was gives no line, and that is said.
@@ -102,25 +107,27 @@ fn links(runs: &[Run]) -> BTreeMap<String, Link> {
     links
 }
 
-/// Writes the report and its charts into a folder; returns the paths of the documents, and of the charts' folder.
-pub fn write(dirs: &[PathBuf], out: &Path, options: &Options) -> anyhow::Result<Vec<PathBuf>> {
-    let report = read(dirs, options)?;
-    let (markdown, html, plots) = (out.join("report.md"), out.join("report.html"), out.join("plots"));
-    fs::create_dir_all(&plots).map_err(|e| bad_input(format!("cannot make {}: {e}", plots.display())))?;
-    write_file(&markdown, handoff_report::markdown(&report).as_bytes())?;
-    write_file(&html, handoff_report::html(&report).as_bytes())?;
-    remove_old(&plots)?;
-    for chart in handoff_report::charts(&report) {
-        write_file(&plots.join(format!("{}.svg", chart.name)), chart.svg().as_bytes())?;
-        write_file(&plots.join(format!("{}.png", chart.name)), &chart.png())?;
-    }
-    Ok(vec![markdown, html, plots])
+/// Writes the report and its charts into a folder, and prints the table; returns the paths of the documents, and of the
+/// charts' folder. Rows that cannot be used are an error, once that is done.
+pub fn show(read: Read, out: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let Read { report, damage } = read;
+    out::data(&handoff_report::terminal(&report, out::width(), out::color()));
+    let files = write(&report, out)?;
+    damage.map(|()| files)
 }
 
-/// Prints the table.
-pub fn print(dirs: &[PathBuf], options: &Options) -> anyhow::Result<()> {
-    out::data(&handoff_report::terminal(&read(dirs, options)?, out::width(), out::color()));
-    Ok(())
+/// Writes the report and its charts into a folder.
+fn write(report: &Report, out: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let (markdown, html, plots) = (out.join("report.md"), out.join("report.html"), out.join("plots"));
+    fs::create_dir_all(&plots).map_err(|source| files::NotWritten { path: plots.clone(), source })?;
+    files::write(&markdown, handoff_report::markdown(report).as_bytes())?;
+    files::write(&html, handoff_report::html(report).as_bytes())?;
+    remove_old(&plots)?;
+    for chart in handoff_report::charts(report) {
+        files::write(&plots.join(format!("{}.svg", chart.name)), chart.svg().as_bytes())?;
+        files::write(&plots.join(format!("{}.png", chart.name)), &chart.png())?;
+    }
+    Ok(vec![markdown, html, plots])
 }
 
 /// Charts of an earlier report, that this one may not have. Only what a report writes: the folder may be anybody's.
@@ -141,10 +148,6 @@ fn remove_old(plots: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn write_file(path: &Path, text: &[u8]) -> anyhow::Result<()> {
-    fs::write(path, text).map_err(|e| bad_input(format!("cannot write {}: {e}", path.display())))
-}
-
 /// Puts a block between the markers of a text.
 fn splice(text: &str, block: &str) -> Option<String> {
     let (before, rest) = text.split_once(BEGIN)?;
@@ -158,27 +161,27 @@ impl Args {
         if let Some(readme) = &self.readme {
             return self.update(readme);
         }
-        if let Some(trial) = &self.trace {
-            out::data(&handoff_report::chrome_trace(&read(&self.dirs, &self.options()?)?, trial).map_err(bad_input)?);
-            return Ok(ExitCode::from(exit::OK));
-        }
-        if self.format == ReportFormat::Markdown {
-            out::data(&handoff_report::markdown(&read(&self.dirs, &self.options()?)?));
-            return Ok(ExitCode::from(exit::OK));
-        }
-        if self.format != ReportFormat::Text {
+        if matches!(self.format, ReportFormat::Json | ReportFormat::Csv) && self.trace.is_none() {
             let runs = analysed::read(&self.dirs)?;
             let analysis = analysed::analyse(&runs, &self.options()?)?;
             out::data(&match self.format {
                 ReportFormat::Csv => formats::csv(&analysis)?,
                 _ => formats::json(&runs, &analysis)?,
             });
+            analysed::refuse_damage(runs.iter().map(|(_, results)| results))?;
             return Ok(ExitCode::from(exit::OK));
         }
-        let options = self.options()?;
-        print(&self.dirs, &options)?;
-        for file in write(&self.dirs, self.out.as_deref().unwrap_or(&self.dirs[0]), &options)? {
-            out::data(&file.display().to_string());
+        let read = read(&self.dirs, &self.options()?)?;
+        if let Some(trial) = &self.trace {
+            out::data(&handoff_report::chrome_trace(&read.report, trial).map_err(bad_input)?);
+            read.damage?;
+        } else if self.format == ReportFormat::Markdown {
+            out::data(&handoff_report::markdown(&read.report));
+            read.damage?;
+        } else {
+            for file in show(read, self.out.as_deref().unwrap_or(&self.dirs[0]))? {
+                out::data(&file.display().to_string());
+            }
         }
         Ok(ExitCode::from(exit::OK))
     }
@@ -190,7 +193,10 @@ impl Args {
     fn update(&self, readme: &Path) -> anyhow::Result<ExitCode> {
         let text =
             fs::read_to_string(readme).map_err(|e| bad_input(format!("cannot read {}: {e}", readme.display())))?;
-        let block = handoff_report::readme_block(&read(&self.dirs, &self.options()?)?);
+        let Read { report, damage } = read(&self.dirs, &self.options()?)?;
+        // A table that is published rests on all its rows or is left as it is.
+        damage?;
+        let block = handoff_report::readme_block(&report);
         let new = splice(&text, &block).ok_or_else(|| {
             bad_input(format!(
                 "{} has no lines `{BEGIN}` and `{END}`: add them where the table shall stand",
@@ -206,7 +212,7 @@ impl Args {
                 readme.display()
             );
         }
-        write_file(readme, new.as_bytes())?;
+        files::write(readme, new.as_bytes())?;
         Ok(ExitCode::from(exit::OK))
     }
 }

@@ -63,8 +63,7 @@ impl Args {
         }
         let summary = summary?;
         let options = crate::analysed::VerdictArgs::default().options()?;
-        let files = verbs::report::write(std::slice::from_ref(&out), &out, &options)?;
-        verbs::report::print(std::slice::from_ref(&out), &options)?;
+        let files = verbs::report::show(verbs::report::read(std::slice::from_ref(&out), &options)?, &out)?;
         for file in ["measurements.csv", "consumers.csv", "spans.csv", "environments.json", "plan.json"] {
             out::data(&out.join(file).display().to_string());
         }

@@ -60,6 +60,8 @@ impl Args {
         if let Some(clients) = tools::clients() {
             out::data(&format!("NODE_OPTIONS=--require={}", clients.join("loopback.cjs").display()));
         }
+        // Nobody could use a service whose variables were lost.
+        out::written()?;
         out::talk(&format!("serving on {} until Ctrl-C", service.base_url()));
         runtime.block_on(async {
             use tokio::signal::unix::{SignalKind, signal};

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::args::BuildkitArgs;
 use crate::exit::{self, bad_input};
-use crate::out;
+use crate::{files, out};
 
 /// Options of `produce`.
 #[derive(Debug, clap::Args)]
@@ -107,8 +107,7 @@ impl ProduceArgs {
         let (ticket, identity, json) = self.side.run(Side::Producer, &file)?;
         file.ticket = ticket;
         file.built = identity;
-        std::fs::write(&self.side.ticket, serde_json::to_vec_pretty(&file)?)
-            .map_err(DriverError::io("write", &self.side.ticket))?;
+        files::write(&self.side.ticket, &serde_json::to_vec_pretty(&file)?)?;
         out::data(&serde_json::to_string_pretty(&json)?);
         Ok(ExitCode::from(exit::OK))
     }

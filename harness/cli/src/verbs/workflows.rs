@@ -6,9 +6,10 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use handoff_strategies::github;
 use handoff_workflows::pins::{self, Pins};
-use handoff_workflows::{Named, files};
+use handoff_workflows::{Named, WorkflowError, files};
 
 use crate::exit::{self, bad_input};
+use crate::files::NotWritten;
 use crate::out;
 
 /// Options of `workflows`.
@@ -48,18 +49,26 @@ fn model(root: &Path) -> anyhow::Result<Vec<(String, String)>> {
     files::all(&Pins::parse(&text).map_err(bad_input)?, &strategies).map_err(bad_input)
 }
 
+/// A file that could not be written may be the disk's fault; all else is the checkout's.
+fn failed(error: WorkflowError) -> anyhow::Error {
+    match error {
+        WorkflowError::Write { path, source } => NotWritten { path, source }.into(),
+        error => bad_input(error),
+    }
+}
+
 impl Args {
     /// Writes or compares.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         if let What::Pin { action, tag, commit } = &self.what {
-            Pins::set(&self.root.join(pins::FILE), action, tag, commit).map_err(bad_input)?;
+            Pins::set(&self.root.join(pins::FILE), action, tag, commit).map_err(failed)?;
         }
         let files = model(&self.root)?;
         if matches!(self.what, What::Check) {
             files::check(&self.root, &files).map_err(bad_input)?;
             return Ok(ExitCode::from(exit::OK));
         }
-        for name in files::sync(&self.root, &files).map_err(bad_input)? {
+        for name in files::sync(&self.root, &files).map_err(failed)? {
             out::data(&name);
         }
         Ok(ExitCode::from(exit::OK))

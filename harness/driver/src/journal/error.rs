@@ -1,7 +1,7 @@
 //! What makes a results folder unusable, each with its mend.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A results folder cannot be written, read or gone on with.
 #[derive(Debug, thiserror::Error)]
@@ -105,17 +105,31 @@ pub enum JournalError {
         /// The file.
         path: PathBuf,
     },
-    /// A row that does not read.
-    #[error(
-        "{path}:{line}: {what}: restore the file, or delete that line (a trial without its row runs again with --resume)"
-    )]
-    Row {
+    /// A file of a run that is not there.
+    #[error("{0}: the file is missing from the run: restore it from git or from a copy")]
+    Missing(PathBuf),
+    /// A CSV file that was changed as a whole: cut off, saved by another program, its columns moved.
+    #[error("{path}:{line}: {what}: restore it from git or from a copy")]
+    Shape {
         /// The file.
         path: PathBuf,
         /// The line, from 1; the header is line 1.
         line: u64,
         /// What is wrong.
         what: String,
+    },
+    /// Rows that cannot be used, in a folder that rows are to be appended to. No crash leaves such rows.
+    #[error(
+        "{dir}/{first}{}: restore the file, or delete the line and the trial's line in measurements.csv (a trial without its row there runs again with --resume)",
+        more(*.others, .dir)
+    )]
+    Damaged {
+        /// The folder.
+        dir: PathBuf,
+        /// File, lines and fault of the first finding.
+        first: String,
+        /// How many other findings there are.
+        others: usize,
     },
     /// `--resume` with other options than those that started the run.
     #[error(
@@ -137,6 +151,19 @@ pub enum JournalError {
 }
 
 impl JournalError {
+    /// Whether the folder holds rows that cannot be used, as opposed to a wrong name or a full disk.
+    pub fn is_damage(&self) -> bool {
+        matches!(
+            self,
+            Self::Missing(_)
+                | Self::Shape { .. }
+                | Self::MissingColumns { .. }
+                | Self::Damaged { .. }
+                | Self::Json { .. }
+                | Self::Altered(_)
+        )
+    }
+
     /// Names the operation and the path of an I/O error.
     pub(crate) fn io(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
@@ -153,6 +180,10 @@ fn mend(source: &io::Error) -> &'static str {
         io::ErrorKind::NotADirectory => ": use another --out",
         _ => "",
     }
+}
+
+fn more(others: usize, dir: &Path) -> String {
+    if others == 0 { String::new() } else { format!(" (and {others} more: `handoff report {}` names them)", dir.display()) }
 }
 
 fn hold_mend(rows: usize, trials: usize) -> &'static str {

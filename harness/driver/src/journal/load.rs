@@ -1,17 +1,19 @@
-//! Reads a results folder and decides which rows count.
+//! Reads a results folder. [`verify`] decides which rows count.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
 use handoff_model::plan::{self, PlanReadError, ReadPlan, SCHEMA_MINOR, SCHEMA_VERSION};
 use handoff_model::rows::{ConsumerRow, MeasurementRow, SpanRow};
-use handoff_model::{Environment, Outcome, Plan};
+use handoff_model::{Environment, Plan};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::finding::{Findings, Weight};
 use super::table::{self, Row, Table};
+use super::verify::{self, Rows};
 use super::{ENVIRONMENTS, JournalError, PLAN, Result};
 
 /// What the folder is read for.
@@ -28,44 +30,42 @@ pub(super) enum Purpose {
 pub(super) struct Loaded {
     pub plan: Plan,
     pub environments: Vec<Environment>,
-    pub consumers: Table<ConsumerRow>,
-    pub spans: Table<SpanRow>,
-    pub measurements: Table<MeasurementRow>,
-    /// What was left out, one line each.
-    pub notes: Vec<String>,
+    pub rows: Rows,
+    /// What was set aside or is worth a word.
+    pub findings: Findings,
 }
 
 /// Reads the folder; changes nothing in it.
 pub(super) fn load(dir: &Path, purpose: Purpose) -> Result<Loaded> {
-    let mut notes = Vec::new();
-    let plan = stored_plan(dir, purpose, &mut notes)?;
-    let environments = json(&dir.join(ENVIRONMENTS), &read(&dir.join(ENVIRONMENTS))?)?;
-    let mut consumers: Table<ConsumerRow> = rows(dir, purpose, &plan, &mut notes)?;
-    let mut spans: Table<SpanRow> = rows(dir, purpose, &plan, &mut notes)?;
-    let mut measurements: Table<MeasurementRow> = rows(dir, purpose, &plan, &mut notes)?;
-    refuse_twice(dir, &measurements)?;
-    refuse_altered(dir, &plan, &measurements)?;
-    let lost = incomplete(&measurements.rows, &consumers.rows, &spans.rows);
-    for trial in &lost {
-        notes.push(format!(
-            "trial {trial}: rows of consumers.csv or spans.csv are lost, so its measurement does not count"
-        ));
+    let mut findings = Findings::default();
+    let plan = stored_plan(dir, purpose, &mut findings)?;
+    let environments: Vec<Environment> = json(&dir.join(ENVIRONMENTS), &read(&dir.join(ENVIRONMENTS))?)?;
+    let planned: HashSet<&str> = plan.trials.iter().map(|t| t.id.as_str()).collect();
+    // First the file that is written last: a run under way may commit a trial between two reads, and then its other rows
+    // must be there.
+    let measurements: Table<MeasurementRow> = rows(dir, purpose, &planned, &mut findings)?;
+    let consumers: Table<ConsumerRow> = rows(dir, purpose, &planned, &mut findings)?;
+    let spans: Table<SpanRow> = rows(dir, purpose, &planned, &mut findings)?;
+    let mut rows = Rows { consumers, spans, measurements };
+    verify::verify(&plan, &environments, &mut rows, &mut findings);
+    if purpose == Purpose::Resume {
+        refuse_damage(dir, &findings)?;
     }
-    keep(&mut measurements, |row| !lost.contains(row.trial()));
-    let committed: HashSet<String> = measurements.rows.iter().map(|r| r.trial.clone()).collect();
-    for (file, dropped) in [
-        (ConsumerRow::FILE, keep(&mut consumers, |row| committed.contains(row.trial()))),
-        (SpanRow::FILE, keep(&mut spans, |row| committed.contains(row.trial()))),
-    ] {
-        if dropped > 0 {
-            notes.push(format!("{file}: {dropped} rows of trials without a row in measurements.csv left out"));
-        }
-    }
-    Ok(Loaded { plan, environments, consumers, spans, measurements, notes })
+    Ok(Loaded { plan, environments, rows, findings })
+}
+
+/// Rows are only added to rows that can be used: what a repair drops would be lost.
+fn refuse_damage(dir: &Path, findings: &Findings) -> Result<()> {
+    let mut damage = findings.damage();
+    let Some(first) = damage.next() else { return Ok(()) };
+    Err(JournalError::Damaged { dir: dir.to_owned(), first: first.to_string(), others: damage.count() })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path).map_err(JournalError::io("read", path))
+    fs::read(path).map_err(|source| match source.kind() {
+        ErrorKind::NotFound => JournalError::Missing(path.to_owned()),
+        _ => JournalError::Io { what: "read", path: path.to_owned(), source },
+    })
 }
 
 fn json<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T> {
@@ -76,12 +76,18 @@ fn json<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T> {
     })
 }
 
-fn stored_plan(dir: &Path, purpose: Purpose, notes: &mut Vec<String>) -> Result<Plan> {
+fn newer(version: u32) -> String {
+    format!("schema version {version} is newer than {SCHEMA_VERSION}: what is new in it is left out")
+}
+
+fn stored_plan(dir: &Path, purpose: Purpose, findings: &mut Findings) -> Result<Plan> {
     let path = dir.join(PLAN);
     let bytes = match fs::read(&path) {
         Ok(bytes) => bytes,
         Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            return Err(JournalError::NoRun(dir.to_owned()));
+            let files = [ENVIRONMENTS, MeasurementRow::FILE, ConsumerRow::FILE, SpanRow::FILE];
+            let left = files.iter().any(|name| dir.join(name).exists());
+            return Err(if left { JournalError::Missing(path) } else { JournalError::NoRun(dir.to_owned()) });
         }
         Err(source) => return Err(JournalError::Io { what: "read", path, source }),
     };
@@ -91,10 +97,11 @@ fn stored_plan(dir: &Path, purpose: Purpose, notes: &mut Vec<String>) -> Result<
         if purpose == Purpose::Resume {
             return Err(JournalError::NewerPlan { path, found: format!("{major}.{minor}"), writer: writer(dir) });
         }
-        notes.push(format!(
-            "{PLAN}: schema version {major}.{minor} is newer than {SCHEMA_VERSION}.{SCHEMA_MINOR}, fields are ignored: {}",
+        let what = format!(
+            "schema version {major}.{minor} is newer than {SCHEMA_VERSION}.{SCHEMA_MINOR}, fields are ignored: {}",
             read.unknown.join(", ")
-        ));
+        );
+        findings.add(Weight::Note, PLAN, 1, what);
     }
     Ok(read.plan)
 }
@@ -134,90 +141,36 @@ fn writer(dir: &Path) -> String {
     version.map_or_else(|| "the handoff that wrote it".to_owned(), |v| format!("handoff {v}, which wrote it,"))
 }
 
-fn rows<T: Row>(dir: &Path, purpose: Purpose, plan: &Plan, notes: &mut Vec<String>) -> Result<Table<T>> {
+fn rows<T: Row>(
+    dir: &Path,
+    purpose: Purpose,
+    planned: &HashSet<&str>,
+    findings: &mut Findings,
+) -> Result<Table<T>> {
     let path = dir.join(T::FILE);
-    let bytes = match fs::read(&path) {
-        Err(e) if e.kind() == ErrorKind::NotFound => Vec::new(),
-        other => other.map_err(JournalError::io("read", &path))?,
-    };
-    let table: Table<T> = table::read(&path, &bytes)?;
+    let bytes = read(&path)?;
+    let table: Table<T> = table::read(&path, &bytes, &|name| planned.contains(name))?;
+    if let Some(line) = table.crlf {
+        let what = "lines end in CR LF, so another program saved the file: compare it with the one in git";
+        if purpose == Purpose::Resume {
+            return Err(JournalError::Shape { path, line, what: what.to_owned() });
+        }
+        findings.add(Weight::Note, T::FILE, line, what);
+    }
     if purpose == Purpose::Resume && !table::has_our_header::<T>(&bytes) {
         return Err(JournalError::OtherColumns { path });
     }
-    if table.torn {
-        notes.push(format!("{}: the last line was cut off and is left out", T::FILE));
-    }
     if !table.unknown.is_empty() {
-        notes.push(format!("{}: unknown columns are ignored: {}", T::FILE, table.unknown.join(", ")));
+        findings.add(Weight::Note, T::FILE, 1, format!("unknown columns are ignored: {}", table.unknown.join(", ")));
     }
-    let trials: HashSet<&str> = plan.trials.iter().map(|t| t.id.as_str()).collect();
     for (row, line) in table.rows.iter().zip(&table.lines) {
         let version = row.schema_version();
-        if version != SCHEMA_VERSION && (purpose == Purpose::Resume || version == 0) {
+        if version != SCHEMA_VERSION && purpose == Purpose::Resume {
             return Err(JournalError::Version { path, found: version, known: SCHEMA_VERSION, writer: writer(dir) });
         }
-        if !trials.contains(row.trial()) {
-            let what = format!("trial `{}` is not in the folder's plan", row.trial());
-            return Err(JournalError::Row { path, line: *line, what });
+        if version > SCHEMA_VERSION {
+            findings.add(Weight::Note, T::FILE, *line, newer(version));
         }
     }
     Ok(table)
-}
-
-fn refuse_twice(dir: &Path, table: &Table<MeasurementRow>) -> Result<()> {
-    let mut seen: HashMap<&str, u64> = HashMap::new();
-    for (row, line) in table.rows.iter().zip(&table.lines) {
-        if let Some(first) = seen.insert(&row.trial, *line) {
-            let what = format!("trial `{}` has a row already, at line {first}", row.trial);
-            return Err(JournalError::Row { path: dir.join(MeasurementRow::FILE), line: *line, what });
-        }
-    }
-    Ok(())
-}
-
-/// A measurement says again what its trial in the plan says, so that the CSV stands alone; the two must agree.
-fn refuse_altered(dir: &Path, plan: &Plan, table: &Table<MeasurementRow>) -> Result<()> {
-    let cells: HashMap<&str, _> = plan.trials.iter().map(|t| (t.id.as_str(), (&t.cell, &t.nonce))).collect();
-    for (row, line) in table.rows.iter().zip(&table.lines) {
-        let same = cells
-            .get(row.trial.as_str())
-            .is_some_and(|(cell, nonce)| **nonce == row.nonce && row.cell().is_ok_and(|c| c == **cell));
-        if !same {
-            let what = format!("the row is not what the plan says of trial `{}`", row.trial);
-            return Err(JournalError::Row { path: dir.join(MeasurementRow::FILE), line: *line, what });
-        }
-    }
-    Ok(())
-}
-
-/// Trials that are committed but whose other rows are not all there. The order of syncs rules it out for a killed
-/// process; a file that was cut by other means, or a disk that lied, is noticed here.
-fn incomplete(measurements: &[MeasurementRow], consumers: &[ConsumerRow], spans: &[SpanRow]) -> HashSet<String> {
-    let mut jobs: HashMap<&str, HashSet<u32>> = HashMap::new();
-    for row in consumers {
-        jobs.entry(&row.trial).or_default().insert(row.consumer);
-    }
-    let spanned: HashSet<&str> = spans.iter().map(|r| r.trial.as_str()).collect();
-    measurements
-        .iter()
-        .filter(|row| row.outcome == Outcome::Completed)
-        .filter(|row| {
-            let consumers = jobs.get(row.trial.as_str()).map_or(0, HashSet::len);
-            consumers != row.consumers as usize || !spanned.contains(row.trial.as_str())
-        })
-        .map(|row| row.trial.clone())
-        .collect()
-}
-
-/// Keeps the rows that `wanted` names; the number of others.
-fn keep<T: Row>(table: &mut Table<T>, wanted: impl Fn(&T) -> bool) -> usize {
-    let before = table.rows.len();
-    let flags: Vec<bool> = table.rows.iter().map(wanted).collect();
-    let mut flag = flags.iter();
-    table.rows.retain(|_| *flag.next().unwrap_or(&false));
-    let mut flag = flags.iter();
-    table.lines.retain(|_| *flag.next().unwrap_or(&false));
-    let dropped = before - table.rows.len();
-    table.whole &= dropped == 0;
-    dropped
 }

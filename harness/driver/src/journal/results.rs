@@ -6,6 +6,7 @@ use handoff_model::rows::{ConsumerRow, MeasurementRow, SpanRow};
 use handoff_model::{Environment, Plan};
 
 use super::Result;
+use super::finding::{Finding, Weight};
 use super::load::{Purpose, load};
 
 /// Everything that a run has recorded. Rows of failed trials are among the others.
@@ -23,26 +24,30 @@ pub struct Results {
     pub consumers: Vec<ConsumerRow>,
     /// One row a span.
     pub spans: Vec<SpanRow>,
-    /// What was left out, and why, one line each.
+    /// What was set aside or is worth a word, one line each: `FILE:LINES: what`.
     pub warnings: Vec<String>,
+    /// How many of them no crash explains: rows are there that cannot be used.
+    pub damaged: usize,
 }
 
 impl Results {
     /// Reads a folder without changing anything in it; a run that is under way or was cut off reads too.
     ///
     /// # Errors
-    /// As [`Journal::open`](super::Journal::open), except that what a newer schema version has added is left out with
-    /// a warning.
+    /// A folder without a run, a file that is missing, that was changed as a whole or that this version cannot read. Single
+    /// rows that cannot be used are set aside, and [`Results::warnings`] names them.
     pub fn read(dir: &Path) -> Result<Self> {
         let loaded = load(dir, Purpose::Report)?;
+        let unexplained = |f: &&Finding| matches!(f.weight, Weight::Damage | Weight::Orphan);
         Ok(Self {
             dir: dir.to_owned(),
             plan: loaded.plan,
             environments: loaded.environments,
-            measurements: loaded.measurements.rows,
-            consumers: loaded.consumers.rows,
-            spans: loaded.spans.rows,
-            warnings: loaded.notes,
+            measurements: loaded.rows.measurements.rows,
+            consumers: loaded.rows.consumers.rows,
+            spans: loaded.rows.spans.rows,
+            warnings: loaded.findings.texts(),
+            damaged: loaded.findings.iter().filter(unexplained).count(),
         })
     }
 }

@@ -1,4 +1,4 @@
-//! The answer, in three sentences: what came out, how sure it is, and what it holds for.
+//! The answer, in three sentences: what came out, how sure it is, and what it holds for. A fourth where files are damaged.
 
 use std::fmt::Write as _;
 
@@ -20,6 +20,11 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
         None => sentences.push("No trial completed, so that nothing can be said of any strategy.".to_owned()),
     }
     sentences.push(holds_for(report));
+    let notes = report.runs.iter().map(|r| r.warnings.len()).sum::<usize>();
+    if notes > 0 {
+        let plural = if notes == 1 { "1 note" } else { &format!("{notes} notes") };
+        sentences.push(format!("Reading the files of the runs left {plural}, below \"Left out while reading\"."));
+    }
     sentences.into_iter().map(Block::Lead).collect()
 }
 

@@ -1,0 +1,31 @@
+//! Files that verbs write: each as a whole, and a failure names the path.
+
+use std::io::{Error, ErrorKind};
+use std::path::{Path, PathBuf};
+
+/// A file could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write {}: {source}{}", path.display(), fix(source))]
+pub struct NotWritten {
+    /// The file.
+    pub path: PathBuf,
+    /// What the system said.
+    pub source: Error,
+}
+
+/// Whether an error says that a disk, or a share of it, is full.
+pub fn is_full_disk(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+}
+
+fn fix(source: &Error) -> &'static str {
+    if is_full_disk(source) { ": free some space, or name another place" } else { "" }
+}
+
+/// Writes a file as a whole: it has its old content or its new, never a part.
+///
+/// # Errors
+/// [`NotWritten`] with the path.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), NotWritten> {
+    handoff_workflows::files::replace(path, bytes).map_err(|source| NotWritten { path: path.to_owned(), source })
+}
