@@ -119,7 +119,7 @@ pub fn workflow(spec: &StrategySpec, consumers: u32) -> anyhow::Result<Recommend
     };
     let named = Named { name: found.strategy.facts().name, recipe: found.recipe };
     let pins = Pins::built_in().map_err(bad_input)?;
-    recommended(&pins, handoff_driver::environment::COMMIT, &named, &found.options(spec, &conditions), consumers)
+    recommended(&pins, crate::revision::COMMIT, &named, &found.options(spec, &conditions), consumers)
         .map_err(bad_input)
 }
 

@@ -34,19 +34,32 @@ fn file_system(dir: &Path) -> String {
     holds.map_or_else(|| "unknown".to_owned(), |(_, kind)| kind)
 }
 
-/// Describes the machine, its programs and the engine.
+/// What a program says of itself: the caller knows which sources it was built from, this library does not.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Revision {
+    /// Version, commit and digest in short.
+    pub handoff: String,
+    /// Digest of the sources.
+    pub source_digest: String,
+    /// Commit that holds them: its hash, `changed since HASH`, or `none`.
+    pub source_commit: String,
+}
+
+/// Describes the machine, its programs, the engine and Handoff itself.
 pub fn describe(
     work_dir: &Path,
     service_store: &str,
     programs: &Programs,
     tools: &Tools,
     engine: &EngineFacts,
+    revision: &Revision,
 ) -> Environment {
     let mut versions: BTreeMap<String, String> = programs.versions.clone();
     versions.extend(tools.versions.clone());
     versions.extend(engine.versions.clone());
     let jobs = versions.remove(JOB_DISK).unwrap_or_default();
-    let mut environment = machine(work_dir, service_store, versions, programs.packages.clone());
+    let mut environment = machine(work_dir, service_store, versions, programs.packages.clone(), revision);
+    environment.disk_speed.clone_from(&engine.disk_speed);
     if !jobs.is_empty() {
         environment.disk = format!("{}; jobs: {jobs}", environment.disk);
         set_id(&mut environment);
@@ -55,8 +68,8 @@ pub fn describe(
 }
 
 /// Describes the machine of a GitHub job, whose programs are the machine's own.
-pub fn of_job(work_dir: &Path, versions: BTreeMap<String, String>) -> Environment {
-    machine(work_dir, "", versions, BTreeMap::new())
+pub fn of_job(work_dir: &Path, versions: BTreeMap<String, String>, revision: &Revision) -> Environment {
+    machine(work_dir, "", versions, BTreeMap::new(), revision)
 }
 
 fn machine(
@@ -64,6 +77,7 @@ fn machine(
     service_store: &str,
     programs: BTreeMap<String, String>,
     packages: BTreeMap<String, String>,
+    revision: &Revision,
 ) -> Environment {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let line = |text: &str, name: &str| {
@@ -81,27 +95,24 @@ fn machine(
         os: line(&read("/etc/os-release"), "PRETTY_NAME"),
         programs,
         packages,
-        handoff: format!(
-            "{} ({})",
-            env!("CARGO_PKG_VERSION"),
-            option_env!("HANDOFF_REVISION").unwrap_or("revision unknown")
-        ),
+        handoff: revision.handoff.clone(),
+        source_digest: revision.source_digest.clone(),
+        source_commit: revision.source_commit.clone(),
+        disk_speed: None,
     };
     set_id(&mut environment);
     environment
 }
 
-/// The commit that the program was built from; a placeholder where it was built from an archive.
-pub const COMMIT: &str = match option_env!("HANDOFF_COMMIT") {
-    Some(commit) => commit,
-    None => "COMMIT",
-};
-
-/// Names an environment by a digest of all the rest.
+/// Names an environment by a digest of its identity.
 pub fn set_id(environment: &mut Environment) {
-    environment.id.clear();
-    let json = serde_json::to_vec(&environment).unwrap_or_default();
-    let first: [u8; 4] = std::array::from_fn(|i| Sha256::digest(&json)[i]);
+    let mut hasher = Sha256::new();
+    for (name, value) in environment.identity() {
+        // Neither holds this byte, so that two lists never give the same bytes.
+        hasher.update([name.as_bytes(), b"\0", value.as_bytes(), b"\0"].concat());
+    }
+    let digest = hasher.finalize();
+    let first: [u8; 4] = std::array::from_fn(|i| digest[i]);
     environment.id = format!("{:08x}", u32::from_be_bytes(first));
 }
 
@@ -113,5 +124,22 @@ mod tests {
     fn a_folder_that_is_not_there_yet_has_the_room_of_where_it_would_be() {
         let dir = tempfile::tempdir().unwrap();
         assert!(free_bytes(&dir.path().join("not/there/yet")) > 0);
+    }
+
+    #[test]
+    fn id_follows_the_sources_and_not_their_commit_nor_the_disk_speed() {
+        let of = |digest: &str, commit: &str| {
+            let (source_digest, source_commit) = (digest.to_owned(), commit.to_owned());
+            let revision = Revision { handoff: format!("0.1.0 ({commit})"), source_digest, source_commit };
+            of_job(Path::new("/"), BTreeMap::new(), &revision)
+        };
+        let one = of("sha256:aa", "1111");
+        assert_eq!(one.id.len(), 8);
+        assert_eq!(one.id, of("sha256:aa", "changed since 1111").id);
+        assert_ne!(one.id, of("sha256:bb", "1111").id);
+        let mut measured = one.clone();
+        measured.disk_speed = Some(handoff_model::DiskMeasurement::not_measured("no space"));
+        set_id(&mut measured);
+        assert_eq!(one.id, measured.id);
     }
 }
