@@ -30,11 +30,12 @@ probe := --manifest-path fixtures/probe/Cargo.toml
 lint-workflows: setup ## the workflows: drift, actionlint, GitHub's parser, zizmor
 	@scripts/lint-workflows
 
-lint: ## cargo fmt --check, clippy without a warning, shellcheck where it is installed
+lint: ## cargo fmt --check, clippy without a warning, results of committed sources only, shellcheck where it is installed
 	@cargo fmt --all --check
 	@cargo fmt $(probe) --check
 	@cargo clippy --workspace --all-targets -- -D warnings
-	@cargo clippy $(probe) --all-targets -- -D warnings
+	@cargo clippy $(probe) --target-dir target/probe --all-targets -- -D warnings
+	@scripts/check-results
 	@if command -v shellcheck >/dev/null; then \
 	  shellcheck -x -P . scripts/setup scripts/artifact-by-hand scripts/relay-cpu && shellcheck scripts/action scripts/bench scripts/conformance scripts/setup-browser scripts/setup-skopeo scripts/test scripts/test-setup scripts/with-env scripts/act scripts/lint-workflows scripts/dev-tools scripts/testdata/make-archive .ci/run; \
 	else echo "lint: shellcheck is not installed, scripts were not checked (apt-get install shellcheck)"; fi

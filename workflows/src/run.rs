@@ -62,7 +62,7 @@ pub const BUILD: &str = r#"mkdir -p handoff-bin
 if [ -n "${HANDOFF_BINARY:-}" ]; then
   cp "$HANDOFF_BINARY" handoff-bin/handoff
 else
-  HANDOFF_REVISION="$GITHUB_SHA" cargo build --release --locked -p handoff-cli
+  cargo build --release --locked -p handoff-cli
   cp target/release/handoff handoff-bin/handoff
 fi
 "#;

@@ -1,6 +1,7 @@
 //! Two runs against each other, cell by cell: what `compare` says.
 
-use handoff_model::Environment;
+use handoff_model::{DiskSpeed, Environment};
+use serde::Serialize;
 
 use crate::compare::between;
 use crate::group::{GroupKey, RunComparison};
@@ -40,7 +41,13 @@ pub fn compare_runs(
 }
 
 /// What matters in an environment: a difference in one of these is a difference of what is measured.
-const PROGRAMS: [&str; 10] = [
+const THAT_MATTER: [&str; 16] = [
+    "cpu",
+    "cores",
+    "memory",
+    "disk",
+    "service store",
+    "kernel",
     "dockerd",
     "engine",
     "buildx",
@@ -55,29 +62,53 @@ const PROGRAMS: [&str; 10] = [
 
 /// In what the environments of two runs differ that matters, by name, each with both values.
 pub fn environments_differ(first: &[Environment], second: &[Environment]) -> Vec<(String, String, String)> {
-    let mut all = Vec::new();
-    let mut compare = |name: &str, of: &dyn Fn(&Environment) -> String| {
-        let list = |environments: &[Environment]| {
-            let mut values: Vec<String> = environments.iter().map(of).collect();
-            values.sort();
-            values.dedup();
-            values.join(" and ")
-        };
-        let (a, b) = (list(first), list(second));
-        if a != b {
-            all.push((name.to_owned(), a, b));
-        }
+    let values = |environments: &[Environment], name: &str| {
+        let value = |e: &Environment| e.identity().into_iter().find(|(n, _)| n == name).map(|(_, value)| value);
+        let mut values: Vec<String> =
+            environments.iter().map(|e| value(e).unwrap_or_else(|| "none".to_owned())).collect();
+        values.sort();
+        values.dedup();
+        values.join(" and ")
     };
-    compare("cpu", &|e| e.cpu.clone());
-    compare("cores", &|e| e.cores.to_string());
-    // A machine's memory differs by some pages from boot to boot.
-    compare("memory", &|e| format!("{} GiB", (e.memory_bytes as f64 / f64::from(1 << 30)).round()));
-    // Free space in the same text says nothing about speed.
-    compare("disk", &|e| e.disk.split(',').next().unwrap_or_default().to_owned());
-    compare("service store", &|e| e.service_store.clone());
-    compare("kernel", &|e| e.kernel.clone());
-    for program in PROGRAMS {
-        compare(program, &|e| e.programs.get(program).cloned().unwrap_or_else(|| "none".to_owned()));
+    let both = THAT_MATTER.iter().map(|name| ((*name).to_owned(), values(first, name), values(second, name)));
+    both.filter(|(_, a, b)| a != b).collect()
+}
+
+/// Disks of two runs may be this much apart, larger over smaller, before it is named.
+const DISK_TOLERANCE: f64 = 1.2;
+
+/// A rate by which the disks of two runs differ.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DiskDifference {
+    /// `write_mib_per_s` or `files_per_s`.
+    pub name: &'static str,
+    /// The first run's.
+    pub first: f64,
+    /// The second run's.
+    pub second: f64,
+}
+
+impl std::fmt::Display for DiskDifference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let unit = if self.name == "files_per_s" { "small files/s" } else { "MiB/s of sequential write" };
+        let change = 100.0 * (self.second / self.first - 1.0);
+        write!(f, "{:.0} and {:.0} {unit} ({change:+.0} %)", self.first, self.second)
     }
-    all
+}
+
+/// In which rates the disks of two runs differ by more than 20 %, as measured before their first trials. A run with several
+/// measurements counts by their median; one without any differs in nothing.
+pub fn disks_differ(first: &[Environment], second: &[Environment]) -> Vec<DiskDifference> {
+    let of = |environments: &[Environment], rate: fn(&DiskSpeed) -> f64| {
+        let speeds = environments.iter().filter_map(|e| e.disk_speed.as_ref()?.speed());
+        let mut rates: Vec<f64> = speeds.map(rate).filter(|r| *r > 0.0).collect();
+        rates.sort_by(f64::total_cmp);
+        rates.get(rates.len() / 2).copied()
+    };
+    let rates: [(&'static str, fn(&DiskSpeed) -> f64); 2] =
+        [("write_mib_per_s", DiskSpeed::write_mib_per_s), ("files_per_s", DiskSpeed::files_per_s)];
+    let both = rates
+        .into_iter()
+        .filter_map(|(name, rate)| Some(DiskDifference { name, first: of(first, rate)?, second: of(second, rate)? }));
+    both.filter(|d| d.first.max(d.second) / d.first.min(d.second) > DISK_TOLERANCE).collect()
 }

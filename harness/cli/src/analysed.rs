@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use handoff_analysis::{Analysis, Options, Prices, RunRows, SmallestEffect, Store, WorkflowSize};
+use handoff_analysis::{Analysis, Mix, Options, Prices, RunRows, SmallestEffect, Store, WorkflowSize, mix};
 use handoff_driver::journal::Results;
 use handoff_model::{Conditions, StrategySpec};
 use handoff_strategies::github;
@@ -94,8 +94,17 @@ pub fn rows<'a>(name: &'a str, results: &'a Results) -> RunRows<'a> {
     RunRows { run: name, measurements: &results.measurements, consumers: &results.consumers, spans: &results.spans }
 }
 
-/// Analyses runs together.
+/// The environments that rows come from, where it is more than one.
+pub fn mixed(runs: &[(String, Results)]) -> Option<Mix> {
+    let rows = runs.iter().flat_map(|(_, results)| &results.measurements);
+    mix(rows, runs.iter().flat_map(|(_, results)| &results.environments))
+}
+
+/// Analyses runs together. Rows of several environments are analysed, and named on stderr.
 pub fn analyse(runs: &[(String, Results)], options: &Options) -> anyhow::Result<Analysis> {
+    if let Some(mixed) = mixed(runs) {
+        out::talk(&mixed.to_string());
+    }
     let rows: Vec<RunRows<'_>> = runs.iter().map(|(name, results)| rows(name, results)).collect();
     let analysis = handoff_analysis::analyse(&rows, options).map_err(bad_input)?;
     reference_is_there(&analysis, options)?;
@@ -132,8 +141,7 @@ pub fn workflow(spec: &StrategySpec, consumers: u32) -> anyhow::Result<Recommend
     };
     let named = Named { name: found.strategy.facts().name, recipe: found.recipe };
     let pins = Pins::built_in().map_err(bad_input)?;
-    recommended(&pins, handoff_driver::environment::COMMIT, &named, &found.options(spec, &conditions), consumers)
-        .map_err(bad_input)
+    recommended(&pins, crate::revision::COMMIT, &named, &found.options(spec, &conditions), consumers).map_err(bad_input)
 }
 
 /// What each strategy takes to set up, counted in its workflow.

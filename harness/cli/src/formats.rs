@@ -1,6 +1,6 @@
 //! The analysis for programs: JSON (`docs/analysis.schema.json`) and CSV.
 
-use handoff_analysis::{Analysis, Claims, Comparison, Group, JudgedClaim, judge};
+use handoff_analysis::{Analysis, Claims, Comparison, Group, JudgedClaim, Mix, judge};
 use handoff_driver::journal::Results;
 use serde::Serialize;
 
@@ -25,6 +25,7 @@ struct Provenance<'a> {
 struct Document<'a> {
     schema_version: u32,
     provenance: Vec<Provenance<'a>>,
+    mixed: Option<Mix>,
     analysis: &'a Analysis,
     claims: Vec<JudgedClaim>,
     workflows: Vec<handoff_analysis::WorkflowSize>,
@@ -45,7 +46,8 @@ pub fn json(runs: &[(String, Results)], analysis: &Analysis) -> anyhow::Result<S
         .collect();
     let workflows = analysed::workflow_sizes()?;
     let claims = judge(analysis, &Claims::spike()?, &workflows);
-    let document = Document { schema_version: SCHEMA_VERSION, provenance, analysis, claims, workflows };
+    let mixed = analysed::mixed(runs);
+    let document = Document { schema_version: SCHEMA_VERSION, provenance, mixed, analysis, claims, workflows };
     Ok(serde_json::to_string_pretty(&document)?)
 }
 

@@ -14,6 +14,7 @@ mod out;
 mod own;
 mod progress;
 mod random_id;
+mod revision;
 mod verbs;
 
 use std::process::ExitCode;
@@ -29,7 +30,7 @@ use crate::verbs::Verb;
 /// that GitHub's own actions use. Every image is proven to have arrived, every
 /// time lands in a CSV, and a report compares them.
 #[derive(Debug, Parser)]
-#[command(name = "handoff", version, max_term_width = 110, after_help = exit::HELP)]
+#[command(name = "handoff", version = revision::VERSION, max_term_width = 110, after_help = exit::HELP)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,

@@ -44,29 +44,46 @@ fn read(path: &str) -> Result<String, DriverError> {
     fs::read_to_string(path).map_err(DriverError::io("read (is /proc mounted?)", path))
 }
 
-/// Describes the machine, its programs and the engine.
+/// What a program says of itself: the caller knows which sources it was built from, this library does not.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Revision {
+    /// Version, commit and digest in short.
+    pub handoff: String,
+    /// Digest of the sources.
+    pub source_digest: String,
+    /// Commit that holds them: its hash, `changed since HASH`, or `none`.
+    pub source_commit: String,
+}
+
+/// Describes the machine, its programs, the engine and Handoff itself.
 pub fn describe(
     work_dir: &Path,
     service_store: &str,
     programs: &Programs,
     tools: &Tools,
     engine: &EngineFacts,
+    revision: &Revision,
 ) -> Result<Environment, DriverError> {
     let mut versions: BTreeMap<String, String> = programs.versions.clone();
     versions.extend(tools.versions.clone());
     versions.extend(engine.versions.clone());
     let jobs = versions.remove(JOB_DISK);
-    let mut environment = machine(work_dir, service_store, versions, programs.packages.clone())?;
+    let mut environment = machine(work_dir, service_store, versions, programs.packages.clone(), revision)?;
+    environment.disk_speed.clone_from(&engine.disk_speed);
     if let Some(jobs) = jobs {
         environment.disk = format!("{}; jobs: {jobs}", environment.disk);
-        set_id(&mut environment)?;
+        set_id(&mut environment);
     }
     Ok(environment)
 }
 
 /// Describes the machine of a GitHub job, whose programs are the machine's own.
-pub fn of_job(work_dir: &Path, versions: BTreeMap<String, String>) -> Result<Environment, DriverError> {
-    machine(work_dir, "", versions, BTreeMap::new())
+pub fn of_job(
+    work_dir: &Path,
+    versions: BTreeMap<String, String>,
+    revision: &Revision,
+) -> Result<Environment, DriverError> {
+    machine(work_dir, "", versions, BTreeMap::new(), revision)
 }
 
 fn machine(
@@ -74,6 +91,7 @@ fn machine(
     service_store: &str,
     programs: BTreeMap<String, String>,
     packages: BTreeMap<String, String>,
+    revision: &Revision,
 ) -> Result<Environment, DriverError> {
     let cores = std::thread::available_parallelism().map_err(DriverError::io("count the cores of", "this machine"))?;
     let memory = field_kib(&read("/proc/meminfo")?, "MemTotal:");
@@ -91,13 +109,12 @@ fn machine(
         os: value_of(&os, "PRETTY_NAME"),
         programs,
         packages,
-        handoff: format!(
-            "{} ({})",
-            env!("CARGO_PKG_VERSION"),
-            option_env!("HANDOFF_REVISION").unwrap_or("revision unknown")
-        ),
+        handoff: revision.handoff.clone(),
+        source_digest: revision.source_digest.clone(),
+        source_commit: revision.source_commit.clone(),
+        disk_speed: None,
     };
-    set_id(&mut environment)?;
+    set_id(&mut environment);
     Ok(environment)
 }
 
@@ -107,22 +124,16 @@ fn value_of(table: &str, name: &str) -> String {
     value.map_or(UNKNOWN, |v| v.trim_start_matches([' ', '\t', ':', '=']).trim_matches('"')).to_owned()
 }
 
-/// The commit that the program was built from; a placeholder where it was built from an archive.
-pub const COMMIT: &str = match option_env!("HANDOFF_COMMIT") {
-    Some(commit) => commit,
-    None => "COMMIT",
-};
-
-/// Names an environment by a digest of all the rest.
-///
-/// # Errors
-/// An environment that has no JSON form: all such would share one name.
-pub fn set_id(environment: &mut Environment) -> Result<(), DriverError> {
-    environment.id.clear();
-    let json = serde_json::to_vec(&environment).map_err(|e| DriverError::Job(format!("environment: {e}")))?;
-    let first: [u8; 4] = std::array::from_fn(|i| Sha256::digest(&json)[i]);
+/// Names an environment by a digest of its identity.
+pub fn set_id(environment: &mut Environment) {
+    let mut hasher = Sha256::new();
+    for (name, value) in environment.identity() {
+        // Neither holds this byte, so that two lists never give the same bytes.
+        hasher.update([name.as_bytes(), b"\0", value.as_bytes(), b"\0"].concat());
+    }
+    let digest = hasher.finalize();
+    let first: [u8; 4] = std::array::from_fn(|i| digest[i]);
     environment.id = format!("{:08x}", u32::from_be_bytes(first));
-    Ok(())
 }
 
 #[cfg(test)]
@@ -140,5 +151,22 @@ mod tests {
         assert_eq!(value_of("processor\t: 0\nmodel name\t: Sample CPU\n", "model name"), "Sample CPU");
         assert_eq!(value_of("PRETTY_NAME=\"Debian\"\n", "PRETTY_NAME"), "Debian");
         assert_eq!(value_of("", "PRETTY_NAME"), "unknown");
+    }
+
+    #[test]
+    fn id_follows_the_sources_and_not_their_commit_nor_the_disk_speed() {
+        let of = |digest: &str, commit: &str| {
+            let (source_digest, source_commit) = (digest.to_owned(), commit.to_owned());
+            let revision = Revision { handoff: format!("0.1.0 ({commit})"), source_digest, source_commit };
+            of_job(Path::new("/"), BTreeMap::new(), &revision).unwrap()
+        };
+        let one = of("sha256:aa", "1111");
+        assert_eq!(one.id.len(), 8);
+        assert_eq!(one.id, of("sha256:aa", "changed since 1111").id);
+        assert_ne!(one.id, of("sha256:bb", "1111").id);
+        let mut measured = one.clone();
+        measured.disk_speed = Some(handoff_model::DiskMeasurement::not_measured("no space"));
+        set_id(&mut measured);
+        assert_eq!(one.id, measured.id);
     }
 }

@@ -13,6 +13,7 @@ use handoff_model::rows::{ConsumerRow, MeasurementRow, SpanRow};
 use handoff_model::{Environment, Plan, PlanRequest, Trial};
 
 mod compare;
+mod environment;
 mod error;
 mod files;
 mod finding;
@@ -29,6 +30,7 @@ pub(crate) mod sample;
 mod tests;
 
 pub use compare::difference;
+pub use environment::same_sources;
 pub use error::JournalError;
 pub use load::read_plan;
 pub use results::Results;
@@ -202,6 +204,24 @@ impl Journal {
         files::write_json(&self.dir, ENVIRONMENTS, &all)?;
         self.environments = all;
         Ok(())
+    }
+
+    /// Goes on in an environment: gives the `environment` of the rows that follow.
+    ///
+    /// An environment that the run has used already keeps its id, so that rows of equal environments carry one.
+    ///
+    /// # Errors
+    /// [`JournalError::OtherEnvironment`] for another one than the run has used, unless the run is to be `mixed`: then the
+    /// environment is recorded beside the others. [`JournalError::Io`] where it cannot be.
+    pub fn go_on_in(&mut self, environment: &Environment, mixed: bool) -> Result<String> {
+        match environment::find(&self.environments, environment) {
+            Ok(known) => Ok(known.id.clone()),
+            Err(_) if mixed => {
+                self.add_environment(environment)?;
+                Ok(environment.id.clone())
+            }
+            Err(differences) => Err(JournalError::OtherEnvironment { dir: self.dir.clone(), differences }),
+        }
     }
 
     /// The trial's log folder, made if it is not there.

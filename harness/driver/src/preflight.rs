@@ -8,7 +8,7 @@ use handoff_engine::buildkit::{self, BuildkitImage};
 use handoff_engine::identity;
 use handoff_engine::user::{Lent, Made};
 use handoff_model::environment::UNKNOWN;
-use handoff_model::{Builder, Conditions, EngineKind, ImageStore, Plan, Side, Sources, StrategySpec};
+use handoff_model::{Builder, Conditions, DiskMeasurement, EngineKind, ImageStore, Plan, Side, Sources, StrategySpec};
 
 use crate::protocol::{BUILDKIT_TAR, EngineFacts, JobSpec};
 use crate::remote::{NoAnswer, RemoteJob};
@@ -85,7 +85,7 @@ fn check_one(
         lent: lent.cloned(),
         ticket: None,
     };
-    let found = boot(&spec, buildkit.as_ref(), tools, cancel);
+    let found = boot(&spec, buildkit.as_ref(), tools, checked.engine.disk_speed.is_none(), cancel);
     let kept = match (&found, buildkit) {
         (Ok(_), Some(image)) if image.tar.is_none() && !shared => {
             // Pulled once for the whole run. The run's folder goes when it ends.
@@ -97,17 +97,20 @@ fn check_one(
         _ => Ok(()),
     };
     workspace.remove_job(name)?;
-    checked.engine.versions.extend(found?);
+    let facts = found?;
+    checked.engine.versions.extend(facts.versions);
+    checked.engine.disk_speed = checked.engine.disk_speed.take().or(facts.disk_speed);
     kept
 }
 
-/// One engine, and its builder if there is an image for one.
+/// One engine, and its builder if there is an image for one. The first job of a run measures the disk.
 fn boot(
     spec: &JobSpec,
     buildkit: Option<&BuildkitImage>,
     tools: &Tools,
+    measures_disk: bool,
     cancel: &Cancel,
-) -> Result<BTreeMap<String, String>, DriverError> {
+) -> Result<EngineFacts, DriverError> {
     let no_engine = |no_answer: NoAnswer| match no_answer {
         NoAnswer::Run(error) => error,
         NoAnswer::Trial(_, failure) => {
@@ -123,9 +126,17 @@ fn boot(
             NoAnswer::Trial(_, failure) => DriverError::Missing(no_builder(image, &failure.error)),
         })
     });
+    // Behind the builder: nothing of it works any more, and what is measured is the disk alone.
+    let disk = measures_disk.then(|| job.measure_disk(cancel));
     job.stop()?;
     facts.versions.extend(said.transpose()?.unwrap_or_default());
-    Ok(facts.versions)
+    facts.disk_speed = match disk {
+        Some(Ok(measurement)) => Some(measurement),
+        Some(Err(NoAnswer::Run(error))) => return Err(error),
+        Some(Err(NoAnswer::Trial(_, failure))) => Some(DiskMeasurement::not_measured(failure.error)),
+        None => None,
+    };
+    Ok(facts)
 }
 
 /// One line with the command that provides a builder.

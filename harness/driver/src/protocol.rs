@@ -9,7 +9,8 @@ use std::path::PathBuf;
 use handoff_engine::buildkit::BuildkitImage;
 use handoff_engine::user::Lent;
 use handoff_model::{
-    Conditions, Failure, ImageIdentity, Side, SideUsage, Sources, Span, StepCount, StrategySpec, Ticket,
+    Conditions, DiskMeasurement, Failure, ImageIdentity, Side, SideUsage, Sources, Span, StepCount, StrategySpec,
+    Ticket,
 };
 use serde::{Deserialize, Serialize};
 
@@ -108,6 +109,8 @@ pub enum Command {
     Identify,
     /// Off the clock: boot a builder from this image. If it was pulled, leave it as a docker tar in the job's folder.
     TryBuilder(BuildkitImage),
+    /// Where there is no trial: measure the file system that the job's files are on.
+    MeasureDisk,
     /// End the engine, then the job.
     Stop,
 }
@@ -128,6 +131,8 @@ pub enum Event {
     Identified(Result<ImageIdentity, Failure>),
     /// The answer to [`Command::TryBuilder`]: what it says of itself.
     Builder(Result<BTreeMap<String, String>, Failure>),
+    /// The answer to [`Command::MeasureDisk`].
+    Disk(DiskMeasurement),
 }
 
 /// What the engine says of itself.
@@ -137,6 +142,9 @@ pub struct EngineFacts {
     pub versions: BTreeMap<String, String>,
     /// Time to boot the engine, off every clock, in ns.
     pub boot_ns: u64,
+    /// Speed of the job's file system, once it was measured.
+    #[serde(default)]
+    pub disk_speed: Option<DiskMeasurement>,
 }
 
 /// A side that ran to its end, well or not.

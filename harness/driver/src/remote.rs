@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use handoff_engine::buildkit::BuildkitImage;
 use handoff_engine::namespace;
-use handoff_model::{Failure, ImageIdentity, Outcome};
+use handoff_model::{DiskMeasurement, Failure, ImageIdentity, Outcome};
 
 use crate::protocol::{Command, EngineFacts, Event, Finished, JobSpec};
 use crate::{Cancel, DriverError};
@@ -22,6 +22,8 @@ const START_LIMIT: Duration = Duration::from_mins(2);
 const PULL_LIMIT: Duration = Duration::from_mins(10);
 const STOP_LIMIT: Duration = Duration::from_secs(30);
 const WRITE_BACK_LIMIT: Duration = Duration::from_mins(10);
+/// The measurement takes seconds; a disk that hangs ends it.
+const DISK_LIMIT: Duration = Duration::from_mins(2);
 const IDENTIFY_LIMIT: Duration = Duration::from_mins(30);
 /// How often a wait looks whether it was cancelled.
 const GLANCE: Duration = Duration::from_millis(50);
@@ -153,6 +155,15 @@ impl RemoteJob {
         self.say(&Command::TryBuilder(image.clone()))?;
         match self.wait(PULL_LIMIT, "builder", cancel)? {
             Event::Builder(result) => result.map_err(|f| NoAnswer::Trial(Outcome::Failed, f)),
+            other => Err(NoAnswer::Run(DriverError::Job(format!("unexpected answer {other:?}")))),
+        }
+    }
+
+    /// Measures the job's file system, off every clock.
+    pub fn measure_disk(&mut self, cancel: &Cancel) -> Result<DiskMeasurement, NoAnswer> {
+        self.say(&Command::MeasureDisk)?;
+        match self.wait(DISK_LIMIT, "disk", cancel)? {
+            Event::Disk(measurement) => Ok(measurement),
             other => Err(NoAnswer::Run(DriverError::Job(format!("unexpected answer {other:?}")))),
         }
     }

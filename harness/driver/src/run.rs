@@ -10,7 +10,7 @@ use handoff_model::{Failure, IdentityCheck, Outcome, OwnImage, Plan, Trial};
 use handoff_service::control::Client;
 
 use crate::daemon;
-use crate::environment::{available_memory, describe, free_bytes};
+use crate::environment::{Revision, available_memory, describe, free_bytes};
 use crate::journal::Journal;
 use crate::needs;
 use crate::preflight::{Checked, preflight};
@@ -28,6 +28,10 @@ pub struct RunConfig {
     pub work_dir: PathBuf,
     /// Go on with a run that is there.
     pub resume: bool,
+    /// With `resume`: also on another machine, or by a program from other sources.
+    pub mixed: bool,
+    /// The sources that the running program was built from.
+    pub revision: Revision,
     /// Image of `docker-container` builders, if one is named.
     pub buildkit_image: Option<String>,
     /// Image of an engine, for engines in containers.
@@ -112,14 +116,21 @@ pub fn run(
     let lent = daemon::lend(plan, config, &workspace)?;
     let Checked { engine, buildkit } =
         preflight(&mut workspace, &tools, plan, config.buildkit_image.as_deref(), lent.as_ref(), cancel)?;
-    let environment = describe(&config.work_dir, store_kind, &programs, &tools, &engine)?;
+    let mut environment = describe(&config.work_dir, store_kind, &programs, &tools, &engine, &config.revision)?;
     let (mut journal, rows) = if config.resume && config.out.join("plan.json").exists() {
         let (mut journal, rows) = Journal::open(&config.out)?;
         journal.same_plan(&plan.request)?;
         for repair in journal.repairs() {
             progress(Progress::Note(repair.clone()));
         }
-        journal.add_environment(&environment)?;
+        let known = journal.environments().len();
+        environment.id = journal.go_on_in(&environment, config.mixed)?;
+        if journal.environments().len() > known {
+            progress(Progress::Warning(format!(
+                "this run goes on in another environment ({}) than it has used before: its rows are mixed from here on",
+                environment.id
+            )));
+        }
         (journal, rows)
     } else {
         (Journal::create(&config.out, plan, std::slice::from_ref(&environment))?, Vec::new())

@@ -1,8 +1,11 @@
 //! The machine and the programs that a run used: written before the first trial.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+use crate::disk::DiskMeasurement;
 
 /// A text of an environment that nobody could read: never an empty one.
 pub const UNKNOWN: &str = "unknown";
@@ -10,7 +13,7 @@ pub const UNKNOWN: &str = "unknown";
 /// Everything about a machine and its programs that may change a result.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Environment {
-    /// Short digest of all the rest: the `environment` column.
+    /// Short digest of [`Environment::identity`]: the `environment` column.
     pub id: String,
     /// CPU model.
     pub cpu: String,
@@ -30,6 +33,160 @@ pub struct Environment {
     pub programs: BTreeMap<String, String>,
     /// Packages that set-up unpacked: name to version and digest.
     pub packages: BTreeMap<String, String>,
-    /// Version and commit of Handoff.
+    /// Version of Handoff, with commit and digest of its sources in short.
     pub handoff: String,
+    /// Digest of the sources that Handoff was built from, `sha256:` and 64 digits; empty in older folders.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub source_digest: String,
+    /// Commit that holds these sources: its hash, `changed since HASH`, or `none` without git; empty in older folders.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub source_commit: String,
+    /// Speed of the file system that jobs use; none in older folders and on GitHub's runners.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk_speed: Option<DiskMeasurement>,
+}
+
+/// One thing in which two environments differ.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// What differs: `cpu`, `sources`, a program's name.
+    pub name: String,
+    /// Its value in the first.
+    pub first: String,
+    /// Its value in the second.
+    pub second: String,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}; {})", self.name, self.first, self.second)
+    }
+}
+
+/// Name of the sources' digest in an identity.
+pub const SOURCES: &str = "sources";
+
+impl Environment {
+    /// What makes an environment the same as another, by name: machine, programs and sources.
+    ///
+    /// Left out is what varies without changing a result: free space, the pages that a kernel keeps from boot to boot, the
+    /// commit (other commits hold the same sources), and the measured speed of the disk.
+    pub fn identity(&self) -> Vec<(String, String)> {
+        let gib = (self.memory_bytes as f64 / f64::from(1 << 30)).round();
+        let file_systems: Vec<&str> = self.disk.split("; ").map(|d| d.split(',').next().unwrap_or_default()).collect();
+        let fixed = [
+            ("cpu", self.cpu.clone()),
+            ("cores", self.cores.to_string()),
+            ("memory", format!("{gib} GiB")),
+            ("disk", file_systems.join("; ")),
+            ("service store", self.service_store.clone()),
+            ("kernel", self.kernel.clone()),
+            ("system", self.os.clone()),
+            (SOURCES, self.sources()),
+        ];
+        let programs = self.programs.iter().map(|(name, version)| (name.clone(), version.clone()));
+        let packages = self.packages.iter().map(|(name, version)| (format!("package {name}"), version.clone()));
+        fixed.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(programs).chain(packages).collect()
+    }
+
+    /// Digest of the sources; where none is recorded, what Handoff said of itself.
+    fn sources(&self) -> String {
+        if self.source_digest.is_empty() {
+            return format!("not recorded, handoff {}", self.handoff);
+        }
+        self.source_digest.clone()
+    }
+
+    /// In what the identity of `other` differs from this one's; empty where both are the same environment.
+    pub fn differences(&self, other: &Self) -> Vec<Difference> {
+        let (first, second): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            (self.identity().into_iter().collect(), other.identity().into_iter().collect());
+        let mut names: Vec<String> =
+            self.identity().into_iter().chain(other.identity()).map(|(name, _)| name).collect();
+        let mut seen = std::collections::BTreeSet::new();
+        names.retain(|name| seen.insert(name.clone()));
+        let value =
+            |of: &BTreeMap<String, String>, name: &str| of.get(name).cloned().unwrap_or_else(|| "none".to_owned());
+        names
+            .into_iter()
+            .map(|name| Difference { first: value(&first, &name), second: value(&second, &name), name })
+            .filter(|d| d.first != d.second)
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment() -> Environment {
+        Environment {
+            cpu: "Sample CPU".into(),
+            cores: 2,
+            memory_bytes: 8 << 30,
+            disk: "ext4, 40 GiB free; jobs: ext4 of its own".into(),
+            kernel: "6.1.0".into(),
+            programs: [("dockerd".to_owned(), "28.0.4".to_owned())].into(),
+            source_digest: "sha256:aa".into(),
+            ..Environment::default()
+        }
+    }
+
+    fn names(a: &Environment, b: &Environment) -> Vec<String> {
+        a.differences(b).into_iter().map(|d| d.name).collect()
+    }
+
+    #[test]
+    fn each_part_of_the_identity_is_named_when_it_differs() {
+        let one = environment();
+        type Change = fn(&mut Environment);
+        let changes: [(&str, Change); 10] = [
+            ("cpu", |e| e.cpu = "Other".into()),
+            ("cores", |e| e.cores = 4),
+            ("memory", |e| e.memory_bytes *= 2),
+            ("disk", |e| e.disk = "ext4, 40 GiB free; jobs: a folder".into()),
+            ("service store", |e| e.service_store = "tmpfs".into()),
+            ("kernel", |e| e.kernel = "6.2.0".into()),
+            ("system", |e| e.os = "Other 1".into()),
+            ("sources", |e| e.source_digest = "sha256:bb".into()),
+            ("dockerd", |e| drop(e.programs.insert("dockerd".into(), "29".into()))),
+            ("package runc", |e| drop(e.packages.insert("runc".into(), "1.2".into()))),
+        ];
+        for (name, change) in changes {
+            let mut two = one.clone();
+            change(&mut two);
+            assert_eq!(names(&one, &two), [name]);
+            assert_eq!(names(&two, &one), [name]);
+        }
+    }
+
+    #[test]
+    fn free_space_pages_of_memory_commit_and_disk_speed_are_no_difference() {
+        let one = environment();
+        let two = Environment {
+            memory_bytes: one.memory_bytes - 5_000_000,
+            disk: "ext4, 9 GiB free; jobs: ext4 of its own".into(),
+            source_commit: "0123".into(),
+            handoff: "0.1.0 (commit 0123)".into(),
+            disk_speed: Some(DiskMeasurement::not_measured("no space")),
+            ..one.clone()
+        };
+        assert_eq!(one.differences(&two), []);
+    }
+
+    #[test]
+    fn sources_that_an_older_folder_does_not_record_differ_from_any_digest() {
+        let old = Environment { source_digest: String::new(), handoff: "0.1.0 (0759f6dccf99)".into(), ..environment() };
+        let difference = &old.differences(&environment())[0];
+        assert_eq!(difference.to_string(), "sources (not recorded, handoff 0.1.0 (0759f6dccf99); sha256:aa)");
+        assert_eq!(old.differences(&old.clone()), []);
+    }
+
+    #[test]
+    fn older_environment_reads_without_sources_and_disk_speed() {
+        let old = r#"{"id":"e0","cpu":"","cores":2,"memory_bytes":1,"disk":"ext4","service_store":"disk","kernel":"",
+            "os":"","programs":{},"packages":{},"handoff":"0.1.0 (0000000)"}"#;
+        let read: Environment = serde_json::from_str(old).unwrap();
+        assert_eq!((read.source_digest.as_str(), read.source_commit.as_str(), read.disk_speed), ("", "", None));
+    }
 }

@@ -5,6 +5,7 @@
 
 pub mod block;
 pub mod conditions;
+pub mod disk;
 pub mod environment;
 pub mod identity;
 pub mod level;
@@ -24,7 +25,8 @@ pub mod workload;
 
 pub use block::{Block, Exclusion};
 pub use conditions::{Builder, CacheState, Conditions, EngineKind, ImageStore};
-pub use environment::Environment;
+pub use disk::{DiskMeasurement, DiskSpeed};
+pub use environment::{Difference, Environment};
 pub use identity::{IdentityCheck, ImageIdentity};
 pub use level::LevelError;
 pub use natural::natural;

@@ -102,6 +102,7 @@ pub fn document(report: &Report) -> Vec<Block> {
     let mut blocks = vec![Block::Heading(1, provenance::title(report))];
     blocks.extend(answer::blocks(report));
     blocks.push(Block::Text(provenance::progress(report)));
+    blocks.extend(provenance::mixed(report).map(Block::Text));
     let mut section = |name: &str, content: Vec<Block>| {
         blocks.push(Block::Heading(2, name.to_owned()));
         blocks.extend(content);
@@ -146,6 +147,7 @@ pub fn summary(report: &Report) -> Vec<Block> {
     let mut blocks = vec![Block::Heading(1, provenance::title(report))];
     blocks.extend(answer::blocks(report));
     blocks.push(Block::Text(provenance::progress(report)));
+    blocks.extend(provenance::mixed(report).map(Block::Text));
     blocks.extend(comparison(report));
     blocks.push(Block::Heading(2, "Verdicts".to_owned()));
     blocks.extend(verdicts::blocks(report));
@@ -167,6 +169,7 @@ pub fn short(report: &Report) -> Vec<Block> {
     blocks.push(Block::Text(details::key().to_owned()));
     blocks.extend(details::too_few(report).map(Block::Text));
     blocks.push(Block::Text(provenance::progress(report)));
+    blocks.extend(provenance::mixed(report).map(Block::Text));
     blocks.push(Block::Text(provenance::simulated(report)));
     blocks.push(Block::Text(provenance::not_judged(report)));
     for run in &report.runs {

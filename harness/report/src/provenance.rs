@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use handoff_analysis::{JudgedClaim, Judgement, Subject};
 use handoff_model::conditions::LOOPBACK;
-use handoff_model::{Builder, ByteSize, Conditions, Environment, ImageStore, Outcome, Plan};
+use handoff_model::{Builder, ByteSize, Conditions, DiskMeasurement, Environment, ImageStore, Outcome, Plan};
 
 use crate::document::{Block, Grid};
 use crate::format::{bytes, plural};
@@ -193,11 +193,7 @@ pub(crate) fn environment(report: &Report) -> Vec<Block> {
     }
     blocks.push(Block::Heading(3, "Machine and versions".to_owned()));
     let environments = environments(report);
-    if environments.len() > 1 {
-        let pooled =
-            if pooled(report) { "; rows of one cell are pooled over them" } else { ", each cell in one of them" };
-        blocks.push(Block::Text(format!("More than one environment was used{pooled}.")));
-    }
+    blocks.extend(mixed(report).map(Block::Text));
     if environments.is_empty() {
         blocks.push(Block::Text("No environment is recorded.".to_owned()));
     }
@@ -211,6 +207,15 @@ pub(crate) fn environment(report: &Report) -> Vec<Block> {
         blocks.push(Block::List(warnings));
     }
     blocks
+}
+
+/// Names the environments that rows come from, and in what they differ, where it is more than one.
+pub(crate) fn mixed(report: &Report) -> Option<String> {
+    let rows = report.runs.iter().flat_map(|r| &r.measurements);
+    let mix = handoff_analysis::mix(rows, report.runs.iter().flat_map(|r| &r.environments))?;
+    let cells =
+        if pooled(report) { "Rows of one cell come from several of them." } else { "Each cell has rows of one." };
+    Some(format!("{mix} {cells}"))
 }
 
 /// The commands: to measure again, and to render this again.
@@ -256,6 +261,34 @@ fn pooled(report: &Report) -> bool {
     })
 }
 
+/// What was measured of the file system that jobs use, with units; nothing where no measurement was asked for.
+fn disk_speed(e: &Environment) -> Vec<(String, String)> {
+    let row = |name: &str, text: String| (format!("jobs' disk, {name}"), text);
+    let seconds = |ns: u64| ns as f64 / 1e9;
+    match &e.disk_speed {
+        None => Vec::new(),
+        Some(DiskMeasurement::NotMeasured { not_measured }) => {
+            vec![("jobs' disk, speed".to_owned(), format!("not measured: {not_measured}"))]
+        }
+        Some(DiskMeasurement::Measured(d)) => vec![
+            row(
+                "sequential write, synced",
+                format!("{:.0} MiB/s ({} in {:.2} s)", d.write_mib_per_s(), bytes(d.write_bytes), seconds(d.write_ns)),
+            ),
+            row(
+                "small files",
+                format!(
+                    "{:.0} files/s ({} of {} bytes in {:.2} s)",
+                    d.files_per_s(),
+                    d.files,
+                    d.file_bytes,
+                    seconds(d.files_ns)
+                ),
+            ),
+        ],
+    }
+}
+
 fn machine(e: &Environment) -> Grid {
     let mut rows = vec![
         ("CPU".to_owned(), format!("{}, {}", e.cpu, plural(e.cores as usize, "core", "cores"))),
@@ -266,6 +299,11 @@ fn machine(e: &Environment) -> Grid {
         ("system".to_owned(), e.os.clone()),
         ("handoff".to_owned(), e.handoff.clone()),
     ];
+    if !e.source_digest.is_empty() {
+        rows.push(("sources".to_owned(), e.source_digest.clone()));
+        rows.push(("commit".to_owned(), e.source_commit.clone()));
+    }
+    rows.splice(3..3, disk_speed(e));
     rows.extend(e.programs.iter().map(|(name, version)| (name.clone(), version.clone())));
     rows.extend(e.packages.iter().map(|(name, version)| (format!("package {name}"), version.clone())));
     Grid {

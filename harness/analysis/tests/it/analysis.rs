@@ -269,6 +269,55 @@ fn environments_differ_by_name() {
 }
 
 #[test]
+fn disks_that_differ_by_more_than_a_fifth_are_named_in_both_directions() {
+    use handoff_model::{DiskMeasurement, DiskSpeed, Environment};
+    let disk = |mib_per_s: u64, files_per_s: u64| Environment {
+        disk_speed: Some(DiskMeasurement::Measured(DiskSpeed {
+            write_bytes: mib_per_s << 20,
+            write_ns: 1_000_000_000,
+            files: files_per_s,
+            file_bytes: 4_096,
+            files_ns: 1_000_000_000,
+        })),
+        ..Environment::default()
+    };
+    let differ = |a: &Environment, b: &Environment| {
+        handoff_analysis::disks_differ(std::slice::from_ref(a), std::slice::from_ref(b))
+    };
+    let one = disk(500, 10_000);
+    assert_eq!(differ(&one, &disk(600, 8_400)), [], "20 % and less");
+    let slower = differ(&one, &disk(400, 10_000));
+    assert_eq!(slower.len(), 1, "{slower:?}");
+    assert_eq!(slower[0].to_string(), "500 and 400 MiB/s of sequential write (-20 %)");
+    let both = differ(&disk(100, 30_000), &one);
+    assert_eq!(both.iter().map(|d| d.name).collect::<Vec<_>>(), ["write_mib_per_s", "files_per_s"]);
+    // It is no difference of the environments: nothing is refused for it.
+    assert!(handoff_analysis::environments_differ(&[one.clone()], &[disk(100, 100)]).is_empty());
+    let unknown = Environment { disk_speed: Some(DiskMeasurement::not_measured("no space")), ..Environment::default() };
+    assert_eq!(differ(&one, &unknown), []);
+    assert_eq!(differ(&Environment::default(), &one), []);
+}
+
+#[test]
+fn rows_of_several_environments_are_named_with_what_differs() {
+    use handoff_model::Environment;
+    let plan = plan("r", "artifact,rebuild", &["1GiB"], 3, false, Conditions::default());
+    let mut rows = Made::run("r", &plan, numbers).rows;
+    let of = |id: &str, kernel: &str| Environment { id: id.into(), kernel: kernel.into(), ..Environment::default() };
+    let recorded = [of("e", "6.1"), of("f", "6.2"), of("unused", "6.3")];
+    assert_eq!(handoff_analysis::mix(&rows, &recorded), None);
+    rows[0].environment = "f".into();
+    let mixed = handoff_analysis::mix(&rows, &recorded).unwrap();
+    assert_eq!(
+        mixed.to_string(),
+        "Rows of 2 environments are mixed here: e (5 trials), f (1 trial). They differ in kernel (6.1; 6.2)."
+    );
+    assert_eq!(handoff_analysis::mix(&rows, &[of("e", "6.1"), of("f", "6.1")]), None, "the same under two ids");
+    let unknown = handoff_analysis::mix(&rows, &recorded[..1]).unwrap().to_string();
+    assert!(unknown.contains("f (1 trial). In what they differ is not recorded."), "{unknown}");
+}
+
+#[test]
 fn claims_are_judged_by_the_recipe_and_by_nothing_else() {
     use handoff_analysis::{Claims, Judgement, Subject, WorkflowSize, judge};
     let judged = |conditions: Conditions, rounds, scale: f64| {

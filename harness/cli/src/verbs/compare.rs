@@ -4,7 +4,9 @@ use std::fmt::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use handoff_analysis::{Metric, RunComparison, Verdict, compare_runs, environments_differ};
+use handoff_analysis::{
+    DiskDifference, Metric, RunComparison, Verdict, compare_runs, disks_differ, environments_differ,
+};
 
 use crate::analysed::{VerdictArgs, read, refuse_damage, rows};
 use crate::exit::{self, bad_input};
@@ -57,6 +59,14 @@ impl FailOn {
     }
 }
 
+/// One comparison for programs, with what its verdict has to be taken with.
+#[derive(Debug, serde::Serialize)]
+struct Document<'a> {
+    #[serde(flatten)]
+    comparison: &'a RunComparison,
+    disk_differences: &'a [DiskDifference],
+}
+
 impl Args {
     /// Compares.
     pub fn run(self) -> anyhow::Result<ExitCode> {
@@ -75,6 +85,14 @@ impl Args {
             }
             out::talk(&format!("environments differ in {list}: a verdict is on strategy and environment together"));
         }
+        let disks = disks_differ(&first.environments, &second.environments);
+        if !disks.is_empty() {
+            let list: Vec<String> = disks.iter().map(ToString::to_string).collect();
+            out::talk(&format!(
+                "the disks of {a} and {b} differ by more than 20 %: {}: a verdict is on strategy and disk together",
+                list.join(", ")
+            ));
+        }
         let all = compare_runs(&rows(a, first), &rows(b, second), self.metric, &self.verdicts.options()?)
             .map_err(bad_input)?;
         if all.is_empty() {
@@ -83,7 +101,10 @@ impl Args {
             )));
         }
         match self.format {
-            Format::Json => out::data(&serde_json::to_string_pretty(&all)?),
+            Format::Json => {
+                let one = |comparison| Document { comparison, disk_differences: &disks };
+                out::data(&serde_json::to_string_pretty(&all.iter().map(one).collect::<Vec<_>>())?);
+            }
             Format::Text => all.iter().for_each(|c| out::data(&line(c, self.metric))),
         }
         refuse_damage([first, second])?;

@@ -17,7 +17,7 @@ use handoff_workflows::rest::{self, Api};
 
 use crate::args::PlanArgs;
 use crate::exit::{self, bad_input};
-use crate::{files, out};
+use crate::{files, out, revision};
 
 /// Options of `github`.
 #[derive(Debug, clap::Args)]
@@ -68,7 +68,7 @@ impl Args {
                     (_, Ok(text)) => Some(text.parse().map_err(|_| bad_input(format!("HANDOFF_CONSUMER: `{text}`")))?),
                     (_, Err(_)) => Some(1),
                 };
-                github::begin(here, &CellJob::from_env()?, side, consumer)?;
+                github::begin(here, &CellJob::from_env()?, side, consumer, &revision::revision())?;
             }
             What::Answer => github::answer(here, &CellJob::from_env()?)?,
             What::Finish => {

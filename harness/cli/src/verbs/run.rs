@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use handoff_driver::journal::{Results, difference};
+use handoff_driver::journal::{Results, difference, same_sources};
 use handoff_driver::{Cancel, RunConfig, workspace};
 use handoff_model::Plan;
 
 use crate::args::{BuildkitArgs, PlanArgs};
 use crate::exit::{self, bad_input};
 use crate::progress::Display;
-use crate::{out, verbs};
+use crate::{out, revision, verbs};
 
 /// Options of `run`.
 #[derive(Debug, clap::Args)]
@@ -25,6 +25,9 @@ pub struct Args {
     /// Go on with a run that was cut off: finished trials are kept, only missing ones run
     #[arg(long)]
     resume: bool,
+    /// With --resume: go on although the machine, its programs or the sources of handoff are others; each row names its environment
+    #[arg(long, requires = "resume")]
+    mixed: bool,
     /// Where engines keep their data while a trial runs: a short path, on disk
     #[arg(long, value_name = "DIR", env = "HANDOFF_WORK_DIR", default_value = workspace::DEFAULT_WORK_DIR)]
     work_dir: PathBuf,
@@ -39,11 +42,14 @@ impl Args {
         // Jobs run in folders of their own: a path that is relative would mean another place there.
         let out = std::path::absolute(self.out_dir()).map_err(bad_input)?;
         let work_dir = std::path::absolute(&self.work_dir).map_err(bad_input)?;
-        let stored = self.stored_plan(&out)?;
+        let stored = self.stored(&out)?;
         self.plan.tell_overrides()?;
-        let plan = self.plan.plan(stored.as_ref().map(|p| &p.request))?;
+        let plan = self.plan.plan(stored.as_ref().map(|r| &r.plan.request))?;
         if let Some(stored) = stored {
-            same(&stored, &plan, &out)?;
+            same(&stored.plan, &plan, &out)?;
+            if !self.mixed {
+                same_sources(&out, &stored.environments, &revision::revision().source_digest)?;
+            }
         }
         verbs::plan::check_disk(&plan, &work_dir)?;
         let cancel = Cancel::default();
@@ -52,6 +58,8 @@ impl Args {
             out: out.clone(),
             work_dir,
             resume: self.resume,
+            mixed: self.mixed,
+            revision: revision::revision(),
             buildkit_image: self.buildkit.buildkit_image,
             engine_image: self.engine_image,
         };
@@ -89,7 +97,7 @@ impl Args {
         })
     }
 
-    fn stored_plan(&self, out: &Path) -> anyhow::Result<Option<Plan>> {
+    fn stored(&self, out: &Path) -> anyhow::Result<Option<Results>> {
         if !self.resume {
             return Ok(None);
         }
@@ -102,7 +110,7 @@ impl Args {
                 out.display()
             )));
         }
-        Ok(Some(Results::read(out)?.plan))
+        Ok(Some(Results::read(out)?))
     }
 }
 

@@ -18,6 +18,7 @@ mod kit;
 mod lent;
 mod matrix;
 mod own;
+mod provenance;
 mod relay;
 mod relay_clients;
 mod relay_ends;

@@ -19,6 +19,11 @@ fn every_strategy_hands_over_a_verified_image() {
     let can = std::path::Path::new("/dev/loop-control").exists();
     let disk = &results.environments[0].disk;
     assert!(disk.contains(if can { "jobs: ext4 of its own" } else { "jobs: a folder (" }), "{disk}");
+    let environment = &results.environments[0];
+    let speed = environment.disk_speed.as_ref().and_then(|d| d.speed());
+    let speed = speed.unwrap_or_else(|| panic!("no speed of the disk: {:?}", environment.disk_speed));
+    assert!(speed.write_mib_per_s() > 0.0 && speed.files_per_s() > 0.0, "{speed:?}");
+    assert!(environment.source_digest.starts_with("sha256:") && !environment.source_commit.is_empty());
     for round in [1, 2] {
         let of_round = results.measurements.iter().filter(|m| m.round == round && !m.control);
         let strategies: BTreeSet<&str> = of_round.map(|m| m.strategy.as_str()).collect();

@@ -9,10 +9,16 @@ use handoff_strategies::recorder::monotonic_ns;
 use super::cell::CellJob;
 use super::{Readings, SIDE_DIR, SideFile, WORK_DIR, docker, marks, private, write_side};
 use crate::DriverError;
-use crate::environment;
+use crate::environment::{self, Revision};
 
 /// Writes the sources, describes the machine, and starts the clock, in the workspace `dir`.
-pub fn begin(dir: &Path, cell: &CellJob, side: Side, consumer: Option<u32>) -> Result<(), DriverError> {
+pub fn begin(
+    dir: &Path,
+    cell: &CellJob,
+    side: Side,
+    consumer: Option<u32>,
+    revision: &Revision,
+) -> Result<(), DriverError> {
     for name in [SIDE_DIR, WORK_DIR] {
         let folder = dir.join(name);
         if folder.exists() {
@@ -29,7 +35,7 @@ pub fn begin(dir: &Path, cell: &CellJob, side: Side, consumer: Option<u32>) -> R
         side,
         consumer,
         started_at: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-        environment: environment::of_job(dir, versions)?,
+        environment: environment::of_job(dir, versions, revision)?,
         image_store,
         start: Readings::default(),
         failure: Some(Failure::new("job", "the job ended before its marks were read")),

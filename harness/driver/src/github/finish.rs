@@ -76,7 +76,7 @@ pub fn finish(dir: &Path, cell: &CellJob, status: &str) -> Result<Option<Failure
         }
     }
     file.environment.programs.insert("buildkit".to_owned(), docker::buildkit());
-    crate::environment::set_id(&mut file.environment)?;
+    crate::environment::set_id(&mut file.environment);
     private::stop(dir)?;
     write_side(dir, &file)?;
     Ok(file.failure)

@@ -157,6 +157,10 @@ impl<'a> Course<'a> {
                     let facts = self.try_builder(&image).map_err(|e| Failure::new("builder", e));
                     say(&Event::Builder(facts));
                 }
+                Command::MeasureDisk => {
+                    let speed = super::disk_speed::measure(&self.spec.disk(), super::disk_speed::Limits::default());
+                    say(&Event::Disk(speed));
+                }
                 Command::Stop => break,
             }
         }

@@ -3,6 +3,7 @@
 
 mod container;
 mod counters;
+mod disk_speed;
 mod inside;
 
 pub use counters::{between, field_kib, load_1m, machine_cpu_ns, pressure_ns};

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use handoff_model::Difference;
+
 /// A results folder cannot be written, read or gone on with.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
@@ -145,6 +147,17 @@ pub enum JournalError {
         /// Its value in this call.
         given: String,
     },
+    /// `--resume` on another machine, or by a program from other sources, than those that the run has used.
+    #[error(
+        "{dir} was measured in another environment: {}: go on with the same machine, programs and sources, give --mixed to mix environments (each row says its own), or use another --out",
+        listed(differences)
+    )]
+    OtherEnvironment {
+        /// The folder.
+        dir: PathBuf,
+        /// What differs: first the folder's value, then this call's.
+        differences: Vec<Difference>,
+    },
     /// Rows that do not fit the journal: a mistake in the caller.
     #[error("{0}: this is a mistake in handoff, please report it")]
     Misuse(String),
@@ -184,6 +197,12 @@ fn mend(source: &io::Error) -> &'static str {
 
 fn more(others: usize, dir: &Path) -> String {
     if others == 0 { String::new() } else { format!(" (and {others} more: `handoff report {}` names them)", dir.display()) }
+}
+
+/// Every difference with both values.
+fn listed(differences: &[Difference]) -> String {
+    let one = |d: &Difference| format!("{} was {}, is {}", d.name, d.first, d.second);
+    differences.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
 fn hold_mend(rows: usize, trials: usize) -> &'static str {

@@ -51,6 +51,7 @@ pub(crate) fn environment(id: &str) -> Environment {
         programs: [("dockerd".to_owned(), "28.0.4".to_owned())].into(),
         packages: [("docker.io".to_owned(), "28.0.4 sha256:00".to_owned())].into(),
         handoff: "0.1.0 (0000000)".to_owned(),
+        ..Environment::default()
     }
 }
 

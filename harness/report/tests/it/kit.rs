@@ -49,6 +49,7 @@ pub fn environment() -> Environment {
         programs: [("buildx", "0.21.1"), ("dockerd", "28.0.4")].map(|(a, b)| (a.into(), b.into())).into(),
         packages: [("docker.io".into(), "28.0.4 sha256:00".into())].into(),
         handoff: "0.1.0 (0000000)".into(),
+        ..Environment::default()
     }
 }
 
