@@ -78,7 +78,8 @@ impl RemoteJob {
         thread::spawn(move || {
             // A pipe that breaks is the end of the job: whoever waits sees that.
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                if sender.send(event(&line)).is_err() {
+                // What a program of the job prints is none of its answers.
+                if line.starts_with('{') && sender.send(event(&line)).is_err() {
                     break;
                 }
             }
@@ -219,4 +220,16 @@ fn inhabitants(namespace: &str) -> Vec<String> {
         fs::read_link(format!("/proc/{pid}/ns/pid")).is_ok_and(|ns| ns.display().to_string() == namespace)
     };
     pids.filter(lives).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn line_of_a_job_that_does_not_read_is_an_answer_that_says_so() {
+        assert!(matches!(event(r#"{"ready":{"versions":{},"boot_ns":1}}"#), Event::Ready(_)));
+        let Event::Broken(error) = event(r#"{"finished":{}}"#) else { panic!("it reads") };
+        assert!(error.starts_with("the job's line `{\"finished\":{}}` does not read: missing field"), "{error}");
+    }
 }

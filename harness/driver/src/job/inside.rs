@@ -61,12 +61,15 @@ fn listen() -> mpsc::Receiver<Command> {
 }
 
 fn say(event: &Event) {
-    let mut out = std::io::stdout().lock();
-    // A line that does not read is an error at the driver's end; without one it would wait for its time limit.
-    let line =
-        serde_json::to_string(event).unwrap_or_else(|error| format!("the job's answer cannot be written: {error}"));
-    // A driver that is gone reads nothing; the listening thread ends the job.
-    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+    match serde_json::to_string(event) {
+        // A driver that is gone reads nothing; the listening thread ends the job.
+        Ok(line) => {
+            let mut out = std::io::stdout().lock();
+            let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+        }
+        // Without an answer the driver would wait for its time limit. A text can always be written.
+        Err(error) => say(&Event::Broken(format!("the job's answer cannot be written: {error}"))),
+    }
 }
 
 struct Course<'a> {
