@@ -99,13 +99,14 @@ impl std::fmt::Display for DiskDifference {
 /// In which rates the disks of two runs differ by more than 20 %, as measured before their first trials. A run with several
 /// measurements counts by their median; one without any differs in nothing.
 pub fn disks_differ(first: &[Environment], second: &[Environment]) -> Vec<DiskDifference> {
-    let of = |environments: &[Environment], rate: fn(&DiskSpeed) -> f64| {
+    type Rate = fn(&DiskSpeed) -> f64;
+    let of = |environments: &[Environment], rate: Rate| {
         let speeds = environments.iter().filter_map(|e| e.disk_speed.as_ref()?.speed());
         let mut rates: Vec<f64> = speeds.map(rate).filter(|r| *r > 0.0).collect();
         rates.sort_by(f64::total_cmp);
         rates.get(rates.len() / 2).copied()
     };
-    let rates: [(&'static str, fn(&DiskSpeed) -> f64); 2] =
+    let rates: [(&'static str, Rate); 2] =
         [("write_mib_per_s", DiskSpeed::write_mib_per_s), ("files_per_s", DiskSpeed::files_per_s)];
     let both = rates
         .into_iter()
