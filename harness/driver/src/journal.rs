@@ -27,6 +27,8 @@ mod verify;
 mod sample;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod verify_tests;
 
 pub use compare::difference;
 pub use error::JournalError;

@@ -161,7 +161,11 @@ fn mend(source: &io::Error) -> &'static str {
 }
 
 fn more(others: usize, dir: &Path) -> String {
-    if others == 0 { String::new() } else { format!(" (and {others} more: `handoff report {}` names them)", dir.display()) }
+    if others == 0 {
+        String::new()
+    } else {
+        format!(" (and {others} more: `handoff report {}` names them)", dir.display())
+    }
 }
 
 fn hold_mend(rows: usize, trials: usize) -> &'static str {

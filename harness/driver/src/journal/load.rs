@@ -133,12 +133,7 @@ fn prune(plan: &mut Value) {
     }
 }
 
-fn rows<T: Row>(
-    dir: &Path,
-    purpose: Purpose,
-    planned: &HashSet<&str>,
-    findings: &mut Findings,
-) -> Result<Table<T>> {
+fn rows<T: Row>(dir: &Path, purpose: Purpose, planned: &HashSet<&str>, findings: &mut Findings) -> Result<Table<T>> {
     let path = dir.join(T::FILE);
     let bytes = read(&path)?;
     let table: Table<T> = table::read(&path, &bytes, &|name| planned.contains(name))?;
