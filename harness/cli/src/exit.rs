@@ -38,7 +38,9 @@ A reader of the output that goes away (`| head`) changes no exit code.";
 
 /// Rows of results folders could not be used. Each has been named on stderr by then.
 #[derive(Debug, thiserror::Error)]
-#[error("rows of {0} cannot be used, the warnings above name them: restore the files, for example with `git checkout -- {0}`")]
+#[error(
+    "rows of {0} cannot be used, the warnings above name them: restore the files, for example with `git checkout -- {0}`"
+)]
 pub struct Damaged(pub String);
 
 /// An error of the user's input.

@@ -28,6 +28,8 @@ mod verify;
 pub(crate) mod sample;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod verify_tests;
 
 pub use compare::difference;
 pub use environment::same_sources;

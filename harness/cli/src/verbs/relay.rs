@@ -7,6 +7,7 @@ use handoff_relay::session::{Report, Session};
 use handoff_relay::{Settings, StoreKind};
 
 use crate::exit;
+use crate::files::NotWritten;
 
 /// Options of `relay`.
 #[derive(Debug, clap::Args)]
@@ -86,7 +87,7 @@ impl Args {
 
 fn finish(told: &Report, path: Option<PathBuf>) -> anyhow::Result<ExitCode> {
     if let Some(path) = path {
-        told.write(&path)?;
+        told.write(&path).map_err(|source| NotWritten { path, source })?;
     }
     match &told.error {
         Some(error) => anyhow::bail!("{error}"),

@@ -7,6 +7,7 @@ use handoff_transport::stream::{DownloadArgs, StreamReport, UploadArgs, download
 use handoff_transport::{DownloadPlan, UploadPlan};
 
 use crate::exit;
+use crate::files::NotWritten;
 
 /// Options of `stream`.
 #[derive(Debug, clap::Args)]
@@ -62,7 +63,7 @@ impl Args {
 
 fn finish(told: &StreamReport, path: Option<PathBuf>) -> anyhow::Result<ExitCode> {
     if let Some(path) = path {
-        told.write(&path)?;
+        told.write(&path).map_err(|source| NotWritten { path, source })?;
     }
     match &told.error {
         Some(error) => anyhow::bail!("{error}"),

@@ -161,8 +161,8 @@ fn a_corrupt_row_is_named_by_file_and_line() {
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     lines[1] = lines[1].replacen("1,", "1,,,nonsense", 1);
     std::fs::write(&file, lines.join("\n") + "\n").unwrap();
-    let error = line(&["report", &dir.path().display().to_string()], 2);
-    assert!(error.contains("measurements.csv") && error.contains('2'), "{error}");
+    let (_, stderr) = expect(&mut handoff(&["report", &dir.path().display().to_string()]), 5);
+    assert!(stderr.contains("/measurements.csv:2: the row has "), "{stderr}");
 }
 
 /// The first folder below that holds a plan.

@@ -196,7 +196,11 @@ fn mend(source: &io::Error) -> &'static str {
 }
 
 fn more(others: usize, dir: &Path) -> String {
-    if others == 0 { String::new() } else { format!(" (and {others} more: `handoff report {}` names them)", dir.display()) }
+    if others == 0 {
+        String::new()
+    } else {
+        format!(" (and {others} more: `handoff report {}` names them)", dir.display())
+    }
 }
 
 /// Every difference with both values.

@@ -141,12 +141,7 @@ fn writer(dir: &Path) -> String {
     version.map_or_else(|| "the handoff that wrote it".to_owned(), |v| format!("handoff {v}, which wrote it,"))
 }
 
-fn rows<T: Row>(
-    dir: &Path,
-    purpose: Purpose,
-    planned: &HashSet<&str>,
-    findings: &mut Findings,
-) -> Result<Table<T>> {
+fn rows<T: Row>(dir: &Path, purpose: Purpose, planned: &HashSet<&str>, findings: &mut Findings) -> Result<Table<T>> {
     let path = dir.join(T::FILE);
     let bytes = read(&path)?;
     let table: Table<T> = table::read(&path, &bytes, &|name| planned.contains(name))?;

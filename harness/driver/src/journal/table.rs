@@ -144,8 +144,7 @@ pub(super) fn read<T: Row>(path: &Path, bytes: &[u8], planned: &dyn Fn(&str) -> 
         whole: crlf.is_none() && end == bytes.len(),
     };
     // Only `\n` ends a line: with the default a lone CR inside of a row would, too.
-    let mut reader =
-        ReaderBuilder::new().flexible(true).terminator(Terminator::Any(b'\n')).from_reader(&bytes[..end]);
+    let mut reader = ReaderBuilder::new().flexible(true).terminator(Terminator::Any(b'\n')).from_reader(&bytes[..end]);
     let shaped = |what: String| JournalError::Shape { path: path.to_owned(), line: 1, what };
     let header = reader.headers().map_err(|_| shaped("the header is not UTF-8 text".to_owned()))?.clone();
     shape::check_header::<T>(path, &header.iter().collect::<Vec<_>>())?;

@@ -99,7 +99,8 @@ fn torn<T: Row>(trials: &HashMap<&str, &Trial>, table: &Table<T>, verdicts: &mut
         let what = "the last line has no line end, a crash may have cut it off: it is left out, `handoff run --resume` repairs it";
         verdicts.findings.add(Weight::Crash, T::FILE, torn.line, what);
     } else {
-        let what = "the last line has no line end, so it may be cut off, and no crash explains that: its trial is committed";
+        let what =
+            "the last line has no line end, so it may be cut off, and no crash explains that: its trial is committed";
         verdicts.findings.add(Weight::Damage, T::FILE, torn.line, what);
         verdicts.aside.insert(torn.trial.clone());
     }
@@ -181,7 +182,9 @@ fn disagree(row: &MeasurementRow, consumers: &[&ConsumerRow], spanned: &HashSet<
     // Counted, not listed: a made-up number of consumers may be any.
     if numbers.len() != row.consumers as usize || numbers.iter().zip(1..).any(|(number, n)| *number != n) {
         let (has, wants) = (numbers.len(), row.consumers);
-        return Some(format!("`completed` with {wants} consumers, but consumers.csv has other rows of the trial ({has})"));
+        return Some(format!(
+            "`completed` with {wants} consumers, but consumers.csv has other rows of the trial ({has})"
+        ));
     }
     if consumers.iter().any(|c| c.content_equal != Some(true)) {
         return Some("`completed`, but consumers.csv has a consumer of it without `content_equal`".to_owned());
@@ -210,7 +213,10 @@ fn orphans<T: Row>(table: &Table<T>, verdicts: &mut Verdicts<'_>) {
     let first_crashed = table.rows.len() - crashed.count();
     for (at, line) in table.lines.iter().enumerate().filter(|(at, _)| is_orphan(&table.rows[*at])) {
         let (weight, what) = if at < first_crashed {
-            (Weight::Orphan, "the row's trial has no row in measurements.csv, and no crash leaves that: it is set aside")
+            (
+                Weight::Orphan,
+                "the row's trial has no row in measurements.csv, and no crash leaves that: it is set aside",
+            )
         } else {
             (Weight::Crash, "the row's trial has no row in measurements.csv, so it was cut off: it is left out")
         };
