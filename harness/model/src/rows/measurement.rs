@@ -325,6 +325,8 @@ mod tests {
             exclude: Vec::new(),
             matrix: None,
             own: None,
+            compare: crate::Compare::default(),
+            purpose: crate::Purpose::default(),
         };
         Plan::new(request).unwrap().trials.remove(0)
     }

@@ -33,6 +33,8 @@ fn run(name: &str, sizes: &[&str], strategies: &str, rounds: u32) -> Run {
         exclude: Vec::new(),
         matrix: None,
         own: None,
+        compare: handoff_model::Compare::default(),
+        purpose: handoff_model::Purpose::default(),
     });
     Run {
         name: name.into(),
