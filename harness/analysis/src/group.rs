@@ -106,7 +106,11 @@ pub struct Place {
 
 impl std::fmt::Display for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.rank == self.worst_rank { write!(f, "{}", self.rank) } else { write!(f, "{}–{}", self.rank, self.worst_rank) }
+        if self.rank == self.worst_rank {
+            write!(f, "{}", self.rank)
+        } else {
+            write!(f, "{}–{}", self.rank, self.worst_rank)
+        }
     }
 }
 

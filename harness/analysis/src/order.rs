@@ -65,8 +65,7 @@ impl<'a> Order<'a> {
     pub(crate) fn new(strategies: Vec<&'a StrategySpec>, families: &[&Family]) -> Self {
         let n = strategies.len();
         let of = |a: &StrategySpec, b: &StrategySpec| known(families.iter().copied(), a, b).0;
-        let known: Vec<Vec<Known>> =
-            strategies.iter().map(|a| strategies.iter().map(|b| of(a, b)).collect()).collect();
+        let known: Vec<Vec<Known>> = strategies.iter().map(|a| strategies.iter().map(|b| of(a, b)).collect()).collect();
         let mut ahead: Vec<Vec<bool>> =
             known.iter().map(|row| row.iter().map(|k| *k == Known::Ahead).collect()).collect();
         // Faster than one that is faster is faster.
@@ -84,9 +83,7 @@ impl<'a> Order<'a> {
     /// called equivalent. Exact tests of few rounds can say so of odd data, because differences of medians do not add up.
     pub(crate) fn contradicted(&self) -> Vec<&'a StrategySpec> {
         let n = self.strategies.len();
-        let odd = |a: usize, b: usize| {
-            self.ahead[a][b] && (self.ahead[b][a] || self.known[a][b] == Known::Equivalent)
-        };
+        let odd = |a: usize, b: usize| self.ahead[a][b] && (self.ahead[b][a] || self.known[a][b] == Known::Equivalent);
         (0..n).filter(|a| (0..n).any(|b| odd(*a, b) || odd(b, *a))).map(|a| self.strategies[a]).collect()
     }
 

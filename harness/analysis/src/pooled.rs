@@ -27,7 +27,8 @@ pub(crate) fn pooled(groups: &[Group], options: &Options) -> Vec<Pooled> {
 /// or on one where the pooled one says equivalent.
 fn contradicts(group: &Group, pooled: &Verdict, strategy: &StrategySpec, reference: &StrategySpec) -> bool {
     let families: Vec<&Family> = group.main_family().into_iter().chain(&group.pairs).collect();
-    let order = Order::new(group.cells.iter().filter(|c| !c.cell.control).map(|c| &c.cell.strategy).collect(), &families);
+    let order =
+        Order::new(group.cells.iter().filter(|c| !c.cell.control).map(|c| &c.cell.strategy).collect(), &families);
     match pooled {
         Verdict::Faster => order.is_ahead(reference, strategy),
         Verdict::Slower => order.is_ahead(strategy, reference),

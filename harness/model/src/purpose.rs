@@ -52,9 +52,7 @@ impl Purpose {
             Self::Screening => Some(
                 "This is a screening: it looks for strategies that are worth more rounds, and declares no comparison.",
             ),
-            Self::Trend => {
-                Some("This run shows a trend over the levels of its factors, and declares no comparison.")
-            }
+            Self::Trend => Some("This run shows a trend over the levels of its factors, and declares no comparison."),
         }
     }
 }

@@ -62,7 +62,15 @@ fn check(analysis: &Analysis) -> Result<(), TestCaseError> {
 
 /// Seconds of a trial: a level of the strategy, a step of a few seconds that depends on the round, and sometimes a failure.
 /// Whole numbers, so that ties happen.
-fn made(strategies: usize, rounds: u32, sizes: usize, control: bool, levels: &[u32], steps: &[u32], fails: u32) -> Made {
+fn made(
+    strategies: usize,
+    rounds: u32,
+    sizes: usize,
+    control: bool,
+    levels: &[u32],
+    steps: &[u32],
+    fails: u32,
+) -> Made {
     let names: Vec<&str> = SEVEN.rsplit(',').take(strategies).collect();
     let plan = plan("r", &names.join(","), &["1GiB", "2GiB"][..sizes], rounds, control, Conditions::default());
     let index = |s: &str| SEVEN.split(',').position(|n| n == s.trim_end_matches('+')).unwrap();

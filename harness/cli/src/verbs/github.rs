@@ -16,7 +16,7 @@ use handoff_workflows::rest::{self, Api};
 
 use crate::args::PlanArgs;
 use crate::exit::{self, bad_input};
-use crate::out;
+use crate::{declared, out};
 
 /// Options of `github`.
 #[derive(Debug, clap::Args)]
@@ -136,6 +136,7 @@ fn input(name: &str) -> Option<String> {
 /// Reads the inputs, writes plan and cells below `dir`, and hands the matrix to the workflow.
 pub fn plan(dir: &Path) -> anyhow::Result<ExitCode> {
     let plan = PlanArgs::from_inputs(input)?.plan(None)?;
+    declared::tell(&plan);
     let retention = input("retention").filter(|t| !t.trim().is_empty()).unwrap_or_else(|| "30".to_owned());
     let days: u32 = retention
         .trim()
