@@ -162,15 +162,12 @@ impl PlanArgs {
             let alike = |held: &PlanRequest| {
                 PlanRequest { rounds: held.rounds, run_id: held.run_id.clone(), ..part.clone() } == *held
             };
-            match parts.iter().position(alike) {
-                Some(at) => {
-                    parts[at].rounds = parts[at].rounds.max(part.rounds);
-                    auto[at] |= is_auto;
-                }
-                None => {
-                    parts.push(part);
-                    auto.push(is_auto);
-                }
+            if let Some(at) = parts.iter().position(alike) {
+                parts[at].rounds = parts[at].rounds.max(part.rounds);
+                auto[at] |= is_auto;
+            } else {
+                parts.push(part);
+                auto.push(is_auto);
             }
         }
         let mut parts = parts.into_iter();
