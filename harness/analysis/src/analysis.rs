@@ -77,9 +77,9 @@ fn group(key: GroupKey, cells: Vec<CellSummary>, runs: &[RunRows<'_>], options: 
     let reference = reference(&cells, options);
     let family = |metric: &Metric| compare::against(reference.as_ref()?, &cells, *metric, options);
     let families: Vec<_> = options.metrics.iter().filter_map(family).collect();
-    let pairs = compare::all_pairs(&cells, options);
+    let pairs = compare::all_pairs(reference.as_ref(), &cells, options);
     Group {
-        ranking: rank(&cells, pairs.as_ref()),
+        ranking: rank(&cells, &families.iter().chain(&pairs).collect::<Vec<_>>()),
         noise: noise::floor(&cells, Metric::CriticalPath, options.alpha),
         drift: drifts(&cells),
         spans: cells.iter().filter_map(|c| spans::of(c, runs)).collect(),
@@ -91,17 +91,26 @@ fn group(key: GroupKey, cells: Vec<CellSummary>, runs: &[RunRows<'_>], options: 
     }
 }
 
+fn reference(cells: &[CellSummary], options: &Options) -> Option<StrategySpec> {
+    let own: Vec<&StrategySpec> = cells.iter().filter(|c| !c.cell.control).map(|c| &c.cell.strategy).collect();
+    let control = cells.iter().find(|c| c.cell.control).map(|c| &c.cell.strategy);
+    reference_of(&own, control, options.reference.as_ref())
+}
+
 /// What a group's strategies are compared with: the one asked for, where the group has it; `rebuild`, the baseline; else the
 /// strategy that has a control; else `artifact`, the first of the spike's; else the first by name.
-fn reference(cells: &[CellSummary], options: &Options) -> Option<StrategySpec> {
-    let own = || cells.iter().filter(|c| !c.cell.control).map(|c| &c.cell.strategy);
-    let named = |name: &str| own().find(|s| **s == StrategySpec::plain(name));
-    let control = || cells.iter().find(|c| c.cell.control).map(|c| &c.cell.strategy);
-    own()
-        .find(|s| options.reference.as_ref() == Some(s))
+pub(crate) fn reference_of(
+    own: &[&StrategySpec],
+    control: Option<&StrategySpec>,
+    asked: Option<&StrategySpec>,
+) -> Option<StrategySpec> {
+    let named = |name: &str| own.iter().copied().find(|s| **s == StrategySpec::plain(name));
+    own.iter()
+        .copied()
+        .find(|s| asked == Some(*s))
         .or_else(|| named(BASELINE))
-        .or_else(control)
+        .or(control)
         .or_else(|| named("artifact"))
-        .or_else(|| own().next())
+        .or_else(|| own.first().copied())
         .cloned()
 }

@@ -102,12 +102,13 @@ fn family(
     let ps: Vec<f64> = pairs.iter().map(|p| p.shift.as_ref().map_or(1.0, SignedRank::p)).collect();
     let needed = rounds_needed(pairs.len(), options.alpha);
     let floor_s = noise::floor(all, metric, options.alpha).map(|n| n.floor_s);
-    let comparisons = pairs
+    let comparisons: Vec<Comparison> = pairs
         .iter()
         .zip(holm(&ps, options.alpha))
         .map(|(pair, corrected)| comparison(pair, corrected, metric, needed, floor_s, options))
         .collect();
-    Family { kind, metric, size: pairs.len(), rounds_needed: needed, comparisons }
+    let decidable = comparisons.iter().filter(|c| c.pairs >= needed).count();
+    Family { kind, metric, size: pairs.len(), rounds_needed: needed, decidable, comparisons }
 }
 
 fn comparison(
@@ -171,9 +172,11 @@ pub(crate) fn against(
     (!others.is_empty()).then(|| family(FamilyKind::Reference, metric, &others, cells, options))
 }
 
-/// Every pair of strategies that have completed trials.
-pub(crate) fn all_pairs(cells: &[CellSummary], options: &Options) -> Option<Family> {
-    let own: Vec<&CellSummary> = cells.iter().filter(|c| !c.cell.control && c.n > 0).collect();
+/// Every pair of strategies that have completed trials. The reference is the second of each of its pairs, as in its own
+/// family, so that the smallest effect of a pair is the same in both.
+pub(crate) fn all_pairs(reference: Option<&StrategySpec>, cells: &[CellSummary], options: &Options) -> Option<Family> {
+    let mut own: Vec<&CellSummary> = cells.iter().filter(|c| !c.cell.control && c.n > 0).collect();
+    own.sort_by_key(|c| reference == Some(&c.cell.strategy));
     let mut all = Vec::new();
     for (i, a) in own.iter().enumerate() {
         all.extend(own[i + 1..].iter().map(|b| (*a, *b)));

@@ -50,7 +50,7 @@ pub(crate) fn decide(e: &Evidence) -> Verdict {
     }
 }
 
-fn inconclusive(e: &Evidence, why: Why) -> Verdict {
+pub(crate) fn inconclusive(e: &Evidence, why: Why) -> Verdict {
     Verdict::Inconclusive(Inconclusive { why, rounds_at_least: e.needed, rounds_estimated: estimated(e, why) })
 }
 

@@ -5,7 +5,9 @@ use serde::Serialize;
 
 use crate::drift::Drift;
 use crate::fan_out::FanOut;
+use crate::metric::Metric;
 use crate::noise::NoiseFloor;
+use crate::order::{Known, known};
 use crate::spans::CellSpans;
 use crate::summary::CellSummary;
 use crate::verdict::{Comparison, Estimate, Family, Verdict};
@@ -30,10 +32,9 @@ pub struct Group {
     pub cells: Vec<CellSummary>,
     /// What strategies are compared with; none where the group has one strategy only.
     pub reference: Option<StrategySpec>,
-    /// One family a quantity, against the reference; the first is that of the critical path.
+    /// One family a quantity, against the reference.
     pub families: Vec<Family>,
-    /// Every pair, on the critical path: the matrix, and what the ranking rests on. None with less than two strategies
-    /// that finished.
+    /// Every pair, on the critical path: the matrix. None with less than two strategies that have completed trials.
     pub pairs: Option<Family>,
     /// The order of the strategies.
     pub ranking: Ranking,
@@ -58,29 +59,59 @@ impl Group {
 
     /// The verdict family on the critical path.
     pub fn main_family(&self) -> Option<&Family> {
-        self.families.first()
+        self.families.iter().find(|f| f.metric == Metric::CriticalPath)
+    }
+
+    /// The place of a strategy; none where it has no rank.
+    pub fn place(&self, strategy: &StrategySpec) -> Option<&Place> {
+        self.ranking.places.iter().find(|p| p.strategy == *strategy)
+    }
+
+    /// What the group's verdicts say of the critical paths of two strategies, and the family that decides: the one against
+    /// the reference, which is corrected for fewer comparisons, before that of all pairs.
+    pub fn known(&self, a: &StrategySpec, b: &StrategySpec) -> (Known, Option<&Family>) {
+        known(self.main_family().into_iter().chain(&self.pairs), a, b)
+    }
+
+    /// Rounds of the strategy that has the most trials, over all runs; failed ones count.
+    pub fn rounds(&self) -> usize {
+        self.cells.iter().map(CellSummary::trials).max().unwrap_or(0)
     }
 }
 
-/// The order of the strategies by critical path, as far as it is known.
+/// The order of the strategies by critical path, as far as the group's verdicts know it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Ranking {
-    /// The strategies that finished every trial, by rank, then by median. A rank is one more than the number of strategies
-    /// that are faster by the family of all pairs, so that strategies that tie share it.
+    /// The strategies that finished every trial, by rank, then by median.
     pub places: Vec<Place>,
     /// Strategies with a failure, or without a completed trial: they have no rank.
     pub unranked: Vec<StrategySpec>,
+    /// Strategies on which verdicts contradict each other, for example in a circle: they have no rank either.
+    pub contradicted: Vec<StrategySpec>,
 }
 
-/// One strategy's place.
+/// The ranks that the verdicts leave to one strategy: more than one where they do not tell it from others.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Place {
-    /// From 1.
+    /// The best one, from 1: one more than the number of ranked strategies that are faster by a verdict, against the
+    /// reference or of a pair, or by several one after the other.
     pub rank: usize,
+    /// The worst one: the number of ranked strategies, without those that are slower.
+    pub worst_rank: usize,
     /// The strategy.
     pub strategy: StrategySpec,
     /// Its median critical path in seconds.
     pub median_s: f64,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.rank == self.worst_rank {
+            write!(f, "{}", self.rank)
+        } else {
+            write!(f, "{}–{}", self.rank, self.worst_rank)
+        }
+    }
 }
 
 /// One strategy against the reference over all sizes of a workload and conditions: a stratified signed-rank test on log

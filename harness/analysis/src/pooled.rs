@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use handoff_model::StrategySpec;
 
 use crate::compare::{from_logs, log_ratios, pairs};
-use crate::decide::{Evidence, decide};
+use crate::decide::{Evidence, decide, inconclusive};
 use crate::exact::signed_rank::SignedRank;
 use crate::exact::{Corrected, holm, rounds_needed};
 use crate::group::{Group, Pooled, PooledComparison};
 use crate::metric::Metric;
 use crate::options::Options;
-use crate::verdict::Estimate;
+use crate::order::Order;
+use crate::verdict::{Estimate, Family, Verdict, Why};
 
 /// For each workload and conditions with several sizes: every strategy against the reference that all sizes share.
 pub(crate) fn pooled(groups: &[Group], options: &Options) -> Vec<Pooled> {
@@ -20,6 +21,20 @@ pub(crate) fn pooled(groups: &[Group], options: &Options) -> Vec<Pooled> {
         together.entry((&group.key.workload, &group.key.conditions)).or_default().push(group);
     }
     together.into_values().filter(|g| g.len() > 1).filter_map(|g| pool(&g, options)).collect()
+}
+
+/// Whether the verdicts at one size put a strategy elsewhere than the pooled verdict does: on the other side of the reference,
+/// or on one where the pooled one says equivalent.
+fn contradicts(group: &Group, pooled: &Verdict, strategy: &StrategySpec, reference: &StrategySpec) -> bool {
+    let families: Vec<&Family> = group.main_family().into_iter().chain(&group.pairs).collect();
+    let order =
+        Order::new(group.cells.iter().filter(|c| !c.cell.control).map(|c| &c.cell.strategy).collect(), &families);
+    match pooled {
+        Verdict::Faster => order.is_ahead(reference, strategy),
+        Verdict::Slower => order.is_ahead(strategy, reference),
+        Verdict::Equivalent => order.is_ahead(strategy, reference) || order.is_ahead(reference, strategy),
+        Verdict::Inconclusive(_) => false,
+    }
 }
 
 fn pool(groups: &[&Group], options: &Options) -> Option<Pooled> {
@@ -64,6 +79,8 @@ fn pool(groups: &[&Group], options: &Options) -> Option<Pooled> {
                 // Strata differ in their spread: no number of rounds is foretold.
                 deviation: None,
             };
+            let verdict = decide(&evidence);
+            let opposite = groups.iter().any(|g| contradicts(g, &verdict, strategy, &reference));
             PooledComparison {
                 strategy: (*strategy).clone(),
                 pairs: evidence.n,
@@ -71,7 +88,7 @@ fn pool(groups: &[&Group], options: &Options) -> Option<Pooled> {
                 p: test.as_ref().map(SignedRank::p),
                 p_adjusted: test.as_ref().map(|_| p),
                 level,
-                verdict: decide(&evidence),
+                verdict: if opposite { inconclusive(&evidence, Why::SizesDiffer) } else { verdict },
             }
         })
         .collect::<Vec<_>>();

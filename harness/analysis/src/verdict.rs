@@ -48,6 +48,8 @@ pub enum Why {
     BelowSmallestEffect,
     /// The difference is not larger than that between two runs of the same strategy.
     BelowNoise,
+    /// Of sizes pooled: the verdict at one size alone is the opposite, so that none holds over all.
+    SizesDiffer,
 }
 
 impl Why {
@@ -59,6 +61,7 @@ impl Why {
             Self::Unclear => "the interval is too wide",
             Self::BelowSmallestEffect => "the sign is sure, but not that the difference matters",
             Self::BelowNoise => "not above the noise floor",
+            Self::SizesDiffer => "the verdict at one size is the opposite",
         }
     }
 }
@@ -129,7 +132,7 @@ pub struct Comparison {
 pub enum FamilyKind {
     /// Every strategy against the one named reference. The family that verdicts are about.
     Reference,
-    /// Every pair of strategies: what the ranking rests on. Corrected for all pairs, so it needs more rounds.
+    /// Every pair of strategies. Corrected for all pairs, so it needs more rounds.
     AllPairs,
 }
 
@@ -144,6 +147,8 @@ pub struct Family {
     pub size: usize,
     /// Fewest rounds with which an exact test can decide one comparison of a family of this size.
     pub rounds_needed: usize,
+    /// Comparisons that have so many rounds: of the others no verdict could be given.
+    pub decidable: usize,
     /// The comparisons, by strategy (and reference).
     pub comparisons: Vec<Comparison>,
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use handoff_model::conditions::LOOPBACK;
-use handoff_model::{ByteSize, OwnImage, Plan, PlanRequest, StrategySpec};
+use handoff_model::{ByteSize, Compare, OwnImage, Plan, PlanRequest, Purpose, StrategySpec};
 use handoff_service::profile;
 
 use crate::budget;
@@ -16,6 +16,9 @@ use crate::random_id::random_id;
 
 mod factors;
 mod github;
+mod rounds;
+
+pub use rounds::{AUTO, Rounds};
 
 /// What to run. Every option has a default; a resumed run takes what it does not name from its plan.
 #[derive(Debug, Clone, Default, Args)]
@@ -41,9 +44,17 @@ pub struct PlanArgs {
     /// Take this image out of your daemon, for the strategies that do not build again
     #[arg(long, value_name = "NAME")]
     pub image: Option<String>,
-    /// Rounds: each holds every strategy once, in shuffled order [default: 3]
-    #[arg(long, value_name = "N")]
-    pub rounds: Option<u32>,
+    /// Rounds: each holds every strategy once, in shuffled order; auto: the fewest that can decide every declared comparison
+    /// [default: 3]
+    #[arg(long, value_name = "N|auto")]
+    pub rounds: Option<Rounds>,
+    /// Comparisons that the plan declares, so that its rounds must be able to decide them: reference (each strategy with the
+    /// group's reference) or pairs (every two strategies) [default: reference]
+    #[arg(long, value_name = "COMPARISONS")]
+    pub compare: Option<Compare>,
+    /// What the run is for: decision, or screening or trend, which declare no comparison [default: decision]
+    #[arg(long, value_name = "PURPOSE")]
+    pub purpose: Option<Purpose>,
     /// Workloads, with commas: typical, one-fat-layer, many-layers, many-small-files, multi-stage, incompressible, or a TOML file [default: typical]
     #[arg(long, alias = "workloads", value_name = "NAME,...")]
     pub workload: Option<String>,
@@ -108,9 +119,6 @@ pub struct BuildkitArgs {
     pub buildkit_image: Option<String>,
 }
 
-/// More rounds than anybody waits for are a slip of the finger.
-const MOST_ROUNDS: u32 = 1_000;
-
 fn list(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|t| !t.is_empty())
 }
@@ -127,7 +135,11 @@ impl PlanArgs {
             Some(_) => Err(bad_input(
                 "this run was laid out by a matrix: leave all options out to go on with it, or name the matrix again",
             )),
-            None => self.crossed(stored),
+            None => {
+                let mut request = self.crossed(stored)?;
+                rounds::resolve(&mut request, &[self.rounds == Some(Rounds::Auto)]);
+                Ok(request)
+            }
         }
     }
 
@@ -143,21 +155,27 @@ impl PlanArgs {
     /// Lays these options over every block of the matrix.
     fn of_matrix(&self, matrix: &Matrix, stored: Option<&PlanRequest>) -> anyhow::Result<PlanRequest> {
         let mut parts: Vec<PlanRequest> = Vec::new();
+        let mut auto: Vec<bool> = Vec::new();
         for block in &matrix.blocks {
-            let part = self.over(block).crossed(None)?;
+            let args = self.over(block);
+            let (part, is_auto) = (args.crossed(None)?, args.rounds == Some(Rounds::Auto));
             // Blocks that an option has made alike are one.
             let alike = |held: &PlanRequest| {
                 PlanRequest { rounds: held.rounds, run_id: held.run_id.clone(), ..part.clone() } == *held
             };
-            match parts.iter().position(alike) {
-                Some(at) => parts[at].rounds = parts[at].rounds.max(part.rounds),
-                None => parts.push(part),
+            if let Some(at) = parts.iter().position(alike) {
+                parts[at].rounds = parts[at].rounds.max(part.rounds);
+                auto[at] |= is_auto;
+            } else {
+                parts.push(part);
+                auto.push(is_auto);
             }
         }
         let mut parts = parts.into_iter();
         let mut request = parts.next().ok_or_else(|| bad_input(format!("matrix {}: it has no block", matrix.name)))?;
         parts.for_each(|part| request.absorb(&part));
         request.exclude.clone_from(&matrix.exclude);
+        rounds::resolve(&mut request, &auto);
         let typed = self.options().into_iter().map(|(option, value)| match option {
             "--control" => option.to_owned(),
             _ => format!("{option} {value}"),
@@ -181,7 +199,9 @@ impl PlanArgs {
             ("--dockerfile", path(self.dockerfile.as_ref())),
             ("--build-arg", (!self.build_args.is_empty()).then(|| self.build_args.join(" --build-arg "))),
             ("--image", self.image.clone()),
-            ("--rounds", number(self.rounds.map(u64::from))),
+            ("--rounds", self.rounds.map(|r| r.to_string())),
+            ("--compare", self.compare.map(|c| c.to_string())),
+            ("--purpose", self.purpose.map(|p| p.to_string())),
             ("--workload", self.workload.clone()),
             ("--profile", self.profile.clone()),
             ("--link-rate", self.link_rate.clone()),
@@ -212,6 +232,8 @@ impl PlanArgs {
             sizes: unless_own(&self.sizes, &below.sizes),
             strategies: either(&self.strategies, &below.strategies),
             rounds: self.rounds.or(below.rounds),
+            compare: self.compare.or(below.compare),
+            purpose: self.purpose.or(below.purpose),
             workload: unless_own(&self.workload, &below.workload),
             profile: either(&self.profile, &below.profile),
             link_rate: either(&self.link_rate, &below.link_rate),
@@ -281,10 +303,7 @@ impl PlanArgs {
                 return Err(bad_input(format!("size {size} is named twice: name it once, --rounds repeats it")));
             }
         }
-        let rounds = self.rounds.or(stored.map(|s| s.rounds)).unwrap_or(3);
-        if rounds > MOST_ROUNDS {
-            return Err(bad_input(format!("--rounds {rounds} is out of range: use 1 to {MOST_ROUNDS}")));
-        }
+        let rounds = self.rounds.map(Rounds::at_least).or(stored.map(|s| s.rounds)).unwrap_or(3);
         let timeout_s = self.timeout.or(stored.map(|s| s.timeout_s)).unwrap_or(1_800);
         if timeout_s == 0 {
             return Err(bad_input("--timeout 0 leaves no time: use 1 second or more"));
@@ -320,6 +339,8 @@ impl PlanArgs {
             exclude: Vec::new(),
             matrix: stored.and_then(|s| s.matrix.clone()),
             own,
+            compare: self.compare.or(stored.map(|s| s.compare)).unwrap_or_default(),
+            purpose: self.purpose.or(stored.map(|s| s.purpose)).unwrap_or_default(),
         })
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use handoff_analysis::declared::families;
 use handoff_driver::estimate::Estimator;
 use handoff_model::Plan;
 
@@ -25,7 +26,9 @@ pub fn check(plan: &Plan, budget: &str) -> anyhow::Result<()> {
     let mut cuts = Vec::new();
     let below = |round: u32| sum(plan, &seconds, |at| plan.trials[at].round <= round);
     if let Some(rounds) = (1..plan.request.rounds).rev().find(|round| below(*round) <= allowed as f64) {
-        cuts.push(format!("--rounds {rounds} (about {})", time(below(rounds))));
+        let needed = families(&plan.request).iter().map(|f| f.rounds_needed).max().unwrap_or(0);
+        let few = if rounds < needed { ", too few to decide" } else { "" };
+        cuts.push(format!("--rounds {rounds} (about {}{few})", time(below(rounds))));
     }
     // What costs most of each factor, where it has more than one level.
     let factors: [(&str, &dyn Fn(usize) -> String); 5] = [
@@ -69,15 +72,16 @@ mod tests {
         let args = PlanArgs {
             sizes: Some("1GiB,3GiB".into()),
             strategies: Some("artifact,cache-tar,gha-cache,rebuild".into()),
-            rounds: Some(5),
+            rounds: Some(5.into()),
             ..PlanArgs::default()
         };
         let error = refused(&args, "1h");
         assert!(error.contains("--budget 1h") && error.contains("--rounds 4"), "{error}");
+        assert!(error.contains("too few to decide"), "{error}");
         assert!(error.contains("without size 3GiB"), "{error}");
         let plan = Plan::new(args.request(None).unwrap()).unwrap();
         check(&plan, "10h").unwrap();
-        let one = PlanArgs { strategies: Some("artifact".into()), rounds: Some(1), ..PlanArgs::default() };
+        let one = PlanArgs { strategies: Some("artifact".into()), rounds: Some(1.into()), ..PlanArgs::default() };
         assert!(refused(&one, "10s").contains("--sizes"));
     }
 

@@ -2,6 +2,7 @@
 
 use handoff_analysis::{Analysis, Claims, Comparison, Group, JudgedClaim, Mix, judge};
 use handoff_driver::journal::Results;
+use handoff_model::{Compare, Purpose};
 use serde::Serialize;
 
 use crate::analysed;
@@ -14,6 +15,8 @@ const SCHEMA_VERSION: u32 = 1;
 struct Provenance<'a> {
     run: &'a str,
     plan: &'a str,
+    compare: Compare,
+    purpose: Purpose,
     planned: usize,
     rows: usize,
     environments: Vec<&'a str>,
@@ -38,6 +41,8 @@ pub fn json(runs: &[(String, Results)], analysis: &Analysis) -> anyhow::Result<S
         .map(|(run, results)| Provenance {
             run,
             plan: &results.plan.hash,
+            compare: results.plan.request.compare,
+            purpose: results.plan.request.purpose,
             planned: results.plan.trials.len(),
             rows: results.measurements.len(),
             environments: results.environments.iter().map(|e| e.id.as_str()).collect(),
@@ -69,6 +74,7 @@ struct Line<'a> {
     strategy: String,
     reference: String,
     rank: Option<usize>,
+    worst_rank: Option<usize>,
     pairs: usize,
     left_out: usize,
     shift_s: Option<f64>,
@@ -122,7 +128,8 @@ fn line<'a>(group: &'a Group, family: &handoff_analysis::Family, c: &Comparison)
         family_size: family.size,
         strategy: c.strategy.to_string(),
         reference: c.reference.to_string(),
-        rank: group.ranking.places.iter().find(|p| p.strategy == c.strategy).map(|p| p.rank),
+        rank: group.place(&c.strategy).map(|p| p.rank),
+        worst_rank: group.place(&c.strategy).map(|p| p.worst_rank),
         pairs: c.pairs,
         left_out: c.left_out,
         shift_s: c.shift_s.map(|e| e.value),

@@ -5,6 +5,7 @@
 mod analysed;
 mod args;
 mod budget;
+mod declared;
 mod exit;
 mod files;
 mod formats;

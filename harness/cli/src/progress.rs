@@ -196,6 +196,8 @@ mod tests {
             exclude: Vec::new(),
             matrix: None,
             own: None,
+            compare: handoff_model::Compare::default(),
+            purpose: handoff_model::Purpose::default(),
         };
         let plan = Plan::new(request).unwrap();
         let mut estimate = Estimate::default();

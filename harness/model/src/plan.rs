@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::block::{Block, Exclusion, join};
 use crate::conditions::Conditions;
 use crate::own::OwnImage;
+use crate::purpose::{Compare, Purpose};
 use crate::size::ByteSize;
 use crate::strategy::StrategySpec;
 
@@ -57,6 +58,12 @@ pub struct PlanRequest {
     /// The user's own image, in place of workloads and sizes: these then name it, and [`ByteSize::OWN`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub own: Option<OwnImage>,
+    /// The comparisons that the rounds must be able to decide.
+    #[serde(default, skip_serializing_if = "Compare::is_default")]
+    pub compare: Compare,
+    /// What the run is for: a run that does not decide declares no comparison.
+    #[serde(default, skip_serializing_if = "Purpose::is_default")]
+    pub purpose: Purpose,
 }
 
 impl PlanRequest {
@@ -85,6 +92,31 @@ impl PlanRequest {
         join(&mut self.workloads, &more.workloads);
         join(&mut self.conditions, &more.conditions);
         self.rounds = self.rounds.max(more.rounds);
+    }
+
+    /// The cells of one part, in groups of the same image and conditions; those that the rules leave out are not there.
+    pub fn groups_of(&self, part: &Block) -> Vec<Vec<Cell>> {
+        let mut groups = Vec::new();
+        for conditions in &part.conditions {
+            for workload in &part.workloads {
+                for size in &part.sizes {
+                    let cell = |strategy: &StrategySpec, control| Cell {
+                        strategy: strategy.clone(),
+                        workload: workload.clone(),
+                        size: *size,
+                        conditions: conditions.clone(),
+                        control,
+                    };
+                    let mut group: Vec<Cell> = part.strategies.iter().map(|s| cell(s, false)).collect();
+                    group.extend(part.strategies.first().filter(|_| self.control).map(|first| cell(first, true)));
+                    group.retain(|cell| !self.exclude.iter().any(|rule| rule.leaves_out(cell)));
+                    if !group.is_empty() {
+                        groups.push(group);
+                    }
+                }
+            }
+        }
+        groups
     }
 }
 
@@ -203,35 +235,8 @@ impl Plan {
 
     /// The cells of a round in groups of the same image and conditions.
     fn groups(request: &PlanRequest, round: u32) -> Vec<Vec<Cell>> {
-        let mut groups = Vec::new();
-        for part in request.parts().into_iter().filter(|part| part.rounds >= round) {
-            Self::add_groups(request, &part, &mut groups);
-        }
-        groups
-    }
-
-    fn add_groups(request: &PlanRequest, part: &Block, groups: &mut Vec<Vec<Cell>>) {
-        for conditions in &part.conditions {
-            for workload in &part.workloads {
-                for size in &part.sizes {
-                    let cell = |strategy: &StrategySpec, control| Cell {
-                        strategy: strategy.clone(),
-                        workload: workload.clone(),
-                        size: *size,
-                        conditions: conditions.clone(),
-                        control,
-                    };
-                    let mut group: Vec<Cell> = part.strategies.iter().map(|s| cell(s, false)).collect();
-                    if request.control {
-                        group.push(cell(&part.strategies[0], true));
-                    }
-                    group.retain(|cell| !request.exclude.iter().any(|rule| rule.leaves_out(cell)));
-                    if !group.is_empty() {
-                        groups.push(group);
-                    }
-                }
-            }
-        }
+        let parts = request.parts().into_iter().filter(|part| part.rounds >= round);
+        parts.flat_map(|part| request.groups_of(&part)).collect()
     }
 
     /// Whether the stored hash is that of the stored content.
@@ -288,6 +293,8 @@ mod tests {
             exclude: Vec::new(),
             matrix: None,
             own: None,
+            compare: Compare::default(),
+            purpose: Purpose::default(),
         }
     }
 
@@ -338,7 +345,13 @@ mod tests {
     #[test]
     fn a_request_without_blocks_is_written_as_ever() {
         let json = serde_json::to_string(&request(1, 1, 1, 1, false)).unwrap();
-        assert!(!json.contains("blocks") && !json.contains("exclude"), "{json}");
+        for absent in ["blocks", "exclude", "compare", "purpose"] {
+            assert!(!json.contains(absent), "{json}");
+        }
+        let screening = PlanRequest { purpose: Purpose::Screening, ..request(1, 1, 1, 1, false) };
+        let json = serde_json::to_string(&screening).unwrap();
+        assert!(json.contains(r#""purpose":"screening""#), "{json}");
+        assert_eq!(serde_json::from_str::<PlanRequest>(&json).unwrap(), screening);
     }
 
     proptest! {

@@ -161,7 +161,7 @@ pub fn summary(report: &Report) -> Vec<Block> {
 
 /// The comparison alone, with what a reader must know to take it rightly.
 pub fn short(report: &Report) -> Vec<Block> {
-    let mut blocks = Vec::new();
+    let mut blocks: Vec<Block> = answer::purpose(report).map(Block::Text).into_iter().collect();
     for group in &report.groups {
         blocks.push(Block::Text(format!("**{}**", table::title(report, group))));
         blocks.push(Block::Table(table::comparison(report, group)));

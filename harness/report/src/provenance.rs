@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 
 use handoff_analysis::{JudgedClaim, Judgement, Subject};
 use handoff_model::conditions::LOOPBACK;
-use handoff_model::{Builder, ByteSize, Conditions, DiskMeasurement, Environment, ImageStore, Outcome, Plan};
+use handoff_model::{
+    Builder, ByteSize, Compare, Conditions, DiskMeasurement, Environment, ImageStore, Outcome, Plan, Purpose,
+};
 
 use crate::document::{Block, Grid};
 use crate::format::{bytes, plural};
@@ -367,6 +369,12 @@ pub(crate) fn command(plan: &Plan, name: &str) -> String {
     }
     if r.control {
         words.push("--control".to_owned());
+    }
+    if r.compare != Compare::default() {
+        words.push(format!("--compare {}", r.compare));
+    }
+    if r.purpose != Purpose::default() {
+        words.push(format!("--purpose {}", r.purpose));
     }
     words.push(format!("--out results/{name}-again"));
     words.join(" ")

@@ -24,6 +24,8 @@ fn plan(rounds: u32) -> Plan {
         exclude: Vec::new(),
         matrix: None,
         own: None,
+        compare: handoff_model::Compare::default(),
+        purpose: handoff_model::Purpose::default(),
     })
     .unwrap()
 }

@@ -29,6 +29,8 @@ pub fn plan(name: &str, strategies: &str, sizes: &[&str], rounds: u32, control: 
         exclude: Vec::new(),
         matrix: None,
         own: None,
+        compare: handoff_model::Compare::default(),
+        purpose: handoff_model::Purpose::default(),
     })
     .unwrap()
 }

@@ -5,4 +5,5 @@
 mod analysis;
 mod exact;
 mod kit;
+mod ranks;
 mod simulation;

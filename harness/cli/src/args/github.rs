@@ -17,7 +17,10 @@ impl PlanArgs {
         Ok(Self {
             sizes: text("sizes"),
             strategies: Some(text("strategies").unwrap_or_else(|| "all".to_owned())),
-            rounds: number("rounds")?.map(|n| u32::try_from(n).unwrap_or(u32::MAX)),
+            rounds: text("rounds")
+                .map(|t| t.parse())
+                .transpose()
+                .map_err(|e: String| bad_input(format!("input rounds: {e}")))?,
             workload: text("workload"),
             profile: Some(text("profile").unwrap_or_else(|| handoff_driver::github::PROFILE.to_owned())),
             engine: Some(EngineKind::Host.to_string()),

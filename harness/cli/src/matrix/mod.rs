@@ -86,9 +86,10 @@ impl Matrix {
 
 #[cfg(test)]
 mod tests {
-    use handoff_model::Plan;
+    use handoff_model::{Compare, Plan, Purpose};
 
     use super::*;
+    use crate::args::Rounds;
 
     /// With everything refused that no strategy can do.
     fn laid_out(args: &PlanArgs) -> Plan {
@@ -106,13 +107,55 @@ mod tests {
     }
 
     #[test]
-    fn the_spike_has_eight_rounds_at_one_gib_and_two_above() {
+    fn every_size_of_the_spike_has_the_rounds_that_decide_all_comparisons() {
         let plan = laid_out(&PlanArgs { matrix: Some("spike".into()), ..PlanArgs::default() });
         let count = |gib: u64| plan.trials.iter().filter(|t| t.cell.size.bytes() == gib << 30).count();
-        let all = handoff_strategies::names().len();
-        assert_eq!((count(1), count(2), count(3)), (8 * all, 2 * all, 2 * all));
-        let last = plan.trials.iter().rposition(|t| t.cell.size.bytes() > 1 << 30).unwrap();
-        assert_eq!(last + 1, 6 * all, "the first two rounds hold every cell");
+        // The control is a second trial of the first one.
+        let all = handoff_strategies::names().len() + 1;
+        assert_eq!((count(1), count(2), count(3)), (8 * all, 8 * all, 8 * all));
+        assert_eq!((plan.request.rounds, plan.request.matrix.as_deref()), (8, Some("spike")));
+    }
+
+    #[test]
+    fn a_preset_decides_what_it_declares_or_says_that_it_does_not() {
+        for matrix in presets().unwrap() {
+            let name = &matrix.name;
+            let plan = laid_out(&PlanArgs { matrix: Some(name.clone()), ..PlanArgs::default() });
+            let families = handoff_analysis::declared::families(&plan.request);
+            let word = match plan.request.purpose {
+                Purpose::Decision => {
+                    assert!(matrix.blocks.iter().all(|b| b.rounds == Some(Rounds::Auto)), "{name}: rounds");
+                    assert!(plan.request.control && !families.is_empty(), "{name}");
+                    assert!(
+                        families.iter().all(|f| f.decidable == f.comparisons && f.rounds >= 6),
+                        "{name}: {families:?}"
+                    );
+                    continue;
+                }
+                Purpose::Screening => "A screening: ",
+                Purpose::Trend => "A trend: ",
+            };
+            assert!(families.is_empty() && matrix.summary.starts_with(word), "{name}: {}", matrix.summary);
+            assert!(matrix.answers.contains("decide nothing"), "{name}: {}", matrix.answers);
+        }
+    }
+
+    #[test]
+    fn auto_of_a_block_counts_the_cells_of_its_groups_in_other_blocks_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("mine.toml").display().to_string();
+        let text = "sizes = '64MiB'\nrounds = 'auto'\n[[block]]\nstrategies = ['artifact', 'rebuild']\n\
+                    [[block]]\nstrategies = ['cache-tar', 'gha-cache', 'local-cache', 'relay']\n[[block]]\nsizes = '96MiB'\n\
+                    strategies = ['artifact', 'rebuild']\n[[block]]\nsizes = '128MiB'\nrounds = 2\nstrategies = 'all'\n";
+        std::fs::write(&file, text).unwrap();
+        let args = PlanArgs { matrix: Some(file.clone()), ..PlanArgs::default() };
+        let rounds = |args: &PlanArgs| laid_out(args).request.blocks.iter().map(|b| b.rounds).collect::<Vec<_>>();
+        assert_eq!(rounds(&args), [8, 8, 6, 2]);
+        assert_eq!(rounds(&PlanArgs { compare: Some(Compare::Pairs), ..args.clone() }), [10, 10, 6, 2]);
+        assert_eq!(laid_out(&args).request.matrix, Some(file.clone()));
+        let typed = PlanArgs { rounds: Some(Rounds::Auto), ..args };
+        assert_eq!(rounds(&typed), [8, 8, 6, 8]);
+        assert_eq!(laid_out(&typed).request.matrix, Some(format!("{file} --rounds auto")), "it stays as typed");
     }
 
     #[test]
@@ -132,14 +175,21 @@ mod tests {
         let args = PlanArgs {
             matrix: Some("spike".into()),
             sizes: Some("64MiB".into()),
-            rounds: Some(1),
+            rounds: Some(1.into()),
             strategies: Some("artifact".into()),
             ..PlanArgs::default()
         };
         let plan = laid_out(&args);
-        assert_eq!(plan.trials.len(), 1, "blocks that became alike are one");
+        assert_eq!(plan.trials.len(), 2, "one and its control");
         let told = load("spike").unwrap().overridden(&args);
-        assert!(told.contains(&"--rounds 1 instead of 8 and 2 (matrix spike)".to_owned()), "{told:?}");
+        assert!(told.contains(&"--rounds 1 instead of auto (matrix spike)".to_owned()), "{told:?}");
+        let relay = PlanArgs {
+            matrix: Some("relay".into()),
+            builder: Some("docker".into()),
+            image_store: Some("containerd".into()),
+            ..args
+        };
+        assert_eq!(laid_out(&relay).trials.len(), 2, "blocks that became alike are one");
     }
 
     #[test]

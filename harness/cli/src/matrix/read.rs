@@ -1,11 +1,12 @@
 //! From TOML to a matrix. By hand, so that a slip of the finger gets its line and the nearest key.
 
+use handoff_model::LevelError;
 use handoff_model::nearest::hint;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::{Matrix, rules};
-use crate::args::PlanArgs;
+use crate::args::{AUTO, PlanArgs};
 use crate::exit::bad_input;
 
 /// What a key holds.
@@ -19,6 +20,10 @@ enum Kind {
     Number,
     /// `true` or `false`.
     Flag,
+    /// One whole number, or `auto`.
+    Rounds,
+    /// One of a few words.
+    Word,
 }
 
 /// Factors: they may stand at the top, for all blocks, or in a block.
@@ -26,7 +31,7 @@ const FACTORS: [(&str, Kind); 14] = [
     ("sizes", Kind::Texts),
     ("strategies", Kind::Texts),
     ("workloads", Kind::Texts),
-    ("rounds", Kind::Number),
+    ("rounds", Kind::Rounds),
     ("profiles", Kind::Texts),
     ("link_rate", Kind::Texts),
     ("request_time", Kind::Texts),
@@ -40,7 +45,13 @@ const FACTORS: [(&str, Kind); 14] = [
 ];
 
 /// What holds for the whole run, at the top only.
-const GLOBALS: [(&str, Kind); 3] = [("control", Kind::Flag), ("timeout", Kind::Number), ("seed", Kind::Number)];
+const GLOBALS: [(&str, Kind); 5] = [
+    ("control", Kind::Flag),
+    ("timeout", Kind::Number),
+    ("seed", Kind::Number),
+    ("compare", Kind::Word),
+    ("purpose", Kind::Word),
+];
 const TEXTS: [&str; 2] = ["summary", "answers"];
 const BLOCK: &str = "block";
 const EXCLUDE: &str = "exclude";
@@ -114,17 +125,19 @@ impl Reader<'_> {
             Kind::Numbers => self.numbers(name, value)?.join(","),
             Kind::Number => self.number(name, value)?.to_string(),
             Kind::Flag => self.flag(name, value)?.to_string(),
+            Kind::Rounds => self.rounds(name, value)?,
+            Kind::Word => self.one_text(name, value)?,
         };
+        let wrong = |error: &dyn std::fmt::Display| self.fault(value.span().start, &format!("`{name}`: {error}"));
         // Of the keys that are numbers only: the text was made of one above.
         let number = || text.parse::<u64>().unwrap_or_default();
         match name {
             "sizes" => args.sizes = Some(text),
             "strategies" => args.strategies = Some(text),
             "workloads" => args.workload = Some(text),
-            "rounds" => {
-                let rounds = u32::try_from(number());
-                args.rounds = Some(rounds.map_err(|_| self.fault(value.span().start, "`rounds` is too large"))?);
-            }
+            "rounds" => args.rounds = Some(text.parse().map_err(|error: String| wrong(&error))?),
+            "compare" => args.compare = Some(text.parse().map_err(|error: LevelError| wrong(&error))?),
+            "purpose" => args.purpose = Some(text.parse().map_err(|error: LevelError| wrong(&error))?),
             "profiles" => args.profile = Some(text),
             "link_rate" => args.link_rate = Some(text),
             "request_time" => args.request_time = Some(text),
@@ -187,6 +200,14 @@ impl Reader<'_> {
         number.ok_or_else(|| self.fault(value.span().start, &format!("`{key}` is a whole number from 0 on")))
     }
 
+    fn rounds(&self, key: &str, value: &Value<'_>) -> anyhow::Result<String> {
+        match value.get_ref().as_str() {
+            Some(AUTO) => Ok(AUTO.to_owned()),
+            None if whole(value.get_ref()).is_some() => Ok(self.number(key, value)?.to_string()),
+            _ => Err(self.fault(value.span().start, &format!("`{key}` is a whole number from 1 on, or \"{AUTO}\""))),
+        }
+    }
+
     fn flag(&self, key: &str, value: &Value<'_>) -> anyhow::Result<bool> {
         let flag = value.get_ref().as_bool();
         flag.ok_or_else(|| self.fault(value.span().start, &format!("`{key}` is true or false")))
@@ -223,9 +244,11 @@ fn whole(value: &DeValue<'_>) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use handoff_model::{Compare, Purpose};
     use proptest::prelude::*;
 
     use super::*;
+    use crate::args::Rounds;
 
     fn refused(text: &str) -> String {
         let error = read("mine.toml", text).unwrap_err().to_string();
@@ -251,7 +274,14 @@ mod tests {
             ("sizes = ['1GiB', 2]", "line 1: `sizes` is a text"),
             ("sizes = []", "is empty"),
             ("rounds = -1", "line 1: `rounds` is a whole number"),
-            ("rounds = 99999999999", "too large"),
+            ("rounds = 99999999999", "line 1: `rounds`: `99999999999` is no number of rounds: use 1 to 1000, or auto"),
+            ("\nrounds = 2000", "line 2: `rounds`: 2000 is out of range"),
+            ("seed = 1\nrounds = 'soon'", "line 2: `rounds` is a whole number from 1 on, or \"auto\""),
+            ("[[block]]\nrounds = ['auto']", "line 2: `rounds` is a whole number from 1 on, or \"auto\""),
+            ("\ncompare = 'pair'", "line 2: `compare`: unknown comparison `pair`: did you mean `pairs`?"),
+            ("purpose = 'screen'", "line 1: `purpose`: unknown purpose `screen`: did you mean `screening`?"),
+            ("purpose = true", "line 1: `purpose` is a text"),
+            ("[[block]]\ncompare = 'pairs'", "line 2: `compare` holds for the whole run"),
             ("control = 1", "`control` is true or false"),
             ("consumers = ['4']", "`consumers` is a whole number"),
             ("block = 3", "write [[block]]"),
@@ -272,12 +302,22 @@ mod tests {
             let block: &PlanArgs = &matrix.blocks[at];
             (block.sizes.as_deref(), block.rounds, block.consumers.as_deref(), block.control, block.timeout)
         };
-        assert_eq!(of(0), (Some("1GiB"), Some(8), Some("4,11"), true, Some(7_200)));
-        assert_eq!(of(1), (Some("2GiB,3GiB"), Some(2), Some("4,11"), true, Some(7_200)));
+        assert_eq!(of(0), (Some("1GiB"), Some(8.into()), Some("4,11"), true, Some(7_200)));
+        assert_eq!(of(1), (Some("2GiB,3GiB"), Some(2.into()), Some("4,11"), true, Some(7_200)));
         assert_eq!(matrix.blocks[0].profile.as_deref(), Some("github-hosted:request_ms=2ms,@low,loopback"));
         assert_eq!((matrix.blocks.len(), matrix.exclude.len()), (2, 1));
         assert_eq!(matrix.exclude[0].strategy.len(), 2);
         assert_eq!(matrix.exclude[0].conditions["consumers"], ["4"]);
+    }
+
+    #[test]
+    fn rounds_comparisons_and_purpose_are_read() {
+        let text = "compare = 'pairs'\npurpose = 'trend'\nrounds = 'auto'\n[[block]]\n[[block]]\nrounds = 0x0c\n";
+        let matrix = read("mine.toml", text).unwrap();
+        let of = |at: usize| (matrix.blocks[at].rounds, matrix.blocks[at].compare, matrix.blocks[at].purpose);
+        let whole = (Some(Compare::Pairs), Some(Purpose::Trend));
+        assert_eq!(of(0), (Some(Rounds::Auto), whole.0, whole.1));
+        assert_eq!(of(1), (Some(Rounds::Count(12)), whole.0, whole.1));
     }
 
     proptest! {

@@ -17,7 +17,7 @@ use handoff_workflows::rest::{self, Api};
 
 use crate::args::PlanArgs;
 use crate::exit::{self, bad_input};
-use crate::{files, out, revision};
+use crate::{declared, files, out, revision};
 
 /// Options of `github`.
 #[derive(Debug, clap::Args)]
@@ -142,6 +142,7 @@ fn input(name: &str) -> Option<String> {
 /// Reads the inputs, writes plan and cells below `dir`, and hands the matrix to the workflow.
 pub fn plan(dir: &Path) -> anyhow::Result<ExitCode> {
     let plan = PlanArgs::from_inputs(input)?.plan(None)?;
+    declared::tell(&plan);
     let retention = input("retention").filter(|t| !t.trim().is_empty()).unwrap_or_else(|| "30".to_owned());
     let days: u32 = retention
         .trim()

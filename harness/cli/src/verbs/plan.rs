@@ -11,6 +11,7 @@ use handoff_model::{ByteSize, CacheState, Cell, Conditions, Plan};
 use serde::Serialize;
 
 use crate::args::PlanArgs;
+use crate::declared;
 use crate::exit::{self, bad_input};
 use crate::matrix;
 use crate::out;
@@ -146,10 +147,14 @@ impl Args {
         }
         self.plan.tell_overrides()?;
         let plan = self.plan.plan(None)?;
+        declared::tell(&plan);
         let needs = needs::of(&plan.trials);
         let cells = cells(&plan);
         if self.format == Format::Json {
-            let json = serde_json::json!({ "plan": plan, "cells": cells, "needs": needs });
+            let families = handoff_analysis::declared::families(&plan.request);
+            let fix = declared::fix(&families);
+            let declared = serde_json::json!({ "families": families, "fix": fix });
+            let json = serde_json::json!({ "plan": plan, "cells": cells, "needs": needs, "declared": declared });
             out::data(&serde_json::to_string_pretty(&json)?);
             check_disk(&plan, &self.work_dir)?;
             return Ok(ExitCode::from(exit::OK));

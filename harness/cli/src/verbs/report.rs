@@ -187,7 +187,13 @@ impl Args {
     }
 
     fn options(&self) -> anyhow::Result<Options> {
-        Ok(Options { reference: self.reference.clone(), metrics: self.metrics.clone(), ..self.verdicts.options()? })
+        let mut metrics = self.metrics.clone();
+        // A report for people has ranks, which are by critical path: its verdicts stand beside them.
+        if matches!(self.format, ReportFormat::Text | ReportFormat::Markdown) {
+            metrics.retain(|metric| *metric != Metric::CriticalPath);
+            metrics.insert(0, Metric::CriticalPath);
+        }
+        Ok(Options { reference: self.reference.clone(), metrics, ..self.verdicts.options()? })
     }
 
     fn update(&self, readme: &Path) -> anyhow::Result<ExitCode> {

@@ -10,7 +10,7 @@ use handoff_model::Plan;
 use crate::args::{BuildkitArgs, PlanArgs};
 use crate::exit::{self, bad_input};
 use crate::progress::Display;
-use crate::{out, revision, verbs};
+use crate::{declared, out, revision, verbs};
 
 /// Options of `run`.
 #[derive(Debug, clap::Args)]
@@ -52,6 +52,7 @@ impl Args {
             }
         }
         verbs::plan::check_disk(&plan, &work_dir)?;
+        declared::tell(&plan);
         let cancel = Cancel::default();
         end_on_signal(&cancel)?;
         let config = RunConfig {

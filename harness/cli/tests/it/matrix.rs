@@ -34,6 +34,33 @@ fn refused(args: &[&str]) -> String {
 }
 
 #[test]
+fn too_few_rounds_are_warned_of_with_the_option_that_fixes_them() {
+    let two = ["plan", "--sizes", "64MiB", "--strategies", "artifact,cache-tar,rebuild", "--format", "json"];
+    let told = |rounds: &str| {
+        let (stdout, stderr) = expect(handoff(&two).args(["--rounds", rounds]), 0);
+        (serde_json::from_str::<Value>(&stdout).unwrap(), stderr)
+    };
+    let (few, stderr) = told("3");
+    let warning = "warning: at 64MiB typical, 3 rounds cannot decide any of the 2 comparisons with rebuild, which takes 7: use \
+                   --rounds 7 or --rounds auto\n";
+    assert_eq!(stderr, warning);
+    let family = &few["declared"]["families"][0];
+    assert_eq!(
+        (&family["comparisons"], &family["decidable"], &family["rounds_needed"]),
+        (&2.into(), &0.into(), &7.into())
+    );
+    assert_eq!(few["declared"]["fix"], "--rounds 7");
+    let (auto, stderr) = told("auto");
+    assert_eq!((&auto["plan"]["request"]["rounds"], &auto["declared"]["fix"]), (&7.into(), &Value::Null));
+    assert_eq!(stderr, "");
+    let (_, stderr) = expect(&mut handoff(&["plan", "quick"]), 0);
+    assert!(stderr.starts_with("This is a screening") && stderr.lines().count() == 1, "{stderr}");
+    let (list, _) = expect(&mut handoff(&["plan", "--list"]), 0);
+    assert!(list.contains("quick: A screening: ") && list.contains("latency: A trend: "), "{list}");
+    assert!(refused(&["plan", "--rounds", "soon"]).contains("use 1 to 1000, or auto"));
+}
+
+#[test]
 fn a_file_lays_out_blocks_and_leaves_out_what_its_rules_say() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("mine.toml").display().to_string();

@@ -56,6 +56,8 @@ pub fn request(strategies: &str, sizes: &[&str], rounds: u32) -> PlanRequest {
         seed: 3,
         run_id: String::new(),
         own: None,
+        compare: handoff_model::Compare::default(),
+        purpose: handoff_model::Purpose::default(),
         blocks: Vec::new(),
         exclude: Vec::new(),
         matrix: None,

@@ -24,6 +24,8 @@ pub fn difference(held: &PlanRequest, given: &PlanRequest) -> Option<(&'static s
         // How it was typed; what it means is compared.
         matrix: _,
         own,
+        compare,
+        purpose,
     } = held;
     let own_text = |own: &Option<OwnImage>| own.as_ref().map_or("none".to_owned(), ToString::to_string);
     differ("the image of your own", own_text(own), own_text(&given.own))
@@ -33,6 +35,8 @@ pub fn difference(held: &PlanRequest, given: &PlanRequest) -> Option<(&'static s
         .or_else(|| differ("--rounds", rounds, given.rounds))
         .or_else(|| conditions_differ(conditions, &given.conditions))
         .or_else(|| differ("--control", on_off(*control), on_off(given.control)))
+        .or_else(|| differ("--compare", compare, given.compare))
+        .or_else(|| differ("--purpose", purpose, given.purpose))
         .or_else(|| differ("--timeout", timeout_s, given.timeout_s))
         .or_else(|| differ("--seed", seed, given.seed))
         .or_else(|| differ("the blocks of its matrix", json(blocks), json(&given.blocks)))

@@ -29,6 +29,8 @@ pub(crate) fn request(rounds: u32) -> PlanRequest {
         exclude: Vec::new(),
         matrix: None,
         own: None,
+        compare: handoff_model::Compare::default(),
+        purpose: handoff_model::Purpose::default(),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::provenance::{Images, images};
 use crate::report::Report;
 
 pub(crate) fn blocks(report: &Report) -> Vec<Block> {
-    let mut sentences = Vec::new();
+    let mut sentences: Vec<String> = purpose(report).into_iter().collect();
     match headline(report) {
         Some(cells) => {
             sentences.push(what(report, cells));
@@ -26,6 +26,26 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
         sentences.push(format!("Reading the files of the runs left {plural}, below \"Left out while reading\"."));
     }
     sentences.into_iter().map(Block::Lead).collect()
+}
+
+/// What a run that declares no comparison is for, and whether it decides anything all the same; none where every run decides.
+pub(crate) fn purpose(report: &Report) -> Option<String> {
+    let mut sentences: Vec<String> = Vec::new();
+    for run in &report.runs {
+        let Some(sentence) = run.plan.request.purpose.sentence() else { continue };
+        let sentence = if report.runs.len() > 1 { format!("{}: {sentence}", run.name) } else { sentence.to_owned() };
+        if !sentences.contains(&sentence) {
+            sentences.push(sentence);
+        }
+    }
+    let mut families = report.analysis.groups.iter().flat_map(|g| g.families.iter().chain(&g.pairs)).peekable();
+    let compared = families.peek().is_some();
+    let mut pooled = report.analysis.pooled.iter().flat_map(|p| &p.comparisons);
+    let nothing = families.all(|f| f.decidable == 0) && pooled.all(|c| c.verdict.inconclusive().is_some());
+    if !sentences.is_empty() && compared && nothing {
+        sentences.push("It decides nothing: no size has the rounds that a verdict needs.".to_owned());
+    }
+    (!sentences.is_empty()).then(|| sentences.join(" "))
 }
 
 /// The group that the answer is about: the one with the most strategies that finished, of those the largest size.

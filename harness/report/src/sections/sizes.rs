@@ -38,7 +38,8 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
         if !grid.rows.is_empty() {
             blocks.push(Block::Text(format!(
                 "Over {} together, critical path against `{}` as a ratio (stratified signed-rank test on log ratios, the sizes \
-                 being the strata; seconds of different sizes do not pool):",
+                 being the strata; seconds of different sizes do not pool). These verdicts hold over the sizes together, not at one size alone, and no rank \
+                 rests on them:",
                 sizes.join(", "),
                 pooled.reference
             )));

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use handoff_analysis::{Comparison, Estimate, Family, Group as Cells, Verdict};
+use handoff_analysis::{Comparison, Estimate, Family, Group as Cells, Known, Verdict};
 
 use super::group_heading;
 use crate::document::{Block, Cell, Grid, Tone};
@@ -20,7 +20,8 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
         "Critical paths are compared within rounds, by an exact paired signed-rank test and the interval that belongs to it, \
          corrected by Holm for all comparisons of a table (error of a table at most {} %). Faster and slower are said only of a \
          difference whose sign is sure and whose estimate is at least {}; equivalent, only if the whole interval lies within that. \
-         All else is inconclusive, with the rounds that it would take. Below 0 is faster.",
+         All else is inconclusive, with the rounds that it would take. Below 0 is faster. A rank such as 2–7 is the best and the worst \
+         that all verdicts of its table leave: one strategy is surely faster, and none surely slower.",
         options.alpha * 100.0,
         options.smallest_effect
     )));
@@ -56,8 +57,7 @@ fn matrix(group: &Group, sizes: &[(usize, &Cells)]) -> Grid {
         let mut row = vec![Cell::strategy(line)];
         for (i, cells) in sizes {
             row.push(verdict(line, *i, cells));
-            let place = cells.ranking.places.iter().find(|p| p.strategy == line.spec);
-            row.push(place.map_or_else(|| NONE.to_owned(), |p| p.rank.to_string()).into());
+            row.push(cells.place(&line.spec).map_or_else(|| NONE.to_owned(), ToString::to_string).into());
         }
         grid.rows.push(row);
     }
@@ -169,48 +169,71 @@ fn pairs(group: &Group, cells: &Cells) -> Vec<Block> {
     for row in &lines {
         let mut out = vec![Cell::strategy(row)];
         for column in &lines {
-            out.push(pair(family, row, column));
+            out.push(pair(cells, family, row, column));
         }
         grid.rows.push(out);
     }
-    vec![
-        Block::Heading(4, format!("Every pair at {}", cells.key.size)),
-        Block::Text(format!(
-            "Corrected for {}: a pair needs at least {} to be decided. The ranks rest on this table: strategies that \
-             tie share a rank.",
-            format::plural(family.size, "comparison", "comparisons"),
-            format::plural(family.rounds_needed, "round", "rounds"),
-        )),
-        Block::Table(grid),
-    ]
+    let mut text = format!(
+        "The {} are corrected together, so that a pair needs at least {} to be decided.",
+        format::plural(family.size, "pair", "pairs"),
+        format::plural(family.rounds_needed, "round", "rounds"),
+    );
+    if let Some(reference) = &cells.reference {
+        let _ = write!(text, " A pair that is decided against `{reference}` has that verdict here too.");
+    }
+    if family.decidable == 0 {
+        let rounds = format::plural(cells.rounds(), "round", "rounds");
+        let _ = write!(text, " With {rounds} no other pair can be decided: its shift has no verdict.");
+    }
+    vec![Block::Heading(4, format!("Every pair at {}", cells.key.size)), Block::Text(text), Block::Table(grid)]
 }
 
-fn pair(family: &Family, row: &Line, column: &Line) -> Cell {
+/// What all verdicts of the group say of a pair, with its shift; the shift alone where no pair can be decided.
+fn pair(cells: &Cells, family: &Family, row: &Line, column: &Line) -> Cell {
     if row.spec == column.spec {
         return NONE.into();
     }
-    let shift = |c: &Comparison, sign: f64| {
-        c.shift_s.as_ref().map_or(String::new(), |e| format!(" {} s", signed(e.value * sign)))
+    let straight = family.of(&row.spec, &column.spec).map(|c| (c, 1.0));
+    let Some((comparison, sign)) = straight.or_else(|| family.of(&column.spec, &row.spec).map(|c| (c, -1.0))) else {
+        return Cell::toned("not compared", Tone::Open);
     };
-    if let Some(c) = family.of(&row.spec, &column.spec) {
-        return Cell::toned(format!("{}{}", c.verdict.word(), shift(c, 1.0)), tone(&c.verdict));
-    }
-    let Some(c) = family.of(&column.spec, &row.spec) else { return Cell::toned("not compared", Tone::Open) };
-    // The other way round.
-    let (word, tone) = match c.verdict {
-        Verdict::Faster => ("slower", Tone::Bad),
-        Verdict::Slower => ("faster", Tone::Good),
-        Verdict::Equivalent => ("equivalent", Tone::Same),
-        Verdict::Inconclusive(_) => ("inconclusive", Tone::Open),
+    let shift = comparison.shift_s.as_ref().map_or(String::new(), |e| format!(" {} s", signed(e.value * sign)));
+    let (word, tone) = match cells.known(&row.spec, &column.spec).0 {
+        Known::Ahead => ("faster", Tone::Good),
+        Known::Behind => ("slower", Tone::Bad),
+        Known::Equivalent => ("equivalent", Tone::Same),
+        Known::Open if family.decidable == 0 && !shift.is_empty() => ("", Tone::Open),
+        Known::Open => ("inconclusive", Tone::Open),
     };
-    Cell::toned(format!("{word}{}", shift(c, -1.0)), tone)
+    Cell::toned(format!("{word}{shift}").trim(), tone)
 }
 
-/// Noise, drift, and who has no rank.
+/// Which families the rounds of a size can decide, in one sentence; nothing where nothing is compared.
+fn rounds(cells: &Cells) -> Option<String> {
+    let (family, reference) = (cells.main_family()?, cells.reference.as_ref()?);
+    let head = format!("The {} at {}", format::plural(cells.rounds(), "round", "rounds"), cells.key.size);
+    let needed = family.rounds_needed;
+    if family.size == 1 {
+        let can = if family.decidable == 1 { "can" } else { "cannot" };
+        return Some(format!("{head} {can} decide the comparison with `{reference}` ({needed} needed)."));
+    }
+    let count = |f: &Family, of: &str| match f.decidable {
+        0 => format!("none of the {} {of} ({} needed)", f.size, f.rounds_needed),
+        n if n == f.size => format!("all {n} {of} ({} needed)", f.rounds_needed),
+        n => format!("{n} of the {} {of} ({} needed)", f.size, f.rounds_needed),
+    };
+    let against = count(family, &format!("comparisons with `{reference}`"));
+    let pairs = cells.pairs.as_ref().filter(|f| f.size > 1);
+    let pairs = pairs.map_or(String::new(), |f| format!(" and {}", count(f, "pairs")));
+    Some(format!("{head} can decide {against}{pairs}."))
+}
+
+/// Rounds, noise, drift, and who has no rank.
 fn circumstances(sizes: &[(usize, &Cells)]) -> Vec<Block> {
     let mut notes = Vec::new();
     for (_, cells) in sizes {
         let size = cells.key.size;
+        notes.extend(rounds(cells));
         if let Some(noise) = &cells.noise {
             notes.push(format!(
                 "Noise floor at {size}: two runs of `{}` in the same round differ by up to {:.1} s ({} compared); a smaller \
@@ -223,6 +246,10 @@ fn circumstances(sizes: &[(usize, &Cells)]) -> Vec<Block> {
         if !cells.ranking.unranked.is_empty() {
             let names: Vec<String> = cells.ranking.unranked.iter().map(|s| format!("`{s}`")).collect();
             notes.push(format!("No rank at {size}, because not every trial completed: {}.", names.join(", ")));
+        }
+        if !cells.ranking.contradicted.is_empty() {
+            let names: Vec<String> = cells.ranking.contradicted.iter().map(|s| format!("`{s}`")).collect();
+            notes.push(format!("No rank at {size}, because verdicts contradict each other: {}.", names.join(", ")));
         }
         for drift in cells.drift.iter().filter(|d| d.drifts) {
             let rate =

@@ -33,6 +33,8 @@ fn run(name: &str, sizes: &[&str], strategies: &str, rounds: u32) -> Run {
         exclude: Vec::new(),
         matrix: None,
         own: None,
+        compare: handoff_model::Compare::default(),
+        purpose: handoff_model::Purpose::default(),
     });
     Run {
         name: name.into(),
@@ -119,6 +121,38 @@ fn what_must_be_said_is_said_everywhere() {
             assert!(!text.contains("GitHub"), "{text}");
         }
     }
+}
+
+#[test]
+fn a_screening_says_that_it_decides_nothing() {
+    let mut few = full();
+    few.plan.request.purpose = handoff_model::Purpose::Screening;
+    few.plan.request.compare = handoff_model::Compare::Pairs;
+    let report = report(vec![few]);
+    for text in [markdown(&report), terminal(&report, 60_000, false), readme_block(&report)] {
+        assert!(text.contains("This is a screening") && text.contains("It decides nothing"), "{text}");
+        assert!(text.contains("--compare pairs --purpose screening"), "{text}");
+    }
+    let many = Made { control: false, ..Made::several() };
+    let mut many = many.run();
+    many.plan.request.purpose = handoff_model::Purpose::Trend;
+    let text = markdown(&Report::new(vec![many]).unwrap());
+    assert!(text.contains("This run shows a trend") && !text.contains("It decides nothing"), "{text}");
+}
+
+#[test]
+fn every_size_says_what_its_rounds_can_decide() {
+    let text = markdown(&report(vec![Made::several().run()]));
+    let sentence = "The 8 rounds at 1GiB can decide all 6 comparisons with `rebuild` (8 needed) and none of the 21 pairs (10 needed).";
+    assert_eq!(text.matches(sentence).count(), 4, "{text}");
+    let pairs: Vec<&str> = text.split("\n#### ").filter(|s| s.starts_with("Every pair at ")).collect();
+    assert_eq!(pairs.len(), 8);
+    for section in pairs {
+        let table = section.split("\n##").next().unwrap();
+        assert!(table.contains("no other pair can be decided") && !table.contains("inconclusive"), "{table}");
+    }
+    let text = markdown(&report(vec![run("failed", &["64MiB"], "artifact,rebuild", 1)]));
+    assert!(text.contains("The 1 round at 64MiB cannot decide the comparison with `rebuild` (6 needed)."), "{text}");
 }
 
 #[test]

@@ -119,6 +119,8 @@ impl Made {
             seed: 42,
             run_id: self.name.into(),
             own: None,
+            compare: handoff_model::Compare::default(),
+            purpose: handoff_model::Purpose::default(),
             blocks: Vec::new(),
             exclude: Vec::new(),
             matrix: None,

@@ -33,6 +33,8 @@ fn plan() -> (Plan, CellJob) {
         exclude: Vec::new(),
         matrix: None,
         own: None,
+        compare: handoff_model::Compare::default(),
+        purpose: handoff_model::Purpose::default(),
     })
     .unwrap();
     let cell = cells(&plan, &[], &"ubuntu-latest".into(), 1).unwrap().remove(0);

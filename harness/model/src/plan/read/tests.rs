@@ -7,6 +7,7 @@ use super::*;
 use crate::block::{Block, Exclusion};
 use crate::conditions::{Builder, CacheState, Conditions, EngineKind, ImageStore};
 use crate::own::OwnImage;
+use crate::{Compare, Purpose};
 use crate::plan::{PlanRequest, SCHEMA_MINOR};
 use crate::size::ByteSize;
 use crate::strategy::StrategySpec;
@@ -82,10 +83,14 @@ prop_compose! {
         timeout_s: u64,
         seed: u64,
         run_id in text(),
+        pairs: bool,
+        purpose in 0..3usize,
     ) -> PlanRequest {
         let Block { sizes, strategies, workloads, rounds, conditions } = part;
         PlanRequest {
             sizes, strategies, workloads, rounds, conditions, control, timeout_s, seed, run_id, blocks, exclude, matrix, own,
+            compare: if pairs { Compare::Pairs } else { Compare::Reference },
+            purpose: [Purpose::Decision, Purpose::Screening, Purpose::Trend][purpose],
         }
     }
 }
@@ -143,6 +148,8 @@ fn small() -> Plan {
         exclude: vec![Exclusion { workload: vec!["none".to_owned()], ..Exclusion::default() }],
         matrix: None,
         own: Some(OwnImage::Image { name: "me/app:1".to_owned(), id: "sha256:0".to_owned() }),
+        compare: Compare::default(),
+        purpose: Purpose::default(),
     })
     .unwrap()
 }

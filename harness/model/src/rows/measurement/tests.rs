@@ -20,6 +20,8 @@ fn trial() -> Trial {
         exclude: Vec::new(),
         matrix: None,
         own: None,
+        compare: crate::Compare::default(),
+        purpose: crate::Purpose::default(),
     };
     Plan::new(request).unwrap().trials.remove(0)
 }
@@ -84,7 +86,7 @@ fn a_trial_of_which_only_the_clocks_are_known_has_no_other_number() {
 
 proptest! {
     #[test]
-    fn unknown_values_are_empty_and_never_zero(values in prop::collection::vec(prop::option::of(1u64..1 << 40), 27)) {
+    fn unknown_values_are_empty_and_never_zero(values in prop::collection::vec(prop::option::of(1u64..1 << 40), 29)) {
         let mut next = values.iter().copied();
         let mut next = || next.next().flatten();
         // Every field is named: a new one is an error here until it is part of the test.
@@ -118,6 +120,8 @@ proptest! {
             steal_ns: next(),
             settle_ns: next(),
             image_bytes: next(),
+            throttled: next(),
+            producer_written_bytes: next(),
         };
         let unknown = values.iter().filter(|v| v.is_none()).count();
         let steps_unknown = usize::from(measured.producer_steps.is_none());
