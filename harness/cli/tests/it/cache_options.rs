@@ -15,9 +15,8 @@ fn modes_scopes_and_pushes_do_what_their_words_say() {
     // The second image's export leaves nothing of the first one under their shared scope.
     expect(&mut place.run(&args), 1);
     let results = place.results();
-    let row = |spec: &str| -> &MeasurementRow {
-        results.measurements.iter().find(|r| r.spec().unwrap().to_string() == spec).unwrap()
-    };
+    let row =
+        |spec: &str| -> &MeasurementRow { results.measurements.iter().find(|r| r.spec() == spec.parse()).unwrap() };
     let completed = |spec: &str| {
         let row = row(spec);
         assert_eq!(row.outcome, Outcome::Completed, "{spec}: {} {}", row.failed_span, row.error);
@@ -35,11 +34,14 @@ fn modes_scopes_and_pushes_do_what_their_words_say() {
     assert_eq!(shared.outcome, Outcome::Failed);
     assert!(shared.error.contains("cache missed: "), "{}", shared.error);
     assert!(stored("gha-cache:images=2") * 10 > stored("gha-cache") * 17, "two images of one size");
-    // One step of each later push is new, and what earlier pushes left is the folder's third and second last layer.
+    // One step of each later push is new, and what earlier pushes left is the last layers of their own.
     let (moved, kept) = ("local-cache:pushes=3", "local-cache:pushes=3,move=false");
     assert_eq!((steps(moved), steps(kept)), (1, 1));
     assert!(stored(kept) > stored(moved), "{} and {}", stored(kept), stored(moved));
-    assert!(stored(moved).abs_diff(stored("local-cache")) * 50 < stored(moved), "a new folder is as large as the first");
+    assert!(
+        stored(moved).abs_diff(stored("local-cache")) * 50 < stored(moved),
+        "a new folder is as large as the first"
+    );
     assert!(place.out.join("logs").join(&row(kept).trial).join("priming-2").exists());
     assert_eq!(place.leftovers(), Vec::<String>::new());
 }
