@@ -68,6 +68,9 @@ fn traffic() -> Counters {
     }
 }
 
+/// What a job tells: its resources, whether it was traced, and the service's count.
+type Part<'a> = (SideUsage, bool, Option<&'a Counters>);
+
 fn job<'a>(usage: &'a SideUsage, traced: bool, traffic: Option<&'a Counters>) -> JobReport<'a> {
     let steps = traced.then_some(StepCount { executed: 3, cached: 2 });
     JobReport { wall_ns: 100, spans: &[], usage, steps, traffic, written_bytes: None, environment: "e0" }
@@ -86,7 +89,7 @@ proptest! {
         let report = |(usage, (_, traced, ours)): (&SideUsage, &(u8, bool, bool))| {
             (usage.clone(), *traced, ours.then_some(&counted))
         };
-        let parts: Vec<_> = usages.iter().zip(producer.iter().chain(&consumers)).map(report).collect();
+        let parts: Vec<Part> = usages.iter().zip(producer.iter().chain(&consumers)).map(report).collect();
         let mut jobs = parts.iter().map(|(usage, traced, traffic)| job(usage, *traced, *traffic));
         let producing = producer.and_then(|_| jobs.next());
         let report = TrialReport {
@@ -98,11 +101,11 @@ proptest! {
         };
         let row = fields(report.measured());
 
-        let all = |known: &dyn Fn(&(SideUsage, bool, Option<&Counters>)) -> bool| parts.iter().all(known);
+        let all = |known: fn(&Part) -> bool| parts.iter().all(known);
         let first = parts.first().unwrap();
         let consuming = &parts[usize::from(producer.is_some())..];
         let produced = producer.map(|_| first);
-        let ours = all(&|p| p.2.is_some());
+        let ours = all(|p| p.2.is_some());
         let known = [
             ("build_ns", first.1),
             ("transfer_ns", produced.is_some_and(|p| p.1)),
@@ -127,11 +130,11 @@ proptest! {
             ("consumer_peak_disk_bytes", consuming.iter().all(|p| p.0.peak_disk_bytes.is_some())),
             ("service_cpu_ns", service.is_some()),
             ("service_peak_memory_bytes", service == Some(true)),
-            ("harness_wall_ns", all(&|p| p.0.harness_wall_ns.is_some())),
-            ("harness_cpu_ns", all(&|p| p.0.harness_cpu_ns.is_some())),
+            ("harness_wall_ns", all(|p| p.0.harness_wall_ns.is_some())),
+            ("harness_cpu_ns", all(|p| p.0.harness_cpu_ns.is_some())),
             ("load_1m", first.0.load_1m.is_some()),
-            ("cpu_pressure_ns", all(&|p| p.0.cpu_pressure_ns.is_some())),
-            ("steal_ns", all(&|p| p.0.steal_ns.is_some())),
+            ("cpu_pressure_ns", all(|p| p.0.cpu_pressure_ns.is_some())),
+            ("steal_ns", all(|p| p.0.steal_ns.is_some())),
             ("settle_ns", settle),
             ("queue_ns", false),
         ];
