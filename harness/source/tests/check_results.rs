@@ -1,5 +1,7 @@
 //! `scripts/check-results` passes what was measured from committed sources, and nothing else.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on shall panic")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -292,7 +292,7 @@ fn disks_that_differ_by_more_than_a_fifth_are_named_in_both_directions() {
     let both = differ(&disk(100, 30_000), &one);
     assert_eq!(both.iter().map(|d| d.name).collect::<Vec<_>>(), ["write_mib_per_s", "files_per_s"]);
     // It is no difference of the environments: nothing is refused for it.
-    assert!(handoff_analysis::environments_differ(&[one.clone()], &[disk(100, 100)]).is_empty());
+    assert!(handoff_analysis::environments_differ(std::slice::from_ref(&one), &[disk(100, 100)]).is_empty());
     let unknown = Environment { disk_speed: Some(DiskMeasurement::not_measured("no space")), ..Environment::default() };
     assert_eq!(differ(&one, &unknown), []);
     assert_eq!(differ(&Environment::default(), &one), []);
