@@ -28,7 +28,7 @@ fn change(dir: &Path, file: &str, change: impl FnOnce(String) -> String) {
 
 fn without_line(text: &str, number: usize) -> String {
     let kept = text.lines().enumerate().filter(|(n, _)| n + 1 != number);
-    kept.map(|(_, line)| format!("{line}\n")).collect()
+    kept.map(|(_, line)| line).collect::<Vec<_>>().join("\n") + "\n"
 }
 
 #[test]
