@@ -7,6 +7,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use handoff_engine::Engine;
+use handoff_model::shell::last_lines;
 use handoff_model::{Builder, Conditions, Failure, Sources, SpanKind, StrategyFacts, StrategySpec, recipe};
 
 use crate::{Recorder, StepResult};
@@ -136,7 +137,5 @@ pub fn tail(log: &mut File) -> String {
     let mut text = Vec::new();
     let _ = log.seek(SeekFrom::Start(len.saturating_sub(2_000)));
     let _ = log.read_to_end(&mut text);
-    let text = String::from_utf8_lossy(&text);
-    let lines: Vec<&str> = text.lines().filter(|l| !l.trim().is_empty()).collect();
-    lines[lines.len().saturating_sub(4)..].join(" | ")
+    last_lines(&String::from_utf8_lossy(&text), 4, 2_000)
 }

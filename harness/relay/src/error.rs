@@ -38,6 +38,9 @@ pub enum Error {
     /// Nothing was pushed.
     #[error("no image was pushed to the relay: nothing was sent")]
     NothingPushed,
+    /// The caller ended it, because what it does had failed: the cause is the caller's.
+    #[error("it was ended before the push was complete: nothing was sent")]
+    Abandoned,
     /// What arrived has another digest.
     #[error("{digest} is damaged: what arrived has the digest {got}")]
     Damaged {
