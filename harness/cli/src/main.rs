@@ -11,6 +11,7 @@ mod log_check;
 mod matrix;
 mod out;
 mod own;
+mod paths;
 mod progress;
 mod verbs;
 

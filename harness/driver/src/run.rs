@@ -126,7 +126,7 @@ pub fn run(
     };
     let own = plan.request.own.as_ref();
     let given = match own {
-        Some(OwnImage::Image { name, id }) => {
+        Some(OwnImage::Image { name, id, .. }) => {
             progress(Progress::Note(format!("taking {name} out of the daemon")));
             let path = workspace.dir().join("own-image.tar");
             user_daemon::save(name, id, &path)?;
@@ -150,7 +150,7 @@ pub fn run(
         let logs = journal.log_dir(&trial.id)?;
         let record = if let Some(reason) = needs::lacks_sources(own, &trial.cell.strategy) {
             skipped(trial, &environment.id, plan.request.seed, Failure::new(Failure::PLAN, reason))
-        } else if let Some(refused) = lacks_room(&config.work_dir, &store, trial) {
+        } else if let Some(refused) = lacks_room(&config.work_dir, &store, &needs::sized(trial, own)) {
             skipped(trial, &environment.id, plan.request.seed, refused)
         } else {
             let profile = trial.cell.conditions.profile.as_str();
@@ -200,7 +200,7 @@ impl Summary {
 /// Where the service keeps blobs: in memory where there is plenty, because GitHub's storage does not share the runner's
 /// disk; else on disk. The row's environment says which.
 fn service_store(plan: &Plan, workspace: &mut Workspace) -> Result<(PathBuf, &'static str), DriverError> {
-    let largest = plan.trials.iter().map(needs::store_bytes).max().unwrap_or(0);
+    let largest = needs::sized_trials(plan).iter().map(needs::store_bytes).max().unwrap_or(0);
     let memory = Path::new("/dev/shm");
     let roomy = memory.is_dir() && free_bytes(memory) > largest && available_memory() > largest * 3 + (4 << 30);
     if roomy {
@@ -231,11 +231,14 @@ fn lacks_room(work_dir: &Path, store: &Path, trial: &Trial) -> Option<Failure> {
             let (need, free) = (mib(need), mib(free));
             Failure::new(
                 "disk",
-                format!("{need} MiB needed, {free} MiB free below {}: free some, or use a smaller size", dir.display()),
+                format!(
+                    "{need} MiB needed, {free} MiB free below {}: free some, or use a smaller image",
+                    dir.display()
+                ),
             )
         })
     };
-    lacking(work_dir, needs::disk_bytes(trial)).or_else(|| lacking(store, needs::store_bytes(trial)))
+    lacking(work_dir, needs::least_disk_bytes(trial)).or_else(|| lacking(store, needs::least_store_bytes(trial)))
 }
 
 fn skipped(trial: &Trial, environment: &str, seed: u64, failure: Failure) -> TrialRecord {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use handoff_relay::session::{Report, Session};
 use handoff_relay::{Settings, StoreKind};
 
-use crate::exit;
+use crate::{exit, paths};
 
 /// Options of `relay`.
 #[derive(Debug, clap::Args)]
@@ -76,6 +76,9 @@ impl Args {
             End::Intake { end, earlier } => (end, true, earlier),
             End::Outlet(end) => (end, false, None),
         };
+        if let Some(path) = &args.report {
+            paths::check_report(path)?;
+        }
         let settings = Settings { port: args.port, earlier, ..args.flight.settings() };
         let session = Session { name: args.name, store: args.store, settings };
         let out = std::io::stdout();
@@ -86,7 +89,7 @@ impl Args {
 
 fn finish(told: &Report, path: Option<PathBuf>) -> anyhow::Result<ExitCode> {
     if let Some(path) = path {
-        told.write(&path)?;
+        told.write(&path).map_err(|e| anyhow::anyhow!("--report {}: {e}", path.display()))?;
     }
     match &told.error {
         Some(error) => anyhow::bail!("{error}"),

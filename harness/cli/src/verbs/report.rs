@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use handoff_analysis::{Metric, Options};
 use handoff_driver::journal::Results;
 use handoff_model::StrategySpec;
+use handoff_model::own::name_measured_size;
 use handoff_report::{Link, Report, Run};
 use handoff_service::profile::{self, Direction, Kind};
 
@@ -67,10 +68,12 @@ enum ReportFormat {
 fn read(dirs: &[PathBuf], options: &Options) -> anyhow::Result<Report> {
     let mut runs = Vec::new();
     for dir in dirs {
-        let results = Results::read(dir)?;
+        let mut results = Results::read(dir)?;
+        name_measured_size(&mut results.plan, &mut results.measurements);
         let name = dir.file_name().map_or_else(|| dir.display().to_string(), |n| n.to_string_lossy().into_owned());
         runs.push(Run {
             name,
+            dir: dir.to_string_lossy().into_owned(),
             plan: results.plan,
             environments: results.environments,
             measurements: results.measurements,

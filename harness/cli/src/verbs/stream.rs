@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use handoff_transport::stream::{DownloadArgs, StreamReport, UploadArgs, download_to_stdout, upload_from_stdin};
 use handoff_transport::{DownloadPlan, UploadPlan};
 
-use crate::exit;
+use crate::{exit, paths};
 
 /// Options of `stream`.
 #[derive(Debug, clap::Args)]
@@ -47,6 +47,10 @@ enum Direction {
 impl Args {
     /// Moves the stream.
     pub fn run(self) -> anyhow::Result<ExitCode> {
+        let (Direction::Upload { report, .. } | Direction::Download { report, .. }) = &self.direction;
+        if let Some(path) = report {
+            paths::check_report(path)?;
+        }
         match self.direction {
             Direction::Upload { name, report, commit_gate, blocks } => {
                 let plan = UploadPlan { in_flight: blocks, ..UploadPlan::default() };
@@ -62,7 +66,7 @@ impl Args {
 
 fn finish(told: &StreamReport, path: Option<PathBuf>) -> anyhow::Result<ExitCode> {
     if let Some(path) = path {
-        told.write(&path)?;
+        told.write(&path).map_err(|e| anyhow::anyhow!("--report {}: {e}", path.display()))?;
     }
     match &told.error {
         Some(error) => anyhow::bail!("{error}"),

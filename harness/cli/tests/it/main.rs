@@ -26,4 +26,5 @@ mod report;
 mod run;
 mod serve;
 mod states;
+mod stepless;
 mod verdicts;

@@ -6,7 +6,7 @@
 use std::fs;
 
 use crate::kit::{ALL, Made, csv_rows, environment, golden};
-use handoff_model::{Conditions, OwnImage, Plan, PlanRequest, StrategySpec};
+use handoff_model::{Conditions, ImageStore, OwnImage, Plan, PlanRequest, StrategySpec};
 use handoff_report::{Report, ReportError, Run, markdown, readme_block, terminal};
 
 fn expect(name: &str, text: &str) {
@@ -36,6 +36,7 @@ fn run(name: &str, sizes: &[&str], strategies: &str, rounds: u32) -> Run {
     });
     Run {
         name: name.into(),
+        dir: format!("results/{name}"),
         plan: plan.unwrap(),
         environments: vec![environment()],
         measurements: csv_rows(&golden(&format!("{name}.csv"))),
@@ -84,9 +85,15 @@ fn nothing_completed() {
 #[test]
 fn an_image_of_the_users_own_is_not_called_synthetic() {
     let mut own = full();
-    own.plan.request.own = Some(OwnImage::Image { name: "app:1".into(), id: "sha256:0".into() });
+    own.plan.request.own = Some(OwnImage::Image {
+        name: "app:1".into(),
+        id: "sha256:0".into(),
+        bytes: None,
+        store: Some(ImageStore::Overlay2),
+    });
     let text = markdown(&report(vec![own]));
     assert!(text.contains("This holds for the image that was given"), "{text}");
+    assert!(text.contains("was saved from a daemon with the overlay2 store"), "{text}");
     assert!(!text.to_lowercase().contains("synthetic image") && !text.contains("short and synthetic"), "{text}");
 }
 
