@@ -127,8 +127,19 @@ impl Job<'_> {
         if status.success() {
             return Ok(());
         }
-        Err(Failure::new(kind.as_str(), format!("{step} ended with {status}: {}", tail(&mut log))))
+        Err(Failure::new(kind.as_str(), format!("{step} ended with {status}: {}", explained(tail(&mut log)))))
     }
+}
+
+/// What an engine says, and what it means where that is not plain.
+pub fn explained(words: String) -> String {
+    if words.contains("empty export - not implemented") {
+        return format!(
+            "{words} (an engine with the overlay2 store saves no image without a layer: use --image-store containerd, or a \
+             strategy whose builder writes the tar, source=output)"
+        );
+    }
+    words
 }
 
 /// The last lines of a log, for an error message.
@@ -138,4 +149,16 @@ pub fn tail(log: &mut File) -> String {
     let _ = log.seek(SeekFrom::Start(len.saturating_sub(2_000)));
     let _ = log.read_to_end(&mut text);
     last_lines(&String::from_utf8_lossy(&text), 4, 2_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn engine_that_saves_no_image_without_a_layer_is_named_as_the_limit() {
+        let said = explained("Error response from daemon: empty export - not implemented".to_owned());
+        assert!(said.contains("saves no image without a layer: use --image-store containerd"), "{said}");
+        assert_eq!(explained("no space left".to_owned()), "no space left");
+    }
 }
