@@ -24,7 +24,7 @@ pub fn context(dir: &Path, dockerfile: Option<&Path>, build_args: &[String]) -> 
         )));
     }
     paths::check_text("--context", &found)?;
-    let dockerfile = dockerfile.map(|file| named_dockerfile(file)).transpose()?;
+    let dockerfile = dockerfile.map(named_dockerfile).transpose()?;
     if dockerfile.is_none() {
         check_dockerfile(&default_dockerfile(&found), "--dockerfile")?;
     }

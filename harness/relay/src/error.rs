@@ -14,7 +14,10 @@ pub enum Error {
         why: String,
     },
     /// Nothing of that name was sent.
-    #[error("nothing was sent under the name {name:?} {within}: send it first (`handoff send IMAGE --name {name}`)")]
+    #[error(
+        "nothing was sent under the name {name:?} {within}: send it first (`handoff send IMAGE --name {}`)",
+        handoff_model::shell::quote(name)
+    )]
     NotSent {
         /// The name.
         name: String,

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 
 use handoff_analysis::{Metric, Options};
 use handoff_driver::journal::Results;
-use handoff_model::StrategySpec;
 use handoff_model::own::name_measured_size;
+use handoff_model::{StrategySpec, shell};
 use handoff_report::{Link, Report, Run};
 use handoff_service::profile::{self, Direction, Kind};
 
@@ -204,8 +204,9 @@ impl Args {
         }
         if self.check {
             anyhow::bail!(
-                "the table in {} is not that of the results: run `handoff report DIR --readme {0}`",
-                readme.display()
+                "the table in {} is not that of the results: run `handoff report DIR --readme {}`",
+                readme.display(),
+                shell::quote(&readme.to_string_lossy())
             );
         }
         write_file(readme, new.as_bytes())?;

@@ -68,7 +68,7 @@ impl Args {
         display.finish(summary.is_ok());
         if let Err(handoff_driver::DriverError::Cancelled) = &summary {
             let asked = plan.request.own.as_ref().map(OwnImage::build_arg_names).unwrap_or_default();
-            let asked: String = asked.iter().map(|name| format!(" --build-arg {name}=VALUE")).collect();
+            let asked = asked.iter().map(|name| format!(" --build-arg {name}=VALUE")).collect::<Vec<_>>().concat();
             let folder = shell::quote(&named.to_string_lossy());
             out::talk(&format!("go on with: handoff run --resume --out {folder}{asked}"));
         }

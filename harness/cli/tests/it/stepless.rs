@@ -11,8 +11,8 @@ use sha2::{Digest, Sha256};
 use crate::kit::{Place, expect, machine};
 
 fn sha256(bytes: &[u8]) -> String {
-    let hex: String = Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect();
-    format!("sha256:{hex}")
+    let hex: Vec<String> = Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect();
+    format!("sha256:{}", hex.concat())
 }
 
 /// A registry on loopback with one image of one layer, for as long as the test program runs.
@@ -105,7 +105,9 @@ fn every_strategy_hands_over_an_image_without_an_executed_step() {
     for dockerfile in [base.as_str(), "FROM scratch\nLABEL a=b\n"] {
         let rows = run(dockerfile, "all", 0);
         assert_eq!(rows.len(), 7);
-        rows.iter().for_each(|row| completed(row, dockerfile));
+        for row in &rows {
+            completed(row, dockerfile);
+        }
     }
 }
 

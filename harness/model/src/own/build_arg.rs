@@ -1,6 +1,6 @@
 //! A build argument of the user's: files hold its name and a digest of its value, never the value.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -96,8 +96,10 @@ impl fmt::Display for BuildArg {
 }
 
 fn digest(value: &str) -> String {
-    let hex = Sha256::digest(value).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    hex[..16].to_owned()
+    Sha256::digest(value).iter().take(8).fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 #[cfg(test)]
