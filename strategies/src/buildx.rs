@@ -207,8 +207,15 @@ impl<'a> Build<'a> {
 
     /// What BuildKit says, and what it means where that is not plain.
     fn explained(error: &str) -> String {
-        let pull = error.contains("failed to resolve source metadata") || error.contains("failed to do request");
-        let hint = if pull { " (a base image or frontend that cannot be pulled from here)" } else { "" };
+        let hint = if error.contains("failed to resolve source metadata") || error.contains("failed to do request") {
+            " (a base image or frontend that cannot be pulled from here: engines of a run start empty, and see neither images nor \
+             credentials of your daemon)"
+        } else if asks_for_secrets(error) {
+            " (`RUN --mount=type=secret` and `type=ssh` get nothing here: builds of a run are given no secrets; leave the mount out, \
+             or hand the finished image over with --image)"
+        } else {
+            ""
+        };
         format!("{error}{hint}")
     }
 
@@ -216,17 +223,10 @@ impl<'a> Build<'a> {
         Failure::new(SpanKind::Build.as_str(), format!("{}: {error}", self.step))
     }
 
-    /// Runs the build and demands that every step came from the cache.
+    /// Runs the build and demands that no step was executed: each came from the cache, if there is any.
     pub fn run_cached(&self, job: &Job) -> StepResult<()> {
         let trace = self.run(job)?;
-        // Naming a base image executes nothing, and is told as a step all the same.
-        match trace.executed.iter().find(|step| !step.contains("] FROM ")) {
-            Some(step) => Err(Failure::new(SpanKind::Build.as_str(), format!("cache missed: {step}"))),
-            None if trace.cached.is_empty() => {
-                Err(Failure::new(SpanKind::Build.as_str(), "cache missed: the trace names no step"))
-            }
-            None => Ok(()),
-        }
+        trace.cache_missed().map_or(Ok(()), |miss| Err(Failure::new(SpanKind::Build.as_str(), miss)))
     }
 
     fn args(&self, job: &Job, builder: Option<&str>) -> StepResult<Vec<OsString>> {
@@ -271,9 +271,25 @@ impl<'a> Build<'a> {
     }
 }
 
+/// Whether a build failed because a step mounts what only a caller can give.
+fn asks_for_secrets(error: &str) -> bool {
+    let secret = error.contains("secret ") && error.contains(": not found");
+    secret || error.contains("unset ssh forward key") || error.contains("no SSH key")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn error_of_a_secret_mount_or_a_local_base_says_what_a_run_lacks() {
+        for error in ["[2/2] RUN x: secret token: not found", "unset ssh forward key default"] {
+            assert!(Build::explained(error).contains("given no secrets"), "{error}");
+        }
+        let base = "me/base:1: failed to resolve source metadata for docker.io/me/base:1: not found";
+        assert!(Build::explained(base).contains("see neither images nor credentials of your daemon"));
+        assert_eq!(Build::explained("exit code: 1"), "exit code: 1");
+    }
 
     #[test]
     fn exporters_are_told_how_to_compress_and_nothing_where_they_choose() {

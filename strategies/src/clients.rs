@@ -37,6 +37,9 @@ pub struct ClientReport {
     /// Why it failed.
     #[serde(default)]
     pub error: Option<String>,
+    /// It was ended before it was complete, and had no failure of its own.
+    #[serde(default)]
+    pub abandoned: bool,
 }
 
 /// A client's name and version.

@@ -7,6 +7,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use handoff_engine::Engine;
+use handoff_model::shell::last_lines;
 use handoff_model::{Builder, Conditions, Failure, Sources, SpanKind, StrategyFacts, StrategySpec, recipe};
 
 use crate::{Recorder, StepResult};
@@ -128,8 +129,19 @@ impl Job<'_> {
         if status.success() {
             return Ok(());
         }
-        Err(Failure::new(kind.as_str(), format!("{step} ended with {status}: {}", tail(&mut log))))
+        Err(Failure::new(kind.as_str(), format!("{step} ended with {status}: {}", explained(tail(&mut log)))))
     }
+}
+
+/// What an engine says, and what it means where that is not plain.
+pub fn explained(words: String) -> String {
+    if words.contains("empty export - not implemented") {
+        return format!(
+            "{words} (an engine with the overlay2 store saves no image without a layer: use --image-store containerd, or a \
+             strategy whose builder writes the tar, source=output)"
+        );
+    }
+    words
 }
 
 /// The last lines of a log, for an error message.
@@ -139,7 +151,17 @@ pub fn tail(log: &mut File) -> String {
     let mut text = Vec::new();
     let _ = log.seek(SeekFrom::Start(len.saturating_sub(2_000)));
     let _ = log.read_to_end(&mut text);
-    let text = String::from_utf8_lossy(&text);
-    let lines: Vec<&str> = text.lines().filter(|l| !l.trim().is_empty()).collect();
-    lines[lines.len().saturating_sub(4)..].join(" | ")
+    last_lines(&String::from_utf8_lossy(&text), 4, 2_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn engine_that_saves_no_image_without_a_layer_is_named_as_the_limit() {
+        let said = explained("Error response from daemon: empty export - not implemented".to_owned());
+        assert!(said.contains("saves no image without a layer: use --image-store containerd"), "{said}");
+        assert_eq!(explained("no space left".to_owned()), "no space left");
+    }
 }

@@ -7,7 +7,7 @@ use std::thread;
 use duct::{Expression, Handle};
 use handoff_model::{Failure, SpanKind};
 
-use crate::job::tail;
+use crate::job::{explained, tail};
 use crate::{Job, StepResult};
 
 /// One program of a pipe.
@@ -109,7 +109,7 @@ impl Running {
                 Ok(status) if status.success() => continue,
                 Ok(status) => format!(
                     "{step} ended with {status}: {}",
-                    job.log(step).map(|mut l| tail(&mut l)).unwrap_or_default()
+                    job.log(step).map(|mut l| explained(tail(&mut l))).unwrap_or_default()
                 ),
                 Err(error) => format!("{step}: {error}"),
             };

@@ -261,11 +261,36 @@ impl End {
         Ok(told)
     }
 
-    /// A push or pull that failed: the end knows more of why than the engine says.
+    /// The cause of a push or pull that failed, first. Where the end has broken, the engine only saw its answers; where the end
+    /// was merely ended, it has nothing to add.
     fn blame(self, job: &Job, failure: Failure) -> Failure {
-        match self.stop(job) {
-            Err(own) => Failure::new(&failure.span, format!("{}; {}", own.error, failure.error)),
-            Ok(_) => failure,
-        }
+        let report = self.report.clone();
+        let Err(own) = self.stop(job) else { return failure };
+        let abandoned = read_report(job, &report).is_ok_and(|report| report.abandoned);
+        cause_first(failure, &own, abandoned)
+    }
+}
+
+/// Joins what an engine or builder said with what the end said: the cause comes first.
+fn cause_first(failure: Failure, end: &Failure, abandoned: bool) -> Failure {
+    if abandoned {
+        return failure;
+    }
+    Failure::new(&failure.span, format!("{}; {}", end.error, failure.error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failed_build_is_the_cause_and_the_end_that_it_ended_is_left_out() {
+        let build = || Failure::new("build", "build: [2/2] RUN false: exit code: 1");
+        let ended =
+            Failure::new("upload", "relay-intake: error: it was ended before the push was complete: nothing was sent");
+        assert_eq!(cause_first(build(), &ended, true), build());
+        let broken = Failure::new("upload", "relay-intake: error: the relay broke: the token is revoked");
+        let both = cause_first(Failure::new("export", "docker-push: 502"), &broken, false);
+        assert_eq!(both.error, "relay-intake: error: the relay broke: the token is revoked; docker-push: 502");
     }
 }

@@ -8,12 +8,16 @@ use serde::Deserialize;
 
 use crate::Recorder;
 
+mod reason;
+
 #[derive(Debug, Deserialize)]
 struct Line {
     #[serde(default)]
     vertexes: Vec<Vertex>,
     #[serde(default)]
     statuses: Vec<Status>,
+    #[serde(default)]
+    logs: Vec<Log>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -21,6 +25,9 @@ struct Vertex {
     digest: String,
     #[serde(default)]
     name: String,
+    /// The vertices that it needs; none are told of what is made from nothing.
+    #[serde(default)]
+    inputs: Vec<String>,
     started: Option<Timestamp>,
     completed: Option<Timestamp>,
     #[serde(default)]
@@ -37,6 +44,15 @@ struct Status {
     current: i64,
     started: Option<Timestamp>,
     completed: Option<Timestamp>,
+}
+
+/// A piece of a step's output.
+#[derive(Debug, Deserialize)]
+struct Log {
+    vertex: String,
+    /// In base64.
+    #[serde(default)]
+    data: String,
 }
 
 /// One vertex or status with the interval it took.
@@ -57,7 +73,11 @@ pub struct Trace {
     pub executed: Vec<String>,
     /// Steps of the Dockerfile that came from a cache.
     pub cached: Vec<String>,
-    /// The last error of a vertex.
+    /// Those executed ones that need no other vertex.
+    roots: Vec<String>,
+    /// Vertices that the trace tells of, preparation included: none in a trace that could not be read.
+    pub vertices: usize,
+    /// Why the build failed.
     pub error: Option<String>,
     /// The first line that does not read: what it said is missing here, so that no time of a build follows from the rest.
     pub unread: Option<String>,
@@ -101,13 +121,19 @@ struct Step {
     work: Vec<(Timestamp, Timestamp)>,
     /// Layers were pulled or unpacked under its name.
     pulled: bool,
+    /// It needs another vertex: a base, the context, a step before it.
+    has_inputs: bool,
 }
 
 impl Step {
     /// A cached step may be opened again to fetch what it was cached with: then layers are pulled under its name. At work
     /// without that, it was executed.
+    ///
+    /// Of a step without inputs (`WORKDIR` on `FROM scratch`) BuildKit tells the look into its cache as work too: the first
+    /// interval, in its `CacheMap`.
     fn executed(&self) -> bool {
-        !self.cached || (!self.work.is_empty() && !self.pulled)
+        let looks = usize::from(!self.has_inputs);
+        !self.cached || (self.work.len() > looks && !self.pulled)
     }
 }
 
@@ -149,15 +175,20 @@ fn status_kind(id: &str, owner: SpanKind) -> Option<SpanKind> {
 }
 
 impl Trace {
-    /// Reads a trace. Lines that are not JSON (warnings of the client) are passed over; one that is, but does not read, is kept in
-    /// `unread`.
+    /// Reads a trace. Lines that are not JSON are the client's own: its last words are the build's final error. A line that is
+    /// JSON but does not read is kept in `unread`.
     pub fn parse(text: &str) -> Self {
         let mut trace = Self::default();
         let mut vertices = Vertices::default();
         // A vertex or status tells its end more than once: the last telling wins.
         let mut others: BTreeMap<(String, Timestamp), Interval> = BTreeMap::new();
         let mut statuses: BTreeMap<(String, String), Interval> = BTreeMap::new();
-        for (number, text) in text.lines().enumerate().filter(|(_, line)| line.starts_with('{')) {
+        let mut reasons = reason::Reasons::default();
+        for (number, text) in text.lines().enumerate() {
+            if !text.starts_with('{') {
+                reasons.plain_line(text);
+                continue;
+            }
             let line = match serde_json::from_str::<Line>(text) {
                 Ok(line) => line,
                 Err(error) => {
@@ -165,15 +196,19 @@ impl Trace {
                     continue;
                 }
             };
+            for log in line.logs {
+                reasons.output(&log.vertex, &log.data);
+            }
             for v in line.vertexes {
+                reasons.vertex(&v.digest, &v.name, &v.error);
                 if !v.name.is_empty() {
                     vertices.names.insert(v.digest.clone(), v.name.clone());
                 }
-                if !v.error.is_empty() {
-                    trace.error = Some(format!("{}: {}", v.name, v.error));
+                let kind = vertices.kind(&v.digest);
+                if kind == SpanKind::Build && !v.inputs.is_empty() {
+                    vertices.step(&v.digest).has_inputs = true;
                 }
                 let (Some(start), Some(end)) = (v.started, v.completed) else { continue };
-                let kind = vertices.kind(&v.digest);
                 if kind != SpanKind::Build {
                     let detail = vertices.names.get(&v.digest).cloned().unwrap_or_default();
                     others.insert((v.digest, start), Interval { kind, detail, start, end, bytes: None });
@@ -197,6 +232,8 @@ impl Trace {
                 statuses.insert((s.vertex, s.id.clone()), Interval { kind, detail: s.id, start, end, bytes });
             }
         }
+        trace.vertices = vertices.names.len();
+        trace.error = reasons.into_error();
         trace.intervals = others.into_values().chain(statuses.into_values()).collect();
         for (_, step) in vertices.steps {
             trace.add_step(step);
@@ -210,11 +247,34 @@ impl Trace {
         self.unread.is_none().then_some(count)
     }
 
+    /// Why this is no build that had everything from the cache, if so.
+    ///
+    /// A Dockerfile may have no step at all (`FROM` and `ENV` alone): then nothing was executed, and that is a hit. A trace
+    /// without any vertex proves nothing.
+    pub fn cache_missed(&self) -> Option<String> {
+        // Naming a base image executes nothing, and is told as a step all the same.
+        if let Some(step) = self.executed.iter().find(|step| !step.contains("] FROM ")) {
+            let why = if self.roots.contains(step) {
+                " (BuildKit exports no cache of a step that is made from nothing, such as WORKDIR on FROM scratch: it runs in every job; \
+                 strategies that move the image have no such limit)"
+            } else {
+                ""
+            };
+            return Some(format!("cache missed: {step}{why}"));
+        }
+        (self.vertices == 0).then(|| {
+            "no proof of a cache hit: the build's trace is empty, so BuildKit writes it in a form that is not known here".to_owned()
+        })
+    }
+
     fn add_step(&mut self, step: Step) {
         let executed = step.executed();
         let kind = if executed { SpanKind::Build } else { SpanKind::Download };
         for (start, end) in step.work {
             self.intervals.push(Interval { kind, detail: step.name.clone(), start, end, bytes: None });
+        }
+        if executed && !step.has_inputs {
+            self.roots.push(step.name.clone());
         }
         if executed { self.executed.push(step.name) } else { self.cached.push(step.name) }
     }
@@ -230,64 +290,4 @@ impl Trace {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const TRACE: &str = r#"{"vertexes":[{"digest":"a","name":"[internal] load build context","started":"2026-01-01T00:00:00Z","completed":"2026-01-01T00:00:01Z"}]}
-{"vertexes":[{"digest":"b","name":"[2/3] RUN x","started":"2026-01-01T00:00:01Z"}]}
-{"vertexes":[{"digest":"b","name":"[2/3] RUN x","started":"2026-01-01T00:00:01Z","completed":"2026-01-01T00:00:04Z"},{"digest":"c","name":"[3/3] RUN y","started":"2026-01-01T00:00:04Z","completed":"2026-01-01T00:00:04Z","cached":true}]}
-not json
-{"vertexes":[{"digest":"d","name":"exporting to image","started":"2026-01-01T00:00:04Z","completed":"2026-01-01T00:00:09Z"}],"statuses":[{"id":"exporting layers","vertex":"d","current":0,"timestamp":"2026-01-01T00:00:06Z","started":"2026-01-01T00:00:04Z","completed":"2026-01-01T00:00:06Z"},{"id":"unpacking to docker.io/x","vertex":"d","started":"2026-01-01T00:00:06Z","completed":"2026-01-01T00:00:09Z"}]}"#;
-
-    #[test]
-    fn steps_exports_and_preparation_are_told_apart() {
-        let trace = Trace::parse(TRACE);
-        assert_eq!((trace.executed, trace.cached), (vec!["[2/3] RUN x".to_owned()], vec!["[3/3] RUN y".to_owned()]));
-        let kinds: Vec<(SpanKind, &str)> = trace.intervals.iter().map(|i| (i.kind, i.detail.as_str())).collect();
-        assert_eq!(
-            kinds,
-            [
-                (SpanKind::Prepare, "[internal] load build context"),
-                (SpanKind::Export, "exporting to image"),
-                (SpanKind::Export, "exporting layers"),
-                (SpanKind::Unpack, "unpacking to docker.io/x"),
-                (SpanKind::Build, "[2/3] RUN x"),
-            ]
-        );
-    }
-
-    #[test]
-    fn steps_of_a_trace_with_an_unreadable_line_are_unknown() {
-        assert_eq!(Trace::parse(TRACE).steps(), Some(StepCount { executed: 1, cached: 1 }));
-        let odd = TRACE.replacen("\"digest\":\"b\"", "\"digest\":7", 1);
-        let trace = Trace::parse(&odd);
-        assert_eq!((trace.steps(), trace.executed.len()), (None, 1));
-        let unread = trace.unread.unwrap();
-        assert!(unread.starts_with("line 2 of BuildKit's trace: invalid type"), "{unread}");
-        let recorder = Recorder::start();
-        recorder.count_steps(Some(StepCount { executed: 1, cached: 0 }));
-        recorder.count_steps(None);
-        recorder.count_steps(Some(StepCount { executed: 1, cached: 0 }));
-        assert_eq!(recorder.steps(), None);
-    }
-
-    #[test]
-    fn a_cached_step_that_is_opened_again_to_pull_its_layer_is_not_executed() {
-        let cached = r#"{"vertexes":[{"digest":"b","name":"[2/2] RUN x","started":"2026-01-01T00:00:01Z","completed":"2026-01-01T00:00:01Z","cached":true}]}"#;
-        let again = r#"{"vertexes":[{"digest":"b","name":"[2/2] RUN x","started":"2026-01-01T00:00:02Z","completed":"2026-01-01T00:00:05Z"}]}"#;
-        let pull = r#"{"statuses":[{"id":"sha256:ab","vertex":"b","current":7,"started":"2026-01-01T00:00:03Z","completed":"2026-01-01T00:00:04Z"}]}"#;
-        let hit = Trace::parse(&[cached, again, pull].join("\n"));
-        assert_eq!((hit.executed.len(), hit.cached.len()), (0, 1));
-        assert!(hit.intervals.iter().all(|i| i.kind == SpanKind::Download), "{:?}", hit.intervals);
-        assert_eq!(hit.intervals.iter().filter_map(|i| i.bytes).sum::<u64>(), 7);
-        // Without a pull the step was at work itself: a blob was missing and the step ran again.
-        let miss = Trace::parse(&[cached, again].join("\n"));
-        assert_eq!(miss.executed, ["[2/2] RUN x"]);
-    }
-
-    #[test]
-    fn an_error_of_a_vertex_is_kept() {
-        let line = r#"{"vertexes":[{"digest":"b","name":"[2/3] RUN x","started":"2026-01-01T00:00:01Z","completed":"2026-01-01T00:00:04Z","error":"exit code: 1"}]}"#;
-        assert_eq!(Trace::parse(line).error.unwrap(), "[2/3] RUN x: exit code: 1");
-    }
-}
+mod tests;

@@ -12,7 +12,11 @@ pub const FILE: &str = "action.yml";
 const INPUTS: [(&str, &str, &str); 9] = [
     ("context", "Folder with the Dockerfile, from the workspace", "."),
     ("dockerfile", "The Dockerfile, from the workspace (empty - the one in the context)", ""),
-    ("build_args", "Build arguments, KEY=VALUE, one a line; they are kept with the results, so nothing secret", ""),
+    (
+        "build_args",
+        "Build arguments, KEY=VALUE, one a line; results keep names and digests of values, so nothing secret",
+        "",
+    ),
     ("strategies", "Strategies and variants, with commas", "all"),
     ("rounds", "Rounds - each holds every strategy once, in shuffled order", "3"),
     ("consumers", "Jobs that need the image", "1"),

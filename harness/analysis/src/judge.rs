@@ -1,7 +1,7 @@
 //! Judges the spike's claims: only by rows under the conditions of its recipe.
 
 use handoff_model::conditions::LOOPBACK;
-use handoff_model::{Builder, ByteSize, ImageStore, Side, SpanKind};
+use handoff_model::{Builder, ByteSize, ImageStore, OwnImage, Side, SpanKind};
 
 use crate::analysis::Analysis;
 use crate::claims::{Claim, Claims};
@@ -109,13 +109,11 @@ impl Candidate<'_> {
     fn why_no_time(&self) -> Vec<String> {
         let mut all = self.departures.clone();
         all.extend(self.client.clone());
-        let size = self.group.key.size;
-        if !SIZES.contains(&size.bytes()) {
-            all.push(if size == ByteSize::OWN {
-                "an image of your own".to_owned()
-            } else {
-                format!("a size of {size}")
-            });
+        let (size, workload) = (self.group.key.size, &self.group.key.workload);
+        if size == ByteSize::OWN || OwnImage::is_own_workload(workload) {
+            all.push("an image of your own".to_owned());
+        } else if !SIZES.contains(&size.bytes()) {
+            all.push(format!("a size of {size}"));
         }
         all
     }

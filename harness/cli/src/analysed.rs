@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use handoff_analysis::{Analysis, Mix, Options, Prices, RunRows, SmallestEffect, Store, WorkflowSize, mix};
 use handoff_driver::journal::Results;
+use handoff_model::own::name_measured_size;
 use handoff_model::{Conditions, StrategySpec};
 use handoff_strategies::github;
 use handoff_workflows::Named;
@@ -73,10 +74,11 @@ pub fn read(dirs: &[PathBuf]) -> anyhow::Result<Vec<(String, Results)>> {
         if all.iter().any(|(n, _)| *n == name) {
             name = dir.display().to_string();
         }
-        let results = Results::read(dir)?;
+        let mut results = Results::read(dir)?;
         for warning in &results.warnings {
             out::talk(&format!("warning: {}/{warning}", dir.display()));
         }
+        name_measured_size(&mut results.plan, &mut results.measurements);
         all.push((name, results));
     }
     Ok(all)

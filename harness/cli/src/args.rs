@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use handoff_model::conditions::LOOPBACK;
-use handoff_model::{ByteSize, Compare, OwnImage, Plan, PlanRequest, Purpose, StrategySpec};
+use handoff_model::{ByteSize, Compare, OwnImage, Plan, PlanRequest, Purpose, StrategySpec, shell};
 use handoff_service::profile;
 
 use crate::budget;
@@ -131,7 +131,11 @@ impl PlanArgs {
             return self.of_matrix(&matrix::load(name)?, stored);
         }
         match stored.filter(|s| !(s.blocks.is_empty() && s.exclude.is_empty())) {
-            Some(stored) if self.options().is_empty() => Ok(stored.clone()),
+            // Values of build arguments are in no file: to give them again changes nothing of the plan.
+            Some(stored) if self.options().iter().all(|(option, _)| *option == "--build-arg") => {
+                let own = stored.own.as_ref().map(|own| own::with_values(own, &self.build_args)).transpose()?;
+                Ok(PlanRequest { own, ..stored.clone() })
+            }
             Some(_) => Err(bad_input(
                 "this run was laid out by a matrix: leave all options out to go on with it, or name the matrix again",
             )),
@@ -176,11 +180,18 @@ impl PlanArgs {
         parts.for_each(|part| request.absorb(&part));
         request.exclude.clone_from(&matrix.exclude);
         rounds::resolve(&mut request, &auto);
-        let typed = self.options().into_iter().map(|(option, value)| match option {
-            "--control" => option.to_owned(),
-            _ => format!("{option} {value}"),
+        // As it is typed; the user's own image in its printed form, which has no values of build arguments.
+        let typed = self.options().into_iter().filter_map(|(option, value)| match option {
+            "--control" => Some(option.to_owned()),
+            "--context" | "--image" => request.own.as_ref().map(ToString::to_string),
+            "--dockerfile" | "--build-arg" => None,
+            "--fault" => Some(
+                value.split(',').map(|one| format!("{option} {}", shell::quote(one))).collect::<Vec<_>>().join(" "),
+            ),
+            _ => Some(format!("{option} {}", shell::quote(&value))),
         });
-        request.matrix = Some(std::iter::once(matrix.name.clone()).chain(typed).collect::<Vec<_>>().join(" "));
+        let typed = std::iter::once(shell::quote(&matrix.name)).chain(typed).collect::<Vec<_>>();
+        request.matrix = Some(typed.join(" "));
         if let Some(stored) = stored {
             request.run_id.clone_from(&stored.run_id);
             request.matrix.clone_from(&stored.matrix);
@@ -197,7 +208,7 @@ impl PlanArgs {
             ("--strategies", self.strategies.clone()),
             ("--context", path(self.context.as_ref())),
             ("--dockerfile", path(self.dockerfile.as_ref())),
-            ("--build-arg", (!self.build_args.is_empty()).then(|| self.build_args.join(" --build-arg "))),
+            ("--build-arg", (!self.build_args.is_empty()).then(|| self.build_args.len().to_string())),
             ("--image", self.image.clone()),
             ("--rounds", self.rounds.map(|r| r.to_string())),
             ("--compare", self.compare.map(|c| c.to_string())),
@@ -346,14 +357,14 @@ impl PlanArgs {
 
     /// The user's own image, if one is named here or is what the stored run has.
     fn own(&self, stored: Option<&OwnImage>) -> anyhow::Result<Option<OwnImage>> {
+        let values = self.build_args.first().filter(|_| stored.is_none()).map(|_| "--build-arg");
         if self.context.is_none()
-            && let Some(option) =
-                self.dockerfile.as_ref().map(|_| "--dockerfile").or(self.build_args.first().map(|_| "--build-arg"))
+            && let Some(option) = self.dockerfile.as_ref().map(|_| "--dockerfile").or(values)
         {
             return Err(bad_input(format!("{option} is for an image of your own: it needs --context DIR")));
         }
         let option = match (&self.context, &self.image) {
-            (None, None) => return Ok(stored.cloned()),
+            (None, None) => return stored.map(|own| own::with_values(own, &self.build_args)).transpose(),
             (Some(_), Some(_)) => return Err(bad_input("--context and --image are two images: name one of them")),
             (Some(_), None) => "--context",
             (None, Some(_)) => "--image",

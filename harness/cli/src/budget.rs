@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use handoff_analysis::declared::families;
 use handoff_driver::estimate::Estimator;
+use handoff_driver::needs;
 use handoff_model::Plan;
 
 use crate::exit::bad_input;
@@ -16,7 +17,7 @@ pub fn check(plan: &Plan, budget: &str) -> anyhow::Result<()> {
         return Err(bad_input(format!("--budget {budget} is no time: write for example 2h, 90m or 1h 30m")));
     };
     let mut estimator = Estimator::default();
-    let seconds: Vec<f64> = plan.trials.iter().map(|trial| estimator.seconds(trial)).collect();
+    let seconds: Vec<f64> = needs::sized_trials(plan).iter().map(|trial| estimator.seconds(trial)).collect();
     let total: f64 = seconds.iter().sum();
     if total <= allowed as f64 {
         return Ok(());
@@ -48,7 +49,8 @@ pub fn check(plan: &Plan, budget: &str) -> anyhow::Result<()> {
         }
     }
     if cuts.is_empty() {
-        cuts.push("use a smaller --sizes or fewer --consumers".to_owned());
+        let own = plan.request.own.is_some();
+        cuts.push(if own { "use fewer --consumers" } else { "use a smaller --sizes or fewer --consumers" }.to_owned());
     }
     Err(bad_input(format!("{over}: {}", cuts.join(", or "))))
 }

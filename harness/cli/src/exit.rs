@@ -130,6 +130,7 @@ fn code(error: &anyhow::Error) -> u8 {
         Some(DriverError::Cancelled) => CANCELLED,
         None if error.downcast_ref::<EngineError>().is_some_and(is_missing) || lacks_a_service(error) => MISSING,
         None if error.downcast_ref::<EngineError>().is_some_and(is_unfit) => BAD_INPUT,
+        None if matches!(error.downcast_ref(), Some(handoff_transport::Error::BadVariable { .. })) => BAD_INPUT,
         _ => BROKEN,
     }
 }

@@ -13,6 +13,7 @@ mod log_check;
 mod matrix;
 mod out;
 mod own;
+mod paths;
 mod progress;
 mod random_id;
 mod revision;

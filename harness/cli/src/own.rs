@@ -3,43 +3,119 @@
 use std::path::{Path, PathBuf};
 
 use handoff_driver::user_daemon;
-use handoff_model::{CacheState, Conditions, OwnImage};
+use handoff_model::own::BuildArg;
+use handoff_model::{CacheState, Conditions, OwnImage, PlanRequest, image_name, shell};
 
 use crate::exit::bad_input;
+use crate::paths;
 
 /// A build context.
+///
+/// The Dockerfile's path stays as it was given: Docker takes the ignore file by that name (`NAME.dockerignore` beside it, else
+/// `.dockerignore` of the context), never by the name of what a link points to.
 pub fn context(dir: &Path, dockerfile: Option<&Path>, build_args: &[String]) -> anyhow::Result<OwnImage> {
-    let real = |option: &str, path: &Path, mend: &str| -> anyhow::Result<PathBuf> {
-        path.canonicalize().map_err(|e| bad_input(format!("{option} {}: {e}: {mend}", path.display())))
-    };
-    let found = real("--context", dir, "name the folder that holds the Dockerfile")?;
+    let found = dir.canonicalize().map_err(|e| {
+        bad_input(format!("--context {}: {e}: name the folder that holds the Dockerfile", dir.display()))
+    })?;
     if !found.is_dir() {
         return Err(bad_input(format!(
             "--context {}: it is no folder: name the one that holds the Dockerfile",
             dir.display()
         )));
     }
-    let dockerfile = dockerfile
-        .map(|file| real("--dockerfile", file, "name the Dockerfile, seen from where you are"))
-        .transpose()?;
-    let used = dockerfile.clone().unwrap_or_else(|| found.join("Dockerfile"));
-    if !used.is_file() {
-        return Err(bad_input(format!("{} is not there: name the Dockerfile with --dockerfile FILE", used.display())));
+    paths::check_text("--context", &found)?;
+    let dockerfile = dockerfile.map(named_dockerfile).transpose()?;
+    if dockerfile.is_none() {
+        check_dockerfile(&default_dockerfile(&found), "--dockerfile")?;
     }
-    for arg in build_args {
-        if arg.split_once('=').is_none_or(|(key, _)| key.is_empty()) {
-            return Err(bad_input(format!(
-                "--build-arg {arg}: write KEY=VALUE (nothing is taken from the environment)"
-            )));
+    Ok(OwnImage::Context { dir: found, dockerfile, build_args: parse_build_args(build_args)? })
+}
+
+/// The Dockerfile that Docker takes where none is named.
+pub fn default_dockerfile(context: &Path) -> PathBuf {
+    let lower = context.join("dockerfile");
+    let usual = context.join("Dockerfile");
+    if !usual.exists() && lower.is_file() { lower } else { usual }
+}
+
+/// A Dockerfile by its name: made absolute, because jobs run elsewhere, and not resolved.
+fn named_dockerfile(file: &Path) -> anyhow::Result<PathBuf> {
+    let named = std::path::absolute(file).map_err(|e| bad_input(format!("--dockerfile {}: {e}", file.display())))?;
+    paths::check_text("--dockerfile", &named)?;
+    check_dockerfile(&named, "--dockerfile")?;
+    Ok(named)
+}
+
+/// Refuses what is no Dockerfile, and says what it is. `option` names one.
+pub fn check_dockerfile(file: &Path, option: &str) -> anyhow::Result<()> {
+    let shown = shell::quote(&file.to_string_lossy());
+    match file.metadata() {
+        Ok(meta) if meta.is_file() => Ok(()),
+        Ok(meta) if meta.is_dir() => Err(bad_input(format!(
+            "{shown} is a folder: name the Dockerfile in it with {option} FILE (the folder that is built from is --context)"
+        ))),
+        Ok(_) => Err(bad_input(format!("{shown} is no plain file: name the Dockerfile with {option} FILE"))),
+        Err(_) if file.is_symlink() => Err(bad_input(format!(
+            "{shown} is a link to a file that is not there: name the Dockerfile with {option} FILE"
+        ))),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            Err(bad_input(format!("{shown} is not there: name the Dockerfile with {option} FILE")))
         }
+        Err(e) => Err(bad_input(format!("{shown}: {e}: name a Dockerfile that can be read with {option} FILE"))),
     }
-    Ok(OwnImage::Context { dir: found, dockerfile, build_args: build_args.to_vec() })
+}
+
+fn parse_build_args(build_args: &[String]) -> anyhow::Result<Vec<BuildArg>> {
+    build_args.iter().map(|arg| BuildArg::parse(arg)).collect::<Result<_, _>>().map_err(bad_input)
 }
 
 /// An image of the user's daemon.
 pub fn image(name: &str) -> anyhow::Result<OwnImage> {
-    let id = user_daemon::identifier(name).map_err(bad_input)?;
-    Ok(OwnImage::Image { name: name.to_owned(), id })
+    image_name::check(name).map_err(|e| bad_input(format!("--image {}: {e}", shell::quote(name))))?;
+    let found = user_daemon::find(name).map_err(bad_input)?;
+    Ok(OwnImage::Image { name: name.to_owned(), id: found.id, bytes: Some(found.bytes), store: found.store })
+}
+
+/// Gives a stored run's image the values of its build arguments again: files hold digests of them, by which another value is
+/// noticed.
+pub fn with_values(stored: &OwnImage, build_args: &[String]) -> anyhow::Result<OwnImage> {
+    let given = parse_build_args(build_args)?;
+    let OwnImage::Context { dir, dockerfile, build_args: held } = stored else {
+        return match given.first() {
+            None => Ok(stored.clone()),
+            Some(arg) => Err(bad_input(format!("--build-arg {}: {stored} is not built: leave it out", arg.name()))),
+        };
+    };
+    if let Some(arg) = given.iter().find(|arg| !held.iter().any(|h| h.name() == arg.name())) {
+        return Err(bad_input(format!(
+            "--build-arg {}: the run was planned without it: leave it out to go on, or use another --out",
+            arg.name()
+        )));
+    }
+    let value = |held: &BuildArg| match given.iter().rfind(|arg| arg.name() == held.name()) {
+        Some(arg) if held.is_same(arg) => Ok(arg.clone()),
+        Some(arg) => Err(bad_input(format!(
+            "--build-arg {}: the run was planned with another value: give that one to go on, or use another --out",
+            arg.name()
+        ))),
+        None => Ok(held.clone()),
+    };
+    let build_args = held.iter().map(value).collect::<anyhow::Result<_>>()?;
+    Ok(OwnImage::Context { dir: dir.clone(), dockerfile: dockerfile.clone(), build_args })
+}
+
+/// Refuses to build without the values of build arguments, which no file has.
+pub fn check_values(request: &PlanRequest, out: &Path) -> anyhow::Result<()> {
+    let missing = request.own.as_ref().map(OwnImage::values_to_ask).unwrap_or_default();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let options: Vec<String> = missing.iter().map(|name| format!(" --build-arg {name}=VALUE")).collect();
+    Err(bad_input(format!(
+        "values of build arguments are not kept with the results: give them again, with `handoff run --resume --out {}{}`",
+        shell::quote(&out.to_string_lossy()),
+        options.concat()
+    )))
 }
 
 /// Refuses what would need a change of the user's Dockerfile.
@@ -51,5 +127,56 @@ pub fn check_states(own: Option<&OwnImage>, conditions: &[Conditions]) -> anyhow
             "--cache-state {state} changes a layer of the image, and {own} is only read: use cold or warm"
         ))),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn link_as_a_dockerfile_keeps_its_own_name() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("docker")).unwrap();
+        std::fs::write(dir.path().join("docker/app.Dockerfile"), "FROM scratch\n").unwrap();
+        let link = dir.path().join("Dockerfile");
+        std::os::unix::fs::symlink("docker/app.Dockerfile", &link).unwrap();
+        let OwnImage::Context { dockerfile, .. } = context(dir.path(), Some(&link), &[]).unwrap() else {
+            panic!("a context")
+        };
+        assert_eq!(dockerfile.as_deref(), Some(link.as_path()));
+    }
+
+    #[test]
+    fn wrong_dockerfile_says_what_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let says = |file: &str| context(dir.path(), Some(&dir.path().join(file)), &[]).unwrap_err().to_string();
+        std::fs::create_dir(dir.path().join("docker")).unwrap();
+        assert!(says("docker").contains("is a folder"), "{}", says("docker"));
+        assert!(says("none").contains("is not there"));
+        std::os::unix::fs::symlink("nowhere", dir.path().join("broken")).unwrap();
+        assert!(says("broken").contains("is a link to a file that is not there"));
+        let none = context(dir.path(), None, &[]).unwrap_err().to_string();
+        assert!(none.contains("Dockerfile is not there"), "{none}");
+        std::fs::write(dir.path().join("dockerfile"), "FROM scratch\n").unwrap();
+        assert!(context(dir.path(), None, &[]).is_ok(), "Docker takes this name too");
+    }
+
+    #[test]
+    fn resumed_run_asks_for_values_and_notices_another_one() {
+        let stored = |text: &str| -> OwnImage {
+            let arg = BuildArg::parse(text).unwrap();
+            let own = OwnImage::Context { dir: "/x".into(), dockerfile: None, build_args: vec![arg] };
+            serde_json::from_str(&serde_json::to_string(&own).unwrap()).unwrap()
+        };
+        let own = stored("THEME=dark");
+        assert_eq!(own.values_to_ask(), ["THEME"]);
+        assert!(with_values(&own, &["THEME=dark".to_owned()]).unwrap().values_to_ask().is_empty());
+        let error = |args: &[&str]| {
+            let args: Vec<String> = args.iter().map(|a| (*a).to_owned()).collect();
+            with_values(&own, &args).unwrap_err().to_string()
+        };
+        assert!(error(&["THEME=light"]).contains("another value"));
+        assert!(error(&["OTHER=dark"]).contains("planned without it"));
     }
 }

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use handoff_driver::Progress;
-use handoff_driver::needs::first_guess;
-use handoff_model::{Cell, Outcome, Trial};
+use handoff_driver::needs::{first_guess, sized};
+use handoff_model::{Cell, Outcome, OwnImage, Trial};
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use crate::out;
@@ -25,6 +25,8 @@ pub struct Display {
 /// Time left, from what trials of the same kind took; the first guess where none has run yet.
 #[derive(Debug, Default)]
 pub struct Estimate {
+    /// The user's own image, whose size their daemon may know.
+    own: Option<OwnImage>,
     todo: Vec<(Cell, Duration)>,
     took: BTreeMap<Cell, (Duration, u32)>,
     guessed: Duration,
@@ -39,7 +41,7 @@ impl Estimate {
 
     /// The trials that are left.
     pub fn begin(&mut self, todo: &[&Trial]) {
-        self.todo = todo.iter().map(|t| (Self::key(t), first_guess(t))).collect();
+        self.todo = todo.iter().map(|t| (Self::key(t), first_guess(&sized(t, self.own.as_ref())))).collect();
     }
 
     /// A trial has ended.
@@ -78,10 +80,11 @@ pub fn human(duration: Duration) -> String {
 }
 
 impl Display {
-    /// A display for stderr.
-    pub fn new() -> Self {
+    /// A display for stderr of a run, perhaps on the user's own image.
+    pub fn new(own: Option<OwnImage>) -> Self {
         let now = Instant::now();
-        Self { bar: None, end: Arc::new(Mutex::new(now)), estimate: Estimate::default(), started: now }
+        let estimate = Estimate { own, ..Estimate::default() };
+        Self { bar: None, end: Arc::new(Mutex::new(now)), estimate, started: now }
     }
 
     fn line(&self, text: &str) {

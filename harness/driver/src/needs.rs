@@ -1,5 +1,6 @@
 //! What a plan needs: disk, bytes moved, time. Rough on purpose, and told as such; the run itself refines the time.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use handoff_model::own::NEEDS_CONTEXT;
@@ -9,8 +10,26 @@ use handoff_strategies::MoreBuilds;
 
 use crate::estimate::Estimator;
 
-/// What is assumed of an image whose size is found and not asked for: the user's own.
+/// What is assumed of an image whose size is unknown until it is built: that of the user's own context.
 pub const ASSUMED: ByteSize = ByteSize(ByteSize::GIB);
+
+/// A trial with the size that the user's daemon names for its image, where the plan has none. For needs and estimates only:
+/// rows keep what is measured.
+pub fn sized<'a>(trial: &'a Trial, own: Option<&OwnImage>) -> Cow<'a, Trial> {
+    match own.and_then(OwnImage::known_bytes).filter(|_| trial.cell.size == ByteSize::OWN) {
+        Some(bytes) => {
+            let mut trial = trial.clone();
+            trial.cell.size = ByteSize(bytes.max(1));
+            Cow::Owned(trial)
+        }
+        None => Cow::Borrowed(trial),
+    }
+}
+
+/// All trials of a plan so.
+pub fn sized_trials(plan: &Plan) -> Vec<Trial> {
+    plan.trials.iter().map(|trial| sized(trial, plan.request.own.as_ref()).into_owned()).collect()
+}
 
 /// The size asked for, or assumed.
 pub fn size(trial: &Trial) -> u64 {
@@ -25,22 +44,42 @@ pub fn lacks_sources(own: Option<&OwnImage>, strategy: &StrategySpec) -> Option<
     lacks.then_some(NEEDS_CONTEXT)
 }
 
-/// Disk that one job may hold, in bytes: the engine's blobs, its unpacked layers, the builder's cache of them, the tar and
-/// the client's archive.
-fn job_bytes(trial: &Trial) -> u64 {
-    size(trial) * 5 * u64::from(1 + more_builds(&trial.cell).other_images) + (1 << 30)
+/// Disk that one job may hold for an image of that size, in bytes: the engine's blobs, its unpacked layers, the builder's
+/// cache of them, the tar and the client's archive.
+fn job_bytes(trial: &Trial, size: u64) -> u64 {
+    size * 5 * u64::from(1 + more_builds(&trial.cell).other_images) + (1 << 30)
+}
+
+/// Jobs of a trial that are alive at once.
+fn at_once(trial: &Trial) -> u64 {
+    let Conditions { consumers, consumer_concurrency, .. } = trial.cell.conditions;
+    u64::from(consumer_concurrency.clamp(1, consumers.max(1)))
 }
 
 /// Disk that one trial may hold at once, in bytes: only jobs that run at once are alive at once.
 pub fn disk_bytes(trial: &Trial) -> u64 {
-    let Conditions { consumers, consumer_concurrency, .. } = trial.cell.conditions;
-    job_bytes(trial) * u64::from(consumer_concurrency.clamp(1, consumers.max(1)))
+    job_bytes(trial, size(trial)) * at_once(trial)
+}
+
+/// Disk that one trial holds whatever its image's size turns out to be, in bytes. Less free is refused: an assumed size
+/// refuses nothing.
+pub fn least_disk_bytes(trial: &Trial) -> u64 {
+    job_bytes(trial, trial.cell.size.bytes()) * at_once(trial)
 }
 
 /// What the service may hold of one trial, in bytes: of a primed one once more for each earlier run.
 pub fn store_bytes(trial: &Trial) -> u64 {
+    service_bytes(trial, size(trial))
+}
+
+/// What it holds whatever the image's size turns out to be, in bytes.
+pub fn least_store_bytes(trial: &Trial) -> u64 {
+    service_bytes(trial, trial.cell.size.bytes())
+}
+
+fn service_bytes(trial: &Trial, size: u64) -> u64 {
     let runs = 1 + u64::from(priming_jobs(&trial.cell) + more_builds(&trial.cell).other_images);
-    size(trial) * 5 / 4 * runs + (64 << 20)
+    size * 5 / 4 * runs + (64 << 20)
 }
 
 /// What a cell's trials build beside their image.
@@ -71,6 +110,8 @@ pub struct Needs {
     /// Trials to run.
     pub trials: usize,
     /// Free disk that must be there, in bytes.
+    pub least_disk_bytes: u64,
+    /// Free disk that will do, in bytes: more than that where the size of an image is unknown and assumed.
     pub disk_bytes: u64,
     /// Bytes that will be written in all, in bytes.
     pub written_bytes: u64,
@@ -85,12 +126,13 @@ pub fn first_guess(trial: &Trial) -> Duration {
 
 /// Adds a plan's needs up.
 pub fn of<'a>(trials: impl IntoIterator<Item = &'a Trial>) -> Needs {
-    let mut needs = Needs { trials: 0, disk_bytes: 0, written_bytes: 0, estimate_s: 0 };
+    let mut needs = Needs { trials: 0, least_disk_bytes: 0, disk_bytes: 0, written_bytes: 0, estimate_s: 0 };
     let (mut estimator, mut seconds) = (Estimator::default(), 0.0);
     for trial in trials {
         needs.trials += 1;
+        needs.least_disk_bytes = needs.least_disk_bytes.max(least_disk_bytes(trial));
         needs.disk_bytes = needs.disk_bytes.max(disk_bytes(trial));
-        needs.written_bytes += job_bytes(trial) * u64::from(jobs(trial));
+        needs.written_bytes += job_bytes(trial, size(trial)) * u64::from(jobs(trial));
         seconds += estimator.seconds(trial);
     }
     needs.estimate_s = seconds as u64;
@@ -166,6 +208,20 @@ mod tests {
             control: false,
         };
         Trial { id: "1".into(), round: 1, position: 1, cell, nonce: String::new() }
+    }
+
+    #[test]
+    fn image_of_the_daemon_needs_room_for_its_own_size_and_an_unknown_one_is_not_refused() {
+        let mut own_size = trial("artifact", Conditions::default());
+        own_size.cell.size = ByteSize::OWN;
+        let known = OwnImage::Image { name: "a".into(), id: "b".into(), bytes: Some(3_000_000), store: None };
+        let small = sized(&own_size, Some(&known));
+        assert_eq!(disk_bytes(&small), 15_000_000 + (1 << 30));
+        assert_eq!(least_disk_bytes(&small), disk_bytes(&small));
+        let context = OwnImage::Context { dir: "/x".into(), dockerfile: None, build_args: vec![] };
+        let unknown = sized(&own_size, Some(&context));
+        assert_eq!((least_disk_bytes(&unknown), disk_bytes(&unknown)), (1 << 30, 6 << 30));
+        assert!(first_guess(&small) < first_guess(&unknown));
     }
 
     #[test]

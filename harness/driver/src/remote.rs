@@ -1,8 +1,9 @@
 //! The driver's end of a job: starts it in namespaces of its own, speaks with it, and sees to it that it is gone.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command as Process, Stdio};
@@ -59,7 +60,9 @@ impl RemoteJob {
         fs::create_dir_all(&spec.logs).map_err(DriverError::io("create", &spec.logs))?;
         let file = spec.root.join("job.json");
         let json = serde_json::to_vec_pretty(spec).map_err(|e| DriverError::Job(e.to_string()))?;
-        fs::write(&file, json).map_err(DriverError::io("write", &file))?;
+        // It holds the job's token and the values of build arguments: for this user alone.
+        let written = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&file);
+        written.and_then(|mut f| f.write_all(&json)).map_err(DriverError::io("write", &file))?;
         let log = spec.logs.join("job.log");
         let stderr = File::create(&log).map_err(DriverError::io("create", &log))?;
         let (program, args) = namespace::command(handoff, &["job".into(), file.into()]);

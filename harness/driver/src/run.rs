@@ -137,7 +137,7 @@ pub fn run(
     };
     let own = plan.request.own.as_ref();
     let given = match own {
-        Some(OwnImage::Image { name, id }) => {
+        Some(OwnImage::Image { name, id, .. }) => {
             progress(Progress::Note(format!("taking {name} out of the daemon")));
             let path = workspace.dir().join("own-image.tar");
             user_daemon::save(name, id, &path)?;
@@ -161,7 +161,7 @@ pub fn run(
         let logs = journal.log_dir(&trial.id)?;
         let record = if let Some(reason) = needs::lacks_sources(own, &trial.cell.strategy) {
             skipped(trial, &environment.id, plan.request.seed, Failure::new(Failure::PLAN, reason))
-        } else if let Some(refused) = lacks_room(&config.work_dir, &store, trial)? {
+        } else if let Some(refused) = lacks_room(&config.work_dir, &store, &needs::sized(trial, own))? {
             skipped(trial, &environment.id, plan.request.seed, refused)
         } else {
             let profile = trial.cell.conditions.profile.as_str();
@@ -211,7 +211,7 @@ impl Summary {
 /// Where the service keeps blobs: in memory where there is plenty, because GitHub's storage does not share the runner's
 /// disk; else on disk. The row's environment says which.
 fn service_store(plan: &Plan, workspace: &mut Workspace) -> Result<(PathBuf, &'static str), DriverError> {
-    let largest = plan.trials.iter().map(needs::store_bytes).max().unwrap_or(0);
+    let largest = needs::sized_trials(plan).iter().map(needs::store_bytes).max().unwrap_or(0);
     let memory = Path::new("/dev/shm");
     // Where the machine does not tell how much is free, the disk serves.
     let roomy = memory.is_dir()
@@ -245,13 +245,16 @@ fn lacks_room(work_dir: &Path, store: &Path, trial: &Trial) -> Result<Option<Fai
             let (need, free) = (mib(need), mib(free));
             Failure::new(
                 "disk",
-                format!("{need} MiB needed, {free} MiB free below {}: free some, or use a smaller size", dir.display()),
+                format!(
+                    "{need} MiB needed, {free} MiB free below {}: free some, or use a smaller image",
+                    dir.display()
+                ),
             )
         }))
     };
-    match lacking(work_dir, needs::disk_bytes(trial))? {
+    match lacking(work_dir, needs::least_disk_bytes(trial))? {
         Some(failure) => Ok(Some(failure)),
-        None => lacking(store, needs::store_bytes(trial)),
+        None => lacking(store, needs::least_store_bytes(trial)),
     }
 }
 

@@ -103,7 +103,9 @@ pub enum EngineError {
     /// The user's daemon lacks the builder's image.
     #[error(
         "the daemon has no image {image}, and with --engine host none is brought in unasked: {}",
-        tar.as_ref().map_or_else(|| format!("docker pull {image}"), |tar| format!("docker load --input {}", tar.display()))
+        tar.as_ref().map_or_else(|| format!("docker pull {image}"), |tar| {
+            format!("docker load --input {}", handoff_model::shell::quote(&tar.to_string_lossy()))
+        })
     )]
     NoBuildkit {
         /// The image.

@@ -19,8 +19,7 @@ impl Engine {
         let json: Value =
             serde_json::from_slice(&out.stdout).map_err(|e| EngineError::Api(format!("docker image inspect: {e}")))?;
         let text = |pointer: &str| json.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-        let layers = json.pointer("/0/RootFS/Layers").and_then(Value::as_array);
-        let layers = layers.map(|l| l.iter().filter_map(|d| d.as_str().map(str::to_owned)).collect());
+        let layers = inspected_layers(&json);
         let id = text("/0/Id").ok_or_else(|| EngineError::Api(format!("{image} has no id")))?;
         match self.store() {
             ImageStore::Overlay2 => Ok(ImageIdentity {
@@ -64,6 +63,15 @@ impl Engine {
     }
 }
 
+/// The layers in the answer of `docker image inspect`. The engine leaves the list out where it is empty.
+pub fn inspected_layers(json: &Value) -> Option<Vec<String>> {
+    let root = json.pointer("/0/RootFS")?.as_object()?;
+    match root.get("Layers") {
+        None | Some(Value::Null) => (root.get("Type").and_then(Value::as_str) == Some("layers")).then(Vec::new),
+        Some(list) => list.as_array()?.iter().map(|d| d.as_str().map(str::to_owned)).collect(),
+    }
+}
+
 /// What a blob names.
 enum Named {
     Config(String),
@@ -95,4 +103,20 @@ pub fn of_tar(path: &Path) -> Result<ImageIdentity, EngineError> {
     }
     let notes = if index.is_none() { vec!["the tar has no index".to_owned()] } else { vec![] };
     Ok(ImageIdentity { index, config, layers, notes, ..ImageIdentity::default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn engine_that_names_no_layers_has_an_image_without_any() {
+        assert_eq!(inspected_layers(&json!([{"RootFS": {"Type": "layers"}}])), Some(vec![]));
+        assert_eq!(inspected_layers(&json!([{"RootFS": {"Type": "layers", "Layers": null}}])), Some(vec![]));
+        let one = json!([{"RootFS": {"Type": "layers", "Layers": ["sha256:1"]}}]);
+        assert_eq!(inspected_layers(&one), Some(vec!["sha256:1".to_owned()]));
+        assert_eq!(inspected_layers(&json!([{}])), None, "an answer without the field is unknown");
+    }
 }

@@ -65,7 +65,28 @@ impl TarMetadata {
     }
 }
 
-/// The layers that a config names.
+/// The layers that a config names. An image without a layer (`FROM scratch` and `LABEL` alone) has a list that is null, or
+/// none at all: it is empty, which is known, and not unknown.
 pub fn diff_ids(config: &Value) -> Option<Vec<String>> {
-    config.pointer("/rootfs/diff_ids")?.as_array()?.iter().map(|d| d.as_str().map(str::to_owned)).collect()
+    match config.get("rootfs")?.as_object()?.get("diff_ids") {
+        None | Some(Value::Null) => Some(Vec::new()),
+        Some(list) => list.as_array()?.iter().map(|d| d.as_str().map(str::to_owned)).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn image_without_a_layer_has_an_empty_list_of_layers() {
+        assert_eq!(diff_ids(&json!({"rootfs": {"type": "layers", "diff_ids": null}})), Some(vec![]));
+        assert_eq!(diff_ids(&json!({"rootfs": {"type": "layers"}})), Some(vec![]));
+        assert_eq!(diff_ids(&json!({"rootfs": {"diff_ids": ["sha256:1"]}})), Some(vec!["sha256:1".to_owned()]));
+        for unknown in [json!({}), json!({"rootfs": null}), json!({"rootfs": {"diff_ids": [1]}})] {
+            assert_eq!(diff_ids(&unknown), None, "{unknown}");
+        }
+    }
 }

@@ -5,6 +5,15 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ImageStore;
+use crate::shell::quote;
+
+mod build_arg;
+mod measured;
+
+pub use build_arg::{BuildArg, BuildArgError};
+pub use measured::name_measured_size;
+
 /// An image that is not ours.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -16,9 +25,9 @@ pub enum OwnImage {
         /// Its Dockerfile, where it is not `Dockerfile` in the folder.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         dockerfile: Option<PathBuf>,
-        /// Build arguments, each `KEY=value`.
+        /// Build arguments, without their values when they are written.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        build_args: Vec<String>,
+        build_args: Vec<BuildArg>,
     },
     /// Taken out of the user's daemon, which is only read. Strategies that build again have nothing to build from.
     Image {
@@ -26,6 +35,12 @@ pub enum OwnImage {
         name: String,
         /// Its identifier there, so that a run that goes on goes on with the same image.
         id: String,
+        /// Its size as that daemon counts it, in bytes: disk and time are estimated for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        bytes: Option<u64>,
+        /// Where that daemon keeps images. It decides how layers come out of `docker save`, and so what is sent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        store: Option<ImageStore>,
     },
 }
 
@@ -44,6 +59,37 @@ impl OwnImage {
         }
     }
 
+    /// Its size in bytes, where it is known before it is measured: the user's daemon has it.
+    pub fn known_bytes(&self) -> Option<u64> {
+        match self {
+            Self::Context { .. } => None,
+            Self::Image { bytes, .. } => *bytes,
+        }
+    }
+
+    /// The names of its build arguments.
+    pub fn build_arg_names(&self) -> Vec<&str> {
+        match self {
+            Self::Context { build_args, .. } => build_args.iter().map(BuildArg::name).collect(),
+            Self::Image { .. } => Vec::new(),
+        }
+    }
+
+    /// The names of build arguments whose values are not known to this process: a file has only their digests.
+    pub fn values_to_ask(&self) -> Vec<&str> {
+        match self {
+            Self::Context { build_args, .. } => {
+                build_args.iter().filter(|arg| arg.for_build().is_none()).map(BuildArg::name).collect()
+            }
+            Self::Image { .. } => Vec::new(),
+        }
+    }
+
+    /// Whether `workload` is how rows speak of an image of the user's own.
+    pub fn is_own_workload(workload: &str) -> bool {
+        workload.starts_with("context:") || workload.starts_with("image:")
+    }
+
     /// Whether it can be built again.
     pub fn has_sources(&self) -> bool {
         matches!(self, Self::Context { .. })
@@ -51,28 +97,19 @@ impl OwnImage {
 }
 
 impl fmt::Display for OwnImage {
-    /// As on the command line.
+    /// As on the command line, a digest in the place of each build argument's value.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Context { dir, dockerfile, build_args } => {
-                write!(f, "--context {}", quoted(&dir.to_string_lossy()))?;
+                write!(f, "--context {}", quote(&dir.to_string_lossy()))?;
                 if let Some(file) = dockerfile {
-                    write!(f, " --dockerfile {}", quoted(&file.to_string_lossy()))?;
+                    write!(f, " --dockerfile {}", quote(&file.to_string_lossy()))?;
                 }
-                build_args.iter().try_for_each(|arg| write!(f, " --build-arg {}", quoted(arg)))
+                build_args.iter().try_for_each(|arg| write!(f, " --build-arg {arg}"))
             }
-            Self::Image { name, .. } => write!(f, "--image {}", quoted(name)),
+            Self::Image { name, .. } => write!(f, "--image {}", quote(name)),
         }
     }
-}
-
-/// A word for a shell.
-fn quoted(text: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./:=@,+".contains(&b);
-    if !text.is_empty() && text.bytes().all(plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 /// What a job builds from.
@@ -99,16 +136,21 @@ mod tests {
         let own = OwnImage::Context {
             dir: "/home/me/my app".into(),
             dockerfile: Some("/home/me/Dockerfile.prod".into()),
-            build_args: vec!["A=it's".into(), "B=1".into()],
+            build_args: vec![BuildArg::parse("A=it's").unwrap()],
         };
         assert_eq!(own.workload(), "context:my app");
-        assert_eq!(
-            own.to_string(),
-            r"--context '/home/me/my app' --dockerfile /home/me/Dockerfile.prod --build-arg 'A=it'\''s' --build-arg B=1"
-        );
-        let image = OwnImage::Image { name: "me/app:1".into(), id: "sha256:0".into() };
+        let printed = own.to_string();
+        let words =
+            "--context '/home/me/my app' --dockerfile /home/me/Dockerfile.prod --build-arg 'A=<value of sha256 ";
+        assert!(printed.starts_with(words), "{printed}");
+        let image = OwnImage::Image { name: "me/app:1".into(), id: "sha256:0".into(), bytes: Some(7), store: None };
         assert_eq!((image.workload().as_str(), image.to_string().as_str()), ("image:me/app:1", "--image me/app:1"));
+        assert_eq!((image.known_bytes(), own.known_bytes()), (Some(7), None));
         let json = serde_json::to_string(&own).unwrap();
-        assert_eq!(serde_json::from_str::<OwnImage>(&json).unwrap(), own);
+        let read: OwnImage = serde_json::from_str(&json).unwrap();
+        assert_eq!((read.to_string(), read.values_to_ask()), (own.to_string(), vec!["A"]));
+        assert_eq!(own.values_to_ask(), Vec::<&str>::new());
+        let earlier = r#"{"image":{"name":"a","id":"b"}}"#;
+        assert_eq!(serde_json::to_string(&serde_json::from_str::<OwnImage>(earlier).unwrap()).unwrap(), earlier);
     }
 }

@@ -14,7 +14,10 @@ pub enum Error {
         why: String,
     },
     /// Nothing of that name was sent.
-    #[error("nothing was sent under the name {name:?} {within}: send it first (`handoff send IMAGE --name {name}`)")]
+    #[error(
+        "nothing was sent under the name {name:?} {within}: send it first (`handoff send IMAGE --name {}`)",
+        handoff_model::shell::quote(name)
+    )]
     NotSent {
         /// The name.
         name: String,
@@ -38,6 +41,9 @@ pub enum Error {
     /// Nothing was pushed.
     #[error("no image was pushed to the relay: nothing was sent")]
     NothingPushed,
+    /// The caller ended it, because what it does had failed: the cause is the caller's.
+    #[error("it was ended before the push was complete: nothing was sent")]
+    Abandoned,
     /// What arrived has another digest.
     #[error("{digest} is damaged: what arrived has the digest {got}")]
     Damaged {

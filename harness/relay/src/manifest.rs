@@ -88,8 +88,11 @@ pub(crate) fn referrers(subject: &Digest, manifests: &BTreeMap<Digest, Manifest>
 /// The uncompressed layers that a config names.
 pub(crate) fn layers_of(config: &[u8]) -> Option<Vec<String>> {
     let json: Value = serde_json::from_slice(config).ok()?;
-    let layers = json.pointer("/rootfs/diff_ids")?.as_array()?;
-    Some(layers.iter().filter_map(|l| l.as_str().map(str::to_owned)).collect())
+    match json.get("rootfs")?.as_object()?.get("diff_ids") {
+        // Builders write null for an image without a layer.
+        None | Some(Value::Null) => Some(Vec::new()),
+        Some(list) => list.as_array()?.iter().map(|l| l.as_str().map(str::to_owned)).collect(),
+    }
 }
 
 #[cfg(test)]
@@ -135,6 +138,8 @@ mod tests {
         ]);
         assert_eq!(config_of(&d("index"), &all), Some(d("c")));
         assert_eq!(layers_of(br#"{"rootfs":{"diff_ids":["sha256:1"]}}"#).unwrap(), ["sha256:1"]);
-        assert_eq!(layers_of(br#"{"rootfs":{"diff_ids":[]}}"#).unwrap().len(), 0, "an image of no layer");
+        for none in [r#"{"rootfs":{"diff_ids":[]}}"#, r#"{"rootfs":{"type":"layers","diff_ids":null}}"#] {
+            assert_eq!(layers_of(none.as_bytes()).unwrap().len(), 0, "an image of no layer");
+        }
     }
 }

@@ -52,6 +52,9 @@ pub struct Report {
     /// Why it failed, one line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// Whether the caller ended it before it was complete, and it had no failure of its own.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub abandoned: bool,
 }
 
 impl Report {
@@ -69,6 +72,7 @@ impl Report {
             retries: 0,
             connections: 0,
             error: None,
+            abandoned: false,
         }
     }
 
@@ -134,8 +138,7 @@ impl Session {
             };
             let ((), told) = tokio::try_join!(opening, committed())?;
             if !told {
-                let cut = "it was ended before the push was complete: nothing was sent".to_owned();
-                return Err(Error::Broken(intake.broken().unwrap_or(cut)));
+                return Err(intake.broken().map_or(Error::Abandoned, Error::Broken));
             }
             let sent = intake.commit(&session.name).await?;
             if let Some(first) = sent.first_byte_ns {
@@ -180,6 +183,7 @@ impl Session {
     ) -> Report {
         let mut report = Report::new();
         let result = runtime().and_then(|runtime| runtime.block_on(work(self, &mut report, &mut said)));
+        report.abandoned = matches!(result, Err(Error::Abandoned));
         report.error = result.err().map(|e| e.to_string());
         report
     }

@@ -173,7 +173,7 @@ pub fn short(report: &Report) -> Vec<Block> {
     blocks.push(Block::Text(provenance::simulated(report)));
     blocks.push(Block::Text(provenance::not_judged(report)));
     for run in &report.runs {
-        blocks.push(Block::Command(provenance::command(&run.plan, &run.name)));
+        blocks.push(Block::Command(provenance::command(&run.plan)));
     }
     blocks
 }

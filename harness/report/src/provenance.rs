@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 
 use handoff_analysis::{JudgedClaim, Judgement, Subject};
 use handoff_model::conditions::LOOPBACK;
+use handoff_model::shell::quote;
 use handoff_model::{
-    Builder, ByteSize, Compare, Conditions, DiskMeasurement, Environment, ImageStore, Outcome, Plan, Purpose,
+    Builder, ByteSize, Compare, Conditions, DiskMeasurement, Environment, ImageStore, Outcome, OwnImage, Plan, Purpose,
 };
 
 use crate::document::{Block, Grid};
@@ -191,6 +192,7 @@ pub(crate) fn environment(report: &Report) -> Vec<Block> {
             request.timeout_s,
             run.plan.hash.chars().take(12).collect::<String>()
         ));
+        list.extend(request.own.as_ref().and_then(saved_from).map(|text| format!("{}: {text}", run.name)));
         blocks.push(Block::List(list));
     }
     blocks.push(Block::Heading(3, "Machine and versions".to_owned()));
@@ -220,10 +222,21 @@ pub(crate) fn mixed(report: &Report) -> Option<String> {
     Some(format!("{mix} {cells}"))
 }
 
+/// Which daemon an image was saved from: its store decides what strategies that move the image send.
+fn saved_from(own: &OwnImage) -> Option<String> {
+    let OwnImage::Image { store, .. } = own else { return None };
+    let from = store
+        .map_or_else(|| "a daemon whose store is not known".to_owned(), |s| format!("a daemon with the {s} store"));
+    Some(format!(
+        "`{own}` was saved from {from}; `docker save` of overlay2 writes layers uncompressed, that of containerd as it keeps them, \
+         mostly compressed. The bytes that `relay` and other strategies send depend on it"
+    ))
+}
+
 /// The commands: to measure again, and to render this again.
 pub(crate) fn again(report: &Report) -> Vec<Block> {
-    let commands = report.runs.iter().map(|run| Block::Command(command(&run.plan, &run.name)));
-    let folders: Vec<String> = report.runs.iter().map(|r| format!("results/{}", r.name)).collect();
+    let commands = report.runs.iter().map(|run| Block::Command(command(&run.plan)));
+    let folders: Vec<String> = report.runs.iter().map(|r| quote(&r.dir)).collect();
     commands.chain([Block::Command(format!("handoff report {}", folders.join(" ")))]).collect()
 }
 
@@ -314,8 +327,8 @@ fn machine(e: &Environment) -> Grid {
     }
 }
 
-/// The command that lays out the same plan, apart from the run's random name.
-pub(crate) fn command(plan: &Plan, name: &str) -> String {
+/// The command that lays out the same plan, apart from the run's random name. It names no folder, so its rows go into a new one.
+pub(crate) fn command(plan: &Plan) -> String {
     let r = &plan.request;
     let each = |pick: &dyn Fn(&Conditions) -> String| {
         let mut all: Vec<String> = Vec::new();
@@ -325,17 +338,17 @@ pub(crate) fn command(plan: &Plan, name: &str) -> String {
                 all.push(text);
             }
         }
-        all.join(",")
+        quote(&all.join(","))
     };
     if let Some(matrix) = &r.matrix {
-        return format!("handoff run {matrix} --out results/{name}-again");
+        return format!("handoff run {matrix}");
     }
-    let list = |items: Vec<String>| items.join(",");
+    let list = |items: Vec<String>| quote(&items.join(","));
     if r.conditions.iter().all(|c| c.profile == GITHUB) {
         // The workflow's form; what it does not ask is GitHub's.
         return format!(
             "handoff dispatch --repo OWNER/NAME --sizes {} --strategies {} --rounds {} --workload {} --builder {} --consumers {} \
-             --seed {} --out results/{name}-again",
+             --seed {}",
             list(r.sizes.iter().copied().map(exact).collect()),
             list(r.strategies.iter().map(ToString::to_string).collect()),
             r.rounds,
@@ -376,7 +389,6 @@ pub(crate) fn command(plan: &Plan, name: &str) -> String {
     if r.purpose != Purpose::default() {
         words.push(format!("--purpose {}", r.purpose));
     }
-    words.push(format!("--out results/{name}-again"));
     words.join(" ")
 }
 

@@ -14,6 +14,8 @@ use handoff_model::{ByteSize, Conditions, Environment, Plan, StrategySpec};
 pub struct Run {
     /// The folder's name.
     pub name: String,
+    /// The folder, as it was named on the command line.
+    pub dir: String,
     /// What was to be run.
     pub plan: Plan,
     /// The machines and programs used.

@@ -3,6 +3,7 @@
 use comfy_table::LineStyle;
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table, Width};
+use handoff_model::shell::escaped;
 
 use crate::document::{Block, Cell as Content, Grid, Tone};
 
@@ -29,8 +30,8 @@ pub(crate) fn render(blocks: &[Block], width: u16, color: bool) -> String {
                 }
             }
             Block::Table(grid) => table(&mut out, grid, width, color),
-            // Not wrapped: it is to be copied.
-            Block::Command(text) => line(&mut out, &clean(text), false),
+            // Not wrapped, and whole: it is to be copied.
+            Block::Command(text) => line(&mut out, &escaped(text), false),
             Block::Drawing(text) => text.lines().for_each(|text| line(&mut out, &clean(text), false)),
         }
     }

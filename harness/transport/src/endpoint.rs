@@ -29,7 +29,8 @@ impl ServiceEndpoint {
     /// Reads `ACTIONS_RESULTS_URL` and `ACTIONS_RUNTIME_TOKEN`.
     ///
     /// # Errors
-    /// [`Error::MissingVariable`] with the names of all that are unset or empty.
+    /// [`Error::MissingVariable`] with the names of all that are unset or empty, [`Error::BadVariable`] for one that holds a
+    /// line break or a blank.
     pub fn from_env() -> Result<Self, Error> {
         Self::from_variables(|name| std::env::var(name).ok())
     }
@@ -37,7 +38,14 @@ impl ServiceEndpoint {
     fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
         let names = ["ACTIONS_RESULTS_URL", "ACTIONS_RUNTIME_TOKEN"];
         match names.map(|name| variable(name).filter(|value| !value.is_empty())) {
-            [Some(results_url), Some(token)] => Ok(Self { results_url, token }),
+            [Some(results_url), Some(token)] => {
+                for (name, value) in [(names[0], &results_url), (names[1], &token)] {
+                    if let Some(what) = unfit(value) {
+                        return Err(Error::BadVariable { name, what });
+                    }
+                }
+                Ok(Self { results_url, token })
+            }
             values => {
                 let missing: Vec<_> =
                     names.iter().zip(&values).filter(|(_, value)| value.is_none()).map(|(name, _)| *name).collect();
@@ -45,6 +53,16 @@ impl ServiceEndpoint {
             }
         }
     }
+}
+
+/// What in a value can be part of neither an address nor a token.
+fn unfit(value: &str) -> Option<&'static str> {
+    value.chars().find_map(|c| match c {
+        '\n' | '\r' => Some("line break"),
+        c if c.is_whitespace() => Some("blank"),
+        c if c.is_control() => Some("control character"),
+        _ => None,
+    })
 }
 
 /// How a host's name becomes an address.
@@ -167,6 +185,18 @@ mod tests {
         assert!(said("").contains("ACTIONS_RESULTS_URL, ACTIONS_RUNTIME_TOKEN"));
         assert!(!said("ACTIONS_RESULTS_URL").contains("RESULTS_URL"));
         assert!(ServiceEndpoint::from_variables(|_| Some(String::new())).is_err(), "empty is as good as unset");
+    }
+
+    #[test]
+    fn line_break_after_a_token_or_an_address_is_named_with_its_variable() {
+        let error = |url: &'static str, token: &'static str| {
+            let value = move |name: &str| Some(if name.ends_with("URL") { url } else { token }.to_owned());
+            ServiceEndpoint::from_variables(value).unwrap_err().to_string()
+        };
+        let said = error("http://h/", "secret\n");
+        assert!(said.starts_with("ACTIONS_RUNTIME_TOKEN has a line break") && !said.contains("secret"), "{said}");
+        assert!(error("http://h/\r\n", "t").starts_with("ACTIONS_RESULTS_URL has a line break"));
+        assert!(error(" http://h/", "t").contains("has a blank"));
     }
 
     #[test]

@@ -14,6 +14,16 @@ pub enum Error {
         /// The names, joined by commas.
         names: String,
     },
+    /// A variable that names the service holds what cannot be part of its value.
+    #[error(
+        "{name} has a {what} in it: it was copied with more than its value, set it again without (`printf` instead of `echo`)"
+    )]
+    BadVariable {
+        /// The name. The value may be a credential.
+        name: &'static str,
+        /// What is in it.
+        what: &'static str,
+    },
     /// An address that cannot be used.
     #[error("address {url} cannot be used: {why}")]
     BadUrl {

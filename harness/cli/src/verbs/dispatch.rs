@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use handoff_driver::journal::PLAN;
+use handoff_model::shell;
 use handoff_workflows::remote::{JobState, Remote, Run};
 use handoff_workflows::rest::{Api, RestError};
 
@@ -138,7 +139,12 @@ impl Args {
         out::data(&run.id.to_string());
         out::talk(&format!("started {}", run.url));
         let out = self.out.unwrap_or_else(|| PathBuf::from(format!("results/github-{}", run.id)));
-        let go_on = format!("handoff collect --repo {} --run-id {} --out {}", self.repo, run.id, out.display());
+        let go_on = format!(
+            "handoff collect --repo {} --run-id {} --out {}",
+            shell::quote(&self.repo),
+            run.id,
+            shell::quote(&out.to_string_lossy())
+        );
         out::talk(&format!("closing this ends nothing: {go_on}"));
         if self.no_wait {
             return Ok(ExitCode::from(exit::OK));

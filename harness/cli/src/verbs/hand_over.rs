@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use handoff_driver::user_daemon;
+use handoff_model::{image_name, shell};
 use handoff_relay::{Error, Intake, Outlet, StoreKind, session};
+use handoff_strategies::buildx::{PUSH_LEVEL, push_output};
 use handoff_transport::ServiceEndpoint;
 
-use handoff_strategies::buildx::{PUSH_LEVEL, push_output};
-
 use crate::exit::{self, bad_input};
-use crate::out;
+use crate::{out, own};
 
 use super::relay::Flight;
 
@@ -105,6 +106,46 @@ impl Source {
     }
 }
 
+/// Refuses a name that no image can have, before docker answers with something else.
+fn check_name(option: &str, name: &str) -> anyhow::Result<()> {
+    image_name::check(name).map_err(|e| bad_input(format!("{option} {}: {e}", shell::quote(name))))
+}
+
+/// What `docker` prints and says for arguments; an error where it does not start.
+fn ask(args: &[&str]) -> anyhow::Result<(bool, String, String)> {
+    let run = duct::cmd("docker", args).stdin_null().stdout_capture().stderr_capture().unchecked().run();
+    let run = run.map_err(|e| bad_input(format!("docker does not start: {e} (install it, or add it to PATH)")))?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    Ok((run.status.success(), text(&run.stdout), text(&run.stderr)))
+}
+
+/// Refuses podman under the name of docker: it pushes to a registry on loopback by TLS alone, and has no BuildKit.
+fn refuse_podman() -> anyhow::Result<()> {
+    let (_, version, said) = ask(&["--version"])?;
+    if format!("{version} {said}").to_lowercase().contains("podman") {
+        return Err(bad_input(format!(
+            "`docker` is podman here ({}), which does not work with relay: install Docker's own client and put it first on the PATH",
+            shell::escaped(&version)
+        )));
+    }
+    Ok(())
+}
+
+/// An image that the engine has, or why it cannot be sent.
+fn in_engine(image: &str) -> anyhow::Result<Source> {
+    let (there, _, said) = ask(&["image", "inspect", "--format", "{{.Id}}", "--", image])?;
+    if there {
+        return Ok(Source::Engine { image: image.to_owned() });
+    }
+    let why = user_daemon::explained(image, &said.lines().collect::<Vec<_>>().join("; "));
+    let build = if why.contains("has no image") {
+        "; a build leaves it there with --load, or let --context DIR build it"
+    } else {
+        ""
+    };
+    Err(bad_input(format!("{why}{build}")))
+}
+
 impl SendArgs {
     /// Pushes the image to an end of our own, which stores it for receivers.
     pub fn run(self) -> anyhow::Result<ExitCode> {
@@ -133,25 +174,13 @@ impl SendArgs {
 
     /// What is sent, looked at before anything is begun.
     fn source(&self) -> anyhow::Result<Source> {
+        check_name("IMAGE", &self.image)?;
+        refuse_podman()?;
         let Some(context) = &self.context else {
-            let image = self.image.clone();
-            let asked =
-                duct::cmd("docker", ["image", "inspect", &image]).stdout_null().stderr_null().unchecked().run()?;
-            return if asked.status.success() {
-                Ok(Source::Engine { image })
-            } else {
-                Err(bad_input(format!(
-                    "docker knows no image {image}: build it with --load, see `docker image ls`, or let --context DIR build it"
-                )))
-            };
+            return in_engine(&self.image);
         };
-        let file = self.file.clone().unwrap_or_else(|| context.join("Dockerfile"));
-        if !file.is_file() {
-            let named = file.display();
-            return Err(bad_input(format!(
-                "there is no {named}: name the build's folder by --context, its Dockerfile by --file"
-            )));
-        }
+        let file = self.file.clone().unwrap_or_else(|| own::default_dockerfile(context));
+        own::check_dockerfile(&file, "--file")?;
         let text = |path: &Path| path.to_str().map(str::to_owned).ok_or_else(|| bad_input("a path is not UTF-8"));
         Ok(Source::Builder { context: text(context)?, file: self.file.as_deref().map(text).transpose()? })
     }
@@ -161,8 +190,12 @@ impl ReceiveArgs {
     /// Pulls the image from an end of our own, which fetches what was sent.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let (common, tag) = (self.common, self.tag);
+        if let Some(tag) = &tag {
+            check_name("--tag", tag)?;
+        }
         let received = session::runtime()?.block_on(async {
             let endpoint = ServiceEndpoint::from_env()?;
+            refuse_podman()?;
             let outlet = Outlet::start(common.store, endpoint, &common.name, &common.flight.settings()).await?;
             let (sent_as, remote_tag) = outlet.sent_as();
             let remote_tag = remote_tag.ok_or(Error::NothingPushed)?;

@@ -15,6 +15,7 @@ use crate::declared;
 use crate::exit::{self, bad_input};
 use crate::matrix;
 use crate::out;
+use crate::paths;
 use crate::progress::human;
 use crate::verbs::{Format, github};
 
@@ -65,40 +66,56 @@ fn consumers(conditions: &Conditions) -> String {
 
 /// Refuses a plan that the disk cannot hold.
 pub fn check_disk(plan: &Plan, work_dir: &Path) -> anyhow::Result<()> {
-    let needs = needs::of(&plan.trials);
+    let needs = needs::of(&needs::sized_trials(plan));
     let free = free_bytes(work_dir)?;
-    if free >= needs.disk_bytes {
+    if free >= needs.least_disk_bytes {
         return Ok(());
     }
+    let smaller = if plan.request.own.is_some() { "" } else { " use smaller --sizes," };
     Err(bad_input(format!(
-        "the largest trial needs {} free, {} has {}: free some, use smaller --sizes, or another --work-dir",
-        gib(needs.disk_bytes),
+        "the largest trial needs {} free, {} has {}: free some,{smaller} or name another --work-dir",
+        gib(needs.least_disk_bytes),
         work_dir.display(),
         gib(free)
     )))
 }
 
+/// What the disk must hold, in words.
+fn disk(plan: &Plan, needs: &needs::Needs, work_dir: &Path) -> anyhow::Result<String> {
+    let free = format!("{} free below {}", gib(free_bytes(work_dir)?), work_dir.display());
+    if needs.least_disk_bytes == needs.disk_bytes {
+        return Ok(format!("disk    {} needed at once, {free}", gib(needs.disk_bytes)));
+    }
+    let own = plan.request.own.as_ref().map_or_else(|| "the image".to_owned(), ToString::to_string);
+    Ok(format!(
+        "disk    {} needed at once for an image of {}, {free}; how large {own} gets is unknown until it is built",
+        gib(needs.disk_bytes),
+        needs::ASSUMED
+    ))
+}
+
 /// A cell of the plan, and what its trials take together.
 #[derive(Debug, Serialize)]
-struct CellLine<'a> {
+struct CellLine {
     #[serde(flatten)]
-    cell: &'a Cell,
+    cell: Cell,
     trials: u32,
     estimate_s: f64,
 }
 
 /// The cells in the order in which they first run.
-fn cells(plan: &Plan) -> Vec<CellLine<'_>> {
+fn cells(plan: &Plan) -> Vec<CellLine> {
     let mut estimator = Estimator::default();
     let mut lines: Vec<CellLine> = Vec::new();
     for trial in &plan.trials {
-        let seconds = estimator.seconds(trial);
-        match lines.iter_mut().find(|line| *line.cell == trial.cell) {
+        let trial = needs::sized(trial, plan.request.own.as_ref());
+        let seconds = estimator.seconds(&trial);
+        match lines.iter_mut().find(|line| line.cell == trial.cell) {
             Some(line) => {
                 line.trials += 1;
                 line.estimate_s += seconds;
             }
-            None => lines.push(CellLine { cell: &trial.cell, trials: 1, estimate_s: seconds }),
+            None => lines.push(CellLine { cell: trial.cell.clone(), trials: 1, estimate_s: seconds }),
         }
     }
     lines.sort_by(|a, b| {
@@ -107,7 +124,7 @@ fn cells(plan: &Plan) -> Vec<CellLine<'_>> {
     lines
 }
 
-fn show(line: &CellLine<'_>) -> String {
+fn show(line: &CellLine) -> String {
     let CellLine { cell, trials, estimate_s } = line;
     let conditions = &cell.conditions;
     let each = human(Duration::from_secs_f64(estimate_s / f64::from(*trials)));
@@ -145,10 +162,12 @@ impl Args {
             list()?;
             return Ok(ExitCode::from(exit::OK));
         }
+        paths::check_environment()?;
+        paths::check_work_dir(&std::path::absolute(&self.work_dir).map_err(bad_input)?)?;
         self.plan.tell_overrides()?;
         let plan = self.plan.plan(None)?;
         declared::tell(&plan);
-        let needs = needs::of(&plan.trials);
+        let needs = needs::of(&needs::sized_trials(&plan));
         let cells = cells(&plan);
         if self.format == Format::Json {
             let families = handoff_analysis::declared::families(&plan.request);
@@ -169,7 +188,6 @@ impl Args {
                 out::data(&format!("{:>4}  round {}  {}", trial.position, trial.round, trial.id));
             }
         }
-        let free = free_bytes(&self.work_dir)?;
         out::data(&format!(
             "{} trials of {} cells in {} rounds, order from seed {}",
             needs.trials,
@@ -177,17 +195,14 @@ impl Args {
             plan.request.rounds,
             plan.request.seed
         ));
-        out::data(&format!(
-            "disk    {} needed at once, {} free below {}",
-            gib(needs.disk_bytes),
-            gib(free),
-            self.work_dir.display()
-        ));
-        if own.is_some() {
-            out::data(&format!(
-                "size    that of your own image is found when it runs: {} is assumed here",
+        out::data(&disk(&plan, &needs, &self.work_dir)?);
+        match own.map(|own| (own, own.known_bytes())) {
+            Some((own, Some(bytes))) => out::data(&format!("size    {own} has {} in your daemon", ByteSize(bytes))),
+            Some((own, None)) => out::data(&format!(
+                "size    that of {own} is unknown until it is built: {} is assumed for disk and time",
                 needs::ASSUMED
-            ));
+            )),
+            None => {}
         }
         out::data(&format!("written at most about {} in all", gib(needs.written_bytes)));
         let estimate = human(Duration::from_secs(needs.estimate_s));

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use handoff_relay::session::{Report, Session};
 use handoff_relay::{Settings, StoreKind};
 
-use crate::exit;
 use crate::files::NotWritten;
+use crate::{exit, paths};
 
 /// Options of `relay`.
 #[derive(Debug, clap::Args)]
@@ -77,6 +77,9 @@ impl Args {
             End::Intake { end, earlier } => (end, true, earlier),
             End::Outlet(end) => (end, false, None),
         };
+        if let Some(path) = &args.report {
+            paths::check_report(path)?;
+        }
         let settings = Settings { port: args.port, earlier, ..args.flight.settings() };
         let session = Session { name: args.name, store: args.store, settings };
         let out = std::io::stdout();

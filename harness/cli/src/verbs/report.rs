@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use handoff_analysis::{Metric, Options};
-use handoff_model::StrategySpec;
+use handoff_model::{StrategySpec, shell};
 use handoff_report::{Link, Report, Run};
 use handoff_service::profile::{self, Direction, Kind};
 
@@ -76,6 +76,7 @@ pub fn read(dirs: &[PathBuf], options: &Options) -> anyhow::Result<Read> {
         .into_iter()
         .map(|(name, results)| Run {
             name,
+            dir: results.dir.to_string_lossy().into_owned(),
             plan: results.plan,
             environments: results.environments,
             measurements: results.measurements,
@@ -214,8 +215,9 @@ impl Args {
         }
         if self.check {
             anyhow::bail!(
-                "the table in {} is not that of the results: run `handoff report DIR --readme {0}`",
-                readme.display()
+                "the table in {} is not that of the results: run `handoff report DIR --readme {}`",
+                readme.display(),
+                shell::quote(&readme.to_string_lossy())
             );
         }
         files::write(readme, new.as_bytes())?;

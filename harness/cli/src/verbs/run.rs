@@ -5,12 +5,12 @@ use std::process::ExitCode;
 
 use handoff_driver::journal::{Results, difference, same_sources};
 use handoff_driver::{Cancel, RunConfig, workspace};
-use handoff_model::Plan;
+use handoff_model::{OwnImage, Plan, shell};
 
 use crate::args::{BuildkitArgs, PlanArgs};
 use crate::exit::{self, bad_input};
 use crate::progress::Display;
-use crate::{declared, out, revision, verbs};
+use crate::{declared, out, own, paths, revision, verbs};
 
 /// Options of `run`.
 #[derive(Debug, clap::Args)]
@@ -40,8 +40,12 @@ impl Args {
     /// Runs what is missing, then prints table and paths.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         // Jobs run in folders of their own: a path that is relative would mean another place there.
-        let out = std::path::absolute(self.out_dir()).map_err(bad_input)?;
+        let named = self.out_dir();
+        let out = std::path::absolute(&named).map_err(bad_input)?;
         let work_dir = std::path::absolute(&self.work_dir).map_err(bad_input)?;
+        paths::check_environment()?;
+        paths::check_out(&out)?;
+        paths::check_work_dir(&work_dir)?;
         let stored = self.stored(&out)?;
         self.plan.tell_overrides()?;
         let plan = self.plan.plan(stored.as_ref().map(|r| &r.plan.request))?;
@@ -49,6 +53,10 @@ impl Args {
             same(&stored.plan, &plan, &out)?;
             if !self.mixed {
                 same_sources(&out, &stored.environments, &revision::revision().source_digest)?;
+            }
+            // A run that is complete builds nothing any more.
+            if stored.measurements.len() < plan.trials.len() {
+                own::check_values(&plan.request, &named)?;
             }
         }
         verbs::plan::check_disk(&plan, &work_dir)?;
@@ -64,15 +72,19 @@ impl Args {
             buildkit_image: self.buildkit.buildkit_image,
             engine_image: self.engine_image,
         };
-        let mut display = Display::new();
+        let mut display = Display::new(plan.request.own.clone());
         let summary = handoff_driver::run(&config, &plan, &cancel, &mut |event| display.show(&event));
         display.finish(summary.is_ok());
         if let Err(handoff_driver::DriverError::Cancelled) = &summary {
-            out::talk(&format!("go on with: handoff run --resume --out {}", out.display()));
+            let asked = plan.request.own.as_ref().map(OwnImage::build_arg_names).unwrap_or_default();
+            let asked = asked.iter().map(|name| format!(" --build-arg {name}=VALUE")).collect::<Vec<_>>().concat();
+            let folder = shell::quote(&named.to_string_lossy());
+            out::talk(&format!("go on with: handoff run --resume --out {folder}{asked}"));
         }
         let summary = summary?;
         let options = crate::analysed::VerdictArgs::default().options()?;
-        let files = verbs::report::show(verbs::report::read(std::slice::from_ref(&out), &options)?, &out)?;
+        let files =
+            verbs::report::show(verbs::report::read(std::slice::from_ref(&named), &options)?, &named)?;
         for file in ["measurements.csv", "consumers.csv", "spans.csv", "environments.json", "plan.json"] {
             out::data(&out.join(file).display().to_string());
         }

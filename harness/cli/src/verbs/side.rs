@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::args::BuildkitArgs;
 use crate::exit::{self, bad_input};
-use crate::{files, out};
+use crate::{files, out, paths};
 
 /// Options of `produce`.
 #[derive(Debug, clap::Args)]
@@ -157,18 +157,21 @@ impl SideArgs {
         if strategy.more_builds(&given) != MoreBuilds::default() {
             return Err(bad_input(format!("{given}: images beside the trial's own are built by `handoff run` only")));
         }
+        let work_dir = std::path::absolute(&self.work_dir).map_err(bad_input)?;
+        let logs = std::path::absolute(&self.logs).map_err(bad_input)?;
+        paths::check_environment()?;
+        paths::check_work_dir(&work_dir)?;
+        paths::check_text("--logs", &logs)?;
         let service_env = service_env(strategy.facts().has_producer)?;
         let image = image(file)?;
         let tools = Tools::find()?;
         let run = crate::random_id::random_id()?;
-        let work_dir = std::path::absolute(&self.work_dir).map_err(bad_input)?;
         let mut workspace =
             Workspace::create(Path::new(workspace::MACHINE_LOCK), &work_dir, &format!("s-{}", &run[..8]))?;
         let job = format!("{}-{side}", &run[..8]);
         let root = workspace.add_job(&job, None)?;
         let context = root.join("sources");
         image.write_context(&context)?;
-        let logs = std::path::absolute(&self.logs).map_err(DriverError::io("resolve", &self.logs))?;
         let spec = JobSpec {
             job: job.clone(),
             side,
@@ -228,6 +231,10 @@ fn service_env(needed: bool) -> anyhow::Result<BTreeMap<String, String>> {
     let env: BTreeMap<String, String> =
         std::env::vars().filter(|(k, _)| k.starts_with("ACTIONS_") || k == "GITHUB_SERVER_URL").collect();
     for name in ["ACTIONS_RESULTS_URL", "ACTIONS_RUNTIME_TOKEN"] {
+        if let Some(c) = env.get(name).and_then(|v| v.chars().find(|c| c.is_whitespace() || c.is_control())) {
+            let bad = handoff_model::image_name::described(c);
+            return Err(bad_input(format!("{name} has a {bad} in it: set it again without")));
+        }
         if needed && !env.contains_key(name) {
             return Err(bad_input(format!(
                 "{name} is not set: take it from `handoff serve`, or from a step of an action"

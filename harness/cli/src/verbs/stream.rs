@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use handoff_transport::stream::{DownloadArgs, StreamReport, UploadArgs, download_to_stdout, upload_from_stdin};
 use handoff_transport::{DownloadPlan, UploadPlan};
 
-use crate::exit;
 use crate::files::NotWritten;
+use crate::{exit, paths};
 
 /// Options of `stream`.
 #[derive(Debug, clap::Args)]
@@ -48,6 +48,10 @@ enum Direction {
 impl Args {
     /// Moves the stream.
     pub fn run(self) -> anyhow::Result<ExitCode> {
+        let (Direction::Upload { report, .. } | Direction::Download { report, .. }) = &self.direction;
+        if let Some(path) = report {
+            paths::check_report(path)?;
+        }
         match self.direction {
             Direction::Upload { name, report, commit_gate, blocks } => {
                 let plan = UploadPlan { in_flight: blocks, ..UploadPlan::default() };

@@ -91,6 +91,49 @@ fn a_folder_that_is_not_ours_is_left_alone() {
 }
 
 #[test]
+fn name_of_an_image_or_a_report_is_checked_before_anything_is_sent() {
+    assert!(line(&["send", "Team/App"], 2).contains("no capitals: write `team` for `Team`"));
+    assert!(line(&["send", ""], 2).contains("is empty"));
+    assert!(line(&["send", "repo:<none>"], 2).contains("IMAGE ID"));
+    assert!(line(&["receive", "--tag", "a b"], 2).contains("no space"));
+    for verb in [&["relay", "intake", "--name", "x"][..], &["stream", "upload", "x"]] {
+        let error = line(&[verb, &["--report", "/nope/x"]].concat(), 2);
+        assert!(error.contains("--report /nope/x cannot be written"), "{error}");
+    }
+}
+
+/// `handoff send app:1` where `docker` is a script.
+fn send_by(script: &str) -> String {
+    let bin = tempfile::tempdir().unwrap();
+    let docker = bin.path().join("docker");
+    std::fs::write(&docker, format!("#!/bin/sh\n{script}\n")).unwrap();
+    std::fs::set_permissions(&docker, std::fs::Permissions::from_mode(0o755)).unwrap();
+    expect(handoff(&["send", "app:1"]).env("PATH", bin.path()), 2).1
+}
+
+#[test]
+fn send_names_a_daemon_that_is_not_there_and_podman_under_dockers_name() {
+    let version = r#"if [ "$1" = --version ]; then echo "Docker version 28.1.0, build x"; exit; fi"#;
+    let absent = send_by(&format!(
+        "{version}; echo 'Cannot connect to the Docker daemon at unix:///x. Is it running?' >&2; exit 1"
+    ));
+    assert!(absent.contains("no Docker daemon answers") && absent.contains("set DOCKER_HOST"), "{absent}");
+    assert!(!absent.contains("--load"), "{absent}");
+    let missing = send_by(&format!("{version}; echo 'Error: No such image: app:1' >&2; exit 1"));
+    assert!(missing.contains("has no image app:1") && missing.contains("--load"), "{missing}");
+    let podman = send_by("echo 'Emulate Docker CLI using podman.' >&2; echo 'podman version 5.4.0'");
+    assert!(podman.contains("`docker` is podman here (podman version 5.4.0)"), "{podman}");
+}
+
+#[test]
+fn line_break_after_a_token_is_named_with_its_variable() {
+    let mut receive = handoff(&["receive"]);
+    receive.env("ACTIONS_RESULTS_URL", "http://127.0.0.1:1/").env("ACTIONS_RUNTIME_TOKEN", "secret\n");
+    let (_, stderr) = expect(&mut receive, 2);
+    assert!(stderr.contains("ACTIONS_RUNTIME_TOKEN has a line break") && !stderr.contains("secret"), "{stderr}");
+}
+
+#[test]
 fn resume_without_a_folder_says_what_is_missing() {
     assert!(line(&["run", "--resume"], 2).contains("--out"));
 }

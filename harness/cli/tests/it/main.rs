@@ -29,5 +29,6 @@ mod report;
 mod run;
 mod serve;
 mod states;
+mod stepless;
 mod verdicts;
 mod writing;

@@ -1,10 +1,11 @@
 //! The user's own image: a context with a real Dockerfile, and an image of the user's daemon.
 
 use std::collections::BTreeMap;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use handoff_model::{ImageStore, Outcome};
+use handoff_model::{ByteSize, ImageStore, Outcome};
 
 use crate::daemon::Daemon;
 use crate::kit::{Place, expect, handoff, machine};
@@ -67,14 +68,24 @@ fn every_strategy_hands_over_an_image_built_from_a_context() {
     }
     // The generated layers are 36 MiB as tars; the bytes of their files are less, and the same whoever built them.
     assert!(sizes.iter().all(|s| *s == sizes[0] && (30 << 20..37 << 20).contains(s)), "{sizes:?}");
-    assert!(stdout.contains("The image is the user's own.") && stdout.contains("own-size"), "{stdout}");
+    assert!(stdout.contains("The image is the user's own."), "{stdout}");
+    // The size was found: it is named, and the value of a build argument nowhere.
+    let size = ByteSize(sizes[0]).to_string();
+    assert!(stdout.contains(&format!("At {size}")) && !stdout.contains("own-size"), "{stdout}");
+    for file in ["plan.json", "report.md", "report.html"] {
+        let text = std::fs::read_to_string(place.out.join(file)).unwrap();
+        assert!(text.contains("THEME=") || file == "plan.json", "{file}: {text}");
+        assert!(text.contains("THEME") && !text.contains("=dark") && !text.contains("\"dark"), "{file}: {text}");
+    }
     assert_eq!(state(&context), before);
     assert_eq!(place.leftovers(), Vec::<String>::new());
     // The plan knows its image: nothing has to be named again, and another one is not taken for it.
     let mut resume = place.run(&["--resume"]);
     expect(&mut resume, 0);
     let (_, stderr) = expect(&mut place.run(&["--resume", "--context", &name]), 2);
-    assert!(stderr.contains("THEME=dark"), "{stderr}");
+    assert!(stderr.contains("THEME=<value of sha256") && !stderr.contains("dark"), "{stderr}");
+    let (_, stderr) = expect(&mut place.run(&["--resume", "--build-arg", "THEME=light"]), 2);
+    assert!(stderr.contains("--build-arg THEME: the run was planned with another value"), "{stderr}");
 }
 
 #[test]
@@ -100,6 +111,15 @@ fn an_image_of_the_daemon_runs_where_nothing_is_built_again() {
     let (stdout, _) = expect(&mut run, 0);
     assert_eq!(state(), before);
     assert!(stdout.contains("needs a build context"), "{stdout}");
+    // The daemon knows the size, and which store it has: neither is guessed.
+    let own = place.results().plan.request.own.unwrap();
+    assert!(own.known_bytes().is_some_and(|bytes| (20 << 20..60 << 20).contains(&bytes)), "{own:?}");
+    let report = std::fs::read_to_string(place.out.join("report.md")).unwrap();
+    assert!(report.contains("was saved from a daemon with the overlay2 store"), "{report}");
+    let mut plan = handoff(&["plan", "--image", "me/webapp:1", "--strategies", "artifact", "--work-dir", "/var/tmp"]);
+    plan.env("DOCKER_HOST", format!("unix://{}", user.socket().display()));
+    let (planned, _) = expect(&mut plan, 0);
+    assert!(planned.contains("1.2 GiB needed at once") && !planned.contains("assumed"), "{planned}");
     for row in &place.results().measurements {
         assert_eq!(row.workload, "image:me/webapp:1");
         if row.strategy == "rebuild" {
@@ -133,7 +153,7 @@ fn a_base_image_that_cannot_be_had_is_one_clear_line() {
     let row = &place.results().measurements[0];
     assert_eq!((row.outcome, row.failed_span.as_str()), (Outcome::Failed, "build"));
     assert!(row.error.contains("registry.invalid/base:1") && row.error.contains("cannot be pulled"), "{}", row.error);
-    assert!(!row.error.contains('\n') && row.error.len() < 500, "{}", row.error);
+    assert!(!row.error.contains('\n') && row.error.len() < 700, "{}", row.error);
 }
 
 #[test]
@@ -148,8 +168,26 @@ fn options_of_an_own_image_that_do_not_go_together_are_refused() {
     assert!(refused(&["--context", &dir, "--sizes", "1GiB"]).contains("leave --sizes out"));
     assert!(refused(&["--context", &dir, "--workload", "typical"]).contains("leave --workload out"));
     assert!(refused(&["--context", &dir, "--build-arg", "A"]).contains("KEY=VALUE"));
+    assert!(refused(&["--context", &dir, "--build-arg", "A B=1"]).contains("holds a space"));
+    assert!(refused(&["--context", &dir, "--dockerfile", &dir]).contains("is a folder"));
+    assert!(refused(&["--image", "a\nb"]).contains("no line break"));
+    assert!(refused(&["--image", "Team/App"]).contains("no capitals"));
+    assert!(refused(&["--image", ""]).contains("is empty"));
+    assert!(refused(&["--image", "repo:<none>"]).contains("IMAGE ID"));
+    for (work_dir, named) in [("/var/tmp/a,b", "`,`"), ("/var/tmp/a b", "a space")] {
+        let error = refused(&["--context", &dir, "--work-dir", work_dir]);
+        assert!(error.contains(named) && error.contains("--work-dir"), "{error}");
+        let mut run = handoff(&["run", "--context", &dir, "--out", "/nowhere/x", "--work-dir", work_dir]);
+        assert!(expect(&mut run, 2).1.contains(named));
+    }
+    let not_utf8 = context.path().join(std::ffi::OsStr::from_bytes(b"a\xff"));
+    std::fs::create_dir(&not_utf8).unwrap();
+    std::fs::write(not_utf8.join("Dockerfile"), "FROM scratch\n").unwrap();
+    let mut plan = handoff(&["plan", "--context"]);
+    let (_, stderr) = expect(plan.arg(&not_utf8), 2);
+    assert!(stderr.contains("is not UTF-8") && stderr.lines().count() == 1, "{stderr}");
     assert!(refused(&["--context", &dir, "--image", "x"]).contains("two images"));
     assert!(refused(&["--context", "/no/such/folder"]).contains("/no/such/folder"));
     let (stdout, _) = expect(&mut handoff(&["plan", "--context", &dir, "--rounds", "1"]), 0);
-    assert!(stdout.contains("is assumed"), "{stdout}");
+    assert!(stdout.contains("unknown until it is built: 1GiB is assumed") && !stdout.contains("--sizes"), "{stdout}");
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use handoff_engine::identity::of_tar;
+use handoff_engine::identity::{inspected_layers, of_tar};
 use handoff_model::environment::UNKNOWN;
 use handoff_model::{Failure, ImageIdentity, ImageStore};
 use serde_json::Value;
@@ -70,8 +70,7 @@ pub(super) fn identity(image: &str, scratch: &Path) -> Result<ImageIdentity, Fai
     let text = run("docker", &["image", "inspect", image]).map_err(|e| failure(&e))?;
     let json: Value = serde_json::from_str(&text).map_err(|e| failure(&e))?;
     let word = |pointer: &str| json.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-    let layers = json.pointer("/0/RootFS/Layers").and_then(Value::as_array);
-    let layers = layers.map(|l| l.iter().filter_map(|d| d.as_str().map(str::to_owned)).collect());
+    let layers = inspected_layers(&json);
     let Some(index) = word("/0/Descriptor/digest") else {
         let notes = vec!["the overlay2 store keeps no index".to_owned()];
         return Ok(ImageIdentity { config: word("/0/Id"), layers, notes, ..ImageIdentity::default() });

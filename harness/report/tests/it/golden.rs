@@ -6,7 +6,7 @@
 use std::fs;
 
 use crate::kit::{ALL, Made, csv_rows, environment, golden};
-use handoff_model::{Conditions, OwnImage, Plan, PlanRequest, StrategySpec};
+use handoff_model::{ByteSize, Conditions, ImageStore, OwnImage, Plan, PlanRequest, StrategySpec};
 use handoff_report::{Report, ReportError, Run, markdown, readme_block, terminal};
 
 fn expect(name: &str, text: &str) {
@@ -38,6 +38,7 @@ fn run(name: &str, sizes: &[&str], strategies: &str, rounds: u32) -> Run {
     });
     Run {
         name: name.into(),
+        dir: format!("results/{name}"),
         plan: plan.unwrap(),
         environments: vec![environment()],
         measurements: csv_rows(&golden(&format!("{name}.csv"))),
@@ -86,10 +87,44 @@ fn nothing_completed() {
 #[test]
 fn an_image_of_the_users_own_is_not_called_synthetic() {
     let mut own = full();
-    own.plan.request.own = Some(OwnImage::Image { name: "app:1".into(), id: "sha256:0".into() });
+    own.plan.request.own = Some(OwnImage::Image {
+        name: "app:1".into(),
+        id: "sha256:0".into(),
+        bytes: None,
+        store: Some(ImageStore::Overlay2),
+    });
     let text = markdown(&report(vec![own]));
     assert!(text.contains("This holds for the image that was given"), "{text}");
+    assert!(text.contains("was saved from a daemon with the overlay2 store"), "{text}");
     assert!(!text.to_lowercase().contains("synthetic image") && !text.contains("short and synthetic"), "{text}");
+}
+
+#[test]
+fn commands_name_the_folders_that_were_named_and_are_quoted_for_a_shell() {
+    let mut run = Run { dir: "my results/full".into(), ..full() };
+    run.plan.request.own =
+        Some(OwnImage::Context { dir: "/src/l1\nl2".into(), dockerfile: None, build_args: Vec::new() });
+    let report = report(vec![run]);
+    for text in [markdown(&report), terminal(&report, 60_000, false)] {
+        assert!(text.contains("\nhandoff report 'my results/full'\n"), "{text}");
+        assert!(text.contains(r"handoff run --context $'/src/l1\nl2' --strategies"), "{text}");
+        assert!(!text.contains("-again"), "no folder is named that was never used");
+    }
+}
+
+#[test]
+fn own_image_is_shown_with_its_measured_size() {
+    let mut own = full();
+    own.plan.request.own = Some(OwnImage::Context { dir: "/src".into(), dockerfile: None, build_args: Vec::new() });
+    own.plan.trials.iter_mut().for_each(|trial| trial.cell.size = ByteSize::OWN);
+    for row in &mut own.measurements {
+        row.size_bytes = 0;
+        row.image_bytes = row.image_bytes.map(|_| 36 << 20);
+    }
+    assert!(own.measurements.iter().any(|row| row.image_bytes.is_some()), "the sample has sizes");
+    handoff_model::own::name_measured_size(&mut own.plan, &mut own.measurements);
+    let text = markdown(&report(vec![own]));
+    assert!(text.contains("At 36MiB") && !text.contains("own-size"), "{text}");
 }
 
 #[test]

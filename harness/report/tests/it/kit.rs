@@ -27,6 +27,7 @@ pub fn committed(name: &str) -> Run {
     let json = |file: &str| fs::read(dir.join(file)).unwrap();
     Run {
         name: name.to_owned(),
+        dir: format!("results/{name}"),
         plan: serde_json::from_slice(&json("plan.json")).unwrap(),
         environments: serde_json::from_slice(&json("environments.json")).unwrap(),
         measurements: csv_rows(&dir.join("measurements.csv")),
@@ -129,6 +130,7 @@ impl Made {
         let template = csv_rows::<MeasurementRow>(&golden("full.csv")).remove(0);
         let mut run = Run {
             name: self.name.into(),
+            dir: format!("results/{}", self.name),
             measurements: vec![],
             consumers: vec![],
             spans: vec![],

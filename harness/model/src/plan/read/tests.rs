@@ -6,7 +6,7 @@ use proptest::sample::subsequence;
 use super::*;
 use crate::block::{Block, Exclusion};
 use crate::conditions::{Builder, CacheState, Conditions, EngineKind, ImageStore};
-use crate::own::OwnImage;
+use crate::own::{BuildArg, OwnImage};
 use crate::{Compare, Purpose};
 use crate::plan::{PlanRequest, SCHEMA_MINOR};
 use crate::size::ByteSize;
@@ -63,12 +63,21 @@ fn exclusion() -> impl Strategy<Value = Exclusion> {
     })
 }
 
+fn build_arg() -> impl Strategy<Value = BuildArg> {
+    prop_oneof![
+        text().prop_map(BuildArg::Plain),
+        (text(), text()).prop_map(|(name, sha256)| BuildArg::Named { name, sha256, value: None }),
+    ]
+}
+
 fn own() -> impl Strategy<Value = OwnImage> {
     prop_oneof![
-        (text(), prop::option::of(text()), prop::collection::vec(text(), 0..3)).prop_map(|(dir, file, build_args)| {
-            OwnImage::Context { dir: dir.into(), dockerfile: file.map(Into::into), build_args }
+        (text(), prop::option::of(text()), prop::collection::vec(build_arg(), 0..3)).prop_map(
+            |(dir, file, build_args)| OwnImage::Context { dir: dir.into(), dockerfile: file.map(Into::into), build_args }
+        ),
+        (text(), text(), prop::option::of(any::<u64>()), any::<bool>()).prop_map(|(name, id, bytes, known)| {
+            OwnImage::Image { name, id, bytes, store: known.then_some(ImageStore::Overlay2) }
         }),
-        (text(), text()).prop_map(|(name, id)| OwnImage::Image { name, id }),
     ]
 }
 
@@ -147,7 +156,7 @@ fn small() -> Plan {
         blocks: Vec::new(),
         exclude: vec![Exclusion { workload: vec!["none".to_owned()], ..Exclusion::default() }],
         matrix: None,
-        own: Some(OwnImage::Image { name: "me/app:1".to_owned(), id: "sha256:0".to_owned() }),
+        own: Some(OwnImage::Image { name: "me/app:1".to_owned(), id: "sha256:0".to_owned(), bytes: None, store: None }),
         compare: Compare::default(),
         purpose: Purpose::default(),
     })

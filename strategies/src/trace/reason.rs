@@ -1,0 +1,155 @@
+//! Why a build failed, in one line: the final error of the build, the step that it belongs to, and the step's last output.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use handoff_model::shell::{escaped, last_lines};
+
+/// Bytes of a step's output that are kept: its last lines are all that is shown.
+const KEPT: usize = 8 << 10;
+/// How much of a step's output an error shows.
+const SHOWN_LINES: usize = 5;
+const SHOWN_CHARS: usize = 600;
+
+/// What the trace holds of failures.
+#[derive(Debug, Default)]
+pub(super) struct Reasons {
+    names: BTreeMap<String, String>,
+    /// Errors of vertices in the order of their telling, those of cancelled ones left out.
+    errors: Vec<(String, String)>,
+    /// The last bytes that each vertex has written.
+    outputs: BTreeMap<String, Vec<u8>>,
+    /// The client's last words: `ERROR: failed to solve: …`.
+    last_words: Option<String>,
+}
+
+/// Whether an error is that of a step that was given up because another one had failed: never the cause.
+fn is_cancelled(error: &str) -> bool {
+    error.starts_with("Canceled") || error.trim_end().ends_with("context canceled")
+}
+
+/// What the client says without the prefixes that every failure has.
+fn bare(line: &str) -> &str {
+    let mut text = line.trim();
+    for prefix in ["ERROR:", "error:", "failed to build:", "failed to solve:", "rpc error: code = Unknown desc ="] {
+        text = text.strip_prefix(prefix).unwrap_or(text).trim_start();
+    }
+    text
+}
+
+impl Reasons {
+    /// A vertex as a line of the trace tells it.
+    pub(super) fn vertex(&mut self, digest: &str, name: &str, error: &str) {
+        if !name.is_empty() {
+            self.names.insert(digest.to_owned(), name.to_owned());
+        }
+        if !error.is_empty() && !is_cancelled(error) {
+            self.errors.retain(|(of, _)| of != digest);
+            self.errors.push((digest.to_owned(), error.to_owned()));
+        }
+    }
+
+    /// A piece of a vertex's output, as the trace has it.
+    pub(super) fn output(&mut self, digest: &str, base64: &str) {
+        let Ok(bytes) = STANDARD.decode(base64) else { return };
+        let kept = self.outputs.entry(digest.to_owned()).or_default();
+        kept.extend(bytes);
+        if kept.len() > 2 * KEPT {
+            kept.drain(..kept.len() - KEPT);
+        }
+    }
+
+    /// A line that is no part of the trace: the client's own.
+    pub(super) fn plain_line(&mut self, line: &str) {
+        if line.trim_start().starts_with("ERROR:") {
+            self.last_words = Some(bare(line).to_owned());
+        }
+    }
+
+    /// The failure in one line; none where the trace knows of none.
+    pub(super) fn into_error(self) -> Option<String> {
+        let last_words = self.last_words.as_deref().filter(|words| !is_cancelled(words));
+        // Several steps may have failed at once: the build's is the one of the client's last words.
+        let same = |error: &str| last_words.is_some_and(|words| words.contains(error) || error.contains(words));
+        let own = self.errors.iter().find(|(_, error)| same(error));
+        let of = own.or_else(|| self.errors.last().filter(|_| last_words.is_none()));
+        let Some((digest, error)) = of else {
+            return last_words.map(escaped);
+        };
+        let name = self.names.get(digest).map_or("", String::as_str);
+        let mut text = escaped(&if name.is_empty() { error.clone() } else { format!("{name}: {error}") });
+        let output = self.outputs.get(digest).map(|bytes| String::from_utf8_lossy(bytes)).unwrap_or_default();
+        let output = last_lines(&output, SHOWN_LINES, SHOWN_CHARS);
+        if !output.is_empty() {
+            text.push_str("; its last output: ");
+            text.push_str(&output);
+        }
+        Some(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MISSING: &str = r#"failed to calculate checksum of ref ab::cd: "/busybox": not found"#;
+    const CANCELLED: &str = "context canceled";
+
+    fn reason(told: &[(&str, &str, &str)], last_words: &str) -> Option<String> {
+        let mut reasons = Reasons::default();
+        for (digest, name, error) in told {
+            reasons.vertex(digest, name, error);
+        }
+        reasons.plain_line(last_words);
+        reasons.into_error()
+    }
+
+    #[test]
+    fn cancelled_step_is_never_the_cause_in_any_order() {
+        let missing = ("a", "[1/3] COPY busybox /bin/busybox", MISSING);
+        let cancelled = ("a", "[1/3] COPY busybox /bin/busybox", CANCELLED);
+        let other = ("b", "[internal] load build context", CANCELLED);
+        let last = format!("ERROR: failed to build: failed to solve: {MISSING}");
+        let expected = format!("[1/3] COPY busybox /bin/busybox: {MISSING}");
+        for told in [
+            [missing, cancelled, other],
+            [missing, other, cancelled],
+            [cancelled, missing, other],
+            [cancelled, other, missing],
+            [other, missing, cancelled],
+            [other, cancelled, missing],
+        ] {
+            assert_eq!(reason(&told, &last).as_deref(), Some(expected.as_str()), "{told:?}");
+            assert_eq!(reason(&told, "").as_deref(), Some(expected.as_str()), "{told:?}, the client said nothing");
+            let said = reason(&told, "ERROR: failed to solve: Canceled: context canceled");
+            assert_eq!(said.as_deref(), Some(expected.as_str()), "{told:?}, the client was cancelled too");
+        }
+        // Where the step itself was only cancelled, the build's final error is the reason.
+        assert_eq!(reason(&[cancelled, other], &last).as_deref(), Some(MISSING));
+        assert_eq!(reason(&[cancelled], ""), None);
+    }
+
+    #[test]
+    fn step_of_the_final_error_is_named_when_two_failed() {
+        let told = [("a", "[a 1/1] RUN x", "exit code: 3"), ("b", "[b 1/1] RUN y", "exit code: 4")];
+        let last = "ERROR: failed to build: failed to solve: process \"x\" did not complete successfully: exit code: 3";
+        assert_eq!(reason(&told, last).as_deref(), Some("[a 1/1] RUN x: exit code: 3"));
+    }
+
+    #[test]
+    fn failed_step_shows_its_last_output_in_one_bounded_line() {
+        let mut reasons = Reasons::default();
+        reasons.vertex("a", "[2/2] RUN make", "exit code: 1");
+        let long = "x".repeat(40_000);
+        for piece in [long.as_str(), "\none\ntwo\n", "\u{1b}[31mthree\u{1b}[0m\r\nfo", "ur\nfive\nsix\n"] {
+            reasons.output("a", &STANDARD.encode(piece));
+        }
+        reasons.output("b", &STANDARD.encode("another step's"));
+        let error = reasons.into_error().unwrap();
+        assert_eq!(
+            error,
+            r"[2/2] RUN make: exit code: 1; its last output: two | \u{1b}[31mthree\u{1b}[0m | four | five | six"
+        );
+    }
+}
