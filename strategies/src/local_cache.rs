@@ -1,6 +1,6 @@
 //! `local-cache`: the builder's cache as a folder, moved through the cache by the client of actions/cache.
 
-use handoff_model::recipe::{BuiltAt, CACHE_ACTION_OPTION, Does, Step};
+use handoff_model::recipe::{BuiltAt, CACHE_ACTION_OPTION, Derived, Does, Step, fill};
 use handoff_model::{Conditions, Failure, OptionSpec, Recipe, SpanKind, Storage, StrategyFacts, StrategySpec, Ticket};
 
 use crate::buildx::{Build, Layers, Output};
@@ -21,15 +21,17 @@ const COMPRESSION_OPTION: OptionSpec = OptionSpec {
     help: "how BuildKit compresses the layers of the cache, zstd-1 at zstd's fastest level, before actions/cache compresses all of it with zstd",
 };
 
-/// The value of `--cache-to` with a compression.
-fn compressed(to: &str, compression: &str) -> String {
-    match Layers::of(compression).attribute() {
+/// What the exporter is told of compression.
+const COMPRESSION_PLACE: Derived = Derived {
+    place: "compression-attributes",
+    shows: "compression",
+    text: |compression| match Layers::of(compression).attribute() {
         // What the exporter does anyway.
-        "" => to.to_owned(),
+        "" => String::new(),
         // Forced, because a layer that was compressed otherwise for the image would be taken as it is.
-        other => format!("{to}{other},force-compression=true"),
-    }
-}
+        other => format!("{other},force-compression=true"),
+    },
+};
 
 const FACTS: StrategyFacts = StrategyFacts {
     name: "local-cache",
@@ -57,7 +59,9 @@ impl Strategy for LocalCache {
             Found::AnotherCommit => Some(put_aside(job)?),
             Found::Nothing => None,
         };
-        let to = compressed(&job.fill(&FACTS, CACHE_TO), &job.option(&FACTS, "compression"));
+        let compression = (COMPRESSION_PLACE.text)(&job.option(&FACTS, "compression"));
+        let told = |place: &str| (place == COMPRESSION_PLACE.place).then(|| compression.clone());
+        let to = fill(&job.fill(&FACTS, CACHE_TO), told);
         let (output, built) = buildx::beside_cache(&job.option(&FACTS, "producer-load"));
         Build { cache_to: Some(&to), cache_from: from.as_deref(), ..Build::plain("build", output) }.run(job)?;
         cache::save(job, FOLDER)?;
@@ -85,7 +89,7 @@ fn put_aside(job: &Job) -> StepResult<String> {
 }
 
 /// What the producer's build is told, here and on GitHub.
-const CACHE_TO: &str = "type=local,dest={dir}/buildx-cache,mode={mode}";
+const CACHE_TO: &str = "type=local,dest={dir}/buildx-cache,mode={mode}{compression-attributes}";
 /// What the consumer's build is told.
 const CACHE_FROM: &str = "type=local,src={dir}/buildx-cache";
 
@@ -98,7 +102,10 @@ const RESTORES: [Step; 2] = cache::restores(RESTORE);
 
 const RECIPE: Recipe = Recipe {
     options: &[CACHE_ACTION_OPTION],
-    not_here: &[("compression", "the steps hold what the exporter does by itself")],
+    not_in_a_cell: &[],
+    not_in_a_workflow: &[],
+    of_the_machine: &[],
+    derived: &[COMPRESSION_PLACE],
     producer: &[cache::combined(SAVE), BUILDS[0], BUILDS[1], SAVES[0], SAVES[1]],
     consumer: &[
         cache::combined(RESTORE),
@@ -111,7 +118,7 @@ const RECIPE: Recipe = Recipe {
         ),
     ],
     settle: Recipe::as_given,
-    built: BuiltAt::BuilderCache,
+    built: |_| BuiltAt::BuilderCache,
     consumer_is_cached: true,
 };
 
@@ -121,8 +128,7 @@ mod tests {
 
     #[test]
     fn a_compression_that_is_not_the_exporters_own_is_forced() {
-        let to = |compression| compressed("type=local,dest=/d", compression);
-        assert_eq!(to("gzip"), "type=local,dest=/d");
-        assert_eq!(to("zstd"), "type=local,dest=/d,compression=zstd,force-compression=true");
+        assert_eq!((COMPRESSION_PLACE.text)("gzip"), "");
+        assert_eq!((COMPRESSION_PLACE.text)("zstd"), ",compression=zstd,force-compression=true");
     }
 }

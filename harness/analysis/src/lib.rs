@@ -6,6 +6,7 @@
 pub mod analysis;
 pub mod claims;
 mod compare;
+pub mod contest;
 mod decide;
 pub mod decisions;
 pub mod drift;
@@ -31,6 +32,7 @@ pub mod verdict;
 
 pub use analysis::{Analysis, BASELINE, analyse};
 pub use claims::{Claim, Claims, ClaimsError};
+pub use contest::Undecided;
 pub use decisions::{BreakEven, Cost, StorageUse, Store};
 pub use drift::Drift;
 pub use fan_out::{Basis, CONSUMERS, FanOut};

@@ -30,6 +30,11 @@ pub(crate) fn floor(cells: &[CellSummary], metric: Metric, alpha: f64) -> Option
     let reference = cells.iter().find(|c| !c.cell.control && c.cell.strategy == control.cell.strategy)?;
     let (pairs, _) = pairs(control, reference, metric);
     let differences: Vec<i64> = pairs.iter().map(|(a, b)| *a as i64 - *b as i64).collect();
+    of_differences(&control.cell.strategy, differences, alpha)
+}
+
+/// The same from control minus reference of each round, in ns.
+pub(crate) fn of_differences(strategy: &StrategySpec, differences: Vec<i64>, alpha: f64) -> Option<NoiseFloor> {
     let test = SignedRank::new(differences.clone())?;
     let differences_s: Vec<f64> = differences.iter().map(|d| *d as f64 / 1e9).collect();
     let floor_s = match test.interval(alpha) {
@@ -37,8 +42,8 @@ pub(crate) fn floor(cells: &[CellSummary], metric: Metric, alpha: f64) -> Option
         _ => differences_s.iter().fold(0.0, |most: f64, d| most.max(d.abs())),
     };
     Some(NoiseFloor {
-        strategy: control.cell.strategy.clone(),
-        pairs: pairs.len(),
+        strategy: strategy.clone(),
+        pairs: differences_s.len(),
         differences_s,
         shift_s: test.estimate() / 1e9,
         floor_s,
