@@ -239,12 +239,8 @@ pub const MAKE: [Step; 7] = [
         },
     )
     .when(&[("source", "output"), ("compress", "none")]),
-    Step::always(
-        SpanKind::Command,
-        "buildx build | gzip",
-        Does::RunInto(&[BUILD_TO_PIPE, GZIP], "{dir}/image.tar.gz"),
-    )
-    .when(&[("source", "output"), ("compress", "gzip")]),
+    Step::always(SpanKind::Command, "buildx build | gzip", Does::RunInto(&[BUILD_TO_PIPE, GZIP], "{dir}/image.tar.gz"))
+        .when(&[("source", "output"), ("compress", "gzip")]),
     Step::always(
         SpanKind::Command,
         "buildx build | zstd",

@@ -125,13 +125,16 @@ fn family(
 }
 
 /// Series against one of them, corrected together.
-pub(crate) fn with_one(reference: &Series, others: &[Series], floor_s: Option<f64>, options: &Options) -> Vec<Comparison> {
+pub(crate) fn with_one(
+    reference: &Series,
+    others: &[Series],
+    floor_s: Option<f64>,
+    options: &Options,
+) -> Vec<Comparison> {
     let spread = Spread::of(reference.values.values().copied());
     let rounds = |s: &Series| joined(&s.values, &reference.values);
-    let pairs: Vec<Pair> = others
-        .iter()
-        .map(|s| Pair::of((&s.strategy, &reference.strategy), spread.as_ref(), rounds(s)))
-        .collect();
+    let pairs: Vec<Pair> =
+        others.iter().map(|s| Pair::of((&s.strategy, &reference.strategy), spread.as_ref(), rounds(s))).collect();
     corrected(&pairs, floor_s, options).1
 }
 

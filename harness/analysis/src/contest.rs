@@ -88,7 +88,8 @@ pub(crate) fn decide(group: &Group, candidates: &[Candidate], ask: &Ask, options
 /// whose estimate is behind by less than what matters; and, where the least needs another party's action, the best that
 /// needs none.
 fn preferred<'a>(least: &'a Candidate, open: &[(&'a Candidate, &Comparison)]) -> &'a Candidate {
-    let few = |c: &Comparison| c.verdict.inconclusive().is_some_and(|i| matches!(i.why, Why::TooFewRounds | Why::NoPairs));
+    let few =
+        |c: &Comparison| c.verdict.inconclusive().is_some_and(|i| matches!(i.why, Why::TooFewRounds | Why::NoPairs));
     let close = |c: &Comparison| c.shift_s.is_some_and(|s| s.value.abs() < c.smallest_effect_s);
     let without = open.iter().find(|(c, _)| !effort(c).0).filter(|_| effort(least).0);
     let weighed = open.iter().filter(|(_, c)| !few(c) || close(c)).chain(without);

@@ -134,9 +134,7 @@ pub fn recommend(
         let builder = |g: &Group| g.key.conditions.builder != Builder::DockerContainer;
         let consumers = |g: &Group| g.key.conditions.consumers;
         let done = done(b).cmp(&done(a));
-        done.then(away(a).total_cmp(&away(b)))
-            .then(builder(a).cmp(&builder(b)))
-            .then(consumers(a).cmp(&consumers(b)))
+        done.then(away(a).total_cmp(&away(b))).then(builder(a).cmp(&builder(b))).then(consumers(a).cmp(&consumers(b)))
     })?;
     let scaled = ask.image_size.bytes() as f64 / group.key.size.bytes().max(1) as f64;
     let mut candidates: Vec<Candidate> =
@@ -309,8 +307,7 @@ fn changes(candidates: &[Candidate], ask: &Ask) -> Vec<String> {
         changes.extend(other.map(|w| format!("if the {} is to be least: {w}", goal.words())));
     }
     if changes.is_empty() {
-        let rebuild =
-            if first.strategy.name == BASELINE { " (no strategy that shares is ahead anywhere)" } else { "" };
+        let rebuild = if first.strategy.name == BASELINE { " (no strategy that shares is ahead anywhere)" } else { "" };
         changes.push(format!("no number of jobs up to {MOST_CONSUMERS} and no build up to an hour{rebuild}"));
     }
     changes

@@ -61,7 +61,8 @@ impl Advice {
         if let Some(chosen) = &answer.chosen
             && let Ok(found) = github::named(chosen)
         {
-            for (option, instead) in found.recipe.of_the_machine.iter().filter(|(o, _)| chosen.options.contains_key(*o)) {
+            for (option, instead) in found.recipe.of_the_machine.iter().filter(|(o, _)| chosen.options.contains_key(*o))
+            {
                 notes.push(format!("{option} is of the machine that measured: in the workflow {instead}"));
             }
         }

@@ -125,7 +125,8 @@ pub fn workflow(
     if let Some(source) = source {
         known.options.insert("source".to_owned(), source.to_owned());
     }
-    let options = found.express(&known, conditions, Target::Workflow).map_err(|e| format!("no workflow has it: {e}"))?;
+    let options =
+        found.express(&known, conditions, Target::Workflow).map_err(|e| format!("no workflow has it: {e}"))?;
     let variant = Variant {
         strategy: Named { name: found.strategy.facts().name, recipe: found.recipe },
         spec: &spec.to_string(),

@@ -205,7 +205,9 @@ impl Recipe {
     pub fn builds(steps: &[Step]) -> bool {
         steps.iter().any(|s| match s.does {
             Does::Build { .. } => true,
-            Does::Run(pipe) | Does::RunInto(pipe, _) => pipe.iter().any(|words| words.starts_with(&["docker", "buildx"])),
+            Does::Run(pipe) | Does::RunInto(pipe, _) => {
+                pipe.iter().any(|words| words.starts_with(&["docker", "buildx"]))
+            }
             Does::Own(_, with) => with.iter().any(|(input, _)| *input == "context"),
             Does::Uses(..) => false,
         })

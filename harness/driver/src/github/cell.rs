@@ -63,7 +63,8 @@ fn cell(plan: &Plan, trial: &Trial, runner: &Value, retention_days: u32) -> Resu
     let on = github::find(&trial.cell.strategy).map_err(|e| DriverError::Job(e.to_string()))?;
     let facts = on.strategy.facts();
     let options = on.express(&trial.cell.strategy, &trial.cell.conditions, Target::Cell);
-    let options = options.map_err(|e| DriverError::Job(format!("{} has no steps on GitHub: {e}", trial.cell.strategy)))?;
+    let options =
+        options.map_err(|e| DriverError::Job(format!("{} has no steps on GitHub: {e}", trial.cell.strategy)))?;
     Ok(CellJob {
         id: trial.id.clone(),
         strategy: facts.name.to_owned(),
