@@ -101,19 +101,20 @@ fn undecided(least: &Candidate, chosen: &Candidate, open: &[(&Candidate, &Compar
     let is_chosen = |(c, _): &&(&Candidate, &Comparison)| c.strategy == chosen.strategy;
     let (rival, comparison) = open.iter().find(is_chosen).or_else(|| open.first())?;
     let (a, b) = (&least.strategy, &rival.strategy);
-    let rounds = |n: usize| if n == 1 { "1 round".to_owned() } else { format!("{n} rounds") };
-    let run = rounds(comparison.pairs);
+    let (run, are) = match comparison.pairs {
+        1 => ("1 round".to_owned(), "is"),
+        n => (format!("{n} rounds"), "are"),
+    };
     let mut sentence = match &comparison.verdict {
         Verdict::Equivalent => {
             format!("Not told apart: {a} and {b} differ by less than what matters, after {run}.")
         }
         Verdict::Inconclusive(missing) => match (missing.why, missing.rounds_estimated) {
             (Why::NoPairs, _) => format!("Not told apart: {a} and {b} have no round in common."),
-            (Why::TooFewRounds, _) => format!(
-                "Not told apart: {run} are too few to tell {a} from {b}, at least {} are needed.",
-                missing.rounds_at_least
-            )
-            .replace("1 round are", "1 round is"),
+            (Why::TooFewRounds, _) => {
+                let needed = missing.rounds_at_least;
+                format!("Not told apart: {run} {are} too few to tell {a} from {b}, at least {needed} are needed.")
+            }
             (why, Some(estimated)) => {
                 format!("Not told apart: {a} and {b} ({}, after {run}; about {estimated} may tell).", why.words())
             }
@@ -124,11 +125,12 @@ fn undecided(least: &Candidate, chosen: &Candidate, open: &[(&Candidate, &Compar
             format!("Not told apart: {a} has the lesser median, {b} the lesser time within rounds, after {run}.")
         }
     };
-    match open.len() {
-        0 | 1 => {}
-        2 => sentence.push_str(" The same holds for 1 other candidate."),
-        n => sentence.push_str(&format!(" The same holds for {} other candidates.", n - 1)),
-    }
+    let more = match open.len() - 1 {
+        0 => String::new(),
+        1 => " The same holds for 1 other candidate.".to_owned(),
+        n => format!(" The same holds for {n} other candidates."),
+    };
+    sentence.push_str(&more);
     Some(Undecided {
         sentence,
         least: least.strategy.clone(),

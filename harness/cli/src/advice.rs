@@ -42,14 +42,21 @@ pub fn workflow_of(key: &GroupKey, cell: &CellSummary, consumers: u32) -> Result
 }
 
 impl Advice {
-    /// The document: what is to be known of the workflow beside its steps goes to the notes.
-    pub fn new(mut answer: Recommendation, flow: Recommended) -> Self {
+    /// The document: what is to be known of the workflow beside its steps goes to the notes. `programs` are the versions of
+    /// Handoff that the chosen trials were run by.
+    pub fn new(mut answer: Recommendation, flow: Recommended, programs: &[&str]) -> Self {
         let conditions = &answer.group.conditions;
         let mut notes = Vec::new();
         if conditions.profile == GITHUB {
             notes.push("measured on GitHub's runners, with GitHub's services".to_owned());
         } else {
-            notes.push(format!("not measured at GitHub: profile {} on a machine of ours", conditions.profile));
+            notes.push(format!("not measured at GitHub, but with profile {} and services of Handoff", conditions.profile));
+        }
+        if !programs.is_empty() {
+            notes.push(format!(
+                "trials run by handoff {}; options that are not named had its defaults, the workflow has those of this program",
+                programs.join(", ")
+            ));
         }
         if conditions.builder != Builder::DockerContainer {
             notes.push(format!(

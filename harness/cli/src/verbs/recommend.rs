@@ -1,5 +1,6 @@
 //! `handoff recommend`: the variant for a team, and the workflow of exactly that variant.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -84,7 +85,8 @@ impl Args {
             let names: Vec<&str> = options.prices.plans.iter().map(|p| p.name.as_str()).collect();
             return Err(bad_input(format!("--plan {plan}: {}", handoff_model::nearest::hint(plan, &names))));
         }
-        let analysis = analyse(&read(&self.dirs)?, &options)?;
+        let runs = read(&self.dirs)?;
+        let analysis = analyse(&runs, &options)?;
         let ask = Ask {
             consumers: self.consumers,
             pushes_per_day: self.pushes_per_day,
@@ -106,7 +108,9 @@ impl Args {
         let group = analysis.groups.iter().find(|g| g.key == answer.group);
         let cell = group.and_then(|g| g.cell(chosen)).ok_or_else(|| bad_input(format!("no row is of {chosen}")))?;
         let flow = workflow_of(&answer.group, cell, self.consumers).map_err(bad_input)?;
-        let advice = Advice::new(answer, flow);
+        let used = runs.iter().flat_map(|(_, r)| &r.environments).filter(|e| cell.environments.contains(&e.id));
+        let programs: BTreeSet<&str> = used.map(|e| e.handoff.as_str()).filter(|v| !v.is_empty()).collect();
+        let advice = Advice::new(answer, flow, &programs.into_iter().collect::<Vec<_>>());
         match self.format {
             Format::Json => out::data(&serde_json::to_string_pretty(&advice)?),
             Format::Text => out::data(&advice.text()),

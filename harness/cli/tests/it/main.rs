@@ -17,6 +17,7 @@ mod kit;
 mod lent;
 mod matrix;
 mod own;
+mod recommend;
 mod relay;
 mod relay_clients;
 mod relay_ends;
