@@ -309,7 +309,7 @@ fn changes(candidates: &[Candidate], ask: &Ask) -> Vec<String> {
     if changes.is_empty() {
         let rebuild = if first.strategy.name == BASELINE { " (no strategy that shares is ahead anywhere)" } else { "" };
         changes.push(format!(
-            "no number of jobs up to {MOST_CONSUMERS} and no build up to an hour: {now} has the least {} in all of them{rebuild}",
+            "no number of jobs up to {MOST_CONSUMERS} and no build up to an hour: {now} keeps the least {}{rebuild}",
             ask.goal.words()
         ));
     }

@@ -50,7 +50,10 @@ impl Advice {
         if conditions.profile == GITHUB {
             notes.push("measured on GitHub's runners, with GitHub's services".to_owned());
         } else {
-            notes.push(format!("not measured at GitHub, but with profile {} and services of Handoff", conditions.profile));
+            notes.push(format!(
+                "not measured at GitHub, but with profile {} and services of Handoff",
+                conditions.profile
+            ));
         }
         if !programs.is_empty() {
             notes.push(format!(

@@ -39,11 +39,15 @@ fn too_few_rounds_are_said_first_and_no_third_party_is_preferred() {
     let made = Made::new();
     let few = run(&made, "few", &RELAY_AHEAD, 2, 0.5);
     let first = text(&few, &[]).lines().next().unwrap().to_owned();
-    let expected = "# Not told apart: 2 rounds are too few to tell relay from cache-tar:layers=zstd-1, at least 7 are needed.";
+    let expected =
+        "# Not told apart: 2 rounds are too few to tell relay from cache-tar:layers=zstd-1, at least 7 are needed.";
     assert!(first.starts_with(expected), "{first}");
     let answer = json(&few, &[]);
     assert_eq!(answer["undecided"]["sentence"], first.trim_start_matches("# "));
-    assert_eq!((answer["chosen"].as_str(), answer["runner_up"].as_str()), (Some("cache-tar:layers=zstd-1"), Some("relay")));
+    assert_eq!(
+        (answer["chosen"].as_str(), answer["runner_up"].as_str()),
+        (Some("cache-tar:layers=zstd-1"), Some("relay"))
+    );
     let why = answer["reasons"].to_string();
     assert!(why.contains("no third-party action") && why.contains("OWNER/handoff/send"), "{why}");
     // What takes ten times as long is not the answer, however simple.
@@ -72,7 +76,10 @@ fn of_two_that_are_not_told_apart_the_one_with_fewer_steps_is_preferred() {
     assert_eq!((answer["chosen"].as_str(), answer["runner_up"].as_str()), (Some("gha-cache"), Some("artifact")));
     assert!(answer["reasons"].to_string().contains("fewer steps than artifact"), "{}", answer["reasons"]);
     let sentence = answer["undecided"]["sentence"].as_str().unwrap();
-    assert!(sentence.starts_with("Not told apart: artifact and gha-cache differ by less than what matters"), "{sentence}");
+    assert!(
+        sentence.starts_with("Not told apart: artifact and gha-cache differ by less than what matters"),
+        "{sentence}"
+    );
 }
 
 #[test]
@@ -93,12 +100,18 @@ fn a_variant_without_a_workflow_is_out_with_its_reason_and_never_the_answer() {
 fn the_workflow_is_that_of_the_variant_that_is_named() {
     let made = Made::new();
     for (i, (variant, line)) in [
-        ("cache-tar:layers=zstd-1", "type=docker,dest=${{ runner.temp }}/handoff/image.tar,compression=zstd,compression-level=1"),
+        (
+            "cache-tar:layers=zstd-1",
+            "type=docker,dest=${{ runner.temp }}/handoff/image.tar,compression=zstd,compression-level=1",
+        ),
         ("local-cache:compression=zstd", "mode=max,compression=zstd,force-compression=true"),
         ("local-cache:mode=min", "buildx-cache,mode=min"),
         ("artifact:archive=false", "archive: 'false'"),
         ("artifact:concurrency=32", "ACTIONS_ARTIFACT_UPLOAD_CONCURRENCY: '32'"),
-        ("artifact:compress=zstd,source=save", "docker save app:ci | zstd -3 -T0 --quiet --stdout > \"$RUNNER_TEMP/handoff/image.tar.zst\""),
+        (
+            "artifact:compress=zstd,source=save",
+            "docker save app:ci | zstd -3 -T0 --quiet --stdout > \"$RUNNER_TEMP/handoff/image.tar.zst\"",
+        ),
         ("relay:level=5", "level: '5'"),
         ("relay:store=cache", "store: cache"),
     ]
@@ -116,7 +129,8 @@ fn the_workflow_is_that_of_the_variant_that_is_named() {
 #[test]
 fn the_workflow_makes_the_tar_as_the_trials_did() {
     let made = Made::new();
-    let conditions = Conditions { image_store: ImageStore::Overlay2, builder: Builder::Docker, ..Conditions::default() };
+    let conditions =
+        Conditions { image_store: ImageStore::Overlay2, builder: Builder::Docker, ..Conditions::default() };
     let saved = PlanRequest { conditions: vec![conditions], ..request("artifact", &["1GiB"], 1) };
     let dir = made.run("saved", saved, 2, |t| seconds(t, &[("artifact", 30.0)], 0.5));
     let text = text(&dir, &[]);
@@ -127,8 +141,10 @@ fn the_workflow_makes_the_tar_as_the_trials_did() {
 /// Everything that one form says, the other says too.
 fn agree(dir: &str, more: &[&str]) {
     let (text, answer) = (text(dir, more), json(dir, more));
-    let head: Vec<&str> = text.lines().take_while(|l| l.starts_with('#')).map(|l| l.trim_start_matches(['#', ' '])).collect();
-    let has = |part: &str| assert!(head.iter().any(|l| l.contains(part)), "{dir}: `{part}` is not in the text:\n{text}");
+    let head: Vec<&str> =
+        text.lines().take_while(|l| l.starts_with('#')).map(|l| l.trim_start_matches(['#', ' '])).collect();
+    let has =
+        |part: &str| assert!(head.iter().any(|l| l.contains(part)), "{dir}: `{part}` is not in the text:\n{text}");
     let string = |value: &Value| value.as_str().unwrap().to_owned();
     has(&format!("Recommended: {} for", string(&answer["chosen"])));
     match &answer["undecided"] {

@@ -240,7 +240,9 @@ fn every_recommended_workflow_passes_the_linters() {
         "relay:level=3,store=cache",
         "relay:source=push",
     ];
-    for (i, strategy) in ["artifact", "cache-tar", "gha-cache", "local-cache", "relay", "rebuild"].iter().chain(&variants).enumerate() {
+    for (i, strategy) in
+        ["artifact", "cache-tar", "gha-cache", "local-cache", "relay", "rebuild"].iter().chain(&variants).enumerate()
+    {
         let alone = made.run(&format!("alone-{i}"), request(strategy, &["1GiB"], 2), 2, seconds);
         for consumers in ["1", "11"] {
             let ask = ["--consumers", consumers, "--pushes-per-day", "5", "--image-size", "1GiB"];
