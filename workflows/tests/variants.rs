@@ -210,9 +210,9 @@ fn distinct(g: OnGithub, options: &Values) -> Values {
 struct Texts(BTreeMap<String, (StrategySpec, Values)>);
 
 impl Texts {
-    fn add(&mut self, spec: &StrategySpec, text: String, options: Values) {
+    fn add(&mut self, spec: &StrategySpec, text: String, options: &Values) {
         let (first, before) = self.0.entry(text).or_insert_with(|| (spec.clone(), options.clone()));
-        assert_eq!(*before, options, "{first} and {spec} are one and the same text");
+        assert_eq!(before, options, "{first} and {spec} are one and the same text");
     }
 }
 
@@ -230,7 +230,7 @@ fn every_variant_has_its_own_workflow_or_a_reason_why_not() {
                 let Ok((text, options)) = result else { continue };
                 check(&spec, &text, &options);
                 let body: Vec<&str> = text.lines().filter(|l| !l.starts_with('#')).collect();
-                texts.add(&spec, body.join("\n"), distinct(g, &options));
+                texts.add(&spec, body.join("\n"), &distinct(g, &options));
             }
         }
         let name = g.strategy.facts().name;
@@ -284,7 +284,7 @@ fn every_variant_is_its_own_cell_or_has_a_reason_why_not() {
                     format!("{}: {}", s.what, told.collect::<Vec<_>>().join(" "))
                 })
                 .collect();
-            texts.add(&spec, lines.join("\n"), distinct(g, &options));
+            texts.add(&spec, lines.join("\n"), &distinct(g, &options));
         }
         assert!(!texts.0.is_empty(), "{} has no cell at all", g.strategy.facts().name);
     }

@@ -198,6 +198,6 @@ fn floor(group: &Group, candidates: &[Candidate], ask: &Ask, alpha: f64) -> Opti
     let candidate = candidates.iter().find(|c| c.strategy == *strategy)?;
     let of = |cell| -> BTreeMap<(String, u32), u64> { series(cell, candidate, ask).values };
     let (own, other) = (of(group.cell(strategy)), of(Some(control)));
-    let differences = other.iter().filter_map(|(k, v)| Some(*v as i64 - *own.get(k)? as i64)).collect();
-    noise::of_differences(strategy, differences, alpha).map(|n| n.floor_s)
+    let differences: Vec<i64> = other.iter().filter_map(|(k, v)| Some(*v as i64 - *own.get(k)? as i64)).collect();
+    noise::of_differences(strategy, &differences, alpha).map(|n| n.floor_s)
 }

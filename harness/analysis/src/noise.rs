@@ -30,12 +30,12 @@ pub(crate) fn floor(cells: &[CellSummary], metric: Metric, alpha: f64) -> Option
     let reference = cells.iter().find(|c| !c.cell.control && c.cell.strategy == control.cell.strategy)?;
     let (pairs, _) = pairs(control, reference, metric);
     let differences: Vec<i64> = pairs.iter().map(|(a, b)| *a as i64 - *b as i64).collect();
-    of_differences(&control.cell.strategy, differences, alpha)
+    of_differences(&control.cell.strategy, &differences, alpha)
 }
 
 /// The same from control minus reference of each round, in ns.
-pub(crate) fn of_differences(strategy: &StrategySpec, differences: Vec<i64>, alpha: f64) -> Option<NoiseFloor> {
-    let test = SignedRank::new(differences.clone())?;
+pub(crate) fn of_differences(strategy: &StrategySpec, differences: &[i64], alpha: f64) -> Option<NoiseFloor> {
+    let test = SignedRank::new(differences.to_vec())?;
     let differences_s: Vec<f64> = differences.iter().map(|d| *d as f64 / 1e9).collect();
     let floor_s = match test.interval(alpha) {
         (Some(low), Some(high)) => low.abs().max(high.abs()) / 1e9,
