@@ -12,6 +12,11 @@ function input(name) {
   return (process.env[`INPUT_${name.toUpperCase()}`] ?? '').trim();
 }
 
+// Inputs as options of the program, those that say something.
+function options(...names) {
+  return names.flatMap((name) => (input(name) ? [`--${name}`, input(name)] : []));
+}
+
 // The program: the caller's, one that was kept, or one built from the sources beside this action.
 function program() {
   if (input('handoff')) return input('handoff');
@@ -36,7 +41,8 @@ function program() {
 
 // Runs one end to its end; gives what it printed.
 function handOver(verb, args) {
-  const all = [verb, ...args, '--name', input('name') || 'image', '--store', input('store') || 'artifact'];
+  const common = options('connections', 'part');
+  const all = [verb, ...args, '--name', input('name') || 'image', '--store', input('store') || 'artifact', ...common];
   const ended = spawnSync(program(), all, { stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8' });
   if (ended.error) throw new Error(`handoff does not start: ${ended.error.message} (see the input \`handoff\`)`);
   if (ended.status !== 0) {
@@ -47,4 +53,4 @@ function handOver(verb, args) {
   return ended.stdout.trim();
 }
 
-module.exports = { handOver, input };
+module.exports = { handOver, input, options };

@@ -1,6 +1,7 @@
 'use strict';
-const { handOver, input } = require('./hand-over.js');
+const { handOver, input, options } = require('./hand-over.js');
 
 if (!input('image')) throw new Error('the input `image` is empty: name an image of this job, as `docker image ls` does');
-const build = ['context', 'file'].flatMap((name) => (input(name) ? [`--${name}`, input(name)] : []));
+// How layers are compressed is the builder's: an image of the engine goes as the engine pushes it.
+const build = input('context') ? options('context', 'file', 'compression', 'level') : options('file');
 handOver('send', [input('image'), ...build]);

@@ -1,6 +1,6 @@
 //! `artifact`: a docker tar as a workflow artifact, by the client of upload-artifact and download-artifact.
 
-use handoff_model::recipe::{ACTION_OPTION, BuiltAt, Does, Step};
+use handoff_model::recipe::{self, ACTION_OPTION, Does, Step, Unsupported};
 use handoff_model::{
     Conditions, OptionKind, OptionSpec, Recipe, SpanKind, Storage, StrategyFacts, StrategySpec, Ticket,
 };
@@ -82,40 +82,62 @@ impl Strategy for Artifact {
     }
 }
 
+/// With a zip around it.
 const UPLOAD: &[(&str, &str)] = &[
     ("name", "{name}"),
-    ("path", "{dir}/image.tar"),
+    ("path", "{dir}/{tar}"),
     ("compression-level", "{level}"),
     ("if-no-files-found", "error"),
     ("retention-days", "1"),
 ];
 const DOWNLOAD: &[(&str, &str)] = &[("name", "{name}"), ("path", "{dir}")];
 
+/// As it is, from upload-artifact 7 on: it is named after its file, whatever name is asked for.
+const UPLOAD_FILE: &[(&str, &str)] =
+    &[("path", "{dir}/{tar}"), ("archive", "{archive}"), ("if-no-files-found", "error"), ("retention-days", "1")];
+const DOWNLOAD_FILE: &[(&str, &str)] = &[("name", "{tar}"), ("path", "{dir}")];
+
+/// No input, but a variable that the action reads from 4.6.0 on: <https://github.com/actions/upload-artifact/issues/642>.
+const CONCURRENCY: &[(&str, &str)] = &[("ACTIONS_ARTIFACT_UPLOAD_CONCURRENCY", "{concurrency}")];
+
+const PRODUCER: [Step; 3] = [
+    Step::always(SpanKind::Upload, "upload-artifact", Does::Uses("actions/upload-artifact", UPLOAD))
+        .when(&[("action", "latest"), ("archive", "true")])
+        .env(CONCURRENCY),
+    Step::always(SpanKind::Upload, "upload-artifact v4", Does::Uses("actions/upload-artifact@v4", UPLOAD))
+        .when(&[("action", "v4"), ("archive", "true")])
+        .env(CONCURRENCY),
+    Step::always(SpanKind::Upload, "upload-artifact, no zip", Does::Uses("actions/upload-artifact", UPLOAD_FILE))
+        .when(&[("action", "latest"), ("archive", "false")])
+        .env(CONCURRENCY),
+];
+
+const MAKES_AND_UPLOADS: [Step; 10] = recipe::joined(tar::MAKE, PRODUCER);
+
 const RECIPE: Recipe = Recipe {
     options: &[ACTION_OPTION],
-    not_here: &[
-        ("archive", tar::NO_STEPS),
-        ("concurrency", tar::NO_STEPS),
-        ("compress", tar::NO_STEPS),
-        ("layers", tar::NO_STEPS),
-    ],
-    producer: &[
-        tar::BUILD_OUTPUT,
-        tar::BUILD_LOAD,
-        tar::SAVE,
-        Step::always(SpanKind::Upload, "upload-artifact", Does::Uses("actions/upload-artifact", UPLOAD))
-            .when(&[("action", "latest")]),
-        Step::always(SpanKind::Upload, "upload-artifact v4", Does::Uses("actions/upload-artifact@v4", UPLOAD))
-            .when(&[("action", "v4")]),
-    ],
+    not_in_a_cell: &[Unsupported::option(
+        "archive",
+        "an artifact without a zip is named after its file, and files of all cells have the same name",
+    )],
+    not_in_a_workflow: &[],
+    of_the_machine: &[],
+    derived: tar::PLACES,
+    producer: &MAKES_AND_UPLOADS,
     consumer: &[
         Step::always(SpanKind::Download, "download-artifact", Does::Uses("actions/download-artifact", DOWNLOAD))
-            .when(&[("action", "latest")]),
+            .when(&[("action", "latest"), ("archive", "true")]),
         Step::always(SpanKind::Download, "download-artifact v4", Does::Uses("actions/download-artifact@v4", DOWNLOAD))
-            .when(&[("action", "v4")]),
+            .when(&[("action", "v4"), ("archive", "true")]),
+        Step::always(
+            SpanKind::Download,
+            "download-artifact, no zip",
+            Does::Uses("actions/download-artifact", DOWNLOAD_FILE),
+        )
+        .when(&[("action", "latest"), ("archive", "false")]),
         tar::LOAD,
     ],
     settle: tar::settle_source,
-    built: BuiltAt::Tar(tar::TAR),
+    built: tar::built,
     consumer_is_cached: false,
 };

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use duct::Expression;
-use handoff_model::recipe::{Does, Step};
+use handoff_model::recipe::{Does, Step, fill};
 use handoff_model::{Builder, Conditions, Failure, ImageStore, OptionKind, OptionSpec, SpanKind};
 
 use crate::trace::Trace;
@@ -113,6 +113,9 @@ pub enum Output<'a> {
     /// Nowhere: only the cache is of interest.
     CacheOnly,
 }
+
+/// The option by which a builder writes a docker tar to standard output, here and on GitHub.
+pub const TO_STDOUT: &str = "--output=type=docker,dest=-{layers-attributes}";
 
 /// The builder's own choice of a level of zstd.
 const OWN_LEVEL: &str = "0";
@@ -238,7 +241,9 @@ impl<'a> Build<'a> {
             Output::Push { compression, level, .. } => args.push(push_output(compression, level).into()),
             Output::Load => args.push("--load".into()),
             Output::CacheOnly => args.push("--output=type=cacheonly".into()),
-            Output::Stdout(layers) => args.push(format!("--output=type=docker,dest=-{}", layers.attribute()).into()),
+            Output::Stdout(layers) => {
+                args.push(fill(TO_STDOUT, |_| Some(layers.attribute().to_owned())).into());
+            }
             Output::Tar(path, layers) => {
                 let mut value = OsString::from("--output=type=docker,dest=");
                 value.push(path);

@@ -1,6 +1,6 @@
 //! `cache-tar`: a docker tar through the cache, by the client of actions/cache.
 
-use handoff_model::recipe::{BuiltAt, CACHE_ACTION_OPTION, Step};
+use handoff_model::recipe::{self, CACHE_ACTION_OPTION, Step};
 use handoff_model::{Conditions, Recipe, Storage, StrategyFacts, StrategySpec, Ticket};
 
 use crate::cache::{self, Found};
@@ -51,18 +51,22 @@ impl Strategy for CacheTar {
     }
 }
 
-const SAVE: &[(&str, &str)] = &[("path", "{dir}/image.tar"), ("key", "{name}")];
-const RESTORE: &[(&str, &str)] = &[("path", "{dir}/image.tar"), ("key", "{name}"), ("fail-on-cache-miss", "true")];
+const SAVE: &[(&str, &str)] = &[("path", "{dir}/{tar}"), ("key", "{name}")];
+const RESTORE: &[(&str, &str)] = &[("path", "{dir}/{tar}"), ("key", "{name}"), ("fail-on-cache-miss", "true")];
 
-const SAVES: [Step; 2] = cache::saves(SAVE);
 const RESTORES: [Step; 2] = cache::restores(RESTORE);
+const MAKES_AND_SAVES: [Step; 9] = recipe::joined(tar::MAKE, cache::saves(SAVE));
+const PRODUCER: [Step; 10] = recipe::joined([cache::combined(SAVE)], MAKES_AND_SAVES);
 
 const RECIPE: Recipe = Recipe {
     options: &[CACHE_ACTION_OPTION],
-    not_here: &[("compress", tar::NO_STEPS), ("layers", tar::NO_STEPS)],
-    producer: &[cache::combined(SAVE), tar::BUILD_OUTPUT, tar::BUILD_LOAD, tar::SAVE, SAVES[0], SAVES[1]],
+    not_in_a_cell: &[],
+    not_in_a_workflow: &[],
+    of_the_machine: &[],
+    derived: tar::PLACES,
+    producer: &PRODUCER,
     consumer: &[cache::combined(RESTORE), RESTORES[0], RESTORES[1], tar::LOAD],
     settle: tar::settle_source,
-    built: BuiltAt::Tar(tar::TAR),
+    built: tar::built,
     consumer_is_cached: false,
 };

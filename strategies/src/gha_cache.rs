@@ -1,6 +1,6 @@
 //! `gha-cache`: the builder's own cache goes to the cache service, and the consumer builds again from it.
 
-use handoff_model::recipe::{BuiltAt, Does, Step};
+use handoff_model::recipe::{BuiltAt, Does, Step, Unsupported};
 use handoff_model::{
     CacheState, Conditions, OptionKind, OptionSpec, Recipe, SpanKind, Storage, StrategyFacts, StrategySpec, Ticket,
 };
@@ -105,18 +105,24 @@ impl Strategy for GhaCache {
     }
 }
 
+/// Why steps do not know `compression`.
+const ONE_COMPRESSION: &str = "there is one value only, and BuildKit is not told it";
+
 /// What the producer's build is told, here and on GitHub.
 const CACHE_TO: &str = "type=gha,scope={name},mode={mode}";
 /// What the consumer's build is told.
 const CACHE_FROM: &str = "type=gha,scope={name}";
 
+const ONE_IMAGE: Unsupported = Unsupported::option("images", "the workflow builds one image");
+const ONE_SCOPE: Unsupported =
+    Unsupported::option("scope", "the workflow builds one image, whose scope is its own");
+
 const RECIPE: Recipe = Recipe {
     options: &[],
-    not_here: &[
-        ("compression", "there is one value only, and BuildKit is not told it"),
-        ("images", "a trial's workflow builds one image"),
-        ("scope", "a trial's workflow builds one image, whose scope is its own"),
-    ],
+    not_in_a_cell: &[Unsupported::option("compression", ONE_COMPRESSION), ONE_IMAGE, ONE_SCOPE],
+    not_in_a_workflow: &[Unsupported::option("compression", ONE_COMPRESSION), ONE_IMAGE, ONE_SCOPE],
+    of_the_machine: &[],
+    derived: &[],
     producer: &buildx::cache_builds(CACHE_TO),
     consumer: &[Step::always(
         SpanKind::Command,
@@ -124,7 +130,7 @@ const RECIPE: Recipe = Recipe {
         Does::Build { outputs: None, cache_to: None, cache_from: Some(CACHE_FROM) },
     )],
     settle: Recipe::as_given,
-    built: BuiltAt::BuilderCache,
+    built: |_| BuiltAt::BuilderCache,
     consumer_is_cached: true,
 };
 

@@ -1,7 +1,6 @@
-//! Strategies as GitHub jobs: their recipes, and the options that those know.
+//! Strategies as GitHub jobs: their recipes, and which variants those can express.
 
-use std::collections::BTreeMap;
-
+use handoff_model::recipe::{Unsupported, Values};
 use handoff_model::{Conditions, OptionSpec, Recipe, StrategyError, StrategySpec};
 
 use crate::{Strategy, by_name, parse_list_with};
@@ -15,13 +14,40 @@ pub struct OnGithub {
     pub recipe: &'static Recipe,
 }
 
+/// What a recipe's steps become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// Jobs of the benchmark's own workflows.
+    Cell,
+    /// A workflow that a user pastes.
+    Workflow,
+}
+
+/// Why steps cannot be those of a variant.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{option}={value}: {reason}")]
+pub struct Unexpressed {
+    /// The option.
+    pub option: String,
+    /// Its value.
+    pub value: String,
+    /// Why no step can have it.
+    pub reason: String,
+}
+
+/// The reason where a recipe gives none: an option that was added to a strategy, and to no step.
+pub const NO_STEP: &str = "none of the steps that are taken says so";
+
 /// Every strategy that has a recipe, in the order of the comparison table.
 pub fn all() -> Vec<OnGithub> {
     crate::ALL.iter().filter_map(|s| Some(OnGithub { strategy: *s, recipe: s.recipe()? })).collect()
 }
 
-/// The strategy of a spec with its recipe, its options checked.
-pub fn find(spec: &StrategySpec) -> Result<OnGithub, StrategyError> {
+/// The strategy of a spec with its recipe; its options are there and take these values.
+///
+/// # Errors
+/// No such strategy or recipe, no such option, or a value that it does not take.
+pub fn named(spec: &StrategySpec) -> Result<OnGithub, StrategyError> {
     let strategy = by_name(&spec.name)?;
     let Some(recipe) = strategy.recipe() else {
         let names: Vec<&str> = all().iter().map(|g| g.strategy.facts().name).collect();
@@ -29,17 +55,28 @@ pub fn find(spec: &StrategySpec) -> Result<OnGithub, StrategyError> {
         return Err(StrategyError::UnknownName { given: spec.name.clone(), hint });
     };
     strategy.facts().check_with(spec, recipe.options)?;
-    for (option, reason) in recipe.not_here {
-        if let Some(given) = spec.options.get(*option) {
+    Ok(OnGithub { strategy, recipe })
+}
+
+/// The same for a cell of the benchmark's workflows: no option is given that no cell has.
+///
+/// # Errors
+/// As for [`named`], and an option that a cell cannot have.
+pub fn find(spec: &StrategySpec) -> Result<OnGithub, StrategyError> {
+    let found = named(spec)?;
+    for unsupported in found.recipe.not_in_a_cell {
+        let given = spec.options.get(unsupported.option);
+        if let Some(given) = given.filter(|v| unsupported.values.is_empty() || unsupported.values.contains(&v.as_str()))
+        {
             return Err(StrategyError::BadValue {
                 strategy: spec.name.clone(),
-                option: (*option).to_owned(),
-                expected: format!("not there on GitHub ({reason})"),
+                option: unsupported.option.to_owned(),
+                expected: format!("not there on GitHub ({})", unsupported.reason),
                 given: given.clone(),
             });
         }
     }
-    Ok(OnGithub { strategy, recipe })
+    Ok(found)
 }
 
 /// Reads a list of strategies for GitHub; `all` stands for every strategy that has a recipe.
@@ -51,18 +88,60 @@ pub fn parse_list(text: &str) -> Result<Vec<StrategySpec>, StrategyError> {
 }
 
 impl OnGithub {
-    fn options_known(self) -> impl Iterator<Item = &'static OptionSpec> {
+    /// Every option that steps may know: the strategy's, and those that mean something on GitHub only.
+    pub fn options_known(self) -> impl Iterator<Item = &'static OptionSpec> {
         self.strategy.facts().options.iter().chain(self.recipe.options)
     }
 
+    /// The default of every option, by name.
+    pub fn defaults(self) -> Values {
+        self.options_known().map(|o| (o.name.to_owned(), o.default.to_owned())).collect()
+    }
+
     /// The value of every option under conditions: what is given, else the default, with what depends on the conditions
-    /// settled.
-    pub fn options(self, spec: &StrategySpec, conditions: &Conditions) -> BTreeMap<String, String> {
-        let mut options: BTreeMap<String, String> =
-            self.options_known().map(|o| (o.name.to_owned(), o.default.to_owned())).collect();
+    /// settled; and the texts that steps derive from them.
+    pub fn options(self, spec: &StrategySpec, conditions: &Conditions) -> Values {
+        let mut options = self.defaults();
         options.extend(spec.options.clone());
         (self.recipe.settle)(&mut options, conditions);
+        self.recipe.derive(&mut options);
         options
+    }
+
+    /// [`OnGithub::options`], where steps of that kind can have all of them: every option that is not at its default shows
+    /// in a step that is taken.
+    ///
+    /// # Errors
+    /// An option that a recipe says it cannot have there, or that no step shows.
+    pub fn express(self, spec: &StrategySpec, conditions: &Conditions, target: Target) -> Result<Values, Unexpressed> {
+        let options = self.options(spec, conditions);
+        let unsupported = match target {
+            Target::Cell => self.recipe.not_in_a_cell,
+            Target::Workflow => self.recipe.not_in_a_workflow,
+        };
+        let shown = self.recipe.shown(&options);
+        for known in self.options_known() {
+            let value = &options[known.name];
+            let barred = |u: &&Unsupported| {
+                u.option == known.name
+                    && if u.values.is_empty() {
+                        spec.options.get(known.name).is_some_and(|given| given != known.default)
+                    } else {
+                        u.values.contains(&value.as_str())
+                    }
+            };
+            let silent = || {
+                let of_the_machine = self.recipe.of_the_machine.iter().any(|(option, _)| *option == known.name);
+                let differs = value != known.default && !of_the_machine && !shown.contains(known.name);
+                // Where the strategy itself refuses them together, it says why.
+                differs.then(|| self.strategy.refuses(spec, conditions).unwrap_or_else(|| NO_STEP.to_owned()))
+            };
+            let reason = unsupported.iter().find(barred).map(|u| u.reason.to_owned()).or_else(silent);
+            if let Some(reason) = reason {
+                return Err(Unexpressed { option: known.name.to_owned(), value: value.clone(), reason });
+            }
+        }
+        Ok(options)
     }
 }
 
@@ -95,21 +174,72 @@ mod tests {
     #[test]
     fn a_recipe_uses_every_option_or_says_why_not_and_no_other_place() {
         for g in all() {
-            let steps: Vec<_> = g.recipe.producer.iter().chain(g.recipe.consumer).collect();
-            let mut used: Vec<&str> = steps.iter().flat_map(|s| s.texts()).flat_map(places).collect();
-            used.extend(steps.iter().flat_map(|s| s.when.iter().map(|(option, _)| *option)));
-            let known: Vec<&str> = g.options_known().map(|o| o.name).collect();
+            let recipe = g.recipe;
             let name = g.strategy.facts().name;
+            let steps: Vec<_> = recipe.producer.iter().chain(recipe.consumer).collect();
+            let used: Vec<&str> = steps.iter().flat_map(|s| recipe.shown_by(s)).collect();
+            let known: Vec<&OptionSpec> = g.options_known().collect();
             for option in &known {
-                let excused = g.recipe.not_here.iter().any(|(o, _)| o == option);
-                assert!(used.contains(option) != excused, "{name}: option {option} is used and excused, or neither");
-            }
-            for place in used {
+                let wholly = |list: &[Unsupported]| {
+                    list.iter().any(|u| u.option == option.name && u.values.is_empty() && !u.reason.is_empty())
+                };
+                let (cell, workflow) = (wholly(recipe.not_in_a_cell), wholly(recipe.not_in_a_workflow));
+                let of_the_machine = recipe.of_the_machine.iter().any(|(o, _)| *o == option.name);
+                if of_the_machine {
+                    assert!(cell && !workflow, "{name}: {} is of the machine, so that no cell has it", option.name);
+                }
+                let excused = cell && (workflow || of_the_machine);
                 assert!(
-                    known.contains(&place) || ["name", "image", "sources", "dir"].contains(&place),
-                    "{name}: {place}"
+                    used.contains(&option.name) != excused,
+                    "{name}: option {} is used and excused, or neither",
+                    option.name
                 );
             }
+            let is_known = |option: &str| known.iter().any(|o| o.name == option);
+            for place in used {
+                assert!(is_known(place) || ["name", "image", "sources", "dir"].contains(&place), "{name}: {place}");
+            }
+            // What stands in a list, or is derived, is an option of this strategy and a value of it.
+            for unsupported in recipe.not_in_a_cell.iter().chain(recipe.not_in_a_workflow) {
+                let option = known.iter().find(|o| o.name == unsupported.option).unwrap();
+                for value in unsupported.values {
+                    let spec = format!("{name}:{}={value}", option.name).parse().unwrap();
+                    g.strategy.facts().check_with(&spec, recipe.options).unwrap();
+                }
+            }
+            for derived in recipe.derived {
+                assert!(is_known(derived.shows) && !is_known(derived.place), "{name}: {}", derived.place);
+                let texts = || steps.iter().flat_map(|s| s.texts()).flat_map(places);
+                assert!(texts().any(|p| p == derived.place), "{name}: no step has {{{}}}", derived.place);
+            }
         }
+    }
+
+    fn expressed(text: &str, target: Target) -> Result<Values, String> {
+        let spec = text.parse().unwrap();
+        let conditions = Conditions { builder: Builder::DockerContainer, ..Conditions::default() };
+        named(&spec).unwrap().express(&spec, &conditions, target).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn what_a_cell_cannot_do_and_what_a_workflow_cannot_do_are_two_lists() {
+        assert!(expressed("relay:store=cache", Target::Cell).unwrap_err().contains("removes what it has stored"));
+        assert!(expressed("relay:store=cache", Target::Workflow).is_ok());
+        assert!(expressed("zstd-stream", Target::Workflow).unwrap_err().contains("no action offers"));
+        assert!(expressed("zstd-stream:client=lhotari,dir=/tree", Target::Workflow).is_ok());
+        assert!(expressed("zstd-stream:client=lhotari,dir=/tree", Target::Cell).is_err());
+        let on_github = Conditions { profile: handoff_model::conditions::GITHUB.to_owned(), ..Conditions::default() };
+        let spec = StrategySpec::plain("zstd-stream");
+        for target in [Target::Cell, Target::Workflow] {
+            assert_eq!(named(&spec).unwrap().express(&spec, &on_github, target).unwrap()["client"], "lhotari");
+        }
+    }
+
+    #[test]
+    fn an_option_that_no_taken_step_shows_is_refused() {
+        let silent = |text: &str| expressed(text, Target::Workflow).unwrap_err();
+        assert!(silent("artifact:source=save,layers=zstd").contains("`docker save` writes layers as the engine keeps"));
+        assert!(silent("artifact:action=v4,archive=false").contains(NO_STEP));
+        assert!(silent("relay:source=push,compression=gzip").contains(NO_STEP));
     }
 }

@@ -1,6 +1,6 @@
 //! `local-cache`: the builder's cache as a folder, moved through the cache by the client of actions/cache.
 
-use handoff_model::recipe::{BuiltAt, CACHE_ACTION_OPTION, Does, Step};
+use handoff_model::recipe::{BuiltAt, CACHE_ACTION_OPTION, Derived, Does, Step, Unsupported, fill};
 use handoff_model::{
     CacheState, Conditions, Failure, OptionKind, OptionSpec, Recipe, SpanKind, Storage, StrategyFacts, StrategySpec,
     Ticket,
@@ -40,15 +40,17 @@ const MOVE_OPTION: OptionSpec = OptionSpec {
     help: "export into a new folder that replaces the restored one (true), or into the restored one, which keeps what it has (false)",
 };
 
-/// The value of `--cache-to` with a compression.
-fn compressed(to: &str, compression: &str) -> String {
-    match Layers::of(compression).attribute() {
+/// What the exporter is told of compression.
+const COMPRESSION_PLACE: Derived = Derived {
+    place: "compression-attributes",
+    shows: "compression",
+    text: |compression| match Layers::of(compression).attribute() {
         // What the exporter does anyway.
-        "" => to.to_owned(),
+        "" => String::new(),
         // Forced, because a layer that was compressed otherwise for the image would be taken as it is.
-        other => format!("{to}{other},force-compression=true"),
-    }
-}
+        other => format!("{other},force-compression=true"),
+    },
+};
 
 const FACTS: StrategyFacts = StrategyFacts {
     name: "local-cache",
@@ -87,7 +89,9 @@ impl Strategy for LocalCache {
             Found::AnotherCommit => Some(job.fill(&FACTS, CACHE_FROM)),
             Found::Nothing => None,
         };
-        let to = compressed(&job.fill(&FACTS, CACHE_TO), &job.option(&FACTS, "compression"));
+        let compression = (COMPRESSION_PLACE.text)(&job.option(&FACTS, "compression"));
+        let told = |place: &str| (place == COMPRESSION_PLACE.place).then(|| compression.clone());
+        let to = fill(&job.fill(&FACTS, CACHE_TO), told);
         let (output, built) = buildx::beside_cache(&job.option(&FACTS, "producer-load"));
         Build { cache_to: Some(&to), cache_from: from.as_deref(), ..Build::plain("build", output) }.run(job)?;
         cache::save(job, FOLDER)?;
@@ -115,7 +119,7 @@ fn put_aside(job: &Job) -> StepResult<String> {
 }
 
 /// What the producer's build is told, here and on GitHub.
-const CACHE_TO: &str = "type=local,dest={dir}/buildx-cache,mode={mode}";
+const CACHE_TO: &str = "type=local,dest={dir}/buildx-cache,mode={mode}{compression-attributes}";
 /// What the consumer's build is told.
 const CACHE_FROM: &str = "type=local,src={dir}/buildx-cache";
 
@@ -126,13 +130,16 @@ const BUILDS: [Step; 2] = buildx::cache_builds(CACHE_TO);
 const SAVES: [Step; 2] = cache::saves(SAVE);
 const RESTORES: [Step; 2] = cache::restores(RESTORE);
 
+const ONE_PUSH: Unsupported = Unsupported::option("pushes", "the workflow is of one push");
+const NO_MOVE: Unsupported =
+    Unsupported::option("move", "the workflow is of one push, which finds no folder of an earlier one");
+
 const RECIPE: Recipe = Recipe {
     options: &[CACHE_ACTION_OPTION],
-    not_here: &[
-        ("compression", "the steps hold what the exporter does by itself"),
-        ("pushes", "a trial's workflow is one push"),
-        ("move", "a trial's workflow is one push, which finds no folder of an earlier one"),
-    ],
+    not_in_a_cell: &[ONE_PUSH, NO_MOVE],
+    not_in_a_workflow: &[ONE_PUSH, NO_MOVE],
+    of_the_machine: &[],
+    derived: &[COMPRESSION_PLACE],
     producer: &[cache::combined(SAVE), BUILDS[0], BUILDS[1], SAVES[0], SAVES[1]],
     consumer: &[
         cache::combined(RESTORE),
@@ -145,7 +152,7 @@ const RECIPE: Recipe = Recipe {
         ),
     ],
     settle: Recipe::as_given,
-    built: BuiltAt::BuilderCache,
+    built: |_| BuiltAt::BuilderCache,
     consumer_is_cached: true,
 };
 
@@ -155,9 +162,8 @@ mod tests {
 
     #[test]
     fn a_compression_that_is_not_the_exporters_own_is_forced() {
-        let to = |compression| compressed("type=local,dest=/d", compression);
-        assert_eq!(to("gzip"), "type=local,dest=/d");
-        assert_eq!(to("zstd"), "type=local,dest=/d,compression=zstd,force-compression=true");
+        assert_eq!((COMPRESSION_PLACE.text)("gzip"), "");
+        assert_eq!((COMPRESSION_PLACE.text)("zstd"), ",compression=zstd,force-compression=true");
     }
 
     #[test]

@@ -38,7 +38,10 @@ impl Strategy for Rebuild {
 
 const RECIPE: Recipe = Recipe {
     options: &[],
-    not_here: &[],
+    not_in_a_cell: &[],
+    not_in_a_workflow: &[],
+    of_the_machine: &[],
+    derived: &[],
     producer: &[],
     consumer: &[Step::always(
         SpanKind::Command,
@@ -46,6 +49,6 @@ const RECIPE: Recipe = Recipe {
         Does::Run(&[&["docker", "buildx", "build", "--load", "--tag", "{image}", "{sources}"]]),
     )],
     settle: Recipe::as_given,
-    built: BuiltAt::Nowhere,
+    built: |_| BuiltAt::Nowhere,
     consumer_is_cached: false,
 };

@@ -6,7 +6,7 @@
 use std::io::{BufRead, BufReader, Write, pipe};
 use std::path::PathBuf;
 
-use handoff_model::recipe::{BuiltAt, Does, Step};
+use handoff_model::recipe::{BuiltAt, Does, Step, Unsupported};
 use handoff_model::{
     Builder, Conditions, Failure, ImageIdentity, ImageStore, OptionKind, OptionSpec, Recipe, SpanKind, Storage,
     StrategyFacts, Ticket,
@@ -137,16 +137,38 @@ impl Strategy for Relay {
 /// Where the engine pushes what it has loaded.
 const PUSHES: &[(&str, &str)] = &[("source", "push")];
 
+/// What both of the sender's actions are told; the last ones are left out where they are the action's own defaults.
+const SEND: &[(&str, &str)] = &[
+    ("image", "{image}"),
+    ("name", "{name}"),
+    ("store", "{store}"),
+    ("connections", "{connections}"),
+    ("part", "{part}"),
+];
+/// The same where the action builds.
+const SEND_BUILD: &[(&str, &str)] = &[
+    ("image", "{image}"),
+    ("name", "{name}"),
+    ("context", "{sources}"),
+    ("compression", "{compression}"),
+    ("level", "{level}"),
+    ("store", "{store}"),
+    ("connections", "{connections}"),
+    ("part", "{part}"),
+];
+const RECEIVE: &[(&str, &str)] =
+    &[("name", "{name}"), ("store", "{store}"), ("connections", "{connections}"), ("part", "{part}")];
+
 /// Both ends are actions of this repository: only an action gets the job's token.
 const RECIPE: Recipe = Recipe {
     options: &[],
-    not_here: &[
-        ("store", "a cell removes what it has stored, and an entry by digest may be another cell's too"),
-        ("level", "the action's is the default"),
-        ("compression", "the action's is zstd where the builder pushes, the engine's own where that does"),
-        ("connections", "the actions take as many as carry more"),
-        ("part", "the actions' is the default"),
-    ],
+    not_in_a_cell: &[Unsupported::option(
+        "store",
+        "a cell removes what it has stored, and an entry by digest may be another cell's too",
+    )],
+    not_in_a_workflow: &[],
+    of_the_machine: &[],
+    derived: &[],
     producer: &[
         Step::always(
             SpanKind::Command,
@@ -154,23 +176,18 @@ const RECIPE: Recipe = Recipe {
             Does::Build { outputs: None, cache_to: None, cache_from: None },
         )
         .when(PUSHES),
-        Step::always(SpanKind::Upload, "handoff/send", Does::Own("send", &[("image", "{image}"), ("name", "{name}")]))
-            .when(PUSHES),
-        Step::always(
-            SpanKind::Command,
-            "handoff/send (builds)",
-            Does::Own("send", &[("image", "{image}"), ("name", "{name}"), ("context", "{sources}")]),
-        )
-        .when(&[("source", "output")]),
+        Step::always(SpanKind::Upload, "handoff/send", Does::Own("send", SEND)).when(PUSHES),
+        Step::always(SpanKind::Command, "handoff/send (builds)", Does::Own("send", SEND_BUILD))
+            .when(&[("source", "output")]),
     ],
-    consumer: &[Step::always(SpanKind::Download, "handoff/receive", Does::Own("receive", &[("name", "{name}")]))],
+    consumer: &[Step::always(SpanKind::Download, "handoff/receive", Does::Own("receive", RECEIVE))],
     settle: |options, conditions| {
         if options.get("source").is_some_and(|s| s == "auto") {
             let source = if builder_pushes(conditions) { "output" } else { "push" };
             options.insert("source".to_owned(), source.to_owned());
         }
     },
-    built: BuiltAt::Pushed,
+    built: |_| BuiltAt::Pushed,
     consumer_is_cached: false,
 };
 

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use handoff_engine::programs::on_path;
-use handoff_model::recipe::{Does, Step};
+use handoff_model::recipe::{BuiltAt, Derived, Does, Step, Values};
 use handoff_model::{
     Builder, Conditions, Failure, ImageStore, OptionKind, OptionSpec, SpanKind, StrategyFacts, StrategySpec,
 };
 
-use crate::buildx::{Build, Layers, Output};
+use crate::buildx::{Build, Layers, Output, TO_STDOUT};
 use crate::pipe::{self, Stage};
 use crate::recorder::SOURCE;
 use crate::{Built, Job, StepResult};
@@ -117,9 +117,9 @@ pub fn build(job: &Job, facts: &StrategyFacts, compress: &str) -> StepResult<(Pa
             let gzip = on_path(path, "gzip").ok_or_else(|| {
                 Failure::new(SpanKind::Compress.as_str(), "there is no gzip on the PATH: apt-get install gzip")
             })?;
-            Some(("gzip", job.program(&gzip, ["--stdout"], &none)))
+            Some(("gzip", job.program(&gzip, &GZIP[1..], &none)))
         }
-        "zstd" => Some(("zstd", job.program(&job.tools.zstd, ["-3", "-T0", "--quiet", "--stdout"], &none))),
+        "zstd" => Some(("zstd", job.program(&job.tools.zstd, &ZSTD[1..], &none))),
         _ => None,
     };
     if let Some((step, command)) = program {
@@ -191,20 +191,74 @@ pub fn load(job: &Job, path: &Path) -> StepResult<()> {
 }
 
 /// What `source=auto` means under conditions, for a recipe.
-pub fn settle_source(options: &mut BTreeMap<String, String>, conditions: &Conditions) {
+pub fn settle_source(options: &mut Values, conditions: &Conditions) {
     if options.get("source").is_some_and(|s| s == "auto") {
         let source = Source::of("auto", conditions).map_or("save", Source::as_str);
         options.insert("source".to_owned(), source.to_owned());
     }
 }
 
-/// A recipe's step: the builder writes the tar.
-pub const BUILD_OUTPUT: Step = Step::always(
-    SpanKind::Command,
-    "build-push-action",
-    Does::Build { outputs: Some("type=docker,dest={dir}/image.tar"), cache_to: None, cache_from: None },
-)
-.when(&[("source", "output")]);
+/// Where a recipe's image can be looked at: a tar that went through a compressor is not read.
+pub fn built(options: &Values) -> BuiltAt {
+    let is = |option: &str, value: &str| options.get(option).is_some_and(|v| v == value);
+    match (is("source", "output"), is("compress", "none")) {
+        (true, true) => BuiltAt::Tar(TAR),
+        (true, false) => BuiltAt::BuilderCache,
+        (false, _) => BuiltAt::Engine,
+    }
+}
+
+/// `gzip` with its arguments, here and on GitHub.
+const GZIP: &[&str] = &["gzip", "--stdout"];
+/// `zstd` with its arguments.
+const ZSTD: &[&str] = &["zstd", "-3", "-T0", "--quiet", "--stdout"];
+/// A builder that writes a tar into a pipe.
+pub const BUILD_TO_PIPE: &[&str] = &["docker", "buildx", "build", "--tag", "{image}", TO_STDOUT, "{sources}"];
+/// An engine that writes a tar into a pipe.
+pub const SAVE_TO_PIPE: &[&str] = &["docker", "save", "{image}"];
+
+/// What exporters are told of layers.
+pub const LAYERS_PLACE: Derived =
+    Derived { place: "layers-attributes", shows: "layers", text: |word| Layers::of(word).attribute().to_owned() };
+
+/// The tar's file name.
+pub const FILE_PLACE: Derived = Derived { place: "tar", shows: "compress", text: |word| file_name(word).to_owned() };
+
+/// What the recipes of tars derive.
+pub const PLACES: &[Derived] = &[LAYERS_PLACE, FILE_PLACE];
+
+/// A recipe's steps that make the tar: with the builder or the engine, plain or through a compressor.
+pub const MAKE: [Step; 7] = [
+    Step::always(
+        SpanKind::Command,
+        "build-push-action",
+        Does::Build {
+            outputs: Some("type=docker,dest={dir}/image.tar{layers-attributes}"),
+            cache_to: None,
+            cache_from: None,
+        },
+    )
+    .when(&[("source", "output"), ("compress", "none")]),
+    Step::always(SpanKind::Command, "buildx build | gzip", Does::RunInto(&[BUILD_TO_PIPE, GZIP], "{dir}/image.tar.gz"))
+        .when(&[("source", "output"), ("compress", "gzip")]),
+    Step::always(
+        SpanKind::Command,
+        "buildx build | zstd",
+        Does::RunInto(&[BUILD_TO_PIPE, ZSTD], "{dir}/image.tar.zst"),
+    )
+    .when(&[("source", "output"), ("compress", "zstd")]),
+    BUILD_LOAD,
+    Step::always(
+        SpanKind::Save,
+        "docker save",
+        Does::Run(&[&["docker", "save", "--output", "{dir}/image.tar", "{image}"]]),
+    )
+    .when(&[("source", "save"), ("compress", "none")]),
+    Step::always(SpanKind::Save, "docker save | gzip", Does::RunInto(&[SAVE_TO_PIPE, GZIP], "{dir}/image.tar.gz"))
+        .when(&[("source", "save"), ("compress", "gzip")]),
+    Step::always(SpanKind::Save, "docker save | zstd", Does::RunInto(&[SAVE_TO_PIPE, ZSTD], "{dir}/image.tar.zst"))
+        .when(&[("source", "save"), ("compress", "zstd")]),
+];
 
 /// A recipe's step: the builder loads the image.
 pub const BUILD_LOAD: Step = Step::always(
@@ -214,20 +268,9 @@ pub const BUILD_LOAD: Step = Step::always(
 )
 .when(&[("source", "save")]);
 
-/// A recipe's step: the engine writes the tar.
-pub const SAVE: Step = Step::always(
-    SpanKind::Save,
-    "docker save",
-    Does::Run(&[&["docker", "save", "--output", "{dir}/image.tar", "{image}"]]),
-)
-.when(&[("source", "save")]);
-
 /// A recipe's step: the engine reads the tar.
 pub const LOAD: Step =
-    Step::always(SpanKind::Load, "docker load", Does::Run(&[&["docker", "load", "--input", "{dir}/image.tar"]]));
-
-/// Why a recipe does not know an option.
-pub const NO_STEPS: &str = "it is not written as steps of a workflow yet";
+    Step::always(SpanKind::Load, "docker load", Does::Run(&[&["docker", "load", "--input", "{dir}/{tar}"]]));
 
 /// File name of the plain tar, where a recipe has it.
 pub const TAR: &str = "image.tar";

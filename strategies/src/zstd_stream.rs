@@ -5,7 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use handoff_model::recipe::{BuiltAt, Does, Step};
+use handoff_model::conditions::GITHUB;
+use handoff_model::recipe::{BuiltAt, Does, Step, Unsupported};
 use handoff_model::{
     Conditions, Failure, OptionKind, OptionSpec, Recipe, SpanKind, Storage, StrategyFacts, StrategySpec, Ticket,
 };
@@ -118,34 +119,48 @@ const CLIENT_STEP: Step = Step::always(
     SpanKind::Command,
     "gh-actions-artifact-client",
     Does::Uses("lhotari/gh-actions-artifact-client", &[]),
-);
+)
+.when(&[("client", "lhotari")]);
+/// The end of the producer's pipe.
+const UPLOAD: &[&str] = &["gh-actions-artifact-client.js", "upload", "{name}"];
+
+/// Why steps cannot choose how a stream is cut.
+const OWN_PLAN: &str = "the client that the spike names has a connection plan of its own";
 
 const RECIPE: Recipe = Recipe {
     options: &[],
-    not_here: &[
-        ("source", "the spike's recipe saves the image that was built"),
-        ("layers", "the spike's recipe saves the image that was built"),
-        ("blocks", "the client that the spike names has a connection plan of its own"),
-        ("ranges", "the client that the spike names has a connection plan of its own"),
-        ("client", "it is always the one that the spike names"),
-        ("dir", "the client comes as an action"),
+    not_in_a_cell: &[
+        Unsupported::option("blocks", OWN_PLAN),
+        Unsupported::option("ranges", OWN_PLAN),
+        Unsupported::option("client", "on GitHub it is always the one that the spike names"),
+        Unsupported::option("dir", "the client comes as an action"),
     ],
-    producer: &[
-        Step::always(
-            SpanKind::Command,
-            "build-push-action",
-            Does::Build { outputs: None, cache_to: None, cache_from: None },
+    not_in_a_workflow: &[
+        Unsupported::option("blocks", "only Handoff's own client has it, and no action offers that client"),
+        Unsupported::option("ranges", "only Handoff's own client has it, and no action offers that client"),
+        Unsupported::values(
+            "client",
+            &["handoff"],
+            "no action offers Handoff's own client, which moved these streams: measure client=lhotari,dir=DIR",
         ),
+    ],
+    of_the_machine: &[("dir", "the client comes as the action lhotari/gh-actions-artifact-client, pinned")],
+    derived: &[tar::LAYERS_PLACE],
+    producer: &[
+        tar::BUILD_LOAD,
         CLIENT_STEP,
         Step::always(
             SpanKind::Command,
             "docker save | zstd | upload",
-            Does::Run(&[
-                &["docker", "save", "{image}"],
-                COMPRESS,
-                &["gh-actions-artifact-client.js", "upload", "{name}"],
-            ]),
-        ),
+            Does::Run(&[tar::SAVE_TO_PIPE, COMPRESS, UPLOAD]),
+        )
+        .when(&[("source", "save")]),
+        Step::always(
+            SpanKind::Command,
+            "buildx build | zstd | upload",
+            Does::Run(&[tar::BUILD_TO_PIPE, COMPRESS, UPLOAD]),
+        )
+        .when(&[("source", "output")]),
     ],
     consumer: &[
         CLIENT_STEP,
@@ -155,8 +170,15 @@ const RECIPE: Recipe = Recipe {
             Does::Run(&[&["gh-actions-artifact-client.js", "download", "{name}"], DECOMPRESS, &["docker", "load"]]),
         ),
     ],
-    settle: Recipe::as_given,
-    built: BuiltAt::Engine,
+    settle: |options, conditions| {
+        // On GitHub's runners the client is an action, and that is the one that the spike names.
+        if conditions.profile == GITHUB {
+            options.insert("client".to_owned(), "lhotari".to_owned());
+        }
+    },
+    built: |options| {
+        if options.get("source").is_some_and(|s| s == "output") { BuiltAt::BuilderCache } else { BuiltAt::Engine }
+    },
     consumer_is_cached: false,
 };
 

@@ -3,14 +3,12 @@
 //! The steps are those of the strategy's recipe, as the measured workflows have them, without marks and cells: options have
 //! their values, and names are those of the run.
 
-use std::collections::BTreeMap;
-
 use handoff_model::Recipe;
-use handoff_model::recipe::{self, Does, fill};
+use handoff_model::recipe::{self, Does, Values, fill};
 
 use crate::model::{Job, Step};
 use crate::pins::Pins;
-use crate::steps::{HOST_NETWORK, quoted};
+use crate::steps::{HOST_NETWORK, line, quoted};
 use crate::yaml::{Node, map};
 use crate::{Named, WorkflowError};
 
@@ -36,7 +34,21 @@ pub struct Recommended {
     pub third_party_actions: Vec<String>,
 }
 
-/// The workflow of a strategy for a number of jobs that need the image: one lints, the others share the tests.
+/// A strategy with a value for each of its options.
+#[derive(Debug, Clone, Copy)]
+pub struct Variant<'a> {
+    /// The strategy.
+    pub strategy: Named,
+    /// Its name with its options, as on the command line.
+    pub spec: &'a str,
+    /// The value of every option and derived place.
+    pub options: &'a Values,
+    /// The default of every option: an input of this repository's own actions, or a variable, is left out where it says what is
+    /// so anyway.
+    pub defaults: &'a Values,
+}
+
+/// The workflow of a variant for a number of jobs that need the image: one lints, the others share the tests.
 ///
 /// Actions of this repository are used at `commit`.
 ///
@@ -45,12 +57,13 @@ pub struct Recommended {
 pub fn recommended(
     pins: &Pins,
     commit: &str,
-    strategy: &Named,
-    options: &BTreeMap<String, String>,
+    variant: &Variant<'_>,
     consumers: u32,
 ) -> Result<Recommended, WorkflowError> {
-    let producer = side(pins, commit, strategy.recipe.producer, options, "Build")?;
-    let consumer = side(pins, commit, strategy.recipe.consumer, options, "Get the image")?;
+    let strategy = &variant.strategy;
+    let side = |steps, build| Side { pins, commit, variant }.steps(steps, build);
+    let producer = side(strategy.recipe.producer, "Build")?;
+    let consumer = side(strategy.recipe.consumer, "Get the image")?;
     let shares = !producer.is_empty();
     let mut jobs: Vec<(String, Job)> = Vec::new();
     if shares {
@@ -84,14 +97,14 @@ pub fn recommended(
     third_party_actions.sort();
     third_party_actions.dedup();
     Ok(Recommended {
-        text: file(strategy, jobs),
+        text: file(variant, jobs),
         steps: steps.len() as u32,
         lines: body.lines().filter(|l| !l.trim().is_empty()).count() as u32,
         third_party_actions,
     })
 }
 
-fn file(strategy: &Named, jobs: Vec<(String, Job)>) -> String {
+fn file(variant: &Variant<'_>, jobs: Vec<(String, Job)>) -> String {
     let text = map([
         ("name", Node::from("ci")),
         ("on", map([("push", Node::Map(vec![])), ("pull_request", Node::Map(vec![]))])),
@@ -110,9 +123,9 @@ fn file(strategy: &Named, jobs: Vec<(String, Job)>) -> String {
     let head = format!(
         "# Build once, then lint and test from that image; handed over by `{}` (handoff recommend).\n\
          # Put your own commands in place of `make lint` and `make test`.\n",
-        strategy.name
+        variant.spec
     );
-    let own = if Recipe::own_actions(strategy.recipe.producer).is_empty() { "" } else { OWN_ACTIONS };
+    let own = if Recipe::own_actions(variant.strategy.recipe.producer).is_empty() { "" } else { OWN_ACTIONS };
     format!("{head}{own}{}\n", text.trim_end())
 }
 
@@ -121,7 +134,7 @@ fn job() -> Job {
 }
 
 /// The places of a text of an input.
-fn input(text: &str, options: &BTreeMap<String, String>) -> String {
+fn input(text: &str, options: &Values) -> String {
     fill(text, |place| match place {
         "name" => Some("image-${{ github.run_id }}".to_owned()),
         "image" => Some(IMAGE.to_owned()),
@@ -133,7 +146,7 @@ fn input(text: &str, options: &BTreeMap<String, String>) -> String {
 }
 
 /// A word of a command line.
-fn word(text: &str, options: &BTreeMap<String, String>) -> String {
+fn word(text: &str, options: &Values) -> String {
     quoted(&fill(text, |place| match place {
         "name" => Some("image-$GITHUB_RUN_ID".to_owned()),
         "image" => Some(IMAGE.to_owned()),
@@ -143,58 +156,74 @@ fn word(text: &str, options: &BTreeMap<String, String>) -> String {
     }))
 }
 
-/// The steps of one side; none where the recipe has none.
-fn side(
-    pins: &Pins,
-    commit: &str,
-    steps: &[recipe::Step],
-    options: &BTreeMap<String, String>,
-    build: &str,
-) -> Result<Vec<Step>, WorkflowError> {
-    let taken: Vec<&recipe::Step> = steps.iter().filter(|s| s.is_taken(options)).collect();
-    if taken.is_empty() {
-        return Ok(Vec::new());
+/// What the steps of a side are written from.
+struct Side<'a> {
+    pins: &'a Pins,
+    commit: &'a str,
+    variant: &'a Variant<'a>,
+}
+
+impl Side<'_> {
+    /// Whether a text says nothing but an option that has its default.
+    fn is_default(&self, text: &str) -> bool {
+        let option = text.strip_prefix('{').and_then(|t| t.strip_suffix('}'));
+        let Variant { options, defaults, .. } = self.variant;
+        option.is_some_and(|o| options.get(o).is_some_and(|v| defaults.get(o) == Some(v)))
     }
-    let mut all = Vec::new();
-    if Recipe::builds(steps) {
-        all.push(Step::uses("Check out", pins.uses("actions/checkout")?).with("persist-credentials", false));
-        let make = Step::uses("Make a builder", pins.uses("docker/setup-buildx-action")?);
-        let own = !Recipe::own_actions(steps).is_empty();
-        let make = if own { make.with("driver-opts", HOST_NETWORK) } else { make };
-        all.push(make.with("cache-binary", false));
+
+    /// The steps; none where the recipe has none.
+    fn steps(&self, steps: &[recipe::Step], build: &str) -> Result<Vec<Step>, WorkflowError> {
+        let taken: Vec<&recipe::Step> = steps.iter().filter(|s| s.is_taken(self.variant.options)).collect();
+        if taken.is_empty() {
+            return Ok(Vec::new());
+        }
+        let pins = self.pins;
+        let mut all = Vec::new();
+        if Recipe::builds(steps) {
+            all.push(Step::uses("Check out", pins.uses("actions/checkout")?).with("persist-credentials", false));
+            let make = Step::uses("Make a builder", pins.uses("docker/setup-buildx-action")?);
+            let own = !Recipe::own_actions(steps).is_empty();
+            let make = if own { make.with("driver-opts", HOST_NETWORK) } else { make };
+            all.push(make.with("cache-binary", false));
+        }
+        if !Recipe::own_actions(steps).is_empty() {
+            let keep = Step::uses("Keep the program of Handoff", pins.uses("actions/cache")?);
+            all.push(keep.with("path", "~/.cache/handoff-action").with("key", format!("handoff-{}", self.commit)));
+        }
+        if taken.iter().any(|s| s.texts().iter().any(|t| t.contains("{dir}"))) {
+            all.push(Step::run("Make a folder outside of the sources", "mkdir -p \"$RUNNER_TEMP/handoff\""));
+        }
+        for step in taken {
+            all.push(self.step(step, build)?);
+        }
+        Ok(all)
     }
-    if !Recipe::own_actions(steps).is_empty() {
-        let keep = Step::uses("Keep the program of Handoff", pins.uses("actions/cache")?);
-        all.push(keep.with("path", "~/.cache/handoff-action").with("key", format!("handoff-{commit}")));
-    }
-    if taken.iter().any(|s| s.texts().iter().any(|t| t.contains("{dir}"))) {
-        all.push(Step::run("Make a folder outside of the sources", "mkdir -p \"$RUNNER_TEMP/handoff\""));
-    }
-    for step in taken {
-        all.push(match step.does {
+
+    fn step(&self, step: &recipe::Step, build: &str) -> Result<Step, WorkflowError> {
+        let options = self.variant.options;
+        let with = |action: Node, inputs: &[(&str, &str)]| {
+            inputs.iter().fold(Step::uses(step.what, action), |s, (name, value)| s.with(name, input(value, options)))
+        };
+        let run = |pipe, file| Step::run(step.what, &line(pipe, file, |w| word(w, options)));
+        let done = match step.does {
             Does::Build { outputs, cache_to, cache_from } => {
-                let mut one =
-                    Step::uses(build, pins.uses("docker/build-push-action")?).with("context", ".").with("tags", IMAGE);
+                let action = self.pins.uses("docker/build-push-action")?;
+                let mut one = Step::uses(build, action).with("context", ".").with("tags", IMAGE);
                 let inputs = [("outputs", outputs), ("cache-to", cache_to), ("cache-from", cache_from)];
                 for (name, value) in inputs.iter().filter_map(|(n, v)| Some((n, (*v)?))) {
                     one = one.with(name, input(value, options));
                 }
                 if outputs.is_none() { one.with("load", true) } else { one }
             }
-            Does::Uses(action, with) => {
-                with.iter().fold(Step::uses(step.what, pins.uses(action)?), |s, (name, value)| {
-                    s.with(name, input(value, options))
-                })
+            Does::Uses(action, inputs) => with(self.pins.uses(action)?, inputs),
+            Does::Own(folder, inputs) => {
+                let said: Vec<_> = inputs.iter().filter(|(_, value)| !self.is_default(value)).copied().collect();
+                with(Node::from(format!("OWNER/handoff/{folder}@{}", self.commit)), &said)
             }
-            Does::Own(folder, with) => {
-                let action = Node::from(format!("OWNER/handoff/{folder}@{commit}"));
-                with.iter().fold(Step::uses(step.what, action), |s, (name, value)| s.with(name, input(value, options)))
-            }
-            Does::Run(pipe) => {
-                let line = |words: &&[&str]| words.iter().map(|w| word(w, options)).collect::<Vec<_>>().join(" ");
-                Step::run(step.what, &pipe.iter().map(line).collect::<Vec<_>>().join(" | "))
-            }
-        });
+            Does::Run(pipe) => run(pipe, None),
+            Does::RunInto(pipe, file) => run(pipe, Some(file)),
+        };
+        let variables = step.env.iter().filter(|(_, value)| !self.is_default(value));
+        Ok(variables.fold(done, |s, (name, value)| s.env(name, input(value, options))))
     }
-    Ok(all)
 }

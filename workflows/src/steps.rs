@@ -70,13 +70,30 @@ pub(crate) fn quoted(text: &str) -> String {
 }
 
 fn variable(place: &str) -> String {
-    format!("HANDOFF_{}", place.to_uppercase())
+    format!("HANDOFF_{}", place.to_uppercase().replace('-', "_"))
 }
 
 fn condition(strategy: &str, step: &recipe::Step) -> String {
     let mut parts = vec![format!("{CELL}.strategy == '{strategy}'")];
     parts.extend(step.when.iter().map(|(option, value)| format!("{CELL}.options.{option} == '{value}'")));
     parts.join(" && ")
+}
+
+/// A pipe of programs as a line of bash, written by `word`.
+pub(crate) fn line(pipe: &[&[&str]], file: Option<&str>, word: impl Fn(&str) -> String) -> String {
+    let command = |words: &&[&str]| words.iter().map(|w| word(w)).collect::<Vec<_>>().join(" ");
+    let line = pipe.iter().map(command).collect::<Vec<_>>().join(" | ");
+    file.map_or(line.clone(), |file| format!("{line} > {}", word(file)))
+}
+
+/// A step that runs programs: places are variables of its environment.
+fn script(name: &str, pipe: &[&[&'static str]], file: Option<&'static str>) -> Step {
+    let mut used: Vec<&str> = pipe.iter().flat_map(|w| w.iter().copied()).chain(file).flat_map(places).collect();
+    used.sort_unstable();
+    used.dedup();
+    used.iter()
+        .filter(|p| !["sources", "dir"].contains(p))
+        .fold(Step::run(name, &line(pipe, file, shell_word)), |run, place| run.env(&variable(place), expression(place)))
 }
 
 /// A side's steps of a strategy, a mark in front of each.
@@ -108,19 +125,10 @@ pub fn of_recipe(pins: &Pins, strategy: &Named, steps: &[recipe::Step]) -> Resul
                 )
                 // The one that the first job has built.
                 .with("handoff", "handoff"),
-            Does::Run(pipe) => {
-                let line = |words: &&[&str]| words.iter().map(|w| shell_word(w)).collect::<Vec<_>>().join(" ");
-                let script = pipe.iter().map(line).collect::<Vec<_>>().join(" | ");
-                let mut run = Step::run(&name, &script);
-                let mut used: Vec<&str> = pipe.iter().flat_map(|w| w.iter().copied()).flat_map(places).collect();
-                used.sort_unstable();
-                used.dedup();
-                for place in used.iter().filter(|p| !["sources", "dir"].contains(p)) {
-                    run = run.env(&variable(place), Node::from(expression(place)));
-                }
-                run
-            }
+            Does::Run(pipe) => script(&name, pipe, None),
+            Does::RunInto(pipe, file) => script(&name, pipe, Some(file)),
         };
+        let done = step.env.iter().fold(done, |s, (name, value)| s.env(name, filled(value)));
         all.push(Step::run(&format!("Mark: {}", step.what), &mark).when(&when));
         all.push(done.when(&when));
     }

@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use handoff_model::recipe::{Step, places};
 use handoff_strategies::github;
 use handoff_workflows::pins::Pins;
 use handoff_workflows::{Named, action, files};
@@ -79,16 +80,24 @@ fn every_action_is_pinned_by_commit() {
     }
 }
 
+fn shows(step: &Step, place: &str) -> bool {
+    step.when.iter().any(|(option, _)| *option == place)
+        || step.texts().into_iter().flat_map(places).any(|p| p == place)
+}
+
 /// Options reach the files as places that the plan fills: no default of a strategy is written into a file.
 #[test]
 fn what_a_local_run_and_a_workflow_share_stands_in_one_place() {
     let text = &model()[1].1;
     for g in github::all() {
-        for option in g.strategy.facts().options {
-            if g.recipe.not_here.iter().any(|(o, _)| *o == option.name) {
-                continue;
+        let steps = || g.recipe.producer.iter().chain(g.recipe.consumer);
+        for option in
+            g.strategy.facts().options.iter().filter(|o| steps().any(|s| g.recipe.shown_by(s).contains(o.name)))
+        {
+            let derived = g.recipe.derived.iter().filter(|d| d.shows == option.name).map(|d| d.place);
+            for place in derived.chain([option.name]).filter(|p| steps().any(|s| shows(s, p))) {
+                assert!(text.contains(&format!("fromJSON(inputs.cell).options.{place}")), "{place}");
             }
-            assert!(text.contains(&format!("fromJSON(inputs.cell).options.{}", option.name)), "{}", option.name);
         }
     }
     for value in ["type=gha,scope=", "type=local,dest="] {

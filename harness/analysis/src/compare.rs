@@ -12,16 +12,24 @@ use crate::exact::{Corrected, holm, rounds_needed};
 use crate::metric::Metric;
 use crate::noise;
 use crate::options::Options;
+use crate::spread::Spread;
 use crate::summary::CellSummary;
 use crate::verdict::{Comparison, Estimate, Family, FamilyKind};
 
 /// Logs are kept as whole numbers of this part, so that ties stay ties; it is far below what a clock can tell.
 const LOG_SCALE: f64 = 1e12;
 
+/// A quantity of one strategy, by run and round, in ns: one that no column holds as it is.
+pub(crate) struct Series {
+    pub(crate) strategy: StrategySpec,
+    pub(crate) values: BTreeMap<(String, u32), u64>,
+}
+
 /// What the exact tests say before the family is known.
 struct Pair<'a> {
-    strategy: &'a CellSummary,
-    reference: &'a CellSummary,
+    strategy: &'a StrategySpec,
+    reference: &'a StrategySpec,
+    reference_s: f64,
     left_out: usize,
     shift: Option<SignedRank>,
     ratio: Option<SignedRank>,
@@ -35,7 +43,10 @@ fn by_round(cell: &CellSummary, metric: Metric) -> BTreeMap<(&str, u32), u64> {
 
 /// Values of the same rounds, and the number of rounds that have only one of the two.
 pub(crate) fn pairs(a: &CellSummary, b: &CellSummary, metric: Metric) -> (Vec<(u64, u64)>, usize) {
-    let (a, b) = (by_round(a, metric), by_round(b, metric));
+    joined(&by_round(a, metric), &by_round(b, metric))
+}
+
+fn joined<K: Ord>(a: &BTreeMap<K, u64>, b: &BTreeMap<K, u64>) -> (Vec<(u64, u64)>, usize) {
     let both: Vec<(u64, u64)> = a.iter().filter_map(|(round, x)| Some((*x, *b.get(round)?))).collect();
     let left_out = a.len() + b.len() - 2 * both.len();
     (both, left_out)
@@ -66,11 +77,20 @@ fn deviation(values: &[i64]) -> Option<f64> {
 
 impl<'a> Pair<'a> {
     fn new(strategy: &'a CellSummary, reference: &'a CellSummary, metric: Metric) -> Self {
-        let (pairs, left_out) = pairs(strategy, reference, metric);
+        let names = (&strategy.cell.strategy, &reference.cell.strategy);
+        Self::of(names, reference.spread(metric), pairs(strategy, reference, metric))
+    }
+
+    fn of(
+        (strategy, reference): (&'a StrategySpec, &'a StrategySpec),
+        of_reference: Option<&Spread>,
+        (pairs, left_out): (Vec<(u64, u64)>, usize),
+    ) -> Self {
         let differences = shift(&pairs);
         Self {
             strategy,
             reference,
+            reference_s: of_reference.map_or(0.0, |s| s.median() as f64 / 1e9),
             left_out,
             spread_s: deviation(&differences).map(|d| d / 1e9),
             shift: SignedRank::new(differences),
@@ -99,28 +119,42 @@ fn family(
     options: &Options,
 ) -> Family {
     let pairs: Vec<Pair> = cells.iter().map(|(a, b)| Pair::new(a, b, metric)).collect();
-    let ps: Vec<f64> = pairs.iter().map(|p| p.shift.as_ref().map_or(1.0, SignedRank::p)).collect();
-    let needed = rounds_needed(pairs.len(), options.alpha);
     let floor_s = noise::floor(all, metric, options.alpha).map(|n| n.floor_s);
-    let comparisons: Vec<Comparison> = pairs
-        .iter()
-        .zip(holm(&ps, options.alpha))
-        .map(|(pair, corrected)| comparison(pair, corrected, metric, needed, floor_s, options))
-        .collect();
+    let (needed, comparisons) = corrected(&pairs, floor_s, options);
     let decidable = comparisons.iter().filter(|c| c.pairs >= needed).count();
     Family { kind, metric, size: pairs.len(), rounds_needed: needed, decidable, comparisons }
+}
+
+/// Series against one of them, corrected together.
+pub(crate) fn with_one(
+    reference: &Series,
+    others: &[Series],
+    floor_s: Option<f64>,
+    options: &Options,
+) -> Vec<Comparison> {
+    let spread = Spread::of(reference.values.values().copied());
+    let rounds = |s: &Series| joined(&s.values, &reference.values);
+    let pairs: Vec<Pair> =
+        others.iter().map(|s| Pair::of((&s.strategy, &reference.strategy), spread.as_ref(), rounds(s))).collect();
+    corrected(&pairs, floor_s, options).1
+}
+
+/// The comparisons of a family, and the rounds that it needs.
+fn corrected(pairs: &[Pair<'_>], floor_s: Option<f64>, options: &Options) -> (usize, Vec<Comparison>) {
+    let ps: Vec<f64> = pairs.iter().map(|p| p.shift.as_ref().map_or(1.0, SignedRank::p)).collect();
+    let needed = rounds_needed(pairs.len(), options.alpha);
+    let each = pairs.iter().zip(holm(&ps, options.alpha));
+    (needed, each.map(|(pair, corrected)| comparison(pair, corrected, needed, floor_s, options)).collect())
 }
 
 fn comparison(
     pair: &Pair<'_>,
     Corrected { p, level }: Corrected,
-    metric: Metric,
     needed: usize,
     floor: Option<f64>,
     options: &Options,
 ) -> Comparison {
-    let median_s = pair.reference.spread(metric).map_or(0.0, |s| s.median() as f64 / 1e9);
-    let smallest_effect_s = options.smallest_effect.of(median_s);
+    let smallest_effect_s = options.smallest_effect.of(pair.reference_s);
     let shift_s = pair.shift.as_ref().map(|t| seconds(t.estimate(), t.interval(level)));
     let evidence = Evidence {
         n: pair.shift.as_ref().map_or(0, SignedRank::n),
@@ -134,8 +168,8 @@ fn comparison(
         deviation: pair.spread_s,
     };
     Comparison {
-        strategy: pair.strategy.cell.strategy.clone(),
-        reference: pair.reference.cell.strategy.clone(),
+        strategy: pair.strategy.clone(),
+        reference: pair.reference.clone(),
         pairs: evidence.n,
         left_out: pair.left_out,
         shift_s,

@@ -6,6 +6,7 @@
 pub mod analysis;
 pub mod claims;
 mod compare;
+pub mod contest;
 mod decide;
 pub mod decisions;
 pub mod declared;
@@ -34,6 +35,7 @@ pub mod verdict;
 
 pub use analysis::{Analysis, BASELINE, analyse};
 pub use claims::{Claim, Claims, ClaimsError};
+pub use contest::Undecided;
 pub use decisions::{BreakEven, Cost, StorageUse, Store};
 pub use declared::DeclaredFamily;
 pub use drift::Drift;

@@ -30,15 +30,20 @@ pub(crate) fn floor(cells: &[CellSummary], metric: Metric, alpha: f64) -> Option
     let reference = cells.iter().find(|c| !c.cell.control && c.cell.strategy == control.cell.strategy)?;
     let (pairs, _) = pairs(control, reference, metric);
     let differences: Vec<i64> = pairs.iter().map(|(a, b)| *a as i64 - *b as i64).collect();
-    let test = SignedRank::new(differences.clone())?;
+    of_differences(&control.cell.strategy, &differences, alpha)
+}
+
+/// The same from control minus reference of each round, in ns.
+pub(crate) fn of_differences(strategy: &StrategySpec, differences: &[i64], alpha: f64) -> Option<NoiseFloor> {
+    let test = SignedRank::new(differences.to_vec())?;
     let differences_s: Vec<f64> = differences.iter().map(|d| *d as f64 / 1e9).collect();
     let floor_s = match test.interval(alpha) {
         (Some(low), Some(high)) => low.abs().max(high.abs()) / 1e9,
         _ => differences_s.iter().fold(0.0, |most: f64, d| most.max(d.abs())),
     };
     Some(NoiseFloor {
-        strategy: control.cell.strategy.clone(),
-        pairs: pairs.len(),
+        strategy: strategy.clone(),
+        pairs: differences_s.len(),
         differences_s,
         shift_s: test.estimate() / 1e9,
         floor_s,

@@ -1,14 +1,16 @@
 //! Which strategy a team should use: the least of what it cares for, among those that its limits allow.
 
-use handoff_model::{ByteSize, StrategySpec};
+use handoff_model::{Builder, ByteSize, StrategySpec};
 use serde::Serialize;
 
 use crate::analysis::{Analysis, BASELINE};
+use crate::contest::{Undecided, decide};
 use crate::decisions::{Cost, Parts, Store, cost};
 use crate::fan_out::Basis;
 use crate::group::{Group, GroupKey};
+use crate::judgement::WorkflowSize;
 use crate::summary::CellSummary;
-use crate::verdict::Verdict;
+use crate::verdict::Comparison;
 
 /// What is to be small.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -35,6 +37,18 @@ pub struct Ask {
     pub goal: Goal,
     /// The plan whose artifact storage must not be exceeded; none: no such limit.
     pub plan: Option<String>,
+    /// Whether building again in every job is left out.
+    pub sharing: bool,
+}
+
+impl Goal {
+    /// In words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Runner => "time of all jobs",
+            Self::Wait => "waiting time",
+        }
+    }
 }
 
 /// One strategy in the light of the question.
@@ -50,15 +64,44 @@ pub struct Candidate {
     pub basis: Basis,
     /// What a month costs.
     pub cost: Cost,
+    /// What its workflow takes to set up; none where there is no workflow of this very variant.
+    pub workflow: Option<WorkflowSize>,
     /// Why it is out, if so.
     pub excluded: Option<String>,
     #[serde(skip)]
     parts: Parts,
+    /// Its parts at the size asked for, with the build that was measured.
+    #[serde(skip)]
+    pub(crate) sized: Parts,
+    #[serde(skip)]
+    pub(crate) scaled: f64,
+}
+
+impl Candidate {
+    /// What is to be small, in seconds.
+    pub fn value(&self, goal: Goal) -> f64 {
+        match goal {
+            Goal::Runner => self.runner_s,
+            Goal::Wait => self.wait_s,
+        }
+    }
+
+    pub(crate) fn is_measured(&self) -> bool {
+        self.basis == Basis::Measured
+    }
 }
 
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Recommendation {
+    /// Where the trials do not tell the best candidates apart: what a reader must know first.
+    pub undecided: Option<Undecided>,
+    /// The answer; none if everything is out.
+    pub chosen: Option<StrategySpec>,
+    /// The next best; the one with the least estimate where a simpler one is the answer.
+    pub runner_up: Option<StrategySpec>,
+    /// Why this one.
+    pub reasons: Vec<String>,
     /// The question.
     pub ask: Ask,
     /// The cells that it rests on.
@@ -71,50 +114,53 @@ pub struct Recommendation {
     pub notes: Vec<String>,
     /// What would change the answer.
     pub changes: Vec<String>,
-}
-
-impl Recommendation {
-    /// The strategies that are not out, the best first.
-    pub fn ranked(&self) -> impl Iterator<Item = &Candidate> {
-        self.candidates.iter().filter(|c| c.excluded.is_none())
-    }
-
-    /// The answer; none if everything is out.
-    pub fn chosen(&self) -> Option<&Candidate> {
-        self.ranked().next()
-    }
-
-    /// The best strategy that shares the image.
-    pub fn best_sharing(&self) -> Option<&Candidate> {
-        self.ranked().find(|c| c.parts.shares)
-    }
+    /// Every candidate that is not out against the one with the least estimate, in the quantity asked for, corrected together.
+    pub comparisons: Vec<Comparison>,
 }
 
 /// Answers from the group that fits best: completed strategies first, then the size nearest to the one asked for, then
-/// few consumers, for models start from parts. None where nothing has completed. `bars` says why a strategy cannot be
-/// the answer whatever was measured, if so: it is shown all the same, as one that is out.
+/// the builder that workflows make, then few consumers, for models start from parts. None where nothing has completed.
+/// `workflow` says what the workflow of a cell's very variant takes, or why there is none: the strategy is shown all the
+/// same then, as one that is out.
 pub fn recommend(
     analysis: &Analysis,
     ask: &Ask,
     fits: impl Fn(&GroupKey) -> bool,
-    bars: impl Fn(&StrategySpec) -> Option<String>,
+    workflow: impl Fn(&GroupKey, &CellSummary) -> Result<WorkflowSize, String>,
 ) -> Option<Recommendation> {
     let done = |g: &Group| g.cells.iter().filter(|c| usable(c)).count();
     let away = |g: &Group| (g.key.size.bytes().max(1) as f64 / ask.image_size.bytes().max(1) as f64).ln().abs();
     let group = analysis.groups.iter().filter(|g| fits(&g.key) && done(g) > 0).min_by(|a, b| {
-        let key = |g: &Group| (std::cmp::Reverse(done(g)), g.key.conditions.consumers);
-        (key(a).0).cmp(&key(b).0).then(away(a).total_cmp(&away(b))).then(key(a).1.cmp(&key(b).1))
+        let builder = |g: &Group| g.key.conditions.builder != Builder::DockerContainer;
+        let consumers = |g: &Group| g.key.conditions.consumers;
+        let done = done(b).cmp(&done(a));
+        done.then(away(a).total_cmp(&away(b))).then(builder(a).cmp(&builder(b))).then(consumers(a).cmp(&consumers(b)))
     })?;
     let scaled = ask.image_size.bytes() as f64 / group.key.size.bytes().max(1) as f64;
     let mut candidates: Vec<Candidate> =
         group.cells.iter().filter(|c| usable(c)).filter_map(|c| candidate(analysis, group, c, ask, scaled)).collect();
     for candidate in &mut candidates {
-        candidate.excluded = bars(&candidate.strategy).or(candidate.excluded.take());
+        match group.cell(&candidate.strategy).map(|cell| workflow(&group.key, cell)) {
+            Some(Ok(size)) => candidate.workflow = Some(size),
+            Some(Err(why)) => candidate.excluded = Some(why),
+            None => {}
+        }
     }
     sort(&mut candidates, ask.goal);
-    let notes = notes(group, &candidates, scaled, analysis);
-    let changes = changes(&candidates, ask);
-    Some(Recommendation { ask: ask.clone(), group: group.key.clone(), scaled, candidates, notes, changes })
+    let outcome = decide(group, &candidates, ask, &analysis.options);
+    Some(Recommendation {
+        undecided: outcome.undecided,
+        chosen: outcome.chosen,
+        runner_up: outcome.runner_up,
+        reasons: outcome.reasons,
+        ask: ask.clone(),
+        group: group.key.clone(),
+        scaled,
+        notes: notes(group, &candidates, scaled, analysis),
+        changes: changes(&candidates, ask),
+        candidates,
+        comparisons: outcome.comparisons,
+    })
 }
 
 fn usable(cell: &CellSummary) -> bool {
@@ -146,9 +192,18 @@ fn candidate(analysis: &Analysis, group: &Group, cell: &CellSummary, ask: &Ask, 
         runner_s,
         basis: if as_measured { Basis::Measured } else { Basis::Modelled },
         cost: cost(cell, parts, store, bytes, ask.consumers, ask.pushes_per_day, &analysis.options.prices),
-        excluded: bytes.and_then(|bytes| excluded(analysis, ask, store, bytes)).or_else(|| broken(cell)),
+        workflow: None,
+        excluded: rebuilds(ask, parts)
+            .or_else(|| bytes.and_then(|bytes| excluded(analysis, ask, store, bytes)))
+            .or_else(|| broken(cell)),
         parts,
+        sized,
+        scaled,
     })
+}
+
+fn rebuilds(ask: &Ask, parts: Parts) -> Option<String> {
+    (ask.sharing && !parts.shares).then(|| "it shares nothing, and building again was left out (--sharing)".to_owned())
 }
 
 fn broken(cell: &CellSummary) -> Option<String> {
@@ -207,26 +262,6 @@ fn notes(group: &Group, candidates: &[Candidate], scaled: f64, analysis: &Analys
     if candidates.iter().any(|c| c.basis == Basis::Modelled) {
         notes.push("modelled from medians of measured parts; runners are taken not to slow each other down".to_owned());
     }
-    if let [first, second, ..] = candidates
-        && second.excluded.is_none()
-        && let Some(pairs) = &group.pairs
-    {
-        let of = |a, b| pairs.of(a, b);
-        let comparison = of(&first.strategy, &second.strategy).or_else(|| of(&second.strategy, &first.strategy));
-        match comparison.map(|c| &c.verdict) {
-            Some(Verdict::Equivalent) => {
-                notes.push(format!("{} and {} are equivalent on the critical path", first.strategy, second.strategy));
-            }
-            Some(Verdict::Inconclusive(missing)) => notes.push(format!(
-                "{} and {} are not told apart on the critical path yet ({}): at least {} rounds",
-                first.strategy,
-                second.strategy,
-                missing.why.words(),
-                missing.rounds_at_least
-            )),
-            _ => {}
-        }
-    }
     notes.push(
         "minutes are priced as if a plan included none; standard runners of public repositories are free".to_owned(),
     );
@@ -242,14 +277,16 @@ const LONGEST_BUILD_S: u32 = 3_600;
 
 fn changes(candidates: &[Candidate], ask: &Ask) -> Vec<String> {
     let in_play: Vec<&Candidate> = candidates.iter().filter(|c| c.excluded.is_none()).collect();
-    let Some(chosen) = in_play.first() else {
+    let Some(first) = in_play.first() else {
         return vec!["every strategy is out: raise the limits, or push less".to_owned()];
     };
     let best = |consumers: u32, build_s: Option<f64>| {
         let at = |c: &Candidate| value(build_s.map_or(c.parts, |b| c.parts.with_build(b)), ask.goal, consumers);
         in_play.iter().min_by(|a, b| at(a).0.total_cmp(&at(b).0)).map(|c| &c.strategy)
     };
-    let other = |winner: Option<&StrategySpec>| winner.filter(|w| **w != chosen.strategy).cloned();
+    // The answer may be a simpler one that is not told from the least: what changes is which is the least.
+    let now = &first.strategy;
+    let other = |winner: Option<&StrategySpec>| winner.filter(|w| *w != now).cloned();
     let mut changes = Vec::new();
     let fewer = (1..ask.consumers).rev().find_map(|n| Some((n, other(best(n, None))?)));
     let more = (ask.consumers + 1..=MOST_CONSUMERS).find_map(|n| Some((n, other(best(n, None))?)));
@@ -259,7 +296,7 @@ fn changes(candidates: &[Candidate], ask: &Ask) -> Vec<String> {
         ),
     );
     changes.extend(more.map(|(n, s)| format!("with {n} jobs or more: {s}")));
-    let build = chosen.parts.build_s;
+    let build = first.parts.build_s;
     let shorter = (0..=build.floor().max(0.0) as u32)
         .rev()
         .find_map(|b| Some((b, other(best(ask.consumers, Some(f64::from(b))))?)));
@@ -267,18 +304,17 @@ fn changes(candidates: &[Candidate], ask: &Ask) -> Vec<String> {
         .find_map(|b| Some((b, other(best(ask.consumers, Some(f64::from(b))))?)));
     changes.extend(shorter.map(|(b, s)| format!("with a build of {b} s or less: {s}")));
     changes.extend(longer.map(|(b, s)| format!("with a build of {b} s or more: {s}")));
-    for (goal, words) in [(Goal::Runner, "time of all jobs"), (Goal::Wait, "waiting")] {
-        let winner = in_play
-            .iter()
-            .min_by(|a, b| value(a.parts, goal, ask.consumers).0.total_cmp(&value(b.parts, goal, ask.consumers).0));
-        if goal != ask.goal && winner.is_some_and(|w| w.strategy != chosen.strategy) {
-            changes.extend(winner.map(|w| format!("if {words} is to be least: {}", w.strategy)));
-        }
+    for goal in [Goal::Runner, Goal::Wait].into_iter().filter(|g| *g != ask.goal) {
+        let winner = in_play.iter().min_by(|a, b| a.value(goal).total_cmp(&b.value(goal)));
+        let other = other(winner.map(|w| &w.strategy));
+        changes.extend(other.map(|w| format!("if the {} is to be least: {w}", goal.words())));
     }
     if changes.is_empty() {
-        let rebuild =
-            if chosen.strategy.name == BASELINE { " (no strategy that shares is ahead anywhere)" } else { "" };
-        changes.push(format!("no number of jobs up to {MOST_CONSUMERS} and no build up to an hour{rebuild}"));
+        let rebuild = if first.strategy.name == BASELINE { " (no strategy that shares is ahead anywhere)" } else { "" };
+        changes.push(format!(
+            "no number of jobs up to {MOST_CONSUMERS} and no build up to an hour: {now} keeps the least {}{rebuild}",
+            ask.goal.words()
+        ));
     }
     changes
 }

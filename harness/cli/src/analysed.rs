@@ -6,10 +6,10 @@ use handoff_analysis::{Analysis, Mix, Options, Prices, RunRows, SmallestEffect, 
 use handoff_driver::journal::Results;
 use handoff_model::own::name_measured_size;
 use handoff_model::{Conditions, StrategySpec};
-use handoff_strategies::github;
+use handoff_strategies::github::{self, Target};
 use handoff_workflows::Named;
 use handoff_workflows::pins::Pins;
-use handoff_workflows::recommended::{Recommended, recommended};
+use handoff_workflows::recommended::{Recommended, Variant, recommended};
 
 use crate::exit::{Damaged, bad_input};
 use crate::out;
@@ -133,32 +133,59 @@ pub fn prices(file: Option<&Path>) -> anyhow::Result<Prices> {
     Prices::parse(&text).map_err(|e| bad_input(format!("{}: {e}", file.display())))
 }
 
-/// The workflow of a strategy on GitHub's runners: overlay2 store and a builder of its own, as they have.
-pub fn workflow(spec: &StrategySpec, consumers: u32) -> anyhow::Result<Recommended> {
-    let found = github::find(spec).map_err(bad_input)?;
+/// The workflow of a variant as it was measured: options that depend on the conditions have the value that those make of
+/// them, and the tar or push comes from `source`, where rows say so. Never that of another variant.
+///
+/// # Errors
+/// An option that no step of a user's workflow can have, with the reason.
+pub fn workflow(
+    spec: &StrategySpec,
+    conditions: &Conditions,
+    source: Option<&str>,
+    consumers: u32,
+) -> Result<Recommended, String> {
+    let found = github::named(spec).map_err(|e| e.to_string())?;
+    let mut known = spec.clone();
+    if let Some(source) = source {
+        known.options.insert("source".to_owned(), source.to_owned());
+    }
+    let options =
+        found.express(&known, conditions, Target::Workflow).map_err(|e| format!("no workflow has it: {e}"))?;
+    let variant = Variant {
+        strategy: Named { name: found.strategy.facts().name, recipe: found.recipe },
+        spec: &spec.to_string(),
+        options: &options,
+        defaults: &found.defaults(),
+    };
+    let pins = Pins::built_in().map_err(|e| e.to_string())?;
+    recommended(&pins, crate::revision::COMMIT, &variant, consumers).map_err(|e| e.to_string())
+}
+
+/// What a workflow takes to set up, for the strategy of that name.
+pub fn workflow_size(strategy: &str, counted: Recommended) -> WorkflowSize {
+    WorkflowSize {
+        strategy: strategy.to_owned(),
+        steps: counted.steps,
+        lines: counted.lines,
+        third_party_actions: counted.third_party_actions,
+    }
+}
+
+/// What each strategy takes to set up, counted in its workflow on GitHub's runners: overlay2 store and a builder of its
+/// own, as they have.
+pub fn workflow_sizes() -> anyhow::Result<Vec<WorkflowSize>> {
     let conditions = Conditions {
         image_store: handoff_model::ImageStore::Overlay2,
         builder: handoff_model::Builder::DockerContainer,
+        profile: handoff_model::conditions::GITHUB.to_owned(),
         ..Conditions::default()
     };
-    let named = Named { name: found.strategy.facts().name, recipe: found.recipe };
-    let pins = Pins::built_in().map_err(bad_input)?;
-    recommended(&pins, crate::revision::COMMIT, &named, &found.options(spec, &conditions), consumers).map_err(bad_input)
-}
-
-/// What each strategy takes to set up, counted in its workflow.
-pub fn workflow_sizes() -> anyhow::Result<Vec<WorkflowSize>> {
     github::all()
         .iter()
         .map(|g| {
             let strategy = g.strategy.facts().name;
-            let counted = workflow(&StrategySpec::plain(strategy), 2)?;
-            Ok(WorkflowSize {
-                strategy: strategy.to_owned(),
-                steps: counted.steps,
-                lines: counted.lines,
-                third_party_actions: counted.third_party_actions,
-            })
+            let counted = workflow(&StrategySpec::plain(strategy), &conditions, None, 2);
+            Ok(workflow_size(strategy, counted.map_err(|e| bad_input(format!("{strategy}: {e}")))?))
         })
         .collect()
 }

@@ -2,6 +2,7 @@
 //!
 //! This crate is the only one that prints: data to stdout, talk to stderr. One file a verb below `verbs/`.
 
+mod advice;
 mod analysed;
 mod args;
 mod budget;

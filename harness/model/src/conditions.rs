@@ -54,6 +54,9 @@ levels!(
 /// The name of the link profile that shapes nothing.
 pub const LOOPBACK: &str = "loopback";
 
+/// What stands in a profile's place in rows that were measured on GitHub's own runners and services.
+pub const GITHUB: &str = "github";
+
 /// The conditions that all trials of a cell share.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Conditions {

@@ -1,32 +1,77 @@
 //! How a strategy runs as GitHub jobs: its steps as data, so that the workflows are written without knowing strategies' code.
 //!
 //! Texts may hold places in braces, filled by whoever runs them: `{name}` (keys, scopes and artifact names of the trial),
-//! `{image}` (the image's reference), `{sources}` (the build context), `{dir}` (the job's folder), and every option of the
-//! strategy by its name (`{level}`). A local run fills the very same texts, so that no parameter stands in two places.
+//! `{image}` (the image's reference), `{sources}` (the build context), `{dir}` (the job's folder), every option of the
+//! strategy by its name (`{level}`), and texts that are derived from options ([`Derived`]). A local run fills the very same
+//! texts, so that no parameter stands in two places.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::conditions::Conditions;
 use crate::span::SpanKind;
 use crate::strategy::OptionSpec;
+
+/// The value of every option of a strategy, and of every place that is derived from them.
+pub type Values = BTreeMap<String, String>;
 
 /// A strategy's two jobs as steps.
 #[derive(Debug, Clone, Copy)]
 pub struct Recipe {
     /// Options that mean something on GitHub only, beside those of the strategy's facts.
     pub options: &'static [OptionSpec],
-    /// Options of the strategy's facts that these steps do not know, each with the reason.
-    pub not_here: &'static [(&'static str, &'static str)],
+    /// What a cell of the benchmark's workflows on GitHub cannot do.
+    pub not_in_a_cell: &'static [Unsupported],
+    /// What a workflow of a user's own cannot do.
+    pub not_in_a_workflow: &'static [Unsupported],
+    /// Options that name something of the measuring machine, each with what a workflow has instead. Steps never show them.
+    pub of_the_machine: &'static [(&'static str, &'static str)],
+    /// Places whose texts are made from options.
+    pub derived: &'static [Derived],
     /// Steps of the job that builds; none for a strategy without a producer.
     pub producer: &'static [Step],
     /// Steps of a job that needs the image.
     pub consumer: &'static [Step],
     /// Turns values that depend on the conditions (`auto`) into the one that holds under them.
-    pub settle: fn(&mut BTreeMap<String, String>, &Conditions),
+    pub settle: fn(&mut Values, &Conditions),
     /// Where the image that was built can be looked at when the producer's clock has stopped.
-    pub built: BuiltAt,
+    pub built: fn(&Values) -> BuiltAt,
     /// Whether a step of the Dockerfile that the consumer executes is a failure: everything had to come from the cache.
     pub consumer_is_cached: bool,
+}
+
+/// Values of an option that steps cannot have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unsupported {
+    /// The option.
+    pub option: &'static str,
+    /// The values; none stands for every value that is given.
+    pub values: &'static [&'static str],
+    /// Why.
+    pub reason: &'static str,
+}
+
+impl Unsupported {
+    /// An option that steps do not know: whatever is given for it is refused.
+    pub const fn option(option: &'static str, reason: &'static str) -> Self {
+        Self { option, values: &[], reason }
+    }
+
+    /// Some values of an option, its default perhaps among them.
+    pub const fn values(option: &'static str, values: &'static [&'static str], reason: &'static str) -> Self {
+        Self { option, values, reason }
+    }
+}
+
+/// A place whose text is made from options, because no step takes the option's value as it is: `layers=zstd-1` is
+/// `,compression=zstd,compression-level=1` for an exporter.
+#[derive(Debug, Clone, Copy)]
+pub struct Derived {
+    /// The place's name.
+    pub place: &'static str,
+    /// The option that it shows: another value of the option makes another text.
+    pub shows: &'static str,
+    /// The text for a value of the option.
+    pub text: fn(&str) -> String,
 }
 
 /// Where the image that was built can be looked at.
@@ -53,6 +98,8 @@ pub struct Step {
     pub what: &'static str,
     /// Options that must have these values, or the step is not taken.
     pub when: &'static [(&'static str, &'static str)],
+    /// Variables of its environment.
+    pub env: &'static [(&'static str, &'static str)],
     /// What it does.
     pub does: Does,
 }
@@ -75,12 +122,14 @@ pub enum Does {
     Own(&'static str, &'static [(&'static str, &'static str)]),
     /// Programs in a pipe, each as its words.
     Run(&'static [&'static [&'static str]]),
+    /// The same, with what the last one prints written to a file.
+    RunInto(&'static [&'static [&'static str]], &'static str),
 }
 
 impl Step {
     /// A step that is always taken.
     pub const fn always(span: SpanKind, what: &'static str, does: Does) -> Self {
-        Self { span, what, when: &[], does }
+        Self { span, what, when: &[], env: &[], does }
     }
 
     /// The same step, taken only where options have these values.
@@ -89,29 +138,65 @@ impl Step {
         Self { when, ..self }
     }
 
+    /// The same step with variables in its environment.
+    #[must_use]
+    pub const fn env(self, env: &'static [(&'static str, &'static str)]) -> Self {
+        Self { env, ..self }
+    }
+
     /// Whether it is taken where options have these values.
-    pub fn is_taken(&self, options: &BTreeMap<String, String>) -> bool {
+    pub fn is_taken(&self, options: &Values) -> bool {
         self.when.iter().all(|(option, value)| options.get(*option).is_some_and(|v| v == value))
     }
 
     /// Every text of the step in which places are filled.
     pub fn texts(&self) -> Vec<&'static str> {
-        match self.does {
+        let words = |pipe: &[&[&'static str]]| pipe.iter().flat_map(|words| words.iter().copied()).collect();
+        let mut texts: Vec<&'static str> = match self.does {
             Does::Build { outputs, cache_to, cache_from } => {
                 [outputs, cache_to, cache_from].into_iter().flatten().collect()
             }
             Does::Uses(_, with) | Does::Own(_, with) => with.iter().map(|(_, value)| *value).collect(),
-            Does::Run(pipe) => pipe.iter().flat_map(|words| words.iter().copied()).collect(),
-        }
+            Does::Run(pipe) => words(pipe),
+            Does::RunInto(pipe, file) => {
+                let mut all: Vec<&str> = words(pipe);
+                all.push(file);
+                all
+            }
+        };
+        texts.extend(self.env.iter().map(|(_, value)| *value));
+        texts
     }
 }
 
 impl Recipe {
     /// For strategies whose options need no settling.
-    pub fn as_given(_: &mut BTreeMap<String, String>, _: &Conditions) {}
+    pub fn as_given(_: &mut Values, _: &Conditions) {}
+
+    /// Adds the texts of derived places.
+    pub fn derive(&self, values: &mut Values) {
+        for derived in self.derived {
+            let text = (derived.text)(values.get(derived.shows).map_or("", String::as_str));
+            values.insert(derived.place.to_owned(), text);
+        }
+    }
+
+    /// The options that a step shows: those of its places, those that its derived places are made from, and those that
+    /// decide whether it is taken.
+    pub fn shown_by(&self, step: &Step) -> BTreeSet<&'static str> {
+        let of = |place: &'static str| self.derived.iter().find(|d| d.place == place).map_or(place, |d| d.shows);
+        let filled = step.texts().into_iter().flat_map(places).map(of);
+        filled.chain(step.when.iter().map(|(option, _)| *option)).collect()
+    }
+
+    /// The options that the steps show which are taken where options have these values.
+    pub fn shown(&self, values: &Values) -> BTreeSet<&'static str> {
+        let steps = self.producer.iter().chain(self.consumer);
+        steps.filter(|s| s.is_taken(values)).flat_map(|s| self.shown_by(s)).collect()
+    }
 
     /// The producer's step whose action goes on when the job's steps are done, where no mark can follow.
-    pub fn saves_afterwards(&self, options: &BTreeMap<String, String>) -> Option<&'static str> {
+    pub fn saves_afterwards(&self, options: &Values) -> Option<&'static str> {
         let after = |s: &&Step| matches!(s.does, Does::Uses("actions/cache", _));
         self.producer.iter().filter(|s| s.is_taken(options)).find(after).map(|s| s.what)
     }
@@ -120,7 +205,9 @@ impl Recipe {
     pub fn builds(steps: &[Step]) -> bool {
         steps.iter().any(|s| match s.does {
             Does::Build { .. } => true,
-            Does::Run(pipe) => pipe.iter().any(|words| words.starts_with(&["docker", "buildx"])),
+            Does::Run(pipe) | Does::RunInto(pipe, _) => {
+                pipe.iter().any(|words| words.starts_with(&["docker", "buildx"]))
+            }
             Does::Own(_, with) => with.iter().any(|(input, _)| *input == "context"),
             Does::Uses(..) => false,
         })
@@ -132,10 +219,22 @@ impl Recipe {
     }
 
     /// Whether the producer's build puts its image into the engine, where options have these values.
-    pub fn producer_loads(&self, options: &BTreeMap<String, String>) -> bool {
+    pub fn producer_loads(&self, options: &Values) -> bool {
         let loads = |s: &Step| matches!(s.does, Does::Build { outputs: None, .. });
         self.producer.iter().any(|s| s.is_taken(options) && loads(s))
     }
+}
+
+/// The steps of two lists, one after the other. `N` is the number of all of them.
+pub const fn joined<const A: usize, const B: usize, const N: usize>(first: [Step; A], second: [Step; B]) -> [Step; N] {
+    assert!(A + B == N, "the number of all steps");
+    let mut all = [first[0]; N];
+    let mut i = 0;
+    while i < N {
+        all[i] = if i < A { first[i] } else { second[i - A] };
+        i += 1;
+    }
+    all
 }
 
 /// The option that picks the major version of a strategy's actions.

@@ -40,6 +40,12 @@ pub struct SendArgs {
     /// The Dockerfile, with --context [default: DIR/Dockerfile]
     #[arg(long, value_name = "FILE", requires = "context")]
     file: Option<PathBuf>,
+    /// How the builder compresses layers, with --context: zstd, gzip, uncompressed [default: zstd]
+    #[arg(long, value_name = "WORD", requires = "context", value_parser = ["zstd", "gzip", "uncompressed"])]
+    compression: Option<String>,
+    /// Level of zstd, with --context; 0 is the builder's own choice [default: 1]
+    #[arg(long, value_name = "LEVEL", requires = "context", value_parser = clap::value_parser!(u8).range(0..=22))]
+    level: Option<u8>,
     #[command(flatten)]
     common: Common,
 }
@@ -78,8 +84,8 @@ fn untag(reference: &str) {
 enum Source {
     /// The engine has it.
     Engine { image: String },
-    /// The builder makes it, from a folder and perhaps a Dockerfile elsewhere.
-    Builder { context: String, file: Option<String> },
+    /// The builder makes it, from a folder and perhaps a Dockerfile elsewhere, and pushes it by the option `output`.
+    Builder { context: String, file: Option<String>, output: String },
 }
 
 impl Source {
@@ -92,9 +98,8 @@ impl Source {
                 untag(reference);
                 pushed
             }
-            Self::Builder { context, file } => {
-                let output = push_output("zstd", PUSH_LEVEL);
-                let mut args = vec!["buildx", "build", "--tag", reference, &output];
+            Self::Builder { context, file, output } => {
+                let mut args = vec!["buildx", "build", "--tag", reference, output.as_str()];
                 args.extend(file.iter().flat_map(|file| ["--file", file]));
                 args.push(context);
                 docker(&args).context(
@@ -182,7 +187,12 @@ impl SendArgs {
         let file = self.file.clone().unwrap_or_else(|| own::default_dockerfile(context));
         own::check_dockerfile(&file, "--file")?;
         let text = |path: &Path| path.to_str().map(str::to_owned).ok_or_else(|| bad_input("a path is not UTF-8"));
-        Ok(Source::Builder { context: text(context)?, file: self.file.as_deref().map(text).transpose()? })
+        let level = self.level.map_or_else(|| PUSH_LEVEL.to_owned(), |level| level.to_string());
+        Ok(Source::Builder {
+            context: text(context)?,
+            file: self.file.as_deref().map(text).transpose()?,
+            output: push_output(self.compression.as_deref().unwrap_or("zstd"), &level),
+        })
     }
 }
 

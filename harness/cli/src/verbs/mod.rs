@@ -41,7 +41,7 @@ pub enum Verb {
     Report(report::Args),
     /// Compare two runs cell by cell: faster, slower, equivalent or inconclusive
     Compare(compare::Args),
-    /// Name the strategy for a team, and print the workflow for it
+    /// Name the variant for a team, and print the workflow of exactly that variant
     Recommend(recommend::Args),
     /// Make a synthetic image: a build context, a directory tree, or a docker tar on stdout
     Image(image::Args),

@@ -1,13 +1,14 @@
-//! `handoff recommend`: the strategy for a team, and the workflow for it.
+//! `handoff recommend`: the variant for a team, and the workflow of exactly that variant.
 
-use std::fmt::Write;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use handoff_analysis::{Ask, Basis, Candidate, Goal, GroupKey, Recommendation, recommend};
-use handoff_model::{Builder, ByteSize, ImageStore, StrategySpec};
+use handoff_analysis::{Ask, CellSummary, Goal, GroupKey, Recommendation, recommend};
+use handoff_model::{Builder, ByteSize, ImageStore};
 
-use crate::analysed::{VerdictArgs, analyse, prices, read, refuse_damage, workflow};
+use crate::advice::{Advice, workflow_of};
+use crate::analysed::{VerdictArgs, analyse, prices, read, refuse_damage, workflow_size};
 use crate::exit::{self, bad_input};
 use crate::out;
 use crate::verbs::Format;
@@ -51,7 +52,7 @@ pub struct Args {
     /// Only rows under this link profile
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
-    /// How it is printed; as text it is a workflow file with the answer in its comments
+    /// How it is printed: a workflow file with the answer in its comments, or the same as JSON
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
     #[command(flatten)]
@@ -96,22 +97,23 @@ impl Args {
                 GoalArg::Wait => Goal::Wait,
             },
             plan: self.plan.clone(),
+            sharing: self.sharing,
         };
-        let answer = recommend(&analysis, &ask, |key| self.fits(key), no_workflow)
+        let size = |key: &GroupKey, cell: &CellSummary| {
+            workflow_of(key, cell, self.consumers).map(|flow| workflow_size(&cell.cell.strategy.name, flow))
+        };
+        let answer = recommend(&analysis, &ask, |key| self.fits(key), size)
             .ok_or_else(|| bad_input("no completed trial to answer from: run more, or drop a filter"))?;
-        let chosen = if self.sharing { answer.best_sharing() } else { answer.chosen() };
-        let chosen = chosen.ok_or_else(|| nothing_left(&answer))?;
-        // The recipe as measured here may have options that GitHub's steps do not know; the plain strategy stands for it.
-        let flow = workflow(&chosen.strategy, self.consumers)
-            .or_else(|_| workflow(&StrategySpec::plain(&chosen.strategy.name), self.consumers))?;
+        let chosen = answer.chosen.as_ref().ok_or_else(|| nothing_left(&answer))?;
+        let group = analysis.groups.iter().find(|g| g.key == answer.group);
+        let cell = group.and_then(|g| g.cell(chosen)).ok_or_else(|| bad_input(format!("no row is of {chosen}")))?;
+        let flow = workflow_of(&answer.group, cell, self.consumers).map_err(bad_input)?;
+        let used = runs.iter().flat_map(|(_, r)| &r.environments).filter(|e| cell.environments.contains(&e.id));
+        let programs: BTreeSet<&str> = used.map(|e| e.handoff.as_str()).filter(|v| !v.is_empty()).collect();
+        let advice = Advice::new(answer, flow, &programs.into_iter().collect::<Vec<_>>());
         match self.format {
-            Format::Json => {
-                let document = serde_json::json!({
-                    "chosen": chosen.strategy, "recommendation": answer, "workflow": flow.text,
-                });
-                out::data(&serde_json::to_string_pretty(&document)?);
-            }
-            Format::Text => out::data(&format!("{}{}", comments(&answer, chosen), flow.text.trim_end())),
+            Format::Json => out::data(&serde_json::to_string_pretty(&advice)?),
+            Format::Text => out::data(&advice.text()),
         }
         refuse_damage(runs.iter().map(|(_, results)| results))?;
         Ok(ExitCode::from(exit::OK))
@@ -125,12 +127,6 @@ impl Args {
     }
 }
 
-/// A strategy whose workflow cannot be written is no answer, however fast: nobody could paste it.
-fn no_workflow(strategy: &StrategySpec) -> Option<String> {
-    let known = handoff_strategies::github::all().iter().any(|g| g.strategy.facts().name == strategy.name);
-    (!known).then(|| "there are no workflow steps for it yet".to_owned())
-}
-
 fn nothing_left(answer: &Recommendation) -> anyhow::Error {
     let out = answer.candidates.iter().filter_map(|c| Some(format!("{}: {}", c.strategy, c.excluded.as_ref()?)));
     let why: Vec<String> = out.collect();
@@ -138,42 +134,4 @@ fn nothing_left(answer: &Recommendation) -> anyhow::Error {
         "no strategy is left ({}): run others as well, or another --plan, or fewer --pushes-per-day",
         why.join("; ")
     ))
-}
-
-fn comments(answer: &Recommendation, chosen: &Candidate) -> String {
-    let mut text = String::new();
-    let mut say = |line: &str| {
-        let _ = writeln!(text, "# {}", line.replace(['\n', '\r'], " "));
-    };
-    let ask = &answer.ask;
-    say(&format!(
-        "Recommended: {} for {} jobs, {} pushes a day, an image of {}.",
-        chosen.strategy, ask.consumers, ask.pushes_per_day, ask.image_size
-    ));
-    if let Some(next) = answer.ranked().find(|c| c.strategy != chosen.strategy) {
-        say(&format!("Runner-up: {}.", next.strategy));
-    }
-    say("What would change the answer:");
-    answer.changes.iter().for_each(|c| say(&format!("- {c}")));
-    say("");
-    say("strategy: a push waits, all jobs take, billed minutes a month, dollars for them; bytes held");
-    for c in &answer.candidates {
-        let usd = c.cost.runner_usd.map_or("?".to_owned(), |usd| format!("{usd:.2}"));
-        let gb = c.cost.held_bytes.map_or("?".to_owned(), |bytes| format!("{:.2}", bytes as f64 / 1e9));
-        let basis = if c.basis == Basis::Measured { "measured" } else { "modelled" };
-        let out = c.excluded.as_ref().map_or(String::new(), |why| format!("; out: {why}"));
-        say(&format!(
-            "{}: {:.1} s, {:.1} s, {}, {usd}; {gb} GB ({basis}{out})",
-            c.strategy, c.wait_s, c.runner_s, c.cost.billed_minutes
-        ));
-    }
-    let c = &answer.group.conditions;
-    say("");
-    say(&format!(
-        "From trials of {} at {}: {} store, {} builder, profile {}. Not measured at GitHub.",
-        answer.group.workload, answer.group.size, c.image_store, c.builder, c.profile
-    ));
-    answer.notes.iter().for_each(|n| say(&format!("{n}.")));
-    text.push('\n');
-    text
 }

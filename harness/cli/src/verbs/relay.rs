@@ -34,8 +34,8 @@ enum End {
 /// How bytes go over the link; shared with `send` and `receive`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Flight {
-    /// Requests in flight [default: as many as turn out to carry more, up to 32]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    /// Requests in flight; 0 is as many as turn out to carry more, up to 32 [default: 0]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=64))]
     connections: Option<u16>,
     /// MiB of a block going up and of a range coming down; times the requests in flight it is memory [default: 4]
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u16).range(1..=16))]
@@ -45,7 +45,7 @@ pub(super) struct Flight {
 impl Flight {
     pub(super) fn settings(&self) -> Settings {
         Settings {
-            connections: self.connections.map(usize::from),
+            connections: self.connections.filter(|n| *n > 0).map(usize::from),
             part_bytes: self.part.map(|mib| usize::from(mib) << 20),
             ..Settings::default()
         }

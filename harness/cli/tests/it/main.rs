@@ -20,6 +20,7 @@ mod lent;
 mod matrix;
 mod own;
 mod provenance;
+mod recommend;
 mod relay;
 mod relay_clients;
 mod relay_ends;

@@ -129,9 +129,14 @@ fn an_image_is_sent_as_it_is_built() {
     let built = layers(&sender);
     let (_, told) = expect(&mut step(&sender, &service, &["send", "team/app:1", "--context", "no/such"]), 2);
     assert!(told.contains("no/such/Dockerfile") && told.contains("--file"), "{told}");
-    let sent = [("image", "team/app:1"), ("name", "app"), ("context", context.as_str())];
+    let flight = [("name", "app"), ("connections", "0"), ("part", "1")];
+    let build = [("image", "team/app:1"), ("context", context.as_str()), ("compression", "gzip")];
+    let wrong = [&build[..], &flight, &[("level", "23")]].concat();
+    let (_, told) = expect(&mut action(&sender, &service, "send", &wrong), 2);
+    assert!(told.contains("23 is not in 0..=22"), "{told}");
+    let sent = [&build[..], &flight, &[("level", "0")]].concat();
     expect(&mut action(&sender, &service, "send", &sent), 0);
-    expect(&mut step(&receiver, &service, &["receive", "--name", "app"]), 0);
+    expect(&mut action(&receiver, &service, "receive", &flight), 0);
     receiver.docker(&["run", "--rm", "--network=none", "team/app:1"]);
     assert_eq!(layers(&receiver), built, "the layers of the same build");
     // A build that fails says so, and nothing can be received.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use handoff_model::{Builder, Plan, Side, Trial};
-use handoff_strategies::github;
+use handoff_strategies::github::{self, Target};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -19,7 +19,7 @@ pub struct CellJob {
     pub id: String,
     /// The strategy's name.
     pub strategy: String,
-    /// The value of every option.
+    /// The value of every option, and the texts that steps derive from them.
     pub options: BTreeMap<String, String>,
     /// Keys, scopes and artifact names.
     pub name: String,
@@ -62,10 +62,13 @@ pub fn cells(plan: &Plan, only: &[String], runner: &Value, retention_days: u32) 
 fn cell(plan: &Plan, trial: &Trial, runner: &Value, retention_days: u32) -> Result<CellJob, DriverError> {
     let on = github::find(&trial.cell.strategy).map_err(|e| DriverError::Job(e.to_string()))?;
     let facts = on.strategy.facts();
+    let options = on.express(&trial.cell.strategy, &trial.cell.conditions, Target::Cell);
+    let options =
+        options.map_err(|e| DriverError::Job(format!("{} has no steps on GitHub: {e}", trial.cell.strategy)))?;
     Ok(CellJob {
         id: trial.id.clone(),
         strategy: facts.name.to_owned(),
-        options: on.options(&trial.cell.strategy, &trial.cell.conditions),
+        options,
         name: format!("handoff-{}", trial.nonce),
         image: format!("handoff/trial:{}", trial.nonce),
         builder: trial.cell.conditions.builder,

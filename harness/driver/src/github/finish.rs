@@ -177,8 +177,9 @@ fn not_built_again(recipe: &Recipe, file: &SideFile) -> Result<(), Failure> {
 fn identify(dir: &Path, cell: &CellJob, recipe: &Recipe, file: &SideFile) -> Result<ImageIdentity, Failure> {
     let work = dir.join(WORK_DIR);
     let failure = |e: &dyn std::fmt::Display| Failure::new("identity", e);
-    let mut known = match (file.side, recipe.built) {
-        (Side::Producer, BuiltAt::Tar(name)) if cell.options.get("source").is_some_and(|s| s == "output") => {
+    let built = (recipe.built)(&cell.options);
+    let mut known = match (file.side, built) {
+        (Side::Producer, BuiltAt::Tar(name)) => {
             handoff_engine::identity::of_tar(&work.join(name)).map_err(|e| failure(&e))?
         }
         (Side::Producer, BuiltAt::BuilderCache | BuiltAt::Pushed) => {
@@ -186,9 +187,9 @@ fn identify(dir: &Path, cell: &CellJob, recipe: &Recipe, file: &SideFile) -> Res
             let sources = work.join("sources").display().to_string();
             docker::run("docker", &["buildx", "build", "--load", "--tag", &cell.image, &sources])
                 .map_err(|e| failure(&e))?;
-            let built = docker::identity(&cell.image, &work)?;
-            let pushed = recipe.built == BuiltAt::Pushed;
-            ImageIdentity { index: built.index.filter(|_| !pushed), ..built }
+            let loaded = docker::identity(&cell.image, &work)?;
+            let pushed = built == BuiltAt::Pushed;
+            ImageIdentity { index: loaded.index.filter(|_| !pushed), ..loaded }
         }
         _ => docker::identity(&cell.image, &work)?,
     };

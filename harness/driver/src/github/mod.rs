@@ -27,7 +27,7 @@ pub use marks::mark;
 pub use private::hold;
 
 /// Name of the profile of GitHub's own services: nothing is shaped or simulated.
-pub const PROFILE: &str = "github";
+pub const PROFILE: &str = handoff_model::conditions::GITHUB;
 
 /// Folder of what a job leaves, relative to the workspace.
 pub const SIDE_DIR: &str = "handoff-side";

@@ -1,0 +1,203 @@
+//! Which candidate is the answer: the least of the quantity asked for, unless the trials do not tell it from a simpler one.
+
+use std::collections::BTreeMap;
+
+use handoff_model::StrategySpec;
+use serde::Serialize;
+
+use crate::compare::{Series, with_one};
+use crate::decisions::Parts;
+use crate::group::Group;
+use crate::judgement::WorkflowSize;
+use crate::metric::Metric;
+use crate::noise;
+use crate::options::Options;
+use crate::recommend::{Ask, Candidate, Goal};
+use crate::summary::CellSummary;
+use crate::verdict::{Comparison, Verdict, Why};
+
+/// Owners whose actions every workflow uses anyway: GitHub's, and Docker's, which build.
+const USUAL_OWNERS: [&str; 2] = ["actions/", "docker/"];
+
+/// Candidates that the trials do not tell apart.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Undecided {
+    /// What is so, in one sentence: the first line of the answer.
+    pub sentence: String,
+    /// The candidate with the least estimate.
+    pub least: StrategySpec,
+    /// Those that are not told from it, by their estimates.
+    pub not_told_apart: Vec<StrategySpec>,
+}
+
+/// Who wins, and why.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    pub(crate) undecided: Option<Undecided>,
+    pub(crate) chosen: Option<StrategySpec>,
+    pub(crate) runner_up: Option<StrategySpec>,
+    pub(crate) reasons: Vec<String>,
+    pub(crate) comparisons: Vec<Comparison>,
+}
+
+/// Actions that are neither GitHub's nor Docker's: another party's code that a team would run.
+pub fn third_party(workflow: &WorkflowSize) -> Vec<&str> {
+    let usual = |action: &&str| USUAL_OWNERS.iter().any(|owner| action.starts_with(owner));
+    workflow.third_party_actions.iter().map(String::as_str).filter(|a| !usual(a)).collect()
+}
+
+/// How hard a candidate is to adopt: whether it needs another party's action, then its steps.
+fn effort(candidate: &Candidate) -> (bool, u32) {
+    candidate.workflow.as_ref().map_or((true, u32::MAX), |w| (!third_party(w).is_empty(), w.steps))
+}
+
+/// Decides among candidates that are sorted by the quantity asked for, those that are out last.
+pub(crate) fn decide(group: &Group, candidates: &[Candidate], ask: &Ask, options: &Options) -> Outcome {
+    let in_play: Vec<&Candidate> = candidates.iter().filter(|c| c.excluded.is_none()).collect();
+    let Some((least, others)) = in_play.split_first() else { return Outcome::default() };
+    if others.is_empty() {
+        return Outcome {
+            chosen: Some(least.strategy.clone()),
+            reasons: vec!["no other candidate is left to compare it with".to_owned()],
+            ..Outcome::default()
+        };
+    }
+    let series = |c: &Candidate| series(group.cell(&c.strategy), c, ask);
+    let rest: Vec<Series> = others.iter().map(|c| series(c)).collect();
+    let comparisons = with_one(&series(least), &rest, floor(group, candidates, ask, options.alpha), options);
+    let open: Vec<(&Candidate, &Comparison)> = others
+        .iter()
+        .zip(&comparisons)
+        .filter(|(_, c)| !matches!(c.verdict, Verdict::Slower))
+        .map(|(c, comparison)| (*c, comparison))
+        .collect();
+    let chosen = preferred(least, &open);
+    let runner_up = if chosen.strategy == least.strategy { others[0] } else { least };
+    Outcome {
+        undecided: undecided(least, chosen, &open),
+        chosen: Some(chosen.strategy.clone()),
+        runner_up: Some(runner_up.strategy.clone()),
+        reasons: reasons(least, chosen, runner_up, &open, ask.goal),
+        comparisons,
+    }
+}
+
+/// The candidate to prefer among the least and those that are not told from it.
+///
+/// With too few rounds nothing is told apart, not even what takes ten times as long. Then only two kinds are weighed: those
+/// whose estimate is behind by less than what matters; and, where the least needs another party's action, the best that
+/// needs none.
+fn preferred<'a>(least: &'a Candidate, open: &[(&'a Candidate, &Comparison)]) -> &'a Candidate {
+    let few =
+        |c: &Comparison| c.verdict.inconclusive().is_some_and(|i| matches!(i.why, Why::TooFewRounds | Why::NoPairs));
+    let close = |c: &Comparison| c.shift_s.is_some_and(|s| s.value.abs() < c.smallest_effect_s);
+    let without = open.iter().find(|(c, _)| !effort(c).0).filter(|_| effort(least).0);
+    let weighed = open.iter().filter(|(_, c)| !few(c) || close(c)).chain(without);
+    // Of two alike the first stays: it has the lesser estimate.
+    weighed.fold(least, |best, (candidate, _)| if effort(candidate) < effort(best) { candidate } else { best })
+}
+
+fn undecided(least: &Candidate, chosen: &Candidate, open: &[(&Candidate, &Comparison)]) -> Option<Undecided> {
+    let is_chosen = |(c, _): &&(&Candidate, &Comparison)| c.strategy == chosen.strategy;
+    let (rival, comparison) = open.iter().find(is_chosen).or_else(|| open.first())?;
+    let (a, b) = (&least.strategy, &rival.strategy);
+    let (run, are) = match comparison.pairs {
+        1 => ("1 round".to_owned(), "is"),
+        n => (format!("{n} rounds"), "are"),
+    };
+    let mut sentence = match &comparison.verdict {
+        Verdict::Equivalent => {
+            format!("Not told apart: {a} and {b} differ by less than what matters, after {run}.")
+        }
+        Verdict::Inconclusive(missing) => match (missing.why, missing.rounds_estimated) {
+            (Why::NoPairs, _) => format!("Not told apart: {a} and {b} have no round in common."),
+            (Why::TooFewRounds, _) => {
+                let needed = missing.rounds_at_least;
+                format!("Not told apart: {run} {are} too few to tell {a} from {b}, at least {needed} are needed.")
+            }
+            (why, Some(estimated)) => {
+                format!("Not told apart: {a} and {b} ({}, after {run}; about {estimated} may tell).", why.words())
+            }
+            (why, None) => format!("Not told apart: {a} and {b} ({}, after {run}).", why.words()),
+        },
+        // The least of the medians need not be the least within rounds.
+        Verdict::Faster | Verdict::Slower => {
+            format!("Not told apart: {a} has the lesser median, {b} the lesser time within rounds, after {run}.")
+        }
+    };
+    let more = match open.len() - 1 {
+        0 => String::new(),
+        1 => " The same holds for 1 other candidate.".to_owned(),
+        n => format!(" The same holds for {n} other candidates."),
+    };
+    sentence.push_str(&more);
+    Some(Undecided {
+        sentence,
+        least: least.strategy.clone(),
+        not_told_apart: open.iter().map(|(c, _)| c.strategy.clone()).collect(),
+    })
+}
+
+fn reasons(
+    least: &Candidate,
+    chosen: &Candidate,
+    runner_up: &Candidate,
+    open: &[(&Candidate, &Comparison)],
+    goal: Goal,
+) -> Vec<String> {
+    let value = |c: &Candidate| c.value(goal);
+    let mut reasons = Vec::new();
+    if chosen.strategy == least.strategy {
+        let next = format!("{} takes {:.1} s more", runner_up.strategy, value(runner_up) - value(least));
+        let sure = open.iter().all(|(c, _)| c.strategy != runner_up.strategy);
+        reasons.push(format!("the least {}; {next}{}", goal.words(), if sure { "" } else { ", as far as is known" }));
+        if !open.is_empty() {
+            reasons.push("no candidate that is not told from it is simpler to set up".to_owned());
+        }
+    } else {
+        let (own, other) = (effort(chosen), effort(least));
+        let foreign = |c: &Candidate| c.workflow.as_ref().map(|w| third_party(w).join(", ")).unwrap_or_default();
+        reasons.push(if own.0 == other.0 {
+            format!("it has fewer steps than {}: {}, not {}", least.strategy, own.1, other.1)
+        } else {
+            format!("it needs no third-party action; {} needs {}", least.strategy, foreign(least))
+        });
+        let ahead = value(chosen) - value(least);
+        reasons.push(format!("{} has the least {}, by {ahead:.1} s", least.strategy, goal.words()));
+    }
+    reasons
+}
+
+/// The quantity asked for, of each trial of a cell.
+fn series(cell: Option<&CellSummary>, candidate: &Candidate, ask: &Ask) -> Series {
+    let values = cell.into_iter().flat_map(|c| &c.samples).filter_map(|s| {
+        let ns = match (candidate.is_measured(), ask.goal) {
+            (true, Goal::Wait) => s.get(Metric::CriticalPath)?,
+            (true, Goal::Runner) => s.get(Metric::Runner)?,
+            (false, goal) => {
+                let second = |ns: u64| ns as f64 / 1e9;
+                let one = Parts {
+                    produce_s: second(s.produce_ns.unwrap_or(0)) * candidate.scaled,
+                    consume_s: second(s.consume_ns?) * candidate.scaled,
+                    ..candidate.sized
+                };
+                let parts = ask.build_s.map_or(one, |b| one.with_build(b));
+                let value = if goal == Goal::Wait { parts.wait_s() } else { parts.runner_s(ask.consumers) };
+                (value.max(0.0) * 1e9).round() as u64
+            }
+        };
+        Some(((s.run.clone(), s.round), ns))
+    });
+    Series { strategy: candidate.strategy.clone(), values: values.collect() }
+}
+
+/// How far two runs of one strategy lie apart in the quantity asked for, in seconds; none without control rows.
+fn floor(group: &Group, candidates: &[Candidate], ask: &Ask, alpha: f64) -> Option<f64> {
+    let control = group.cells.iter().find(|c| c.cell.control)?;
+    let strategy = &control.cell.strategy;
+    let candidate = candidates.iter().find(|c| c.strategy == *strategy)?;
+    let of = |cell| -> BTreeMap<(String, u32), u64> { series(cell, candidate, ask).values };
+    let (own, other) = (of(group.cell(strategy)), of(Some(control)));
+    let differences: Vec<i64> = other.iter().filter_map(|(k, v)| Some(*v as i64 - *own.get(k)? as i64)).collect();
+    noise::of_differences(strategy, &differences, alpha).map(|n| n.floor_s)
+}

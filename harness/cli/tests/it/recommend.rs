@@ -1,0 +1,203 @@
+//! `handoff recommend` from end to end: what is not known comes first, text and JSON are one document, and the workflow is that of the
+//! very variant that is named.
+
+use std::path::Path;
+
+use handoff_model::{Builder, Conditions, ImageStore, PlanRequest, Trial};
+use serde_json::Value;
+
+use crate::kit::{expect, handoff};
+use crate::verdicts::{Made, request};
+
+const ASK: [&str; 6] = ["--consumers", "1", "--pushes-per-day", "5", "--image-size", "1GiB"];
+
+fn text(dir: &str, more: &[&str]) -> String {
+    expect(handoff(&["recommend", dir]).args(ASK).args(more), 0).0
+}
+
+fn json(dir: &str, more: &[&str]) -> Value {
+    serde_json::from_str(&expect(handoff(&["recommend", dir, "--format", "json"]).args(ASK).args(more), 0).0).unwrap()
+}
+
+/// Seconds of a trial: those of its variant, and a wobble that no two trials share.
+fn seconds(trial: &Trial, of: &[(&str, f64)], wobble: f64) -> Option<(f64, f64)> {
+    let share = f64::from(u32::from_str_radix(&trial.nonce[..4], 16).unwrap()) / 65_536.0;
+    let variant = trial.cell.strategy.to_string();
+    let (_, base) = of.iter().find(|(name, _)| *name == variant)?;
+    Some((base / 2.0, base / 2.0 + share * wobble))
+}
+
+fn run(made: &Made, name: &str, of: &[(&str, f64)], rounds: u32, wobble: f64) -> String {
+    let strategies: Vec<&str> = of.iter().map(|(name, _)| *name).collect();
+    made.run(name, request(&strategies.join(","), &["1GiB"], rounds), 2, |t| seconds(t, of, wobble))
+}
+
+const RELAY_AHEAD: [(&str, f64); 3] = [("relay", 30.0), ("cache-tar:layers=zstd-1", 36.0), ("rebuild", 300.0)];
+
+#[test]
+fn too_few_rounds_are_said_first_and_no_third_party_is_preferred() {
+    let made = Made::new();
+    let few = run(&made, "few", &RELAY_AHEAD, 2, 0.5);
+    let first = text(&few, &[]).lines().next().unwrap().to_owned();
+    let expected =
+        "# Not told apart: 2 rounds are too few to tell relay from cache-tar:layers=zstd-1, at least 7 are needed.";
+    assert!(first.starts_with(expected), "{first}");
+    let answer = json(&few, &[]);
+    assert_eq!(answer["undecided"]["sentence"], first.trim_start_matches("# "));
+    assert_eq!(
+        (answer["chosen"].as_str(), answer["runner_up"].as_str()),
+        (Some("cache-tar:layers=zstd-1"), Some("relay"))
+    );
+    let why = answer["reasons"].to_string();
+    assert!(why.contains("no third-party action") && why.contains("OWNER/handoff/send"), "{why}");
+    // What takes ten times as long is not the answer, however simple.
+    assert_ne!(answer["chosen"], "rebuild");
+}
+
+#[test]
+fn what_the_rounds_tell_apart_is_the_answer() {
+    let made = Made::new();
+    let enough = run(&made, "enough", &RELAY_AHEAD, 8, 0.5);
+    assert!(text(&enough, &[]).starts_with("# Recommended: relay for 1 job"), "{}", text(&enough, &[]));
+    let answer = json(&enough, &[]);
+    assert_eq!((&answer["undecided"], answer["chosen"].as_str()), (&Value::Null, Some("relay")));
+    assert_eq!(answer["runner_up"], "cache-tar:layers=zstd-1");
+    // A verdict for every other candidate, and none of another quantity than the one asked for.
+    let verdicts: Vec<&str> =
+        answer["comparisons"].as_array().unwrap().iter().map(|c| c["verdict"].as_str().unwrap()).collect();
+    assert_eq!(verdicts, ["slower", "slower"]);
+}
+
+#[test]
+fn of_two_that_are_not_told_apart_the_one_with_fewer_steps_is_preferred() {
+    let made = Made::new();
+    let same = run(&made, "same", &[("artifact", 30.0), ("gha-cache", 30.4), ("rebuild", 90.0)], 8, 0.5);
+    let answer = json(&same, &[]);
+    assert_eq!((answer["chosen"].as_str(), answer["runner_up"].as_str()), (Some("gha-cache"), Some("artifact")));
+    assert!(answer["reasons"].to_string().contains("fewer steps than artifact"), "{}", answer["reasons"]);
+    let sentence = answer["undecided"]["sentence"].as_str().unwrap();
+    assert!(
+        sentence.starts_with("Not told apart: artifact and gha-cache differ by less than what matters"),
+        "{sentence}"
+    );
+}
+
+#[test]
+fn a_variant_without_a_workflow_is_out_with_its_reason_and_never_the_answer() {
+    let made = Made::new();
+    let best = "zstd-stream:layers=zstd-1,source=output";
+    let dir = run(&made, "streams", &[(best, 10.0), ("cache-tar:layers=zstd-1", 40.0), ("cache-tar", 41.0)], 8, 0.5);
+    let answer = json(&dir, &[]);
+    let out = answer["candidates"].as_array().unwrap().iter().find(|c| c["strategy"] == best).unwrap();
+    assert!(out["excluded"].as_str().unwrap().contains("no action offers Handoff's own client"), "{out}");
+    assert_ne!(answer["chosen"], best);
+    let alone = run(&made, "alone", &[(best, 10.0)], 2, 0.5);
+    let (_, stderr) = expect(handoff(&["recommend", &alone]).args(ASK), 2);
+    assert!(stderr.contains("no strategy is left") && stderr.contains("no action offers"), "{stderr}");
+}
+
+#[test]
+fn the_workflow_is_that_of_the_variant_that_is_named() {
+    let made = Made::new();
+    for (i, (variant, line)) in [
+        (
+            "cache-tar:layers=zstd-1",
+            "type=docker,dest=${{ runner.temp }}/handoff/image.tar,compression=zstd,compression-level=1",
+        ),
+        ("local-cache:compression=zstd", "mode=max,compression=zstd,force-compression=true"),
+        ("local-cache:mode=min", "buildx-cache,mode=min"),
+        ("artifact:archive=false", "archive: 'false'"),
+        ("artifact:concurrency=32", "ACTIONS_ARTIFACT_UPLOAD_CONCURRENCY: '32'"),
+        (
+            "artifact:compress=zstd,source=save",
+            "docker save app:ci | zstd -3 -T0 --quiet --stdout > \"$RUNNER_TEMP/handoff/image.tar.zst\"",
+        ),
+        ("relay:level=5", "level: '5'"),
+        ("relay:store=cache", "store: cache"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let dir = run(&made, &format!("one-{i}"), &[(variant, 30.0)], 1, 0.5);
+        let text = text(&dir, &[]);
+        assert!(text.contains(&format!("handed over by `{variant}`")) && text.contains(line), "{variant}: {text}");
+        assert_eq!(json(&dir, &[])["chosen"], variant);
+    }
+}
+
+/// What the engine's own builder cannot export was saved by the engine: the workflow does the same.
+#[test]
+fn the_workflow_makes_the_tar_as_the_trials_did() {
+    let made = Made::new();
+    let conditions =
+        Conditions { image_store: ImageStore::Overlay2, builder: Builder::Docker, ..Conditions::default() };
+    let saved = PlanRequest { conditions: vec![conditions], ..request("artifact", &["1GiB"], 1) };
+    let dir = made.run("saved", saved, 2, |t| seconds(t, &[("artifact", 30.0)], 0.5));
+    let text = text(&dir, &[]);
+    assert!(text.contains("docker save --output") && !text.contains("type=docker"), "{text}");
+    assert!(text.contains("# the workflow makes a docker-container builder"), "{text}");
+}
+
+/// Everything that one form says, the other says too.
+fn agree(dir: &str, more: &[&str]) {
+    let (text, answer) = (text(dir, more), json(dir, more));
+    let head: Vec<&str> =
+        text.lines().take_while(|l| l.starts_with('#')).map(|l| l.trim_start_matches(['#', ' '])).collect();
+    let has =
+        |part: &str| assert!(head.iter().any(|l| l.contains(part)), "{dir}: `{part}` is not in the text:\n{text}");
+    let string = |value: &Value| value.as_str().unwrap().to_owned();
+    has(&format!("Recommended: {} for", string(&answer["chosen"])));
+    match &answer["undecided"] {
+        Value::Null => assert!(head[0].starts_with("Recommended: "), "{text}"),
+        undecided => assert_eq!(head[0], string(&undecided["sentence"])),
+    }
+    if let Some(next) = answer["runner_up"].as_str() {
+        has(&format!("Runner-up: {next}."));
+    }
+    for (list, prefix) in [("reasons", "Why: "), ("notes", ""), ("changes", "- ")] {
+        answer[list].as_array().unwrap().iter().for_each(|line| has(&format!("{prefix}{}", string(line))));
+    }
+    for candidate in answer["candidates"].as_array().unwrap() {
+        has(&format!("{}: {:.1} s", string(&candidate["strategy"]), candidate["wait_s"].as_f64().unwrap()));
+        if let Some(why) = candidate["excluded"].as_str() {
+            has(&format!("; out: {why}"));
+        }
+    }
+    assert!(text.trim_end().ends_with(answer["workflow"].as_str().unwrap().trim_end()), "{text}");
+}
+
+#[test]
+fn text_and_json_are_one_document() {
+    let made = Made::new();
+    let dir = run(&made, "some", &RELAY_AHEAD, 3, 4.0);
+    agree(&dir, &[]);
+    agree(&dir, &["--goal", "wait", "--sharing", "--plan", "free", "--build-seconds", "60"]);
+    let results = concat!(env!("CARGO_MANIFEST_DIR"), "/../../results");
+    for run in std::fs::read_dir(results).unwrap().flatten().filter(|e| e.path().is_dir()) {
+        agree(run.path().to_str().unwrap(), &[]);
+    }
+}
+
+#[test]
+fn the_answer_is_as_it_was() {
+    let made = Made::new();
+    let of = [
+        ("cache-tar:layers=zstd-1", 30.0),
+        ("artifact", 44.0),
+        ("zstd-stream", 33.0),
+        ("local-cache:compression=zstd", 31.0),
+        ("rebuild", 40.0),
+    ];
+    let dir = run(&made, "golden", &of, 8, 1.0);
+    let more = ["--consumers", "11", "--pushes-per-day", "20", "--image-size", "2GiB"];
+    for (name, format) in [("recommend.yml", "text"), ("recommend.json", "json")] {
+        let told = expect(handoff(&["recommend", &dir, "--format", format]).args(more), 0).0;
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+        if std::env::var("HANDOFF_GOLDEN").is_ok_and(|v| v == "write") {
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(&file, &told).unwrap();
+        }
+        let expected = std::fs::read_to_string(&file).unwrap();
+        assert!(told == expected, "{name} differs; HANDOFF_GOLDEN=write rewrites it. It is now:\n{told}");
+    }
+}
