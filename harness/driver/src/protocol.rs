@@ -99,6 +99,8 @@ pub struct ToolPaths {
 pub enum Command {
     /// Start the clock and run the side.
     Start,
+    /// Off the clock: write the job's pages back, and count what has reached its disk since the clock started.
+    WriteBack,
     /// Off the clock: look at the image that was built or that arrived.
     Identify,
     /// Off the clock: boot a builder from this image. If it was pulled, leave it as a docker tar in the job's folder.
@@ -117,6 +119,8 @@ pub enum Event {
     Broken(String),
     /// The side ran.
     Finished(Box<Finished>),
+    /// The answer to [`Command::WriteBack`]: bytes; none where the job has no disk of its own.
+    WrittenBack(Option<u64>),
     /// The answer to [`Command::Identify`].
     Identified(Result<ImageIdentity, Failure>),
     /// The answer to [`Command::TryBuilder`]: what it says of itself.

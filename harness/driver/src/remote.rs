@@ -21,6 +21,7 @@ const START_LIMIT: Duration = Duration::from_mins(2);
 /// Its image may have to be pulled first.
 const PULL_LIMIT: Duration = Duration::from_mins(10);
 const STOP_LIMIT: Duration = Duration::from_secs(30);
+const WRITE_BACK_LIMIT: Duration = Duration::from_mins(10);
 const IDENTIFY_LIMIT: Duration = Duration::from_mins(30);
 /// How often a wait looks whether it was cancelled.
 const GLANCE: Duration = Duration::from_millis(50);
@@ -121,6 +122,16 @@ impl RemoteJob {
         self.say(&Command::Start)?;
         match self.wait(limit, "side", cancel)? {
             Event::Finished(finished) => Ok(*finished),
+            other => Err(NoAnswer::Run(DriverError::Job(format!("unexpected answer {other:?}")))),
+        }
+    }
+
+    /// Has the job's pages written back, off the clock; returns the bytes that have reached its disk since its clock started,
+    /// if it has one of its own.
+    pub fn write_back(&mut self, cancel: &Cancel) -> Result<Option<u64>, NoAnswer> {
+        self.say(&Command::WriteBack)?;
+        match self.wait(WRITE_BACK_LIMIT, "write-back", cancel)? {
+            Event::WrittenBack(bytes) => Ok(bytes),
             other => Err(NoAnswer::Run(DriverError::Job(format!("unexpected answer {other:?}")))),
         }
     }

@@ -361,6 +361,8 @@ fn join(
         steal_ns: sum(&|s| s.finished.usage.steal_ns),
         settle_ns: 0,
         image_bytes,
+        throttled: Some(sum(&|s| s.counters.throttled)),
+        producer_written_bytes: producer.and_then(|p| p.written_bytes),
     };
     rest(&mut measured);
     measured

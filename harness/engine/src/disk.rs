@@ -10,7 +10,7 @@
 //! of the job, however it comes, takes both away.
 
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::Programs;
@@ -62,6 +62,38 @@ fn run(programs: &Programs, program: &str, options: &[&str], paths: &[&Path]) ->
     Err(format!("{program} ended with {}: {said}", out.status))
 }
 
+/// Counts what is written to a file system made by [`mount_own`].
+#[derive(Debug)]
+pub struct Written {
+    dir: File,
+    stat: PathBuf,
+    start: u64,
+}
+
+impl Written {
+    /// Writes back what is dirty and starts counting; none where the folder is no file system of its own.
+    pub fn start(dir: &Path) -> Option<Self> {
+        let device = device_of(dir)?;
+        let stat = Path::new("/sys/block").join(device.strip_prefix("/dev/")?).join("stat");
+        let dir = File::open(dir).ok()?;
+        rustix::fs::syncfs(&dir).ok()?;
+        let start = written_bytes(&fs::read_to_string(&stat).ok()?)?;
+        Some(Self { dir, stat, start })
+    }
+
+    /// Writes back what is dirty; bytes that have reached the file system's device since the start.
+    pub fn bytes(&self) -> Option<u64> {
+        rustix::fs::syncfs(&self.dir).ok()?;
+        Some(written_bytes(&fs::read_to_string(&self.stat).ok()?)?.saturating_sub(self.start))
+    }
+}
+
+/// Bytes written to a block device, from its `stat` file (`Documentation/block/stat.rst` of the kernel): the seventh number
+/// is sectors of 512 bytes, whatever the device's own sectors are.
+fn written_bytes(stat: &str) -> Option<u64> {
+    Some(stat.split_whitespace().nth(6)?.parse::<u64>().ok()? * 512)
+}
+
 /// What is mounted on a folder, by this process's table.
 fn device_of(dir: &Path) -> Option<String> {
     let table = fs::read_to_string("/proc/self/mounts").ok()?;
@@ -69,4 +101,22 @@ fn device_of(dir: &Path) -> Option<String> {
         let (device, rest) = line.split_once(' ')?;
         (Path::new(rest.split(' ').next()?) == dir).then(|| device.to_owned())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn written_sectors_of_512_bytes_are_the_seventh_number() {
+        let stat = "     100        0     2048       10      300        1    4096       77        0      60       87        0        0        0        0        5        2\n";
+        assert_eq!(written_bytes(stat), Some(4096 * 512));
+        assert_eq!(written_bytes("1 2 3"), None);
+    }
+
+    #[test]
+    fn a_folder_that_is_no_file_system_is_not_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(Written::start(dir.path()).is_none());
+    }
 }

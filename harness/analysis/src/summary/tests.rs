@@ -59,6 +59,8 @@ fn measured(produce: Option<u64>, consume: u64, build: u64) -> Measured {
         steal_ns: 0,
         settle_ns: 0,
         image_bytes: Some(64 << 20),
+        throttled: Some(0),
+        producer_written_bytes: None,
     }
 }
 

@@ -46,6 +46,11 @@ fn every_strategy_hands_over_a_verified_image() {
         } else {
             assert_eq!((row.bytes_up, row.requests), (Some(0), Some(0)), "{name}");
         }
+        assert_eq!(row.throttled, Some(0), "{name}");
+        // Half of it the layers that the builder made; with `artifact` the tar as well.
+        assert_eq!(row.producer_written_bytes.is_some(), shares && can, "{name}");
+        let least = ByteSize::MIB * if name == "artifact" { 64 } else { 32 };
+        assert!(row.producer_written_bytes.is_none_or(|b| b > least), "{name}: {:?}", row.producer_written_bytes);
         assert!(row.build_ns > Some(0), "{name}");
         assert!(row.producer_cpu_ns.is_some() == shares && row.consumer_cpu_ns > Some(0), "{name}");
         assert!(row.consumer_peak_memory_bytes > Some(ByteSize::MIB), "{name}");

@@ -29,6 +29,7 @@ fn an_earlier_run_saves_what_each_strategy_can_save() {
         assert_eq!(row.outcome, Outcome::Completed, "{}: {} {}", row.trial, row.failed_span, row.error);
         assert_eq!((row.content_equal, row.layers_equal), (Some(true), Some(true)), "{}", row.trial);
         rows.insert((&row.strategy, row.cache_state), row);
+        assert_eq!(row.throttled, Some(0), "{}", row.trial);
         let primed = place.out.join("logs").join(&row.trial).join("priming").exists();
         assert!(primed, "{}", row.trial);
     }

@@ -270,6 +270,8 @@ fn measured(cell: &CellJob, producer: Option<&SideFile>, consumers: &[&SideFile]
         steal_ns: sum(&|s| s.usage.steal_ns),
         settle_ns: 0,
         image_bytes: Some(cell.image_spec()?.predicted_bytes()),
+        throttled: None,
+        producer_written_bytes: None,
     })
 }
 

@@ -8,7 +8,8 @@ use std::sync::mpsc;
 use std::time::Instant;
 
 use handoff_engine::buildkit::BuildkitImage;
-use handoff_engine::{Engine, EngineConfig, EngineError, Programs, disk, identity, namespace};
+use handoff_engine::disk::{self, Written};
+use handoff_engine::{Engine, EngineConfig, EngineError, Programs, identity, namespace};
 use handoff_model::span::union_ns;
 use handoff_model::{EngineKind, Failure, ImageIdentity, Side, Ticket};
 use handoff_strategies::buildx::{Build, Output};
@@ -68,6 +69,7 @@ struct Course<'a> {
     built: Option<Built>,
     boot_ns: u64,
     disk: String,
+    written: Option<Written>,
 }
 
 impl<'a> Course<'a> {
@@ -107,7 +109,8 @@ impl<'a> Course<'a> {
         if let Some(image) = &spec.buildkit {
             engine.provide_buildkit(image)?;
         }
-        let course = Self { spec, strategy, engine, recorder: Recorder::start(), built: None, boot_ns, disk };
+        let course =
+            Self { spec, strategy, engine, recorder: Recorder::start(), built: None, boot_ns, disk, written: None };
         course.take_given()?;
         say(&Event::Ready(course.facts(&runtime)?));
         Ok(course)
@@ -138,6 +141,8 @@ impl<'a> Course<'a> {
                     let finished = self.run_side();
                     say(&Event::Finished(Box::new(finished)));
                 }
+                // What cannot be read any more is empty, as where there never was a disk of its own.
+                Command::WriteBack => say(&Event::WrittenBack(self.written.as_ref().and_then(Written::bytes))),
                 Command::Identify => say(&Event::Identified(self.identify())),
                 Command::TryBuilder(image) => {
                     let facts = self.try_builder(&image).map_err(|e| Failure::new("builder", e));
@@ -176,6 +181,10 @@ impl<'a> Course<'a> {
     }
 
     fn run_side(&mut self) -> Finished {
+        if self.spec.side == Side::Producer {
+            // The engine's boot and the builder's image are on the disk before the clock starts.
+            self.written = Written::start(&self.spec.disk());
+        }
         let counters = Counters::start(self.spec.disk());
         self.recorder = Recorder::start();
         let (result, wall_ns) = match self.spec.side {

@@ -160,5 +160,7 @@ fn measured(n: u64, produces: bool) -> Measured {
         steal_ns: 0,
         settle_ns: 80_000_000,
         image_bytes: Some(67_108_864),
+        throttled: Some(n % 2),
+        producer_written_bytes: produced.map(|_| 190_000_000),
     }
 }

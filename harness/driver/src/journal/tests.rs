@@ -440,6 +440,7 @@ fn a_file_from_before_columns_were_added_reads_with_those_empty_and_one_that_lac
     for row in &mut expected {
         (row.entries_reused, row.bytes_reused) = (None, None);
         (row.producer_steps_executed, row.producer_steps_cached) = (None, None);
+        (row.throttled, row.producer_written_bytes) = (None, None);
     }
     assert_eq!(results.measurements, expected);
     assert!(Journal::open(dir.path()).unwrap_err().to_string().contains("columns"));

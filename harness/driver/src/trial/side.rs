@@ -23,6 +23,8 @@ pub(super) struct SideResult {
     pub(super) finished: Finished,
     pub(super) counters: Counters,
     pub(super) identity: ImageIdentity,
+    /// Bytes that reached its disk, if it is a producer's with one of its own.
+    pub(super) written_bytes: Option<u64>,
 }
 
 /// A job to run.
@@ -194,8 +196,12 @@ impl Course<'_, '_> {
         }
         let token = &prepared.token;
         let counters = self.bench.service.counters(token).map_err(|e| service(&e))?;
+        let mut written_bytes = None;
         if prepared.ask.side == Side::Producer {
             self.bench.service.revoke(token).map_err(|e| service(&e))?;
+            if let Some(job) = &mut prepared.job {
+                written_bytes = job.write_back(self.bench.cancel)?;
+            }
         }
         self.keep_requests(&prepared.spec, token);
         let identity = match (&mut prepared.job, finished.built_earlier) {
@@ -212,7 +218,7 @@ impl Course<'_, '_> {
                 format!("{more} requests to the service after the clock had stopped: something was not there yet");
             return Err(failed("request-during-verification", &error));
         }
-        Ok(SideResult { finished, counters, identity })
+        Ok(SideResult { finished, counters, identity, written_bytes })
     }
 
     /// Keeps what the service saw of the job with the trial's logs: for people and for tests, no column is made from it.

@@ -71,6 +71,11 @@ pub struct Measured {
     pub settle_ns: u64,
     /// Sum of the uncompressed layer tars, as the generator laid them out.
     pub image_bytes: Option<u64>,
+    /// Requests of both sides that the service answered with 429; none where nobody counts them.
+    pub throttled: Option<u64>,
+    /// Bytes that reached the producer's disk from the start of its clock until its pages were written back; none where the
+    /// job has no disk of its own.
+    pub producer_written_bytes: Option<u64>,
 }
 
 impl Measured {
@@ -183,6 +188,10 @@ pub struct MeasurementRow {
     pub producer_steps_cached: Option<u64>,
     #[serde(default)]
     pub queue_ns: Option<u64>,
+    #[serde(default)]
+    pub throttled: Option<u64>,
+    #[serde(default)]
+    pub producer_written_bytes: Option<u64>,
 }
 
 impl MeasurementRow {
@@ -195,6 +204,8 @@ impl MeasurementRow {
         "producer_steps_executed",
         "producer_steps_cached",
         "queue_ns",
+        "throttled",
+        "producer_written_bytes",
     ];
 }
 
@@ -271,6 +282,8 @@ impl From<&Measurement> for MeasurementRow {
             producer_steps_executed: done.and_then(|d| d.producer_steps).map(|s| s.executed),
             producer_steps_cached: done.and_then(|d| d.producer_steps).map(|s| s.cached),
             queue_ns: None,
+            throttled: done.and_then(|d| d.throttled),
+            producer_written_bytes: done.and_then(|d| d.producer_written_bytes),
         }
     }
 }
@@ -390,10 +403,13 @@ mod tests {
             steal_ns: 0,
             settle_ns: 0,
             image_bytes: None,
+            throttled: Some(3),
+            producer_written_bytes: Some(1 << 20),
         };
         let row = MeasurementRow::from(&measurement(Ok(Box::new(measured.clone()))));
         assert_eq!((row.critical_path_ns, row.transfer_ns), (Some(150), Some(120)));
         assert_eq!(row.cell().unwrap(), trial().cell);
+        assert_eq!((row.throttled, row.producer_written_bytes), (Some(3), Some(1 << 20)));
         let alone = Measured { produce_ns: None, ..measured };
         assert_eq!((alone.critical_path_ns(), alone.transfer_ns()), (50, None));
     }

@@ -28,6 +28,8 @@ pub struct Counters {
     pub retries: u64,
     /// Requests answered with a status of 400 or more, and connections that broke within one.
     pub errors: u64,
+    /// Those among the errors that were answered with 429: too many in a time, by a limit or a fault of the profile.
+    pub throttled: u64,
     /// Requests that met a fault of the profile.
     pub faults: u64,
     /// Requests refused because the token was revoked or had expired, or the URL had: something went on behind the

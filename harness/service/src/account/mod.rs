@@ -108,6 +108,7 @@ impl Account {
             counters.requests += 1;
             counters.api_requests += u64::from(record.kind == RequestKind::Rpc);
             counters.errors += u64::from(record.status >= 400);
+            counters.throttled += u64::from(record.status == 429);
             counters.faults += u64::from(record.fault.is_some());
             let (up, down) = record.payload();
             counters.bytes_up += up;

@@ -67,10 +67,13 @@ fn more_entries_a_minute_than_allowed_get_429_and_the_time_to_wait() {
     api.save_cache("a", b"1");
     api.save_cache("b", b"2");
     // Another job's token: the limit is of the service.
-    let refused = fixture.api(&fixture.token(|_| ())).cache("CreateCacheEntry", json!({"key": "c"}));
+    let other = fixture.token(|_| ());
+    let refused = fixture.api(&other).cache("CreateCacheEntry", json!({"key": "c"}));
     assert_eq!(refused.twirp(), (429, "resource_exhausted".to_owned()));
     let seconds: u64 = refused.header("retry-after").unwrap().parse().unwrap();
     assert!((1..=60).contains(&seconds));
+    let throttled = |token: &str| fixture.service.counters(token).throttled;
+    assert_eq!((throttled(&api.token), throttled(&other)), (0, 1));
     // Neither downloads nor artifacts are limited.
     api.download_url("a");
     api.upload_artifact("c", b"3");
