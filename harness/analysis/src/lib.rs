@@ -30,7 +30,7 @@ pub mod summary;
 pub mod verdict;
 
 pub use analysis::{Analysis, BASELINE, analyse};
-pub use claims::{Claim, Claims, ClaimsError};
+pub use claims::{Approach, Claim, Claims, ClaimsError, Rule, TableCell};
 pub use decisions::{BreakEven, Cost, StorageUse, Store};
 pub use drift::Drift;
 pub use fan_out::{Basis, CONSUMERS, FanOut};
@@ -38,7 +38,7 @@ pub use group::{FanOutCurve, Group, GroupKey, Place, Pooled, PooledComparison, R
 pub use identity::{Finding, Identity, LevelCount};
 pub use input::{InputError, RunRows};
 pub use judge::judge;
-pub use judgement::{JudgedClaim, Judgement, Subject, Under, WorkflowSize};
+pub use judgement::{Evidence, JudgedClaim, Judgement, Measured, Unit, WorkflowSize};
 pub use metric::Metric;
 pub use noise::NoiseFloor;
 pub use options::{Options, SmallestEffect};

@@ -12,6 +12,7 @@ mod matrix;
 mod out;
 mod own;
 mod progress;
+mod spike_page;
 mod verbs;
 
 use std::process::ExitCode;

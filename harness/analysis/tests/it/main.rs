@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests are not in a test function")]
 
 mod analysis;
+mod claims;
 mod exact;
 mod kit;
 mod simulation;

@@ -13,7 +13,7 @@ use handoff_service::profile::{self, Direction, Kind};
 
 use crate::analysed::{self, VerdictArgs};
 use crate::exit::{self, bad_input};
-use crate::{formats, out};
+use crate::{formats, out, spike_page};
 
 /// The lines of a README between which the table stands.
 const BEGIN: &str = "<!-- handoff:table:begin -->";
@@ -28,17 +28,20 @@ pub struct Args {
     /// Where report.md, report.html and plots/ go [default: the first folder]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Also rewrite the table between the markers of this file (the README)
-    #[arg(long, value_name = "FILE")]
+    /// Only rewrite the table between the markers of this file (the README)
+    #[arg(long, value_name = "FILE", group = "page")]
     readme: Option<PathBuf>,
+    /// Only write the page of the spike's statements, judged by all the folders (docs/spike.md)
+    #[arg(long, value_name = "FILE", group = "page")]
+    spike: Option<PathBuf>,
     /// Print one trial as a trace for Perfetto or `chrome://tracing`, and write nothing
-    #[arg(long, value_name = "TRIAL", conflicts_with_all = ["readme", "out"])]
+    #[arg(long, value_name = "TRIAL", conflicts_with_all = ["page", "out"])]
     trace: Option<String>,
-    /// With --readme: change nothing, fail if the table there is not this one
-    #[arg(long, requires = "readme")]
+    /// With --readme or --spike: change nothing, fail if the file does not say this
+    #[arg(long, requires = "page")]
     check: bool,
     /// What is printed: the report for a terminal (and report.md is written), or only the analysis for programs
-    #[arg(long, value_enum, default_value = "text", conflicts_with = "readme")]
+    #[arg(long, value_enum, default_value = "text", conflicts_with = "page")]
     format: ReportFormat,
     #[command(flatten)]
     verdicts: VerdictArgs,
@@ -156,6 +159,9 @@ impl Args {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         if let Some(readme) = &self.readme {
             return self.update(readme);
+        }
+        if let Some(page) = &self.spike {
+            return spike_page::write(&self.dirs, page, &self.options()?, self.check);
         }
         if let Some(trial) = &self.trace {
             out::data(&handoff_report::chrome_trace(&read(&self.dirs, &self.options()?)?, trial).map_err(bad_input)?);
