@@ -25,5 +25,6 @@ mod relay_memory;
 mod report;
 mod run;
 mod serve;
+mod spike_page;
 mod states;
 mod verdicts;
