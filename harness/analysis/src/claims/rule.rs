@@ -43,6 +43,9 @@ pub enum Rule {
         direction: Direction,
         /// Lower bound in MiB/s of bytes sent or received.
         at_least_mib_s: f64,
+        /// Why only GitHub's network can confirm it, where that is so. Rows of a shaped link then judge nothing, and rows of
+        /// loopback judge only that the strategy is slower even without a link.
+        needs_network: Option<String>,
         /// Word in the name of the client that the spike names.
         client: Option<String>,
     },

@@ -4,6 +4,7 @@
 
 mod analysis;
 mod claims;
+mod claims_counts;
 mod exact;
 mod kit;
 mod simulation;
