@@ -16,7 +16,7 @@ pub fn write(dirs: &[PathBuf], page: &Path, options: &Options, check: bool) -> a
     if check {
         let old = fs::read_to_string(page).map_err(|e| bad_input(format!("cannot read {}: {e}", page.display())))?;
         if old != text {
-            anyhow::bail!("{} is not what the results say: run `make spike-page`", page.display());
+            return Err(bad_input(format!("{} is not what the results say: run `make spike-page`", page.display())));
         }
     } else {
         fs::write(page, text).map_err(|e| bad_input(format!("cannot write {}: {e}", page.display())))?;

@@ -206,10 +206,10 @@ impl Args {
             return Ok(ExitCode::from(exit::OK));
         }
         if self.check {
-            anyhow::bail!(
+            return Err(bad_input(format!(
                 "the table in {} is not that of the results: run `handoff report DIR --readme {0}`",
                 readme.display()
-            );
+            )));
         }
         write_file(readme, new.as_bytes())?;
         Ok(ExitCode::from(exit::OK))
