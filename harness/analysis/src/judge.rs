@@ -21,14 +21,11 @@ pub fn judge(runs: &[RunRows<'_>], options: &Options, claims: &Claims, workflows
     let one = |claim: &Claim| {
         let approach = claims.approaches.iter().find(|a| a.option == claim.option);
         let strategy = approach.map_or("", |a| &a.strategy);
-        let (judgement, reason, evidence) = match facts::fact(claim, &runs, options, workflows) {
-            Some((judgement, reason)) => (judgement, reason, Vec::new()),
-            None => {
-                let evidence: Vec<Evidence> = runs.iter().flat_map(|run| evidence(claim, run, options)).collect();
-                let (judgement, reason) = conclude(claim, &evidence);
-                (judgement, reason, evidence)
-            }
-        };
+        if let Some((judgement, reason)) = facts::fact(claim, &runs, options, workflows) {
+            return JudgedClaim::new(claim, strategy, judgement, reason);
+        }
+        let evidence: Vec<Evidence> = runs.iter().flat_map(|run| evidence(claim, run, options)).collect();
+        let (judgement, reason) = conclude(claim, &evidence);
         JudgedClaim { evidence, ..JudgedClaim::new(claim, strategy, judgement, reason) }
     };
     claims.claims.iter().map(one).collect()

@@ -208,7 +208,9 @@ impl Rule {
     /// The experiment in a few words.
     pub fn experiment(&self) -> String {
         match self {
-            Self::Time { strategy, quantity, .. } => format!("{} of `{strategy}`", quantity.words()),
+            Self::Time { strategy, quantity, .. } | Self::Count { strategy, quantity, .. } => {
+                format!("{} of `{strategy}`", quantity.words())
+            }
             Self::Rate { strategy, direction, .. } => format!("{} of `{strategy}`", direction.words()),
             Self::Ratio { of, to, quantity, .. } => format!("{} of `{of}` over that of `{to}`", quantity.words()),
             Self::Slowest { strategy, quantity, .. } => {
@@ -216,7 +218,6 @@ impl Rule {
             }
             Self::OnlyOne { succeeds, fails, .. } => format!("`{succeeds}` completes, `{fails}` fails"),
             Self::Completes { strategy, error } => format!("no trial of `{strategy}` fails with `{error}`"),
-            Self::Count { strategy, quantity, .. } => format!("{} of `{strategy}`", quantity.words()),
             Self::Throttling { spared, throttled } => {
                 format!("answers of 429 to `{spared}` and to `{throttled}`")
             }

@@ -45,13 +45,16 @@ fn each(
     all
 }
 
+/// Judges the rows of two strategies in one group.
+type JudgePair<'f> = dyn Fn(Evidence, &[&MeasurementRow], &[&MeasurementRow]) -> Evidence + 'f;
+
 /// Every cell of a strategy that has another one beside it.
 fn pairs(
     claim: &Claim,
     run: &Trials<'_>,
     first: &StrategySpec,
     second: &StrategySpec,
-    judge: &dyn Fn(Evidence, &[&MeasurementRow], &[&MeasurementRow]) -> Evidence,
+    judge: &JudgePair<'_>,
 ) -> Vec<Evidence> {
     each(claim, run, first, &|one, cell, rows| match run.beside(cell, second) {
         Some(others) => judge(one, rows, others),

@@ -18,9 +18,8 @@ const GITHUB: &str = "github";
 pub(super) const OVER_THE_BORDER: &str = "the interval of the median reaches over a bound of the claim";
 
 pub(super) fn evidence(claim: &Claim, run: &Trials<'_>) -> Vec<Evidence> {
-    let (strategy, client) = match &claim.rule {
-        Rule::Time { strategy, client, .. } | Rule::Rate { strategy, client, .. } => (strategy, client),
-        _ => return Vec::new(),
+    let (Rule::Time { strategy, client, .. } | Rule::Rate { strategy, client, .. }) = &claim.rule else {
+        return Vec::new();
     };
     let mut all = Vec::new();
     for (cell, rows) in run.cells(strategy, &claim.conditions) {
