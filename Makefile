@@ -1,6 +1,6 @@
 # Two commands: `make bench` and `make test`. Both set up what they need; `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help setup build bench test lint lint-workflows buildkit-image
+.PHONY: help setup build bench test lint lint-workflows buildkit-image spike-page
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -16,6 +16,13 @@ build: ## target/release/handoff
 
 bench: setup build ## the preset `quick`: 1 GiB images, every strategy, 3 rounds; prints the table and the paths of its files (needs root: sudo)
 	@SIZES='$(SIZES)' STRATEGIES='$(STRATEGIES)' ROUNDS='$(ROUNDS)' OUT='$(OUT)' BENCH_ARGS="$(BENCH_ARGS)" scripts/bench
+
+# Without the runs whose jobs had no file system of their own: their unpacking took too long (results/README.md).
+SPIKE_LEFT_OUT := 2026-11-23-reference-loopback 2026-11-25-spike-1gib 2026-11-25-latency
+SPIKE_RESULTS = $(filter-out $(SPIKE_LEFT_OUT:%=results/%), $(patsubst %/,%,$(sort $(wildcard results/*/))))
+
+spike-page: build ## docs/spike.md: every statement of the spike, judged by the committed results (SPIKE_ARGS=--check: only compare)
+	@target/release/handoff report $(SPIKE_RESULTS) --spike docs/spike.md $(SPIKE_ARGS)
 
 # CI's tests of docker-container builders need it; made once, kept below HANDOFF_HOME.
 buildkit-image: setup ## the image of docker-container builders, for machines that cannot pull it (needs Go)

@@ -114,8 +114,7 @@ const CACHE_TO: &str = "type=gha,scope={name},mode={mode}";
 const CACHE_FROM: &str = "type=gha,scope={name}";
 
 const ONE_IMAGE: Unsupported = Unsupported::option("images", "the workflow builds one image");
-const ONE_SCOPE: Unsupported =
-    Unsupported::option("scope", "the workflow builds one image, whose scope is its own");
+const ONE_SCOPE: Unsupported = Unsupported::option("scope", "the workflow builds one image, whose scope is its own");
 
 const RECIPE: Recipe = Recipe {
     options: &[],

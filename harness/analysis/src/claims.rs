@@ -1,118 +1,157 @@
-//! The spike's claims, as data. They are shown beside what is measured; judging them is not done yet.
+//! The spike's statements, as data: where each stands, the experiment that judges it, and the rule of its verdict.
 
-use serde::Deserialize;
+mod rule;
+
+use handoff_model::StrategySpec;
+use serde::{Deserialize, Serialize};
+
+pub(crate) use rule::is_named;
+pub use rule::{Direction, IdentityLevel, Quantity, Rule, Sizes, Where};
 
 const TEXT: &str = include_str!("../claims.toml");
 
-/// The claims and where they come from.
+/// Statements of a publication, and where they come from.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Claims {
-    /// Where they were published.
+    /// Publication.
     pub source: Source,
-    /// One an approach, in the spike's order.
+    /// Approaches in the publication's order.
+    #[serde(rename = "approach")]
+    pub approaches: Vec<Approach>,
+    /// Statements, grouped by option, in the publication's order.
     #[serde(rename = "claim")]
     pub claims: Vec<Claim>,
 }
 
-/// A publication.
+/// Publication: title, address and date.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Source {
-    /// Its title.
+    /// Title.
     pub title: String,
-    /// Its address.
+    /// Address.
     pub url: String,
-    /// When it was published (ISO 8601).
+    /// Date of publication (ISO 8601).
     pub date: String,
 }
 
-/// What is claimed of one approach. A field that is none is not known to us.
+/// One of the spike's five options, with the strategy that follows it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Approach {
+    /// Number in the spike.
+    pub option: u32,
+    /// Name of the strategy.
+    pub strategy: String,
+    /// Summary in a few words.
+    pub summary: String,
+}
+
+/// Column of the spike's comparison table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TableCell {
+    /// Transfer time of an image of 1 to 3 GB.
+    Transfer,
+    /// Complexity.
+    Complexity,
+    /// Limit of the storage.
+    CacheLimit,
+    /// Byte-identical.
+    ByteIdentical,
+}
+
+impl TableCell {
+    /// All columns.
+    pub const ALL: [Self; 4] = [Self::Transfer, Self::Complexity, Self::CacheLimit, Self::ByteIdentical];
+}
+
+/// One statement of the spike.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Claim {
-    /// Our strategy that follows the approach.
-    pub strategy: String,
-    /// The number that the spike gives it.
+    /// Unique name.
+    pub id: String,
+    /// Number of the option that it is about.
     pub option: u32,
-    /// The approach in a few words.
-    pub approach: String,
-    /// Shortest transfer of an image of 1 to 3 GB, in seconds.
-    pub transfer_low_s: u32,
-    /// Longest transfer of an image of 1 to 3 GB, in seconds.
-    pub transfer_high_s: u32,
-    /// Upload rate in MiB/s.
-    pub upload_mib_per_s: Option<u32>,
-    /// Download rate in MiB/s.
-    pub download_mib_per_s: Option<u32>,
-    /// How hard it is to set up.
-    pub complexity: Option<String>,
-    /// The limit that what it stores counts against.
-    pub cache_limit: Option<String>,
-    /// Whether what arrives is byte for byte what was built.
-    pub byte_identical: Option<bool>,
-    /// What the entry was taken from.
-    pub basis: String,
+    /// Place in the text, for example `option 3, bullet 2`.
+    pub place: String,
+    /// Statement in our words.
+    pub statement: String,
+    /// Claimed figure or fact, for example `2-8 min`.
+    pub claimed: String,
+    /// Cell of the comparison table that holds it, if one does.
+    pub cell: Option<TableCell>,
+    /// Preset whose run answers it; none: no run is needed, or none here can.
+    pub preset: Option<String>,
+    /// Conditions under which rows judge it.
+    #[serde(rename = "where", default)]
+    pub conditions: Where,
+    /// Rule of its verdict.
+    pub rule: Rule,
 }
 
-/// `claims.toml` does not read.
+/// `claims.toml` cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("claims.toml: {0}: mend the file in harness/analysis")]
+#[error("claims.toml: {0}: fix the file in harness/analysis")]
 pub struct ClaimsError(String);
 
 impl Claims {
-    /// The spike's claims, as this version ships them.
+    /// The spike's statements, as this version ships them.
     ///
     /// # Errors
-    /// The shipped file does not read; a test sees to it that it does.
+    /// The shipped file cannot be read; a test checks that it can.
     pub fn spike() -> Result<Self, ClaimsError> {
         Self::parse(TEXT)
     }
 
-    /// Reads claims.
+    /// Reads statements.
     ///
     /// # Errors
-    /// Text that is not TOML, a field that is missing or unknown, a range that is upside down, or a strategy twice.
+    /// Text that is not TOML, a field that is missing or unknown, an `id` or a cell of the table twice, an option without
+    /// approach, or a range whose ends are swapped.
     pub fn parse(text: &str) -> Result<Self, ClaimsError> {
         let claims: Self = toml::from_str(text)
             .map_err(|e| ClaimsError(e.to_string().split_whitespace().collect::<Vec<_>>().join(" ")))?;
+        let refuse = |claim: &Claim, why: &str| Err(ClaimsError(format!("claim `{}`: {why}", claim.id)));
         for (i, claim) in claims.claims.iter().enumerate() {
-            if claim.transfer_low_s > claim.transfer_high_s {
-                return Err(ClaimsError(format!("{}: transfer_low_s is above transfer_high_s", claim.strategy)));
+            let before = &claims.claims[..i];
+            if before.iter().any(|c| c.id == claim.id) {
+                return refuse(claim, "the id is used twice");
             }
-            if claims.claims[..i].iter().any(|c| c.strategy == claim.strategy) {
-                return Err(ClaimsError(format!("{} has two claims", claim.strategy)));
+            if claims.approaches.iter().all(|a| a.option != claim.option) {
+                return refuse(claim, "there is no [[approach]] of its option");
+            }
+            if claim.cell.is_some() && before.iter().any(|c| (c.option, c.cell) == (claim.option, claim.cell)) {
+                return refuse(claim, "its cell of the table is claimed twice");
+            }
+            if !claim.rule.is_in_order() {
+                return refuse(claim, "its lower bound is above its upper bound");
             }
         }
         Ok(claims)
     }
 
-    /// The claim on a strategy; variants of it share the claim.
-    pub fn on(&self, strategy: &str) -> Option<&Claim> {
-        self.claims.iter().find(|c| c.strategy == strategy)
+    /// The approach that a strategy follows; variants of the strategy share it.
+    pub fn approach(&self, strategy: &str) -> Option<&Approach> {
+        self.approaches.iter().find(|a| a.strategy == strategy)
+    }
+
+    /// What the spike's table says of a strategy.
+    pub fn cell(&self, strategy: &str, cell: TableCell) -> Option<&Claim> {
+        let option = self.approach(strategy)?.option;
+        self.claims.iter().find(|c| c.option == option && c.cell == Some(cell))
+    }
+
+    /// Every strategy, with its options, that a rule reads rows of.
+    pub fn strategies(&self) -> Vec<&StrategySpec> {
+        let mut all: Vec<&StrategySpec> = self.claims.iter().flat_map(|c| c.rule.strategies()).collect();
+        all.sort();
+        all.dedup();
+        all
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_shipped_claims_read_and_cover_the_five() {
-        let claims = Claims::spike().unwrap();
-        let names: Vec<&str> = claims.claims.iter().map(|c| c.strategy.as_str()).collect();
-        assert_eq!(names, ["artifact", "cache-tar", "gha-cache", "local-cache", "zstd-stream"]);
-        assert_eq!(claims.on("artifact").unwrap().transfer_high_s, 480);
-        assert_eq!(claims.on("rebuild"), None);
-        assert!(claims.source.url.ends_with("/2347"));
-    }
-
-    #[test]
-    fn slips_in_the_file_are_named() {
-        let error = |from: &str, to: &str| Claims::parse(&TEXT.replacen(from, to, 1)).unwrap_err().to_string();
-        assert!(error("complexity", "complexty").contains("complexty"));
-        assert!(error("transfer_high_s = 480", "transfer_high_s = 4").contains("artifact: transfer_low_s"));
-        assert!(error("\"cache-tar\"", "\"artifact\"").contains("two claims"));
-        assert!(!error("[source]", "[source").contains('\n'));
-    }
-}
+mod tests;

@@ -1,7 +1,7 @@
 //! What follows for a team: when sharing pays, what it stores, what it costs.
 
 use handoff_model::{Cell, Storage, StrategySpec};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::analysis::BASELINE;
 use crate::fan_out::CONSUMERS;
@@ -56,7 +56,7 @@ pub struct QuotaShare {
 }
 
 /// Where bytes are held, as `Storage` of the model, in words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Store {
     /// Artifacts.

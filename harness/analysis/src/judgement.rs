@@ -1,120 +1,223 @@
-//! What measurements say of the spike's claims.
+//! Verdicts on the spike's statements, with the evidence that they rest on.
 
-use handoff_model::{ByteSize, Conditions};
+use handoff_model::{ByteSize, Cell, Conditions};
 use serde::Serialize;
 
-use crate::identity::Finding;
+use crate::claims::{Claim, TableCell};
+use crate::spread::Spread;
 
-/// What may be said of a claim.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// Coverage that the interval of a median needs before a verdict may rest on it.
+pub const SURE: f64 = 0.95;
+
+/// Trials from which the interval of a median reaches [`SURE`].
+pub const FEWEST: usize = 6;
+
+/// Verdict on a statement. It speaks of the strategy, not of the statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Judgement {
-    /// What was measured lies within what is claimed.
-    Holds,
-    /// The claim is too slow: what was measured is surely below it.
-    TooSlow,
-    /// The claim is too fast: what was measured is surely above it.
-    TooFast,
-    /// The claim is a fact and the fact is another one.
-    Wrong,
-    /// No completed trial under conditions that fit, too few to tell, or nothing is claimed.
-    NotTested,
-    /// There are rows, but not under the conditions of the spike's recipe.
-    NotTheRecipe,
+    /// The strategy takes less time than claimed.
+    FasterThanClaimed,
+    /// The strategy takes more time than claimed.
+    SlowerThanClaimed,
+    /// The measurement agrees with the statement.
+    AsClaimed,
+    /// The measurement contradicts a statement that is no time, or contradicts a time in both directions.
+    NotAsClaimed,
+    /// Nothing can be said, for a reason that is given beside it.
+    NotJudged,
 }
 
 impl Judgement {
     /// In words.
     pub fn words(self) -> &'static str {
         match self {
-            Self::Holds => "holds",
-            Self::TooSlow => "too slow",
-            Self::TooFast => "too fast",
-            Self::Wrong => "wrong",
-            Self::NotTested => "not tested",
-            Self::NotTheRecipe => "not the recipe",
+            Self::FasterThanClaimed => "faster than claimed",
+            Self::SlowerThanClaimed => "slower than claimed",
+            Self::AsClaimed => "as claimed",
+            Self::NotAsClaimed => "not as claimed",
+            Self::NotJudged => "not judged",
         }
     }
 }
 
-/// What a claim is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+/// Unit of a measured value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Subject {
-    /// Transfer time for 1 to 3 GB.
-    Transfer,
-    /// Byte-identical.
-    Identity,
-    /// The limit that what it stores counts against.
-    CacheLimit,
-    /// How hard it is to set up.
-    Complexity,
-    /// Rate of the upload.
-    UploadRate,
-    /// Rate of the download.
-    DownloadRate,
+pub enum Unit {
+    /// Seconds.
+    Seconds,
+    /// MiB a second.
+    MibPerSecond,
+    /// Bytes.
+    Bytes,
+    /// A number of things.
+    Count,
+    /// One value over another one.
+    Ratio,
 }
 
-impl Subject {
-    /// In words.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Transfer => "transfer",
-            Self::Identity => "byte-identical",
-            Self::CacheLimit => "cache limit",
-            Self::Complexity => "complexity",
-            Self::UploadRate => "upload rate",
-            Self::DownloadRate => "download rate",
-        }
+/// Median of a quantity with its interval.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Measured {
+    /// Unit of the values.
+    pub unit: Unit,
+    /// Median.
+    pub median: f64,
+    /// Lower end of the interval; of a single sample the sample.
+    pub low: f64,
+    /// Upper end of the interval; of a single sample the sample.
+    pub high: f64,
+    /// Coverage of the interval; 0 of a single sample.
+    pub coverage: f64,
+}
+
+impl Measured {
+    /// Median of samples that are whole multiples of a unit: `scale` of them are one.
+    pub(crate) fn of(spread: &Spread, unit: Unit, scale: f64) -> Self {
+        let value = |n: u64| n as f64 / scale;
+        let (low, high, coverage) =
+            spread.interval(SURE).map_or((spread.min(), spread.max(), 0.0), |i| (i.low, i.high, i.coverage));
+        Self { unit, median: value(spread.median()), low: value(low), high: value(high), coverage }
+    }
+
+    /// Whether the interval covers the median surely enough.
+    pub(crate) fn is_sure(&self) -> bool {
+        self.coverage >= SURE
     }
 }
 
-/// One claim with its judgement.
+/// What the rows of one cell of one run say of a statement.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Evidence {
+    /// Run.
+    pub run: String,
+    /// Workload.
+    pub workload: String,
+    /// Size.
+    pub size: ByteSize,
+    /// Conditions.
+    pub conditions: Conditions,
+    /// Completed trials, or rounds in which both strategies completed.
+    pub n: usize,
+    /// Measured value, where the statement is about a number.
+    pub measured: Option<Measured>,
+    /// Measured value in words, where it is no number; what else a reader must know.
+    pub note: String,
+    /// Verdict of this evidence alone.
+    pub judgement: Judgement,
+    /// Why it judges nothing; empty where it does, and where only the departures keep it from it.
+    pub why: String,
+    /// How its conditions depart from the recipe; rows that depart judge nothing.
+    pub departures: Vec<String>,
+}
+
+impl Evidence {
+    pub(crate) fn of(run: &str, cell: &Cell, n: usize) -> Self {
+        Self {
+            run: run.to_owned(),
+            workload: cell.workload.clone(),
+            size: cell.size,
+            conditions: cell.conditions.clone(),
+            n,
+            measured: None,
+            note: String::new(),
+            judgement: Judgement::NotJudged,
+            why: String::new(),
+            departures: Vec::new(),
+        }
+    }
+
+    /// The same, unless it departs from the recipe: then it judges nothing.
+    pub(crate) fn unless_it_departs(self, departures: Vec<String>) -> Self {
+        if departures.is_empty() { self } else { Self { departures, ..self.refused(String::new()) } }
+    }
+
+    pub(crate) fn judged(self, judgement: Judgement) -> Self {
+        Self { judgement, why: String::new(), ..self }
+    }
+
+    pub(crate) fn refused(self, why: impl Into<String>) -> Self {
+        Self { judgement: Judgement::NotJudged, why: why.into(), ..self }
+    }
+
+    /// Whether it decides anything.
+    pub fn decides(&self) -> bool {
+        self.judgement != Judgement::NotJudged
+    }
+}
+
+/// A statement with its verdict.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct JudgedClaim {
-    /// The strategy that follows the claim's approach.
+    /// Name of the statement.
+    pub id: String,
+    /// Number of the option.
+    pub option: u32,
+    /// Strategy that follows the option.
     pub strategy: String,
-    /// What is claimed of.
-    pub subject: Subject,
-    /// The claim in words, for example `120-480 s`; empty where nothing is claimed.
+    /// Place in the spike's text.
+    pub place: String,
+    /// Statement.
+    pub statement: String,
+    /// Claimed figure or fact.
     pub claimed: String,
-    /// What may be said.
+    /// Cell of the spike's table that holds it.
+    pub cell: Option<TableCell>,
+    /// Experiment in a few words.
+    pub experiment: String,
+    /// Preset whose run answers it.
+    pub preset: Option<String>,
+    /// Verdict.
     pub judgement: Judgement,
-    /// The conditions and sizes that it was judged (or refused) under: one a size, or one for all.
-    pub under: Vec<Under>,
-    /// Why, in one sentence.
+    /// Reason of the verdict; never empty where it is [`Judgement::NotJudged`].
     pub reason: String,
+    /// Evidence, run by run.
+    pub evidence: Vec<Evidence>,
 }
 
-/// Conditions, and what was measured under them.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Under {
-    /// The workload.
-    pub workload: String,
-    /// The size.
-    pub size: ByteSize,
-    /// The conditions.
-    pub conditions: Conditions,
-    /// Completed trials.
-    pub n: usize,
-    /// Median, in seconds or MiB/s, where the claim is a number.
-    pub median: Option<f64>,
-    /// Interval of the median, lower end.
-    pub low: Option<f64>,
-    /// Interval of the median, upper end.
-    pub high: Option<f64>,
-    /// Real coverage of the interval.
-    pub coverage: Option<f64>,
-    /// Levels of identity, where the claim is about it.
-    pub levels: Vec<(&'static str, Finding)>,
-    /// Judgement under these alone.
-    pub judgement: Judgement,
+impl JudgedClaim {
+    pub(crate) fn new(claim: &Claim, strategy: &str, judgement: Judgement, reason: String) -> Self {
+        Self {
+            id: claim.id.clone(),
+            option: claim.option,
+            strategy: strategy.to_owned(),
+            place: claim.place.clone(),
+            statement: claim.statement.clone(),
+            claimed: claim.claimed.clone(),
+            cell: claim.cell,
+            experiment: claim.rule.experiment(),
+            preset: claim.preset.clone(),
+            judgement,
+            reason,
+            evidence: Vec::new(),
+        }
+    }
+
+    /// Verdict in words; the reason follows where nothing is judged.
+    pub fn verdict(&self) -> String {
+        match self.judgement {
+            Judgement::NotJudged => format!("not judged: {}", self.reason),
+            judgement => judgement.words().to_owned(),
+        }
+    }
+
+    /// Evidence worth showing, the best first: what agrees with the verdict, then what decides otherwise, each with the most
+    /// trials first. Evidence that decides nothing is shown only where there is no other.
+    pub fn shown(&self) -> Vec<&Evidence> {
+        let mut all: Vec<&Evidence> = self.evidence.iter().collect();
+        if all.iter().any(|e| e.decides()) {
+            all.retain(|e| e.decides());
+        }
+        all.sort_by_key(|e| (e.judgement != self.judgement, !e.departures.is_empty(), std::cmp::Reverse(e.n)));
+        all
+    }
 }
 
-/// What a workflow of a strategy takes to set up: counted, not judged.
+/// Effort of a strategy's workflow: counted, not judged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct WorkflowSize {
-    /// The strategy.
+    /// Strategy.
     pub strategy: String,
     /// Steps of both jobs.
     pub steps: u32,

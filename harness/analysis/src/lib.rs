@@ -34,7 +34,7 @@ pub mod summary;
 pub mod verdict;
 
 pub use analysis::{Analysis, BASELINE, analyse};
-pub use claims::{Claim, Claims, ClaimsError};
+pub use claims::{Approach, Claim, Claims, ClaimsError, Rule, TableCell};
 pub use contest::Undecided;
 pub use decisions::{BreakEven, Cost, StorageUse, Store};
 pub use declared::DeclaredFamily;
@@ -44,7 +44,7 @@ pub use group::{FanOutCurve, Group, GroupKey, Place, Pooled, PooledComparison, R
 pub use identity::{Finding, Identity, LevelCount};
 pub use input::{InputError, RunRows};
 pub use judge::judge;
-pub use judgement::{JudgedClaim, Judgement, Subject, Under, WorkflowSize};
+pub use judgement::{Evidence, JudgedClaim, Judgement, Measured, Unit, WorkflowSize};
 pub use metric::Metric;
 pub use mix::{Mix, MixedEnvironment, MixedValues, mix};
 pub use noise::NoiseFloor;

@@ -50,7 +50,8 @@ pub fn json(runs: &[(String, Results)], analysis: &Analysis) -> anyhow::Result<S
         })
         .collect();
     let workflows = analysed::workflow_sizes()?;
-    let claims = judge(analysis, &Claims::spike()?, &workflows);
+    let rows: Vec<_> = runs.iter().map(|(run, results)| analysed::rows(run, results)).collect();
+    let claims = judge(&rows, &analysis.options, &Claims::spike()?, &workflows);
     let mixed = analysed::mixed(runs);
     let document = Document { schema_version: SCHEMA_VERSION, provenance, mixed, analysis, claims, workflows };
     Ok(serde_json::to_string_pretty(&document)?)

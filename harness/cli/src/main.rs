@@ -18,6 +18,7 @@ mod paths;
 mod progress;
 mod random_id;
 mod revision;
+mod spike_page;
 mod verbs;
 
 use std::process::ExitCode;

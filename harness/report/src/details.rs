@@ -6,6 +6,7 @@ use handoff_analysis::CellSummary;
 
 use crate::document::{Block, Cell, Grid, Tone};
 use crate::format;
+use crate::provenance::{Images, images};
 use crate::report::{Group, Line, Report};
 
 /// The strategy that hands nothing over: each job builds for itself.
@@ -85,21 +86,21 @@ pub(crate) fn key() -> &'static str {
 /// What a reader needs to take the tables rightly.
 pub(crate) fn reading(report: &Report) -> Vec<String> {
     let source = &report.claims.source;
-    let mut notes = vec![
-        key().to_owned(),
-        format!(
-            "Claimed figures are those of the spike ({}, {}), for images of 1 to 3 GB; `{}` stands for a claim whose \
-             text is not at hand, `{}` for no value.",
+    let mut notes = vec![key().to_owned()];
+    if images(report) != Images::Own {
+        notes.push(format!(
+            "Claimed figures are those of the spike ({}, {}), for images of 1 to 3 GB; that of `gha-cache` is the consumer's rebuild. A verdict \
+             beside a figure speaks of the strategy. `{}` is no value.",
             source.url,
             source.date,
-            crate::table::UNKNOWN,
             format::NONE
-        ),
+        ));
+    }
+    notes.push(
         "Byte-identical is measured on four levels: content is every file of the image, layers the uncompressed layers, \
          config the image's config, index the digest by which the engine knows it."
             .to_owned(),
-        "The cache limit is that of the service in which the approach stores its bytes.".to_owned(),
-    ];
+    );
     notes.extend(too_few(report));
     notes
 }

@@ -1,6 +1,7 @@
 //! The report as blocks, before it is laid out for anything.
 
 use crate::plot::{Chart, Look, look};
+use crate::provenance::{Images, images};
 use crate::report::{Line, Report};
 use crate::sections::{answer, claims, fan_out, identity, links, relay, sizes, storage, threats, time, verdicts};
 use crate::{details, provenance, table};
@@ -32,9 +33,9 @@ pub enum Tone {
     /// Nothing more.
     #[default]
     Plain,
-    /// Faster; a claim that holds.
+    /// Faster; as claimed.
     Good,
-    /// Slower; a claim that does not hold; a failure.
+    /// Slower; not as claimed; a failure.
     Bad,
     /// Equivalent.
     Same,
@@ -97,6 +98,9 @@ impl Grid {
     }
 }
 
+/// Heading above the spike's statements.
+const CLAIMS: &str = "The spike's statements";
+
 /// The whole report.
 pub fn document(report: &Report) -> Vec<Block> {
     let mut blocks = vec![Block::Heading(1, provenance::title(report))];
@@ -109,6 +113,7 @@ pub fn document(report: &Report) -> Vec<Block> {
     };
     section("The comparison", comparison(report));
     section("Verdicts", verdicts::blocks(report));
+    section(CLAIMS, claims::blocks(report));
     section("Where the time goes", time::blocks(report));
     section("Sizes", sizes::blocks(report));
     let links = links::blocks(report);
@@ -136,13 +141,14 @@ fn comparison(report: &Report) -> Vec<Block> {
         blocks.push(Block::Heading(3, table::title(report, group)));
         blocks.push(Block::Table(table::comparison(report, group)));
     }
-    blocks.push(Block::Text(provenance::not_judged(report)));
+    if images(report) != Images::Own {
+        blocks.push(Block::Text(provenance::not_judged(report)));
+    }
     blocks.push(Block::List(details::reading(report)));
-    blocks.extend(claims::blocks(report));
     blocks
 }
 
-/// What a terminal shows: the answer, the comparison, the verdicts, what failed.
+/// What a terminal shows: the answer, the comparison, the verdicts, the spike's statements, what failed.
 pub fn summary(report: &Report) -> Vec<Block> {
     let mut blocks = vec![Block::Heading(1, provenance::title(report))];
     blocks.extend(answer::blocks(report));
@@ -151,6 +157,8 @@ pub fn summary(report: &Report) -> Vec<Block> {
     blocks.extend(comparison(report));
     blocks.push(Block::Heading(2, "Verdicts".to_owned()));
     blocks.extend(verdicts::blocks(report));
+    blocks.push(Block::Heading(2, CLAIMS.to_owned()));
+    blocks.extend(claims::blocks(report));
     blocks.push(Block::Heading(2, "Failures".to_owned()));
     blocks.extend(details::failures(report));
     blocks.push(Block::Text(provenance::simulated(report)));
@@ -171,7 +179,9 @@ pub fn short(report: &Report) -> Vec<Block> {
     blocks.push(Block::Text(provenance::progress(report)));
     blocks.extend(provenance::mixed(report).map(Block::Text));
     blocks.push(Block::Text(provenance::simulated(report)));
-    blocks.push(Block::Text(provenance::not_judged(report)));
+    if images(report) != Images::Own {
+        blocks.push(Block::Text(provenance::not_judged(report)));
+    }
     for run in &report.runs {
         blocks.push(Block::Command(provenance::command(&run.plan)));
     }

@@ -14,6 +14,7 @@ mod markdown;
 mod plot;
 mod provenance;
 mod sections;
+mod spike;
 mod table;
 mod terminal;
 mod trace;
@@ -23,6 +24,8 @@ pub use trace::chrome_trace;
 pub use report::{Link, Report, ReportError, Run};
 
 pub use plot::Chart;
+
+pub use spike::spike_page;
 
 use document::{Block, document};
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use handoff_analysis::{JudgedClaim, Judgement, Subject};
+use handoff_analysis::{JudgedClaim, Judgement, TableCell};
 use handoff_model::conditions::LOOPBACK;
 use handoff_model::shell::quote;
 use handoff_model::{
@@ -76,18 +76,17 @@ pub(crate) fn not_judged(report: &Report) -> String {
     }
     let recipe = "the spike's recipe is the overlay2 store with a docker-container builder on hosted runners";
     // Limits and complexity are facts of the services and of workflows: they need no trial under the recipe.
-    let measured = |c: &&JudgedClaim| !matches!(c.subject, Subject::CacheLimit | Subject::Complexity);
-    let tested = |c: &&JudgedClaim| !matches!(c.judgement, Judgement::NotTested | Judgement::NotTheRecipe);
-    let judged = report.judged.iter().filter(measured).filter(tested).count();
+    let cell = |c: &&JudgedClaim| matches!(c.cell, Some(TableCell::Transfer | TableCell::ByteIdentical));
+    let judged = report.judged.iter().filter(cell).filter(|c| c.judgement != Judgement::NotJudged).count();
     if judged > 0 {
         return format!(
-            "{} of the spike on times and identity can be judged by these rows; the others' figures stand beside the measured ones for orientation \
+            "{} of the spike's table can be judged by these rows; the other figures stand beside the measured ones for orientation \
              only. {}.",
-            plural(judged, "claim", "claims"),
+            plural(judged, "time or identity", "times and identities"),
             crate::sections::capital(recipe)
         );
     }
-    let first = "No time and no identity that the spike claims is judged here: its figures stand beside the measured ones for orientation only.";
+    let first = "No time and no identity of the spike's table is judged here: its figures stand beside the measured ones for orientation only.";
     if reasons.is_empty() {
         format!("{first} These trials ran on one machine of ours; {recipe}.")
     } else {

@@ -77,9 +77,9 @@ pub struct Report {
     pub analysis: Analysis,
     /// The cells of all runs together.
     pub groups: Vec<Group>,
-    /// The spike's claims.
+    /// The spike's statements.
     pub claims: Claims,
-    /// What may be said of each claim.
+    /// Each statement with its verdict.
     pub judged: Vec<JudgedClaim>,
     /// The rates of link profiles by name, as far as they limit any.
     pub links: BTreeMap<String, Link>,
@@ -138,13 +138,10 @@ impl Report {
             }
         }
         let claims = Claims::spike()?;
-        let rows: Vec<RunRows> = runs
-            .iter()
-            .map(|r| RunRows { run: &r.name, measurements: &r.measurements, consumers: &r.consumers, spans: &r.spans })
-            .collect();
+        let rows = rows(&runs);
         let analysis = analyse(&rows, options)?;
         let groups = groups(&runs, analysis.cells().cloned().collect(), &claims);
-        let judged = judge(&analysis, &claims, &[]);
+        let judged = judge(&rows, options, &claims, &[]);
         Ok(Self { runs, analysis, groups, claims, judged, links: BTreeMap::new() })
     }
 
@@ -157,7 +154,7 @@ impl Report {
     /// Adds what was counted in the generated workflows, for the claims on complexity.
     #[must_use]
     pub fn with_workflows(self, workflows: &[WorkflowSize]) -> Self {
-        let judged = judge(&self.analysis, &self.claims, workflows);
+        let judged = judge(&rows(&self.runs), &self.analysis.options, &self.claims, workflows);
         Self { judged, ..self }
     }
 
@@ -178,6 +175,12 @@ impl Report {
     pub fn cells(&self) -> impl Iterator<Item = &CellSummary> {
         self.groups.iter().flat_map(|g| &g.lines).flat_map(|l| l.cells.iter().flatten())
     }
+}
+
+fn rows(runs: &[Run]) -> Vec<RunRows<'_>> {
+    runs.iter()
+        .map(|r| RunRows { run: &r.name, measurements: &r.measurements, consumers: &r.consumers, spans: &r.spans })
+        .collect()
 }
 
 /// Places summaries in tables. What was planned and has no row yet has its place too: a gap is to be seen.
@@ -228,8 +231,8 @@ type Rank = (u32, String);
 
 /// The spike's order, then other strategies by name, then the baseline, against which all the others are read.
 fn rank(strategy: &str, claims: &Claims) -> Rank {
-    let place = match claims.on(strategy) {
-        Some(claim) => claim.option,
+    let place = match claims.approach(strategy) {
+        Some(approach) => approach.option,
         None if strategy == crate::details::BASELINE => u32::MAX,
         None => u32::MAX - 1,
     };

@@ -2,15 +2,13 @@
 
 use std::fmt::Write as _;
 
-use handoff_analysis::{CellSummary, Claim, Judgement, Subject};
+use handoff_analysis::{CellSummary, Judgement, TableCell};
 
 use crate::document::{Cell, Grid, Tone};
 use crate::format::{self, NONE};
+use crate::provenance::{Images, images};
 use crate::report::{Group, Line, Report};
 use crate::sections::claims;
-
-/// Stands where a claim exists that we do not have the text of.
-pub(crate) const UNKNOWN: &str = "?";
 
 /// What the table shows, in one line; the conditions only where they tell tables apart.
 pub(crate) fn title(report: &Report, group: &Group) -> String {
@@ -38,52 +36,54 @@ pub(crate) fn apart(report: &Report, group: &Group) -> String {
     words.iter().filter(differ).map(|word| word(group)).collect::<Vec<_>>().join(", ")
 }
 
-/// The table: one row a strategy, one group of columns a size.
+/// The table: one row a strategy, one group of columns a size. What the spike claims is left out where only images of the
+/// user's own were measured: it claims nothing of them.
 pub(crate) fn comparison(report: &Report, group: &Group) -> Grid {
+    let claims = images(report) != Images::Own;
     let mut columns = vec![("Approach".to_owned(), false)];
     for size in &group.sizes {
         columns.push((format!("Transfer at {size}, s"), true));
     }
-    columns.push(("Claimed for 1–3 GB, s".to_owned(), true));
+    if claims {
+        columns.push(("Claimed for 1–3 GB".to_owned(), true));
+    }
     for size in &group.sizes {
         columns.push((format!("Critical path at {size}, s"), true));
     }
-    columns.push(("Complexity (claimed)".to_owned(), false));
-    columns.push(("Cache limit".to_owned(), false));
+    if claims {
+        columns.push(("Complexity (claimed)".to_owned(), false));
+        columns.push(("Cache limit (claimed)".to_owned(), false));
+    }
     columns.push(("Byte-identical (measured)".to_owned(), false));
-    columns.push(("Byte-identical (claimed)".to_owned(), false));
-    let rows = group.lines.iter().map(|line| row(report, line)).collect();
+    if claims {
+        columns.push(("Byte-identical (claimed)".to_owned(), false));
+    }
+    let rows = group.lines.iter().map(|line| row(report, line, claims)).collect();
     Grid { columns, rows }
 }
 
-fn row(report: &Report, line: &Line) -> Vec<Cell> {
-    let claim = report.claims.on(&line.strategy);
-    let claimed = |pick: &dyn Fn(&Claim) -> String| claim.map_or(NONE.to_owned(), pick);
-    let known = |text: Option<&String>| text.cloned().unwrap_or_else(|| UNKNOWN.to_owned());
+fn row(report: &Report, line: &Line, claims: bool) -> Vec<Cell> {
+    let claimed = |cell| claims.then(|| claimed(report, line, cell));
     let mut cells = vec![Cell::strategy(line)];
     cells.extend(line.cells.iter().map(|c| spread(c.as_ref(), |c| format::time_spread(c.transfer.as_ref()))));
-    let range = claimed(&|c| format!("{}–{}", c.transfer_low_s, c.transfer_high_s));
-    cells.push(judged(report, line, Subject::Transfer, range));
+    cells.extend(claimed(TableCell::Transfer));
     cells.extend(line.cells.iter().map(|c| spread(c.as_ref(), |c| format::time_spread(c.critical_path.as_ref()))));
-    cells.push(claimed(&|c| known(c.complexity.as_ref())).into());
-    cells.push(claimed(&|c| known(c.cache_limit.as_ref())).into());
+    cells.extend(claimed(TableCell::Complexity));
+    cells.extend(claimed(TableCell::CacheLimit));
     cells.push(identity(line).into());
-    let identical = claimed(&|c| match c.byte_identical {
-        Some(true) => "yes".to_owned(),
-        Some(false) => "no".to_owned(),
-        None => UNKNOWN.to_owned(),
-    });
-    cells.push(judged(report, line, Subject::Identity, identical));
+    cells.extend(claimed(TableCell::ByteIdentical));
     cells
 }
 
-/// A claim with its judgement, where it has been tested.
-fn judged(report: &Report, line: &Line, subject: Subject, claimed: String) -> Cell {
-    match claims::on(report, &line.strategy, subject) {
-        Some(c) if line.plain && !matches!(c.judgement, Judgement::NotTested | Judgement::NotTheRecipe) => {
-            Cell::toned(format!("{claimed}: {}", c.judgement.words()), claims::tone(c.judgement))
+/// A cell of the spike's table, with its verdict where the rows of the plain strategy judge it.
+fn claimed(report: &Report, line: &Line, cell: TableCell) -> Cell {
+    let Some(claim) = report.claims.cell(&line.strategy, cell) else { return NONE.into() };
+    let measured = matches!(cell, TableCell::Transfer | TableCell::ByteIdentical);
+    match claims::on(report, &line.strategy, cell) {
+        Some(c) if line.plain && measured && c.judgement != Judgement::NotJudged => {
+            Cell::toned(format!("{}: {}", claim.claimed, c.judgement.words()), claims::tone(c.judgement))
         }
-        _ => claimed.into(),
+        _ => claim.claimed.clone().into(),
     }
 }
 

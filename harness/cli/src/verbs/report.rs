@@ -12,7 +12,7 @@ use handoff_service::profile::{self, Direction, Kind};
 
 use crate::analysed::{self, VerdictArgs};
 use crate::exit::{self, bad_input};
-use crate::{files, formats, out};
+use crate::{files, formats, out, spike_page};
 
 /// The lines of a README between which the table stands.
 const BEGIN: &str = "<!-- handoff:table:begin -->";
@@ -27,17 +27,20 @@ pub struct Args {
     /// Where report.md, report.html and plots/ go [default: the first folder]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Also rewrite the table between the markers of this file (the README)
-    #[arg(long, value_name = "FILE")]
+    /// Only rewrite the table between the markers of this file (the README)
+    #[arg(long, value_name = "FILE", group = "page")]
     readme: Option<PathBuf>,
+    /// Only write the page of the spike's statements, judged by all the folders (docs/spike.md)
+    #[arg(long, value_name = "FILE", group = "page")]
+    spike: Option<PathBuf>,
     /// Print one trial as a trace for Perfetto or `chrome://tracing`, and write nothing
-    #[arg(long, value_name = "TRIAL", conflicts_with_all = ["readme", "out"])]
+    #[arg(long, value_name = "TRIAL", conflicts_with_all = ["page", "out"])]
     trace: Option<String>,
-    /// With --readme: change nothing, fail if the table there is not this one
-    #[arg(long, requires = "readme")]
+    /// With --readme or --spike: change nothing, fail if the file does not say this
+    #[arg(long, requires = "page")]
     check: bool,
     /// What is printed: the report for a terminal (and report.md is written), or only the analysis for programs
-    #[arg(long, value_enum, default_value = "text", conflicts_with = "readme")]
+    #[arg(long, value_enum, default_value = "text", conflicts_with = "page")]
     format: ReportFormat,
     #[command(flatten)]
     verdicts: VerdictArgs,
@@ -162,6 +165,9 @@ impl Args {
         if let Some(readme) = &self.readme {
             return self.update(readme);
         }
+        if let Some(page) = &self.spike {
+            return spike_page::write(&self.dirs, page, &self.options()?, self.check);
+        }
         if matches!(self.format, ReportFormat::Json | ReportFormat::Csv) && self.trace.is_none() {
             let runs = analysed::read(&self.dirs)?;
             let analysis = analysed::analyse(&runs, &self.options()?)?;
@@ -214,11 +220,11 @@ impl Args {
             return Ok(ExitCode::from(exit::OK));
         }
         if self.check {
-            anyhow::bail!(
+            return Err(bad_input(format!(
                 "the table in {} is not that of the results: run `handoff report DIR --readme {}`",
                 readme.display(),
                 shell::quote(&readme.to_string_lossy())
-            );
+            )));
         }
         files::write(readme, new.as_bytes())?;
         Ok(ExitCode::from(exit::OK))

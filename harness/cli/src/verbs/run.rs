@@ -83,8 +83,7 @@ impl Args {
         }
         let summary = summary?;
         let options = crate::analysed::VerdictArgs::default().options()?;
-        let files =
-            verbs::report::show(verbs::report::read(std::slice::from_ref(&named), &options)?, &named)?;
+        let files = verbs::report::show(verbs::report::read(std::slice::from_ref(&named), &options)?, &named)?;
         for file in ["measurements.csv", "consumers.csv", "spans.csv", "environments.json", "plan.json"] {
             out::data(&out.join(file).display().to_string());
         }

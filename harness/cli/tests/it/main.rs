@@ -29,6 +29,7 @@ mod relay_memory;
 mod report;
 mod run;
 mod serve;
+mod spike_page;
 mod states;
 mod stepless;
 mod verdicts;

@@ -108,7 +108,7 @@ fn rows(trial: &Trial, cores: u32, seconds: Option<(f64, f64)>) -> (Vec<Consumer
 
 /// Seconds with a wobble that no two trials share.
 #[expect(clippy::unnecessary_wraps, reason = "the shape that a made-up run asks for")]
-fn seconds(trial: &Trial) -> Option<(f64, f64)> {
+pub fn seconds(trial: &Trial) -> Option<(f64, f64)> {
     let gib = trial.cell.size.bytes() as f64 / f64::from(1 << 30);
     let wobble = f64::from(u32::from_str_radix(&trial.nonce[..4], 16).unwrap()) / 65_536.0;
     Some(match trial.cell.strategy.name.as_str() {

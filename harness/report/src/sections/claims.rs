@@ -1,84 +1,132 @@
-//! What the measurements say of the spike's claims.
+//! The spike's statements that the rows of a report say something of, option by option.
 
-use handoff_analysis::{JudgedClaim, Judgement, Subject, Under};
+use handoff_analysis::{Evidence, JudgedClaim, Judgement, Measured, TableCell, Unit};
 
 use crate::document::{Block, Cell, Grid, Tone};
-use crate::format::NONE;
+use crate::format::{self, NONE};
 use crate::plot::look;
+use crate::provenance::{Images, images};
 use crate::report::Report;
 
+/// Most pieces of evidence that one row shows: more would bury the rest.
+const MOST: usize = 3;
+
 pub(crate) fn blocks(report: &Report) -> Vec<Block> {
-    let mut grid = Grid::new(&[
-        ("Approach", false),
-        ("Claim", false),
-        ("Claimed", false),
-        ("Measured", false),
-        ("Judgement", false),
-        ("Why", false),
-    ]);
-    for claim in report.judged.iter().filter(|c| !c.claimed.is_empty()) {
-        let name = Cell { text: claim.strategy.clone(), look: Some(look(&claim.strategy, true)), ..Cell::default() };
-        let mut row = vec![name];
-        row.extend([claim.subject.words().to_owned(), claim.claimed.clone(), measured(claim)].map(Cell::from));
-        row.push(Cell::toned(claim.judgement.words(), tone(claim.judgement)));
-        row.push(claim.reason.clone().into());
-        grid.rows.push(row);
+    if images(report) == Images::Own {
+        return vec![Block::Text(
+            "The spike's statements are about images of 1 to 3 GB and are not judged by an image of your own."
+                .to_owned(),
+        )];
     }
-    if grid.rows.is_empty() {
-        return Vec::new();
+    let touched: Vec<&JudgedClaim> = report.judged.iter().filter(|c| !c.evidence.is_empty()).collect();
+    let left = report.judged.len() - touched.len();
+    let mut blocks = Vec::new();
+    for approach in &report.claims.approaches {
+        let own: Vec<&&JudgedClaim> = touched.iter().filter(|c| c.option == approach.option).collect();
+        if own.is_empty() {
+            continue;
+        }
+        let mut grid = Grid::new(&[
+            ("Statement", false),
+            ("Claimed", false),
+            ("Measured", false),
+            ("Verdict", false),
+            ("Reason", false),
+        ]);
+        for claim in own {
+            grid.rows.push(row(claim));
+        }
+        blocks.push(Block::Heading(3, format!("Option {}: {}", approach.option, approach.strategy)));
+        blocks.push(Block::Table(grid));
     }
-    vec![Block::Heading(3, "The spike's claims, one by one".to_owned()), Block::Table(grid)]
+    blocks.push(Block::Text(format!(
+        "{} of the spike need other runs, a workflow or documentation; docs/spike.md of the repository has a row for every statement.",
+        format::plural(left, "statement", "statements")
+    )));
+    blocks
+}
+
+fn row(claim: &JudgedClaim) -> Vec<Cell> {
+    let statement = Cell { text: claim.statement.clone(), look: Some(look(&claim.strategy, true)), ..Cell::default() };
+    vec![statement, claim.claimed.clone().into(), measured(claim).into(), verdict(claim), reason(claim).into()]
+}
+
+/// The verdict, coloured.
+pub(crate) fn verdict(claim: &JudgedClaim) -> Cell {
+    Cell::toned(claim.verdict(), tone(claim.judgement))
+}
+
+/// The reason, unless the verdict says it already.
+pub(crate) fn reason(claim: &JudgedClaim) -> String {
+    let said = claim.judgement == Judgement::NotJudged || claim.reason.is_empty();
+    if said { NONE.to_owned() } else { claim.reason.clone() }
 }
 
 pub(crate) fn tone(judgement: Judgement) -> Tone {
     match judgement {
-        Judgement::Holds => Tone::Good,
-        Judgement::TooSlow | Judgement::TooFast | Judgement::Wrong => Tone::Bad,
-        Judgement::NotTested | Judgement::NotTheRecipe => Tone::Open,
+        Judgement::AsClaimed | Judgement::FasterThanClaimed => Tone::Good,
+        Judgement::SlowerThanClaimed | Judgement::NotAsClaimed => Tone::Bad,
+        Judgement::NotJudged => Tone::Open,
     }
 }
 
-/// What is said of one claim on a strategy.
-pub(crate) fn on<'a>(report: &'a Report, strategy: &str, subject: Subject) -> Option<&'a JudgedClaim> {
-    report.judged.iter().find(|c| c.strategy == strategy && c.subject == subject)
+/// The judged claim of a cell of the spike's table.
+pub(crate) fn on<'a>(report: &'a Report, strategy: &str, cell: TableCell) -> Option<&'a JudgedClaim> {
+    report.judged.iter().find(|c| c.strategy == strategy && c.cell == Some(cell))
 }
 
-/// The measured side: each place with its interval. More than three would bury the rest.
-fn measured(claim: &JudgedClaim) -> String {
-    const MOST: usize = 3;
-    let mut parts: Vec<String> = claim.under.iter().filter_map(place).collect();
-    // The same under many conditions is said once.
-    parts.dedup();
-    if parts.len() > MOST {
-        let more = parts.len() - MOST;
-        parts.truncate(MOST);
-        parts.push(format!("and {more} more (tables above)"));
+/// The evidence shown in one row, with how many pieces are left out.
+pub(crate) fn shown(claim: &JudgedClaim) -> (Vec<&Evidence>, usize) {
+    let mut all = claim.shown();
+    let left = all.len().saturating_sub(MOST);
+    all.truncate(MOST);
+    (all, left)
+}
+
+/// What was measured, each value with where: `49.3 s [44.7–55.4, 99.2 %] (typical 1GiB, github-hosted, overlay2, n = 8)`. A
+/// value that several runs share is said once.
+pub(crate) fn measured(claim: &JudgedClaim) -> String {
+    let (shown, left) = shown(claim);
+    let mut values: Vec<(String, Vec<String>)> = Vec::new();
+    for e in shown {
+        let place =
+            format!("{} {}, {}, {}, n = {}", e.workload, e.size, e.conditions.profile, e.conditions.image_store, e.n);
+        let value = e.measured.as_ref().map_or_else(|| e.note.clone(), value);
+        match values.iter_mut().find(|(v, _)| *v == value) {
+            Some((_, places)) => places.push(place),
+            None => values.push((value, vec![place])),
+        }
+    }
+    let mut parts: Vec<String> = values
+        .into_iter()
+        .map(|(value, places)| format!("{value} ({})", places.join("; ")).trim().to_owned())
+        .collect();
+    if left > 0 {
+        parts.push(format!("and {left} more"));
     }
     if parts.is_empty() { NONE.to_owned() } else { parts.join("; ") }
 }
 
-fn place(under: &Under) -> Option<String> {
-    if under.n == 0 {
-        return None;
-    }
-    if let Some(median) = under.median {
-        let interval = match (under.low, under.high, under.coverage) {
-            (Some(low), Some(high), Some(c)) => format!(" [{low:.1}–{high:.1}, {:.1} %]", c * 100.0),
-            _ => String::new(),
-        };
-        return Some(format!("{}: {median:.1}{interval} (n = {})", under.size, under.n));
-    }
-    let levels: Vec<String> =
-        under.levels.iter().map(|(name, finding)| format!("{name} {}", finding_word(*finding))).collect();
-    (!levels.is_empty()).then(|| format!("{}: {}", under.size, levels.join(", ")))
-}
-
-fn finding_word(finding: handoff_analysis::Finding) -> &'static str {
-    use handoff_analysis::Finding;
-    match finding {
-        Finding::Equal => "equal",
-        Finding::Different => "differs",
-        Finding::Absent => "not known",
-        Finding::Mixed => "mixed",
-    }
+/// A median with its interval: `49.3 s [44.7–55.4, 99.2 %]`.
+fn value(m: &Measured) -> String {
+    let show = |v: f64| match m.unit {
+        Unit::Count => format!("{v:.0}"),
+        Unit::Ratio => format!("{v:.3}"),
+        Unit::Bytes => format::bytes(v as u64),
+        Unit::Seconds | Unit::MibPerSecond => format!("{v:.1}"),
+    };
+    let unit = match m.unit {
+        Unit::Seconds => " s",
+        Unit::MibPerSecond => " MiB/s",
+        Unit::Bytes | Unit::Count | Unit::Ratio => "",
+    };
+    // Counts hardly vary: a range says enough.
+    let interval = if m.unit == Unit::Count {
+        if m.low < m.high { format!(" [{}–{}]", show(m.low), show(m.high)) } else { String::new() }
+    } else if m.coverage > 0.0 {
+        format!(" [{}–{}, {:.1} %]", show(m.low), show(m.high), m.coverage * 100.0)
+    } else {
+        String::new()
+    };
+    format!("{}{unit}{interval}", show(m.median))
 }

@@ -128,6 +128,22 @@ fn own_image_is_shown_with_its_measured_size() {
 }
 
 #[test]
+fn image_of_the_users_own_has_one_line_on_the_spike_below_the_verdicts() {
+    let mut own = full();
+    own.plan.request.own =
+        Some(OwnImage::Image { name: "app:1".into(), id: "sha256:0".into(), bytes: None, store: None });
+    let report = report(vec![own]);
+    for text in [markdown(&report), terminal(&report, 60_000, false), readme_block(&report)] {
+        assert!(!text.to_lowercase().contains("claimed") && !text.contains("1 to 3 GB)"), "{text}");
+        let lines: Vec<&str> = text.lines().filter(|l| l.contains("spike") && !l.starts_with("handoff ")).collect();
+        assert!(lines.len() <= 2 && lines.iter().all(|l| l.contains("spike's statements")), "{lines:?}");
+        if let (Some(verdicts), Some(spike)) = (text.find("Verdicts"), text.find("The spike's statements")) {
+            assert!(verdicts < spike);
+        }
+    }
+}
+
+#[test]
 fn nothing_run_yet() {
     let begun = Run { measurements: vec![], environments: vec![], ..full() };
     let text = markdown(&report(vec![begun]));
@@ -144,7 +160,7 @@ fn what_must_be_said_is_said_everywhere() {
         for text in [markdown(&report), readme_block(&report), terminal(&report, 60_000, false)] {
             let text = text.replace('`', "");
             for needed in [
-                "No time and no identity that the spike claims is judged here",
+                "No time and no identity of the spike's table is judged here",
                 "the containerd image store and the docker builder",
                 "No number here was measured on a hosted runner",
                 "handoff run --sizes",

@@ -6,3 +6,4 @@ mod browser;
 mod golden;
 mod kit;
 mod pages;
+mod spike;

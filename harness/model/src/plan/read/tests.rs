@@ -7,10 +7,10 @@ use super::*;
 use crate::block::{Block, Exclusion};
 use crate::conditions::{Builder, CacheState, Conditions, EngineKind, ImageStore};
 use crate::own::{BuildArg, OwnImage};
-use crate::{Compare, Purpose};
 use crate::plan::{PlanRequest, SCHEMA_MINOR};
 use crate::size::ByteSize;
 use crate::strategy::StrategySpec;
+use crate::{Compare, Purpose};
 
 fn text() -> impl Strategy<Value = String> {
     "[a-zé\"\\\\ ]{1,6}"
@@ -73,7 +73,11 @@ fn build_arg() -> impl Strategy<Value = BuildArg> {
 fn own() -> impl Strategy<Value = OwnImage> {
     prop_oneof![
         (text(), prop::option::of(text()), prop::collection::vec(build_arg(), 0..3)).prop_map(
-            |(dir, file, build_args)| OwnImage::Context { dir: dir.into(), dockerfile: file.map(Into::into), build_args }
+            |(dir, file, build_args)| OwnImage::Context {
+                dir: dir.into(),
+                dockerfile: file.map(Into::into),
+                build_args
+            }
         ),
         (text(), text(), prop::option::of(any::<u64>()), any::<bool>()).prop_map(|(name, id, bytes, known)| {
             OwnImage::Image { name, id, bytes, store: known.then_some(ImageStore::Overlay2) }

@@ -1,0 +1,392 @@
+//! Rules of verdicts: which quantity of which strategy is held against which bounds.
+
+use handoff_model::{Builder, ByteSize, CacheState, Cell, ImageStore, OwnImage, Side, SpanKind, StrategySpec};
+use serde::Deserialize;
+
+use crate::decisions::Store;
+
+/// Sizes that the spike's figures are for: 1 to 3 GB, in either reading of GB.
+const CLAIMED: std::ops::RangeInclusive<u64> = 1_000_000_000..=3 * ByteSize::GIB;
+
+/// Options that spell out the spike's own recipe or a default: with these a variant is still what the spike means.
+const LITERAL: [(&str, &str); 6] = [
+    ("producer-load", "true"),
+    ("source", "save"),
+    ("client", "lhotari"),
+    ("action", "v4"),
+    ("level", "0"),
+    ("mode", "max"),
+];
+
+/// Rule of a verdict.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Rule {
+    /// The median of a time lies in a range.
+    Time {
+        /// Strategy.
+        strategy: StrategySpec,
+        /// Time.
+        quantity: Quantity,
+        /// Lower bound in seconds.
+        low_s: f64,
+        /// Upper bound in seconds.
+        high_s: f64,
+        /// Word in the name of the client that the spike names.
+        client: Option<String>,
+    },
+    /// The median of a rate is at least a bound.
+    Rate {
+        /// Strategy.
+        strategy: StrategySpec,
+        /// Direction.
+        direction: Direction,
+        /// Lower bound in MiB/s of bytes sent or received.
+        at_least_mib_s: f64,
+        /// Why only GitHub's network can confirm it, where that is so. Rows of a shaped link then judge nothing, and rows of
+        /// loopback judge only that the strategy is slower even without a link.
+        needs_network: Option<String>,
+        /// Word in the name of the client that the spike names.
+        client: Option<String>,
+    },
+    /// The ratio of one quantity of two strategies, within rounds, lies in a range.
+    Ratio {
+        /// Strategy above the line.
+        of: StrategySpec,
+        /// Strategy below the line.
+        to: StrategySpec,
+        /// Quantity.
+        quantity: Quantity,
+        /// Lower bound; none: 0.
+        low: Option<f64>,
+        /// Upper bound; none: no bound.
+        high: Option<f64>,
+        /// Whether one set of conditions in which it is so is enough.
+        #[serde(default)]
+        somewhere: bool,
+    },
+    /// A strategy takes longer than every other one, within rounds.
+    Slowest {
+        /// Strategy.
+        strategy: StrategySpec,
+        /// The others.
+        others: Vec<StrategySpec>,
+        /// Time.
+        quantity: Quantity,
+    },
+    /// One strategy hands the image over, where another one fails for a reason.
+    OnlyOne {
+        /// Strategy that completes.
+        succeeds: StrategySpec,
+        /// Strategy that fails.
+        fails: StrategySpec,
+        /// Start of the error of the trials that fail.
+        error: String,
+    },
+    /// No trial of a strategy fails for a reason.
+    Completes {
+        /// Strategy.
+        strategy: StrategySpec,
+        /// Start of the error that must not occur.
+        error: String,
+    },
+    /// A count of every trial lies in a range.
+    Count {
+        /// Strategy.
+        strategy: StrategySpec,
+        /// Count.
+        quantity: Quantity,
+        /// Lower bound.
+        at_least: u64,
+        /// Upper bound; none: no bound.
+        at_most: Option<u64>,
+    },
+    /// One strategy meets answers of 429, another one meets none under the same limit.
+    Throttling {
+        /// Strategy without any.
+        spared: StrategySpec,
+        /// Strategy with some.
+        throttled: StrategySpec,
+    },
+    /// A level of identity.
+    Identity {
+        /// Strategy.
+        strategy: StrategySpec,
+        /// Level.
+        level: IdentityLevel,
+        /// Whether equal is claimed.
+        equal: bool,
+    },
+    /// Every trial has a span of a kind.
+    Step {
+        /// Strategy.
+        strategy: StrategySpec,
+        /// Side of the span.
+        side: Side,
+        /// Kind of the span.
+        span: SpanKind,
+    },
+    /// The service whose limit the strategy's bytes count against.
+    Limit {
+        /// Strategy.
+        strategy: StrategySpec,
+        /// Service that is claimed.
+        store: Store,
+    },
+    /// No more than so many images of a size fit into the cache's limit.
+    Fits {
+        /// Strategy.
+        strategy: StrategySpec,
+        /// Most images that are called tight.
+        at_most: u64,
+    },
+    /// Effort of the set-up: counted, never judged.
+    Complexity {
+        /// Strategy.
+        strategy: StrategySpec,
+    },
+    /// The strategy's workflow uses a third-party action that another one's does not.
+    ThirdParty {
+        /// Strategy.
+        strategy: StrategySpec,
+        /// The other one.
+        beyond: StrategySpec,
+    },
+    /// A fact with its source.
+    Documented {
+        /// Where it can be read.
+        source: String,
+        /// The fact in one sentence.
+        fact: String,
+        /// Whether the fact confirms the statement.
+        confirms: bool,
+    },
+    /// A statement that nothing here can judge.
+    OutOfReach {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Rule {
+    /// Strategies whose rows it reads.
+    pub fn strategies(&self) -> Vec<&StrategySpec> {
+        match self {
+            Self::Time { strategy, .. }
+            | Self::Rate { strategy, .. }
+            | Self::Completes { strategy, .. }
+            | Self::Count { strategy, .. }
+            | Self::Identity { strategy, .. }
+            | Self::Step { strategy, .. }
+            | Self::Limit { strategy, .. }
+            | Self::Fits { strategy, .. }
+            | Self::Complexity { strategy }
+            | Self::ThirdParty { strategy, .. } => vec![strategy],
+            Self::Ratio { of, to, .. } => vec![of, to],
+            Self::Slowest { strategy, others, .. } => std::iter::once(strategy).chain(others).collect(),
+            Self::OnlyOne { succeeds, fails, .. } => vec![succeeds, fails],
+            Self::Throttling { spared, throttled } => vec![spared, throttled],
+            Self::Documented { .. } | Self::OutOfReach { .. } => Vec::new(),
+        }
+    }
+
+    /// Whether one set of conditions in which the statement is so is enough.
+    pub(crate) fn is_enough_somewhere(&self) -> bool {
+        matches!(self, Self::Ratio { somewhere: true, .. } | Self::Fits { .. })
+    }
+
+    /// Whether lower bounds are below upper ones.
+    pub(crate) fn is_in_order(&self) -> bool {
+        match self {
+            Self::Time { low_s, high_s, .. } => low_s <= high_s,
+            Self::Ratio { low, high, .. } => low.unwrap_or(0.0) <= high.unwrap_or(f64::INFINITY),
+            Self::Count { at_least, at_most, .. } => *at_least <= at_most.unwrap_or(u64::MAX),
+            _ => true,
+        }
+    }
+
+    /// The experiment in a few words.
+    pub fn experiment(&self) -> String {
+        match self {
+            Self::Time { strategy, quantity, .. } | Self::Count { strategy, quantity, .. } => {
+                format!("{} of `{strategy}`", quantity.words())
+            }
+            Self::Rate { strategy, direction, .. } => format!("{} of `{strategy}`", direction.words()),
+            Self::Ratio { of, to, quantity, .. } => format!("{} of `{of}` over that of `{to}`", quantity.words()),
+            Self::Slowest { strategy, quantity, .. } => {
+                format!("{} of `{strategy}` over that of each other option", quantity.words())
+            }
+            Self::OnlyOne { succeeds, fails, .. } => format!("`{succeeds}` completes, `{fails}` fails"),
+            Self::Completes { strategy, error } => format!("no trial of `{strategy}` fails with `{error}`"),
+            Self::Throttling { spared, throttled } => {
+                format!("answers of 429 to `{spared}` and to `{throttled}`")
+            }
+            Self::Identity { strategy, level, .. } => format!("{} of `{strategy}`", level.words()),
+            Self::Step { strategy, side, span } => format!("span `{span}` in the {side} of `{strategy}`"),
+            Self::Limit { strategy, .. } => format!("service that holds the bytes of `{strategy}`"),
+            Self::Fits { strategy, .. } => format!("images of `{strategy}` that fit into the cache"),
+            Self::Complexity { strategy } | Self::ThirdParty { strategy, .. } => format!("workflow of `{strategy}`"),
+            Self::Documented { .. } => "documentation".to_owned(),
+            Self::OutOfReach { .. } => "none".to_owned(),
+        }
+    }
+}
+
+/// Quantity of a trial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Quantity {
+    /// Critical path without the build.
+    Transfer,
+    /// Clock of the slowest consumer.
+    Consume,
+    /// Time with an upload under way in the producer.
+    Upload,
+    /// Time with a download under way in the slowest consumer.
+    Download,
+    /// Bytes that the service holds after the producer.
+    BytesStored,
+    /// Entries that the service holds after the producer.
+    EntriesStored,
+    /// Cache entries of an earlier run that the producer found.
+    EntriesReused,
+    /// Bytes that reached the producer's disk.
+    ProducerWrittenBytes,
+}
+
+impl Quantity {
+    /// In words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Transfer => "transfer",
+            Self::Consume => "consumer's time",
+            Self::Upload => "upload time",
+            Self::Download => "download time",
+            Self::BytesStored => "bytes stored",
+            Self::EntriesStored => "entries stored",
+            Self::EntriesReused => "entries reused",
+            Self::ProducerWrittenBytes => "bytes written to the producer's disk",
+        }
+    }
+
+    /// Whether it is a time: it then varies from trial to trial, and is called fast or slow.
+    pub fn is_time(self) -> bool {
+        matches!(self, Self::Transfer | Self::Consume | Self::Upload | Self::Download)
+    }
+}
+
+/// Direction of a transfer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// From the producer to the service.
+    Upload,
+    /// From the service to the consumer.
+    Download,
+}
+
+impl Direction {
+    /// In words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Upload => "upload rate",
+            Self::Download => "download rate",
+        }
+    }
+}
+
+/// Level of identity that a statement is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IdentityLevel {
+    /// Content, layers and config: the image itself.
+    Image,
+    /// Content alone: every file.
+    Content,
+}
+
+impl IdentityLevel {
+    /// In words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Image => "content, layers and config",
+            Self::Content => "content",
+        }
+    }
+}
+
+/// Sizes of images.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sizes {
+    /// Any size.
+    #[default]
+    Any,
+    /// 1 to 3 GB, as the spike's figures are for.
+    Claimed,
+}
+
+/// Conditions under which rows judge a statement.
+///
+/// `workloads`, `profiles` and `cache_state` are part of the experiment: rows of others say nothing. The rest is the spike's
+/// recipe: rows that depart from it are shown with the reason why they do not judge.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Where {
+    /// Workloads; empty: any.
+    pub workloads: Vec<String>,
+    /// Link profiles; empty: any.
+    pub profiles: Vec<String>,
+    /// State of the caches; none: cold.
+    pub cache_state: Option<CacheState>,
+    /// Sizes.
+    pub sizes: Sizes,
+    /// Link profiles of the recipe; empty: any.
+    pub links: Vec<String>,
+    /// Image store.
+    pub image_store: Option<ImageStore>,
+    /// Builder.
+    pub builder: Option<Builder>,
+}
+
+impl Where {
+    /// Whether a cell belongs to the experiment.
+    pub(crate) fn is_experiment(&self, cell: &Cell) -> bool {
+        let listed = |list: &[String], name: &String| list.is_empty() || list.contains(name);
+        // The size of an own image is put in when it is read, so the workload tells.
+        !OwnImage::is_own_workload(&cell.workload)
+            && listed(&self.workloads, &cell.workload)
+            && listed(&self.profiles, &cell.conditions.profile)
+            && cell.conditions.cache_state == self.cache_state.unwrap_or(CacheState::Cold)
+    }
+
+    /// How a cell departs from the recipe.
+    pub(crate) fn departures(&self, cell: &Cell) -> Vec<String> {
+        let c = &cell.conditions;
+        let mut all = Vec::new();
+        if self.image_store.is_some_and(|s| s != c.image_store) {
+            all.push(format!("the {} image store", c.image_store));
+        }
+        if self.builder.is_some_and(|b| b != c.builder) {
+            all.push(format!("the `{}` builder", c.builder));
+        }
+        if !self.links.is_empty() && !self.links.contains(&c.profile) {
+            all.push(format!("profile {}", c.profile));
+        }
+        if self.sizes == Sizes::Claimed && !CLAIMED.contains(&cell.size.bytes()) {
+            all.push(format!("a size of {}", cell.size));
+        }
+        all
+    }
+}
+
+/// Whether a strategy of a row is what a rule names: the same options, apart from those that spell out the recipe.
+pub(crate) fn is_named(rule: &StrategySpec, row: &StrategySpec) -> bool {
+    // The folder of a client comes with the client.
+    let literal = |key: &str, value: &str| {
+        LITERAL.contains(&(key, value)) || key == "dir" && row.options.get("client").is_some_and(|c| c == "lhotari")
+    };
+    rule.name == row.name
+        && rule.options.iter().all(|(k, v)| row.options.get(k) == Some(v))
+        && row.options.iter().all(|(k, v)| rule.options.get(k) == Some(v) || literal(k, v))
+}

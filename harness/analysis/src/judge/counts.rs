@@ -1,0 +1,163 @@
+//! Statements that are no time: failures, counts, throttling, identity, steps.
+
+use handoff_model::rows::MeasurementRow;
+use handoff_model::{Cell, Outcome, Side, SpanKind, StrategySpec};
+
+use super::trials::{Trials, completed};
+use crate::claims::{Claim, IdentityLevel, Quantity, Rule};
+use crate::identity::{Finding, Identity};
+use crate::judgement::{Evidence, Judgement, Measured, Unit};
+use crate::spread::Spread;
+
+pub(super) fn evidence(claim: &Claim, run: &Trials<'_>) -> Vec<Evidence> {
+    match &claim.rule {
+        Rule::OnlyOne { succeeds, fails, error } => {
+            pairs(claim, run, succeeds, fails, &|one, a, b| only_one(one, a, b, error))
+        }
+        Rule::Throttling { spared, throttled } => pairs(claim, run, spared, throttled, &throttling),
+        Rule::Completes { strategy, error } => each(claim, run, strategy, &|one, _, rows| completes(one, rows, error)),
+        Rule::Count { strategy, quantity, at_least, at_most } => {
+            let range = *at_least..=at_most.unwrap_or(u64::MAX);
+            each(claim, run, strategy, &|one, _, rows| count(one, run, rows, *quantity, &range))
+        }
+        Rule::Identity { strategy, level, equal } => {
+            each(claim, run, strategy, &|one, _, rows| identity(one, rows, *level, *equal))
+        }
+        Rule::Step { strategy, side, span } => {
+            each(claim, run, strategy, &|one, _, rows| step(one, run, rows, *side, *span))
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Every cell of a strategy, unless it departs from the recipe.
+fn each(
+    claim: &Claim,
+    run: &Trials<'_>,
+    strategy: &StrategySpec,
+    judge: &dyn Fn(Evidence, &Cell, &[&MeasurementRow]) -> Evidence,
+) -> Vec<Evidence> {
+    let mut all = Vec::new();
+    for (cell, rows) in run.cells(strategy, &claim.conditions) {
+        let one = judge(Evidence::of(run.run, cell, completed(rows).count()), cell, rows);
+        all.push(one.unless_it_departs(claim.conditions.departures(cell)));
+    }
+    all
+}
+
+/// Judges the rows of two strategies in one group.
+type JudgePair<'f> = dyn Fn(Evidence, &[&MeasurementRow], &[&MeasurementRow]) -> Evidence + 'f;
+
+/// Every cell of a strategy that has another one beside it.
+fn pairs(
+    claim: &Claim,
+    run: &Trials<'_>,
+    first: &StrategySpec,
+    second: &StrategySpec,
+    judge: &JudgePair<'_>,
+) -> Vec<Evidence> {
+    each(claim, run, first, &|one, cell, rows| match run.beside(cell, second) {
+        Some(others) => judge(one, rows, others),
+        None => one.refused(String::new()),
+    })
+    .into_iter()
+    // Without the other strategy there is no experiment.
+    .filter(|e| e.decides() || !e.why.is_empty() || !e.departures.is_empty())
+    .collect()
+}
+
+/// Trials that failed with an error, of all that ran.
+fn failed(rows: &[&MeasurementRow], error: &str) -> (usize, usize) {
+    let ran = |r: &&&MeasurementRow| r.outcome != Outcome::Skipped;
+    let failed = |r: &&&MeasurementRow| r.outcome == Outcome::Failed && r.error.starts_with(error);
+    (rows.iter().filter(failed).count(), rows.iter().filter(ran).count())
+}
+
+fn only_one(one: Evidence, succeeds: &[&MeasurementRow], fails: &[&MeasurementRow], error: &str) -> Evidence {
+    let done = completed(succeeds).count();
+    let ((_, of), (broke, others)) = (failed(succeeds, error), failed(fails, error));
+    let completed_others = completed(fails).count();
+    let note = format!("{done} of {of} trials completed; {broke} of {others} of the other failed with `{error}`");
+    let one = Evidence { note, ..one };
+    if of == 0 || others == 0 {
+        one.refused("no trial of one of the two has run")
+    } else if done == of && broke == others {
+        one.judged(Judgement::AsClaimed)
+    } else if completed_others > 0 || done == 0 {
+        one.judged(Judgement::NotAsClaimed)
+    } else {
+        one.refused("trials failed for other reasons")
+    }
+}
+
+fn completes(one: Evidence, rows: &[&MeasurementRow], error: &str) -> Evidence {
+    let (broke, ran) = failed(rows, error);
+    let n = one.n;
+    let one = Evidence { note: format!("{n} of {ran} trials completed"), ..one };
+    match (broke, n) {
+        (1.., _) => one.judged(Judgement::NotAsClaimed),
+        (0, 0) => one.refused("no trial completed"),
+        (0, _) => one.judged(Judgement::AsClaimed),
+    }
+}
+
+fn count(
+    one: Evidence,
+    run: &Trials<'_>,
+    rows: &[&MeasurementRow],
+    quantity: Quantity,
+    range: &std::ops::RangeInclusive<u64>,
+) -> Evidence {
+    let Some(spread) = Spread::of(rows.iter().filter_map(|r| run.value(r, quantity))) else {
+        return one.refused(format!("no trial has {}", quantity.words()));
+    };
+    let one = Evidence { measured: Some(Measured::of(&spread, Unit::Count, 1.0)), ..one };
+    let all = range.contains(&spread.min()) && range.contains(&spread.max());
+    one.judged(if all { Judgement::AsClaimed } else { Judgement::NotAsClaimed })
+}
+
+fn throttling(one: Evidence, spared: &[&MeasurementRow], throttled: &[&MeasurementRow]) -> Evidence {
+    let of = |rows: &[&MeasurementRow]| Spread::of(completed(rows).filter_map(|r| r.throttled));
+    let (Some(spared), Some(throttled)) = (of(spared), of(throttled)) else {
+        return one.refused("the rows do not count answers of 429");
+    };
+    let note = format!("{} answers of 429, the other {}", spared.median(), throttled.median());
+    let one = Evidence { note, ..one };
+    match (spared.max(), throttled.min()) {
+        (1.., _) => one.judged(Judgement::NotAsClaimed),
+        (0, 0) => one.refused("option 3 met no throttling either"),
+        (0, _) => one.judged(Judgement::AsClaimed),
+    }
+}
+
+fn identity(one: Evidence, rows: &[&MeasurementRow], level: IdentityLevel, equal: bool) -> Evidence {
+    if one.n == 0 {
+        return one.refused("no trial completed");
+    }
+    let identity = Identity::of(completed(rows));
+    let levels = match level {
+        IdentityLevel::Image => vec![identity.content, identity.layers, identity.config],
+        IdentityLevel::Content => vec![identity.content],
+    };
+    let is = |finding| levels.iter().any(|l| l.finding() == finding);
+    let one = Evidence { note: identity.words(), ..one };
+    let differs = is(Finding::Different) || is(Finding::Mixed);
+    if differs || !is(Finding::Absent) {
+        one.judged(if differs == equal { Judgement::NotAsClaimed } else { Judgement::AsClaimed })
+    } else {
+        one.refused("a level of identity is not known")
+    }
+}
+
+fn step(one: Evidence, run: &Trials<'_>, rows: &[&MeasurementRow], side: Side, span: SpanKind) -> Evidence {
+    let has = |row: &MeasurementRow| run.span(row, side, span).is_some_and(|(ns, _)| ns > 0);
+    let with = completed(rows).filter(|r| has(r)).count();
+    let n = one.n;
+    let one = Evidence { note: format!("{with} of {n} trials have the span"), ..one };
+    match (with, n) {
+        (_, 0) => one.refused("no trial completed"),
+        (with, n) if with == n => one.judged(Judgement::AsClaimed),
+        (0, _) if completed(rows).all(|r| !run.has_spans(r)) => one.refused("the trials have no spans"),
+        _ => one.judged(Judgement::NotAsClaimed),
+    }
+}

@@ -1,0 +1,124 @@
+//! Statements that need no trial: limits, workflows, documentation.
+
+use handoff_model::StrategySpec;
+
+use super::trials::Trials;
+use crate::claims::{Claim, Quantity, Rule};
+use crate::decisions::Store;
+use crate::judgement::{Evidence, Judgement, Measured, Unit, WorkflowSize};
+use crate::number;
+use crate::options::Options;
+use crate::spread::Spread;
+
+/// Verdict of a statement that needs no evidence of its own; none for the others.
+pub(super) fn fact(
+    claim: &Claim,
+    runs: &[Trials<'_>],
+    options: &Options,
+    workflows: &[WorkflowSize],
+) -> Option<(Judgement, String)> {
+    match &claim.rule {
+        Rule::Limit { strategy, store } => Some(limit(claim, runs, strategy, *store, options)),
+        Rule::Complexity { strategy } => Some(complexity(strategy, workflows)),
+        Rule::ThirdParty { strategy, beyond } => Some(third_party(strategy, beyond, workflows)),
+        Rule::Documented { source, fact, confirms } => {
+            let judgement = if *confirms { Judgement::AsClaimed } else { Judgement::NotAsClaimed };
+            Some((judgement, format!("{fact} ({source})")))
+        }
+        Rule::OutOfReach { reason } => Some((Judgement::NotJudged, reason.clone())),
+        _ => None,
+    }
+}
+
+/// A limit is a fact of the service: as claimed if the strategy keeps its bytes where the statement says.
+fn limit(
+    claim: &Claim,
+    runs: &[Trials<'_>],
+    strategy: &StrategySpec,
+    claimed: Store,
+    options: &Options,
+) -> (Judgement, String) {
+    let Some(store) = options.stores.get(&strategy.name) else {
+        return (Judgement::NotJudged, "where the strategy keeps its bytes is not known here".to_owned());
+    };
+    if *store != claimed {
+        return (Judgement::NotAsClaimed, "the strategy keeps its bytes in the other service".to_owned());
+    }
+    if *store != Store::Cache {
+        let text = format!("artifacts count against the plan's storage ({})", options.prices.artifact.source);
+        return (Judgement::AsClaimed, text);
+    }
+    let included = options.prices.cache.included_bytes;
+    let gb = number(included as f64 / 1e9);
+    let mut text = format!("{gb} GB are included ({}), more can be bought", options.prices.cache.source);
+    let mut fit: Vec<(handoff_model::ByteSize, u64)> = Vec::new();
+    for run in runs {
+        let cells = run.cells(strategy, &claim.conditions);
+        for (cell, rows) in cells.into_iter().filter(|(c, _)| claim.conditions.departures(c).is_empty()) {
+            let stored = Spread::of(rows.iter().filter_map(|r| run.value(r, Quantity::BytesStored)));
+            if let Some(bytes) = stored.map(|s| s.median()).filter(|b| *b > 0) {
+                fit.push((cell.size, included / bytes));
+            }
+        }
+    }
+    fit.sort_unstable();
+    // Of several runs of one size the fewest.
+    fit.dedup_by_key(|(size, _)| *size);
+    if !fit.is_empty() {
+        let fit: Vec<String> = fit.iter().map(|(size, n)| format!("{n} images of {size}")).collect();
+        text = format!("{text}; the limit holds {}", fit.join(", "));
+    }
+    (Judgement::AsClaimed, text)
+}
+
+/// How many images of a size the cache's limit holds.
+pub(super) fn fits(
+    claim: &Claim,
+    run: &Trials<'_>,
+    strategy: &StrategySpec,
+    at_most: u64,
+    options: &Options,
+) -> Vec<Evidence> {
+    let mut all = Vec::new();
+    for (cell, rows) in run.cells(strategy, &claim.conditions) {
+        let stored = |r: &&handoff_model::rows::MeasurementRow| run.value(r, Quantity::BytesStored).filter(|b| *b > 0);
+        let Some(spread) = Spread::of(rows.iter().filter_map(stored).map(|b| options.prices.cache.included_bytes / b))
+        else {
+            continue;
+        };
+        let mut one = Evidence::of(run.run, cell, spread.n());
+        one.measured = Some(Measured::of(&spread, Unit::Count, 1.0));
+        let few = spread.max() <= at_most;
+        let one = one.judged(if few { Judgement::AsClaimed } else { Judgement::NotAsClaimed });
+        all.push(one.unless_it_departs(claim.conditions.departures(cell)));
+    }
+    all
+}
+
+/// Counted, not judged: whether nine steps are few is the reader's to say.
+fn complexity(strategy: &StrategySpec, workflows: &[WorkflowSize]) -> (Judgement, String) {
+    let Some(w) = workflows.iter().find(|w| w.strategy == strategy.name) else {
+        return (Judgement::NotJudged, "a word without a scale; its workflow was not counted here".to_owned());
+    };
+    let third = match w.third_party_actions.as_slice() {
+        [] => "no third-party action".to_owned(),
+        some => format!("third-party actions: {}", some.join(", ")),
+    };
+    (Judgement::NotJudged, format!("a word without a scale; counted: {} steps, {} lines, {third}", w.steps, w.lines))
+}
+
+/// Third-party actions that another strategy's workflow does without: every workflow of the five builds by Docker's actions.
+fn third_party(strategy: &StrategySpec, beyond: &StrategySpec, workflows: &[WorkflowSize]) -> (Judgement, String) {
+    let of = |spec: &StrategySpec| workflows.iter().find(|w| w.strategy == spec.name).map(|w| &w.third_party_actions);
+    let (Some(own), Some(other)) = (of(strategy), of(beyond)) else {
+        return (Judgement::NotJudged, "its workflow was not counted here".to_owned());
+    };
+    let more: Vec<&str> = own.iter().filter(|a| !other.contains(a)).map(String::as_str).collect();
+    if more.is_empty() {
+        return (
+            Judgement::NotAsClaimed,
+            format!("its workflow has the third-party actions of `{beyond}` and no others"),
+        );
+    }
+    (Judgement::AsClaimed, format!("its workflow uses {}, that of `{beyond}` does not", more.join(", ")))
+}

@@ -1,0 +1,304 @@
+//! Statements of the spike, judged by rows made up for it.
+
+use handoff_analysis::{Claims, JudgedClaim, Judgement, Options, Store, WorkflowSize, judge};
+use handoff_model::rows::{MeasurementRow, SpanRow};
+use handoff_model::{Builder, Conditions, ImageStore, Outcome, Side, SpanKind};
+use proptest::prelude::*;
+
+use crate::kit::{Made, plan};
+
+pub const FIVE: &str = "artifact,cache-tar,gha-cache,local-cache,zstd-stream";
+
+pub fn recipe() -> Conditions {
+    Conditions {
+        image_store: ImageStore::Overlay2,
+        builder: Builder::DockerContainer,
+        profile: "github-hosted".into(),
+        ..Conditions::default()
+    }
+}
+
+/// A run at 1 GiB in which every producer takes 20 s, every consumer 20 s and the build 2 s, times a scale.
+pub fn run(name: &str, strategies: &str, rounds: u32, conditions: Conditions, scale: f64) -> Made {
+    let plan = plan(name, strategies, &["1GiB"], rounds, false, conditions);
+    Made::run(name, &plan, |_, round, _| {
+        let each = (20.0 + f64::from(round) / 100.0) * scale;
+        Some((Some(each), each, 2.0))
+    })
+}
+
+fn options() -> Options {
+    let mut options = Options::default();
+    for (name, store) in [
+        ("artifact", Store::Artifact),
+        ("cache-tar", Store::Cache),
+        ("gha-cache", Store::Cache),
+        ("local-cache", Store::Cache),
+        ("zstd-stream", Store::Artifact),
+    ] {
+        options.stores.insert(name.into(), store);
+    }
+    options
+}
+
+pub fn judged(runs: &[&Made]) -> Vec<JudgedClaim> {
+    let rows: Vec<_> = runs.iter().map(|m| m.rows()).collect();
+    let counted = |strategy: &str, third: &[&str]| WorkflowSize {
+        strategy: strategy.into(),
+        steps: 7,
+        lines: 40,
+        third_party_actions: third.iter().map(|t| (*t).to_owned()).collect(),
+    };
+    let workflows = [counted("artifact", &[]), counted("zstd-stream", &["someone/stream"])];
+    judge(&rows, &options(), &Claims::spike().unwrap(), &workflows)
+}
+
+pub fn of(runs: &[&Made], id: &str) -> JudgedClaim {
+    judged(runs).into_iter().find(|c| c.id == id).unwrap()
+}
+
+pub fn verdict(made: &Made, id: &str) -> String {
+    of(&[made], id).verdict()
+}
+
+/// Changes the rows of one strategy.
+pub fn change(made: &mut Made, spec: &str, change: impl Fn(&mut MeasurementRow)) {
+    let (name, variant) = spec.split_once(':').unwrap_or((spec, ""));
+    made.rows.iter_mut().filter(|r| r.strategy == name && r.variant == variant).for_each(change);
+}
+
+pub fn fail(row: &mut MeasurementRow, error: &str) {
+    row.outcome = Outcome::Failed;
+    row.error = error.into();
+    row.consume_ns = None;
+    row.transfer_ns = None;
+    row.bytes_stored = None;
+}
+
+/// Adds a span of so many seconds to every trial of a strategy.
+pub fn span(made: &mut Made, spec: &str, side: Side, kind: SpanKind, seconds: f64, bytes: Option<u64>) {
+    let (name, variant) = spec.split_once(':').unwrap_or((spec, ""));
+    for row in made.rows.iter().filter(|r| r.strategy == name && r.variant == variant) {
+        made.spans.push(SpanRow {
+            schema_version: 1,
+            trial: row.trial.clone(),
+            side,
+            consumer: (side == Side::Consumer).then_some(1),
+            span: kind,
+            detail: String::new(),
+            start_ns: 1_000,
+            end_ns: 1_000 + (seconds * 1e9) as u64 + u64::from(row.round) * 1_000_000,
+            bytes,
+        });
+    }
+}
+
+#[test]
+fn verdict_on_a_time_speaks_of_the_strategy() {
+    // 38 s where 120 to 480 are claimed; a consumer's 20 s where 10 to 60 are.
+    let quick = run("r", FIVE, 8, recipe(), 1.0);
+    assert_eq!(verdict(&quick, "artifact-transfer"), "faster than claimed");
+    assert_eq!(verdict(&quick, "gha-cache-rebuild"), "as claimed");
+    assert_eq!(verdict(&quick, "gha-cache-seconds"), "as claimed");
+    assert_eq!(of(&[&quick], "gha-cache-rebuild").reason, "the consumer alone; the transfer takes 38.1 s");
+    assert_eq!(verdict(&quick, "zstd-stream-transfer"), "as claimed");
+    let slow = run("r", FIVE, 8, recipe(), 20.0);
+    assert_eq!(verdict(&slow, "artifact-transfer"), "slower than claimed");
+    assert_eq!(verdict(&slow, "gha-cache-rebuild"), "slower than claimed");
+    assert_eq!(of(&[&slow], "gha-cache-rebuild").experiment, "consumer's time of `gha-cache`");
+}
+
+#[test]
+fn time_is_not_judged_by_few_trials_or_other_conditions() {
+    let few = run("r", FIVE, 3, recipe(), 1.0);
+    assert_eq!(verdict(&few, "artifact-transfer"), "not judged: 3 of the 6 trials that an interval of 95 % needs");
+    let here = run("r", FIVE, 8, Conditions::default(), 1.0);
+    let text = verdict(&here, "artifact-transfer");
+    assert_eq!(text, "not judged: measured with the containerd image store, the `docker` builder, profile loopback");
+    let evidence = &of(&[&here], "artifact-transfer").evidence[0];
+    assert!(evidence.measured.is_some() && !evidence.decides(), "shown, although it judges nothing: {evidence:?}");
+    let other = run("r", "artifact:layers=zstd", 8, recipe(), 1.0);
+    assert_eq!(verdict(&other, "artifact-transfer"), "not judged: no run of the preset spike yet");
+    let literal = run("r", "artifact:action=v4", 8, recipe(), 1.0);
+    assert_eq!(verdict(&literal, "artifact-transfer"), "faster than claimed");
+}
+
+#[test]
+fn runs_are_not_pooled() {
+    let (one, two) = (run("one", FIVE, 4, recipe(), 1.0), run("two", FIVE, 4, recipe(), 1.0));
+    let claim = of(&[&one, &two], "artifact-transfer");
+    assert_eq!(claim.verdict(), "not judged: 4 of the 6 trials that an interval of 95 % needs");
+    let runs: Vec<&str> = claim.evidence.iter().map(|e| e.run.as_str()).collect();
+    assert_eq!(runs, ["one", "two"]);
+    // A run that judges is not silenced by one that cannot.
+    let eight = run("eight", FIVE, 8, recipe(), 1.0);
+    assert_eq!(of(&[&one, &eight], "artifact-transfer").judgement, Judgement::FasterThanClaimed);
+}
+
+#[test]
+fn runs_that_contradict_a_time_in_both_directions_are_named() {
+    let (quick, slow) = (run("quick", FIVE, 8, recipe(), 1.0), run("slow", FIVE, 8, recipe(), 20.0));
+    let claim = of(&[&quick, &slow], "artifact-transfer");
+    assert_eq!(claim.judgement, Judgement::NotAsClaimed);
+    assert!(
+        claim.reason.contains("faster than claimed at 1GiB") && claim.reason.contains("slower than claimed"),
+        "{claim:?}"
+    );
+    let both = of(&[&quick, &slow], "gha-cache-rebuild");
+    assert_eq!(both.judgement, Judgement::SlowerThanClaimed, "one departure is enough");
+    assert!(both.reason.contains("as claimed at 1GiB under github-hosted"), "{}", both.reason);
+}
+
+#[test]
+fn rate_above_its_lower_bound_is_as_claimed() {
+    let upload = |seconds: f64| {
+        let mut made = run("r", "zstd-stream", 8, recipe(), 1.0);
+        span(&mut made, "zstd-stream", Side::Producer, SpanKind::Upload, seconds, Some(1_000 << 20));
+        made
+    };
+    assert_eq!(verdict(&upload(2.0), "zstd-stream-upload"), "as claimed");
+    assert_eq!(verdict(&upload(5.4), "zstd-stream-upload"), "as claimed");
+    assert_eq!(verdict(&upload(10.0), "zstd-stream-upload"), "slower than claimed");
+    assert_eq!(verdict(&upload(2.0), "zstd-stream-download"), "not judged: no trial has the quantity");
+}
+
+#[test]
+fn rate_of_one_connection_is_not_judged_by_a_simulated_link() {
+    let download = |profile: &str, seconds: f64| {
+        let conditions = Conditions { profile: profile.into(), ..recipe() };
+        let mut made = run("r", "zstd-stream", 8, conditions, 1.0);
+        span(&mut made, "zstd-stream", Side::Consumer, SpanKind::Download, seconds, Some(1_000 << 20));
+        verdict(&made, "zstd-stream-download")
+    };
+    for seconds in [5.0, 20.0] {
+        assert!(download("github-hosted", seconds).starts_with("not judged: it needs GitHub's network"));
+    }
+    assert_eq!(download("loopback", 20.0), "slower than claimed", "even without a link");
+    assert!(download("loopback", 5.0).starts_with("not judged: it needs GitHub's network"));
+    assert_eq!(
+        (download("github", 5.0).as_str(), download("github", 20.0).as_str()),
+        ("as claimed", "slower than claimed")
+    );
+}
+
+#[test]
+fn rate_counts_the_services_bytes_where_a_span_has_none() {
+    let mut made = run("r", "zstd-stream", 8, recipe(), 1.0);
+    span(&mut made, "zstd-stream", Side::Producer, SpanKind::Upload, 2.0, None);
+    change(&mut made, "zstd-stream", |r| r.bytes_up = Some(1_000 << 20));
+    assert_eq!(verdict(&made, "zstd-stream-upload"), "as claimed");
+}
+
+#[test]
+fn another_client_than_the_spikes_is_named() {
+    let mut made = run("r", "zstd-stream", 8, recipe(), 1.0);
+    change(&mut made, "zstd-stream", |r| r.client = "handoff 0.1.0".into());
+    let claim = of(&[&made], "zstd-stream-transfer");
+    assert_eq!(claim.judgement, Judgement::AsClaimed);
+    assert_eq!(claim.reason, "by the client `handoff 0.1.0`, not by lhotari's, which the spike names");
+    change(&mut made, "zstd-stream", |r| r.client = "lhotari/gh-actions-artifact-client 0.0.0".into());
+    assert_eq!(of(&[&made], "zstd-stream-transfer").reason, "");
+}
+
+#[test]
+fn level_0_is_compared_with_level_6_within_rounds() {
+    let level = |six: f64| {
+        let mut made = run("r", "artifact,artifact:level=6", 8, recipe(), 1.0);
+        span(&mut made, "artifact", Side::Producer, SpanKind::Upload, 4.0, None);
+        span(&mut made, "artifact:level=6", Side::Producer, SpanKind::Upload, six, None);
+        verdict(&made, "artifact-level")
+    };
+    assert_eq!(level(200.0), "as claimed");
+    assert_eq!(level(40.0), "slower than claimed");
+    assert_eq!(level(1_000.0), "faster than claimed");
+    let mut few = run("r", "artifact,artifact:level=6", 3, recipe(), 1.0);
+    span(&mut few, "artifact", Side::Producer, SpanKind::Upload, 4.0, None);
+    span(&mut few, "artifact:level=6", Side::Producer, SpanKind::Upload, 200.0, None);
+    assert!(verdict(&few, "artifact-level").starts_with("not judged: 3 of the 6"));
+    // A variant that only spells out the recipe stands in for the plain strategy, and only where that has no rows.
+    let mut both = run("r", "artifact,artifact:level=6,artifact:source=save", 8, recipe(), 1.0);
+    span(&mut both, "artifact", Side::Producer, SpanKind::Upload, 4.0, None);
+    span(&mut both, "artifact:source=save", Side::Producer, SpanKind::Upload, 100.0, None);
+    span(&mut both, "artifact:level=6", Side::Producer, SpanKind::Upload, 200.0, None);
+    let claim = of(&[&both], "artifact-level");
+    assert_eq!((claim.judgement, claim.evidence.len()), (Judgement::AsClaimed, 1));
+    let alone = run("r", "artifact", 8, recipe(), 1.0);
+    assert_eq!(verdict(&alone, "artifact-level"), "not judged: no run of the preset claims yet");
+}
+
+#[test]
+fn restore_that_is_slightly_faster_somewhere_is_as_claimed() {
+    let restore = |name: &str, seconds: f64| {
+        let mut made = run(name, "artifact,cache-tar", 8, recipe(), 1.0);
+        span(&mut made, "artifact", Side::Consumer, SpanKind::Download, 10.0, None);
+        span(&mut made, "cache-tar", Side::Consumer, SpanKind::Download, seconds, None);
+        made
+    };
+    let (slower, slightly, far) = (restore("a", 12.0), restore("b", 9.0), restore("c", 3.0));
+    assert_eq!(verdict(&slower, "cache-tar-restore"), "slower than claimed");
+    assert_eq!(verdict(&far, "cache-tar-restore"), "faster than claimed");
+    assert_eq!(of(&[&slower, &slightly, &far], "cache-tar-restore").judgement, Judgement::AsClaimed);
+    assert_eq!(of(&[&slower, &far], "cache-tar-restore").judgement, Judgement::FasterThanClaimed);
+}
+
+#[test]
+fn slowest_is_slower_than_every_other_one() {
+    let with = |others: f64| {
+        let plan = plan("r", FIVE, &["1GiB"], 8, false, recipe());
+        let made = Made::run("r", &plan, |s, round, _| {
+            let each = if s == "artifact" { 30.0 } else { others } + f64::from(round) / 100.0;
+            Some((Some(each), each, 2.0))
+        });
+        of(&[&made], "artifact-slowest")
+    };
+    assert_eq!(with(20.0).judgement, Judgement::AsClaimed);
+    assert_eq!(with(40.0).judgement, Judgement::NotAsClaimed);
+    assert!(with(40.0).evidence[0].note.contains("of `zstd-stream`"));
+}
+
+#[test]
+fn every_statement_has_a_verdict_and_what_is_not_judged_has_a_reason() {
+    let made = run("r", FIVE, 8, recipe(), 1.0);
+    for runs in [&[][..], &[&made]] {
+        let all = judged(runs);
+        assert_eq!(all.len(), Claims::spike().unwrap().claims.len());
+        for claim in &all {
+            assert!(claim.judgement != Judgement::NotJudged || !claim.reason.is_empty(), "{claim:?}");
+            let texts = [&claim.claimed, &claim.statement, &claim.place, &claim.reason, &claim.verdict()];
+            assert!(texts.iter().all(|t| !t.contains('?')), "{claim:?}");
+        }
+    }
+}
+
+#[test]
+fn image_of_the_users_own_judges_nothing() {
+    let mut made = run("r", FIVE, 8, recipe(), 1.0);
+    for row in &mut made.rows {
+        row.workload = "context:/src".into();
+        row.size_bytes = 0;
+    }
+    assert!(judged(&[&made]).iter().all(|c| c.evidence.is_empty()));
+}
+
+#[test]
+fn control_trials_are_no_evidence() {
+    let plan = plan("r", "artifact,rebuild", &["1GiB"], 3, true, recipe());
+    let made = Made::run("r", &plan, |_, _, _| Some((Some(20.0), 20.0, 2.0)));
+    assert_eq!(of(&[&made], "artifact-transfer").evidence[0].n, 3);
+}
+
+proptest! {
+    #[test]
+    fn time_verdict_agrees_with_where_all_trials_lie(scale in 0.2f64..40.0) {
+        let made = run("r", "artifact", 8, recipe(), scale);
+        let transfers: Vec<f64> = made.rows.iter().map(|r| r.transfer_ns.unwrap() as f64 / 1e9).collect();
+        let judgement = of(&[&made], "artifact-transfer").judgement;
+        if transfers.iter().all(|t| *t > 480.0) {
+            prop_assert_eq!(judgement, Judgement::SlowerThanClaimed);
+        } else if transfers.iter().all(|t| *t < 120.0) {
+            prop_assert_eq!(judgement, Judgement::FasterThanClaimed);
+        } else if transfers.iter().all(|t| (120.0..=480.0).contains(t)) {
+            prop_assert_eq!(judgement, Judgement::AsClaimed);
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Statements of the spike that are no time: failures, counts, identity, facts.
+
+use handoff_analysis::Judgement;
+use handoff_model::{CacheState, Conditions, Side, SpanKind};
+
+use crate::claims::{FIVE, change, fail, judged, of, recipe, run, span, verdict};
+use crate::kit::{Made, plan};
+
+#[test]
+fn mode_max_is_essential_if_mode_min_misses_the_cache() {
+    let made = |error: Option<&str>| {
+        let plan = plan("r", "gha-cache,gha-cache:mode=min", &["64MiB"], 3, false, recipe());
+        let mut made = Made::run("r", &plan, |_, _, _| Some((Some(9.0), 9.0, 2.0)));
+        made.rows.iter_mut().for_each(|r| r.workload = "multi-stage".into());
+        if let Some(error) = error {
+            change(&mut made, "gha-cache:mode=min", |r| fail(r, error));
+        }
+        made
+    };
+    let missed = of(&[&made(Some("cache missed: [1/3] RUN x"))], "gha-cache-mode-max");
+    assert_eq!(missed.verdict(), "as claimed");
+    assert!(missed.evidence[0].note.contains("3 of 3 of the other failed with `cache missed`"), "{missed:?}");
+    assert_eq!(verdict(&made(None), "gha-cache-mode-max"), "not as claimed");
+    assert_eq!(verdict(&made(Some("no space")), "gha-cache-mode-max"), "not judged: trials failed for other reasons");
+    let other = run("r", "gha-cache,gha-cache:mode=min", 3, recipe(), 1.0);
+    assert_eq!(
+        verdict(&other, "gha-cache-mode-max"),
+        "not judged: no run of the preset claims yet",
+        "one stage says nothing"
+    );
+}
+
+#[test]
+fn scope_is_required_if_two_images_of_one_scope_miss_the_cache() {
+    let mut made = run("r", "gha-cache:images=2,gha-cache:images=2,scope=shared", 3, recipe(), 1.0);
+    assert_eq!(verdict(&made, "gha-cache-scope"), "not as claimed");
+    change(&mut made, "gha-cache:images=2,scope=shared", |r| fail(r, "cache missed: [2/3] RUN x"));
+    assert_eq!(verdict(&made, "gha-cache-scope"), "as claimed");
+    change(&mut made, "gha-cache:images=2", |r| fail(r, "cache missed: [2/3] RUN x"));
+    assert_eq!(verdict(&made, "gha-cache-scope"), "not as claimed");
+}
+
+#[test]
+fn full_hit_of_option_3_is_refuted_by_one_missed_step() {
+    let mut made = run("r", "gha-cache", 3, recipe(), 1.0);
+    assert_eq!(verdict(&made, "gha-cache-full-hit"), "as claimed");
+    fail(&mut made.rows[0], "cache missed: [1/3] RUN x");
+    assert_eq!(verdict(&made, "gha-cache-full-hit"), "not as claimed");
+}
+
+#[test]
+fn throttling_is_judged_where_option_3_meets_it() {
+    let limited = Conditions { profile: "github-hosted:creates_per_minute=50".into(), ..recipe() };
+    let with = |spared: Option<u64>, throttled: Option<u64>| {
+        let mut made = run("r", "gha-cache,local-cache", 3, limited.clone(), 1.0);
+        made.rows.iter_mut().for_each(|r| r.workload = "many-layers".into());
+        change(&mut made, "local-cache", |r| r.throttled = spared);
+        change(&mut made, "gha-cache", |r| r.throttled = throttled);
+        verdict(&made, "local-cache-throttling")
+    };
+    assert_eq!(with(Some(0), Some(10)), "as claimed");
+    assert_eq!(with(Some(3), Some(10)), "not as claimed");
+    assert_eq!(with(Some(0), Some(0)), "not judged: option 3 met no throttling either");
+    assert_eq!(with(None, None), "not judged: the rows do not count answers of 429");
+}
+
+#[test]
+fn growth_and_written_bytes_are_compared_within_rounds() {
+    let mut made = run("r", "local-cache:pushes=5,local-cache:move=false,pushes=5", 2, recipe(), 1.0);
+    change(&mut made, "local-cache:pushes=5", |r| r.bytes_stored = Some(500));
+    change(&mut made, "local-cache:move=false,pushes=5", |r| r.bytes_stored = Some(900));
+    assert_eq!(verdict(&made, "local-cache-move"), "as claimed");
+    change(&mut made, "local-cache:move=false,pushes=5", |r| r.bytes_stored = Some(500));
+    assert_eq!(verdict(&made, "local-cache-move"), "not as claimed");
+
+    let mut made = run("r", "zstd-stream,artifact:source=save", 2, recipe(), 1.0);
+    assert_eq!(
+        verdict(&made, "zstd-stream-disk"),
+        "not judged: no round in which both have bytes written to the producer's disk"
+    );
+    change(&mut made, "zstd-stream", |r| r.producer_written_bytes = Some(2_000));
+    change(&mut made, "artifact:source=save", |r| r.producer_written_bytes = Some(3_000));
+    assert_eq!(verdict(&made, "zstd-stream-disk"), "as claimed");
+    change(&mut made, "artifact:source=save", |r| r.producer_written_bytes = Some(2_000));
+    assert_eq!(verdict(&made, "zstd-stream-disk"), "not as claimed");
+    let one = run("r", "zstd-stream,artifact:source=save", 1, recipe(), 1.0);
+    assert!(verdict(&one, "zstd-stream-disk").starts_with("not judged: no round"));
+}
+
+#[test]
+fn counts_hold_in_every_trial_or_not_at_all() {
+    let warm = Conditions { cache_state: CacheState::Warm, ..recipe() };
+    let mut made = run("r", "cache-tar", 3, warm, 1.0);
+    change(&mut made, "cache-tar", |r| r.entries_reused = Some(1));
+    assert_eq!(verdict(&made, "cache-tar-persists"), "as claimed");
+    made.rows[0].entries_reused = Some(0);
+    assert_eq!(verdict(&made, "cache-tar-persists"), "not as claimed");
+    let cold = run("r", "cache-tar", 3, recipe(), 1.0);
+    assert_eq!(verdict(&cold, "cache-tar-persists"), "not judged: no run of the preset claims yet");
+
+    let mut made = run("r", FIVE, 3, recipe(), 1.0);
+    change(&mut made, "gha-cache", |r| r.entries_stored = Some(14));
+    assert_eq!(verdict(&made, "gha-cache-layers"), "as claimed");
+    assert_eq!(verdict(&made, "local-cache-one-entry"), "as claimed");
+    change(&mut made, "gha-cache", |r| r.entries_stored = Some(1));
+    assert_eq!(verdict(&made, "gha-cache-layers"), "not as claimed");
+}
+
+#[test]
+fn identity_is_judged_at_the_levels_of_the_statement() {
+    let mut made = run("r", FIVE, 3, recipe(), 1.0);
+    let yes = of(&[&made], "artifact-identical");
+    assert_eq!(yes.verdict(), "as claimed");
+    assert!(yes.evidence[0].note.contains("content, layers and config identical; index differs"), "{yes:?}");
+    assert_eq!(verdict(&made, "gha-cache-identical"), "not as claimed", "a rebuild that is identical");
+    assert_eq!(verdict(&made, "gha-cache-equivalent"), "as claimed");
+    change(&mut made, "gha-cache", |r| r.config_equal = Some(false));
+    assert_eq!(verdict(&made, "gha-cache-identical"), "as claimed");
+    change(&mut made, "artifact", |r| r.layers_equal = None);
+    assert_eq!(verdict(&made, "artifact-identical"), "not judged: a level of identity is not known");
+}
+
+#[test]
+fn rebuild_step_is_seen_in_the_consumers_spans() {
+    let mut made = run("r", "local-cache", 3, recipe(), 1.0);
+    assert_eq!(verdict(&made, "local-cache-rebuild"), "not judged: the trials have no spans");
+    span(&mut made, "local-cache", Side::Consumer, SpanKind::Prepare, 0.5, None);
+    assert_eq!(verdict(&made, "local-cache-rebuild"), "as claimed");
+}
+
+#[test]
+fn facts_need_no_trial() {
+    let all = judged(&[]);
+    let of = |id: &str| all.iter().find(|c| c.id == id).unwrap();
+    assert_eq!(of("artifact-limit").verdict(), "as claimed");
+    assert!(of("cache-tar-limit").reason.contains("10 GB are included (GitHub changelog"));
+    assert_eq!(
+        of("artifact-complexity").verdict(),
+        "not judged: a word without a scale; counted: 7 steps, 40 lines, no third-party action"
+    );
+    assert_eq!(of("zstd-stream-third-party").verdict(), "as claimed");
+    assert!(of("zstd-stream-third-party").reason.contains("uses someone/stream"));
+    assert_eq!(of("gha-cache-versions").judgement, Judgement::AsClaimed);
+    assert!(of("gha-cache-versions").reason.contains("docker/docs/pull/22395"));
+    assert!(of("zstd-stream-pulsar").verdict().starts_with("not judged: it is about another project's"));
+}
+
+#[test]
+fn cache_is_tight_where_few_images_fit() {
+    let mut made = run("r", "cache-tar", 3, recipe(), 1.0);
+    change(&mut made, "cache-tar", |r| r.bytes_stored = Some(400_000_000));
+    assert_eq!(verdict(&made, "cache-tar-tight"), "not as claimed");
+    assert!(of(&[&made], "cache-tar-limit").reason.ends_with("the limit holds 25 images of 1GiB"));
+    change(&mut made, "cache-tar", |r| r.bytes_stored = Some(1_200_000_000));
+    assert_eq!(verdict(&made, "cache-tar-tight"), "as claimed");
+}

@@ -1,0 +1,66 @@
+//! `handoff report --spike`: the page of the spike's statements, judged by many folders.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+use std::process::ExitCode;
+
+use handoff_analysis::{Claims, Options, RunRows, judge};
+use handoff_driver::journal::Results;
+
+use crate::exit::{self, bad_input};
+use crate::{analysed, files};
+
+/// Writes the page, or checks that the file says the same.
+pub fn write(dirs: &[PathBuf], page: &Path, options: &Options, check: bool) -> anyhow::Result<ExitCode> {
+    let runs = analysed::read(dirs)?;
+    let text = text(&runs, dirs, page, options)?;
+    if check {
+        let old = fs::read_to_string(page).map_err(|e| bad_input(format!("cannot read {}: {e}", page.display())))?;
+        if old != text {
+            return Err(bad_input(format!("{} is not what the results say: run `make spike-page`", page.display())));
+        }
+    } else {
+        files::write(page, text.as_bytes())?;
+    }
+    analysed::refuse_damage(runs.iter().map(|(_, results)| results))?;
+    Ok(ExitCode::from(exit::OK))
+}
+
+fn text(runs: &[(String, Results)], dirs: &[PathBuf], page: &Path, options: &Options) -> anyhow::Result<String> {
+    let rows: Vec<RunRows<'_>> = runs.iter().map(|(name, results)| analysed::rows(name, results)).collect();
+    let claims = Claims::spike()?;
+    let judged = judge(&rows, options, &claims, &analysed::workflow_sizes()?);
+    let mut links = BTreeMap::new();
+    for ((name, _), dir) in runs.iter().zip(dirs) {
+        links.insert(name.clone(), link(page, dir)?);
+    }
+    Ok(handoff_report::spike_page(&claims, &judged, &links))
+}
+
+/// A folder's address as seen from the page's folder, with `/` at its end.
+fn link(page: &Path, dir: &Path) -> anyhow::Result<String> {
+    let absolute =
+        |path: &Path| std::path::absolute(path).map_err(|e| bad_input(format!("cannot find {}: {e}", path.display())));
+    let (page, dir) = (absolute(page)?, absolute(dir)?);
+    let from: Vec<Component<'_>> = page.parent().map(|p| p.components().collect()).unwrap_or_default();
+    let to: Vec<Component<'_>> = dir.components().collect();
+    let same = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
+    let up = std::iter::repeat_n("..".to_owned(), from.len() - same);
+    let down = to[same..].iter().map(|c| c.as_os_str().to_string_lossy().into_owned());
+    Ok(format!("{}/", up.chain(down).collect::<Vec<_>>().join("/")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folder_is_linked_from_where_the_page_is() {
+        let of = |page: &str, dir: &str| link(Path::new(page), Path::new(dir)).unwrap();
+        assert_eq!(of("docs/spike.md", "results/a"), "../results/a/");
+        assert_eq!(of("docs/spike.md", "results/a/"), "../results/a/");
+        assert_eq!(of("spike.md", "results/a"), "results/a/");
+        assert_eq!(of("/x/docs/spike.md", "/x/results/a"), "../results/a/");
+    }
+}

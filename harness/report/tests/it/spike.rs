@@ -1,0 +1,131 @@
+//! The spike's statements in reports, and on their page.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use handoff_analysis::{Claims, Options, RunRows, judge};
+use handoff_model::{Builder, Conditions, ImageStore};
+use handoff_report::{Report, Run, markdown, readme_block, spike_page, terminal};
+
+use crate::kit::{ALL, Made, committed};
+
+/// Words of earlier verdicts, which spoke of the statement and not of the strategy, and marks of what is not known.
+const OLD: [&str; 8] =
+    ["too slow", "too fast", "not the recipe", "not tested", ": holds", ": wrong", "| ? |", "| holds |"];
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn no_old_word(text: &str, whose: &str) {
+    for word in OLD {
+        assert!(!text.contains(word), "`{word}` in {whose}");
+    }
+    // A table of a terminal has no bars between its columns.
+    let lonely = text.lines().find(|l| l.split_whitespace().any(|w| w == "?"));
+    assert_eq!(lonely, None, "in {whose}");
+}
+
+fn recipe() -> Made {
+    let conditions = vec![Conditions {
+        image_store: ImageStore::Overlay2,
+        builder: Builder::DockerContainer,
+        profile: "github-hosted".into(),
+        ..Conditions::default()
+    }];
+    Made { name: "spike", sizes: &["1GiB"], strategies: ALL, rounds: 8, conditions, control: false }
+}
+
+fn page(runs: &[Run]) -> String {
+    let rows: Vec<RunRows<'_>> = runs
+        .iter()
+        .map(|r| RunRows { run: &r.name, measurements: &r.measurements, consumers: &r.consumers, spans: &r.spans })
+        .collect();
+    let claims = Claims::spike().unwrap();
+    let links: BTreeMap<String, String> =
+        runs.iter().map(|r| (r.name.clone(), format!("../results/{}/", r.name))).collect();
+    spike_page(&claims, &judge(&rows, &Options::default(), &claims, &[]), &links)
+}
+
+#[test]
+fn no_report_of_a_fixture_has_an_unknown_claim_or_an_old_verdict() {
+    for made in [Made::one(), Made::several(), recipe()] {
+        let name = made.name;
+        let report = Report::new(vec![made.run()]).unwrap();
+        for text in [markdown(&report), terminal(&report, 200, false), readme_block(&report)] {
+            no_old_word(&text, name);
+        }
+    }
+}
+
+#[test]
+fn no_report_of_a_committed_run_has_an_unknown_claim_or_an_old_verdict() {
+    let mut names: Vec<String> = fs::read_dir(repository().join("results"))
+        .unwrap()
+        .map(|e| e.unwrap())
+        .filter(|e| e.path().join("measurements.csv").exists())
+        .map(|e| e.file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert!(names.len() > 10, "{names:?}");
+    for name in names {
+        let report = Report::new(vec![committed(&name)]).unwrap();
+        no_old_word(&terminal(&report, 200, false), &name);
+        no_old_word(&readme_block(&report), &name);
+    }
+}
+
+#[test]
+fn statements_are_grouped_by_option_and_stand_below_the_verdicts() {
+    let text = markdown(&Report::new(vec![recipe().run()]).unwrap());
+    let section = text.split("\n## ").find(|s| s.starts_with("The spike's statements")).unwrap();
+    let headings: Vec<&str> = section.lines().filter(|l| l.starts_with("### ")).collect();
+    assert_eq!(
+        headings,
+        [
+            "### Option 1: artifact",
+            "### Option 2: cache-tar",
+            "### Option 3: gha-cache",
+            "### Option 4: local-cache",
+            "### Option 5: zstd-stream"
+        ]
+    );
+    assert!(text.find("\n## Verdicts").unwrap() < text.find("\n## The spike's statements").unwrap());
+    assert!(section.contains("| faster than claimed |") && section.contains("need other runs"), "{section}");
+    assert!(text.contains("| 2-8 min: faster than claimed |"), "{text}");
+}
+
+#[test]
+fn page_has_a_row_for_every_statement_and_links_the_runs() {
+    let text = page(&[recipe().run()]);
+    no_old_word(&text, "the page");
+    for claim in Claims::spike().unwrap().claims {
+        let start = format!("| {} | {} | {} |", claim.place, claim.statement, claim.claimed);
+        let rows: Vec<&str> = text.lines().filter(|l| l.starts_with(&start)).collect();
+        assert_eq!(rows.len(), 1, "{start}");
+        let verdict = rows[0].split(" | ").nth(5).unwrap();
+        let words = ["faster than claimed", "slower than claimed", "as claimed", "not as claimed"];
+        assert!(words.contains(&verdict) || verdict.starts_with("not judged: "), "{verdict}");
+    }
+    let transfer = text.lines().find(|l| l.contains("| transfer of `artifact` |")).unwrap();
+    assert!(transfer.contains("(typical 1GiB, github-hosted, overlay2, n = 8) | faster than claimed |"), "{transfer}");
+    assert!(transfer.ends_with("| [spike](../results/spike/) |"), "{transfer}");
+}
+
+#[test]
+fn page_without_runs_names_the_preset_that_is_missing() {
+    let text = page(&[]);
+    assert!(text.contains("| not judged: no run of the preset spike yet |"), "{text}");
+    assert!(text.contains("| not judged: no run of the preset claims yet |"), "{text}");
+}
+
+#[test]
+fn committed_page_has_a_row_for_every_statement() {
+    let text = fs::read_to_string(repository().join("docs/spike.md")).unwrap();
+    no_old_word(&text, "docs/spike.md");
+    for claim in Claims::spike().unwrap().claims {
+        let start = format!("| {} | {} | {} |", claim.place, claim.statement, claim.claimed);
+        assert_eq!(text.lines().filter(|l| l.starts_with(&start)).count(), 1, "{start}: run `make spike-page`");
+    }
+}
