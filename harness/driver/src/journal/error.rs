@@ -174,6 +174,7 @@ impl JournalError {
                 | Self::Damaged { .. }
                 | Self::Json { .. }
                 | Self::Altered(_)
+                | Self::UnknownFields { .. }
         )
     }
 

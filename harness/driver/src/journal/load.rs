@@ -138,6 +138,7 @@ pub fn read_plan(path: &Path) -> Result<Plan> {
 fn writer(dir: &Path) -> String {
     let environments = fs::read(dir.join(ENVIRONMENTS)).ok().and_then(|b| serde_json::from_slice::<Value>(&b).ok());
     let version = environments.as_ref().and_then(|e| e.as_array()?.last()?.get("handoff")?.as_str());
+    let version = version.filter(|v| !v.is_empty());
     version.map_or_else(|| "the handoff that wrote it".to_owned(), |v| format!("handoff {v}, which wrote it,"))
 }
 

@@ -234,7 +234,7 @@ pub fn plan(text: &str) -> Vec<Mutation> {
         ("schema version 0", with("\"schema_version\": 1", "\"schema_version\": 0"), Refused),
         ("schema version as text", with("\"schema_version\": 1", "\"schema_version\": \"1\""), Damaged),
         ("schema version lost", with("\"schema_version\": 1,", ""), Damaged),
-        ("schema version 2", with("\"schema_version\": 1", "\"schema_version\": 2"), Named),
+        ("schema version 2", with("\"schema_version\": 1", "\"schema_version\": 2"), Refused),
         ("seed changed", with("\"seed\": 3", "\"seed\": 4"), Damaged),
         ("seed as text", with("\"seed\": 3", "\"seed\": \"3\""), Damaged),
         ("rounds changed", with("\"rounds\": 3", "\"rounds\": 2"), Damaged),
