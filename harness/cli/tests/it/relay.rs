@@ -75,7 +75,7 @@ fn an_image_is_sent_and_received_byte_for_byte() {
         let (_, told) = run(&receiver, &["receive"], 4);
         assert!(told.contains("handoff send IMAGE"), "{told}");
         let (_, told) = run(&sender, &["send", "no/such:image"], 2);
-        assert!(told.contains("knows no image no/such:image"), "{told}");
+        assert!(told.contains("the daemon has no image no/such:image"), "{told}");
         run(&sender, &["send", "team/app:1"], 0);
         assert_eq!(sender.docker(&["image", "ls", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}"]), before);
         let (name, _) = run(&receiver, &["receive"], 0);

@@ -186,7 +186,7 @@ fn disagree(row: &MeasurementRow, consumers: &[&ConsumerRow], spanned: &HashSet<
             "`completed` with {wants} consumers, but consumers.csv has other rows of the trial ({has})"
         ));
     }
-    if consumers.iter().any(|c| c.content_equal != Some(true)) {
+    if consumers.iter().any(|c| !row.proves(c.content_equal)) {
         return Some("`completed`, but consumers.csv has a consumer of it without `content_equal`".to_owned());
     }
     if consumers.iter().map(|c| c.consume_ns).max() != row.consume_ns {

@@ -64,6 +64,7 @@ fn traffic() -> Counters {
         bytes_found: 10,
         retries: 11,
         stored_bytes: 12,
+        throttled: 13,
         ..Counters::default()
     }
 }

@@ -135,3 +135,18 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn own_image_that_every_job_builds_for_itself_has_no_content_to_compare() {
+    let alone = |workload: &str, produce| {
+        let done = Measured::clocks(produce, 50, 50 + produce.unwrap_or(0));
+        let mut row = MeasurementRow::from(&measurement(Ok(Box::new(done))));
+        row.workload = workload.to_owned();
+        row.contradiction()
+    };
+    assert_eq!(alone("context:app", None), None);
+    for (workload, produce) in [("typical", None), ("context:app", Some(9))] {
+        let found = alone(workload, produce);
+        assert!(found.as_ref().is_some_and(|f| f.contains("`content_equal` is empty")), "{workload}: {found:?}");
+    }
+}
