@@ -1,12 +1,14 @@
 //! The spike's statements, as data: where each stands, the experiment that judges it, and the rule of its verdict.
 
+mod conditions;
 mod rule;
 
 use handoff_model::StrategySpec;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use rule::is_named;
-pub use rule::{Direction, IdentityLevel, Quantity, Rule, Sizes, Where};
+pub(crate) use conditions::is_named;
+pub use conditions::{Sizes, Where};
+pub use rule::{Against, Direction, IdentityLevel, Quantity, Rule};
 
 const TEXT: &str = include_str!("../claims.toml");
 
@@ -81,6 +83,8 @@ pub struct Claim {
     pub statement: String,
     /// Claimed figure or fact, for example `2-8 min`.
     pub claimed: String,
+    /// Bound or reading that is ours, where the spike gives none.
+    pub ours: Option<String>,
     /// Cell of the comparison table that holds it, if one does.
     pub cell: Option<TableCell>,
     /// Preset whose run answers it; none: no run is needed, or none here can.
@@ -90,6 +94,16 @@ pub struct Claim {
     pub conditions: Where,
     /// Rule of its verdict.
     pub rule: Rule,
+}
+
+impl Claim {
+    /// What is claimed, with the bound that is ours: `tight (ours: at most 10 images)`.
+    pub fn claimed_text(&self) -> String {
+        match &self.ours {
+            Some(ours) => format!("{} (ours: {ours})", self.claimed),
+            None => self.claimed.clone(),
+        }
+    }
 }
 
 /// `claims.toml` cannot be read.

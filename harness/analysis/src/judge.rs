@@ -2,7 +2,9 @@
 
 mod counts;
 mod facts;
+mod only_one;
 mod pairs;
+mod scope;
 mod times;
 mod trials;
 
@@ -22,11 +24,13 @@ pub fn judge(runs: &[RunRows<'_>], options: &Options, claims: &Claims, workflows
         let approach = claims.approaches.iter().find(|a| a.option == claim.option);
         let strategy = approach.map_or("", |a| &a.strategy);
         if let Some((judgement, reason)) = facts::fact(claim, &runs, options, workflows) {
-            return JudgedClaim::new(claim, strategy, judgement, reason);
+            let evidence = facts::stored(claim, &runs, options);
+            return JudgedClaim { evidence, ..JudgedClaim::new(claim, strategy, judgement, reason) };
         }
         let evidence: Vec<Evidence> = runs.iter().flat_map(|run| evidence(claim, run, options)).collect();
         let (judgement, reason) = conclude(claim, &evidence);
-        JudgedClaim { evidence, ..JudgedClaim::new(claim, strategy, judgement, reason) }
+        let (scope, is_partial) = scope::of(claim, &evidence, judgement);
+        JudgedClaim { evidence, scope, is_partial, ..JudgedClaim::new(claim, strategy, judgement, reason) }
     };
     claims.claims.iter().map(one).collect()
 }
@@ -83,18 +87,29 @@ fn push(parts: &mut Vec<String>, text: String) {
 
 /// Why nothing is judged: what keeps rows under the recipe from it; without any, in what all the others depart from it.
 fn why_not(claim: &Claim, evidence: &[Evidence]) -> String {
+    if let Some(each) = scope::open_sizes(claim, evidence) {
+        return each;
+    }
     let mut reasons = Vec::new();
     for e in evidence.iter().filter(|e| e.departures.is_empty()) {
         push(&mut reasons, e.why.clone());
+    }
+    if reasons.is_empty() && matches!(claim.rule, Rule::OnlyOne { .. }) {
+        // An experiment that tests nothing would not test more under the recipe.
+        for e in evidence {
+            push(&mut reasons, e.why.clone());
+        }
     }
     let mut departures = Vec::new();
     for departure in evidence.iter().flat_map(|e| &e.departures) {
         push(&mut departures, departure.clone());
     }
-    match (&claim.preset, departures.is_empty()) {
-        _ if !reasons.is_empty() => reasons.join("; "),
-        (_, false) => format!("measured with {}", departures.join(", ")),
-        (Some(preset), true) => format!("no run of the preset {preset} yet"),
-        (None, true) => "no run has such trials".to_owned(),
+    let is_under = evidence.iter().any(|e| e.departures.is_empty());
+    match (&claim.preset, reasons.is_empty(), departures.is_empty()) {
+        (_, false, _) if is_under => reasons.join("; "),
+        (_, false, _) => format!("{}; measured with {}", reasons.join("; "), departures.join(", ")),
+        (_, true, false) => format!("measured with {}", departures.join(", ")),
+        (Some(preset), true, true) => format!("no run of the preset {preset} yet"),
+        (None, true, true) => "no run has such trials".to_owned(),
     }
 }

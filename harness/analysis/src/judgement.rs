@@ -4,6 +4,7 @@ use handoff_model::{ByteSize, Cell, Conditions};
 use serde::Serialize;
 
 use crate::claims::{Claim, TableCell};
+use crate::identity::Finding;
 use crate::spread::Spread;
 
 /// Coverage that the interval of a median needs before a verdict may rest on it.
@@ -81,6 +82,16 @@ impl Measured {
         Self { unit, median: value(spread.median()), low: value(low), high: value(high), coverage }
     }
 
+    /// A ratio with its interval: `0.86 [0.81–0.93, 99.2 %]`.
+    pub(crate) fn ratio_text(&self) -> String {
+        let Self { median, low, high, coverage, .. } = self;
+        if *coverage > 0.0 {
+            format!("{median:.2} [{low:.2}–{high:.2}, {:.1} %]", coverage * 100.0)
+        } else {
+            format!("{median:.2}")
+        }
+    }
+
     /// Whether the interval covers the median surely enough.
     pub(crate) fn is_sure(&self) -> bool {
         self.coverage >= SURE
@@ -110,6 +121,8 @@ pub struct Evidence {
     pub why: String,
     /// How its conditions depart from the recipe; rows that depart judge nothing.
     pub departures: Vec<String>,
+    /// What the index says, where the statement is about identity and the store keeps an index.
+    pub index: Option<Finding>,
 }
 
 impl Evidence {
@@ -125,12 +138,18 @@ impl Evidence {
             judgement: Judgement::NotJudged,
             why: String::new(),
             departures: Vec::new(),
+            index: None,
         }
     }
 
     /// The same, unless it departs from the recipe: then it judges nothing.
     pub(crate) fn unless_it_departs(self, departures: Vec<String>) -> Self {
-        if departures.is_empty() { self } else { Self { departures, ..self.refused(String::new()) } }
+        if departures.is_empty() {
+            return self;
+        }
+        // What keeps the experiment itself from an answer would do so under the recipe too.
+        let why = if self.decides() { String::new() } else { self.why.clone() };
+        Self { departures, ..self.refused(why) }
     }
 
     pub(crate) fn judged(self, judgement: Judgement) -> Self {
@@ -160,7 +179,7 @@ pub struct JudgedClaim {
     pub place: String,
     /// Statement.
     pub statement: String,
-    /// Claimed figure or fact.
+    /// Claimed figure or fact, with the bound that is ours.
     pub claimed: String,
     /// Cell of the spike's table that holds it.
     pub cell: Option<TableCell>,
@@ -170,6 +189,10 @@ pub struct JudgedClaim {
     pub preset: Option<String>,
     /// Verdict.
     pub judgement: Judgement,
+    /// What the verdict holds for, where that is less than the statement: sizes, levels of identity.
+    pub scope: String,
+    /// Whether sizes of the statement are left open.
+    pub is_partial: bool,
     /// Reason of the verdict; never empty where it is [`Judgement::NotJudged`].
     pub reason: String,
     /// Evidence, run by run.
@@ -184,32 +207,37 @@ impl JudgedClaim {
             strategy: strategy.to_owned(),
             place: claim.place.clone(),
             statement: claim.statement.clone(),
-            claimed: claim.claimed.clone(),
+            claimed: claim.claimed_text(),
             cell: claim.cell,
             experiment: claim.rule.experiment(),
             preset: claim.preset.clone(),
             judgement,
+            scope: String::new(),
+            is_partial: false,
             reason,
             evidence: Vec::new(),
         }
     }
 
-    /// Verdict in words; the reason follows where nothing is judged.
+    /// Verdict in words, with what it holds for; the reason follows where nothing is judged.
     pub fn verdict(&self) -> String {
         match self.judgement {
             Judgement::NotJudged => format!("not judged: {}", self.reason),
-            judgement => judgement.words().to_owned(),
+            judgement if self.scope.is_empty() => judgement.words().to_owned(),
+            judgement => format!("{} {}", judgement.words(), self.scope),
         }
     }
 
-    /// Evidence worth showing, the best first: what agrees with the verdict, then what decides otherwise, each with the most
-    /// trials first. Evidence that decides nothing is shown only where there is no other.
+    /// Evidence worth showing, the best first: what agrees with the verdict, then what decides otherwise, then what is open,
+    /// each with the most trials first. All rows under the recipe are shown; rows that depart from it only where there are no
+    /// others, or where only their store keeps an index.
     pub fn shown(&self) -> Vec<&Evidence> {
         let mut all: Vec<&Evidence> = self.evidence.iter().collect();
-        if all.iter().any(|e| e.decides()) {
-            all.retain(|e| e.decides());
+        if all.iter().any(|e| e.departures.is_empty()) {
+            all.retain(|e| e.departures.is_empty() || e.index.is_some());
         }
-        all.sort_by_key(|e| (e.judgement != self.judgement, !e.departures.is_empty(), std::cmp::Reverse(e.n)));
+        let open = |e: &&Evidence| (e.judgement != self.judgement, !e.decides(), !e.departures.is_empty());
+        all.sort_by_key(|e| (open(e), std::cmp::Reverse(e.n)));
         all
     }
 }

@@ -58,7 +58,13 @@ fn summary(judged: &[JudgedClaim]) -> String {
         .filter(|(_, n)| *n > 0)
         .map(|(j, n)| format!("{n} {}", j.words()))
         .collect();
-    format!("{}: {}.", plural(judged.len(), "statement", "statements"), counted.join(", "))
+    let partial = judged.iter().filter(|c| c.is_partial).count();
+    let rest = match partial {
+        0 => String::new(),
+        1 => " 1 of the verdicts holds for a part of the statement's sizes only.".to_owned(),
+        n => format!(" {n} of the verdicts hold for a part of their statement's sizes only."),
+    };
+    format!("{}: {}.{rest}", plural(judged.len(), "statement", "statements"), counted.join(", "))
 }
 
 fn reading() -> Vec<String> {
@@ -66,10 +72,14 @@ fn reading() -> Vec<String> {
         "A verdict speaks of the strategy: `faster than claimed` means that the strategy takes less time than the spike says.",
         "A time is a median with its interval and the interval's coverage. Fewer than 6 trials reach no 95 % and judge no time.",
         "A ratio is the median of the rounds' ratios; bytes and counts must agree in all rounds.",
-        "A rate counts the bytes that are sent or received, compressed as they are. Under a shaped profile no rate is above the profile's.",
-        "Profile `github-hosted` simulates a hosted runner's link from published and assumed figures, `loopback` shapes nothing. \
-         No number here was measured on GitHub.",
-        "Rows of other image stores, builders or sizes than the statement's are shown only where no others decide.",
+        "A rate counts the bytes that are sent or received, compressed as they are. A shaped profile judges no rate, because its own \
+         rates are the bound; `loopback` can only refute one.",
+        "**Verdicts on times under `github-hosted` hold for the simulated link**, whose figures are published or assumed. Transfers, \
+         and which option is slowest, depend on its rates of one connection and of all. No number here was measured on GitHub.",
+        "`ours` marks a bound or a reading that the spike does not give.",
+        "A verdict names the sizes that were judged. Sizes that are open follow, with where their few trials lie.",
+        "All rows under the statement's conditions are shown. Rows of other image stores, builders or sizes are shown only where there \
+         are no others, or where only their store keeps an index.",
         "Runs are never pooled: each is one piece of evidence.",
     ]
     .map(str::to_owned)

@@ -1,22 +1,10 @@
 //! Rules of verdicts: which quantity of which strategy is held against which bounds.
 
-use handoff_model::{Builder, ByteSize, CacheState, Cell, ImageStore, OwnImage, Side, SpanKind, StrategySpec};
+use handoff_model::conditions::GITHUB;
+use handoff_model::{Side, SpanKind, StrategySpec};
 use serde::Deserialize;
 
 use crate::decisions::Store;
-
-/// Sizes that the spike's figures are for: 1 to 3 GB, in either reading of GB.
-const CLAIMED: std::ops::RangeInclusive<u64> = 1_000_000_000..=3 * ByteSize::GIB;
-
-/// Options that spell out the spike's own recipe or a default: with these a variant is still what the spike means.
-const LITERAL: [(&str, &str); 6] = [
-    ("producer-load", "true"),
-    ("source", "save"),
-    ("client", "lhotari"),
-    ("action", "v4"),
-    ("level", "0"),
-    ("mode", "max"),
-];
 
 /// Rule of a verdict.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -32,6 +20,8 @@ pub enum Rule {
         low_s: f64,
         /// Upper bound in seconds.
         high_s: f64,
+        /// Strategy that it must take clearly less time than, within rounds: a bound in seconds alone is met by small images.
+        against: Option<Against>,
         /// Word in the name of the client that the spike names.
         client: Option<String>,
     },
@@ -64,6 +54,8 @@ pub enum Rule {
         /// Whether one set of conditions in which it is so is enough.
         #[serde(default)]
         somewhere: bool,
+        /// Why only GitHub's network can tell, where the rates of a simulated link decide the ratio.
+        needs_network: Option<String>,
     },
     /// A strategy takes longer than every other one, within rounds.
     Slowest {
@@ -82,6 +74,11 @@ pub enum Rule {
         fails: StrategySpec,
         /// Start of the error of the trials that fail.
         error: String,
+        /// Start of the error by which the first strategy fails where the statement is wrong, beside `error`.
+        own_error: Option<String>,
+        /// Strategy that must complete too, or else the storage limit must lie between both caches: otherwise the limit leaves
+        /// room for nothing, and the experiment tests nothing.
+        fits_beside: Option<StrategySpec>,
     },
     /// No trial of a strategy fails for a reason.
     Completes {
@@ -172,8 +169,10 @@ impl Rule {
     /// Strategies whose rows it reads.
     pub fn strategies(&self) -> Vec<&StrategySpec> {
         match self {
-            Self::Time { strategy, .. }
-            | Self::Rate { strategy, .. }
+            Self::Time { strategy, against, .. } => {
+                std::iter::once(strategy).chain(against.iter().map(|a| &a.strategy)).collect()
+            }
+            Self::Rate { strategy, .. }
             | Self::Completes { strategy, .. }
             | Self::Count { strategy, .. }
             | Self::Identity { strategy, .. }
@@ -184,7 +183,9 @@ impl Rule {
             | Self::ThirdParty { strategy, .. } => vec![strategy],
             Self::Ratio { of, to, .. } => vec![of, to],
             Self::Slowest { strategy, others, .. } => std::iter::once(strategy).chain(others).collect(),
-            Self::OnlyOne { succeeds, fails, .. } => vec![succeeds, fails],
+            Self::OnlyOne { succeeds, fails, fits_beside, .. } => {
+                [succeeds, fails].into_iter().chain(fits_beside).collect()
+            }
             Self::Throttling { spared, throttled } => vec![spared, throttled],
             Self::Documented { .. } | Self::OutOfReach { .. } => Vec::new(),
         }
@@ -193,6 +194,16 @@ impl Rule {
     /// Whether one set of conditions in which the statement is so is enough.
     pub(crate) fn is_enough_somewhere(&self) -> bool {
         matches!(self, Self::Ratio { somewhere: true, .. } | Self::Fits { .. })
+    }
+
+    /// Why rows of a profile cannot confirm it, where only GitHub's network can.
+    pub(crate) fn needs_network(&self, profile: &str) -> Option<&str> {
+        match self {
+            Self::Rate { needs_network, .. } | Self::Ratio { needs_network, .. } if profile != GITHUB => {
+                needs_network.as_deref()
+            }
+            _ => None,
+        }
     }
 
     /// Whether lower bounds are below upper ones.
@@ -208,10 +219,16 @@ impl Rule {
     /// The experiment in a few words.
     pub fn experiment(&self) -> String {
         match self {
+            Self::Time { strategy, quantity, against: Some(against), .. } => {
+                let quantity = quantity.words();
+                format!("{quantity} of `{strategy}`, and its ratio to that of `{}`", against.strategy)
+            }
             Self::Time { strategy, quantity, .. } | Self::Count { strategy, quantity, .. } => {
                 format!("{} of `{strategy}`", quantity.words())
             }
-            Self::Rate { strategy, direction, .. } => format!("{} of `{strategy}`", direction.words()),
+            Self::Rate { strategy, direction, .. } => {
+                format!("{} of `{strategy}` ({})", direction.words(), direction.counted())
+            }
             Self::Ratio { of, to, quantity, .. } => format!("{} of `{of}` over that of `{to}`", quantity.words()),
             Self::Slowest { strategy, quantity, .. } => {
                 format!("{} of `{strategy}` over that of each other option", quantity.words())
@@ -230,6 +247,16 @@ impl Rule {
             Self::OutOfReach { .. } => "none".to_owned(),
         }
     }
+}
+
+/// Strategy that another one must take clearly less time than.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Against {
+    /// Strategy.
+    pub strategy: StrategySpec,
+    /// Largest ratio that counts as clearly less.
+    pub at_most: f64,
 }
 
 /// Quantity of a trial.
@@ -293,6 +320,14 @@ impl Direction {
             Self::Download => "download rate",
         }
     }
+
+    /// Bytes that a rate counts.
+    pub fn counted(self) -> &'static str {
+        match self {
+            Self::Upload => "compressed bytes sent",
+            Self::Download => "compressed bytes received",
+        }
+    }
 }
 
 /// Level of identity that a statement is about.
@@ -313,80 +348,4 @@ impl IdentityLevel {
             Self::Content => "content",
         }
     }
-}
-
-/// Sizes of images.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Sizes {
-    /// Any size.
-    #[default]
-    Any,
-    /// 1 to 3 GB, as the spike's figures are for.
-    Claimed,
-}
-
-/// Conditions under which rows judge a statement.
-///
-/// `workloads`, `profiles` and `cache_state` are part of the experiment: rows of others say nothing. The rest is the spike's
-/// recipe: rows that depart from it are shown with the reason why they do not judge.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Where {
-    /// Workloads; empty: any.
-    pub workloads: Vec<String>,
-    /// Link profiles; empty: any.
-    pub profiles: Vec<String>,
-    /// State of the caches; none: cold.
-    pub cache_state: Option<CacheState>,
-    /// Sizes.
-    pub sizes: Sizes,
-    /// Link profiles of the recipe; empty: any.
-    pub links: Vec<String>,
-    /// Image store.
-    pub image_store: Option<ImageStore>,
-    /// Builder.
-    pub builder: Option<Builder>,
-}
-
-impl Where {
-    /// Whether a cell belongs to the experiment.
-    pub(crate) fn is_experiment(&self, cell: &Cell) -> bool {
-        let listed = |list: &[String], name: &String| list.is_empty() || list.contains(name);
-        // The size of an own image is put in when it is read, so the workload tells.
-        !OwnImage::is_own_workload(&cell.workload)
-            && listed(&self.workloads, &cell.workload)
-            && listed(&self.profiles, &cell.conditions.profile)
-            && cell.conditions.cache_state == self.cache_state.unwrap_or(CacheState::Cold)
-    }
-
-    /// How a cell departs from the recipe.
-    pub(crate) fn departures(&self, cell: &Cell) -> Vec<String> {
-        let c = &cell.conditions;
-        let mut all = Vec::new();
-        if self.image_store.is_some_and(|s| s != c.image_store) {
-            all.push(format!("the {} image store", c.image_store));
-        }
-        if self.builder.is_some_and(|b| b != c.builder) {
-            all.push(format!("the `{}` builder", c.builder));
-        }
-        if !self.links.is_empty() && !self.links.contains(&c.profile) {
-            all.push(format!("profile {}", c.profile));
-        }
-        if self.sizes == Sizes::Claimed && !CLAIMED.contains(&cell.size.bytes()) {
-            all.push(format!("a size of {}", cell.size));
-        }
-        all
-    }
-}
-
-/// Whether a strategy of a row is what a rule names: the same options, apart from those that spell out the recipe.
-pub(crate) fn is_named(rule: &StrategySpec, row: &StrategySpec) -> bool {
-    // The folder of a client comes with the client.
-    let literal = |key: &str, value: &str| {
-        LITERAL.contains(&(key, value)) || key == "dir" && row.options.get("client").is_some_and(|c| c == "lhotari")
-    };
-    rule.name == row.name
-        && rule.options.iter().all(|(k, v)| row.options.get(k) == Some(v))
-        && row.options.iter().all(|(k, v)| rule.options.get(k) == Some(v) || literal(k, v))
 }

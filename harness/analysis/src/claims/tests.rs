@@ -83,7 +83,7 @@ fn mistakes_in_the_file_are_named() {
 
 #[test]
 fn variant_is_named_only_with_options_that_spell_out_the_recipe() {
-    let named = |rule: &str, row: &str| rule::is_named(&rule.parse().unwrap(), &row.parse().unwrap());
+    let named = |rule: &str, row: &str| is_named(&rule.parse().unwrap(), &row.parse().unwrap());
     assert!(named("artifact", "artifact") && named("artifact", "artifact:source=save,action=v4"));
     assert!(named("zstd-stream", "zstd-stream:client=lhotari,dir=out/lhotari"));
     assert!(!named("artifact", "artifact:level=6") && named("artifact:level=6", "artifact:level=6"));

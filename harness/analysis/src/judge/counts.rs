@@ -3,6 +3,7 @@
 use handoff_model::rows::MeasurementRow;
 use handoff_model::{Cell, Outcome, Side, SpanKind, StrategySpec};
 
+use super::only_one;
 use super::trials::{Trials, completed};
 use crate::claims::{Claim, IdentityLevel, Quantity, Rule};
 use crate::identity::{Finding, Identity};
@@ -11,10 +12,12 @@ use crate::spread::Spread;
 
 pub(super) fn evidence(claim: &Claim, run: &Trials<'_>) -> Vec<Evidence> {
     match &claim.rule {
-        Rule::OnlyOne { succeeds, fails, error } => {
-            pairs(claim, run, succeeds, fails, &|one, a, b| only_one(one, a, b, error))
+        Rule::OnlyOne { succeeds, fails, .. } => {
+            pairs(claim, run, succeeds, fails, &|one, cell, a, b| only_one::judge(one, &claim.rule, run, cell, a, b))
         }
-        Rule::Throttling { spared, throttled } => pairs(claim, run, spared, throttled, &throttling),
+        Rule::Throttling { spared, throttled } => {
+            pairs(claim, run, spared, throttled, &|one, _, a, b| throttling(one, a, b))
+        }
         Rule::Completes { strategy, error } => each(claim, run, strategy, &|one, _, rows| completes(one, rows, error)),
         Rule::Count { strategy, quantity, at_least, at_most } => {
             let range = *at_least..=at_most.unwrap_or(u64::MAX);
@@ -46,7 +49,7 @@ fn each(
 }
 
 /// Judges the rows of two strategies in one group.
-type JudgePair<'f> = dyn Fn(Evidence, &[&MeasurementRow], &[&MeasurementRow]) -> Evidence + 'f;
+type JudgePair<'f> = dyn Fn(Evidence, &Cell, &[&MeasurementRow], &[&MeasurementRow]) -> Evidence + 'f;
 
 /// Every cell of a strategy that has another one beside it.
 fn pairs(
@@ -57,7 +60,7 @@ fn pairs(
     judge: &JudgePair<'_>,
 ) -> Vec<Evidence> {
     each(claim, run, first, &|one, cell, rows| match run.beside(cell, second) {
-        Some(others) => judge(one, rows, others),
+        Some(others) => judge(one, cell, rows, others),
         None => one.refused(String::new()),
     })
     .into_iter()
@@ -67,27 +70,10 @@ fn pairs(
 }
 
 /// Trials that failed with an error, of all that ran.
-fn failed(rows: &[&MeasurementRow], error: &str) -> (usize, usize) {
+pub(super) fn failed(rows: &[&MeasurementRow], error: &str) -> (usize, usize) {
     let ran = |r: &&&MeasurementRow| r.outcome != Outcome::Skipped;
     let failed = |r: &&&MeasurementRow| r.outcome == Outcome::Failed && r.error.starts_with(error);
     (rows.iter().filter(failed).count(), rows.iter().filter(ran).count())
-}
-
-fn only_one(one: Evidence, succeeds: &[&MeasurementRow], fails: &[&MeasurementRow], error: &str) -> Evidence {
-    let done = completed(succeeds).count();
-    let ((_, of), (broke, others)) = (failed(succeeds, error), failed(fails, error));
-    let completed_others = completed(fails).count();
-    let note = format!("{done} of {of} trials completed; {broke} of {others} of the other failed with `{error}`");
-    let one = Evidence { note, ..one };
-    if of == 0 || others == 0 {
-        one.refused("no trial of one of the two has run")
-    } else if done == of && broke == others {
-        one.judged(Judgement::AsClaimed)
-    } else if completed_others > 0 || done == 0 {
-        one.judged(Judgement::NotAsClaimed)
-    } else {
-        one.refused("trials failed for other reasons")
-    }
 }
 
 fn completes(one: Evidence, rows: &[&MeasurementRow], error: &str) -> Evidence {
@@ -116,8 +102,19 @@ fn count(
     one.judged(if all { Judgement::AsClaimed } else { Judgement::NotAsClaimed })
 }
 
+/// Answers of 429 in a trial: a trial that failed by one has met at least that one.
+fn answers_of_429(row: &MeasurementRow) -> Option<u64> {
+    match row.outcome {
+        Outcome::Completed => row.throttled,
+        Outcome::Failed if row.error.contains("429") || row.error.contains("Too Many Requests") => {
+            Some(row.throttled.unwrap_or(1).max(1))
+        }
+        _ => None,
+    }
+}
+
 fn throttling(one: Evidence, spared: &[&MeasurementRow], throttled: &[&MeasurementRow]) -> Evidence {
-    let of = |rows: &[&MeasurementRow]| Spread::of(completed(rows).filter_map(|r| r.throttled));
+    let of = |rows: &[&MeasurementRow]| Spread::of(rows.iter().filter_map(|r| answers_of_429(r)));
     let (Some(spared), Some(throttled)) = (of(spared), of(throttled)) else {
         return one.refused("the rows do not count answers of 429");
     };
@@ -140,7 +137,9 @@ fn identity(one: Evidence, rows: &[&MeasurementRow], level: IdentityLevel, equal
         IdentityLevel::Content => vec![identity.content],
     };
     let is = |finding| levels.iter().any(|l| l.finding() == finding);
-    let one = Evidence { note: identity.words(), ..one };
+    // Only a statement about the image itself names its index beside its levels.
+    let index = Some(identity.index.finding()).filter(|f| level == IdentityLevel::Image && *f != Finding::Absent);
+    let one = Evidence { note: identity.words(), index, ..one };
     let differs = is(Finding::Different) || is(Finding::Mixed);
     if differs || !is(Finding::Absent) {
         one.judged(if differs == equal { Judgement::NotAsClaimed } else { Judgement::AsClaimed })

@@ -52,13 +52,9 @@ fn limit(
     let gb = number(included as f64 / 1e9);
     let mut text = format!("{gb} GB are included ({}), more can be bought", options.prices.cache.source);
     let mut fit: Vec<(handoff_model::ByteSize, u64)> = Vec::new();
-    for run in runs {
-        let cells = run.cells(strategy, &claim.conditions);
-        for (cell, rows) in cells.into_iter().filter(|(c, _)| claim.conditions.departures(c).is_empty()) {
-            let stored = Spread::of(rows.iter().filter_map(|r| run.value(r, Quantity::BytesStored)));
-            if let Some(bytes) = stored.map(|s| s.median()).filter(|b| *b > 0) {
-                fit.push((cell.size, included / bytes));
-            }
+    for e in stored_bytes(claim, runs, strategy) {
+        if let Some(m) = e.measured {
+            fit.push((e.size, included / m.median as u64));
         }
     }
     fit.sort_unstable();
@@ -69,6 +65,32 @@ fn limit(
         text = format!("{text}; the limit holds {}", fit.join(", "));
     }
     (Judgement::AsClaimed, text)
+}
+
+/// Evidence beside a fact: the bytes that count against a limit of the cache.
+pub(super) fn stored(claim: &Claim, runs: &[Trials<'_>], options: &Options) -> Vec<Evidence> {
+    match &claim.rule {
+        Rule::Limit { strategy, store: Store::Cache } if options.stores.get(&strategy.name) == Some(&Store::Cache) => {
+            stored_bytes(claim, runs, strategy)
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Bytes stored under the recipe, run by run.
+fn stored_bytes(claim: &Claim, runs: &[Trials<'_>], strategy: &StrategySpec) -> Vec<Evidence> {
+    let mut all = Vec::new();
+    for run in runs {
+        let cells = run.cells(strategy, &claim.conditions);
+        for (cell, rows) in cells.into_iter().filter(|(c, _)| claim.conditions.departures(c).is_empty()) {
+            let stored = Spread::of(rows.iter().filter_map(|r| run.value(r, Quantity::BytesStored)));
+            if let Some(spread) = stored.filter(|s| s.median() > 0) {
+                let measured = Some(Measured::of(&spread, Unit::Bytes, 1.0));
+                all.push(Evidence { measured, ..Evidence::of(run.run, cell, spread.n()) });
+            }
+        }
+    }
+    all
 }
 
 /// How many images of a size the cache's limit holds.

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use handoff_model::StrategySpec;
 use handoff_model::rows::MeasurementRow;
 
-use super::times::{OVER_THE_BORDER, too_few};
+use super::times::{self, OVER_THE_BORDER, too_few};
 use super::trials::Trials;
 use crate::claims::{Claim, Quantity, Rule};
 use crate::judgement::{Evidence, Judgement, Measured, Unit};
 use crate::spread::Spread;
 
 /// Ratios are kept as whole numbers of this part.
-const PART: f64 = 1e9;
+pub(super) const PART: f64 = 1e9;
 
 /// Fewest rounds of a quantity that is no time: counts and bytes hardly vary, but one round shows no pattern.
 const FEWEST_ROUNDS: usize = 2;
@@ -29,7 +29,12 @@ pub(super) fn evidence(claim: &Claim, run: &Trials<'_>) -> Vec<Evidence> {
 }
 
 /// Ratios of the rounds in which both strategies have the quantity.
-fn ratios(run: &Trials<'_>, of: &[&MeasurementRow], to: &[&MeasurementRow], quantity: Quantity) -> Option<Spread> {
+pub(super) fn ratios(
+    run: &Trials<'_>,
+    of: &[&MeasurementRow],
+    to: &[&MeasurementRow],
+    quantity: Quantity,
+) -> Option<Spread> {
     let by_round = |rows: &[&MeasurementRow]| -> BTreeMap<u32, u64> {
         rows.iter().filter_map(|r| Some((r.round, run.value(r, quantity)?))).collect()
     };
@@ -52,8 +57,13 @@ fn ratio(
         let n = spread.as_ref().map_or(0, Spread::n);
         let mut one = Evidence::of(run.run, cell, n);
         one.measured = spread.as_ref().map(|s| Measured::of(s, Unit::Ratio, PART));
+        let network = claim.rule.needs_network(&cell.conditions.profile);
         let one = match (spread, one.measured) {
-            (Some(_), Some(m)) if quantity.is_time() && !m.is_sure() => one.refused(too_few(n)),
+            (Some(_), Some(_)) if network.is_some() => one.refused(network.unwrap_or_default()),
+            (Some(s), Some(m)) if quantity.is_time() && !m.is_sure() => {
+                let lie = between(s.min() as f64 / PART, s.max() as f64 / PART, (low, high));
+                one.refused(format!("{}{}", too_few(n), times::all_lie(lie)))
+            }
             (Some(_), Some(m)) if quantity.is_time() => judged(one, between(m.low, m.high, (low, high)), true),
             (Some(_), _) if n < FEWEST_ROUNDS => one.refused(format!("{n} of {FEWEST_ROUNDS} rounds")),
             // Bytes and counts: every round must agree.
@@ -69,7 +79,7 @@ fn ratio(
 }
 
 /// Where an interval lies: below, within, above; none where it reaches over a bound.
-fn between(from: f64, to: f64, (low, high): (f64, f64)) -> Option<std::cmp::Ordering> {
+pub(super) fn between(from: f64, to: f64, (low, high): (f64, f64)) -> Option<std::cmp::Ordering> {
     match (from, to) {
         (_, to) if to < low => Some(std::cmp::Ordering::Less),
         (from, _) if from > high => Some(std::cmp::Ordering::Greater),
@@ -110,7 +120,7 @@ fn slowest(
         let mut one = Evidence::of(run.run, cell, n);
         let measured: Vec<(&StrategySpec, Measured)> =
             found.iter().map(|(other, s)| (*other, Measured::of(s, Unit::Ratio, PART))).collect();
-        let each: Vec<String> = measured.iter().map(|(other, m)| format!("{:.2} of `{other}`", m.median)).collect();
+        let each: Vec<String> = measured.iter().map(|(other, m)| format!("{} of `{other}`", m.ratio_text())).collect();
         one.note = each.join(", ");
         let faster = measured.iter().any(|(_, m)| m.is_sure() && m.high < 1.0);
         let slower = measured.iter().all(|(_, m)| m.is_sure() && m.low > 1.0) && found.len() == others.len();

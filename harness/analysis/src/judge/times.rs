@@ -1,18 +1,18 @@
 //! Times and rates: the interval of a median against a range.
 
+use std::cmp::Ordering;
+
 use handoff_model::conditions::LOOPBACK;
 use handoff_model::rows::MeasurementRow;
-use handoff_model::{Side, SpanKind};
+use handoff_model::{Cell, Side, SpanKind};
 
+use super::pairs;
 use super::trials::{Trials, completed};
 use crate::claims::{Claim, Direction, Quantity, Rule};
 use crate::judgement::{Evidence, FEWEST, Judgement, Measured, Unit};
 use crate::spread::Spread;
 
 const MIB: f64 = 1_048_576.0;
-
-/// Profile of rows measured on GitHub's own services.
-const GITHUB: &str = "github";
 
 /// Why a median that could lie on either side of a bound judges nothing.
 pub(super) const OVER_THE_BORDER: &str = "the interval of the median reaches over a bound of the claim";
@@ -31,14 +31,23 @@ pub(super) fn evidence(claim: &Claim, run: &Trials<'_>) -> Vec<Evidence> {
             (_, Some(client)) => other_client(client, &done),
             _ => String::new(),
         };
-        let one = match &one.measured {
-            None => one.refused("no trial has the quantity"),
-            Some(m) if !m.is_sure() => one.refused(too_few(done.len())),
-            Some(m) => match (verdict(&claim.rule, m), network(&claim.rule, &cell.conditions.profile)) {
-                (Some(Judgement::SlowerThanClaimed), Some((LOOPBACK, _))) => one.judged(Judgement::SlowerThanClaimed),
-                (_, Some((_, reason))) => one.refused(reason),
-                (Some(judgement), None) => one.judged(judgement),
-                (None, None) => one.refused(OVER_THE_BORDER),
+        let profile = cell.conditions.profile.as_str();
+        let one = match (one.measured, claim.rule.needs_network(profile)) {
+            (None, _) => one.refused("no trial has the quantity"),
+            // More trials do not help where the link decides. Slow without any link is slow with one.
+            (Some(m), Some(reason)) => match verdict(&claim.rule, &m) {
+                Some(Judgement::SlowerThanClaimed) if profile == LOOPBACK && m.is_sure() => {
+                    one.judged(Judgement::SlowerThanClaimed)
+                }
+                _ => one.refused(reason),
+            },
+            (Some(m), None) if !m.is_sure() => {
+                let lie = where_all_lie(&claim.rule, run, cell, &done);
+                one.refused(format!("{}{lie}", too_few(done.len())))
+            }
+            (Some(m), None) => match verdict(&claim.rule, &m) {
+                None => one.refused(OVER_THE_BORDER),
+                Some(judgement) => against(one, claim, run, cell, rows, judgement),
             },
         };
         all.push(one.unless_it_departs(claim.conditions.departures(cell)));
@@ -96,11 +105,57 @@ fn bytes_a_second(run: &Trials<'_>, row: &MeasurementRow, direction: Direction) 
     rate.is_finite().then_some(rate.round() as u64)
 }
 
-/// The profile of rows that are not of GitHub's network, and why they cannot confirm a rate that needs it.
-fn network<'a>(rule: &'a Rule, profile: &'a str) -> Option<(&'a str, &'a str)> {
-    match rule {
-        Rule::Rate { needs_network: Some(reason), .. } if profile != GITHUB => Some((profile, reason)),
-        _ => None,
+/// On which side of the claim all of a few trials lie: too few to judge, and yet what a reader must know.
+fn where_all_lie(rule: &Rule, run: &Trials<'_>, cell: &Cell, rows: &[&MeasurementRow]) -> &'static str {
+    let Rule::Time { quantity, low_s, high_s, against, .. } = rule else { return "" };
+    let Some(spread) = Spread::of(rows.iter().filter_map(|r| run.value(r, *quantity))) else { return "" };
+    let lies = pairs::between(spread.min() as f64 / 1e9, spread.max() as f64 / 1e9, (*low_s, *high_s));
+    let Some(against) = against else { return all_lie(lies) };
+    let ratios = run.beside(cell, &against.strategy).and_then(|other| pairs::ratios(run, rows, other, *quantity));
+    let ratio = ratios.and_then(|s| {
+        pairs::between(s.min() as f64 / pairs::PART, s.max() as f64 / pairs::PART, (0.0, against.at_most))
+    });
+    match (lies, ratio) {
+        (Some(Ordering::Greater), _) | (_, Some(Ordering::Greater)) => all_lie(Some(Ordering::Greater)),
+        (lies, Some(_)) => all_lie(lies),
+        (_, None) => "",
+    }
+}
+
+/// The same in words, to be added to a reason.
+pub(super) fn all_lie(lies: Option<Ordering>) -> &'static str {
+    match lies {
+        Some(Ordering::Greater) => ", all slower than claimed",
+        Some(Ordering::Less) => ", all faster than claimed",
+        Some(Ordering::Equal) => ", all within the claim",
+        None => "",
+    }
+}
+
+/// The verdict on a time that must also be clearly less than another strategy's, within rounds.
+fn against(
+    one: Evidence,
+    claim: &Claim,
+    run: &Trials<'_>,
+    cell: &Cell,
+    rows: &[&MeasurementRow],
+    judgement: Judgement,
+) -> Evidence {
+    let Rule::Time { against: Some(against), quantity, .. } = &claim.rule else { return one.judged(judgement) };
+    let Some(spread) = run.beside(cell, &against.strategy).and_then(|other| pairs::ratios(run, rows, other, *quantity))
+    else {
+        return one.refused(format!("no round in which both it and `{}` completed", against.strategy));
+    };
+    let m = Measured::of(&spread, Unit::Ratio, pairs::PART);
+    let ratio = format!("{} of the time of `{}`", m.ratio_text(), against.strategy);
+    let note = if one.note.is_empty() { ratio } else { format!("{ratio}; {}", one.note) };
+    let one = Evidence { note, ..one };
+    match () {
+        () if judgement == Judgement::SlowerThanClaimed => one.judged(judgement),
+        () if !m.is_sure() => one.refused(too_few(spread.n())),
+        () if m.low > against.at_most => one.judged(Judgement::SlowerThanClaimed),
+        () if m.high <= against.at_most => one.judged(judgement),
+        () => one.refused(OVER_THE_BORDER),
     }
 }
 

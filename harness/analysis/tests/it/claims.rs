@@ -97,21 +97,23 @@ pub fn span(made: &mut Made, spec: &str, side: Side, kind: SpanKind, seconds: f6
 fn verdict_on_a_time_speaks_of_the_strategy() {
     // 38 s where 120 to 480 are claimed; a consumer's 20 s where 10 to 60 are.
     let quick = run("r", FIVE, 8, recipe(), 1.0);
-    assert_eq!(verdict(&quick, "artifact-transfer"), "faster than claimed");
-    assert_eq!(verdict(&quick, "gha-cache-rebuild"), "as claimed");
-    assert_eq!(verdict(&quick, "gha-cache-seconds"), "as claimed");
+    assert_eq!(verdict(&quick, "artifact-transfer"), "faster than claimed at 1GiB");
+    assert_eq!(verdict(&quick, "gha-cache-rebuild"), "as claimed at 1GiB");
     assert_eq!(of(&[&quick], "gha-cache-rebuild").reason, "the consumer alone; the transfer takes 38.1 s");
-    assert_eq!(verdict(&quick, "zstd-stream-transfer"), "as claimed");
+    assert_eq!(verdict(&quick, "zstd-stream-transfer"), "as claimed at 1GiB");
     let slow = run("r", FIVE, 8, recipe(), 20.0);
-    assert_eq!(verdict(&slow, "artifact-transfer"), "slower than claimed");
-    assert_eq!(verdict(&slow, "gha-cache-rebuild"), "slower than claimed");
+    assert_eq!(verdict(&slow, "artifact-transfer"), "slower than claimed at 1GiB");
+    assert_eq!(verdict(&slow, "gha-cache-rebuild"), "slower than claimed at 1GiB");
     assert_eq!(of(&[&slow], "gha-cache-rebuild").experiment, "consumer's time of `gha-cache`");
 }
 
 #[test]
 fn time_is_not_judged_by_few_trials_or_other_conditions() {
     let few = run("r", FIVE, 3, recipe(), 1.0);
-    assert_eq!(verdict(&few, "artifact-transfer"), "not judged: 3 of the 6 trials that an interval of 95 % needs");
+    assert_eq!(
+        verdict(&few, "artifact-transfer"),
+        "not judged: 3 of the 6 trials that an interval of 95 % needs, all faster than claimed"
+    );
     let here = run("r", FIVE, 8, Conditions::default(), 1.0);
     let text = verdict(&here, "artifact-transfer");
     assert_eq!(text, "not judged: measured with the containerd image store, the `docker` builder, profile loopback");
@@ -120,14 +122,17 @@ fn time_is_not_judged_by_few_trials_or_other_conditions() {
     let other = run("r", "artifact:layers=zstd", 8, recipe(), 1.0);
     assert_eq!(verdict(&other, "artifact-transfer"), "not judged: no run of the preset spike yet");
     let literal = run("r", "artifact:action=v4", 8, recipe(), 1.0);
-    assert_eq!(verdict(&literal, "artifact-transfer"), "faster than claimed");
+    assert_eq!(verdict(&literal, "artifact-transfer"), "faster than claimed at 1GiB");
 }
 
 #[test]
 fn runs_are_not_pooled() {
     let (one, two) = (run("one", FIVE, 4, recipe(), 1.0), run("two", FIVE, 4, recipe(), 1.0));
     let claim = of(&[&one, &two], "artifact-transfer");
-    assert_eq!(claim.verdict(), "not judged: 4 of the 6 trials that an interval of 95 % needs");
+    assert_eq!(
+        claim.verdict(),
+        "not judged: 4 of the 6 trials that an interval of 95 % needs, all faster than claimed"
+    );
     let runs: Vec<&str> = claim.evidence.iter().map(|e| e.run.as_str()).collect();
     assert_eq!(runs, ["one", "two"]);
     // A run that judges is not silenced by one that cannot.
@@ -149,44 +154,122 @@ fn runs_that_contradict_a_time_in_both_directions_are_named() {
     assert!(both.reason.contains("as claimed at 1GiB under github-hosted"), "{}", both.reason);
 }
 
-#[test]
-fn rate_above_its_lower_bound_is_as_claimed() {
-    let upload = |seconds: f64| {
-        let mut made = run("r", "zstd-stream", 8, recipe(), 1.0);
-        span(&mut made, "zstd-stream", Side::Producer, SpanKind::Upload, seconds, Some(1_000 << 20));
-        made
-    };
-    assert_eq!(verdict(&upload(2.0), "zstd-stream-upload"), "as claimed");
-    assert_eq!(verdict(&upload(5.4), "zstd-stream-upload"), "as claimed");
-    assert_eq!(verdict(&upload(10.0), "zstd-stream-upload"), "slower than claimed");
-    assert_eq!(verdict(&upload(2.0), "zstd-stream-download"), "not judged: no trial has the quantity");
+fn under(profile: &str) -> Conditions {
+    Conditions { profile: profile.into(), ..recipe() }
+}
+
+/// Verdict on a rate: 1,000 MiB in so many seconds.
+fn rate(id: &str, profile: &str, seconds: f64, rounds: u32) -> String {
+    let mut made = run("r", "zstd-stream", rounds, under(profile), 1.0);
+    span(&mut made, "zstd-stream", Side::Producer, SpanKind::Upload, seconds, Some(1_000 << 20));
+    span(&mut made, "zstd-stream", Side::Consumer, SpanKind::Download, seconds, Some(1_000 << 20));
+    verdict(&made, id)
 }
 
 #[test]
-fn rate_of_one_connection_is_not_judged_by_a_simulated_link() {
-    let download = |profile: &str, seconds: f64| {
-        let conditions = Conditions { profile: profile.into(), ..recipe() };
-        let mut made = run("r", "zstd-stream", 8, conditions, 1.0);
-        span(&mut made, "zstd-stream", Side::Consumer, SpanKind::Download, seconds, Some(1_000 << 20));
-        verdict(&made, "zstd-stream-download")
-    };
-    for seconds in [5.0, 20.0] {
-        assert!(download("github-hosted", seconds).starts_with("not judged: it needs GitHub's network"));
+fn rate_above_its_lower_bound_is_as_claimed() {
+    assert_eq!(rate("zstd-stream-upload", "github", 2.0, 8), "as claimed");
+    assert_eq!(rate("zstd-stream-upload", "github", 5.4, 8), "as claimed");
+    assert_eq!(rate("zstd-stream-upload", "github", 10.0, 8), "slower than claimed");
+    let none = run("r", "zstd-stream", 8, under("github"), 1.0);
+    assert_eq!(verdict(&none, "zstd-stream-download"), "not judged: no trial has the quantity");
+}
+
+#[test]
+fn rate_is_not_judged_by_a_simulated_link_and_only_refuted_by_loopback() {
+    for id in ["zstd-stream-upload", "zstd-stream-download"] {
+        for seconds in [5.0, 20.0] {
+            let text = rate(id, "github-hosted", seconds, 8);
+            assert!(text.starts_with("not judged: it needs GitHub's network"), "{id}: {text}");
+        }
+        assert_eq!(rate(id, "loopback", 20.0, 8), "slower than claimed", "even without a link");
+        for (seconds, rounds) in [(20.0, 5), (1.0, 8)] {
+            assert!(rate(id, "loopback", seconds, rounds).starts_with("not judged: it needs GitHub's network"), "{id}");
+        }
+        assert_eq!(rate(id, "github", 20.0, 8), "slower than claimed");
     }
-    assert_eq!(download("loopback", 20.0), "slower than claimed", "even without a link");
-    assert!(download("loopback", 5.0).starts_with("not judged: it needs GitHub's network"));
-    assert_eq!(
-        (download("github", 5.0).as_str(), download("github", 20.0).as_str()),
-        ("as claimed", "slower than claimed")
-    );
+    let claim = of(&[], "zstd-stream-upload");
+    assert!(claim.experiment.contains("compressed bytes sent"), "{}", claim.experiment);
 }
 
 #[test]
 fn rate_counts_the_services_bytes_where_a_span_has_none() {
-    let mut made = run("r", "zstd-stream", 8, recipe(), 1.0);
+    let mut made = run("r", "zstd-stream", 8, under("github"), 1.0);
     span(&mut made, "zstd-stream", Side::Producer, SpanKind::Upload, 2.0, None);
     change(&mut made, "zstd-stream", |r| r.bytes_up = Some(1_000 << 20));
     assert_eq!(verdict(&made, "zstd-stream-upload"), "as claimed");
+}
+
+/// Consumers of `gha-cache` take so many seconds, those of `rebuild` 30.
+fn cached(seconds: f64, rounds: u32) -> Made {
+    let plan = plan("r", "gha-cache,rebuild", &["1GiB"], rounds, false, recipe());
+    Made::run("r", &plan, |s, round, _| {
+        let each = if s == "rebuild" { 30.0 } else { seconds } + f64::from(round) / 100.0;
+        Some((Some(each), each, 2.0))
+    })
+}
+
+#[test]
+fn rebuild_in_seconds_is_clearly_faster_than_one_without_a_cache() {
+    for (seconds, expected) in [(26.0, "slower than claimed at 1GiB"), (10.0, "as claimed at 1GiB")] {
+        assert_eq!(verdict(&cached(seconds, 8), "gha-cache-seconds"), expected, "{seconds} s");
+    }
+    let claim = of(&[&cached(26.0, 8)], "gha-cache-seconds");
+    assert!(claim.reason.contains("of the time of `rebuild`"), "{}", claim.reason);
+    assert!(
+        claim.claimed.contains("ours: at most 60 s, and at most 0.5 of the time of `rebuild`"),
+        "{}",
+        claim.claimed
+    );
+    let few = verdict(&cached(26.0, 3), "gha-cache-seconds");
+    assert!(few.ends_with("3 of the 6 trials that an interval of 95 % needs, all slower than claimed"), "{few}");
+    let alone = run("r", "gha-cache", 8, recipe(), 1.0);
+    assert!(verdict(&alone, "gha-cache-seconds").starts_with("not judged: no round in which both it and `rebuild`"));
+}
+
+#[test]
+fn near_instant_is_a_tenth_of_a_rebuild_without_a_cache() {
+    assert_eq!(verdict(&cached(2.0, 8), "gha-cache-near-instant"), "as claimed at 1GiB");
+    assert_eq!(verdict(&cached(10.0, 8), "gha-cache-near-instant"), "slower than claimed at 1GiB");
+}
+
+#[test]
+fn verdict_names_its_sizes_and_where_few_trials_at_others_lie() {
+    let at = |name: &str, size: &str, rounds, seconds: f64| {
+        let plan = plan(name, "gha-cache", &[size], rounds, false, recipe());
+        Made::run(name, &plan, |_, round, _| {
+            let each = seconds + f64::from(round) / 100.0;
+            Some((Some(each), each, 2.0))
+        })
+    };
+    let (small, large) = (at("small", "1GiB", 8, 27.0), at("large", "3GiB", 2, 67.0));
+    let claim = of(&[&small, &large], "gha-cache-rebuild");
+    assert_eq!(
+        claim.verdict(),
+        "as claimed at 1GiB; 3GiB: 2 of the 6 trials that an interval of 95 % needs, all slower than claimed"
+    );
+    assert!(claim.is_partial && claim.shown().len() == 2, "{claim:?}");
+    assert!(!of(&[&small], "gha-cache-rebuild").is_partial);
+    let open = of(&[&at("small", "1GiB", 2, 27.0), &large], "gha-cache-rebuild").verdict();
+    assert!(open.starts_with("not judged: 1GiB: 2 of the 6") && open.contains("; 3GiB: 2 of the 6"), "{open}");
+}
+
+#[test]
+fn bound_that_is_ours_is_the_rules_bound() {
+    for (id, bounds) in [
+        ("artifact-level", &["0.015", "0.025"][..]),
+        ("artifact-slowest", &["2 GB"]),
+        ("cache-tar-tight", &["at most 10 "]),
+        ("cache-tar-restore", &["0.75 to 1 "]),
+        ("gha-cache-layers", &["at least 2"]),
+        ("gha-cache-near-instant", &["at most 0.1 "]),
+        ("local-cache-move", &["at least 1.01 "]),
+        ("local-cache-large", &["at least 1.2 "]),
+        ("zstd-stream-disk", &["at most 0.95 "]),
+    ] {
+        let claimed = of(&[], id).claimed;
+        assert!(claimed.contains("(ours: ") && bounds.iter().all(|b| claimed.contains(b)), "{id}: {claimed}");
+    }
 }
 
 #[test]
@@ -229,7 +312,7 @@ fn level_0_is_compared_with_level_6_within_rounds() {
 #[test]
 fn restore_that_is_slightly_faster_somewhere_is_as_claimed() {
     let restore = |name: &str, seconds: f64| {
-        let mut made = run(name, "artifact,cache-tar", 8, recipe(), 1.0);
+        let mut made = run(name, "artifact,cache-tar", 8, under("github"), 1.0);
         span(&mut made, "artifact", Side::Consumer, SpanKind::Download, 10.0, None);
         span(&mut made, "cache-tar", Side::Consumer, SpanKind::Download, seconds, None);
         made
@@ -242,18 +325,31 @@ fn restore_that_is_slightly_faster_somewhere_is_as_claimed() {
 }
 
 #[test]
+fn restore_is_not_judged_by_the_connections_of_a_simulated_link() {
+    for profile in ["github-hosted", "loopback"] {
+        let mut made = run("r", "artifact,cache-tar", 8, under(profile), 1.0);
+        span(&mut made, "artifact", Side::Consumer, SpanKind::Download, 10.0, None);
+        span(&mut made, "cache-tar", Side::Consumer, SpanKind::Download, 3.0, None);
+        let claim = of(&[&made], "cache-tar-restore");
+        assert!(claim.verdict().starts_with("not judged: it needs GitHub's network"), "{}", claim.verdict());
+        assert!(claim.shown()[0].measured.is_some(), "the ratio is shown");
+    }
+}
+
+#[test]
 fn slowest_is_slower_than_every_other_one() {
-    let with = |others: f64| {
-        let plan = plan("r", FIVE, &["1GiB"], 8, false, recipe());
+    let with = |others: f64, size: &str| {
+        let plan = plan("r", FIVE, &[size], 8, false, recipe());
         let made = Made::run("r", &plan, |s, round, _| {
             let each = if s == "artifact" { 30.0 } else { others } + f64::from(round) / 100.0;
             Some((Some(each), each, 2.0))
         });
         of(&[&made], "artifact-slowest")
     };
-    assert_eq!(with(20.0).judgement, Judgement::AsClaimed);
-    assert_eq!(with(40.0).judgement, Judgement::NotAsClaimed);
-    assert!(with(40.0).evidence[0].note.contains("of `zstd-stream`"));
+    assert_eq!(with(20.0, "2GiB").judgement, Judgement::AsClaimed);
+    assert_eq!(with(40.0, "2GiB").judgement, Judgement::NotAsClaimed);
+    assert!(with(40.0, "2GiB").evidence[0].note.contains(", 99.2 %] of `zstd-stream`"));
+    assert_eq!(with(20.0, "1GiB").verdict(), "not judged: measured with a size of 1GiB", "1 GiB is not large");
 }
 
 #[test]

@@ -21,7 +21,17 @@ fn mode_max_is_essential_if_mode_min_misses_the_cache() {
     assert_eq!(missed.verdict(), "as claimed");
     assert!(missed.evidence[0].note.contains("3 of 3 of the other failed with `cache missed`"), "{missed:?}");
     assert_eq!(verdict(&made(None), "gha-cache-mode-max"), "not as claimed");
-    assert_eq!(verdict(&made(Some("no space")), "gha-cache-mode-max"), "not judged: trials failed for other reasons");
+    assert_eq!(
+        verdict(&made(Some("no space")), "gha-cache-mode-max"),
+        "not judged: 3 trials failed for another reason: no space"
+    );
+    let mut broken = made(Some("cache missed: [1/3] RUN x"));
+    change(&mut broken, "gha-cache", |r| fail(r, "no space"));
+    assert_eq!(
+        verdict(&broken, "gha-cache-mode-max"),
+        "not judged: 3 trials failed for another reason: no space",
+        "the one that should succeed failed for a reason that says nothing"
+    );
     let other = run("r", "gha-cache,gha-cache:mode=min", 3, recipe(), 1.0);
     assert_eq!(
         verdict(&other, "gha-cache-mode-max"),
@@ -62,6 +72,39 @@ fn throttling_is_judged_where_option_3_meets_it() {
     assert_eq!(with(Some(3), Some(10)), "not as claimed");
     assert_eq!(with(Some(0), Some(0)), "not judged: option 3 met no throttling either");
     assert_eq!(with(None, None), "not judged: the rows do not count answers of 429");
+    let mut made = run("r", "gha-cache,local-cache", 3, limited, 1.0);
+    made.rows.iter_mut().for_each(|r| r.workload = "many-layers".into());
+    change(&mut made, "local-cache", |r| r.throttled = Some(0));
+    change(&mut made, "gha-cache", |r| fail(r, "buildx build: 429 Too Many Requests"));
+    assert_eq!(verdict(&made, "local-cache-throttling"), "as claimed", "a trial that failed by 429 was throttled");
+}
+
+#[test]
+fn fallback_is_judged_where_the_limit_has_room_for_the_image() {
+    let made = |tar_fits: bool, own: u64, other: u64| {
+        let strategies = "gha-cache,local-cache,cache-tar";
+        let limited = Conditions { profile: "github-hosted:storage_limit=64MB".into(), ..recipe() };
+        let mut under = run("r", strategies, 3, limited, 1.0);
+        change(&mut under, "gha-cache", |r| fail(r, "cache missed: [1/3] RUN x"));
+        change(&mut under, "local-cache", |r| fail(r, "cache.mjs restore: cache miss: handoff-1"));
+        if !tar_fits {
+            change(&mut under, "cache-tar", |r| fail(r, "cache.mjs restore: cache miss: handoff-1"));
+        }
+        let mut plain = run("r", strategies, 3, recipe(), 1.0);
+        change(&mut plain, "local-cache", |r| r.bytes_stored = Some(own));
+        change(&mut plain, "gha-cache", |r| r.bytes_stored = Some(other));
+        under.rows.extend(plain.rows);
+        under
+    };
+    let no_room = verdict(&made(false, 109_000_000, 109_000_000), "local-cache-fallback");
+    assert!(no_room.starts_with("not judged: the limit of 64.0 MB is not between the two caches"), "{no_room}");
+    assert_eq!(verdict(&made(true, 109_000_000, 109_000_000), "local-cache-fallback"), "not as claimed");
+    let mut between = made(false, 60_000_000, 109_000_000);
+    assert_eq!(verdict(&between, "local-cache-fallback"), "not as claimed");
+    change(&mut between, "local-cache", |r| r.outcome = handoff_model::Outcome::Completed);
+    assert_eq!(verdict(&between, "local-cache-fallback"), "as claimed");
+    change(&mut between, "local-cache", |r| fail(r, "no space"));
+    assert!(verdict(&between, "local-cache-fallback").starts_with("not judged: "));
 }
 
 #[test]
@@ -110,12 +153,17 @@ fn counts_hold_in_every_trial_or_not_at_all() {
 fn identity_is_judged_at_the_levels_of_the_statement() {
     let mut made = run("r", FIVE, 3, recipe(), 1.0);
     let yes = of(&[&made], "artifact-identical");
-    assert_eq!(yes.verdict(), "as claimed");
+    let levels = "for content, layers and config; the index differs where a store keeps one";
+    assert_eq!(yes.verdict(), format!("as claimed {levels}"));
     assert!(yes.evidence[0].note.contains("content, layers and config identical; index differs"), "{yes:?}");
-    assert_eq!(verdict(&made, "gha-cache-identical"), "not as claimed", "a rebuild that is identical");
+    assert_eq!(
+        verdict(&made, "gha-cache-identical"),
+        format!("not as claimed {levels}"),
+        "a rebuild that is identical"
+    );
     assert_eq!(verdict(&made, "gha-cache-equivalent"), "as claimed");
     change(&mut made, "gha-cache", |r| r.config_equal = Some(false));
-    assert_eq!(verdict(&made, "gha-cache-identical"), "as claimed");
+    assert_eq!(verdict(&made, "gha-cache-identical"), format!("as claimed {levels}"));
     change(&mut made, "artifact", |r| r.layers_equal = None);
     assert_eq!(verdict(&made, "artifact-identical"), "not judged: a level of identity is not known");
 }
@@ -149,8 +197,10 @@ fn facts_need_no_trial() {
 fn cache_is_tight_where_few_images_fit() {
     let mut made = run("r", "cache-tar", 3, recipe(), 1.0);
     change(&mut made, "cache-tar", |r| r.bytes_stored = Some(400_000_000));
-    assert_eq!(verdict(&made, "cache-tar-tight"), "not as claimed");
+    assert_eq!(verdict(&made, "cache-tar-tight"), "not as claimed at 1GiB");
     assert!(of(&[&made], "cache-tar-limit").reason.ends_with("the limit holds 25 images of 1GiB"));
     change(&mut made, "cache-tar", |r| r.bytes_stored = Some(1_200_000_000));
-    assert_eq!(verdict(&made, "cache-tar-tight"), "as claimed");
+    assert_eq!(verdict(&made, "cache-tar-tight"), "as claimed at 1GiB");
+    let limit = of(&[&made], "cache-tar-limit");
+    assert_eq!(limit.shown()[0].run, "r", "a limit with measured bytes names their run");
 }

@@ -8,7 +8,7 @@ use crate::plot::look;
 use crate::provenance::{Images, images};
 use crate::report::Report;
 
-/// Most pieces of evidence that one row shows: more would bury the rest.
+/// Most pieces of evidence that one row shows where all depart from the recipe: more would bury the rest.
 const MOST: usize = 3;
 
 pub(crate) fn blocks(report: &Report) -> Vec<Block> {
@@ -78,8 +78,9 @@ pub(crate) fn on<'a>(report: &'a Report, strategy: &str, cell: TableCell) -> Opt
 /// The evidence shown in one row, with how many pieces are left out.
 pub(crate) fn shown(claim: &JudgedClaim) -> (Vec<&Evidence>, usize) {
     let mut all = claim.shown();
-    let left = all.len().saturating_sub(MOST);
-    all.truncate(MOST);
+    let most = if all.iter().any(|e| e.departures.is_empty()) { all.len() } else { MOST };
+    let left = all.len().saturating_sub(most);
+    all.truncate(most);
     (all, left)
 }
 
@@ -120,9 +121,9 @@ fn value(m: &Measured) -> String {
         Unit::MibPerSecond => " MiB/s",
         Unit::Bytes | Unit::Count | Unit::Ratio => "",
     };
-    // Counts hardly vary: a range says enough.
-    let interval = if m.unit == Unit::Count {
-        if m.low < m.high { format!(" [{}–{}]", show(m.low), show(m.high)) } else { String::new() }
+    // Counts and bytes hardly vary: a range says enough.
+    let interval = if matches!(m.unit, Unit::Count | Unit::Bytes) {
+        if show(m.low) != show(m.high) { format!(" [{}–{}]", show(m.low), show(m.high)) } else { String::new() }
     } else if m.coverage > 0.0 {
         format!(" [{}–{}, {:.1} %]", show(m.low), show(m.high), m.coverage * 100.0)
     } else {
