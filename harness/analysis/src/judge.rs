@@ -30,7 +30,7 @@ pub fn judge(runs: &[RunRows<'_>], options: &Options, claims: &Claims, workflows
         let evidence: Vec<Evidence> = runs.iter().flat_map(|run| evidence(claim, run, options)).collect();
         let (judgement, reason) = conclude(claim, &evidence);
         let (scope, is_partial) = scope::of(claim, &evidence, judgement);
-        JudgedClaim { evidence, scope, is_partial, ..JudgedClaim::new(claim, strategy, judgement, reason) }
+        JudgedClaim { scope, is_partial, evidence, ..JudgedClaim::new(claim, strategy, judgement, reason) }
     };
     claims.claims.iter().map(one).collect()
 }

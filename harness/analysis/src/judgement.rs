@@ -228,6 +228,12 @@ impl JudgedClaim {
         }
     }
 
+    /// Verdict without the reason, and without what is left open: for cells of a table.
+    pub fn short_verdict(&self) -> String {
+        let scope = self.scope.split("; ").next().unwrap_or_default();
+        format!("{} {scope}", self.judgement.words()).trim_end().to_owned()
+    }
+
     /// Evidence worth showing, the best first: what agrees with the verdict, then what decides otherwise, then what is open,
     /// each with the most trials first. All rows under the recipe are shown; rows that depart from it only where there are no
     /// others, or where only their store keeps an index.

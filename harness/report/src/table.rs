@@ -81,7 +81,7 @@ fn claimed(report: &Report, line: &Line, cell: TableCell) -> Cell {
     let measured = matches!(cell, TableCell::Transfer | TableCell::ByteIdentical);
     match claims::on(report, &line.strategy, cell) {
         Some(c) if line.plain && measured && c.judgement != Judgement::NotJudged => {
-            Cell::toned(format!("{}: {}", claim.claimed, c.verdict()), claims::tone(c.judgement))
+            Cell::toned(format!("{}: {}", claim.claimed, c.short_verdict()), claims::tone(c.judgement))
         }
         _ => claim.claimed.clone().into(),
     }

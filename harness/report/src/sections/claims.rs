@@ -123,7 +123,7 @@ fn value(m: &Measured) -> String {
     };
     // Counts and bytes hardly vary: a range says enough.
     let interval = if matches!(m.unit, Unit::Count | Unit::Bytes) {
-        if show(m.low) != show(m.high) { format!(" [{}–{}]", show(m.low), show(m.high)) } else { String::new() }
+        if show(m.low) == show(m.high) { String::new() } else { format!(" [{}–{}]", show(m.low), show(m.high)) }
     } else if m.coverage > 0.0 {
         format!(" [{}–{}, {:.1} %]", show(m.low), show(m.high), m.coverage * 100.0)
     } else {
