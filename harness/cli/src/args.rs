@@ -160,9 +160,15 @@ impl PlanArgs {
     fn of_matrix(&self, matrix: &Matrix, stored: Option<&PlanRequest>) -> anyhow::Result<PlanRequest> {
         let mut parts: Vec<PlanRequest> = Vec::new();
         let mut auto: Vec<bool> = Vec::new();
-        for block in &matrix.blocks {
+        let failure = |args: &Self| args.crossed(None).err().map(|error| error.to_string());
+        for (at, block) in matrix.blocks.iter().enumerate() {
             let args = self.over(block);
-            let (part, is_auto) = (args.crossed(None)?, args.rounds == Some(Rounds::Auto));
+            let part = args.crossed(None).map_err(|error| {
+                // What the block says without any option is the file's error; any other one is an option's.
+                let text = error.to_string();
+                if failure(block).as_ref() == Some(&text) { matrix.located(at, &text, failure) } else { error }
+            })?;
+            let is_auto = args.rounds == Some(Rounds::Auto);
             // Blocks that an option has made alike are one.
             let alike = |held: &PlanRequest| {
                 PlanRequest { rounds: held.rounds, run_id: held.run_id.clone(), ..part.clone() } == *held
