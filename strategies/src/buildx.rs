@@ -9,7 +9,7 @@ use duct::Expression;
 use handoff_model::recipe::{Does, Step, fill};
 use handoff_model::{Builder, Conditions, Failure, ImageStore, OptionKind, OptionSpec, SpanKind};
 
-use crate::trace::Trace;
+use crate::trace::{Trace, failure};
 use crate::{Built, Job, StepResult};
 
 /// `mode`: what the exported cache holds.
@@ -197,13 +197,7 @@ impl<'a> Build<'a> {
         trace.record(job.recorder, self.output == Output::Load);
         job.recorder.count_steps(trace.steps());
         if !success {
-            let plain = || {
-                text.lines()
-                    .rfind(|l| !l.starts_with('{') && !l.trim().is_empty())
-                    .unwrap_or("no reason given")
-                    .to_owned()
-            };
-            return Err(self.failure(&Self::explained(&trace.error.clone().unwrap_or_else(plain))));
+            return Err(self.failure(&Self::explained(&failure(&text))));
         }
         Ok(trace)
     }

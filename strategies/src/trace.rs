@@ -8,7 +8,10 @@ use serde::Deserialize;
 
 use crate::Recorder;
 
+mod follow;
 mod reason;
+
+pub use follow::{Follower, failure};
 
 #[derive(Debug, Deserialize)]
 struct Line {
@@ -196,11 +199,8 @@ impl Trace {
                     continue;
                 }
             };
-            for log in line.logs {
-                reasons.output(&log.vertex, &log.data);
-            }
+            reasons.line(&line);
             for v in line.vertexes {
-                reasons.vertex(&v.digest, &v.name, &v.error);
                 if !v.name.is_empty() {
                     vertices.names.insert(v.digest.clone(), v.name.clone());
                 }

@@ -160,9 +160,15 @@ impl PlanArgs {
     fn of_matrix(&self, matrix: &Matrix, stored: Option<&PlanRequest>) -> anyhow::Result<PlanRequest> {
         let mut parts: Vec<PlanRequest> = Vec::new();
         let mut auto: Vec<bool> = Vec::new();
-        for block in &matrix.blocks {
+        let failure = |args: &Self| args.crossed(None).err().map(|error| error.to_string());
+        for (at, block) in matrix.blocks.iter().enumerate() {
             let args = self.over(block);
-            let (part, is_auto) = (args.crossed(None)?, args.rounds == Some(Rounds::Auto));
+            let part = args.crossed(None).map_err(|error| {
+                // What the block says without any option is the file's error; any other one is an option's.
+                let text = error.to_string();
+                if failure(block).as_ref() == Some(&text) { matrix.located(at, &text, failure) } else { error }
+            })?;
+            let is_auto = args.rounds == Some(Rounds::Auto);
             // Blocks that an option has made alike are one.
             let alike = |held: &PlanRequest| {
                 PlanRequest { rounds: held.rounds, run_id: held.run_id.clone(), ..part.clone() } == *held
@@ -314,6 +320,8 @@ impl PlanArgs {
                 return Err(bad_input(format!("size {size} is named twice: name it once, --rounds repeats it")));
             }
         }
+        let purpose = self.purpose.or(stored.map(|s| s.purpose)).unwrap_or_default();
+        self.check_purpose(purpose)?;
         let rounds = self.rounds.map(Rounds::at_least).or(stored.map(|s| s.rounds)).unwrap_or(3);
         let timeout_s = self.timeout.or(stored.map(|s| s.timeout_s)).unwrap_or(1_800);
         if timeout_s == 0 {
@@ -351,8 +359,27 @@ impl PlanArgs {
             matrix: stored.and_then(|s| s.matrix.clone()),
             own,
             compare: self.compare.or(stored.map(|s| s.compare)).unwrap_or_default(),
-            purpose: self.purpose.or(stored.map(|s| s.purpose)).unwrap_or_default(),
+            purpose,
         })
+    }
+
+    /// Refuses what speaks of declared comparisons in a run that declares none.
+    fn check_purpose(&self, purpose: Purpose) -> anyhow::Result<()> {
+        if purpose == Purpose::Decision {
+            return Ok(());
+        }
+        let none = format!("--purpose {purpose} declares no comparison");
+        if let Some(compare) = self.compare {
+            return Err(bad_input(format!(
+                "{none}, so --compare {compare} has no effect: leave --compare out, or use --purpose decision"
+            )));
+        }
+        if self.rounds == Some(Rounds::Auto) {
+            return Err(bad_input(format!(
+                "{none}, so --rounds {AUTO} has nothing to decide: give a number of rounds, or use --purpose decision"
+            )));
+        }
+        Ok(())
     }
 
     /// The user's own image, if one is named here or is what the stored run has.

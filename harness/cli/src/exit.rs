@@ -77,7 +77,15 @@ pub fn wrong_command_line(error: &clap::Error) -> ExitCode {
         out::data(&if out::color() { text.ansi().to_string() } else { text.to_string() });
         return out::written().map_or_else(|failed| report(&failed.into()), |()| ExitCode::from(OK));
     }
-    let text = error.render().to_string();
+    let mut text = error.render().to_string();
+    // What the standard library says of a text that is no number does not say what to write.
+    for (said, meant) in [
+        ("invalid digit found in string", "use a whole number from 0 on"),
+        ("number too large to fit in target type", "the number is too large"),
+        ("invalid float literal", "use a number, for example 1.5"),
+    ] {
+        text = text.replace(said, meant);
+    }
     let verb = std::env::args().nth(1).filter(|word| crate::Cli::command().find_subcommand(word).is_some());
     let verb = verb.map(|v| format!(" {v}")).unwrap_or_default();
     out::talk(&format!("{} (`handoff{verb} --help` lists what there is)", one_line(&text)));

@@ -12,6 +12,7 @@ mod files;
 mod formats;
 mod log_check;
 mod matrix;
+mod negative;
 mod out;
 mod own;
 mod paths;
@@ -41,7 +42,7 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse_from(negative::joined(std::env::args_os())) {
         Ok(cli) => cli,
         Err(error) => return exit::wrong_command_line(&error),
     };
@@ -63,6 +64,26 @@ mod tests {
                 leaves(verb, &path, all);
             } else {
                 all.push(path);
+            }
+        }
+    }
+
+    #[test]
+    fn every_option_of_every_verb_judges_a_negative_number_itself() {
+        let mut verbs = Vec::new();
+        leaves(&super::Cli::command(), "", &mut verbs);
+        for verb in &verbs {
+            let mut command = super::Cli::command();
+            for word in verb.split(' ') {
+                command = command.find_subcommand(word).unwrap().clone();
+            }
+            for option in command.get_opts().filter_map(clap::Arg::get_long) {
+                let words = ["handoff"].into_iter().chain(verb.split(' ')).map(str::to_owned);
+                let words = words.chain([format!("--{option}"), "-1".to_owned()]).map(std::ffi::OsString::from);
+                let Err(error) = super::Cli::command().try_get_matches_from(super::negative::joined(words)) else {
+                    continue;
+                };
+                assert_ne!(error.kind(), clap::error::ErrorKind::UnknownArgument, "{verb} --{option} -1: {error}");
             }
         }
     }

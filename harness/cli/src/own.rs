@@ -14,21 +14,26 @@ use crate::paths;
 /// The Dockerfile's path stays as it was given: Docker takes the ignore file by that name (`NAME.dockerignore` beside it, else
 /// `.dockerignore` of the context), never by the name of what a link points to.
 pub fn context(dir: &Path, dockerfile: Option<&Path>, build_args: &[String]) -> anyhow::Result<OwnImage> {
-    let found = dir.canonicalize().map_err(|e| {
-        bad_input(format!("--context {}: {e}: name the folder that holds the Dockerfile", dir.display()))
-    })?;
-    if !found.is_dir() {
-        return Err(bad_input(format!(
-            "--context {}: it is no folder: name the one that holds the Dockerfile",
-            dir.display()
-        )));
-    }
-    paths::check_text("--context", &found)?;
-    let dockerfile = dockerfile.map(named_dockerfile).transpose()?;
+    let found = context_dir(dir)?;
+    let dockerfile = dockerfile.map(|file| named_dockerfile(file, "--dockerfile")).transpose()?;
     if dockerfile.is_none() {
         check_dockerfile(&default_dockerfile(&found), "--dockerfile")?;
     }
     Ok(OwnImage::Context { dir: found, dockerfile, build_args: parse_build_args(build_args)? })
+}
+
+/// The folder of `--context`, without links: of a run and of `send`.
+pub fn context_dir(dir: &Path) -> anyhow::Result<PathBuf> {
+    paths::check_text("--context", dir)?;
+    let shown = shell::quote(&dir.to_string_lossy());
+    let found = dir
+        .canonicalize()
+        .map_err(|e| bad_input(format!("--context {shown}: {e}: name the folder that holds the Dockerfile")))?;
+    if !found.is_dir() {
+        return Err(bad_input(format!("--context {shown}: it is no folder: name the one that holds the Dockerfile")));
+    }
+    paths::check_text("--context", &found)?;
+    Ok(found)
 }
 
 /// The Dockerfile that Docker takes where none is named.
@@ -38,11 +43,11 @@ pub fn default_dockerfile(context: &Path) -> PathBuf {
     if !usual.exists() && lower.is_file() { lower } else { usual }
 }
 
-/// A Dockerfile by its name: made absolute, because jobs run elsewhere, and not resolved.
-fn named_dockerfile(file: &Path) -> anyhow::Result<PathBuf> {
-    let named = std::path::absolute(file).map_err(|e| bad_input(format!("--dockerfile {}: {e}", file.display())))?;
-    paths::check_text("--dockerfile", &named)?;
-    check_dockerfile(&named, "--dockerfile")?;
+/// A Dockerfile by its name: made absolute, because jobs run elsewhere, and not resolved. `option` names it.
+pub fn named_dockerfile(file: &Path, option: &str) -> anyhow::Result<PathBuf> {
+    let named = std::path::absolute(file).map_err(|e| bad_input(format!("{option} {}: {e}", file.display())))?;
+    paths::check_text(option, &named)?;
+    check_dockerfile(&named, option)?;
     Ok(named)
 }
 

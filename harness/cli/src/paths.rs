@@ -12,7 +12,7 @@ pub fn check_text(option: &str, path: &Path) -> anyhow::Result<()> {
     let shown = path.to_string_lossy();
     let Some(text) = path.to_str() else {
         return Err(bad_input(format!(
-            "{option} {}: its name is not UTF-8, so no plan and no report can hold it: rename the folder, or use a link with a plain name",
+            "{option} {}: its name is not UTF-8, which plans, reports and builders do not take: rename it, or use another path",
             shell::escaped(&shown)
         )));
     };

@@ -97,7 +97,7 @@ impl OwnImage {
 }
 
 impl fmt::Display for OwnImage {
-    /// As on the command line, a digest in the place of each build argument's value.
+    /// As on the command line, a placeholder in the place of each build argument's value.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Context { dir, dockerfile, build_args } => {
@@ -141,7 +141,7 @@ mod tests {
         assert_eq!(own.workload(), "context:my app");
         let printed = own.to_string();
         let words =
-            "--context '/home/me/my app' --dockerfile /home/me/Dockerfile.prod --build-arg 'A=<value of sha256 ";
+            "--context '/home/me/my app' --dockerfile /home/me/Dockerfile.prod --build-arg 'A=<value not kept>'";
         assert!(printed.starts_with(words), "{printed}");
         let image = OwnImage::Image { name: "me/app:1".into(), id: "sha256:0".into(), bytes: Some(7), store: None };
         assert_eq!((image.workload().as_str(), image.to_string().as_str()), ("image:me/app:1", "--image me/app:1"));

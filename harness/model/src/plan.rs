@@ -131,7 +131,7 @@ pub struct Cell {
     pub size: ByteSize,
     /// The conditions.
     pub conditions: Conditions,
-    /// A second run of the reference, for the noise floor.
+    /// A second run of the first strategy, for the noise floor.
     pub control: bool,
 }
 

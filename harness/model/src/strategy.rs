@@ -54,7 +54,7 @@ pub enum StrategyError {
         given: String,
     },
     /// One strategy, with the same options, twice.
-    #[error("strategy `{0}` is named twice: name it once (`--control` runs the reference twice a round)")]
+    #[error("strategy `{0}` is named twice: name it once (`--control` runs the first strategy twice a round)")]
     Twice(String),
     /// An empty list.
     #[error("no strategy is named: write --strategies all, or names with commas")]

@@ -192,8 +192,11 @@ impl ArtifactClient {
     }
 }
 
+/// Characters that the service allows in no artifact's name.
+pub const FORBIDDEN_IN_NAMES: [char; 11] = ['"', ':', '<', '>', '|', '*', '?', '\r', '\n', '\\', '/'];
+
 fn check_name(name: &str) -> Result<(), Error> {
-    if name.is_empty() || name.contains(['"', ':', '<', '>', '|', '*', '?', '\r', '\n', '\\', '/']) {
+    if name.is_empty() || name.contains(FORBIDDEN_IN_NAMES) {
         Err(Error::BadName { name: name.to_owned() })
     } else {
         Ok(())

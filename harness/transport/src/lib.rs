@@ -34,7 +34,7 @@ mod twirp;
 mod upload;
 mod wire;
 
-pub use artifacts::{Artifact, ArtifactClient, ArtifactTarget};
+pub use artifacts::{Artifact, ArtifactClient, ArtifactTarget, FORBIDDEN_IN_NAMES};
 pub use blob::{BlobWriter, MAX_BLOCKS};
 pub use buffers::{Block, BufferPool};
 pub use caches::{CacheClient, CacheEntry};

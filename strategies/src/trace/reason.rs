@@ -22,6 +22,8 @@ pub(super) struct Reasons {
     outputs: BTreeMap<String, Vec<u8>>,
     /// The client's last words: `ERROR: failed to solve: …`.
     last_words: Option<String>,
+    /// The client's last line, whatever it says.
+    last_line: Option<String>,
 }
 
 /// Whether an error is that of a step that was given up because another one had failed: never the cause.
@@ -40,7 +42,7 @@ fn bare(line: &str) -> &str {
 
 impl Reasons {
     /// A vertex as a line of the trace tells it.
-    pub(super) fn vertex(&mut self, digest: &str, name: &str, error: &str) {
+    fn vertex(&mut self, digest: &str, name: &str, error: &str) {
         if !name.is_empty() {
             self.names.insert(digest.to_owned(), name.to_owned());
         }
@@ -51,7 +53,7 @@ impl Reasons {
     }
 
     /// A piece of a vertex's output, as the trace has it.
-    pub(super) fn output(&mut self, digest: &str, base64: &str) {
+    fn output(&mut self, digest: &str, base64: &str) {
         let Ok(bytes) = STANDARD.decode(base64) else { return };
         let kept = self.outputs.entry(digest.to_owned()).or_default();
         kept.extend(bytes);
@@ -60,11 +62,30 @@ impl Reasons {
         }
     }
 
+    /// A line of the trace.
+    pub(super) fn line(&mut self, line: &super::Line) {
+        for log in &line.logs {
+            self.output(&log.vertex, &log.data);
+        }
+        for v in &line.vertexes {
+            self.vertex(&v.digest, &v.name, &v.error);
+        }
+    }
+
     /// A line that is no part of the trace: the client's own.
     pub(super) fn plain_line(&mut self, line: &str) {
+        if !line.trim().is_empty() {
+            self.last_line = Some(escaped(line.trim()));
+        }
         if line.trim_start().starts_with("ERROR:") {
             self.last_words = Some(bare(line).to_owned());
         }
+    }
+
+    /// The failure of a build that is known to have failed, in one line.
+    pub(super) fn into_failure(mut self) -> String {
+        let last_line = self.last_line.take();
+        self.into_error().or(last_line).unwrap_or_else(|| "no reason given".to_owned())
     }
 
     /// The failure in one line; none where the trace knows of none.

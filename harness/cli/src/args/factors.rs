@@ -38,7 +38,8 @@ impl PlanArgs {
         };
         let states =
             levels::<CacheState>("--cache-state", self.cache_state.as_ref(), held(&|c| c.cache_state.to_string()))?;
-        let consumers = levels::<u32>("--consumers", self.consumers.as_ref(), held(&|c| c.consumers.to_string()))?;
+        let consumers =
+            levels::<Consumers>("--consumers", self.consumers.as_ref(), held(&|c| c.consumers.to_string()))?;
         let held = stored.iter().map(|c| c.consumer_concurrency).max().unwrap_or(1);
         let at_once = self.consumer_concurrency.unwrap_or(held);
         if at_once == 0 {
@@ -57,7 +58,7 @@ impl PlanArgs {
         }
         for (engine, image_store, builders) in placed {
             for (builder, profile) in builders.iter().flat_map(|b| profiles.iter().map(move |p| (*b, p))) {
-                for (cache_state, consumers) in states.iter().flat_map(|s| consumers.iter().map(move |c| (*s, *c))) {
+                for (cache_state, consumers) in states.iter().flat_map(|s| consumers.iter().map(move |c| (*s, c.0))) {
                     let profile = profile.clone();
                     // One consumer is one at a time, whatever was asked: no second name for the same thing.
                     let consumer_concurrency = at_once.min(consumers);
@@ -80,6 +81,19 @@ impl PlanArgs {
             }
         }
         Ok(all)
+    }
+}
+
+/// A number of consumers.
+#[derive(Debug, Clone, Copy)]
+struct Consumers(u32);
+
+impl std::str::FromStr for Consumers {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let count = text.parse().ok().filter(|count| (1..=256).contains(count));
+        count.map(Self).ok_or("use 1 to 256")
     }
 }
 
@@ -121,9 +135,6 @@ fn check(conditions: &Conditions) -> anyhow::Result<()> {
         return Err(bad_input(
             "--consumer-concurrency with --engine host: consumers in one daemon would find each other's image, leave it out",
         ));
-    }
-    if !(1..=256).contains(&conditions.consumers) {
-        return Err(bad_input(format!("--consumers {} is out of range: use 1 to 256", conditions.consumers)));
     }
     Ok(())
 }

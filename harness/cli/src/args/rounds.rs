@@ -42,6 +42,9 @@ impl std::str::FromStr for Rounds {
         }
         let count: u32 =
             text.parse().map_err(|_| format!("`{text}` is no number of rounds: use 1 to {MOST_ROUNDS}, or {AUTO}"))?;
+        if count == 0 {
+            return Err(format!("0 rounds measure nothing: use 1 to {MOST_ROUNDS}, or {AUTO}"));
+        }
         if count > MOST_ROUNDS {
             return Err(format!("{count} is out of range: use 1 to {MOST_ROUNDS}, or {AUTO}"));
         }
@@ -99,9 +102,13 @@ mod tests {
     fn a_number_of_rounds_is_a_number_or_auto() {
         assert_eq!("auto".parse(), Ok(Rounds::Auto));
         assert_eq!("12".parse(), Ok(Rounds::Count(12)));
-        for (text, part) in
-            [("Auto", "or auto"), ("-1", "is no number"), ("", "is no number"), ("1001", "out of range")]
-        {
+        for (text, part) in [
+            ("Auto", "or auto"),
+            ("-1", "is no number"),
+            ("", "is no number"),
+            ("0", "measure nothing"),
+            ("1001", "out of range"),
+        ] {
             assert!(text.parse::<Rounds>().unwrap_err().contains(part), "{text}");
         }
     }

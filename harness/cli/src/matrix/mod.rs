@@ -37,6 +37,8 @@ pub struct Matrix {
     pub answers: String,
     /// Each block's factors, as options would give them.
     pub blocks: Vec<PlanArgs>,
+    /// Each block's line, and each of its keys alone, by which an error finds its line.
+    pub places: Vec<Places>,
     /// Cells that are left out.
     pub exclude: Vec<Exclusion>,
 }
@@ -66,7 +68,27 @@ pub fn presets() -> anyhow::Result<Vec<Matrix>> {
     PRESETS.iter().map(|(name, text)| read::read(name, text)).collect()
 }
 
+/// Where a block stands in its file.
+#[derive(Debug, Clone, Default)]
+pub struct Places {
+    /// The line of its first key.
+    pub line: usize,
+    /// Line, key, and what the key alone says.
+    pub keys: Vec<(usize, String, PlanArgs)>,
+}
+
 impl Matrix {
+    /// An error of a block with its place: the key that alone makes the same error, else the block's first line.
+    pub fn located(&self, block: usize, error: &str, of: impl Fn(&PlanArgs) -> Option<String>) -> anyhow::Error {
+        let places = self.places.get(block).cloned().unwrap_or_default();
+        let key = places.keys.iter().find(|(_, _, alone)| of(alone).as_deref() == Some(error));
+        let (line, problem) = match key {
+            Some((line, key, _)) => (*line, format!("`{key}`: {error}")),
+            None => (places.line.max(1), error.to_owned()),
+        };
+        bad_input(format!("matrix {}: line {line}: {problem}", self.name))
+    }
+
     /// What options override: one line for each, with both values.
     pub fn overridden(&self, options: &PlanArgs) -> Vec<String> {
         let mut lines = Vec::new();
@@ -156,6 +178,35 @@ mod tests {
         let typed = PlanArgs { rounds: Some(Rounds::Auto), ..args };
         assert_eq!(rounds(&typed), [8, 8, 6, 8]);
         assert_eq!(laid_out(&typed).request.matrix, Some(format!("{file} --rounds auto")), "it stays as typed");
+    }
+
+    #[test]
+    fn every_wrong_level_of_a_file_has_its_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("mine.toml").display().to_string();
+        for (text, line) in [
+            ("seed = 1\nstrategies = ['artifact:levl=3']", 2),
+            ("seed = 1\nsizes = ['big']", 2),
+            ("seed = 1\nworkloads = ['typicl']", 2),
+            ("seed = 1\nprofiles = ['lopback']", 2),
+            ("seed = 1\nlink_rate = 'fast'", 2),
+            ("seed = 1\nrequest_time = 'soon'", 2),
+            ("seed = 1\nfaults = ['stal=1%']", 2),
+            ("seed = 1\nengines = ['none']", 2),
+            ("seed = 1\nimage_stores = ['none']", 2),
+            ("seed = 1\nbuilders = ['none']", 2),
+            ("seed = 1\ncache_states = ['none']", 2),
+            ("seed = 1\nconsumers = [300]", 2),
+            ("seed = 1\nconsumer_concurrency = 0", 2),
+            ("seed = 1\ntimeout = 0", 2),
+            ("seed = 1\nrounds = 0", 2),
+            ("sizes = '1GiB'\n[[block]]\nconsumers = [0]", 3),
+        ] {
+            std::fs::write(&file, text).unwrap();
+            let args = PlanArgs { matrix: Some(file.clone()), ..PlanArgs::default() };
+            let error = args.plan(None).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("matrix {file}: line {line}: `")), "{text}: {error}");
+        }
     }
 
     #[test]

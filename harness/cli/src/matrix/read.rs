@@ -5,7 +5,7 @@ use handoff_model::nearest::hint;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{Matrix, rules};
+use super::{Matrix, Places, rules};
 use crate::args::{AUTO, PlanArgs};
 use crate::exit::bad_input;
 
@@ -71,6 +71,7 @@ pub(super) fn read(origin: &str, text: &str) -> anyhow::Result<Matrix> {
         .map_err(|error| reader.fault(error.span().map_or(0, |span| span.start), error.message()))?;
     let table = table.get_ref();
     let mut top = PlanArgs::default();
+    let mut top_places = Places::default();
     let (mut summary, mut answers) = (String::new(), String::new());
     let (mut blocks, mut exclude) = (Vec::new(), Vec::new());
     for (key, value) in table {
@@ -84,18 +85,32 @@ pub(super) fn read(origin: &str, text: &str) -> anyhow::Result<Matrix> {
             BLOCK => blocks = reader.tables(BLOCK, value)?,
             EXCLUDE => exclude = reader.tables(EXCLUDE, value)?,
             name => match FACTORS.iter().chain(&GLOBALS).find(|(key, _)| *key == name) {
-                Some((name, kind)) => reader.set(&mut top, name, *kind, value)?,
+                Some((name, kind)) => {
+                    reader.set(&mut top, name, *kind, value)?;
+                    reader.note(&mut top_places, name, *kind, value)?;
+                }
                 None => return Err(reader.unknown(key.span().start, name, &known())),
             },
         }
     }
-    let mut matrix = Matrix { name: origin.to_owned(), summary, answers, blocks: Vec::new(), exclude: Vec::new() };
+    let mut matrix = Matrix {
+        name: origin.to_owned(),
+        summary,
+        answers,
+        blocks: Vec::new(),
+        places: Vec::new(),
+        exclude: Vec::new(),
+    };
     for block in blocks {
         let mut args = top.clone();
+        let mut places = Places::default();
         for (key, value) in block {
             let name = key.get_ref().as_ref();
             match FACTORS.iter().find(|(key, _)| *key == name) {
-                Some((name, kind)) => reader.set(&mut args, name, *kind, value)?,
+                Some((name, kind)) => {
+                    reader.set(&mut args, name, *kind, value)?;
+                    reader.note(&mut places, name, *kind, value)?;
+                }
                 None if GLOBALS.iter().any(|(key, _)| *key == name) => {
                     let problem =
                         format!("`{name}` holds for the whole run: write it at the top, before the first table");
@@ -108,9 +123,13 @@ pub(super) fn read(origin: &str, text: &str) -> anyhow::Result<Matrix> {
             }
         }
         matrix.blocks.push(args);
+        places.keys.extend(top_places.keys.clone());
+        places.line = if places.line == 0 { top_places.line } else { places.line };
+        matrix.places.push(places);
     }
     if matrix.blocks.is_empty() {
         matrix.blocks.push(top);
+        matrix.places.push(top_places);
     }
     for rule in exclude {
         matrix.exclude.push(rules::read(&reader, rule)?);
@@ -158,6 +177,20 @@ impl Reader<'_> {
             _ => unreachable!("every known key is handled"),
         }
         Ok(())
+    }
+
+    /// Notes where a key stands, with what it says alone.
+    fn note(&self, places: &mut Places, name: &str, kind: Kind, value: &Value<'_>) -> anyhow::Result<()> {
+        let mut alone = PlanArgs::default();
+        self.set(&mut alone, name, kind, value)?;
+        let line = self.line(value.span().start);
+        places.line = if places.line == 0 { line } else { places.line.min(line) };
+        places.keys.push((line, name.to_owned(), alone));
+        Ok(())
+    }
+
+    fn line(&self, at: usize) -> usize {
+        1 + self.text.get(..at).unwrap_or(self.text).matches('\n').count()
     }
 
     /// One text, or all of a list that is not empty.
@@ -231,8 +264,7 @@ impl Reader<'_> {
 
     /// What is wrong at a byte of the text.
     pub(super) fn fault(&self, at: usize, problem: &str) -> anyhow::Error {
-        let before = self.text.get(..at).unwrap_or(self.text);
-        let line = 1 + before.matches('\n').count();
+        let line = self.line(at);
         bad_input(format!("matrix {}: line {line}: {problem}", self.origin))
     }
 }

@@ -39,6 +39,7 @@ pub struct Args {
 impl Args {
     /// Joins what lies in folders, or what GitHub has of a run.
     pub fn run(self) -> anyhow::Result<ExitCode> {
+        self.out.as_deref().map_or(Ok(()), crate::paths::check_out)?;
         if let Some(id) = self.run_id {
             let repo = self.repo.ok_or_else(|| bad_input("--run-id needs --repo OWNER/NAME"))?;
             let api = api()?;

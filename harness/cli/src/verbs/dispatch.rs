@@ -124,6 +124,7 @@ impl Args {
 
     /// Starts the run, and unless told otherwise waits and collects.
     pub fn run(self) -> anyhow::Result<ExitCode> {
+        self.out.as_deref().map_or(Ok(()), crate::paths::check_out)?;
         let inputs = if self.outstanding { self.missing()? } else { Some(self.inputs()) };
         let Some(inputs) = inputs else {
             out::talk("nothing is outstanding: every trial of the plan has a row");

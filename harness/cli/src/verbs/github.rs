@@ -17,7 +17,7 @@ use handoff_workflows::rest::{self, Api};
 
 use crate::args::PlanArgs;
 use crate::exit::{self, bad_input};
-use crate::{declared, files, out, revision};
+use crate::{declared, files, out, paths, revision};
 
 /// Options of `github`.
 #[derive(Debug, clap::Args)]
@@ -93,6 +93,7 @@ impl Args {
 
 /// Measures the link and writes table and profile below `dir`.
 fn calibrate(dir: &Path) -> anyhow::Result<()> {
+    paths::check_out(dir)?;
     let number = |name: &str, default: usize| -> anyhow::Result<usize> {
         let Some(text) = input(name).filter(|t| !t.trim().is_empty()) else { return Ok(default) };
         let number = text.trim().parse().ok().filter(|n| (1..=4096).contains(n));
@@ -141,6 +142,7 @@ fn input(name: &str) -> Option<String> {
 
 /// Reads the inputs, writes plan and cells below `dir`, and hands the matrix to the workflow.
 pub fn plan(dir: &Path) -> anyhow::Result<ExitCode> {
+    paths::check_out(dir)?;
     let plan = PlanArgs::from_inputs(input)?.plan(None)?;
     declared::tell(&plan);
     let retention = input("retention").filter(|t| !t.trim().is_empty()).unwrap_or_else(|| "30".to_owned());

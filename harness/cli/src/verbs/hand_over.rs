@@ -3,17 +3,18 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use handoff_driver::user_daemon;
 use handoff_model::{image_name, shell};
 use handoff_relay::{Error, Intake, Outlet, StoreKind, session};
 use handoff_strategies::buildx::{PUSH_LEVEL, push_output};
-use handoff_transport::ServiceEndpoint;
+use handoff_transport::{FORBIDDEN_IN_NAMES, ServiceEndpoint};
 
 use crate::exit::{self, bad_input};
 use crate::{out, own};
 
 use super::relay::Flight;
+
+mod build;
 
 /// What both ends are told.
 #[derive(Debug, clap::Args)]
@@ -85,7 +86,7 @@ enum Source {
     /// The engine has it.
     Engine { image: String },
     /// The builder makes it, from a folder and perhaps a Dockerfile elsewhere, and pushes it by the option `output`.
-    Builder { context: String, file: Option<String>, output: String },
+    Builder { context: PathBuf, file: Option<PathBuf>, output: String },
 }
 
 impl Source {
@@ -98,15 +99,7 @@ impl Source {
                 untag(reference);
                 pushed
             }
-            Self::Builder { context, file, output } => {
-                let mut args = vec!["buildx", "build", "--tag", reference, output.as_str()];
-                args.extend(file.iter().flat_map(|file| ["--file", file]));
-                args.push(context);
-                docker(&args).context(
-                    "the build, or its push to this job, failed: a builder in a container reaches this job only with the host's network \
-                     (docker/setup-buildx-action: driver-opts: network=host)",
-                )
-            }
+            Self::Builder { context, file, output } => build::run(reference, output, context, file.as_deref()),
         }
     }
 }
@@ -114,6 +107,19 @@ impl Source {
 /// Refuses a name that no image can have, before docker answers with something else.
 fn check_name(option: &str, name: &str) -> anyhow::Result<()> {
     image_name::check(name).map_err(|e| bad_input(format!("{option} {}: {e}", shell::quote(name))))
+}
+
+/// Refuses a name under which no store keeps anything.
+pub(super) fn check_sent_name(name: &str) -> anyhow::Result<()> {
+    if name.is_empty() {
+        return Err(bad_input("--name '' is empty: give a name, or leave --name out"));
+    }
+    let Some(bad) = name.chars().find(|c| c.is_control() || FORBIDDEN_IN_NAMES.contains(c)) else { return Ok(()) };
+    Err(bad_input(format!(
+        "--name {}: the service takes no {} in a name: use none of \" : < > | * ? \\ / and no control character",
+        shell::quote(name),
+        image_name::described(bad)
+    )))
 }
 
 /// What `docker` prints and says for arguments; an error where it does not start.
@@ -177,22 +183,34 @@ impl SendArgs {
         Ok(ExitCode::from(exit::OK))
     }
 
-    /// What is sent, looked at before anything is begun.
+    /// What is sent, looked at before anything is begun: first what needs no program, then what docker answers.
     fn source(&self) -> anyhow::Result<Source> {
         check_name("IMAGE", &self.image)?;
+        check_sent_name(&self.common.name)?;
+        let output = self.output()?;
+        let file = self.file.as_deref().map(|file| own::named_dockerfile(file, "--file")).transpose()?;
+        let context = self.context.as_deref().map(own::context_dir).transpose()?;
+        if let Some(dir) = context.as_ref().filter(|_| file.is_none()) {
+            own::check_dockerfile(&own::default_dockerfile(dir), "--file")?;
+        }
         refuse_podman()?;
-        let Some(context) = &self.context else {
+        let Some(context) = context else {
             return in_engine(&self.image);
         };
-        let file = self.file.clone().unwrap_or_else(|| own::default_dockerfile(context));
-        own::check_dockerfile(&file, "--file")?;
-        let text = |path: &Path| path.to_str().map(str::to_owned).ok_or_else(|| bad_input("a path is not UTF-8"));
+        build::check_buildx()?;
+        Ok(Source::Builder { context, file, output })
+    }
+
+    /// The option by which the builder pushes, or why the options contradict each other.
+    fn output(&self) -> anyhow::Result<String> {
+        let compression = self.compression.as_deref().unwrap_or("zstd");
+        if let Some(level) = self.level.filter(|_| compression != "zstd") {
+            return Err(bad_input(format!(
+                "--level {level} has no effect with --compression {compression}: leave --level out, or use --compression zstd"
+            )));
+        }
         let level = self.level.map_or_else(|| PUSH_LEVEL.to_owned(), |level| level.to_string());
-        Ok(Source::Builder {
-            context: text(context)?,
-            file: self.file.as_deref().map(text).transpose()?,
-            output: push_output(self.compression.as_deref().unwrap_or("zstd"), &level),
-        })
+        Ok(push_output(compression, &level))
     }
 }
 
@@ -200,6 +218,7 @@ impl ReceiveArgs {
     /// Pulls the image from an end of our own, which fetches what was sent.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let (common, tag) = (self.common, self.tag);
+        check_sent_name(&common.name)?;
         if let Some(tag) = &tag {
             check_name("--tag", tag)?;
         }

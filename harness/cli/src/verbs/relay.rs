@@ -9,6 +9,8 @@ use handoff_relay::{Settings, StoreKind};
 use crate::files::NotWritten;
 use crate::{exit, paths};
 
+use super::hand_over::check_sent_name;
+
 /// Options of `relay`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -77,6 +79,7 @@ impl Args {
             End::Intake { end, earlier } => (end, true, earlier),
             End::Outlet(end) => (end, false, None),
         };
+        check_sent_name(&args.name)?;
         if let Some(path) = &args.report {
             paths::check_report(path)?;
         }

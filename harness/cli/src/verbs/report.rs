@@ -162,6 +162,7 @@ fn splice(text: &str, block: &str) -> Option<String> {
 impl Args {
     /// Renders.
     pub fn run(self) -> anyhow::Result<ExitCode> {
+        self.out.as_deref().map_or(Ok(()), crate::paths::check_out)?;
         if let Some(readme) = &self.readme {
             return self.update(readme);
         }

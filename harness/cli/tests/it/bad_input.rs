@@ -1,5 +1,7 @@
 //! Bad input: one line with the mend, the documented code, nothing half written.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 
 use crate::kit::{Place, expect, handoff, machine};
@@ -24,6 +26,8 @@ fn slips_are_named_with_the_nearest_right_word() {
     assert!(line(&["serve", "--profile", "far"], 2).contains("github-far"));
     assert!(line(&["receive"], 3).contains("ACTIONS_RESULTS_URL"));
     assert!(line(&["plan", "--image-store", "overlay"], 2).contains("overlay2"));
+    let twice = line(&["plan", "--strategies", "artifact,rebuild,artifact"], 2);
+    assert!(twice.contains("`--control` runs the first strategy twice a round"), "{twice}");
     assert!(line(&["plan", "--cache-state", "one-layr"], 2).contains("did you mean `one-layer`"));
     assert!(line(&["plan", "--consumer-concurrency", "0"], 2).contains("use 1 or more"));
 }
@@ -77,6 +81,54 @@ fn sizes_that_cannot_be_are_refused_before_anything_runs() {
 }
 
 #[test]
+fn negative_number_is_refused_by_its_options_own_range() {
+    for (args, says) in [
+        (&["plan", "--rounds", "-1"][..], "use 1 to 1000, or auto"),
+        (&["plan", "--consumers", "-1"], "--consumers -1: use 1 to 256"),
+        (&["plan", "--sizes", "-1GiB"], "64MiB"),
+        (&["plan", "--seed", "-1"], "use a whole number from 0 on"),
+        (&["plan", "--timeout", "-1"], "use a whole number from 0 on"),
+        (&["send", "app:1", "--connections", "-1"], "-1 is not in 0..=64"),
+        (&["serve", "--ttl", "-1"], "use a whole number from 0 on"),
+        (&["report", "/nowhere", "--smallest-seconds", "-1"], "--smallest-seconds -1 is out of range"),
+    ] {
+        let error = line(args, 2);
+        assert!(error.contains(says) && !error.contains("tip:") && !error.contains("unexpected"), "{args:?}: {error}");
+    }
+}
+
+#[test]
+fn plan_for_github_takes_no_folder_that_run_refuses() {
+    let command = |verb: &[&str]| {
+        let mut command = handoff(verb);
+        command.arg("--out").arg(OsStr::from_bytes(b"/tmp/x\xff"));
+        command
+    };
+    for verb in [
+        &["plan", "--github"][..],
+        &["run"],
+        &["github", "calibrate"],
+        &["dispatch", "--repo", "a/b"],
+        &["collect"],
+        &["report", "/nowhere"],
+    ] {
+        let (_, told) = expect(&mut command(verb), 2);
+        assert!(told.contains("--out /tmp/x") && told.contains("is not UTF-8"), "{verb:?}: {told}");
+    }
+}
+
+#[test]
+fn run_that_declares_no_comparison_takes_no_options_of_comparisons() {
+    for purpose in ["screening", "trend"] {
+        let pairs = line(&["plan", "--purpose", purpose, "--compare", "pairs"], 2);
+        assert!(pairs.contains("leave --compare out, or use --purpose decision"), "{pairs}");
+        let auto = line(&["plan", "--purpose", purpose, "--rounds", "auto"], 2);
+        assert!(auto.contains("give a number of rounds, or use --purpose decision"), "{auto}");
+    }
+    assert!(line(&["plan", "spike", "--purpose", "trend"], 2).contains("give a number of rounds"));
+}
+
+#[test]
 fn a_folder_that_is_not_ours_is_left_alone() {
     let _machine = machine();
     let dir = tempfile::tempdir().unwrap();
@@ -104,11 +156,66 @@ fn name_of_an_image_or_a_report_is_checked_before_anything_is_sent() {
 
 /// `handoff send app:1` where `docker` is a script.
 fn send_by(script: &str) -> String {
+    send_with(script, &[])
+}
+
+/// As [`send_by`], with more options.
+fn send_with(script: &str, options: &[&OsStr]) -> String {
     let bin = tempfile::tempdir().unwrap();
     let docker = bin.path().join("docker");
     std::fs::write(&docker, format!("#!/bin/sh\n{script}\n")).unwrap();
     std::fs::set_permissions(&docker, std::fs::Permissions::from_mode(0o755)).unwrap();
-    expect(handoff(&["send", "app:1"]).env("PATH", bin.path()), 2).1
+    expect(handoff(&["send", "app:1"]).args(options).env("PATH", bin.path()), 2).1
+}
+
+#[test]
+fn send_with_context_needs_buildx_before_anything_is_begun() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("Dockerfile"), "FROM scratch\n").unwrap();
+    let version = r#"if [ "$1" = --version ]; then echo "Docker version 28.1.0, build x"; exit; fi"#;
+    let options = [OsStr::new("--context"), dir.path().as_os_str()];
+    let none = send_with(&format!("{version}; echo 'docker: unknown command: docker buildx' >&2; exit 1"), &options);
+    assert!(none.contains("unknown command") && none.contains("apt-get install docker-buildx"), "{none}");
+    assert!(!none.contains("network"), "{none}");
+    let old = send_with(&format!("{version}; echo 'github.com/docker/buildx v0.11.2 9872040'"), &options);
+    assert!(old.contains("0.13 or newer"), "{old}");
+}
+
+#[test]
+fn options_of_send_and_receive_are_checked_before_a_program_is_started() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("Dockerfile"), "FROM scratch\n").unwrap();
+    let folder = dir.path().display().to_string();
+    let file = dir.path().join("Dockerfile").display().to_string();
+    let no_program = "echo started >&2; exit 9";
+    let send = |options: &[&str]| {
+        let options: Vec<&OsStr> = options.iter().map(OsStr::new).collect();
+        let error = send_with(no_program, &options);
+        assert!(!error.contains("started"), "{error}");
+        error
+    };
+    for (name, what) in [("n\nx", "line break"), ("a/b", "`/`"), ("q\"", "`\"`"), ("", "is empty")] {
+        for error in [
+            send(&["--name", name]),
+            send(&["--context", &folder, "--name", name]),
+            line(&["receive", "--name", name], 2),
+            line(&["relay", "intake", "--name", name], 2),
+            line(&["relay", "outlet", "--name", name], 2),
+        ] {
+            assert!(error.contains("--name") && error.contains(what), "{name:?}: {error}");
+        }
+    }
+    for compression in ["gzip", "uncompressed"] {
+        let error = send(&["--context", &folder, "--compression", compression, "--level", "3"]);
+        assert!(error.contains("--level 3 has no effect") && error.contains("leave --level out"), "{error}");
+    }
+    let no_folder = send(&["--context", &file]);
+    assert!(no_folder.contains(&format!("--context {file}: it is no folder")), "{no_folder}");
+    let odd = OsStr::from_bytes(b"/tmp/a\xff");
+    let error = send_with(no_program, &[OsStr::new("--context"), odd]);
+    assert!(error.contains("--context /tmp/a") && error.contains("rename it"), "{error}");
+    let error = send_with(no_program, &[OsStr::new("--context"), dir.path().as_os_str(), OsStr::new("--file"), odd]);
+    assert!(error.contains("--file /tmp/a") && error.contains("rename it"), "{error}");
 }
 
 #[test]

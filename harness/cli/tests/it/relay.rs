@@ -128,9 +128,9 @@ fn an_image_is_sent_as_it_is_built() {
     let layers = |daemon: &Daemon| daemon.docker(&["image", "inspect", "--format", "{{.RootFS.Layers}}", "team/app:1"]);
     let built = layers(&sender);
     let (_, told) = expect(&mut step(&sender, &service, &["send", "team/app:1", "--context", "no/such"]), 2);
-    assert!(told.contains("no/such/Dockerfile") && told.contains("--file"), "{told}");
+    assert!(told.contains("--context no/such: ") && told.contains("holds the Dockerfile"), "{told}");
     let flight = [("name", "app"), ("connections", "0"), ("part", "1")];
-    let build = [("image", "team/app:1"), ("context", context.as_str()), ("compression", "gzip")];
+    let build = [("image", "team/app:1"), ("context", context.as_str()), ("compression", "zstd")];
     let wrong = [&build[..], &flight, &[("level", "23")]].concat();
     let (_, told) = expect(&mut action(&sender, &service, "send", &wrong), 2);
     assert!(told.contains("23 is not in 0..=22"), "{told}");
@@ -144,6 +144,14 @@ fn an_image_is_sent_as_it_is_built() {
     let broken = sender.root.path().join("broken").display().to_string();
     let args = ["send", "app:2", "--name", "broken", "--context", &context, "--file", &broken];
     let (_, told) = expect(&mut step(&sender, &service, &args), 4);
-    assert!(told.contains("network=host"), "{told}");
+    let last = told.lines().last().unwrap_or_default();
+    assert!(
+        last.contains("COPY nothing /: ") && last.contains("not found") && !told.contains("network=host"),
+        "{told}"
+    );
+    std::fs::write(&broken, "FROM scratch\nRUN [\"/nothing\"]\n").unwrap();
+    let (_, told) = expect(&mut step(&sender, &service, &args), 4);
+    let last = told.lines().last().unwrap_or_default();
+    assert!(last.contains("RUN [") && !told.contains("network=host"), "{told}");
     expect(&mut step(&receiver, &service, &["receive", "--name", "broken"]), 4);
 }

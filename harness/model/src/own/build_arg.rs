@@ -71,7 +71,9 @@ pub struct BuildArgError {
 }
 
 /// How the printed form of an argument stands for its value.
-const PLACEHOLDER: &str = "<value of sha256 ";
+const PLACEHOLDER: &str = "<value not kept>";
+/// As earlier versions printed it, with a digest, by which a short value could be guessed.
+const EARLIER_PLACEHOLDER: &str = "<value of sha256 ";
 
 impl BuildArg {
     /// Reads `NAME=value`.
@@ -88,8 +90,8 @@ impl BuildArg {
             let bad = crate::image_name::described(bad);
             return Err(error(format!("the name holds a {bad}, which no ARG of a Dockerfile can: write KEY=VALUE")));
         }
-        if value.starts_with(PLACEHOLDER) {
-            return Err(error("the value's digest stands there in place of the value: write the value".to_owned()));
+        if value == PLACEHOLDER || value.starts_with(EARLIER_PLACEHOLDER) {
+            return Err(error("a placeholder is given in place of the value: write the value".to_owned()));
         }
         Ok(Self::Named { name: name.to_owned(), sha256: digest(value), value: Some(value.to_owned()) })
     }
@@ -124,9 +126,9 @@ impl BuildArg {
 }
 
 impl fmt::Display for BuildArg {
-    /// As a word of a command, a digest in the place of the value.
+    /// As a word of a command, a placeholder in the place of the value: not even a digest, by which a short value can be guessed.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&crate::shell::quote(&format!("{}={PLACEHOLDER}{}>", self.name(), self.sha256())))
+        f.write_str(&crate::shell::quote(&format!("{}={PLACEHOLDER}", self.name())))
     }
 }
 
@@ -148,6 +150,7 @@ mod tests {
         for text in [arg.to_string(), json.clone()] {
             assert!(text.contains("TOKEN") && !text.contains("hunter2"), "{text}");
         }
+        assert_eq!(arg.to_string(), "'TOKEN=<value not kept>'", "no digest in a report");
         assert_eq!(arg.for_build().as_deref(), Some("TOKEN=hunter2"));
         let read: BuildArg = serde_json::from_str(&json).unwrap();
         assert_eq!(read.for_build(), None, "a file does not have it");
@@ -176,6 +179,11 @@ mod tests {
                 Err(error) => assert!(error.to_string().contains(says) && !error.to_string().contains('\n'), "{error}"),
             }
         }
+        // BuildKit's parser takes any name in an ARG that is not blank (instructions/parse.go, parseArg).
+        for declared in ["1A=2", "é=1"] {
+            assert!(BuildArg::parse(declared).is_ok(), "{declared}");
+        }
+        assert!(BuildArg::parse("A=<value of sha256 0123>").is_err(), "as an earlier report printed it");
         let printed = BuildArg::parse("A=s3cret").unwrap().to_string();
         assert!(BuildArg::parse(printed.trim_matches('\'')).unwrap_err().to_string().contains("write the value"));
         assert!(!BuildArg::parse("A B=s3cret").unwrap_err().to_string().contains("s3cret"));
