@@ -30,7 +30,7 @@ pub use block::{Block, Exclusion};
 pub use conditions::{Builder, CacheState, Conditions, EngineKind, ImageStore};
 pub use disk::{DiskMeasurement, DiskSpeed};
 pub use environment::{Difference, Environment};
-pub use identity::{IdentityCheck, ImageIdentity};
+pub use identity::{IdentityCheck, ImageIdentity, worst_level};
 pub use level::LevelError;
 pub use natural::natural;
 pub use outcome::{Failure, Outcome};

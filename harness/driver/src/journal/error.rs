@@ -57,6 +57,18 @@ pub enum JournalError {
         "{0}: the plan does not match its own hash, so it was edited: restore the file, or start again with another --out"
     )]
     Altered(PathBuf),
+    /// An environment that is not what was recorded under its id.
+    #[error(
+        "{path}: environment `{id}` {what}, so it was edited: restore the file, or start again with another --out"
+    )]
+    AlteredEnvironment {
+        /// The file.
+        path: PathBuf,
+        /// The environment.
+        id: String,
+        /// What is wrong.
+        what: &'static str,
+    },
     /// Written by another major version.
     #[error(
         "{path} has schema version {found}, this handoff reads {known}: use {writer} or another version with schema {found}, or name another folder"
@@ -174,6 +186,7 @@ impl JournalError {
                 | Self::Damaged { .. }
                 | Self::Json { .. }
                 | Self::Altered(_)
+                | Self::AlteredEnvironment { .. }
         )
     }
 

@@ -11,6 +11,8 @@ use handoff_model::{Environment, Plan};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::environment::id_of;
+
 use super::finding::{Findings, Weight};
 use super::table::{self, Row, Table};
 use super::verify::{self, Rows};
@@ -33,13 +35,15 @@ pub(super) struct Loaded {
     pub rows: Rows,
     /// What was set aside or is worth a word.
     pub findings: Findings,
+    /// The trials whose rows cannot be used.
+    pub set_aside: Vec<String>,
 }
 
 /// Reads the folder; changes nothing in it.
 pub(super) fn load(dir: &Path, purpose: Purpose) -> Result<Loaded> {
     let mut findings = Findings::default();
     let plan = stored_plan(dir, purpose, &mut findings)?;
-    let environments: Vec<Environment> = json(&dir.join(ENVIRONMENTS), &read(&dir.join(ENVIRONMENTS))?)?;
+    let environments = stored_environments(&dir.join(ENVIRONMENTS))?;
     let planned: HashSet<&str> = plan.trials.iter().map(|t| t.id.as_str()).collect();
     // First the file that is written last: a run under way may commit a trial between two reads, and then its other rows
     // must be there.
@@ -47,11 +51,11 @@ pub(super) fn load(dir: &Path, purpose: Purpose) -> Result<Loaded> {
     let consumers: Table<ConsumerRow> = rows(dir, purpose, &planned, &mut findings)?;
     let spans: Table<SpanRow> = rows(dir, purpose, &planned, &mut findings)?;
     let mut rows = Rows { consumers, spans, measurements };
-    verify::verify(&plan, &environments, &mut rows, &mut findings);
+    let set_aside = verify::verify(&plan, &environments, &mut rows, &mut findings);
     if purpose == Purpose::Resume {
         refuse_damage(dir, &findings)?;
     }
-    Ok(Loaded { plan, environments, rows, findings })
+    Ok(Loaded { plan, environments, rows, findings, set_aside })
 }
 
 /// Rows are only added to rows that can be used: what a repair drops would be lost.
@@ -74,6 +78,24 @@ fn json<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T> {
         line: e.line(),
         what: e.to_string(),
     })
+}
+
+/// Environments, each as it was recorded: rows name them by ids, and an id is a digest of what it stands for.
+fn stored_environments(path: &Path) -> Result<Vec<Environment>> {
+    let environments: Vec<Environment> = json(path, &read(path)?)?;
+    for (at, environment) in environments.iter().enumerate() {
+        // Folders from before there was a digest of the sources have ids by another rule.
+        let recorded = environment.source_digest.is_empty() || environment.id == id_of(environment);
+        let twice = environments[..at].iter().any(|e| e.id == environment.id && e != environment);
+        let what = match (recorded, twice) {
+            (_, true) => "is there twice, with other values",
+            (false, _) => "does not match its own id",
+            _ => continue,
+        };
+        let (path, id) = (path.to_owned(), environment.id.clone());
+        return Err(JournalError::AlteredEnvironment { path, id, what });
+    }
+    Ok(environments)
 }
 
 fn newer(version: u32) -> String {
@@ -151,6 +173,9 @@ fn rows<T: Row>(dir: &Path, purpose: Purpose, planned: &HashSet<&str>, findings:
             return Err(JournalError::Shape { path, line, what: what.to_owned() });
         }
         findings.add(Weight::Note, T::FILE, line, what);
+    }
+    for line in &table.blank {
+        findings.add(Weight::Note, T::FILE, *line, "a blank line, which no run writes: it is passed over");
     }
     if purpose == Purpose::Resume && !table::has_our_header::<T>(&bytes) {
         return Err(JournalError::OtherColumns { path });

@@ -63,6 +63,7 @@ fn traffic() -> Counters {
         entries_found: 9,
         bytes_found: 10,
         retries: 11,
+        throttled: 13,
         stored_bytes: 12,
         ..Counters::default()
     }

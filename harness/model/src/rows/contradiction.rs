@@ -33,6 +33,9 @@ impl MeasurementRow {
         if self.critical_path_ns != sum {
             return Some("`critical_path_ns` is not `produce_ns` plus `consume_ns`".to_owned());
         }
+        if let Some(what) = self.counters() {
+            return Some(what);
+        }
         if self.runner_ns < self.critical_path_ns {
             return Some("`runner_ns` is less than `critical_path_ns`".to_owned());
         }
@@ -40,6 +43,24 @@ impl MeasurementRow {
         let transfer = self.produce_ns.and(self.build_ns).and_then(|build| Some(sum?.saturating_sub(build)));
         (self.transfer_ns != transfer)
             .then(|| "`transfer_ns` is not `critical_path_ns` minus `build_ns`, as it is with a producer".to_owned())
+    }
+
+    /// The service counts all of these or none.
+    fn counters(&self) -> Option<String> {
+        let counters = [
+            self.bytes_up,
+            self.bytes_down,
+            self.bytes_stored,
+            self.entries_stored,
+            self.requests,
+            self.retries,
+            self.connections,
+        ];
+        if counters.iter().any(|c| c.is_some() != self.bytes_up.is_some()) {
+            return Some("some columns that the service counts are empty, others are not".to_owned());
+        }
+        let (bytes, entries) = (self.bytes_stored?, self.entries_stored?);
+        ((bytes == 0) != (entries == 0)).then(|| format!("`bytes_stored` is {bytes}, but `entries_stored` is {entries}"))
     }
 
     fn not_completed(&self) -> Option<String> {
