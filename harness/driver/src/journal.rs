@@ -26,9 +26,9 @@ mod table;
 mod verify;
 
 #[cfg(test)]
-pub(crate) mod sample;
-#[cfg(test)]
 mod agree_tests;
+#[cfg(test)]
+pub(crate) mod sample;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -129,7 +129,8 @@ mod tests {
 
     #[test]
     fn worst_of_consumers_counts_on_each_level() {
-        let check = |index, layers, note: &str| IdentityCheck { index, layers, note: note.into(), ..Default::default() };
+        let check =
+            |index, layers, note: &str| IdentityCheck { index, layers, note: note.into(), ..Default::default() };
         let one = check(Some(true), Some(true), "no tag; overlay2 keeps no index");
         let both = one.clone().worst(&check(Some(false), None, "overlay2 keeps no index; 1 of 2 layers equal"));
         assert_eq!((both.index, both.layers), (Some(false), None));

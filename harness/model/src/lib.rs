@@ -17,6 +17,7 @@ pub mod own;
 pub mod plan;
 pub mod purpose;
 pub mod recipe;
+pub mod regular_file;
 pub mod rows;
 pub mod shell;
 pub mod size;

@@ -42,7 +42,8 @@ fn disagreement(row: &MeasurementRow, jobs: &Jobs<'_>, known: &HashSet<&str>) ->
         let has = jobs.spans.len();
         return Some(format!("`spans` is {wants}, but spans.csv has {has} rows of the trial"));
     }
-    if let Some(id) = jobs.consumers.iter().map(|c| c.environment.as_str()).find(|id| !id.is_empty() && !known.contains(id))
+    if let Some(id) =
+        jobs.consumers.iter().map(|c| c.environment.as_str()).find(|id| !id.is_empty() && !known.contains(id))
     {
         return Some(format!("environments.json does not describe environment `{id}` of a consumer in consumers.csv"));
     }
@@ -108,14 +109,18 @@ fn traffic(row: &MeasurementRow, consumers: &[&ConsumerRow]) -> Option<String> {
     ];
     for (name, all, of) in counters {
         if consumers.iter().any(|c| of(c).is_some() != all.is_some()) {
-            return Some(format!("`{name}` is known for the trial or for its consumers in consumers.csv, not for both"));
+            return Some(format!(
+                "`{name}` is known for the trial or for its consumers in consumers.csv, not for both"
+            ));
         }
         let (Some(all), Some(sum)) = (all, consumers.iter().map(|c| of(c)).sum::<Option<u64>>()) else { continue };
         if sum > all {
             return Some(format!("`{name}` is less than that of its consumers in consumers.csv"));
         }
         if row.produce_ns.is_none() && sum != all {
-            return Some(format!("`{name}` is not the sum of its consumers in consumers.csv, and there is no producer"));
+            return Some(format!(
+                "`{name}` is not the sum of its consumers in consumers.csv, and there is no producer"
+            ));
         }
     }
     let sent = sent_by_producer(row, consumers)?;
@@ -138,7 +143,8 @@ fn sent_by_producer(row: &MeasurementRow, consumers: &[&ConsumerRow]) -> Option<
 fn producer_spans(row: &MeasurementRow, jobs: &Jobs<'_>) -> Option<String> {
     let spans: Vec<&&SpanRow> = jobs.spans.iter().filter(|s| s.side == Side::Producer).collect();
     let Some(clock) = row.produce_ns else {
-        return (!spans.is_empty()).then(|| "spans.csv has spans of a producer that the trial does not have".to_owned());
+        return (!spans.is_empty())
+            .then(|| "spans.csv has spans of a producer that the trial does not have".to_owned());
     };
     if spans.is_empty() {
         return Some("`completed` with a producer, but its rows are missing in spans.csv".to_owned());
@@ -151,7 +157,8 @@ fn producer_spans(row: &MeasurementRow, jobs: &Jobs<'_>) -> Option<String> {
     if sent > 0 && spans.iter().find(sends).is_none() {
         return Some("the producer sent bytes, but spans.csv has no span of it that sends".to_owned());
     }
-    let uploaded = spans.iter().filter(|s| s.span == SpanKind::Upload).filter_map(|s| s.bytes).try_fold(0, u64::checked_add);
+    let uploaded =
+        spans.iter().filter(|s| s.span == SpanKind::Upload).filter_map(|s| s.bytes).try_fold(0, u64::checked_add);
     uploaded
         .is_none_or(|bytes| bytes > sent)
         .then(|| "spans.csv has uploads of more bytes than the producer sent (`bytes_up`)".to_owned())

@@ -66,7 +66,10 @@ fn consumers_and_their_trial_disagree_on_identity_traffic_or_machine() {
         (|c| c.iter_mut().for_each(|c| c.index_equal = Some(true)), "`index_equal` is not the worst"),
         (|c| c.iter_mut().for_each(|c| c.requests = Some(99)), "`requests` is less than that of its consumers"),
         (|c| c.iter_mut().for_each(|c| c.bytes_down = None), "`bytes_down` is known for the trial or for"),
-        (|c| c.iter_mut().for_each(|c| c.environment = "e9".into()), "does not describe environment `e9` of a consumer"),
+        (
+            |c| c.iter_mut().for_each(|c| c.environment = "e9".into()),
+            "does not describe environment `e9` of a consumer",
+        ),
     ];
     for (change, what) in cases {
         refuses(changed(false, change, |_| (), |_| ()).path(), what);

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use handoff_model::plan::{self, PlanReadError, ReadPlan, SCHEMA_MINOR, SCHEMA_VERSION};
 use handoff_model::rows::{ConsumerRow, MeasurementRow, SpanRow};
-use handoff_model::{Environment, Plan};
+use handoff_model::{Environment, Plan, regular_file};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -66,8 +66,9 @@ fn refuse_damage(dir: &Path, findings: &Findings) -> Result<()> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path).map_err(|source| match source.kind() {
+    regular_file::read(path).map_err(|source| match source.kind() {
         ErrorKind::NotFound => JournalError::Missing(path.to_owned()),
+        ErrorKind::InvalidInput => JournalError::NoFile(path.to_owned()),
         _ => JournalError::Io { what: "read", path: path.to_owned(), source },
     })
 }
@@ -104,14 +105,14 @@ fn newer(version: u32) -> String {
 
 fn stored_plan(dir: &Path, purpose: Purpose, findings: &mut Findings) -> Result<Plan> {
     let path = dir.join(PLAN);
-    let bytes = match fs::read(&path) {
+    let bytes = match read(&path) {
         Ok(bytes) => bytes,
-        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+        Err(e) if e.is_not_there() => {
             let files = [ENVIRONMENTS, MeasurementRow::FILE, ConsumerRow::FILE, SpanRow::FILE];
             let left = files.iter().any(|name| dir.join(name).exists());
             return Err(if left { JournalError::Missing(path) } else { JournalError::NoRun(dir.to_owned()) });
         }
-        Err(source) => return Err(JournalError::Io { what: "read", path, source }),
+        Err(error) => return Err(error),
     };
     let read = plan_of(&path, &bytes)?;
     if read.is_newer() {

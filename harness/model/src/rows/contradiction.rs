@@ -60,7 +60,8 @@ impl MeasurementRow {
             return Some("some columns that the service counts are empty, others are not".to_owned());
         }
         let (bytes, entries) = (self.bytes_stored?, self.entries_stored?);
-        ((bytes == 0) != (entries == 0)).then(|| format!("`bytes_stored` is {bytes}, but `entries_stored` is {entries}"))
+        ((bytes == 0) != (entries == 0))
+            .then(|| format!("`bytes_stored` is {bytes}, but `entries_stored` is {entries}"))
     }
 
     fn not_completed(&self) -> Option<String> {
