@@ -79,6 +79,8 @@ impl Args {
             let list: Vec<String> = differences.iter().map(|(n, x, y)| format!("{n} ({x}; {y})")).collect();
             let list = list.join(", ");
             if !self.allow_different_environment {
+                // An environment that is lost differs from any.
+                refuse_damage([first, second])?;
                 return Err(bad_input(format!(
                     "{a} and {b} were measured in environments that differ in {list}: measure both in one, or add --allow-different-environment"
                 )));

@@ -189,6 +189,7 @@ impl JournalError {
                 | Self::Json { .. }
                 | Self::Altered(_)
                 | Self::AlteredEnvironment { .. }
+                | Self::UnknownFields { .. }
         )
     }
 
