@@ -210,7 +210,7 @@ fn github_and_local_rows_stand_side_by_side_and_are_never_compared() {
         "Workload typical, 64MiB, profile loopback, containerd store, private engine",
         "only profile `github` is GitHub's",
         "8 trials planned, 8 completed",
-        "used, each cell in one of them",
+        "Each cell has rows of one.",
         "handoff dispatch --repo OWNER/NAME --sizes 64MiB --strategies artifact,cache-tar --rounds 2",
     ] {
         assert!(text.contains(part), "{part}: {text}");

@@ -68,7 +68,8 @@ fn times(row: &MeasurementRow, consumers: &[&ConsumerRow]) -> Option<String> {
             "`completed` with {wants} consumers, but consumers.csv has other rows of the trial ({has})"
         ));
     }
-    if consumers.iter().any(|c| c.content_equal != Some(true)) {
+    let proven = |equal: Option<bool>| equal.unwrap_or_else(|| row.nothing_to_compare_with());
+    if !consumers.iter().all(|c| proven(c.content_equal)) {
         return Some("`completed`, but consumers.csv has a consumer of it without `content_equal`".to_owned());
     }
     if consumers.iter().map(|c| c.consume_ns).max() != row.consume_ns {

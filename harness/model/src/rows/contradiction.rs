@@ -14,7 +14,7 @@ impl MeasurementRow {
     }
 
     fn completed(&self) -> Option<String> {
-        if self.content_equal != Some(true) {
+        if self.content_equal != Some(true) && !(self.content_equal.is_none() && self.nothing_to_compare_with()) {
             let content = self.content_equal.map_or("empty".to_owned(), |equal| equal.to_string());
             return Some(format!("`completed`, but `content_equal` is {content}"));
         }
@@ -43,6 +43,11 @@ impl MeasurementRow {
         let transfer = self.produce_ns.and(self.build_ns).and_then(|build| Some(sum?.saturating_sub(build)));
         (self.transfer_ns != transfer)
             .then(|| "`transfer_ns` is not `critical_path_ns` minus `build_ns`, as it is with a producer".to_owned())
+    }
+
+    /// Whether nobody knows what the image should hold: the user's own build, and no producer that made it before.
+    pub fn nothing_to_compare_with(&self) -> bool {
+        self.produce_ns.is_none() && (self.workload.starts_with("context:") || self.workload.starts_with("image:"))
     }
 
     /// The service counts all of these or none.
