@@ -39,7 +39,7 @@ pub(crate) fn decide(e: &Evidence) -> Verdict {
     let size = estimate.value.abs();
     if e.p_adjusted > e.alpha {
         inconclusive(e, Why::Unclear)
-    } else if size < e.smallest {
+    } else if size <= e.smallest {
         inconclusive(e, Why::BelowSmallestEffect)
     } else if e.floor.is_some_and(|floor| size <= floor) {
         inconclusive(e, Why::BelowNoise)

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use handoff_analysis::{Analysis, Mix, Options, Prices, RunRows, SmallestEffect, Store, WorkflowSize, mix};
 use handoff_driver::journal::Results;
 use handoff_model::own::name_measured_size;
-use handoff_model::{Conditions, StrategySpec};
+use handoff_model::{Conditions, StrategySpec, regular_file};
 use handoff_strategies::github::{self, Target};
 use handoff_workflows::Named;
 use handoff_workflows::pins::Pins;
@@ -76,7 +76,7 @@ pub fn read(dirs: &[PathBuf]) -> anyhow::Result<Vec<(String, Results)>> {
         }
         let mut results = Results::read(dir)?;
         for warning in &results.warnings {
-            out::talk(&format!("warning: {}/{warning}", dir.display()));
+            out::warn(&format!("{}/{warning}", dir.display()));
         }
         name_measured_size(&mut results.plan, &mut results.measurements);
         all.push((name, results));
@@ -89,6 +89,27 @@ pub fn refuse_damage<'a>(runs: impl IntoIterator<Item = &'a Results>) -> anyhow:
     let damaged: Vec<String> =
         runs.into_iter().filter(|r| r.damaged > 0).map(|r| r.dir.display().to_string()).collect();
     if damaged.is_empty() { Ok(()) } else { Err(Damaged(damaged.join(" ")).into()) }
+}
+
+/// Gives the cause of a failure to answer: rows that cannot be used, where there are any, else what was found.
+pub fn or_damage<'a, T>(runs: impl IntoIterator<Item = &'a Results>, answer: anyhow::Result<T>) -> anyhow::Result<T> {
+    if answer.is_err() {
+        refuse_damage(runs)?;
+    }
+    answer
+}
+
+/// What an answer leaves out: one sentence a folder with trials whose rows cannot be used.
+pub fn set_aside(runs: &[(String, Results)]) -> Vec<String> {
+    let damaged = runs.iter().filter(|(_, r)| r.damaged > 0);
+    let sentence = |(name, r): &(String, Results)| {
+        format!(
+            "rows of {name} cannot be used ({} of its {} trials are set aside), so the answer rests on the others",
+            r.set_aside.len(),
+            r.plan.trials.len()
+        )
+    };
+    damaged.map(sentence).collect()
 }
 
 /// The rows of one run.
@@ -105,7 +126,7 @@ pub fn mixed(runs: &[(String, Results)]) -> Option<Mix> {
 /// Analyses runs together. Rows of several environments are analysed, and named on stderr.
 pub fn analyse(runs: &[(String, Results)], options: &Options) -> anyhow::Result<Analysis> {
     if let Some(mixed) = mixed(runs) {
-        out::talk(&mixed.to_string());
+        out::warn(&mixed.to_string());
     }
     let rows: Vec<RunRows<'_>> = runs.iter().map(|(name, results)| rows(name, results)).collect();
     let analysis = handoff_analysis::analyse(&rows, options).map_err(bad_input)?;
@@ -129,7 +150,8 @@ pub fn reference_is_there(analysis: &Analysis, options: &Options) -> anyhow::Res
 /// Prices from a file, else those that ship.
 pub fn prices(file: Option<&Path>) -> anyhow::Result<Prices> {
     let Some(file) = file else { return Prices::shipped().map_err(bad_input) };
-    let text = std::fs::read_to_string(file).map_err(|e| bad_input(format!("cannot read {}: {e}", file.display())))?;
+    let text =
+        regular_file::read_to_string(file).map_err(|e| bad_input(format!("cannot read {}: {e}", file.display())))?;
     Prices::parse(&text).map_err(|e| bad_input(format!("{}: {e}", file.display())))
 }
 

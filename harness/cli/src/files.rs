@@ -19,7 +19,16 @@ pub fn is_full_disk(error: &Error) -> bool {
 }
 
 fn fix(source: &Error) -> &'static str {
-    if is_full_disk(source) { ": free some space, or name another place" } else { "" }
+    match source.kind() {
+        _ if is_full_disk(source) => ": free some space, or name another place",
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            ": give yourself the right to write there, or name another place"
+        }
+        ErrorKind::AlreadyExists | ErrorKind::NotADirectory | ErrorKind::IsADirectory => {
+            ": something else has this name, or that of a folder above: move it away, or name another place"
+        }
+        _ => ": name another place",
+    }
 }
 
 /// Writes a file as a whole: it has its old content or its new, never a part.

@@ -19,6 +19,8 @@ struct Provenance<'a> {
     purpose: Purpose,
     planned: usize,
     rows: usize,
+    /// Trials whose rows cannot be used.
+    set_aside: usize,
     environments: Vec<&'a str>,
     warnings: &'a [String],
 }
@@ -45,6 +47,7 @@ pub fn json(runs: &[(String, Results)], analysis: &Analysis) -> anyhow::Result<S
             purpose: results.plan.request.purpose,
             planned: results.plan.trials.len(),
             rows: results.measurements.len(),
+            set_aside: results.set_aside.len(),
             environments: results.environments.iter().map(|e| e.id.as_str()).collect(),
             warnings: &results.warnings,
         })

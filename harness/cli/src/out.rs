@@ -9,6 +9,9 @@ use std::sync::OnceLock;
 /// The first failure.
 static FAILED: OnceLock<std::io::Error> = OnceLock::new();
 
+/// The first failure to print a warning.
+static WARNING_FAILED: OnceLock<std::io::Error> = OnceLock::new();
+
 /// Prints data. What fails is found by [`written`].
 pub fn data(text: &str) {
     if FAILED.get().is_some() {
@@ -20,19 +23,31 @@ pub fn data(text: &str) {
     }
 }
 
-/// Data could not be printed.
+/// Data, or a warning that belongs to it, could not be printed.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write to standard output: {0}: free some space, or send the output elsewhere")]
-pub struct NotWritten(#[source] &'static std::io::Error);
+#[error("cannot write to standard {stream}: {source}: free some space, or send the {stream} elsewhere")]
+pub struct NotWritten {
+    stream: &'static str,
+    source: &'static std::io::Error,
+}
 
 /// Checks that all data so far has been printed. Verbs that go on for long after printing ask for themselves.
 ///
 /// # Errors
 /// [`NotWritten`]; a reader that went away is none.
 pub fn written() -> Result<(), NotWritten> {
-    match FAILED.get() {
-        Some(error) if error.kind() != ErrorKind::BrokenPipe => Err(NotWritten(error)),
-        _ => Ok(()),
+    for (stream, failed) in [("output", &FAILED), ("error", &WARNING_FAILED)] {
+        if let Some(source) = failed.get().filter(|e| e.kind() != ErrorKind::BrokenPipe) {
+            return Err(NotWritten { stream, source });
+        }
+    }
+    Ok(())
+}
+
+/// Prints a warning about the data: without it the data would say more than is so. What fails is found by [`written`].
+pub fn warn(text: &str) {
+    if let Err(error) = writeln!(std::io::stderr().lock(), "warning: {text}") {
+        let _ = WARNING_FAILED.set(error);
     }
 }
 

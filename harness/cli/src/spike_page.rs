@@ -1,7 +1,6 @@
 //! `handoff report --spike`: the page of the spike's statements, judged by many folders.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 
@@ -16,7 +15,8 @@ pub fn write(dirs: &[PathBuf], page: &Path, options: &Options, check: bool) -> a
     let runs = analysed::read(dirs)?;
     let text = text(&runs, dirs, page, options)?;
     if check {
-        let old = fs::read_to_string(page).map_err(|e| bad_input(format!("cannot read {}: {e}", page.display())))?;
+        let old = handoff_model::regular_file::read_to_string(page)
+            .map_err(|e| bad_input(format!("cannot read {}: {e}", page.display())))?;
         if old != text {
             return Err(bad_input(format!("{} is not what the results say: run `make spike-page`", page.display())));
         }

@@ -126,6 +126,11 @@ fn value_of(table: &str, name: &str) -> String {
 
 /// Names an environment by a digest of its identity.
 pub fn set_id(environment: &mut Environment) {
+    environment.id = id_of(environment);
+}
+
+/// Digest of an environment's identity.
+pub(crate) fn id_of(environment: &Environment) -> String {
     let mut hasher = Sha256::new();
     for (name, value) in environment.identity() {
         // Neither holds this byte, so that two lists never give the same bytes.
@@ -133,7 +138,7 @@ pub fn set_id(environment: &mut Environment) {
     }
     let digest = hasher.finalize();
     let first: [u8; 4] = std::array::from_fn(|i| digest[i]);
-    environment.id = format!("{:08x}", u32::from_be_bytes(first));
+    format!("{:08x}", u32::from_be_bytes(first))
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use handoff_model::rows::{ConsumerRow, MeasurementRow, SpanRow};
 use handoff_model::{Environment, Plan, PlanRequest, Trial};
 
+mod agree;
 mod compare;
 mod environment;
 mod error;
@@ -24,6 +25,8 @@ mod shape;
 mod table;
 mod verify;
 
+#[cfg(test)]
+mod agree_tests;
 #[cfg(test)]
 pub(crate) mod sample;
 #[cfg(test)]
@@ -159,7 +162,8 @@ impl Journal {
         }
     }
 
-    /// Commits a trial: its consumers and spans first, then its measurement, each synced to disk.
+    /// Commits a trial: its consumers and spans first, then its measurement, each synced to disk. The measurement gets the
+    /// number of the spans, by which a reader notices that one is lost.
     ///
     /// # Errors
     /// Rows that do not belong together or to the plan, a trial that has a row already, or a failed write; the files
@@ -175,11 +179,12 @@ impl Journal {
         if consumers.iter().any(|r| r.trial != *trial) || spans.iter().any(|r| r.trial != *trial) {
             return Err(JournalError::Misuse(format!("rows of another trial came with trial `{trial}`")));
         }
+        let row = MeasurementRow { spans: Some(spans.len() as u64), ..row.clone() };
         let written = self
             .consumers
             .append(consumers)
             .and_then(|()| self.spans.append(spans))
-            .and_then(|()| self.measurements.append(std::slice::from_ref(row)));
+            .and_then(|()| self.measurements.append(std::slice::from_ref(&row)));
         if let Err(error) = written {
             for file in [&mut self.measurements, &mut self.spans, &mut self.consumers] {
                 file.roll_back();

@@ -224,9 +224,11 @@ impl Course<'_, '_> {
                     // Nothing was handed over, and nobody knows beforehand what the user's own build makes.
                     refused.retain(|level| *level != "content");
                 }
-                if number == 1 || !refused.is_empty() {
-                    *identity = check.clone();
-                }
+                *identity = if number == 1 || !refused.is_empty() {
+                    check.clone()
+                } else {
+                    std::mem::take(identity).worst(&check)
+                };
                 if !refused.is_empty() {
                     let error = format!("{} not proven equal; {}", refused.join(", "), check.note);
                     return Err(failed("identity", error.trim_end_matches("; ")));

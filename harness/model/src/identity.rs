@@ -39,6 +39,15 @@ fn equal<T: PartialEq>(a: Option<&T>, b: Option<&T>) -> Option<bool> {
     Some(a? == b?)
 }
 
+/// The worse of two findings on one level.
+pub fn worst_level(one: Option<bool>, other: Option<bool>) -> Option<bool> {
+    match (one, other) {
+        (Some(false), _) | (_, Some(false)) => Some(false),
+        (Some(true), Some(true)) => Some(true),
+        _ => None,
+    }
+}
+
 impl IdentityCheck {
     /// Compares what arrived with what was built.
     pub fn compare(built: &ImageIdentity, arrived: &ImageIdentity) -> Self {
@@ -60,6 +69,24 @@ impl IdentityCheck {
             layers: equal(built.layers.as_ref(), arrived.layers.as_ref()),
             content: equal(built.content.as_ref(), arrived.content.as_ref()),
             note: notes.join("; "),
+        }
+    }
+
+    /// The worst of two consumers' comparisons, level by level: a difference, else a level that is not known, else equality.
+    #[must_use]
+    pub fn worst(self, other: &Self) -> Self {
+        let mut note = self.note;
+        for part in other.note.split("; ").filter(|part| !part.is_empty()) {
+            if !note.split("; ").any(|known| known == part) {
+                note = if note.is_empty() { part.to_owned() } else { format!("{note}; {part}") };
+            }
+        }
+        Self {
+            index: worst_level(self.index, other.index),
+            config: worst_level(self.config, other.config),
+            layers: worst_level(self.layers, other.layers),
+            content: worst_level(self.content, other.content),
+            note,
         }
     }
 
@@ -98,6 +125,17 @@ mod tests {
         assert_eq!(check.note, "1 of 2 layers equal");
         assert_eq!(check.refused(true), ["layers"]);
         assert!(check.refused(false).is_empty());
+    }
+
+    #[test]
+    fn worst_of_consumers_counts_on_each_level() {
+        let check =
+            |index, layers, note: &str| IdentityCheck { index, layers, note: note.into(), ..Default::default() };
+        let one = check(Some(true), Some(true), "no tag; overlay2 keeps no index");
+        let both = one.clone().worst(&check(Some(false), None, "overlay2 keeps no index; 1 of 2 layers equal"));
+        assert_eq!((both.index, both.layers), (Some(false), None));
+        assert_eq!(both.note, "no tag; overlay2 keeps no index; 1 of 2 layers equal");
+        assert_eq!(one.clone().worst(&one), one);
     }
 
     #[test]

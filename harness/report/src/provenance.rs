@@ -33,13 +33,21 @@ pub(crate) fn progress(report: &Report) -> String {
             let _ = write!(text, ", {} {words}", of(outcome));
         }
     }
-    let left = planned.saturating_sub(outcomes.len());
+    let aside: usize = report.runs.iter().map(|r| r.set_aside.len()).sum();
+    if aside > 0 {
+        let _ = write!(text, ", {aside} set aside: their rows cannot be used");
+    }
+    let left = planned.saturating_sub(outcomes.len() + aside);
     if left > 0 {
         let _ = write!(text, ", {left} not run yet (`--resume` goes on)");
     }
     text.push('.');
     if of(Outcome::Completed) == 0 {
-        text.push_str(" Nothing completed, so there is nothing to compare.");
+        text.push_str(if aside > 0 {
+            " No row of a completed trial can be used, so there is nothing to compare."
+        } else {
+            " Nothing completed, so there is nothing to compare."
+        });
     }
     text
 }

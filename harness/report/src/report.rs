@@ -28,6 +28,8 @@ pub struct Run {
     pub spans: Vec<SpanRow>,
     /// What the reader of the folder left out.
     pub warnings: Vec<String>,
+    /// The trials whose rows cannot be used.
+    pub set_aside: Vec<String>,
 }
 
 /// Runs that make no report.

@@ -63,16 +63,28 @@ pub(crate) fn comparison(report: &Report, group: &Group) -> Grid {
 }
 
 fn row(report: &Report, line: &Line, claims: bool) -> Vec<Cell> {
+    let missing = if rows_set_aside(report, line) { "rows set aside" } else { "not run yet" };
+    let spread = |cell: Option<&CellSummary>, text: &dyn Fn(&CellSummary) -> String| spread(cell, missing, text);
     let claimed = |cell| claims.then(|| claimed(report, line, cell));
     let mut cells = vec![Cell::strategy(line)];
-    cells.extend(line.cells.iter().map(|c| spread(c.as_ref(), |c| format::time_spread(c.transfer.as_ref()))));
+    cells.extend(
+        line.cells.iter().map(|c| spread(c.as_ref(), &|c: &CellSummary| format::time_spread(c.transfer.as_ref()))),
+    );
     cells.extend(claimed(TableCell::Transfer));
-    cells.extend(line.cells.iter().map(|c| spread(c.as_ref(), |c| format::time_spread(c.critical_path.as_ref()))));
+    cells.extend(
+        line.cells.iter().map(|c| spread(c.as_ref(), &|c: &CellSummary| format::time_spread(c.critical_path.as_ref()))),
+    );
     cells.extend(claimed(TableCell::Complexity));
     cells.extend(claimed(TableCell::CacheLimit));
     cells.push(identity(line).into());
     cells.extend(claimed(TableCell::ByteIdentical));
     cells
+}
+
+/// Whether trials of a strategy have rows that cannot be used.
+fn rows_set_aside(report: &Report, line: &Line) -> bool {
+    let of = |cell: &handoff_model::Cell| cell.strategy == line.spec && cell.control == line.control;
+    report.runs.iter().any(|r| r.plan.trials.iter().any(|t| of(&t.cell) && r.set_aside.contains(&t.id)))
 }
 
 /// A cell of the spike's table, with its verdict where the rows of the plain strategy judge it.
@@ -88,9 +100,9 @@ fn claimed(report: &Report, line: &Line, cell: TableCell) -> Cell {
 }
 
 /// A cell's text; where nothing completed, why there is none.
-fn spread(cell: Option<&CellSummary>, text: impl Fn(&CellSummary) -> String) -> Cell {
+fn spread(cell: Option<&CellSummary>, missing: &str, text: impl Fn(&CellSummary) -> String) -> Cell {
     match cell {
-        None => Cell::toned("not run yet", Tone::Open),
+        None => Cell::toned(missing, Tone::Open),
         Some(c) if c.left_out().is_some() => Cell::toned(c.left_out().unwrap_or_default(), Tone::Open),
         Some(c) if c.n == 0 => Cell::toned(format!("none of {} completed", c.trials()), Tone::Bad),
         Some(c) => text(c).into(),

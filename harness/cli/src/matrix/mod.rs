@@ -55,7 +55,7 @@ pub fn load(name_or_path: &str) -> anyhow::Result<Matrix> {
         let hint = hint(name_or_path, &names);
         return Err(bad_input(format!("unknown matrix `{name_or_path}`: {hint}, or the path of a TOML file")));
     }
-    let text = std::fs::read_to_string(path).map_err(|error| {
+    let text = handoff_model::regular_file::read_to_string(path).map_err(|error| {
         bad_input(format!(
             "cannot read the matrix {name_or_path}: {error}; give a preset's name or the path of a TOML file"
         ))

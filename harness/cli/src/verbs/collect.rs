@@ -79,7 +79,7 @@ pub fn repository(text: &str) -> anyhow::Result<&str> {
 }
 
 fn read_json<T: DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
-    let bytes = std::fs::read(path).map_err(|e| {
+    let bytes = handoff_model::regular_file::read(path).map_err(|e| {
         let mend = "name the plan with --plan FILE, or a run to fetch with --repo OWNER/NAME --run-id N";
         bad_input(format!("cannot read {}: {e}: {mend}", path.display()))
     })?;
@@ -90,7 +90,7 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
 pub fn open(out: &Path) -> anyhow::Result<Journal> {
     let (journal, _) = Journal::open(out)?;
     for repair in journal.repairs() {
-        out::talk(&format!("warning: {}/{repair}", out.display()));
+        out::warn(&format!("{}/{repair}", out.display()));
     }
     Ok(journal)
 }

@@ -8,7 +8,7 @@ use handoff_analysis::{
     DiskDifference, Metric, RunComparison, Verdict, compare_runs, disks_differ, environments_differ,
 };
 
-use crate::analysed::{VerdictArgs, read, refuse_damage, rows};
+use crate::analysed::{VerdictArgs, or_damage, read, refuse_damage, rows};
 use crate::exit::{self, bad_input};
 use crate::out;
 use crate::verbs::Format;
@@ -79,27 +79,33 @@ impl Args {
             let list: Vec<String> = differences.iter().map(|(n, x, y)| format!("{n} ({x}; {y})")).collect();
             let list = list.join(", ");
             if !self.allow_different_environment {
+                // An environment that is lost differs from any.
+                refuse_damage([first, second])?;
                 return Err(bad_input(format!(
                     "{a} and {b} were measured in environments that differ in {list}: measure both in one, or add --allow-different-environment"
                 )));
             }
-            out::talk(&format!("environments differ in {list}: a verdict is on strategy and environment together"));
+            out::warn(&format!("environments differ in {list}: a verdict is on strategy and environment together"));
         }
         let disks = disks_differ(&first.environments, &second.environments);
         if !disks.is_empty() {
             let list: Vec<String> = disks.iter().map(ToString::to_string).collect();
-            out::talk(&format!(
+            out::warn(&format!(
                 "the disks of {a} and {b} differ by more than 20 %: {}: a verdict is on strategy and disk together",
                 list.join(", ")
             ));
         }
-        let all = compare_runs(&rows(a, first), &rows(b, second), self.metric, &self.verdicts.options()?)
-            .map_err(bad_input)?;
-        if all.is_empty() {
-            return Err(bad_input(format!(
-                "{a} and {b} have no cell in common with completed trials: compare runs of the same sizes, strategies and conditions"
-            )));
-        }
+        let options = self.verdicts.options()?;
+        let all = compare_runs(&rows(a, first), &rows(b, second), self.metric, &options).map_err(bad_input);
+        let all = all.and_then(|all| {
+            if all.is_empty() {
+                return Err(bad_input(format!(
+                    "{a} and {b} have no cell in common with completed trials: compare runs of the same sizes, strategies and conditions"
+                )));
+            }
+            Ok(all)
+        });
+        let all = or_damage([first, second], all)?;
         match self.format {
             Format::Json => {
                 let one = |comparison| Document { comparison, disk_differences: &disks };

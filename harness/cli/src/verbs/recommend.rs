@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use handoff_analysis::{Ask, CellSummary, Goal, GroupKey, Recommendation, recommend};
+use handoff_analysis::{Ask, CellSummary, Goal, GroupKey, Options, Recommendation, recommend};
+use handoff_driver::journal::Results;
 use handoff_model::{Builder, ByteSize, ImageStore};
 
 use crate::advice::{Advice, workflow_of};
-use crate::analysed::{VerdictArgs, analyse, prices, read, refuse_damage, workflow_size};
+use crate::analysed::{VerdictArgs, analyse, or_damage, prices, read, refuse_damage, set_aside, workflow_size};
 use crate::exit::{self, bad_input};
 use crate::out;
 use crate::verbs::Format;
@@ -86,7 +87,17 @@ impl Args {
             return Err(bad_input(format!("--plan {plan}: {}", handoff_model::nearest::hint(plan, &names))));
         }
         let runs = read(&self.dirs)?;
-        let analysis = analyse(&runs, &options)?;
+        let advice = or_damage(runs.iter().map(|(_, results)| results), self.answer(&runs, &options))?;
+        match self.format {
+            Format::Json => out::data(&serde_json::to_string_pretty(&advice)?),
+            Format::Text => out::data(&advice.text()),
+        }
+        refuse_damage(runs.iter().map(|(_, results)| results))?;
+        Ok(ExitCode::from(exit::OK))
+    }
+
+    fn answer(&self, runs: &[(String, Results)], options: &Options) -> anyhow::Result<Advice> {
+        let analysis = analyse(runs, options)?;
         let ask = Ask {
             consumers: self.consumers,
             pushes_per_day: self.pushes_per_day,
@@ -102,7 +113,7 @@ impl Args {
         let size = |key: &GroupKey, cell: &CellSummary| {
             workflow_of(key, cell, self.consumers).map(|flow| workflow_size(&cell.cell.strategy.name, flow))
         };
-        let answer = recommend(&analysis, &ask, |key| self.fits(key), size)
+        let mut answer = recommend(&analysis, &ask, |key| self.fits(key), size)
             .ok_or_else(|| bad_input("no completed trial to answer from: run more, or drop a filter"))?;
         let chosen = answer.chosen.as_ref().ok_or_else(|| nothing_left(&answer))?;
         let group = analysis.groups.iter().find(|g| g.key == answer.group);
@@ -110,13 +121,8 @@ impl Args {
         let flow = workflow_of(&answer.group, cell, self.consumers).map_err(bad_input)?;
         let used = runs.iter().flat_map(|(_, r)| &r.environments).filter(|e| cell.environments.contains(&e.id));
         let programs: BTreeSet<&str> = used.map(|e| e.handoff.as_str()).filter(|v| !v.is_empty()).collect();
-        let advice = Advice::new(answer, flow, &programs.into_iter().collect::<Vec<_>>());
-        match self.format {
-            Format::Json => out::data(&serde_json::to_string_pretty(&advice)?),
-            Format::Text => out::data(&advice.text()),
-        }
-        refuse_damage(runs.iter().map(|(_, results)| results))?;
-        Ok(ExitCode::from(exit::OK))
+        answer.notes.splice(0..0, set_aside(runs));
+        Ok(Advice::new(answer, flow, &programs.into_iter().collect::<Vec<_>>()))
     }
 
     fn fits(&self, key: &GroupKey) -> bool {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use handoff_analysis::{Metric, Options};
-use handoff_model::{StrategySpec, shell};
+use handoff_model::{StrategySpec, regular_file, shell};
 use handoff_report::{Link, Report, Run};
 use handoff_service::profile::{self, Direction, Kind};
 
@@ -86,12 +86,20 @@ pub fn read(dirs: &[PathBuf], options: &Options) -> anyhow::Result<Read> {
             consumers: results.consumers,
             spans: results.spans,
             warnings: results.warnings,
+            set_aside: results.set_aside,
         })
         .collect();
     let links = links(&runs);
     let sizes = analysed::workflow_sizes()?;
-    let report = Report::with_options(runs, options).map_err(bad_input)?;
-    analysed::reference_is_there(&report.analysis, options)?;
+    let report = Report::with_options(runs, options).map_err(bad_input).and_then(|report| {
+        analysed::reference_is_there(&report.analysis, options)?;
+        Ok(report)
+    });
+    // Where nothing can be made of what is left, the cause is what is not left.
+    let (report, damage) = match report {
+        Ok(report) => (report, damage),
+        Err(error) => return Err(damage.err().unwrap_or(error)),
+    };
     Ok(Read { report: report.with_links(links).with_workflows(&sizes), damage })
 }
 
@@ -139,14 +147,17 @@ const CHARTS: [&str; 6] = ["samples-critical-path", "samples-transfer", "timelin
 
 /// Removes charts of an earlier report.
 fn remove_old(plots: &Path) -> anyhow::Result<()> {
-    let unreadable = |e: std::io::Error| bad_input(format!("cannot read {}: {e}", plots.display()));
+    let unreadable =
+        |e: std::io::Error| bad_input(format!("cannot read {}: {e}: name another place with --out", plots.display()));
     for entry in fs::read_dir(plots).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
         let ours = path.extension().is_some_and(|e| e == "svg" || e == "png");
         let number = |c: char| c.is_ascii_digit() || c == '-';
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
         if ours && CHARTS.contains(&stem.trim_matches(number)) {
-            fs::remove_file(&path).map_err(|e| bad_input(format!("cannot remove {}: {e}", path.display())))?;
+            fs::remove_file(&path).map_err(|e| {
+                bad_input(format!("cannot remove {}: {e}: name another place with --out", path.display()))
+            })?;
         }
     }
     Ok(())
@@ -171,7 +182,9 @@ impl Args {
         }
         if matches!(self.format, ReportFormat::Json | ReportFormat::Csv) && self.trace.is_none() {
             let runs = analysed::read(&self.dirs)?;
-            let analysis = analysed::analyse(&runs, &self.options()?)?;
+            let options = self.options()?;
+            let analysis =
+                analysed::or_damage(runs.iter().map(|(_, results)| results), analysed::analyse(&runs, &options))?;
             out::data(&match self.format {
                 ReportFormat::Csv => formats::csv(&analysis)?,
                 _ => formats::json(&runs, &analysis)?,
@@ -181,7 +194,12 @@ impl Args {
         }
         let read = read(&self.dirs, &self.options()?)?;
         if let Some(trial) = &self.trace {
-            out::data(&handoff_report::chrome_trace(&read.report, trial).map_err(bad_input)?);
+            let trace = handoff_report::chrome_trace(&read.report, trial).map_err(bad_input);
+            let aside = read.report.runs.iter().any(|r| r.set_aside.contains(trial));
+            match trace {
+                Ok(trace) => out::data(&trace),
+                Err(error) => return Err(read.damage.err().filter(|_| aside).unwrap_or(error)),
+            }
             read.damage?;
         } else if self.format == ReportFormat::Markdown {
             out::data(&handoff_report::markdown(&read.report));
@@ -205,8 +223,8 @@ impl Args {
     }
 
     fn update(&self, readme: &Path) -> anyhow::Result<ExitCode> {
-        let text =
-            fs::read_to_string(readme).map_err(|e| bad_input(format!("cannot read {}: {e}", readme.display())))?;
+        let text = regular_file::read_to_string(readme)
+            .map_err(|e| bad_input(format!("cannot read {}: {e}", readme.display())))?;
         let Read { report, damage } = read(&self.dirs, &self.options()?)?;
         // A table that is published rests on all its rows or is left as it is.
         damage?;

@@ -42,7 +42,7 @@ enum What {
 /// Every file, from the pins of the checkout.
 fn model(root: &Path) -> anyhow::Result<Vec<(String, String)>> {
     let file = root.join(pins::FILE);
-    let text = std::fs::read_to_string(&file)
+    let text = handoff_model::regular_file::read_to_string(&file)
         .map_err(|e| bad_input(format!("{}: {e}: name a checkout of Handoff with --root", file.display())))?;
     let strategies: Vec<Named> =
         github::all().iter().map(|g| Named { name: g.strategy.facts().name, recipe: g.recipe }).collect();

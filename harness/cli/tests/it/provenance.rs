@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use handoff_driver::environment::set_id;
+use handoff_model::Environment;
 use serde_json::{Value, json};
 
 use crate::kit::{expect, handoff};
@@ -20,6 +22,28 @@ fn made(name: &str, made: &Made) -> String {
     made.run(name, request("artifact,rebuild", &["1GiB"], 6), 2, |trial| {
         Some((10.0, 10.0 + f64::from(trial.round) + f64::from(trial.position) / 100.0))
     })
+}
+
+/// Records sources in the environment of a folder, whose id follows from them; gives the id.
+fn record(dir: &str, digest: &str, commit: &str) -> String {
+    let id = std::cell::RefCell::new(String::new());
+    edit(dir, |all| {
+        let mut environment: Environment = serde_json::from_value(all[0].clone()).unwrap();
+        (environment.source_digest, environment.source_commit) = (digest.to_owned(), commit.to_owned());
+        set_id(&mut environment);
+        id.borrow_mut().clone_from(&environment.id);
+        all[0] = serde_json::to_value(environment).unwrap();
+    });
+    let id = id.into_inner();
+    rename(dir, "e2", &id);
+    id
+}
+
+/// Puts another environment into the rows of a folder.
+fn rename(dir: &str, from: &str, to: &str) {
+    let path = Path::new(dir).join("measurements.csv");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(path, text.replace(&format!(",{from},"), &format!(",{to},"))).unwrap();
 }
 
 /// One row is from another environment, with another kernel.
@@ -45,11 +69,15 @@ fn resume_by_a_program_from_other_sources_is_refused_before_anything_starts() {
     assert!(stderr.contains("was measured in another environment: sources was not recorded"), "{stderr}");
     assert!(stderr.contains("--mixed") && stderr.contains("another --out"), "{stderr}");
     let recorded = format!("sha256:{}", "0".repeat(64));
-    edit(&dir, |all| all[0]["source_digest"] = json!(recorded));
+    let id = record(&dir, &recorded, "");
     let stderr = resume();
     let current = handoff_source::digest(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")).unwrap();
     assert!(stderr.contains(&format!("sources was {recorded}, is {current}: ")), "{stderr}");
-    edit(&dir, |all| drop(all[0].as_object_mut().unwrap().remove("source_digest")));
+    edit(&dir, |all| {
+        all[0].as_object_mut().unwrap().remove("source_digest");
+        all[0]["id"] = json!("e2");
+    });
+    rename(&dir, &id, "e2");
     let now: Value = serde_json::from_slice(&fs::read(Path::new(&dir).join("environments.json")).unwrap()).unwrap();
     assert_eq!(now, serde_json::from_slice::<Value>(&before).unwrap(), "a refusal changes nothing");
 }
@@ -120,10 +148,7 @@ fn compare_names_disks_that_differ_and_refuses_nothing_for_it() {
     assert_eq!(compare(&[]).1, "");
     let (text, _) = expect(&mut handoff(&["report", &two, "--format", "markdown"]), 0);
     assert!(text.contains("| jobs' disk, speed | not measured: no space left |"), "{text}");
-    edit(&one, |all| {
-        all[0]["source_digest"] = json!("sha256:aa");
-        all[0]["source_commit"] = json!("changed since 0123");
-    });
+    record(&one, "sha256:aa", "changed since 0123");
     let (text, _) = expect(&mut handoff(&["report", &one, "--format", "markdown"]), 0);
     assert!(text.contains("| sources | sha256:aa |\n| commit | changed since 0123 |"), "{text}");
     assert!(text.contains("| jobs' disk, sequential write, synced | 512 MiB/s (256 MiB in 0.50 s) |"), "{text}");

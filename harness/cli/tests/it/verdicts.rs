@@ -84,7 +84,8 @@ fn rows(trial: &Trial, cores: u32, seconds: Option<(f64, f64)>) -> (Vec<Consumer
     let more = json!({
         "outcome": "completed", "failed_span": "", "error": "", "consume_ns": ns(consume),
         "critical_path_ns": ns(produce) + ns(consume), "runner_ns": ns(produce) + ns(consume), "build_ns": ns(5.0),
-        "bytes_stored": if shares { 400_000_000 } else { 0 }, "entries_stored": 1,
+        "bytes_stored": if shares { 400_000_000 } else { 0 }, "entries_stored": u64::from(shares),
+        "bytes_up": if shares { 400_000_000 } else { 0 }, "bytes_down": 0, "requests": 1, "retries": 0, "connections": 1,
         "content_equal": true, "layers_equal": true, "config_equal": true, "index_equal": false,
     });
     let map = row.as_object_mut().unwrap();
@@ -98,11 +99,17 @@ fn rows(trial: &Trial, cores: u32, seconds: Option<(f64, f64)>) -> (Vec<Consumer
         "bytes_down": 0, "requests": 1, "retries": 0, "cpu_ns": 1, "peak_memory_bytes": 1, "peak_disk_bytes": 1,
         "content_equal": true, "layers_equal": true, "config_equal": true, "index_equal": false,
     });
+    let upload = shares.then(|| {
+        json!({
+            "schema_version": 1, "trial": trial.id, "side": "producer", "consumer": null, "span": "upload", "detail": "",
+            "start_ns": 0, "end_ns": ns(produce), "bytes": 400_000_000,
+        })
+    });
     let span = json!({
         "schema_version": 1, "trial": trial.id, "side": "consumer", "consumer": 1, "span": "load", "detail": "",
         "start_ns": 0, "end_ns": ns(consume), "bytes": 1_000_000,
     });
-    let spans = vec![serde_json::from_value(span).unwrap()];
+    let spans = upload.into_iter().chain([span]).map(|span| serde_json::from_value(span).unwrap()).collect();
     (vec![serde_json::from_value(consumer).unwrap()], spans, serde_json::from_value(row).unwrap())
 }
 

@@ -126,9 +126,8 @@ fn rows(plan: &Plan, trial: &Trial, cell: &CellJob, files: &[SideFile], wait: &W
         for (number, file) in consumers {
             let check = check(producer.map(|p| &p.identity), &content, &file.identity);
             let refused = check.refused(moves_image);
-            if consumer_rows.is_empty() || !refused.is_empty() {
-                identity = check.clone();
-            }
+            identity =
+                if consumer_rows.is_empty() || !refused.is_empty() { check.clone() } else { identity.worst(&check) };
             if !refused.is_empty() {
                 let error = format!("{} not proven equal; {}", refused.join(", "), check.note);
                 refusal = Some(Failure::new("identity", error.trim_end_matches("; ")));

@@ -9,7 +9,7 @@ use handoff_model::Difference;
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// A file operation failed.
-    #[error("cannot {what} {path}: {source}{}", mend(source))]
+    #[error("cannot {what} {path}: {source}{}", mend(what, source))]
     Io {
         /// What was tried.
         what: &'static str,
@@ -57,6 +57,16 @@ pub enum JournalError {
         "{0}: the plan does not match its own hash, so it was edited: restore the file, or start again with another --out"
     )]
     Altered(PathBuf),
+    /// An environment that is not what was recorded under its id.
+    #[error("{path}: environment `{id}` {what}, so it was edited: restore the file, or start again with another --out")]
+    AlteredEnvironment {
+        /// The file.
+        path: PathBuf,
+        /// The environment.
+        id: String,
+        /// What is wrong.
+        what: &'static str,
+    },
     /// Written by another major version.
     #[error(
         "{path} has schema version {found}, this handoff reads {known}: use {writer} or another version with schema {found}, or name another folder"
@@ -110,6 +120,9 @@ pub enum JournalError {
     /// A file of a run that is not there.
     #[error("{0}: the file is missing from the run: restore it from git or from a copy")]
     Missing(PathBuf),
+    /// A directory, a device or a pipe in the place of a file of a run.
+    #[error("{0}: it is no regular file: restore it from git or from a copy")]
+    NoFile(PathBuf),
     /// A CSV file that was changed as a whole: cut off, saved by another program, its columns moved.
     #[error("{path}:{line}: {what}: restore it from git or from a copy")]
     Shape {
@@ -169,13 +182,24 @@ impl JournalError {
         matches!(
             self,
             Self::Missing(_)
+                | Self::NoFile(_)
                 | Self::Shape { .. }
                 | Self::MissingColumns { .. }
                 | Self::Damaged { .. }
                 | Self::Json { .. }
                 | Self::Altered(_)
+                | Self::AlteredEnvironment { .. }
                 | Self::UnknownFields { .. }
         )
+    }
+
+    /// Whether a file is not there, or its folder is none.
+    pub(super) fn is_not_there(&self) -> bool {
+        match self {
+            Self::Missing(_) => true,
+            Self::Io { source, .. } => source.kind() == io::ErrorKind::NotADirectory,
+            _ => false,
+        }
     }
 
     /// Names the operation and the path of an I/O error.
@@ -185,13 +209,15 @@ impl JournalError {
     }
 }
 
-fn mend(source: &io::Error) -> &'static str {
+fn mend(what: &str, source: &io::Error) -> &'static str {
     match source.kind() {
+        io::ErrorKind::PermissionDenied if what == "read" => ": give yourself the right to read it",
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             ": use another --out, or give yourself the right to write there"
         }
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ": free some space, then go on with --resume",
         io::ErrorKind::NotADirectory => ": use another --out",
+        _ if what == "read" => ": restore it from git or from a copy",
         _ => "",
     }
 }

@@ -7,9 +7,11 @@ use std::path::Path;
 
 use handoff_model::plan::{self, PlanReadError, ReadPlan, SCHEMA_MINOR, SCHEMA_VERSION};
 use handoff_model::rows::{ConsumerRow, MeasurementRow, SpanRow};
-use handoff_model::{Environment, Plan};
+use handoff_model::{Environment, Plan, regular_file};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+
+use crate::environment::id_of;
 
 use super::finding::{Findings, Weight};
 use super::table::{self, Row, Table};
@@ -33,13 +35,15 @@ pub(super) struct Loaded {
     pub rows: Rows,
     /// What was set aside or is worth a word.
     pub findings: Findings,
+    /// The trials whose rows cannot be used.
+    pub set_aside: Vec<String>,
 }
 
 /// Reads the folder; changes nothing in it.
 pub(super) fn load(dir: &Path, purpose: Purpose) -> Result<Loaded> {
     let mut findings = Findings::default();
     let plan = stored_plan(dir, purpose, &mut findings)?;
-    let environments: Vec<Environment> = json(&dir.join(ENVIRONMENTS), &read(&dir.join(ENVIRONMENTS))?)?;
+    let environments = stored_environments(&dir.join(ENVIRONMENTS))?;
     let planned: HashSet<&str> = plan.trials.iter().map(|t| t.id.as_str()).collect();
     // First the file that is written last: a run under way may commit a trial between two reads, and then its other rows
     // must be there.
@@ -47,11 +51,11 @@ pub(super) fn load(dir: &Path, purpose: Purpose) -> Result<Loaded> {
     let consumers: Table<ConsumerRow> = rows(dir, purpose, &planned, &mut findings)?;
     let spans: Table<SpanRow> = rows(dir, purpose, &planned, &mut findings)?;
     let mut rows = Rows { consumers, spans, measurements };
-    verify::verify(&plan, &environments, &mut rows, &mut findings);
+    let set_aside = verify::verify(&plan, &environments, &mut rows, &mut findings);
     if purpose == Purpose::Resume {
         refuse_damage(dir, &findings)?;
     }
-    Ok(Loaded { plan, environments, rows, findings })
+    Ok(Loaded { plan, environments, rows, findings, set_aside })
 }
 
 /// Rows are only added to rows that can be used: what a repair drops would be lost.
@@ -62,8 +66,9 @@ fn refuse_damage(dir: &Path, findings: &Findings) -> Result<()> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path).map_err(|source| match source.kind() {
+    regular_file::read(path).map_err(|source| match source.kind() {
         ErrorKind::NotFound => JournalError::Missing(path.to_owned()),
+        ErrorKind::InvalidInput => JournalError::NoFile(path.to_owned()),
         _ => JournalError::Io { what: "read", path: path.to_owned(), source },
     })
 }
@@ -76,20 +81,38 @@ fn json<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T> {
     })
 }
 
+/// Environments, each as it was recorded: rows name them by ids, and an id is a digest of what it stands for.
+fn stored_environments(path: &Path) -> Result<Vec<Environment>> {
+    let environments: Vec<Environment> = json(path, &read(path)?)?;
+    for (at, environment) in environments.iter().enumerate() {
+        // Folders from before there was a digest of the sources have ids by another rule.
+        let recorded = environment.source_digest.is_empty() || environment.id == id_of(environment);
+        let twice = environments[..at].iter().any(|e| e.id == environment.id && e != environment);
+        let what = match (recorded, twice) {
+            (_, true) => "is there twice, with other values",
+            (false, _) => "does not match its own id",
+            _ => continue,
+        };
+        let (path, id) = (path.to_owned(), environment.id.clone());
+        return Err(JournalError::AlteredEnvironment { path, id, what });
+    }
+    Ok(environments)
+}
+
 fn newer(version: u32) -> String {
     format!("schema version {version} is newer than {SCHEMA_VERSION}: what is new in it is left out")
 }
 
 fn stored_plan(dir: &Path, purpose: Purpose, findings: &mut Findings) -> Result<Plan> {
     let path = dir.join(PLAN);
-    let bytes = match fs::read(&path) {
+    let bytes = match read(&path) {
         Ok(bytes) => bytes,
-        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+        Err(e) if e.is_not_there() => {
             let files = [ENVIRONMENTS, MeasurementRow::FILE, ConsumerRow::FILE, SpanRow::FILE];
             let left = files.iter().any(|name| dir.join(name).exists());
             return Err(if left { JournalError::Missing(path) } else { JournalError::NoRun(dir.to_owned()) });
         }
-        Err(source) => return Err(JournalError::Io { what: "read", path, source }),
+        Err(error) => return Err(error),
     };
     let read = plan_of(&path, &bytes)?;
     if read.is_newer() {
@@ -152,6 +175,9 @@ fn rows<T: Row>(dir: &Path, purpose: Purpose, planned: &HashSet<&str>, findings:
             return Err(JournalError::Shape { path, line, what: what.to_owned() });
         }
         findings.add(Weight::Note, T::FILE, line, what);
+    }
+    for line in &table.blank {
+        findings.add(Weight::Note, T::FILE, *line, "a blank line, which no run writes: it is passed over");
     }
     if purpose == Purpose::Resume && !table::has_our_header::<T>(&bytes) {
         return Err(JournalError::OtherColumns { path });

@@ -28,6 +28,8 @@ pub struct Results {
     pub warnings: Vec<String>,
     /// How many of them no crash explains: rows are there that cannot be used.
     pub damaged: usize,
+    /// The trials of the plan whose rows cannot be used: they have run, but nothing is known of them.
+    pub set_aside: Vec<String>,
 }
 
 impl Results {
@@ -43,6 +45,7 @@ impl Results {
             dir: dir.to_owned(),
             plan: loaded.plan,
             environments: loaded.environments,
+            set_aside: loaded.set_aside,
             measurements: loaded.rows.measurements.rows,
             consumers: loaded.rows.consumers.rows,
             spans: loaded.rows.spans.rows,

@@ -69,8 +69,8 @@ pub(crate) fn rows(trial: &Trial) -> Rows {
         consumer: 1,
         consume_ns: 3_000_000_000 + n,
         bytes_up: Some(0),
-        bytes_down: Some(30_000_000 + n),
-        requests: Some(4),
+        bytes_down: Some(if produces { 30_000_000 + n } else { 0 }),
+        requests: Some(if produces { 4 } else { 0 }),
         retries: Some(0),
         cpu_ns: Some(900_000_000),
         peak_memory_bytes: Some(120_000_000),
@@ -79,7 +79,7 @@ pub(crate) fn rows(trial: &Trial) -> Rows {
         config_equal: Some(true),
         layers_equal: Some(true),
         content_equal: Some(true),
-        environment: "e1".to_owned(),
+        environment: "e0".to_owned(),
     };
     let result = if fails {
         let text = "docker load: \"no space left on device\", tar, layer 3\nexit status 1";
@@ -99,6 +99,8 @@ pub(crate) fn rows(trial: &Trial) -> Rows {
         identity: if fails { IdentityCheck::default() } else { identity() },
         result,
     });
+    // As the journal writes it.
+    let measurement = MeasurementRow { spans: Some(spans.len() as u64), ..measurement };
     Rows { consumers: if fails { vec![] } else { vec![consumer] }, spans, measurement }
 }
 
@@ -109,9 +111,11 @@ fn spans(trial: &Trial, n: u64, produces: bool) -> Vec<SpanRow> {
     let run = span(SpanKind::Run, "docker run", 2_600_000_000, 3_000_000_000 + n, None);
     if produces {
         let upload = span(SpanKind::Upload, "", 1_600_000_000, 2_500_000_000, Some(30_000_000 + n));
+        let download = span(SpanKind::Download, "", 100_000_000, 2_500_000_000, Some(30_000_000 + n));
         vec![
             SpanRow::new(&trial.id, Side::Producer, None, &build),
             SpanRow::new(&trial.id, Side::Producer, None, &upload),
+            SpanRow::new(&trial.id, Side::Consumer, Some(1), &download),
             SpanRow::new(&trial.id, Side::Consumer, Some(1), &run),
         ]
     } else {

@@ -52,6 +52,8 @@ pub(super) struct Table<T> {
     pub torn: Option<Torn>,
     /// The first line that ends in CR LF.
     pub crlf: Option<u64>,
+    /// Lines without anything in them.
+    pub blank: Vec<u64>,
     /// Whether the file is what the rows would be written as: nothing torn, dropped or missing.
     pub whole: bool,
 }
@@ -141,6 +143,7 @@ pub(super) fn read<T: Row>(path: &Path, bytes: &[u8], planned: &dyn Fn(&str) -> 
         unknown: Vec::new(),
         torn: None,
         crlf,
+        blank: Vec::new(),
         whole: crlf.is_none() && end == bytes.len(),
     };
     // Only `\n` ends a line: with the default a lone CR inside of a row would, too.
@@ -153,26 +156,32 @@ pub(super) fn read<T: Row>(path: &Path, bytes: &[u8], planned: &dyn Fn(&str) -> 
     loop {
         let start = reader.position().clone();
         // The reader reads from memory and takes any number of fields: it has no other error than a mistake of ours.
-        if !reader.read_byte_record(&mut record).map_err(|e| shaped(e.to_string()))? {
+        let more = reader.read_byte_record(&mut record).map_err(|e| shaped(e.to_string()))?;
+        // The reader passes over blank lines before a record, and counts them as the record's.
+        let from = start.byte() as usize;
+        let passed = bytes[from..end].iter().take_while(|b| **b == b'\n').count();
+        let line = start.line() + passed as u64;
+        table.blank.extend(start.line()..line);
+        if !more {
             break;
         }
-        let at = record.position().unwrap_or(&start);
-        let (from, to) = (at.byte() as usize, reader.position().byte() as usize);
-        let swallowed = swallowed(&bytes[from..to], at.line(), planned);
-        let last = swallowed.last().map_or(at.line(), |(line, _)| *line);
+        let to = reader.position().byte() as usize;
+        let swallowed = swallowed(&bytes[from + passed..to], line, planned);
+        let last = swallowed.last().map_or(line, |(line, _)| *line);
         let parsed = if swallowed.is_empty() { row::<T>(&record, &header) } else { Err(QUOTE.to_owned()) };
         match parsed {
             Ok(row) => {
                 table.rows.push(row);
-                table.lines.push(at.line());
+                table.lines.push(line);
             }
             Err(what) => {
                 let own = named(record.get(1).unwrap_or_default(), planned);
                 let trials = own.into_iter().chain(swallowed.into_iter().map(|(_, trial)| trial)).collect();
-                table.bad.push(BadRow { lines: at.line()..=last, trials, what });
+                table.bad.push(BadRow { lines: line..=last, trials, what });
             }
         }
     }
+    table.whole &= table.blank.is_empty();
     rest(&mut table, &bytes, end, planned);
     Ok(table)
 }

@@ -386,7 +386,7 @@ fn environments_and_log_folders_are_added() {
 /// A finished journal of one environment, to go on with in another.
 fn to_go_on_with() -> (TempDir, Journal) {
     let dir = temp();
-    let first = Environment { source_digest: "sha256:aa".into(), ..environment("e0") };
+    let first = now(|_| ());
     drop(Journal::create(dir.path(), &plan(1), &[first]).unwrap());
     let (journal, _) = Journal::open(dir.path()).unwrap();
     (dir, journal)
@@ -394,8 +394,9 @@ fn to_go_on_with() -> (TempDir, Journal) {
 
 /// The environment that a journal of [`to_go_on_with`] was begun in, changed, and under the id that it would get now.
 fn now(change: impl Fn(&mut Environment)) -> Environment {
-    let mut environment = Environment { source_digest: "sha256:aa".into(), ..environment("e1") };
+    let mut environment = Environment { source_digest: "sha256:aa".into(), ..environment("") };
     change(&mut environment);
+    crate::environment::set_id(&mut environment);
     environment
 }
 
@@ -439,7 +440,7 @@ fn resume_in_the_same_environment_goes_on_under_its_id() {
         e.disk = "ext4, 3 GiB free".into();
         e.source_commit = "another commit of the same sources".into();
     });
-    assert_eq!(journal.go_on_in(&same, false).unwrap(), "e0");
+    assert_eq!(journal.go_on_in(&same, false).unwrap(), now(|_| ()).id);
     assert_eq!(Results::read(dir.path()).unwrap().environments.len(), 1);
 }
 
@@ -447,14 +448,14 @@ fn resume_in_the_same_environment_goes_on_under_its_id() {
 fn mixed_resume_records_both_environments_and_goes_on_in_each() {
     let (dir, mut journal) = to_go_on_with();
     let other = now(|e| e.kernel = "6.2.0".into());
-    assert_eq!(journal.go_on_in(&other, true).unwrap(), "e1");
+    assert_eq!(journal.go_on_in(&other, true).unwrap(), other.id);
     drop(journal);
     let ids: Vec<String> = Results::read(dir.path()).unwrap().environments.into_iter().map(|e| e.id).collect();
-    assert_eq!(ids, ["e0", "e1"]);
+    assert_eq!(ids, [now(|_| ()).id, other.id.clone()]);
     // Both are known now: neither is another environment.
     let (mut journal, _) = Journal::open(dir.path()).unwrap();
-    assert_eq!(journal.go_on_in(&other, false).unwrap(), "e1");
-    assert_eq!(journal.go_on_in(&now(|_| ()), false).unwrap(), "e0");
+    assert_eq!(journal.go_on_in(&other, false).unwrap(), other.id);
+    assert_eq!(journal.go_on_in(&now(|_| ()), false).unwrap(), now(|_| ()).id);
     assert!(journal.go_on_in(&now(|e| e.cores = 4), false).is_err());
 }
 
@@ -566,7 +567,7 @@ fn a_file_from_before_columns_were_added_reads_with_those_empty_and_one_that_lac
     for row in &mut expected {
         (row.entries_reused, row.bytes_reused) = (None, None);
         (row.producer_steps_executed, row.producer_steps_cached) = (None, None);
-        (row.throttled, row.producer_written_bytes) = (None, None);
+        (row.throttled, row.producer_written_bytes, row.spans) = (None, None, None);
     }
     assert_eq!(results.measurements, expected);
     assert!(Journal::open(dir.path()).unwrap_err().to_string().contains("columns"));

@@ -7,6 +7,7 @@ use handoff_model::plan::SCHEMA_VERSION;
 use handoff_model::rows::{ConsumerRow, MeasurementRow, SpanRow};
 use handoff_model::{Environment, Outcome, Plan, Trial};
 
+use super::agree::disagreements;
 use super::finding::{Findings, Weight};
 use super::table::{Row, Table};
 
@@ -40,7 +41,14 @@ impl Verdicts<'_> {
 }
 
 /// Checks every row by itself and against the others, and takes those out that do not count.
-pub(super) fn verify(plan: &Plan, environments: &[Environment], rows: &mut Rows, findings: &mut Findings) {
+///
+/// Gives the trials of the plan that have rows, none of which count.
+pub(super) fn verify(
+    plan: &Plan,
+    environments: &[Environment],
+    rows: &mut Rows,
+    findings: &mut Findings,
+) -> Vec<String> {
     let trials: HashMap<&str, &Trial> = plan.trials.iter().map(|t| (t.id.as_str(), t)).collect();
     let committed = rows.measurements.rows.iter().map(|r| r.trial.clone());
     let committed = committed.chain(rows.measurements.bad.iter().flat_map(|b| b.trials.clone())).collect();
@@ -51,16 +59,26 @@ pub(super) fn verify(plan: &Plan, environments: &[Environment], rows: &mut Rows,
     torn(&trials, &rows.measurements, &mut verdicts);
     torn(&trials, &rows.consumers, &mut verdicts);
     torn(&trials, &rows.spans, &mut verdicts);
-    measurements(&trials, environments, &rows.measurements, &mut verdicts);
-    together(&rows.consumers, &mut verdicts);
-    together(&rows.spans, &mut verdicts);
+    measurements(plan.request.seed, &trials, environments, &rows.measurements, &mut verdicts);
+    // Consumers are counted in every row, spans in newer ones.
+    let counted: HashSet<&str> = rows.measurements.rows.iter().map(|r| r.trial.as_str()).collect();
+    together(&rows.consumers, &counted, &mut verdicts);
+    let spans_counted = rows.measurements.rows.iter().filter(|r| r.spans.is_some()).map(|r| r.trial.as_str()).collect();
+    together(&rows.spans, &spans_counted, &mut verdicts);
     twice(&rows.spans, &mut verdicts);
-    jobs(rows, &mut verdicts);
-    orphans(&rows.consumers, &mut verdicts);
-    orphans(&rows.spans, &mut verdicts);
+    for (line, trial, what) in disagreements(rows, environments) {
+        // Of a trial that is set aside already, something else is said.
+        if !verdicts.aside.contains(&trial) {
+            verdicts.aside(MeasurementRow::FILE, line, &trial, what);
+        }
+    }
+    let mut orphaned = orphans(&rows.consumers, &mut verdicts);
+    orphaned.extend(orphans(&rows.spans, &mut verdicts));
     set_aside(&mut rows.measurements, &mut verdicts);
     set_aside(&mut rows.consumers, &mut verdicts);
     set_aside(&mut rows.spans, &mut verdicts);
+    let doubted = |trial: &str| verdicts.aside.contains(trial) || orphaned.contains(trial);
+    plan.trials.iter().map(|t| &t.id).filter(|id| doubted(id)).cloned().collect()
 }
 
 /// What can be said of each row alone.
@@ -108,6 +126,7 @@ fn torn<T: Row>(trials: &HashMap<&str, &Trial>, table: &Table<T>, verdicts: &mut
 
 /// A measurement says again what its trial in the plan says, so that the CSV stands alone; the two must agree.
 fn measurements(
+    seed: u64,
     trials: &HashMap<&str, &Trial>,
     environments: &[Environment],
     table: &Table<MeasurementRow>,
@@ -127,22 +146,41 @@ fn measurements(
         if !row.cell().is_ok_and(|cell| (&cell, row.nonce.as_str(), row.round, row.position) == planned) {
             aside(*line, format!("the row is not what the plan says of trial `{}`", row.trial));
         }
+        if row.seed != seed {
+            aside(*line, format!("`seed` is {}, the plan's is {seed}", row.seed));
+        }
         // A trial on GitHub whose jobs left nothing knows no machine; its row has no times either.
         let unknown = !described.contains(row.environment.as_str());
         if unknown && !(row.environment.is_empty() && row.outcome != Outcome::Completed) {
             aside(*line, format!("environments.json does not describe environment `{}`", row.environment));
         }
+        let no_time = row.started_at.parse::<jiff::Timestamp>().is_err();
+        if no_time && !(row.started_at.is_empty() && row.outcome != Outcome::Completed) {
+            aside(*line, format!("`started_at` is `{}`, which is no time", row.started_at.escape_debug()));
+        }
     }
 }
 
-/// The rows of a trial are written at once, so no row of another trial stands between them.
-fn together<T: Row>(table: &Table<T>, verdicts: &mut Verdicts<'_>) {
-    let mut last: HashMap<&str, usize> = HashMap::new();
-    for (at, (row, line)) in table.rows.iter().zip(&table.lines).enumerate() {
-        let Some(before) = last.insert(row.trial(), at).filter(|before| before + 1 < at) else { continue };
-        let what = "rows of another trial stand before this row and after earlier ones of its trial";
-        verdicts.aside(T::FILE, *line, row.trial(), what);
-        verdicts.aside.extend(table.rows[before + 1..at].iter().map(|r| r.trial().to_owned()));
+/// The rows of a trial are written at once, so they stand together. Rows that stand apart put their trial in doubt, and the
+/// trials next to them, whose row one of them may have been, unless `counted` says that these have all rows.
+fn together<T: Row>(table: &Table<T>, counted: &HashSet<&str>, verdicts: &mut Verdicts<'_>) {
+    let mut blocks: Vec<(&str, &[u64])> = Vec::new();
+    let mut at = 0;
+    for rows in table.rows.chunk_by(|a, b| a.trial() == b.trial()) {
+        blocks.push((rows[0].trial(), &table.lines[at..at + rows.len()]));
+        at += rows.len();
+    }
+    let mut longest: HashMap<&str, (usize, usize)> = HashMap::new();
+    for (at, (trial, lines)) in blocks.iter().enumerate() {
+        let first = longest.entry(trial).or_insert((at, lines.len()));
+        if lines.len() > first.1 {
+            *first = (at, lines.len());
+        }
+    }
+    for (at, (trial, lines)) in blocks.iter().enumerate().filter(|(at, (trial, _))| longest[trial].0 != *at) {
+        verdicts.aside(T::FILE, lines[0], trial, "the row does not stand with the other rows of its trial");
+        let next_to = [at.checked_sub(1), Some(at + 1)].into_iter().flatten().filter_map(|at| blocks.get(at));
+        verdicts.aside.extend(next_to.map(|(t, _)| *t).filter(|t| !counted.contains(t)).map(str::to_owned));
     }
 }
 
@@ -156,63 +194,17 @@ fn twice(table: &Table<SpanRow>, verdicts: &mut Verdicts<'_>) {
     }
 }
 
-/// A completed trial has a row of every consumer, which agree with its times, and spans of every consumer.
-fn jobs(rows: &Rows, verdicts: &mut Verdicts<'_>) {
-    let mut consumers: HashMap<&str, Vec<&ConsumerRow>> = HashMap::new();
-    for row in &rows.consumers.rows {
-        consumers.entry(&row.trial).or_default().push(row);
-    }
-    let mut spanned: HashMap<&str, HashSet<u32>> = HashMap::new();
-    for row in &rows.spans.rows {
-        spanned.entry(&row.trial).or_default().extend(row.consumer);
-    }
-    let completed = rows.measurements.rows.iter().zip(&rows.measurements.lines);
-    for (row, line) in completed.filter(|(row, _)| row.outcome == Outcome::Completed) {
-        let found = consumers.get(row.trial.as_str()).map_or(&[][..], Vec::as_slice);
-        let spanned = spanned.get(row.trial.as_str()).cloned().unwrap_or_default();
-        if let Some(what) = disagree(row, found, &spanned) {
-            verdicts.aside(MeasurementRow::FILE, *line, &row.trial, what);
-        }
-    }
-}
-
-fn disagree(row: &MeasurementRow, consumers: &[&ConsumerRow], spanned: &HashSet<u32>) -> Option<String> {
-    let mut numbers: Vec<u32> = consumers.iter().map(|c| c.consumer).collect();
-    numbers.sort_unstable();
-    // Counted, not listed: a made-up number of consumers may be any.
-    if numbers.len() != row.consumers as usize || numbers.iter().zip(1..).any(|(number, n)| *number != n) {
-        let (has, wants) = (numbers.len(), row.consumers);
-        return Some(format!(
-            "`completed` with {wants} consumers, but consumers.csv has other rows of the trial ({has})"
-        ));
-    }
-    if consumers.iter().any(|c| !row.proves(c.content_equal)) {
-        return Some("`completed`, but consumers.csv has a consumer of it without `content_equal`".to_owned());
-    }
-    if consumers.iter().map(|c| c.consume_ns).max() != row.consume_ns {
-        return Some("`consume_ns` is not that of the slowest consumer in consumers.csv".to_owned());
-    }
-    let sum = consumers.iter().map(|c| c.consume_ns).try_fold(row.produce_ns.unwrap_or(0), u64::checked_add);
-    if sum != row.runner_ns {
-        return Some("`runner_ns` is not the sum of the jobs' times, with those in consumers.csv".to_owned());
-    }
-    let lost = numbers.iter().any(|number| !spanned.contains(number));
-    let foreign = spanned.iter().any(|number| !numbers.contains(number));
-    match (lost, foreign) {
-        (true, _) => Some("`completed`, but rows of its consumers are missing in spans.csv".to_owned()),
-        (_, true) => Some("spans.csv has rows of consumers that the trial does not have".to_owned()),
-        _ => None,
-    }
-}
-
-/// Rows of trials that were not committed. A crash leaves those of one trial at the end of the file.
-fn orphans<T: Row>(table: &Table<T>, verdicts: &mut Verdicts<'_>) {
+/// Rows of trials that were not committed. A crash leaves those of one trial at the end of the file; gives the trials of
+/// the others.
+fn orphans<T: Row>(table: &Table<T>, verdicts: &mut Verdicts<'_>) -> HashSet<String> {
+    let mut unexplained = HashSet::new();
     let is_orphan = |row: &T| !verdicts.committed.contains(row.trial()) && !verdicts.aside.contains(row.trial());
     let last = table.rows.last().map(|row| row.trial().to_owned());
     let crashed = table.rows.iter().rev().take_while(|row| is_orphan(row) && Some(row.trial()) == last.as_deref());
     let first_crashed = table.rows.len() - crashed.count();
     for (at, line) in table.lines.iter().enumerate().filter(|(at, _)| is_orphan(&table.rows[*at])) {
         let (weight, what) = if at < first_crashed {
+            unexplained.insert(table.rows[at].trial().to_owned());
             (
                 Weight::Orphan,
                 "the row's trial has no row in measurements.csv, and no crash leaves that: it is set aside",
@@ -222,6 +214,7 @@ fn orphans<T: Row>(table: &Table<T>, verdicts: &mut Verdicts<'_>) {
         };
         verdicts.findings.add(weight, T::FILE, *line, what);
     }
+    unexplained
 }
 
 /// Takes the rows out that do not count.

@@ -41,7 +41,7 @@ fn rows_of_a_trial_that_was_cut_off_are_named_and_repaired() {
     assert_eq!((results.damaged, results.measurements.len()), (0, 2), "{:?}", results.warnings);
     let named = |part: &str| results.warnings.iter().any(|w| w.starts_with(part));
     assert!(named("consumers.csv:4: the row's trial has no row in measurements.csv"), "{:?}", results.warnings);
-    assert!(named("spans.csv:10: the last line has no line end"), "{:?}", results.warnings);
+    assert!(named("spans.csv:13: the last line has no line end"), "{:?}", results.warnings);
     let (journal, done) = Journal::open(dir.path()).unwrap();
     assert_eq!((done.len(), journal.repairs()), (2, &results.warnings[..]));
     assert!(Results::read(dir.path()).unwrap().warnings.is_empty());
@@ -65,11 +65,12 @@ fn resume_refuses_lost_rows_of_committed_trials_and_changes_nothing() {
     let error = Journal::open(dir.path()).unwrap_err();
     assert!(error.is_damage());
     let text = error.to_string();
-    assert!(text.contains("/measurements.csv:2-3,5: `completed`, but rows of its consumers are missing"), "{text}");
+    assert!(text.contains("/measurements.csv:2-3,5: `spans` is 4, but spans.csv has 0 rows of the trial"), "{text}");
     assert_eq!(fs::read(dir.path().join(MeasurementRow::FILE)).unwrap(), before);
     let results = Results::read(dir.path()).unwrap();
-    // The third trial failed: nothing of it is lost.
-    assert_eq!(results.measurements.len(), 1);
+    // The third trial failed, and left spans as well.
+    assert_eq!(results.measurements.len(), 0);
+    assert_eq!(results.set_aside.len(), 4);
     assert!(results.damaged > 0);
 }
 

@@ -63,8 +63,8 @@ fn traffic() -> Counters {
         entries_found: 9,
         bytes_found: 10,
         retries: 11,
-        stored_bytes: 12,
         throttled: 13,
+        stored_bytes: 12,
         ..Counters::default()
     }
 }

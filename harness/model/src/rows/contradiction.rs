@@ -14,15 +14,8 @@ impl MeasurementRow {
         if self.outcome == Outcome::Completed { self.completed() } else { self.not_completed() }
     }
 
-    /// Whether a consumer's content is proof enough for a completed trial: it must be equal. Only the content of a user's own
-    /// image that every job builds for itself cannot be compared with anything, and is empty.
-    pub fn proves(&self, content_equal: Option<bool>) -> bool {
-        let alone = self.produce_ns.is_none() && OwnImage::is_own_workload(&self.workload);
-        content_equal == Some(true) || alone && content_equal.is_none()
-    }
-
     fn completed(&self) -> Option<String> {
-        if !self.proves(self.content_equal) {
+        if self.content_equal != Some(true) && !(self.content_equal.is_none() && self.nothing_to_compare_with()) {
             let content = self.content_equal.map_or("empty".to_owned(), |equal| equal.to_string());
             return Some(format!("`completed`, but `content_equal` is {content}"));
         }
@@ -41,6 +34,9 @@ impl MeasurementRow {
         if self.critical_path_ns != sum {
             return Some("`critical_path_ns` is not `produce_ns` plus `consume_ns`".to_owned());
         }
+        if let Some(what) = self.counters() {
+            return Some(what);
+        }
         if self.runner_ns < self.critical_path_ns {
             return Some("`runner_ns` is less than `critical_path_ns`".to_owned());
         }
@@ -48,6 +44,30 @@ impl MeasurementRow {
         let transfer = self.produce_ns.and(self.build_ns).and_then(|build| Some(sum?.saturating_sub(build)));
         (self.transfer_ns != transfer)
             .then(|| "`transfer_ns` is not `critical_path_ns` minus `build_ns`, as it is with a producer".to_owned())
+    }
+
+    /// Whether nobody knows what the image should hold: the user's own build, and no producer that made it before.
+    pub fn nothing_to_compare_with(&self) -> bool {
+        self.produce_ns.is_none() && OwnImage::is_own_workload(&self.workload)
+    }
+
+    /// The service counts all of these or none.
+    fn counters(&self) -> Option<String> {
+        let counters = [
+            self.bytes_up,
+            self.bytes_down,
+            self.bytes_stored,
+            self.entries_stored,
+            self.requests,
+            self.retries,
+            self.connections,
+        ];
+        if counters.iter().any(|c| c.is_some() != self.bytes_up.is_some()) {
+            return Some("some columns that the service counts are empty, others are not".to_owned());
+        }
+        let (bytes, entries) = (self.bytes_stored?, self.entries_stored?);
+        ((bytes == 0) != (entries == 0))
+            .then(|| format!("`bytes_stored` is {bytes}, but `entries_stored` is {entries}"))
     }
 
     fn not_completed(&self) -> Option<String> {

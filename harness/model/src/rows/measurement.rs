@@ -234,6 +234,8 @@ pub struct MeasurementRow {
     pub throttled: Option<u64>,
     #[serde(default)]
     pub producer_written_bytes: Option<u64>,
+    #[serde(default)]
+    pub spans: Option<u64>,
 }
 
 impl MeasurementRow {
@@ -248,6 +250,7 @@ impl MeasurementRow {
         "queue_ns",
         "throttled",
         "producer_written_bytes",
+        "spans",
     ];
 }
 
@@ -326,6 +329,8 @@ impl From<&Measurement> for MeasurementRow {
             throttled: done.and_then(|d| d.throttled),
             producer_written_bytes: done.and_then(|d| d.producer_written_bytes),
             queue_ns: m.queue_ns,
+            // Counted by the journal, which writes the rows of spans beside this one.
+            spans: None,
         }
     }
 }

@@ -17,6 +17,11 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
             sentences.push(what(report, cells));
             sentences.push(how_sure(cells));
         }
+        None if report.runs.iter().any(|r| !r.set_aside.is_empty()) => {
+            sentences.push(
+                "No row of a completed trial can be used, so that nothing can be said of any strategy.".to_owned(),
+            );
+        }
         None => sentences.push("No trial completed, so that nothing can be said of any strategy.".to_owned()),
     }
     sentences.push(holds_for(report));

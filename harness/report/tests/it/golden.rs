@@ -45,6 +45,7 @@ fn run(name: &str, sizes: &[&str], strategies: &str, rounds: u32) -> Run {
         consumers: vec![],
         spans: vec![],
         warnings: vec![],
+        set_aside: vec![],
     }
 }
 

@@ -34,6 +34,7 @@ pub fn committed(name: &str) -> Run {
         consumers: csv_rows(&dir.join("consumers.csv")),
         spans: csv_rows(&dir.join("spans.csv")),
         warnings: vec![],
+        set_aside: vec![],
     }
 }
 
@@ -135,6 +136,7 @@ impl Made {
             consumers: vec![],
             spans: vec![],
             warnings: vec![],
+            set_aside: vec![],
             environments: vec![environment()],
             plan,
         };

@@ -237,8 +237,8 @@ fn unchanged(name_or_path: &str) -> Result<Profile, ProfileError> {
         let hint = handoff_model::nearest::hint(name_or_path, &names());
         return Err(ProfileError::Unknown { name: name_or_path.to_owned(), hint });
     }
-    let text =
-        std::fs::read_to_string(path).map_err(|source| ProfileError::Read { path: name_or_path.to_owned(), source })?;
+    let text = handoff_model::regular_file::read_to_string(path)
+        .map_err(|source| ProfileError::Read { path: name_or_path.to_owned(), source })?;
     let profile = Profile::parse(name_or_path, &text)?;
     if names().contains(&profile.name.as_str()) {
         return Err(ProfileError::Taken { origin: name_or_path.to_owned(), name: profile.name });

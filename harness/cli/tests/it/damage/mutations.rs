@@ -94,6 +94,7 @@ pub fn csv(text: &str, number: &str, written_last: bool) -> Vec<Mutation> {
         ("row doubled", Some(in_line(0, format!("{line}\n").as_bytes())), Damaged),
         ("row lost", Some(text.replace(&format!("{line}\n"), "").into_bytes()), Damaged),
         ("two rows joined", Some(replaced(&format!("{line}\n"), line)), Damaged),
+        ("blank line", Some(in_line(0, b"\n")), Named),
         ("field too many", Some(in_line(line.len(), b",")), Damaged),
         ("field too few", Some(replaced(line, line.rsplit_once(',').unwrap().0)), Damaged),
         ("quote opened", Some(in_line(2, b"\"")), Damaged),
@@ -166,6 +167,15 @@ pub fn measurements(text: &str, failed: usize) -> Vec<Mutation> {
             (ROW, "consumers", "2"),
             (ROW, "environment", "e9"),
             (ROW, "environment", ""),
+            (ROW, "seed", "99"),
+            (ROW, "started_at", "yesterday"),
+            (ROW, "started_at", ""),
+            (ROW, "spans", "7"),
+            (ROW, "layers_equal", "false"),
+            (ROW, "config_equal", ""),
+            (ROW, "bytes_stored", "1"),
+            (ROW, "entries_stored", "0"),
+            (ROW, "requests", ""),
             (failed, "load_1m", "NaN"),
             (failed, "load_1m", "inf"),
         ],
@@ -174,8 +184,20 @@ pub fn measurements(text: &str, failed: usize) -> Vec<Mutation> {
 
 /// What can happen to `consumers.csv` alone.
 pub fn consumers(text: &str) -> Vec<Mutation> {
-    let list =
-        [("consumer", "0"), ("consumer", "2"), ("consume_ns", "5"), ("content_equal", "false"), ("content_equal", "")];
+    let list = [
+        ("consumer", "0"),
+        ("consumer", "2"),
+        ("consume_ns", "5"),
+        ("content_equal", "false"),
+        ("content_equal", ""),
+        ("layers_equal", "false"),
+        ("config_equal", ""),
+        ("index_equal", "true"),
+        ("requests", "77"),
+        ("bytes_down", "77"),
+        ("bytes_up", ""),
+        ("environment", "e9"),
+    ];
     fields(text, &list.map(|(column, value)| (ROW, column, value)))
 }
 
@@ -251,10 +273,13 @@ pub fn environments(text: &str) -> Vec<Mutation> {
         assert!(text.contains(from), "no {from} in {text}");
         Some(text.replacen(from, to, 1).into_bytes())
     };
+    let entry = text.trim().trim_start_matches('[').trim_end_matches(']').trim();
+    let twice = format!("[{entry},{}]", entry.replacen("\"cores\": 2", "\"cores\": 64", 1));
     named(vec![
         ("no entry", Some(b"[]".to_vec()), Damaged),
         ("object", Some(b"{}".to_vec()), Damaged),
         ("id changed", with("\"id\": \"e", "\"id\": \"f"), Damaged),
+        ("twice with other values", Some(twice.into_bytes()), Damaged),
         ("id lost", with("\"id\"", "\"name\""), Damaged),
         ("cores as text", with("\"cores\": 2", "\"cores\": \"2\""), Damaged),
         ("cores negative", with("\"cores\": 2", "\"cores\": -2"), Damaged),
