@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use handoff_analysis::{Ask, CellSummary, Goal, GroupKey, Recommendation, recommend};
-use handoff_model::{Builder, ByteSize, ImageStore};
+use handoff_analysis::{Analysis, Ask, CellSummary, Goal, GroupKey, Recommendation, recommend};
+use handoff_model::{Builder, ByteSize, Conditions, ImageStore};
 
 use crate::advice::{Advice, workflow_of};
 use crate::analysed::{VerdictArgs, analyse, prices, read, refuse_damage, workflow_size};
@@ -102,6 +102,7 @@ impl Args {
         let size = |key: &GroupKey, cell: &CellSummary| {
             workflow_of(key, cell, self.consumers).map(|flow| workflow_size(&cell.cell.strategy.name, flow))
         };
+        self.known(&analysis)?;
         let answer = recommend(&analysis, &ask, |key| self.fits(key), size)
             .ok_or_else(|| bad_input("no completed trial to answer from: run more, or drop a filter"))?;
         let chosen = answer.chosen.as_ref().ok_or_else(|| nothing_left(&answer))?;
@@ -117,6 +118,23 @@ impl Args {
         }
         refuse_damage(runs.iter().map(|(_, results)| results))?;
         Ok(ExitCode::from(exit::OK))
+    }
+
+    /// Refuses a filter that no row fits, and names the values that rows have.
+    fn known(&self, analysis: &Analysis) -> anyhow::Result<()> {
+        let filters: [(&str, Option<String>, fn(&Conditions) -> String); 3] = [
+            ("--image-store", self.image_store.map(|s| s.to_string()), |c| c.image_store.to_string()),
+            ("--builder", self.builder.map(|b| b.to_string()), |c| c.builder.to_string()),
+            ("--profile", self.profile.clone(), |c| c.profile.clone()),
+        ];
+        for (option, given, value) in filters {
+            let there: BTreeSet<String> = analysis.groups.iter().map(|g| value(&g.key.conditions)).collect();
+            if let Some(given) = given.filter(|given| !there.contains(given)) {
+                let names: Vec<String> = there.into_iter().collect();
+                return Err(bad_input(format!("{option} {given} has no row here: use one of {}", names.join(", "))));
+            }
+        }
+        Ok(())
     }
 
     fn fits(&self, key: &GroupKey) -> bool {
