@@ -129,3 +129,30 @@ fn compare_names_disks_that_differ_and_refuses_nothing_for_it() {
     assert!(text.contains("| jobs' disk, sequential write, synced | 512 MiB/s (256 MiB in 0.50 s) |"), "{text}");
     assert!(text.contains("| jobs' disk, small files | 20480 files/s (4096 of 4096 bytes in 0.20 s) |"), "{text}");
 }
+
+/// The folder's plan says that a preset laid it out.
+fn laid_out_by(dir: &str, matrix: &str) {
+    let path = PathBuf::from(dir).join("plan.json");
+    let mut plan: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    plan["request"]["matrix"] = json!(matrix);
+    fs::write(&path, serde_json::to_vec(&plan).unwrap()).unwrap();
+}
+
+#[test]
+fn the_command_to_run_again_names_a_preset_only_if_it_lays_out_the_same_trials() {
+    let runs = Made::new();
+    let dir = made("preset", &runs);
+    let again = || {
+        let text = expect(&mut handoff(&["report", &dir, "--format", "markdown"]), 0).0;
+        text.split_once("## To run it again").unwrap().1.to_owned()
+    };
+    let same = "quick --sizes 1GiB --strategies artifact,rebuild --rounds 6 --seed 3 --timeout 60 --image-store containerd \
+                --builder docker --profile loopback --workload typical";
+    laid_out_by(&dir, "quick");
+    let changed = again();
+    assert!(!changed.contains("handoff run quick"), "{changed}");
+    assert!(changed.contains("--strategies artifact,rebuild --rounds 6"), "{changed}");
+    laid_out_by(&dir, same);
+    let kept = again();
+    assert!(kept.contains(&format!("handoff run {same}")), "{kept}");
+}
