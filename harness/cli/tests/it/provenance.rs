@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use handoff_model::PlanRequest;
 use serde_json::{Value, json};
 
 use crate::kit::{expect, handoff};
@@ -130,29 +131,29 @@ fn compare_names_disks_that_differ_and_refuses_nothing_for_it() {
     assert!(text.contains("| jobs' disk, small files | 20480 files/s (4096 of 4096 bytes in 0.20 s) |"), "{text}");
 }
 
-/// The folder's plan says that a preset laid it out.
-fn laid_out_by(dir: &str, matrix: &str) {
-    let path = PathBuf::from(dir).join("plan.json");
-    let mut plan: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-    plan["request"]["matrix"] = json!(matrix);
-    fs::write(&path, serde_json::to_vec(&plan).unwrap()).unwrap();
-}
-
 #[test]
 fn the_command_to_run_again_names_a_preset_only_if_it_lays_out_the_same_trials() {
     let runs = Made::new();
-    let dir = made("preset", &runs);
-    let again = || {
+    let again = |name: &str, matrix: &str| {
+        let laid_out = PlanRequest { matrix: Some(matrix.to_owned()), ..request("artifact,rebuild", &["1GiB"], 2) };
+        let dir = runs.run(name, laid_out, 2, |_| Some((10.0, 10.0)));
         let text = expect(&mut handoff(&["report", &dir, "--format", "markdown"]), 0).0;
         text.split_once("## To run it again").unwrap().1.to_owned()
     };
-    let same = "quick --sizes 1GiB --strategies artifact,rebuild --rounds 6 --seed 3 --timeout 60 --image-store containerd \
-                --builder docker --profile loopback --workload typical";
-    laid_out_by(&dir, "quick");
-    let changed = again();
+    let changed = again("changed", "quick");
     assert!(!changed.contains("handoff run quick"), "{changed}");
-    assert!(changed.contains("--strategies artifact,rebuild --rounds 6"), "{changed}");
-    laid_out_by(&dir, same);
-    let kept = again();
+    assert!(changed.contains("--strategies artifact,rebuild --rounds 2"), "{changed}");
+    let same = "quick --strategies artifact,rebuild --rounds 2 --seed 3 --timeout 60";
+    let kept = again("kept", same);
     assert!(kept.contains(&format!("handoff run {same}")), "{kept}");
+}
+
+/// Blocks that differ are no options: the report says so, and by what the trials were laid out.
+#[test]
+fn a_changed_preset_of_several_blocks_is_named_without_a_command() {
+    let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../../results/2026-11-26-relay-github-hosted");
+    let text = expect(&mut handoff(&["report", dir, "--format", "markdown"]), 0).0;
+    let again = text.split_once("## To run it again").unwrap().1;
+    assert!(!again.contains("handoff run relay"), "{again}");
+    assert!(again.contains("the matrix `relay` has changed since it laid out these trials by "), "{again}");
 }
