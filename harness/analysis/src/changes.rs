@@ -57,7 +57,7 @@ pub(crate) fn changes(now: &Answer, ask: &Ask, answer: impl Fn(&Ask) -> Answer) 
         alone: |n| format!("at {n} jobs"),
     };
     for side in [fewer, more] {
-        changes.extend(line(&side, ask.consumers, |n| other(&Ask { consumers: n, ..ask.clone() })));
+        changes.extend(lines(&side, ask.consumers, |n| other(&Ask { consumers: n, ..ask.clone() })));
     }
     let build = first.build_s().max(0.0);
     let shorter = Side {
@@ -72,7 +72,7 @@ pub(crate) fn changes(now: &Answer, ask: &Ask, answer: impl Fn(&Ask) -> Answer) 
     };
     for (side, from) in [(shorter, build.ceil()), (longer, build.floor())] {
         let at = |s: u32| Ask { build_s: Some(f64::from(s)), ..ask.clone() };
-        changes.extend(line(&side, from as u32, |s| other(&at(s))));
+        changes.extend(lines(&side, from as u32, |s| other(&at(s))));
     }
     for goal in [Goal::Runner, Goal::Wait].into_iter().filter(|g| *g != ask.goal) {
         let found = other(&Ask { goal, ..ask.clone() }).filter(|o| o.matters);
@@ -110,23 +110,48 @@ fn steps(from: u32, low: u32, high: u32) -> (Vec<u32>, Vec<u32>) {
     (below, above)
 }
 
-/// The nearest value with another answer that matters, and whether every further one has the same.
-fn line(side: &Side, from: u32, mut other: impl FnMut(u32) -> Option<Other>) -> Option<String> {
+/// The nearest value with another answer that matters, as a range if every further one has the same; else the furthest range
+/// of one other answer beside it.
+fn lines(side: &Side, from: u32, mut other: impl FnMut(u32) -> Option<Other>) -> Vec<String> {
     let tried: Vec<(u32, Option<Other>)> = side.tried.iter().map(|v| (*v, other(*v))).collect();
-    let matters = |o: &Option<Other>| o.as_ref().is_some_and(|o| o.matters);
     // A build of no time is none: what is so only there is not worth a line.
-    let hit = tried.iter().position(|(v, o)| *v > 0 && matters(o))?;
-    // Between the last value without and the first one with: the nearest.
-    let mut without = if hit == 0 { from } else { tried[hit - 1].0 };
-    let (mut value, mut chosen) = (tried[hit].0, tried[hit].1.as_ref()?.chosen.clone());
+    let mut matter = tried
+        .iter()
+        .enumerate()
+        .filter_map(|(at, (v, o))| Some((at, *v, o.as_ref().filter(|o| *v > 0 && o.matters)?.chosen.clone())));
+    let Some((hit, at, found)) = matter.next() else { return Vec::new() };
+    let before = |at: usize| if at == 0 { from } else { tried[at - 1].0 };
+    let (value, chosen) = nearest(before(hit), (at, found), |v| other(v).filter(|o| o.matters));
+    let is = |o: &Option<Other>, spec: &StrategySpec| o.as_ref().is_some_and(|o| o.chosen == *spec);
+    if tried[hit..].iter().all(|(_, o)| is(o, &chosen)) {
+        return vec![format!("{}: {chosen}", (side.onwards)(value))];
+    }
+    let mut lines = vec![format!("{}: {chosen}", (side.alone)(value))];
+    if let Some(last) = tried.last().and_then(|(_, o)| o.as_ref()) {
+        let same = tried.iter().rev().take_while(|(_, o)| is(o, &last.chosen)).count();
+        let first = tried.len() - same;
+        if first > hit && tried[first].0 > 0 {
+            let (value, chosen) = nearest(before(first), (tried[first].0, last.chosen.clone()), |v| {
+                other(v).filter(|o| o.chosen == last.chosen)
+            });
+            lines.push(format!("{}: {chosen}", (side.onwards)(value)));
+        }
+    }
+    lines
+}
+
+/// The value next to `without` that still has an answer, between it and one that has.
+fn nearest(
+    mut without: u32,
+    (mut value, mut chosen): (u32, StrategySpec),
+    mut other: impl FnMut(u32) -> Option<Other>,
+) -> (u32, StrategySpec) {
     while value.abs_diff(without) > 1 {
         let middle = value.min(without) + value.abs_diff(without) / 2;
-        match other(middle).filter(|o| o.matters) {
+        match other(middle) {
             Some(found) => (value, chosen) = (middle, found.chosen),
             None => without = middle,
         }
     }
-    let same = |o: &Option<Other>| o.as_ref().is_some_and(|o| o.chosen == chosen);
-    let onwards = tried[hit..].iter().all(|(_, o)| same(o));
-    Some(format!("{}: {chosen}", if onwards { (side.onwards)(value) } else { (side.alone)(value) }))
+    (value, chosen)
 }
