@@ -1,4 +1,5 @@
-//! A workflow to paste: build once, then lint and test from that image, by one strategy.
+//! A workflow to paste: build once, then lint and test from that image, by one strategy. With one job that needs the image, that
+//! job tests.
 //!
 //! The steps are those of the strategy's recipe, as the measured workflows have them, without marks and cells: options have
 //! their values, and names are those of the run.
@@ -31,7 +32,7 @@ pub struct Recommended {
     /// Lines of these steps.
     pub lines: u32,
     /// Actions in them that are not GitHub's own.
-    pub third_party_actions: Vec<String>,
+    pub actions: Vec<String>,
 }
 
 /// A strategy with a value for each of its options.
@@ -48,7 +49,8 @@ pub struct Variant<'a> {
     pub defaults: &'a Values,
 }
 
-/// The workflow of a variant for a number of jobs that need the image: one lints, the others share the tests.
+/// The workflow of a variant for a number of jobs that need the image: one lints, the others share the tests. A single job
+/// tests.
 ///
 /// Actions of this repository are used at `commit`.
 ///
@@ -72,7 +74,8 @@ pub fn recommended(
         jobs.push(("build".to_owned(), build));
     }
     let tests = consumers.saturating_sub(1).max(1);
-    for name in ["lint", "test"] {
+    let names: &[&str] = if consumers > 1 { &["lint", "test"] } else { &["test"] };
+    for &name in names {
         let mut job = if shares { job().set("needs", "build") } else { job() };
         consumer.iter().cloned().for_each(|s| job.push(s));
         let mut run = Step::run(name, &format!("docker run --rm {IMAGE} make {name}"));
@@ -88,23 +91,23 @@ pub fn recommended(
     }
     let steps: Vec<Node> = producer.iter().chain(&consumer).cloned().map(Node::from).collect();
     let body = Node::List(steps.clone()).document();
-    let mut third_party_actions: Vec<String> = body
+    let mut actions: Vec<String> = body
         .lines()
         .filter_map(|l| l.trim().trim_start_matches("- ").strip_prefix("uses: "))
         .filter_map(|uses| uses.split_once('@').map(|(action, _)| action.to_owned()))
         .filter(|action| !action.starts_with("actions/"))
         .collect();
-    third_party_actions.sort();
-    third_party_actions.dedup();
+    actions.sort();
+    actions.dedup();
     Ok(Recommended {
-        text: file(variant, jobs),
+        text: file(variant, shares, consumers, jobs),
         steps: steps.len() as u32,
         lines: body.lines().filter(|l| !l.trim().is_empty()).count() as u32,
-        third_party_actions,
+        actions,
     })
 }
 
-fn file(variant: &Variant<'_>, jobs: Vec<(String, Job)>) -> String {
+fn file(variant: &Variant<'_>, shares: bool, consumers: u32, jobs: Vec<(String, Job)>) -> String {
     let text = map([
         ("name", Node::from("ci")),
         ("on", map([("push", Node::Map(vec![])), ("pull_request", Node::Map(vec![]))])),
@@ -120,11 +123,17 @@ fn file(variant: &Variant<'_>, jobs: Vec<(String, Job)>) -> String {
         ("jobs", map(jobs)),
     ])
     .document();
-    let head = format!(
-        "# Build once, then lint and test from that image; handed over by `{}` (handoff recommend).\n\
-         # Put your own commands in place of `make lint` and `make test`.\n",
-        variant.spec
-    );
+    let (work, commands, every) = if consumers > 1 {
+        ("lint and test", "commands in place of `make lint` and `make test`", "every job")
+    } else {
+        ("test", "command in place of `make test`", "the job that tests")
+    };
+    let what = if shares {
+        format!("Build once, then {work} from that image; handed over by `{}`", variant.spec)
+    } else {
+        format!("Build in {every}, then {work} there; nothing is handed over by `{}`", variant.spec)
+    };
+    let head = format!("# {what} (handoff recommend).\n# Put your own {commands}.\n");
     let own = if Recipe::own_actions(variant.strategy.recipe.producer).is_empty() { "" } else { OWN_ACTIONS };
     format!("{head}{own}{}\n", text.trim_end())
 }

@@ -76,8 +76,9 @@ pub fn analyse(runs: &[RunRows<'_>], options: &Options) -> Result<Analysis, Inpu
 fn group(key: GroupKey, cells: Vec<CellSummary>, runs: &[RunRows<'_>], options: &Options) -> Group {
     let reference = reference(&cells, options);
     let family = |metric: &Metric| compare::against(reference.as_ref()?, &cells, *metric, options);
-    let families: Vec<_> = options.metrics.iter().filter_map(family).collect();
-    let pairs = compare::all_pairs(reference.as_ref(), &cells, options);
+    let mut families: Vec<_> = options.metrics.iter().filter_map(family).collect();
+    let mut pairs = compare::all_pairs(reference.as_ref(), &cells, options);
+    compare::mark_decided(&mut families, &mut pairs);
     Group {
         ranking: rank(&cells, &families.iter().chain(&pairs).collect::<Vec<_>>()),
         noise: noise::floor(&cells, Metric::CriticalPath, options.alpha),

@@ -178,6 +178,7 @@ fn comparison(
         p_adjusted: pair.shift.as_ref().map(|_| p),
         level,
         smallest_effect_s,
+        decided_in: None,
         verdict: decide(&evidence),
     }
 }
@@ -216,6 +217,24 @@ pub(crate) fn all_pairs(reference: Option<&StrategySpec>, cells: &[CellSummary],
         all.extend(own[i + 1..].iter().map(|b| (*a, *b)));
     }
     (!all.is_empty()).then(|| family(FamilyKind::AllPairs, Metric::CriticalPath, &all, cells, options))
+}
+
+/// Marks every comparison with the family that decides its pair, so that two verdicts on one pair do not contradict each other.
+pub(crate) fn mark_decided(families: &mut [Family], pairs: &mut Option<Family>) {
+    let all = || families.iter().chain(pairs.iter());
+    let decided = |of: &Family, c: &Comparison| {
+        let same = all().filter(|f| f.metric == of.metric);
+        let mut found = same.filter(|f| {
+            let pair = f.of(&c.strategy, &c.reference).or_else(|| f.of(&c.reference, &c.strategy));
+            pair.is_some_and(|c| c.verdict.inconclusive().is_none())
+        });
+        found.next().map(|f| f.kind)
+    };
+    let of = |f: &Family| -> Vec<_> { f.comparisons.iter().map(|c| decided(f, c)).collect() };
+    let marks: Vec<Vec<_>> = all().map(of).collect();
+    for (family, marks) in families.iter_mut().chain(pairs).zip(marks) {
+        family.comparisons.iter_mut().zip(marks).for_each(|(c, mark)| c.decided_in = mark);
+    }
 }
 
 /// The cells of one run against the same cells of another one, corrected together: an exact Mann-Whitney test each, for
@@ -260,6 +279,7 @@ pub(crate) fn between(cells: &[(&CellSummary, &CellSummary)], metric: Metric, op
             p_adjusted: test.map(|_| p),
             level,
             smallest_effect_s: evidence.smallest,
+            decided_in: None,
             verdict: decide(&evidence),
         });
     }

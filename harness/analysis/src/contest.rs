@@ -8,16 +8,12 @@ use serde::Serialize;
 use crate::compare::{Series, with_one};
 use crate::decisions::Parts;
 use crate::group::Group;
-use crate::judgement::WorkflowSize;
 use crate::metric::Metric;
 use crate::noise;
 use crate::options::Options;
 use crate::recommend::{Ask, Candidate, Goal};
 use crate::summary::CellSummary;
 use crate::verdict::{Comparison, Verdict, Why};
-
-/// Owners whose actions every workflow uses anyway: GitHub's, and Docker's, which build.
-const USUAL_OWNERS: [&str; 2] = ["actions/", "docker/"];
 
 /// Candidates that the trials do not tell apart.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -31,7 +27,7 @@ pub struct Undecided {
 }
 
 /// Who wins, and why.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Outcome {
     pub(crate) undecided: Option<Undecided>,
     pub(crate) chosen: Option<StrategySpec>,
@@ -40,15 +36,9 @@ pub(crate) struct Outcome {
     pub(crate) comparisons: Vec<Comparison>,
 }
 
-/// Actions that are neither GitHub's nor Docker's: another party's code that a team would run.
-pub fn third_party(workflow: &WorkflowSize) -> Vec<&str> {
-    let usual = |action: &&str| USUAL_OWNERS.iter().any(|owner| action.starts_with(owner));
-    workflow.third_party_actions.iter().map(String::as_str).filter(|a| !usual(a)).collect()
-}
-
 /// How hard a candidate is to adopt: whether it needs another party's action, then its steps.
-fn effort(candidate: &Candidate) -> (bool, u32) {
-    candidate.workflow.as_ref().map_or((true, u32::MAX), |w| (!third_party(w).is_empty(), w.steps))
+pub(crate) fn effort(candidate: &Candidate) -> (bool, u32) {
+    candidate.workflow.as_ref().map_or((true, u32::MAX), |w| (!w.third_party_actions.is_empty(), w.steps))
 }
 
 /// Decides among candidates that are sorted by the quantity asked for, those that are out last.
@@ -148,24 +138,44 @@ fn reasons(
     let value = |c: &Candidate| c.value(goal);
     let mut reasons = Vec::new();
     if chosen.strategy == least.strategy {
-        let next = format!("{} takes {:.1} s more", runner_up.strategy, value(runner_up) - value(least));
+        let next = match seconds(value(runner_up) - value(least)) {
+            Some(more) => format!("{} takes {more} more", runner_up.strategy),
+            None => format!("{} takes as long", runner_up.strategy),
+        };
         let sure = open.iter().all(|(c, _)| c.strategy != runner_up.strategy);
         reasons.push(format!("the least {}; {next}{}", goal.words(), if sure { "" } else { ", as far as is known" }));
-        if !open.is_empty() {
-            reasons.push("no candidate that is not told from it is simpler to set up".to_owned());
+        // A simpler one that was not preferred was not weighed: too few rounds, and its estimate is behind by too much.
+        match open.iter().find(|(c, _)| effort(c) < effort(least)) {
+            Some((_, comparison)) => reasons.push(format!(
+                "none that is simpler to set up is close enough after so few rounds (within {} s)",
+                crate::number((comparison.smallest_effect_s * 10.0).round() / 10.0)
+            )),
+            None if open.is_empty() => {}
+            None => reasons.push("no candidate that is not told from it is simpler to set up".to_owned()),
         }
     } else {
         let (own, other) = (effort(chosen), effort(least));
-        let foreign = |c: &Candidate| c.workflow.as_ref().map(|w| third_party(w).join(", ")).unwrap_or_default();
+        let foreign = |c: &Candidate| c.workflow.as_ref().map(|w| w.third_party_actions.join(", ")).unwrap_or_default();
         reasons.push(if own.0 == other.0 {
             format!("it has fewer steps than {}: {}, not {}", least.strategy, own.1, other.1)
         } else {
             format!("it needs no third-party action; {} needs {}", least.strategy, foreign(least))
         });
-        let ahead = value(chosen) - value(least);
-        reasons.push(format!("{} has the least {}, by {ahead:.1} s", least.strategy, goal.words()));
+        reasons.push(match seconds(value(chosen) - value(least)) {
+            Some(ahead) => format!("{} has the least {}, by {ahead}", least.strategy, goal.words()),
+            None => format!("{} has the same {}", least.strategy, goal.words()),
+        });
     }
     reasons
+}
+
+/// A difference in words; none where there is none.
+fn seconds(difference: f64) -> Option<String> {
+    match difference {
+        d if d <= 0.0 => None,
+        d if d < 0.05 => Some("less than 0.1 s".to_owned()),
+        d => Some(format!("{d:.1} s")),
+    }
 }
 
 /// The quantity asked for, of each trial of a cell.

@@ -4,6 +4,7 @@
 //! is one of four [`Verdict`]s. Nothing else in the workspace decides what is faster.
 
 pub mod analysis;
+mod changes;
 pub mod claims;
 mod compare;
 pub mod contest;

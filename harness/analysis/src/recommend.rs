@@ -3,8 +3,9 @@
 use handoff_model::{Builder, ByteSize, StrategySpec};
 use serde::Serialize;
 
-use crate::analysis::{Analysis, BASELINE};
-use crate::contest::{Undecided, decide};
+use crate::analysis::Analysis;
+use crate::changes::{Answer, changes};
+use crate::contest::{Outcome, Undecided, decide};
 use crate::decisions::{Cost, Parts, Store, cost};
 use crate::fan_out::Basis;
 use crate::group::{Group, GroupKey};
@@ -86,6 +87,11 @@ impl Candidate {
         }
     }
 
+    /// How long its build takes, in seconds.
+    pub(crate) fn build_s(&self) -> f64 {
+        self.parts.build_s
+    }
+
     pub(crate) fn is_measured(&self) -> bool {
         self.basis == Basis::Measured
     }
@@ -137,17 +143,18 @@ pub fn recommend(
         done.then(away(a).total_cmp(&away(b))).then(builder(a).cmp(&builder(b))).then(consumers(a).cmp(&consumers(b)))
     })?;
     let scaled = ask.image_size.bytes() as f64 / group.key.size.bytes().max(1) as f64;
-    let mut candidates: Vec<Candidate> =
-        group.cells.iter().filter(|c| usable(c)).filter_map(|c| candidate(analysis, group, c, ask, scaled)).collect();
-    for candidate in &mut candidates {
-        match group.cell(&candidate.strategy).map(|cell| workflow(&group.key, cell)) {
-            Some(Ok(size)) => candidate.workflow = Some(size),
-            Some(Err(why)) => candidate.excluded = Some(why),
-            None => {}
-        }
-    }
-    sort(&mut candidates, ask.goal);
-    let outcome = decide(group, &candidates, ask, &analysis.options);
+    // What a workflow takes does not depend on the question.
+    let cells = group.cells.iter().filter(|c| usable(c));
+    let cells: Vec<Sized> = cells.map(|c| (c, workflow(&group.key, c))).collect();
+    let (candidates, outcome) = answer(analysis, group, &cells, ask, scaled);
+    let of = |(candidates, outcome): (Vec<Candidate>, Outcome)| Answer {
+        smallest_effect_s: outcome.comparisons.first().map_or(0.0, |c| c.smallest_effect_s),
+        chosen: outcome.chosen,
+        candidates,
+    };
+    let changes = changes(&of((candidates.clone(), outcome.clone())), ask, |changed| {
+        of(answer(analysis, group, &cells, changed, scaled))
+    });
     Some(Recommendation {
         undecided: outcome.undecided,
         chosen: outcome.chosen,
@@ -157,10 +164,35 @@ pub fn recommend(
         group: group.key.clone(),
         scaled,
         notes: notes(group, &candidates, scaled, analysis),
-        changes: changes(&candidates, ask),
+        changes,
         candidates,
         comparisons: outcome.comparisons,
     })
+}
+
+/// A cell with what its workflow takes, or why there is none.
+type Sized<'a> = (&'a CellSummary, Result<WorkflowSize, String>);
+
+/// The candidates in the light of a question, sorted, and who wins.
+fn answer(
+    analysis: &Analysis,
+    group: &Group,
+    cells: &[Sized<'_>],
+    ask: &Ask,
+    scaled: f64,
+) -> (Vec<Candidate>, Outcome) {
+    let mut candidates = Vec::new();
+    for (cell, workflow) in cells {
+        let Some(mut candidate) = candidate(analysis, group, cell, ask, scaled) else { continue };
+        match workflow {
+            Ok(size) => candidate.workflow = Some(size.clone()),
+            Err(why) => candidate.excluded = Some(why.clone()),
+        }
+        candidates.push(candidate);
+    }
+    sort(&mut candidates, ask.goal);
+    let outcome = decide(group, &candidates, ask, &analysis.options);
+    (candidates, outcome)
 }
 
 fn usable(cell: &CellSummary) -> bool {
@@ -224,19 +256,10 @@ fn excluded(analysis: &Analysis, ask: &Ask, store: Store, bytes: u64) -> Option<
     let plan = ask.plan.as_deref().and_then(|name| prices.plan(name))?;
     let held = bytes * u64::from(ask.pushes_per_day) * u64::from(prices.artifact.retention_days);
     (store == Store::Artifact && held > plan.artifact_bytes).then(|| {
-        format!(
-            "a day's artifacts take {:.1} times the storage of plan {}",
-            held as f64 / plan.artifact_bytes as f64,
-            plan.name
-        )
+        let times = held as f64 / plan.artifact_bytes as f64;
+        let times = if times < 1.05 { "just over".to_owned() } else { format!("{times:.1} times") };
+        format!("a day's artifacts take {times} the storage of plan {}", plan.name)
     })
-}
-
-fn value(parts: Parts, goal: Goal, consumers: u32) -> (f64, f64) {
-    match goal {
-        Goal::Runner => (parts.runner_s(consumers), parts.wait_s()),
-        Goal::Wait => (parts.wait_s(), parts.runner_s(consumers)),
-    }
 }
 
 fn sort(candidates: &mut [Candidate], goal: Goal) {
@@ -254,67 +277,19 @@ fn notes(group: &Group, candidates: &[Candidate], scaled: f64, analysis: &Analys
     let mut notes = Vec::new();
     if (scaled - 1.0).abs() >= 1e-9 {
         notes.push(format!(
-            "scaled from {} by {}: times and bytes are taken to grow with the size",
+            "Scaled from {} by {}: times and bytes are taken to grow with the size",
             group.key.size,
             crate::number(scaled)
         ));
     }
     if candidates.iter().any(|c| c.basis == Basis::Modelled) {
-        notes.push("modelled from medians of measured parts; runners are taken not to slow each other down".to_owned());
+        notes.push("Modelled from medians of measured parts; runners are taken not to slow each other down".to_owned());
     }
     notes.push(
-        "minutes are priced as if a plan included none; standard runners of public repositories are free".to_owned(),
+        "Minutes are priced as if a plan included none; standard runners of public repositories are free".to_owned(),
     );
     if analysis.options.prices.artifact.usd_per_gb_month.is_none() {
-        notes.push("artifact storage has no price here: --prices FILE may name one".to_owned());
+        notes.push("Artifact storage has no price here: --prices FILE may name one".to_owned());
     }
     notes
-}
-
-/// More jobs than anybody's matrix holds, and more build than a job may take.
-const MOST_CONSUMERS: u32 = 256;
-const LONGEST_BUILD_S: u32 = 3_600;
-
-fn changes(candidates: &[Candidate], ask: &Ask) -> Vec<String> {
-    let in_play: Vec<&Candidate> = candidates.iter().filter(|c| c.excluded.is_none()).collect();
-    let Some(first) = in_play.first() else {
-        return vec!["every strategy is out: raise the limits, or push less".to_owned()];
-    };
-    let best = |consumers: u32, build_s: Option<f64>| {
-        let at = |c: &Candidate| value(build_s.map_or(c.parts, |b| c.parts.with_build(b)), ask.goal, consumers);
-        in_play.iter().min_by(|a, b| at(a).0.total_cmp(&at(b).0)).map(|c| &c.strategy)
-    };
-    // The answer may be a simpler one that is not told from the least: what changes is which is the least.
-    let now = &first.strategy;
-    let other = |winner: Option<&StrategySpec>| winner.filter(|w| *w != now).cloned();
-    let mut changes = Vec::new();
-    let fewer = (1..ask.consumers).rev().find_map(|n| Some((n, other(best(n, None))?)));
-    let more = (ask.consumers + 1..=MOST_CONSUMERS).find_map(|n| Some((n, other(best(n, None))?)));
-    changes.extend(
-        fewer.map(
-            |(n, s)| if n == 1 { format!("with a single job: {s}") } else { format!("with {n} jobs or fewer: {s}") },
-        ),
-    );
-    changes.extend(more.map(|(n, s)| format!("with {n} jobs or more: {s}")));
-    let build = first.parts.build_s;
-    let shorter = (0..=build.floor().max(0.0) as u32)
-        .rev()
-        .find_map(|b| Some((b, other(best(ask.consumers, Some(f64::from(b))))?)));
-    let longer = (build.ceil().max(0.0) as u32..=LONGEST_BUILD_S)
-        .find_map(|b| Some((b, other(best(ask.consumers, Some(f64::from(b))))?)));
-    changes.extend(shorter.map(|(b, s)| format!("with a build of {b} s or less: {s}")));
-    changes.extend(longer.map(|(b, s)| format!("with a build of {b} s or more: {s}")));
-    for goal in [Goal::Runner, Goal::Wait].into_iter().filter(|g| *g != ask.goal) {
-        let winner = in_play.iter().min_by(|a, b| a.value(goal).total_cmp(&b.value(goal)));
-        let other = other(winner.map(|w| &w.strategy));
-        changes.extend(other.map(|w| format!("if the {} is to be least: {w}", goal.words())));
-    }
-    if changes.is_empty() {
-        let rebuild = if first.strategy.name == BASELINE { " (no strategy that shares is ahead anywhere)" } else { "" };
-        changes.push(format!(
-            "no number of jobs up to {MOST_CONSUMERS} and no build up to an hour: {now} keeps the least {}{rebuild}",
-            ask.goal.words()
-        ));
-    }
-    changes
 }

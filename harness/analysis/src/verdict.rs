@@ -121,7 +121,11 @@ pub struct Comparison {
     pub level: f64,
     /// The smallest effect that matters here, in seconds.
     pub smallest_effect_s: f64,
-    /// The verdict.
+    /// Family whose verdict decides this pair in this quantity: the one against the reference before that of all pairs. None
+    /// where neither decides.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decided_in: Option<FamilyKind>,
+    /// The verdict that this family gives.
     #[serde(flatten)]
     pub verdict: Verdict,
 }

@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 
-use handoff_analysis::contest::third_party;
 use handoff_analysis::{Basis, Candidate, CellSummary, GroupKey, Recommendation};
 use handoff_model::conditions::GITHUB;
 use handoff_model::{Builder, CacheState};
@@ -48,22 +47,22 @@ impl Advice {
         let conditions = &answer.group.conditions;
         let mut notes = Vec::new();
         if conditions.profile == GITHUB {
-            notes.push("measured on GitHub's runners, with GitHub's services".to_owned());
+            notes.push("Measured on GitHub's runners, with GitHub's services".to_owned());
         } else {
             notes.push(format!(
-                "not measured at GitHub, but with profile {} and services of Handoff",
+                "Not measured at GitHub, but with profile {} and services of Handoff",
                 conditions.profile
             ));
         }
         if !programs.is_empty() {
             notes.push(format!(
-                "trials run by handoff {}; options that are not named had its defaults, the workflow has those of this program",
+                "Trials run by handoff {}; options that are not named had its defaults, the workflow has those of this program",
                 programs.join(", ")
             ));
         }
         if conditions.builder != Builder::DockerContainer {
             notes.push(format!(
-                "the workflow makes a docker-container builder, which runs on every runner; the trials had the {} builder with the {} \
+                "The workflow makes a docker-container builder, which runs on every runner; the trials had the {} builder with the {} \
                  store",
                 conditions.builder, conditions.image_store
             ));
@@ -73,7 +72,7 @@ impl Advice {
         {
             for (option, instead) in found.recipe.of_the_machine.iter().filter(|(o, _)| chosen.options.contains_key(*o))
             {
-                notes.push(format!("{option} is of the machine that measured: in the workflow {instead}"));
+                notes.push(format!("Option {option} is of the machine that measured: in the workflow {instead}"));
             }
         }
         notes.append(&mut answer.notes);
@@ -94,9 +93,9 @@ impl Advice {
         let ask = &answer.ask;
         if let Some(chosen) = &answer.chosen {
             say(&format!(
-                "Recommended: {chosen} for {}, {} pushes a day, an image of {}.",
-                jobs(ask.consumers),
-                ask.pushes_per_day,
+                "Recommended: {chosen} for {}, {} a day, an image of {}.",
+                counted(ask.consumers, "job", "jobs"),
+                counted(ask.pushes_per_day, "push", "pushes"),
                 ask.image_size
             ));
         }
@@ -120,8 +119,8 @@ impl Advice {
     }
 }
 
-fn jobs(consumers: u32) -> String {
-    if consumers == 1 { "1 job".to_owned() } else { format!("{consumers} jobs") }
+fn counted(n: u32, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
 }
 
 /// A candidate in one line.
@@ -130,7 +129,7 @@ fn line(c: &Candidate) -> String {
     let gb = c.cost.held_bytes.map_or("?".to_owned(), |bytes| format!("{:.2}", bytes as f64 / 1e9));
     let basis = if c.basis == Basis::Measured { "measured" } else { "modelled" };
     let set_up = c.workflow.as_ref().map_or(String::new(), |w| {
-        let foreign = third_party(w);
+        let foreign = &w.third_party_actions;
         let needs = if foreign.is_empty() { String::new() } else { format!(", third-party {}", foreign.join(", ")) };
         format!("; {} steps{needs}", w.steps)
     });

@@ -185,12 +185,7 @@ pub fn workflow(
 
 /// What a workflow takes to set up, for the strategy of that name.
 pub fn workflow_size(strategy: &str, counted: Recommended) -> WorkflowSize {
-    WorkflowSize {
-        strategy: strategy.to_owned(),
-        steps: counted.steps,
-        lines: counted.lines,
-        third_party_actions: counted.third_party_actions,
-    }
+    WorkflowSize::new(strategy, counted.steps, counted.lines, counted.actions)
 }
 
 /// What each strategy takes to set up, counted in its workflow on GitHub's runners: overlay2 store and a builder of its

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
-use handoff_model::conditions::LOOPBACK;
+use clap::{Args, Parser as _};
+use handoff_model::conditions::{GITHUB, LOOPBACK};
 use handoff_model::{ByteSize, Compare, OwnImage, Plan, PlanRequest, Purpose, StrategySpec, shell};
 use handoff_service::profile;
 
@@ -145,6 +145,35 @@ impl PlanArgs {
                 Ok(request)
             }
         }
+    }
+
+    /// Whether the matrix of an earlier request, with the options that were typed, lays out other trials now. A matrix that is
+    /// not here says nothing of that.
+    pub fn has_changed(stored: &PlanRequest) -> bool {
+        #[derive(clap::Parser)]
+        struct Typed {
+            #[command(flatten)]
+            plan: PlanArgs,
+        }
+        let Some(words) = stored.matrix.as_deref().and_then(shlex::split) else { return false };
+        let Ok(Typed { plan }) = Typed::try_parse_from(std::iter::once("run".to_owned()).chain(words)) else {
+            return true;
+        };
+        let plan = Self { github: stored.conditions.iter().all(|c| c.profile == GITHUB), ..plan };
+        let Some(matrix) = plan.matrix.as_deref().and_then(|name| matrix::load(name).ok()) else { return false };
+        if stored.own.is_some() {
+            // Its folder need not be here.
+            return false;
+        }
+        let cells = |request: PlanRequest| {
+            let (timeout_s, seed) = (request.timeout_s, request.seed);
+            let trials = Plan::new(request).ok()?.trials;
+            let mut cells: Vec<_> = trials.into_iter().map(|t| (t.cell, t.round)).collect();
+            cells.sort();
+            Some((cells, timeout_s, seed))
+        };
+        let now = plan.of_matrix(&matrix, None).ok().and_then(cells);
+        now.is_none() || now != cells(stored.clone())
     }
 
     /// Says which options override the matrix.

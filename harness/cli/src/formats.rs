@@ -1,6 +1,6 @@
 //! The analysis for programs: JSON (`docs/analysis.schema.json`) and CSV.
 
-use handoff_analysis::{Analysis, Claims, Comparison, Group, JudgedClaim, Mix, judge};
+use handoff_analysis::{Analysis, Claims, Comparison, FamilyKind, Group, JudgedClaim, Mix, judge};
 use handoff_driver::journal::Results;
 use handoff_model::{Compare, Purpose};
 use serde::Serialize;
@@ -92,6 +92,7 @@ struct Line<'a> {
     level: f64,
     smallest_effect_s: f64,
     noise_floor_s: Option<f64>,
+    decided_in: &'static str,
     verdict: &'static str,
     why: &'static str,
     rounds_at_least: Option<usize>,
@@ -111,6 +112,13 @@ pub fn csv(analysis: &Analysis) -> anyhow::Result<String> {
     Ok(String::from_utf8(writer.into_inner()?)?)
 }
 
+fn word(kind: FamilyKind) -> &'static str {
+    match kind {
+        FamilyKind::Reference => "reference",
+        FamilyKind::AllPairs => "all_pairs",
+    }
+}
+
 fn line<'a>(group: &'a Group, family: &handoff_analysis::Family, c: &Comparison) -> Line<'a> {
     let conditions = &group.key.conditions;
     let missing = c.verdict.inconclusive();
@@ -124,10 +132,7 @@ fn line<'a>(group: &'a Group, family: &handoff_analysis::Family, c: &Comparison)
         cache_state: conditions.cache_state.as_str(),
         consumers: conditions.consumers,
         consumer_concurrency: conditions.consumer_concurrency,
-        family: match family.kind {
-            handoff_analysis::FamilyKind::Reference => "reference",
-            handoff_analysis::FamilyKind::AllPairs => "all_pairs",
-        },
+        family: word(family.kind),
         metric: family.metric.as_str(),
         family_size: family.size,
         strategy: c.strategy.to_string(),
@@ -147,6 +152,7 @@ fn line<'a>(group: &'a Group, family: &handoff_analysis::Family, c: &Comparison)
         level: c.level,
         smallest_effect_s: c.smallest_effect_s,
         noise_floor_s: group.noise.as_ref().map(|n| n.floor_s),
+        decided_in: c.decided_in.map_or("", word),
         verdict: c.verdict.word(),
         why: missing.map_or("", |m| m.why.words()),
         rounds_at_least: missing.map(|m| m.rounds_at_least),

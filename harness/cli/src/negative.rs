@@ -14,15 +14,12 @@ pub fn joined(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
             let last = last.as_encoded_bytes();
             last.len() > 2 && last.starts_with(b"--") && !last.contains(&b'=')
         };
-        match all.last_mut().filter(|last| negative && !ended && option(last)) {
-            Some(last) => {
-                last.push("=");
-                last.push(arg);
-            }
-            None => {
-                ended |= arg == "--";
-                all.push(arg);
-            }
+        if let Some(last) = all.last_mut().filter(|last| negative && !ended && option(last)) {
+            last.push("=");
+            last.push(arg);
+        } else {
+            ended |= arg == "--";
+            all.push(arg);
         }
     }
     all

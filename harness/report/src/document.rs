@@ -183,7 +183,7 @@ pub fn short(report: &Report) -> Vec<Block> {
         blocks.push(Block::Text(provenance::not_judged(report)));
     }
     for run in &report.runs {
-        blocks.push(Block::Command(provenance::command(&run.plan)));
+        blocks.push(provenance::to_repeat(report, run));
     }
     blocks
 }

@@ -7,12 +7,13 @@ use handoff_analysis::{JudgedClaim, Judgement, TableCell};
 use handoff_model::conditions::LOOPBACK;
 use handoff_model::shell::quote;
 use handoff_model::{
-    Builder, ByteSize, Compare, Conditions, DiskMeasurement, Environment, ImageStore, Outcome, OwnImage, Plan, Purpose,
+    Builder, ByteSize, Compare, Conditions, DiskMeasurement, EngineKind, Environment, ImageStore, Outcome, OwnImage,
+    Plan, PlanRequest, Purpose,
 };
 
 use crate::document::{Block, Grid};
 use crate::format::{bytes, plural};
-use crate::report::Report;
+use crate::report::{Report, Run};
 
 /// The title.
 pub(crate) fn title(report: &Report) -> String {
@@ -242,7 +243,7 @@ fn saved_from(own: &OwnImage) -> Option<String> {
 
 /// The commands: to measure again, and to render this again.
 pub(crate) fn again(report: &Report) -> Vec<Block> {
-    let commands = report.runs.iter().map(|run| Block::Command(command(&run.plan)));
+    let commands = report.runs.iter().map(|run| to_repeat(report, run));
     let folders: Vec<String> = report.runs.iter().map(|r| quote(&r.dir)).collect();
     commands.chain([Block::Command(format!("handoff report {}", folders.join(" ")))]).collect()
 }
@@ -334,8 +335,37 @@ fn machine(e: &Environment) -> Grid {
     }
 }
 
+/// What lays out the trials of a run again: the matrix by its name, if it still does; else the options; else nothing does.
+pub(crate) fn to_repeat(report: &Report, run: &Run) -> Block {
+    let request = &run.plan.request;
+    let Some(matrix) = request.matrix.as_ref().filter(|_| report.changed.contains(&run.plan.hash)) else {
+        return Block::Command(command(&run.plan));
+    };
+    if request.blocks.is_empty() && request.exclude.is_empty() {
+        let spelt_out = PlanRequest { matrix: None, ..request.clone() };
+        return Block::Command(command(&Plan { request: spelt_out, ..run.plan.clone() }));
+    }
+    let mut programs: Vec<String> = Vec::new();
+    for e in &run.environments {
+        let program = match (e.source_commit.as_str(), e.handoff.as_str()) {
+            ("", "") => continue,
+            ("", version) => format!("handoff {version}"),
+            (commit, _) => format!("commit {commit}"),
+        };
+        if !programs.contains(&program) {
+            programs.push(program);
+        }
+    }
+    let by = if programs.is_empty() { String::new() } else { format!(" by {}", programs.join(", ")) };
+    Block::Text(format!(
+        "{}: the matrix `{matrix}` has changed since it laid out these trials{by}; no command of this program lays out the same ones. \
+         The folder's `plan.json` names all of them.",
+        run.name
+    ))
+}
+
 /// The command that lays out the same plan, apart from the run's random name. It names no folder, so its rows go into a new one.
-pub(crate) fn command(plan: &Plan) -> String {
+fn command(plan: &Plan) -> String {
     let r = &plan.request;
     let each = |pick: &dyn Fn(&Conditions) -> String| {
         let mut all: Vec<String> = Vec::new();
@@ -379,6 +409,9 @@ pub(crate) fn command(plan: &Plan) -> String {
     ];
     if let Some(at_once) = r.conditions.iter().map(|c| c.consumer_concurrency).max().filter(|n| *n > 1) {
         words.push(format!("--consumer-concurrency {at_once}"));
+    }
+    if r.conditions.iter().any(|c| c.engine != EngineKind::Private) {
+        words.push(format!("--engine {}", each(&|c| c.engine.to_string())));
     }
     if let Some(own) = &r.own {
         words.insert(1, own.to_string());

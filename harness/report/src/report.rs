@@ -1,6 +1,6 @@
 //! The input of a report, checked and summarised.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use handoff_analysis::{
     Analysis, CellSummary, Claims, ClaimsError, Group as Cells, InputError, JudgedClaim, Options, RunRows,
@@ -85,6 +85,8 @@ pub struct Report {
     pub judged: Vec<JudgedClaim>,
     /// The rates of link profiles by name, as far as they limit any.
     pub links: BTreeMap<String, Link>,
+    /// Hashes of plans whose matrix lays out other trials now.
+    pub changed: BTreeSet<String>,
 }
 
 /// The cells that may stand in one table: one workload under one set of conditions.
@@ -144,13 +146,19 @@ impl Report {
         let analysis = analyse(&rows, options)?;
         let groups = groups(&runs, analysis.cells().cloned().collect(), &claims);
         let judged = judge(&rows, options, &claims, &[]);
-        Ok(Self { runs, analysis, groups, claims, judged, links: BTreeMap::new() })
+        Ok(Self { runs, analysis, groups, claims, judged, links: BTreeMap::new(), changed: BTreeSet::new() })
     }
 
     /// Adds the rates of link profiles, for the line of what no strategy can beat.
     #[must_use]
     pub fn with_links(self, links: BTreeMap<String, Link>) -> Self {
         Self { links, ..self }
+    }
+
+    /// Adds the hashes of plans whose matrix lays out other trials now, so that its name is not given as their command.
+    #[must_use]
+    pub fn with_changed(self, changed: BTreeSet<String>) -> Self {
+        Self { changed, ..self }
     }
 
     /// Adds what was counted in the generated workflows, for the claims on complexity.

@@ -122,11 +122,11 @@ fn complexity(strategy: &StrategySpec, workflows: &[WorkflowSize]) -> (Judgement
     let Some(w) = workflows.iter().find(|w| w.strategy == strategy.name) else {
         return (Judgement::NotJudged, "a word without a scale; its workflow was not counted here".to_owned());
     };
-    let third = match w.third_party_actions.as_slice() {
-        [] => "no third-party action".to_owned(),
-        some => format!("third-party actions: {}", some.join(", ")),
+    let beyond = match w.actions.as_slice() {
+        [] => "no action that is not GitHub's".to_owned(),
+        some => format!("actions that are not GitHub's: {}", some.join(", ")),
     };
-    (Judgement::NotJudged, format!("a word without a scale; counted: {} steps, {} lines, {third}", w.steps, w.lines))
+    (Judgement::NotJudged, format!("a word without a scale; counted: {} steps, {} lines, {beyond}", w.steps, w.lines))
 }
 
 /// Third-party actions that another strategy's workflow does without: every workflow of the five builds by Docker's actions.

@@ -27,6 +27,7 @@ fn family(kind: FamilyKind, comparisons: &[&str]) -> Family {
             p_adjusted: None,
             level: 0.05,
             smallest_effect_s: 2.0,
+            decided_in: None,
             verdict,
         }
     };

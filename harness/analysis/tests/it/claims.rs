@@ -43,11 +43,8 @@ fn options() -> Options {
 
 pub fn judged(runs: &[&Made]) -> Vec<JudgedClaim> {
     let rows: Vec<_> = runs.iter().map(|m| m.rows()).collect();
-    let counted = |strategy: &str, third: &[&str]| WorkflowSize {
-        strategy: strategy.into(),
-        steps: 7,
-        lines: 40,
-        third_party_actions: third.iter().map(|t| (*t).to_owned()).collect(),
+    let counted = |strategy: &str, actions: &[&str]| {
+        WorkflowSize::new(strategy, 7, 40, actions.iter().map(|a| (*a).to_owned()).collect())
     };
     let workflows = [counted("artifact", &[]), counted("zstd-stream", &["someone/stream"])];
     judge(&rows, &options(), &Claims::spike().unwrap(), &workflows)

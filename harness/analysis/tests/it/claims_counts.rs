@@ -184,7 +184,7 @@ fn facts_need_no_trial() {
     assert!(of("cache-tar-limit").reason.contains("10 GB are included (GitHub changelog"));
     assert_eq!(
         of("artifact-complexity").verdict(),
-        "not judged: a word without a scale; counted: 7 steps, 40 lines, no third-party action"
+        "not judged: a word without a scale; counted: 7 steps, 40 lines, no action that is not GitHub's"
     );
     assert_eq!(of("zstd-stream-third-party").verdict(), "as claimed");
     assert!(of("zstd-stream-third-party").reason.contains("uses someone/stream"));

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use handoff_analysis::{Ask, CellSummary, Goal, GroupKey, Options, Recommendation, recommend};
+use handoff_analysis::{Analysis, Ask, CellSummary, Goal, GroupKey, Options, Recommendation, recommend};
 use handoff_driver::journal::Results;
-use handoff_model::{Builder, ByteSize, ImageStore};
+use handoff_model::{Builder, ByteSize, Conditions, ImageStore};
 
 use crate::advice::{Advice, workflow_of};
 use crate::analysed::{VerdictArgs, analyse, or_damage, prices, read, refuse_damage, set_aside, workflow_size};
@@ -68,6 +68,9 @@ enum GoalArg {
     Wait,
 }
 
+/// How a condition is written.
+type Value = fn(&Conditions) -> String;
+
 impl Args {
     /// Answers.
     pub fn run(self) -> anyhow::Result<ExitCode> {
@@ -113,6 +116,7 @@ impl Args {
         let size = |key: &GroupKey, cell: &CellSummary| {
             workflow_of(key, cell, self.consumers).map(|flow| workflow_size(&cell.cell.strategy.name, flow))
         };
+        self.known(&analysis)?;
         let mut answer = recommend(&analysis, &ask, |key| self.fits(key), size)
             .ok_or_else(|| bad_input("no completed trial to answer from: run more, or drop a filter"))?;
         let chosen = answer.chosen.as_ref().ok_or_else(|| nothing_left(&answer))?;
@@ -123,6 +127,23 @@ impl Args {
         let programs: BTreeSet<&str> = used.map(|e| e.handoff.as_str()).filter(|v| !v.is_empty()).collect();
         answer.notes.splice(0..0, set_aside(runs));
         Ok(Advice::new(answer, flow, &programs.into_iter().collect::<Vec<_>>()))
+    }
+
+    /// Refuses a filter that no row fits, and names the values that rows have.
+    fn known(&self, analysis: &Analysis) -> anyhow::Result<()> {
+        let filters: [(&str, Option<String>, Value); 3] = [
+            ("--image-store", self.image_store.map(|s| s.to_string()), |c| c.image_store.to_string()),
+            ("--builder", self.builder.map(|b| b.to_string()), |c| c.builder.to_string()),
+            ("--profile", self.profile.clone(), |c| c.profile.clone()),
+        ];
+        for (option, given, value) in filters {
+            let there: BTreeSet<String> = analysis.groups.iter().map(|g| value(&g.key.conditions)).collect();
+            if let Some(given) = given.filter(|given| !there.contains(given)) {
+                let names: Vec<String> = there.into_iter().collect();
+                return Err(bad_input(format!("{option} {given} has no row here: use one of {}", names.join(", "))));
+            }
+        }
+        Ok(())
     }
 
     fn fits(&self, key: &GroupKey) -> bool {

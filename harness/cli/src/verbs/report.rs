@@ -11,6 +11,7 @@ use handoff_report::{Link, Report, Run};
 use handoff_service::profile::{self, Direction, Kind};
 
 use crate::analysed::{self, VerdictArgs};
+use crate::args::PlanArgs;
 use crate::exit::{self, bad_input};
 use crate::{files, formats, out, spike_page};
 
@@ -90,6 +91,8 @@ pub fn read(dirs: &[PathBuf], options: &Options) -> anyhow::Result<Read> {
         })
         .collect();
     let links = links(&runs);
+    let plans = runs.iter().map(|r| &r.plan);
+    let changed = plans.filter(|p| PlanArgs::has_changed(&p.request)).map(|p| p.hash.clone()).collect();
     let sizes = analysed::workflow_sizes()?;
     let report = Report::with_options(runs, options).map_err(bad_input).and_then(|report| {
         analysed::reference_is_there(&report.analysis, options)?;
@@ -100,7 +103,7 @@ pub fn read(dirs: &[PathBuf], options: &Options) -> anyhow::Result<Read> {
         Ok(report) => (report, damage),
         Err(error) => return Err(damage.err().unwrap_or(error)),
     };
-    Ok(Read { report: report.with_links(links).with_workflows(&sizes), damage })
+    Ok(Read { report: report.with_links(links).with_changed(changed).with_workflows(&sizes), damage })
 }
 
 /// The rates of the runs' link profiles. A profile that is no longer where it was gives no line, and that is said.

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use handoff_driver::environment::set_id;
-use handoff_model::Environment;
+use handoff_model::{Environment, PlanRequest};
 use serde_json::{Value, json};
 
 use crate::kit::{expect, handoff};
@@ -153,4 +153,31 @@ fn compare_names_disks_that_differ_and_refuses_nothing_for_it() {
     assert!(text.contains("| sources | sha256:aa |\n| commit | changed since 0123 |"), "{text}");
     assert!(text.contains("| jobs' disk, sequential write, synced | 512 MiB/s (256 MiB in 0.50 s) |"), "{text}");
     assert!(text.contains("| jobs' disk, small files | 20480 files/s (4096 of 4096 bytes in 0.20 s) |"), "{text}");
+}
+
+#[test]
+fn the_command_to_run_again_names_a_preset_only_if_it_lays_out_the_same_trials() {
+    let runs = Made::new();
+    let again = |name: &str, matrix: &str| {
+        let laid_out = PlanRequest { matrix: Some(matrix.to_owned()), ..request("artifact,rebuild", &["1GiB"], 2) };
+        let dir = runs.run(name, laid_out, 2, |_| Some((10.0, 10.0)));
+        let text = expect(&mut handoff(&["report", &dir, "--format", "markdown"]), 0).0;
+        text.split_once("## To run it again").unwrap().1.to_owned()
+    };
+    let changed = again("changed", "quick");
+    assert!(!changed.contains("handoff run quick"), "{changed}");
+    assert!(changed.contains("--strategies artifact,rebuild --rounds 2"), "{changed}");
+    let same = "quick --strategies artifact,rebuild --rounds 2 --seed 3 --timeout 60";
+    let kept = again("kept", same);
+    assert!(kept.contains(&format!("handoff run {same}")), "{kept}");
+}
+
+/// Blocks that differ are no options: the report says so, and by what the trials were laid out.
+#[test]
+fn a_changed_preset_of_several_blocks_is_named_without_a_command() {
+    let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../../results/2026-11-26-relay-github-hosted");
+    let text = expect(&mut handoff(&["report", dir, "--format", "markdown"]), 0).0;
+    let again = text.split_once("## To run it again").unwrap().1;
+    assert!(!again.contains("handoff run relay"), "{again}");
+    assert!(again.contains("the matrix `relay` has changed since it laid out these trials by "), "{again}");
 }

@@ -11,12 +11,34 @@ use crate::verdicts::{Made, request};
 
 const ASK: [&str; 6] = ["--consumers", "1", "--pushes-per-day", "5", "--image-size", "1GiB"];
 
+/// The question, with what is named in place of its own.
+fn asked<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    let own = ASK.chunks(2).filter(|pair| !more.contains(&pair[0])).flatten();
+    own.copied().chain(last(more)).collect()
+}
+
+/// Options, each as it is named last.
+fn last<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    let later = |i: usize| more[i + 1..].contains(&more[i]);
+    let mut all = Vec::new();
+    let mut i = 0;
+    while i < more.len() {
+        let has_value = more.get(i + 1).is_some_and(|v| !v.starts_with("--"));
+        let end = i + 1 + usize::from(has_value);
+        if !later(i) {
+            all.extend(&more[i..end]);
+        }
+        i = end;
+    }
+    all
+}
+
 fn text(dir: &str, more: &[&str]) -> String {
-    expect(handoff(&["recommend", dir]).args(ASK).args(more), 0).0
+    expect(handoff(&["recommend", dir]).args(asked(more)), 0).0
 }
 
 fn json(dir: &str, more: &[&str]) -> Value {
-    serde_json::from_str(&expect(handoff(&["recommend", dir, "--format", "json"]).args(ASK).args(more), 0).0).unwrap()
+    serde_json::from_str(&expect(handoff(&["recommend", dir, "--format", "json"]).args(asked(more)), 0).0).unwrap()
 }
 
 /// Seconds of a trial: those of its variant, and a wobble that no two trials share.
@@ -135,7 +157,7 @@ fn the_workflow_makes_the_tar_as_the_trials_did() {
     let dir = made.run("saved", saved, 2, |t| seconds(t, &[("artifact", 30.0)], 0.5));
     let text = text(&dir, &[]);
     assert!(text.contains("docker save --output") && !text.contains("type=docker"), "{text}");
-    assert!(text.contains("# the workflow makes a docker-container builder"), "{text}");
+    assert!(text.contains("# The workflow makes a docker-container builder"), "{text}");
 }
 
 /// Everything that one form says, the other says too.
@@ -176,6 +198,132 @@ fn text_and_json_are_one_document() {
     for run in std::fs::read_dir(results).unwrap().flatten().filter(|e| e.path().is_dir()) {
         agree(run.path().to_str().unwrap(), &[]);
     }
+}
+
+const REFERENCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../results/2026-11-23-reference-loopback");
+
+/// The values that a changed question has: those that a line claims something of.
+fn claimed(line: &str) -> (Vec<Vec<String>>, &str) {
+    let (condition, answer) = line.split_once(": ").unwrap();
+    let words: Vec<&str> = condition.split(' ').collect();
+    let values = |first: &str, last: &str| {
+        let first: u32 = first.parse().unwrap();
+        let last = last.parse().unwrap_or(first);
+        [first, first.midpoint(last), last].map(|v| v.to_string()).to_vec()
+    };
+    let (option, values) = match words.as_slice() {
+        ["with", "a", "single", "job"] => ("--consumers", vec!["1".to_owned()]),
+        ["at", n, "jobs"] => ("--consumers", values(n, n)),
+        ["with", n, "jobs", "or", "more"] => ("--consumers", values(n, "256")),
+        ["with", n, "jobs", "or", "fewer"] => ("--consumers", values(n, "1")),
+        ["at" | "with", "a", "build", "of", s, "s"] => ("--build-seconds", values(s, s)),
+        ["with", "a", "build", "of", s, "s", "or", "more"] => ("--build-seconds", values(s, "3600")),
+        ["with", "a", "build", "of", s, "s", "or", "less"] => ("--build-seconds", values(s, "0")),
+        ["if", "the", "waiting", ..] => ("--goal", vec!["wait".to_owned()]),
+        ["if", "the", "time", ..] => ("--goal", vec!["runner".to_owned()]),
+        _ => panic!("{line}"),
+    };
+    (values.into_iter().map(|v| vec![option.to_owned(), v]).collect(), answer)
+}
+
+#[test]
+fn what_would_change_the_answer_is_what_the_changed_question_is_answered() {
+    let mut lines = 0;
+    for run in [REFERENCE.to_owned(), REFERENCE.replace("23-reference-loopback", "25-fan-out")] {
+        for (consumers, goal) in [("1", "runner"), ("4", "runner"), ("4", "wait"), ("11", "runner")] {
+            let asked = ["--consumers", consumers, "--goal", goal];
+            let answer = json(&run, &asked);
+            let changes: Vec<&str> =
+                answer["changes"].as_array().unwrap().iter().map(|c| c.as_str().unwrap()).collect();
+            if changes[0].starts_with("no number of jobs") {
+                continue;
+            }
+            for line in changes {
+                let (questions, claimed) = claimed(line);
+                for changed in questions {
+                    let changed: Vec<&str> = changed.iter().map(String::as_str).collect();
+                    let told = json(&run, &[&asked[..], &changed[..]].concat());
+                    assert_eq!(told["chosen"], claimed, "{run} {asked:?}: {line}; asked with {changed:?}");
+                    lines += 1;
+                }
+            }
+        }
+    }
+    assert!(lines > 10, "{lines}");
+}
+
+#[test]
+fn a_simpler_candidate_that_is_not_close_enough_is_not_denied() {
+    let reasons = json(REFERENCE, &["--consumers", "4"])["reasons"].to_string();
+    assert!(
+        reasons.contains("none that is simpler to set up is close enough after so few rounds (within "),
+        "{reasons}"
+    );
+    assert!(!reasons.contains("no candidate"), "{reasons}");
+}
+
+#[test]
+fn actions_are_counted_by_one_definition_in_text_and_json() {
+    let made = Made::new();
+    let dir = run(&made, "counted", &RELAY_AHEAD, 8, 0.5);
+    let (text, answer) = (text(&dir, &[]), json(&dir, &[]));
+    for candidate in answer["candidates"].as_array().unwrap() {
+        let list = |key: &str| -> Vec<&str> {
+            candidate["workflow"][key].as_array().unwrap().iter().map(|a| a.as_str().unwrap()).collect()
+        };
+        let (all, third) = (list("actions"), list("third_party_actions"));
+        assert!(all.contains(&"docker/setup-buildx-action"), "{candidate}");
+        assert_eq!(third, all.iter().copied().filter(|a| !a.starts_with("docker/")).collect::<Vec<_>>());
+        let start = format!("# {}: ", candidate["strategy"].as_str().unwrap());
+        let line = text.lines().find(|l| l.starts_with(&start)).unwrap();
+        let told = line.split_once(", third-party ").map_or("", |(_, rest)| rest);
+        assert_eq!(told, third.join(", "), "{line}");
+    }
+}
+
+#[test]
+fn the_workflow_has_as_many_jobs_as_need_the_image_and_says_where_it_builds() {
+    let made = Made::new();
+    let alone = run(&made, "alone", &[("rebuild", 30.0)], 1, 0.5);
+    let one = text(&alone, &["--pushes-per-day", "1"]);
+    assert!(
+        one.contains("# Build in the job that tests, then test there; nothing is handed over by `rebuild`"),
+        "{one}"
+    );
+    assert!(one.contains("\n  test:") && !one.contains("\n  lint:") && !one.contains("make lint"), "{one}");
+    assert!(one.contains("for 1 job, 1 push a day,"), "{one}");
+    let many = text(&alone, &["--consumers", "3"]);
+    assert!(many.contains("# Build in every job, then lint and test there;"), "{many}");
+    assert!(many.contains("\n  lint:") && many.contains("SHARDS: 2"), "{many}");
+    let shared = run(&made, "shared", &[("artifact", 30.0)], 1, 0.5);
+    let one = text(&shared, &[]);
+    assert!(one.contains("# Build once, then test from that image; handed over by `artifact`"), "{one}");
+    assert!(one.contains("\n  build:") && one.contains("\n  test:") && !one.contains("\n  lint:"), "{one}");
+}
+
+#[test]
+fn a_filter_that_no_row_fits_names_the_values_that_are_there() {
+    for (filter, value, there) in [
+        ("--profile", "nope", "loopback"),
+        ("--image-store", "overlay2", "containerd"),
+        ("--builder", "docker-container", "docker"),
+    ] {
+        let (_, stderr) = expect(handoff(&["recommend", REFERENCE, filter, value]).args(ASK), 2);
+        assert!(stderr.contains(&format!("{filter} {value} has no row here: use one of {there}")), "{stderr}");
+    }
+}
+
+#[test]
+fn notes_begin_with_a_capital_letter_and_no_difference_is_naught() {
+    let made = Made::new();
+    let same = run(&made, "alike", &[("artifact", 30.0), ("cache-tar", 30.01)], 8, 0.001);
+    let answer = json(&same, &[]);
+    for note in answer["notes"].as_array().unwrap() {
+        assert!(note.as_str().unwrap().starts_with(char::is_uppercase), "{note}");
+    }
+    let reasons = answer["reasons"].to_string();
+    assert!(!reasons.contains(" 0.0 s") && reasons.contains("less than 0.1 s"), "{reasons}");
+    assert!(!text(&same, &[]).contains("with a build of 0 s"), "{}", text(&same, &[]));
 }
 
 #[test]
