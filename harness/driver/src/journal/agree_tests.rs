@@ -104,11 +104,11 @@ fn spans_beyond_their_clock_or_the_bytes_sent_are_noticed() {
 }
 
 /// Makes a row contradict itself.
-type Change = fn(&mut MeasurementRow);
+type RowChange = fn(&mut MeasurementRow);
 
 #[test]
 fn measurement_that_contradicts_its_plan_its_counters_or_the_calendar_is_noticed() {
-    let cases: [(Change, &str); 6] = [
+    let cases: [(RowChange, &str); 6] = [
         (|m| m.seed = 99, "`seed` is 99, the plan's is 42"),
         (|m| m.started_at = "yesterday".into(), "`started_at` is `yesterday`, which is no time"),
         (|m| m.bytes_stored = m.bytes_stored.map(|b| b.min(1)), "`bytes_stored` is 1, but the producer sent 30"),
