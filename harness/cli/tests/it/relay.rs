@@ -150,7 +150,8 @@ fn an_image_is_sent_as_it_is_built() {
         "{told}"
     );
     std::fs::write(&broken, "FROM scratch\nRUN [\"/nothing\"]\n").unwrap();
-    let (_, told) = expect(&mut step(&sender, &service, &args), 4);
+    let again = ["send", "app:2", "--name", "broken-again", "--context", &context, "--file", &broken];
+    let (_, told) = expect(&mut step(&sender, &service, &again), 4);
     let last = told.lines().last().unwrap_or_default();
     assert!(last.contains("RUN [") && !told.contains("network=host"), "{told}");
     expect(&mut step(&receiver, &service, &["receive", "--name", "broken"]), 4);

@@ -127,9 +127,9 @@ proptest! {
         let steps_unknown = usize::from(measured.producer_steps.is_none());
         let transfer_unknown = usize::from(measured.transfer_ns().is_none());
         let found = numbers(measured);
-        // The steps are two columns; `transfer_ns` is made of two, and `queue_ns` is not measured by a job.
+        // The steps are two columns; `transfer_ns` is made of two; `queue_ns` and `spans` are not measured by a job.
         let empty = found.iter().filter(|(_, value)| value.is_null()).count();
-        prop_assert_eq!(empty, unknown + steps_unknown + transfer_unknown + 1, "{:?}", found);
+        prop_assert_eq!(empty, unknown + steps_unknown + transfer_unknown + 2, "{:?}", found);
         for (name, value) in found {
             prop_assert!(value.as_f64() != Some(0.0), "{} is {}", name, value);
         }
