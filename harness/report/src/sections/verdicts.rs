@@ -19,7 +19,7 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
     blocks.push(Block::Text(format!(
         "Critical paths are compared within rounds, by an exact paired signed-rank test and the interval that belongs to it, \
          corrected by Holm for all comparisons of a table (error of a table at most {} %). Faster and slower are said only of a \
-         difference whose sign is sure and whose estimate is at least {}; equivalent, only if the whole interval lies within that. \
+         difference whose sign is sure and whose estimate is more than {}; equivalent, only if the whole interval lies within that. \
          All else is inconclusive, with the rounds that it would take. Below 0 is faster. A rank such as 2–7 is the best and the worst \
          that all verdicts of its table leave: one strategy is surely faster, and none surely slower.",
         options.alpha * 100.0,
