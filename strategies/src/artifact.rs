@@ -1,8 +1,9 @@
 //! `artifact`: a docker tar as a workflow artifact, by the client of upload-artifact and download-artifact.
 
 use handoff_model::recipe::{self, ACTION_OPTION, Does, Step, Unsupported};
+use handoff_model::strategy::look;
 use handoff_model::{
-    Conditions, OptionKind, OptionSpec, Recipe, SpanKind, Storage, StrategyFacts, StrategySpec, Ticket,
+    Conditions, Marker, OptionKind, OptionSpec, Recipe, SpanKind, Storage, StrategyFacts, StrategySpec, Ticket,
 };
 
 use crate::recorder::CLIENT;
@@ -17,6 +18,9 @@ const FACTS: StrategyFacts = StrategyFacts {
     storage: Storage::Artifact,
     moves_image: true,
     has_producer: true,
+    ours: false,
+    colour: look::BLUE,
+    marker: Marker::Circle,
     options: &[
         OptionSpec {
             name: "level",

@@ -1,7 +1,8 @@
 //! `cache-tar`: a docker tar through the cache, by the client of actions/cache.
 
 use handoff_model::recipe::{self, CACHE_ACTION_OPTION, Step};
-use handoff_model::{Conditions, Recipe, Storage, StrategyFacts, StrategySpec, Ticket};
+use handoff_model::strategy::look;
+use handoff_model::{Conditions, Marker, Recipe, Storage, StrategyFacts, StrategySpec, Ticket};
 
 use crate::cache::{self, Found};
 use crate::{Built, Handed, Job, StepResult, Strategy, tar};
@@ -15,6 +16,9 @@ const FACTS: StrategyFacts = StrategyFacts {
     storage: Storage::Cache,
     moves_image: true,
     has_producer: true,
+    ours: false,
+    colour: look::ORANGE,
+    marker: Marker::Square,
     options: &[tar::COMPRESS_OPTION, tar::SOURCE_OPTION, tar::LAYERS_OPTION],
 };
 

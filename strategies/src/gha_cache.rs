@@ -1,8 +1,10 @@
 //! `gha-cache`: the builder's own cache goes to the cache service, and the consumer builds again from it.
 
 use handoff_model::recipe::{BuiltAt, Does, Step, Unsupported};
+use handoff_model::strategy::look;
 use handoff_model::{
-    CacheState, Conditions, OptionKind, OptionSpec, Recipe, SpanKind, Storage, StrategyFacts, StrategySpec, Ticket,
+    CacheState, Conditions, Marker, OptionKind, OptionSpec, Recipe, SpanKind, Storage, StrategyFacts, StrategySpec,
+    Ticket,
 };
 
 use crate::buildx::{Build, Output};
@@ -43,6 +45,9 @@ const FACTS: StrategyFacts = StrategyFacts {
     storage: Storage::Cache,
     moves_image: false,
     has_producer: true,
+    ours: false,
+    colour: look::GREEN,
+    marker: Marker::Triangle,
     options: &[buildx::MODE_OPTION, COMPRESSION_OPTION, buildx::PRODUCER_LOAD_OPTION, IMAGES_OPTION, SCOPE_OPTION],
 };
 

@@ -1,9 +1,10 @@
 //! `local-cache`: the builder's cache as a folder, moved through the cache by the client of actions/cache.
 
 use handoff_model::recipe::{BuiltAt, CACHE_ACTION_OPTION, Derived, Does, Step, Unsupported, fill};
+use handoff_model::strategy::look;
 use handoff_model::{
-    CacheState, Conditions, Failure, OptionKind, OptionSpec, Recipe, SpanKind, Storage, StrategyFacts, StrategySpec,
-    Ticket,
+    CacheState, Conditions, Failure, Marker, OptionKind, OptionSpec, Recipe, SpanKind, Storage, StrategyFacts,
+    StrategySpec, Ticket,
 };
 
 use crate::buildx::{Build, Layers, Output};
@@ -58,6 +59,9 @@ const FACTS: StrategyFacts = StrategyFacts {
     storage: Storage::Cache,
     moves_image: false,
     has_producer: true,
+    ours: false,
+    colour: look::PURPLE,
+    marker: Marker::Diamond,
     options: &[buildx::MODE_OPTION, COMPRESSION_OPTION, buildx::PRODUCER_LOAD_OPTION, PUSHES_OPTION, MOVE_OPTION],
 };
 

@@ -1,7 +1,8 @@
 //! `rebuild`: the baseline. Nothing is shared, each job builds for itself.
 
 use handoff_model::recipe::{BuiltAt, Does, Step};
-use handoff_model::{Failure, Recipe, SpanKind, Storage, StrategyFacts, Ticket};
+use handoff_model::strategy::look;
+use handoff_model::{Failure, Marker, Recipe, SpanKind, Storage, StrategyFacts, Ticket};
 
 use crate::buildx::{Build, Output};
 use crate::{Handed, Job, StepResult, Strategy};
@@ -15,6 +16,9 @@ const FACTS: StrategyFacts = StrategyFacts {
     storage: Storage::None,
     moves_image: false,
     has_producer: false,
+    ours: false,
+    colour: look::BLACK,
+    marker: Marker::Cross,
     options: &[],
 };
 

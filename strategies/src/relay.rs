@@ -7,8 +7,9 @@ use std::io::{BufRead, BufReader, Write, pipe};
 use std::path::PathBuf;
 
 use handoff_model::recipe::{BuiltAt, Does, Step, Unsupported};
+use handoff_model::strategy::look;
 use handoff_model::{
-    Builder, Conditions, Failure, ImageIdentity, ImageStore, OptionKind, OptionSpec, Recipe, SpanKind, Storage,
+    Builder, Conditions, Failure, ImageIdentity, ImageStore, Marker, OptionKind, OptionSpec, Recipe, SpanKind, Storage,
     StrategyFacts, Ticket,
 };
 
@@ -27,6 +28,9 @@ const FACTS: StrategyFacts = StrategyFacts {
     storage: Storage::Artifact,
     moves_image: true,
     has_producer: true,
+    ours: true,
+    colour: look::SKY,
+    marker: Marker::Plus,
     options: &[
         OptionSpec {
             name: "store",

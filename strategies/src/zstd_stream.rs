@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 
 use handoff_model::conditions::GITHUB;
 use handoff_model::recipe::{BuiltAt, Does, Step, Unsupported};
+use handoff_model::strategy::look;
 use handoff_model::{
-    Conditions, Failure, OptionKind, OptionSpec, Recipe, SpanKind, Storage, StrategyFacts, StrategySpec, Ticket,
+    Conditions, Failure, Marker, OptionKind, OptionSpec, Recipe, SpanKind, Storage, StrategyFacts, StrategySpec, Ticket,
 };
 
 use crate::pipe::{self, Stage};
@@ -25,6 +26,9 @@ const FACTS: StrategyFacts = StrategyFacts {
     storage: Storage::Artifact,
     moves_image: true,
     has_producer: true,
+    ours: false,
+    colour: look::VERMILION,
+    marker: Marker::Down,
     options: &[
         OptionSpec { name: "level", kind: OptionKind::Number(1, 19), default: "3", help: "zstd level" },
         OptionSpec {

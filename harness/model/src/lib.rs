@@ -41,6 +41,8 @@ pub use purpose::{Compare, Purpose};
 pub use recipe::Recipe;
 pub use size::ByteSize;
 pub use span::{Side, Span, SpanKind};
-pub use strategy::{OptionKind, OptionSpec, Storage, StrategyError, StrategyFacts, StrategySpec};
+pub use strategy::{
+    Colour, Marker, OptionKind, OptionSpec, Storage, StrategyError, StrategyFacts, StrategySpec, VariantFacts,
+};
 pub use ticket::Ticket;
 pub use usage::{SideUsage, StepCount};

@@ -6,7 +6,11 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::nearest::hint;
+mod facts;
+pub mod look;
+
+pub use facts::{Storage, StrategyFacts, VariantFacts};
+pub use look::{Colour, Marker};
 
 /// A strategy and the options that make a variant of it, as written on the command line: `artifact:level=6`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -180,81 +184,6 @@ impl OptionKind {
     }
 }
 
-/// What is true of a strategy whatever it measures: the columns of the comparison table that are not numbers.
-#[derive(Debug, Clone, Copy)]
-pub struct StrategyFacts {
-    /// Its name.
-    pub name: &'static str,
-    /// One line: what it does.
-    pub summary: &'static str,
-    /// The service whose limit its bytes count against.
-    pub storage: Storage,
-    /// Whether the image itself travels (as a tar), so that layers and config must be equal too.
-    pub moves_image: bool,
-    /// Whether there is a producer at all.
-    pub has_producer: bool,
-    /// Its options.
-    pub options: &'static [OptionSpec],
-}
-
-/// The store that holds what a strategy hands over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Storage {
-    /// GitHub's artifacts.
-    Artifact,
-    /// GitHub's cache (10 GB a repository unless paid for).
-    Cache,
-    /// Nothing is stored.
-    None,
-}
-
-impl StrategyFacts {
-    /// The value of an option in a spec, or its default; empty where there is no such option.
-    pub fn option<'a>(&self, spec: &'a StrategySpec, name: &str) -> &'a str {
-        let default = self.options.iter().find(|o| o.name == name).map_or("", |o| o.default);
-        spec.options.get(name).map_or(default, String::as_str)
-    }
-
-    /// The service whose limit the bytes of a variant count against: an option `store` may name it.
-    pub fn storage_of(&self, spec: &StrategySpec) -> Storage {
-        match self.option(spec, "store") {
-            "artifact" => Storage::Artifact,
-            "cache" => Storage::Cache,
-            _ => self.storage,
-        }
-    }
-
-    /// Whether what it stores is there for later runs: the cache is, artifacts belong to their run.
-    pub fn outlives_a_run(&self, spec: &StrategySpec) -> bool {
-        self.has_producer && self.storage_of(spec) == Storage::Cache
-    }
-
-    /// Checks a spec against the options.
-    pub fn check(&self, spec: &StrategySpec) -> Result<(), StrategyError> {
-        self.check_with(spec, &[])
-    }
-
-    /// Checks a spec against the options and those that only a recipe has.
-    pub fn check_with(&self, spec: &StrategySpec, more: &[OptionSpec]) -> Result<(), StrategyError> {
-        for (key, value) in &spec.options {
-            let Some(option) = self.options.iter().chain(more).find(|o| o.name == key) else {
-                let names: Vec<&str> = self.options.iter().chain(more).map(|o| o.name).collect();
-                let hint = if names.is_empty() { "it has none".to_owned() } else { hint(key, &names) };
-                return Err(StrategyError::UnknownOption { strategy: spec.name.clone(), given: key.clone(), hint });
-            };
-            if !option.kind.accepts(value) {
-                return Err(StrategyError::BadValue {
-                    strategy: spec.name.clone(),
-                    option: key.clone(),
-                    expected: option.kind.expected(),
-                    given: value.clone(),
-                });
-            }
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -290,6 +219,9 @@ mod tests {
             storage: Storage::Artifact,
             moves_image: true,
             has_producer: true,
+            ours: false,
+            colour: look::BLUE,
+            marker: Marker::Circle,
             options: OPTIONS,
         };
         assert!(facts.check(&"artifact:level=6".parse().unwrap()).is_ok());
