@@ -6,7 +6,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo "  make bench SIZES=64MiB ROUNDS=1 STRATEGIES=artifact,cache-tar OUT=results/try BENCH_ARGS='--seed 7'"
-	@echo "  make test TEST_ARGS='-p handoff-engine'"
+	@echo "  make test TEST_ARGS='-p handoff-docker'"
 
 setup: ## an engine, Node's packages and tools in a folder of their own (docs/setup.md); nothing is installed
 	@scripts/setup

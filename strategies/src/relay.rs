@@ -1,7 +1,7 @@
 //! `relay`: push and pull through a registry on loopback whose storage is the artifact or cache service.
 //!
 //! Each job runs one end of it as a process of its own: the producer's takes what the builder pushes and sends it on as it
-//! comes, the consumer's fetches by parallel ranges what the engine pulls. `harness/relay` is that registry.
+//! comes, the consumer's fetches by parallel ranges what the engine pulls. `relay/registry` is that registry.
 
 use std::io::{BufRead, BufReader, Write, pipe};
 use std::path::PathBuf;

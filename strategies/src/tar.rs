@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use handoff_engine::programs::on_path;
+use handoff_docker::programs::on_path;
 use handoff_model::recipe::{BuiltAt, Derived, Does, Step, Values};
 use handoff_model::{
     Builder, Conditions, Failure, ImageStore, OptionKind, OptionSpec, SpanKind, StrategyFacts, StrategySpec,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser as _};
 use handoff_model::conditions::{GITHUB, LOOPBACK};
 use handoff_model::{ByteSize, Compare, OwnImage, Plan, PlanRequest, Purpose, StrategySpec, shell};
-use handoff_service::profile;
+use handoff_services::profile;
 
 use crate::budget;
 use crate::exit::bad_input;
@@ -445,7 +445,7 @@ impl PlanArgs {
         if let Some(budget) = &self.budget {
             budget::check(&plan, budget)?;
         }
-        let refusals = handoff_driver::needs::refusals(&plan);
+        let refusals = handoff_runner::needs::refusals(&plan);
         if refusals.is_empty() {
             return Ok(plan);
         }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use handoff_analysis::declared::families;
-use handoff_driver::estimate::Estimator;
-use handoff_driver::needs;
 use handoff_model::Plan;
+use handoff_runner::estimate::Estimator;
+use handoff_runner::needs;
 
 use crate::exit::bad_input;
 use crate::progress::human;

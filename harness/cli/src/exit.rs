@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use clap::CommandFactory;
 use clap::error::ErrorKind;
-use handoff_driver::DriverError;
-use handoff_driver::journal::JournalError;
-use handoff_engine::EngineError;
+use handoff_docker::EngineError;
+use handoff_runner::DriverError;
+use handoff_runner::journal::JournalError;
 
 use crate::{files, out};
 
@@ -138,7 +138,7 @@ fn code(error: &anyhow::Error) -> u8 {
         Some(DriverError::Cancelled) => CANCELLED,
         None if error.downcast_ref::<EngineError>().is_some_and(is_missing) || lacks_a_service(error) => MISSING,
         None if error.downcast_ref::<EngineError>().is_some_and(is_unfit) => BAD_INPUT,
-        None if matches!(error.downcast_ref(), Some(handoff_transport::Error::BadVariable { .. })) => BAD_INPUT,
+        None if matches!(error.downcast_ref(), Some(handoff_storage::Error::BadVariable { .. })) => BAD_INPUT,
         _ => BROKEN,
     }
 }
@@ -150,7 +150,7 @@ fn is_full_disk(error: &anyhow::Error) -> bool {
 
 /// Outside of a job, without a service: nothing is broken.
 fn lacks_a_service(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref(), Some(handoff_transport::Error::MissingVariable { .. }))
+    matches!(error.downcast_ref(), Some(handoff_storage::Error::MissingVariable { .. }))
 }
 
 fn is_missing(error: &EngineError) -> bool {

@@ -1,8 +1,8 @@
 //! The analysis for programs: JSON (`docs/analysis.schema.json`) and CSV.
 
 use handoff_analysis::{Analysis, Claims, Comparison, FamilyKind, Group, JudgedClaim, Mix, judge};
-use handoff_driver::journal::Results;
 use handoff_model::{Compare, Purpose};
+use handoff_runner::journal::Results;
 use serde::Serialize;
 
 use crate::analysed;

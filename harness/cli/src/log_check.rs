@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use handoff_driver::journal::Results;
-use handoff_service::RequestRecord;
-use handoff_service::expected::{self, Flow};
-use handoff_service::profile;
+use handoff_runner::journal::Results;
+use handoff_services::RequestRecord;
+use handoff_services::expected::{self, Flow};
+use handoff_services::profile;
 
 use crate::exit::{self, bad_input};
 use crate::{analysed, out};

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use handoff_driver::user_daemon;
 use handoff_model::own::BuildArg;
 use handoff_model::{CacheState, Conditions, OwnImage, PlanRequest, image_name, shell};
+use handoff_runner::user_daemon;
 
 use crate::exit::bad_input;
 use crate::paths;

@@ -5,9 +5,9 @@ use std::io::IsTerminal;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use handoff_driver::Progress;
-use handoff_driver::needs::{first_guess, sized};
 use handoff_model::{Cell, Outcome, OwnImage, Trial};
+use handoff_runner::Progress;
+use handoff_runner::needs::{first_guess, sized};
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use crate::out;

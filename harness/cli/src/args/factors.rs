@@ -1,6 +1,6 @@
 //! The factors of an experiment: their levels, crossed into conditions.
 
-use handoff_engine::user;
+use handoff_docker::user;
 use handoff_model::{Builder, CacheState, Conditions, EngineKind, ImageStore};
 
 use super::{PlanArgs, github, list};

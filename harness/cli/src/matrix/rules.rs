@@ -2,7 +2,7 @@
 
 use handoff_model::block::CONDITION_FACTORS;
 use handoff_model::{Builder, ByteSize, CacheState, EngineKind, Exclusion, ImageStore};
-use handoff_service::profile;
+use handoff_services::profile;
 use toml::de::DeTable;
 
 use super::read::{Reader, Value};

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use handoff_driver::workspace;
+use handoff_runner::workspace;
 
 use crate::{exit, out};
 

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use handoff_driver::DriverError;
-use handoff_driver::github::{self, CellJob, Collected, Waits};
-use handoff_driver::journal::{self, Journal, PLAN};
 use handoff_model::Plan;
+use handoff_runner::DriverError;
+use handoff_runner::github::{self, CellJob, Collected, Waits};
+use handoff_runner::journal::{self, Journal, PLAN};
 use handoff_workflows::remote::{JobState, Remote};
 use handoff_workflows::rest::{self, Api, RestError};
 use serde::de::DeserializeOwned;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use handoff_driver::journal::PLAN;
 use handoff_model::shell;
+use handoff_runner::journal::PLAN;
 use handoff_workflows::remote::{JobState, Remote, Run};
 use handoff_workflows::rest::{Api, RestError};
 

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use handoff_driver::tools::{self, Check};
-use handoff_engine::{Programs, buildkit, bundle, user};
+use handoff_docker::{Programs, buildkit, bundle, user};
+use handoff_runner::tools::{self, Check};
 
 use crate::verbs::Format;
 use crate::{exit, out};

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use handoff_driver::github::{self, CellJob};
-use handoff_driver::{DriverError, needs};
 use handoff_model::{ImageStore, Side};
+use handoff_runner::github::{self, CellJob};
+use handoff_runner::{DriverError, needs};
 use handoff_workflows::clean::Stored;
 use handoff_workflows::measure::{Calibration, Link};
 use handoff_workflows::rest::{self, Api};

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use handoff_driver::user_daemon;
 use handoff_model::{image_name, shell};
-use handoff_relay::{Error, Intake, Outlet, StoreKind, session};
+use handoff_registry::{Error, Intake, Outlet, StoreKind, session};
+use handoff_runner::user_daemon;
+use handoff_storage::{FORBIDDEN_IN_NAMES, ServiceEndpoint};
 use handoff_strategies::buildx::{PUSH_LEVEL, push_output};
-use handoff_transport::{FORBIDDEN_IN_NAMES, ServiceEndpoint};
 
 use crate::exit::{self, bad_input};
 use crate::{out, own};

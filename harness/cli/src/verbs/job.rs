@@ -15,7 +15,7 @@ pub struct Args {
 impl Args {
     /// Runs it.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        handoff_driver::job::run(&self.spec)?;
+        handoff_runner::job::run(&self.spec)?;
         Ok(ExitCode::from(exit::OK))
     }
 }

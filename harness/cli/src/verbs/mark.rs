@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use handoff_driver::github;
+use handoff_runner::github;
 
 use crate::exit;
 

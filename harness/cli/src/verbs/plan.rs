@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use handoff_driver::environment::free_bytes;
-use handoff_driver::estimate::Estimator;
-use handoff_driver::{needs, workspace};
 use handoff_model::{ByteSize, CacheState, Cell, Conditions, Plan};
+use handoff_runner::environment::free_bytes;
+use handoff_runner::estimate::Estimator;
+use handoff_runner::{needs, workspace};
 use serde::Serialize;
 
 use crate::args::PlanArgs;

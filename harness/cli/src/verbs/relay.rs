@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use handoff_relay::session::{Report, Session};
-use handoff_relay::{Settings, StoreKind};
+use handoff_registry::session::{Report, Session};
+use handoff_registry::{Settings, StoreKind};
 
 use crate::files::NotWritten;
 use crate::{exit, paths};

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use handoff_analysis::{Metric, Options};
 use handoff_model::{StrategySpec, regular_file, shell};
 use handoff_report::{Link, Report, Run};
-use handoff_service::profile::{self, Direction, Kind};
+use handoff_services::profile::{self, Direction, Kind};
 
 use crate::analysed::{self, VerdictArgs};
 use crate::args::PlanArgs;

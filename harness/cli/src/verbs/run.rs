@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use handoff_driver::journal::{Results, difference, same_sources};
-use handoff_driver::{Cancel, RunConfig, workspace};
 use handoff_model::{OwnImage, Plan, shell};
+use handoff_runner::journal::{Results, difference, same_sources};
+use handoff_runner::{Cancel, RunConfig, workspace};
 
 use crate::args::{BuildkitArgs, PlanArgs};
 use crate::exit::{self, bad_input};
@@ -32,7 +32,7 @@ pub struct Args {
     #[arg(long, value_name = "DIR", env = "HANDOFF_WORK_DIR", default_value = workspace::DEFAULT_WORK_DIR)]
     work_dir: PathBuf,
     /// Image of an engine, for `--engine container`; the daemon must have it, nothing is pulled
-    #[arg(long, value_name = "IMAGE", default_value = handoff_engine::DEFAULT_ENGINE_IMAGE)]
+    #[arg(long, value_name = "IMAGE", default_value = handoff_docker::DEFAULT_ENGINE_IMAGE)]
     engine_image: String,
 }
 
@@ -73,9 +73,9 @@ impl Args {
             engine_image: self.engine_image,
         };
         let mut display = Display::new(plan.request.own.clone());
-        let summary = handoff_driver::run(&config, &plan, &cancel, &mut |event| display.show(&event));
+        let summary = handoff_runner::run(&config, &plan, &cancel, &mut |event| display.show(&event));
         display.finish(summary.is_ok());
-        if let Err(handoff_driver::DriverError::Cancelled) = &summary {
+        if let Err(handoff_runner::DriverError::Cancelled) = &summary {
             let asked = plan.request.own.as_ref().map(OwnImage::build_arg_names).unwrap_or_default();
             let asked = asked.iter().map(|name| format!(" --build-arg {name}=VALUE")).collect::<Vec<_>>().concat();
             let folder = shell::quote(&named.to_string_lossy());

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use handoff_service::{ServiceConfig, control, profile};
+use handoff_services::{ServiceConfig, control, profile};
 
 use crate::exit::{self, bad_input};
 

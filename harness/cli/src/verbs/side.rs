@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use handoff_driver::protocol::JobSpec;
-use handoff_driver::remote::{NoAnswer, RemoteJob};
-use handoff_driver::tools::Tools;
-use handoff_driver::workspace::{self, Workspace};
-use handoff_driver::{Cancel, DriverError};
-use handoff_engine::buildkit;
+use handoff_docker::buildkit;
 use handoff_fixtures::{ImageSpec, PROBE_PATH};
 use handoff_model::{Builder, ByteSize, Conditions, Failure, ImageIdentity, Side, Sources, StrategySpec, Ticket};
+use handoff_runner::protocol::JobSpec;
+use handoff_runner::remote::{NoAnswer, RemoteJob};
+use handoff_runner::tools::Tools;
+use handoff_runner::workspace::{self, Workspace};
+use handoff_runner::{Cancel, DriverError};
 use handoff_strategies::MoreBuilds;
 use serde::{Deserialize, Serialize};
 

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use handoff_transport::stream::{DownloadArgs, StreamReport, UploadArgs, download_to_stdout, upload_from_stdin};
-use handoff_transport::{DownloadPlan, UploadPlan};
+use handoff_storage::stream::{DownloadArgs, StreamReport, UploadArgs, download_to_stdout, upload_from_stdin};
+use handoff_storage::{DownloadPlan, UploadPlan};
 
 use crate::files::NotWritten;
 use crate::{exit, paths};

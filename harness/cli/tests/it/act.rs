@@ -4,8 +4,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use handoff_driver::journal::Results;
 use handoff_model::Outcome;
+use handoff_runner::journal::Results;
 
 use crate::kit::{expect, handoff, machine};
 use crate::own::webapp;

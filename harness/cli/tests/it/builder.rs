@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use handoff_engine::buildkit;
+use handoff_docker::buildkit;
 use handoff_model::{Outcome, SpanKind};
 
 use crate::kit::{Place, expect, handoff, machine};

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use handoff_driver::remote::RemoteJob;
-use handoff_driver::tools::Tools;
-use handoff_driver::{Cancel, protocol::JobSpec};
-use handoff_engine::Programs;
+use handoff_docker::Programs;
 use handoff_model::{Conditions, ImageStore, Side, Sources, StrategySpec};
+use handoff_runner::remote::RemoteJob;
+use handoff_runner::tools::Tools;
+use handoff_runner::{Cancel, protocol::JobSpec};
 
 /// A daemon as a user would have one. It runs in namespaces like a job's, but no run knows of it.
 pub struct Daemon {
@@ -84,6 +84,6 @@ impl Drop for Daemon {
         if let Some(job) = self.job.take() {
             let _ = job.stop();
         }
-        handoff_engine::leftovers::remove_cgroups(&self.name);
+        handoff_docker::leftovers::remove_cgroups(&self.name);
     }
 }

@@ -6,8 +6,8 @@ use std::process::Output;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use handoff_driver::journal::Results;
 use handoff_model::Trial;
+use handoff_runner::journal::Results;
 
 use crate::kit::handoff;
 use crate::verdicts::{Made, request};

@@ -7,14 +7,14 @@ use std::process::{Command, Output};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use handoff_driver::journal::Results;
+use handoff_runner::journal::Results;
 use tempfile::TempDir;
 
 /// Trials need the machine to themselves: tests that run some take turns.
 pub fn machine() -> MutexGuard<'static, ()> {
     static MACHINE: Mutex<()> = Mutex::new(());
     let guard = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
-    let missing: Vec<String> = handoff_driver::tools::checks().into_iter().filter(|c| !c.ok).map(|c| c.part).collect();
+    let missing: Vec<String> = handoff_runner::tools::checks().into_iter().filter(|c| !c.ok).map(|c| c.part).collect();
     assert!(missing.is_empty(), "this machine lacks {missing:?}: run `make setup`, and the tests as root");
     guard
 }
@@ -57,7 +57,7 @@ impl Place {
     pub fn leftovers(&self) -> Vec<String> {
         let mut left = Vec::new();
         let work = self.work.path().display().to_string();
-        for mount in handoff_engine::leftovers::mounts_below(self.work.path()).unwrap() {
+        for mount in handoff_docker::leftovers::mounts_below(self.work.path()).unwrap() {
             left.push(format!("mount {}", mount.display()));
         }
         for entry in std::fs::read_dir(self.work.path()).unwrap().flatten() {

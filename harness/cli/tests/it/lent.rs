@@ -51,7 +51,7 @@ fn an_engine_in_a_container_hands_over_and_leaves_the_daemon_as_it_was() {
 
 /// Gives a daemon the builder's image, as its user has to: none is brought in unasked.
 fn bring_buildkit(daemon: &Daemon) {
-    let tar = handoff_engine::buildkit::choose(None).tar.expect("no image of a builder: make buildkit-image");
+    let tar = handoff_docker::buildkit::choose(None).tar.expect("no image of a builder: make buildkit-image");
     daemon.docker(&["load", "--input", &tar.display().to_string()]);
 }
 

@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::process::Command;
 
-use handoff_driver::tools::Tools;
 use handoff_fixtures::{ImageSpec, load_workload};
 use handoff_model::ImageStore;
-use handoff_service::profile::Profile;
-use handoff_service::{Service, ServiceConfig, TokenSpec};
+use handoff_runner::tools::Tools;
+use handoff_services::profile::Profile;
+use handoff_services::{Service, ServiceConfig, TokenSpec};
 
 use crate::daemon::Daemon;
 use crate::kit::{expect, handoff, machine};

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use handoff_service::TokenSpec;
-use handoff_service::profile::Profile;
+use handoff_services::TokenSpec;
+use handoff_services::profile::Profile;
 
 use crate::daemon::Daemon;
 use crate::kit::machine;
@@ -14,7 +14,7 @@ use crate::relay_ends::End;
 fn skopeo() -> PathBuf {
     let unpacked = std::env::var_os("HANDOFF_HOME").map(|home| Path::new(&home).join("skopeo/skopeo"));
     let path = std::env::var("PATH").unwrap();
-    let found = unpacked.filter(|path| path.exists()).or_else(|| handoff_engine::programs::on_path(&path, "skopeo"));
+    let found = unpacked.filter(|path| path.exists()).or_else(|| handoff_docker::programs::on_path(&path, "skopeo"));
     found.expect("there is no skopeo: run scripts/setup-skopeo, and the tests with scripts/with-env")
 }
 

@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Command, Stdio};
 
-use handoff_service::Service;
+use handoff_services::Service;
 
 use crate::daemon::Daemon;
 use crate::relay::step_with;

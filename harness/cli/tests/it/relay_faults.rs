@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use handoff_model::Outcome;
-use handoff_service::TokenSpec;
-use handoff_service::profile::Profile;
+use handoff_services::TokenSpec;
+use handoff_services::profile::Profile;
 
 use crate::daemon::Daemon;
 use crate::kit::{Place, expect, machine};

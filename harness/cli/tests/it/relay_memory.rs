@@ -6,7 +6,7 @@
 use std::io::{BufReader, Read, Write};
 use std::net::TcpStream;
 
-use handoff_service::{Service, ServiceConfig, TokenSpec};
+use handoff_services::{Service, ServiceConfig, TokenSpec};
 use sha2::{Digest as _, Sha256};
 
 use crate::kit::handoff;

@@ -1,0 +1,27 @@
+//! The user's daemon, where a plan uses it: checked before anything is written.
+
+use handoff_docker::EngineError;
+use handoff_docker::user::{self, Lent};
+use handoff_model::{EngineKind, Plan};
+
+use crate::workspace::Workspace;
+use crate::{DriverError, RunConfig};
+
+/// Finds the daemon of a plan that uses it, and checks what it must have. None for a plan whose engines are all private.
+pub fn lend(plan: &Plan, config: &RunConfig, workspace: &Workspace) -> Result<Option<Lent>, DriverError> {
+    let uses = |kind: EngineKind| plan.request.conditions.iter().any(|c| c.engine == kind);
+    if !uses(EngineKind::Container) && !uses(EngineKind::Host) {
+        return Ok(None);
+    }
+    let socket = user::socket()?;
+    let has = user::facts(&socket)?.store;
+    let host = |kind| kind == EngineKind::Host;
+    if let Some(other) = plan.request.conditions.iter().find(|c| host(c.engine) && c.image_store != has) {
+        return Err(EngineError::OtherStore { asked: other.image_store, has }.into());
+    }
+    if uses(EngineKind::Container) && !user::has_image(&socket, &config.engine_image)? {
+        return Err(EngineError::NoImage { image: config.engine_image.clone() }.into());
+    }
+    let run = workspace.dir().file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(Some(Lent { socket, run, engine_image: config.engine_image.clone() }))
+}

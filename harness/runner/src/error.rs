@@ -1,0 +1,59 @@
+//! What stops a run. What breaks a trial is no error but a row.
+
+use std::path::PathBuf;
+
+use handoff_docker::EngineError;
+
+use crate::journal::JournalError;
+
+/// A run cannot start or cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum DriverError {
+    /// Another run holds the machine.
+    #[error(
+        "another run of handoff measures on this machine (lock: {lock}): wait for its end, two at once would measure each other"
+    )]
+    Busy {
+        /// The lock file.
+        lock: PathBuf,
+    },
+    /// A file operation failed.
+    #[error("{what} {path}: {source}")]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A program that trials need is missing or too old.
+    #[error("{0}")]
+    Missing(String),
+    /// The engine does not work here.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The journal cannot be used.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The service cannot be used.
+    #[error("service: {0}")]
+    Service(String),
+    /// The fixture cannot be made.
+    #[error(transparent)]
+    Fixture(#[from] handoff_fixtures::FixtureError),
+    /// A job process did not do what a job does.
+    #[error("job: {0}")]
+    Job(String),
+    /// Somebody asked for the end.
+    #[error("cancelled: finished trials are kept, `--resume` goes on")]
+    Cancelled,
+}
+
+impl DriverError {
+    /// Names the operation and the path of an I/O error.
+    pub fn io(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { what, path, source }
+    }
+}

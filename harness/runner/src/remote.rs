@@ -1,0 +1,238 @@
+//! The driver's end of a job: starts it in namespaces of its own, speaks with it, and sees to it that it is gone.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command as Process, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use handoff_docker::buildkit::BuildkitImage;
+use handoff_docker::namespace;
+use handoff_model::{DiskMeasurement, Failure, ImageIdentity, Outcome};
+
+use crate::protocol::{Command, EngineFacts, Event, Finished, JobSpec};
+use crate::{Cancel, DriverError};
+
+const START_LIMIT: Duration = Duration::from_mins(2);
+/// Its image may have to be pulled first.
+const PULL_LIMIT: Duration = Duration::from_mins(10);
+const STOP_LIMIT: Duration = Duration::from_secs(30);
+const WRITE_BACK_LIMIT: Duration = Duration::from_mins(10);
+/// The measurement takes seconds; a disk that hangs ends it.
+const DISK_LIMIT: Duration = Duration::from_mins(2);
+const IDENTIFY_LIMIT: Duration = Duration::from_mins(30);
+/// How often a wait looks whether it was cancelled.
+const GLANCE: Duration = Duration::from_millis(50);
+
+/// A job that runs.
+#[derive(Debug)]
+pub struct RemoteJob {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    events: Receiver<Event>,
+    /// Identifies the job's process namespace, to prove that nobody is left in it.
+    namespace: Option<String>,
+}
+
+/// Why a job did not answer as it should.
+#[derive(Debug)]
+pub enum NoAnswer {
+    /// The trial failed: a row.
+    Trial(Outcome, Failure),
+    /// The run ends.
+    Run(DriverError),
+}
+
+impl From<DriverError> for NoAnswer {
+    fn from(error: DriverError) -> Self {
+        Self::Run(error)
+    }
+}
+
+impl RemoteJob {
+    /// Starts a job and waits until its engine answers.
+    pub fn start(spec: &JobSpec, handoff: &Path, cancel: &Cancel) -> Result<(Self, EngineFacts), NoAnswer> {
+        fs::create_dir_all(&spec.logs).map_err(DriverError::io("create", &spec.logs))?;
+        let file = spec.root.join("job.json");
+        let json = serde_json::to_vec_pretty(spec).map_err(|e| DriverError::Job(e.to_string()))?;
+        // It holds the job's token and the values of build arguments: for this user alone.
+        let written = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&file);
+        written.and_then(|mut f| f.write_all(&json)).map_err(DriverError::io("write", &file))?;
+        let log = spec.logs.join("job.log");
+        let stderr = File::create(&log).map_err(DriverError::io("create", &log))?;
+        let (program, args) = namespace::command(handoff, &["job".into(), file.into()]);
+        let mut child = Process::new(&program)
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(stderr)
+            // A group of its own: Ctrl-C in the terminal is the driver's to handle, not the job's.
+            .process_group(0)
+            .spawn()
+            .map_err(DriverError::io("start", &program))?;
+        let stdin = child.stdin.take();
+        let stdout = child.stdout.take().ok_or_else(|| DriverError::Job("no output".to_owned()))?;
+        let (sender, events) = mpsc::channel();
+        thread::spawn(move || {
+            // A pipe that breaks is the end of the job: whoever waits sees that.
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                // What a program of the job prints is none of its answers.
+                if line.starts_with('{') && sender.send(event(&line)).is_err() {
+                    break;
+                }
+            }
+        });
+        let mut job = Self { child, stdin, events, namespace: None };
+        match job.wait(START_LIMIT, "engine", cancel)? {
+            Event::Ready(facts) => {
+                job.namespace = namespace_of_child(job.child.id());
+                Ok((job, facts))
+            }
+            Event::Broken(error) => Err(NoAnswer::Run(DriverError::Job(error))),
+            other => Err(NoAnswer::Run(DriverError::Job(format!("unexpected answer {other:?}")))),
+        }
+    }
+
+    fn say(&mut self, command: &Command) -> Result<(), DriverError> {
+        let line = serde_json::to_string(command).map_err(|e| DriverError::Job(format!("{command:?}: {e}")))?;
+        let stdin = self.stdin.as_mut().ok_or_else(|| DriverError::Job("it was told to stop".to_owned()))?;
+        writeln!(stdin, "{line}").and_then(|()| stdin.flush()).map_err(|e| DriverError::Job(format!("it is gone: {e}")))
+    }
+
+    fn wait(&self, limit: Duration, what: &str, cancel: &Cancel) -> Result<Event, NoAnswer> {
+        let deadline = Instant::now() + limit;
+        loop {
+            match self.events.recv_timeout(GLANCE) {
+                Ok(event) => return Ok(event),
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(NoAnswer::Trial(Outcome::Failed, Failure::new(what, "the job's process ended")));
+                }
+                Err(RecvTimeoutError::Timeout) if cancel.is_cancelled() => return Err(DriverError::Cancelled.into()),
+                Err(RecvTimeoutError::Timeout) if Instant::now() > deadline => {
+                    let error = format!("no end after {} s (--timeout sets the limit)", limit.as_secs());
+                    return Err(NoAnswer::Trial(Outcome::TimedOut, Failure::new(what, error)));
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+
+    /// Runs the side: the clock is the job's.
+    pub fn run(&mut self, limit: Duration, cancel: &Cancel) -> Result<Finished, NoAnswer> {
+        self.say(&Command::Start)?;
+        match self.wait(limit, "side", cancel)? {
+            Event::Finished(finished) => Ok(*finished),
+            other => Err(NoAnswer::Run(DriverError::Job(format!("unexpected answer {other:?}")))),
+        }
+    }
+
+    /// Has the job's pages written back, off the clock; returns the bytes that have reached its disk since its clock started,
+    /// if it has one of its own.
+    pub fn write_back(&mut self, cancel: &Cancel) -> Result<Option<u64>, NoAnswer> {
+        self.say(&Command::WriteBack)?;
+        match self.wait(WRITE_BACK_LIMIT, "write-back", cancel)? {
+            Event::WrittenBack(bytes) => Ok(bytes),
+            other => Err(NoAnswer::Run(DriverError::Job(format!("unexpected answer {other:?}")))),
+        }
+    }
+
+    /// Looks at the image, off the clock.
+    pub fn identify(&mut self, cancel: &Cancel) -> Result<ImageIdentity, NoAnswer> {
+        self.say(&Command::Identify)?;
+        match self.wait(IDENTIFY_LIMIT, "identity", cancel)? {
+            Event::Identified(result) => result.map_err(|f| NoAnswer::Trial(Outcome::Failed, f)),
+            other => Err(NoAnswer::Run(DriverError::Job(format!("unexpected answer {other:?}")))),
+        }
+    }
+
+    /// Boots a builder from an image, off the clock; returns what it says of itself.
+    pub fn try_builder(
+        &mut self,
+        image: &BuildkitImage,
+        cancel: &Cancel,
+    ) -> Result<BTreeMap<String, String>, NoAnswer> {
+        self.say(&Command::TryBuilder(image.clone()))?;
+        match self.wait(PULL_LIMIT, "builder", cancel)? {
+            Event::Builder(result) => result.map_err(|f| NoAnswer::Trial(Outcome::Failed, f)),
+            other => Err(NoAnswer::Run(DriverError::Job(format!("unexpected answer {other:?}")))),
+        }
+    }
+
+    /// Measures the job's file system, off every clock.
+    pub fn measure_disk(&mut self, cancel: &Cancel) -> Result<DiskMeasurement, NoAnswer> {
+        self.say(&Command::MeasureDisk)?;
+        match self.wait(DISK_LIMIT, "disk", cancel)? {
+            Event::Disk(measurement) => Ok(measurement),
+            other => Err(NoAnswer::Run(DriverError::Job(format!("unexpected answer {other:?}")))),
+        }
+    }
+
+    /// Ends the job in good order, and proves that no process of it is left.
+    pub fn stop(mut self) -> Result<(), DriverError> {
+        let told = self.say(&Command::Stop);
+        let deadline = Instant::now() + STOP_LIMIT;
+        while told.is_ok() && Instant::now() < deadline && matches!(self.child.try_wait(), Ok(None)) {
+            thread::sleep(Duration::from_millis(5));
+        }
+        let namespace = self.namespace.take();
+        drop(self);
+        match namespace.map(|ns| inhabitants(&ns)).filter(|pids| !pids.is_empty()) {
+            Some(pids) => Err(DriverError::Job(format!("processes {pids:?} outlived their job"))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A job's line. One that does not read is an answer, too: left out, it would be waited for until the time limit.
+fn event(line: &str) -> Event {
+    serde_json::from_str(line).unwrap_or_else(|e| Event::Broken(format!("the job's line `{line}` does not read: {e}")))
+}
+
+impl Drop for RemoteJob {
+    fn drop(&mut self) {
+        // The end of its input ends the job's first process, that ends its namespace.
+        drop(self.stdin.take());
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while matches!(self.child.try_wait(), Ok(None)) {
+            if Instant::now() > deadline {
+                let _ = self.child.kill();
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+/// The process namespace in which the child of `unshare` lives.
+fn namespace_of_child(unshare: u32) -> Option<String> {
+    let children = fs::read_to_string(format!("/proc/{unshare}/task/{unshare}/children")).ok()?;
+    let first = children.split_whitespace().next()?;
+    Some(fs::read_link(format!("/proc/{first}/ns/pid")).ok()?.display().to_string())
+}
+
+/// The processes that live in a process namespace.
+fn inhabitants(namespace: &str) -> Vec<String> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids =
+        entries.map(|e| e.file_name().to_string_lossy().into_owned()).filter(|n| n.bytes().all(|b| b.is_ascii_digit()));
+    let lives = |pid: &String| {
+        fs::read_link(format!("/proc/{pid}/ns/pid")).is_ok_and(|ns| ns.display().to_string() == namespace)
+    };
+    pids.filter(lives).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn line_of_a_job_that_does_not_read_is_an_answer_that_says_so() {
+        assert!(matches!(event(r#"{"ready":{"versions":{},"boot_ns":1}}"#), Event::Ready(_)));
+        let Event::Broken(error) = event(r#"{"finished":{}}"#) else { panic!("it reads") };
+        assert!(error.starts_with("the job's line `{\"finished\":{}}` does not read: missing field"), "{error}");
+    }
+}

@@ -1,0 +1,112 @@
+//! HTTP itself: routes, connections, bodies that nobody wants.
+
+use serde_json::json;
+
+use crate::support::{Fixture, Http, target};
+
+#[test]
+fn every_other_path_is_answered_in_json() {
+    let fixture = Fixture::new();
+    let token = fixture.token(|_| ());
+    let authorization = format!("Bearer {token}");
+    let headers = [("Authorization", authorization.as_str()), ("Content-Type", "application/json")];
+    let mut http = Http::new(fixture.service.addr());
+    for (method, path) in [
+        ("GET", "/"),
+        ("GET", "/_apis/artifactcache/cache?keys=a&version=b"),
+        ("POST", "/twirp/github.actions.results.api.v1.CacheService/Nothing"),
+        ("POST", "/prefix/twirp/github.actions.results.api.v1.CacheService/CreateCacheEntry"),
+        ("GET", "/twirp/github.actions.results.api.v1.CacheService/CreateCacheEntry"),
+    ] {
+        assert_eq!(http.send(method, path, &headers, b"").twirp(), (404, "bad_route".into()), "{path}");
+        assert_eq!(http.send(method, path, &[], b"").twirp().0, 401, "{path}");
+    }
+    let path = "/twirp/github.actions.results.api.v1.CacheService/CreateCacheEntry";
+    for body in ["", "[]", "{", "\u{0}"] {
+        assert_eq!(http.send("POST", path, &headers, body.as_bytes()).twirp().0, 400, "{body}");
+    }
+    let proto = [headers[0], ("Content-Type", "application/protobuf")];
+    assert_eq!(http.send("POST", path, &proto, b"{}").twirp().0, 404);
+    assert_eq!(http.send("POST", path, &headers, &vec![b' '; 2 << 20]).twirp(), (400, "malformed".into()));
+}
+
+#[test]
+fn a_request_that_is_none_is_answered_and_ends_the_connection() {
+    let fixture = Fixture::new();
+    for text in ["\u{1}\u{2}\r\n\r\n", "GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n", "GET /%zz HTTP/1.1\r\n\r\n"] {
+        let mut http = Http::new(fixture.service.addr());
+        http.write(text.as_bytes());
+        assert_eq!(http.read(false).twirp(), (400, "malformed".into()), "{text:?}");
+        assert!(http.is_closed());
+    }
+}
+
+#[test]
+fn one_connection_carries_many_requests_and_bodies_that_nobody_reads() {
+    let fixture = Fixture::new();
+    let api = fixture.api(&fixture.token(|_| ()));
+    let url = api.upload_url("k");
+    let mut http = Http::new(api.addr);
+    let void = target(&url).replace("sig=", "sig=0");
+    for _ in 0..3 {
+        assert_eq!(http.send("PUT", &void, &[], &vec![1; 3 << 20]).azure().0, 403);
+        assert_eq!(http.send("PUT", target(&url), &[("x-ms-blob-type", "BlockBlob")], &vec![1; 3 << 20]).status, 201);
+    }
+    // Two requests in one packet.
+    let head = format!("PUT {} HTTP/1.1\r\nx-ms-blob-type: BlockBlob\r\nContent-Length: 3\r\n\r\nabc", target(&url));
+    http.write(format!("{head}{head}").as_bytes());
+    assert_eq!((http.read(false).status, http.read(false).status), (201, 201));
+    http.write(head.replace("Content-Length", "Connection: close\r\nContent-Length").as_bytes());
+    let last = http.read(false);
+    assert_eq!((last.status, last.header("connection")), (201, Some("close")));
+    assert!(http.is_closed());
+}
+
+#[test]
+fn a_client_that_asks_before_it_sends_is_told_to_go_on_or_not() {
+    let fixture = Fixture::new();
+    let api = fixture.api(&fixture.token(|_| ()));
+    let url = api.upload_url("k");
+    let expect = |url: &str| {
+        let mut http = Http::new(api.addr);
+        let head = "x-ms-blob-type: BlockBlob\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n";
+        http.write(format!("PUT {} HTTP/1.1\r\n{head}", target(url)).as_bytes());
+        let answer = http.read(false);
+        (http, answer)
+    };
+    let (mut http, answer) = expect(&url);
+    assert_eq!(answer.status, 100);
+    http.write(b"abc");
+    assert_eq!(http.read(false).status, 201);
+    let (mut http, answer) = expect(&url.replace("sig=", "sig=0"));
+    assert_eq!(answer.azure().0, 403);
+    assert!(http.is_closed());
+}
+
+#[test]
+fn request_ids_differ_and_a_taken_port_is_an_error() {
+    let fixture = Fixture::new();
+    let api = fixture.api(&fixture.token(|_| ()));
+    let id =
+        || api.cache("GetCacheEntryDownloadURL", json!({"key": "k"})).header("x-ms-request-id").unwrap().to_owned();
+    assert_ne!(id(), id());
+    let mut config = handoff_services::ServiceConfig::new(fixture.dir.path().join("second"));
+    config.bind = fixture.service.addr();
+    let error = handoff_services::Service::start_blocking(config).err().unwrap().to_string();
+    assert!(error.starts_with(&format!("cannot listen on {}", fixture.service.addr())), "{error}");
+    assert!(error.contains("choose another"), "{error}");
+    assert!(!fixture.dir.path().join("second").exists());
+}
+
+#[test]
+fn the_end_cuts_connections_and_deletes_what_was_stored() {
+    let fixture = Fixture::new();
+    let api = fixture.api(&fixture.token(|_| ()));
+    api.save_cache("k", b"x");
+    let mut idle = Http::new(api.addr);
+    let Fixture { service, dir } = fixture;
+    drop(service);
+    assert!(idle.is_closed());
+    assert!(!dir.path().join("store").exists());
+    assert!(std::net::TcpStream::connect(api.addr).is_err());
+}

@@ -1,0 +1,115 @@
+//! What the ends cost: the digest of a layer, a layer pushed into a sending end and stored as blocks, a layer fetched by ranges and
+//! pulled from a receiving end in order. Service, ends and clients share the machine, and nothing shapes the link.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use handoff_registry::{Digest, Intake, Outlet, Settings, StoreKind};
+use handoff_services::{Service, ServiceConfig, TokenSpec};
+use handoff_storage::ServiceEndpoint;
+use tokio::runtime::Runtime;
+
+const BYTES: usize = 64 << 20;
+
+/// Bytes without any period that a block or range has.
+fn layer() -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut data = Vec::with_capacity(BYTES);
+    while data.len() < BYTES {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        data.extend_from_slice(&state.to_le_bytes());
+    }
+    data
+}
+
+/// One request on a connection of its own; gives the bytes of the answer.
+fn exchange(registry: &str, head: &str, body: &[u8]) -> usize {
+    let mut stream = TcpStream::connect(registry).expect("the end serves");
+    let length = body.len();
+    let head = format!("{head} HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
+    stream.write_all(head.as_bytes()).expect("the end reads");
+    stream.write_all(body).expect("the end reads");
+    let (mut piece, mut all) = (vec![0; 1 << 20], 0);
+    loop {
+        match stream.read(&mut piece).expect("the end answers") {
+            0 => return all,
+            n => all += n,
+        }
+    }
+}
+
+struct Lab {
+    runtime: Runtime,
+    service: Service,
+    _store: tempfile::TempDir,
+}
+
+impl Lab {
+    fn new() -> Self {
+        let runtime = Runtime::new().expect("threads start");
+        let store = tempfile::tempdir().expect("there is a folder for temporary files");
+        let service = runtime.block_on(Service::start(ServiceConfig::new(store.path()))).expect("the service starts");
+        Self { runtime, service, _store: store }
+    }
+
+    fn endpoint(&self) -> ServiceEndpoint {
+        let token = self.service.mint(TokenSpec::default());
+        ServiceEndpoint { results_url: self.service.base_url(), token }
+    }
+
+    fn intake(&self, name: &str) -> Intake {
+        let settings = Settings::default();
+        let started = self.runtime.block_on(Intake::start(StoreKind::Artifact, self.endpoint(), name, &settings));
+        started.expect("the name is free")
+    }
+}
+
+fn push(intake: &Intake, digest: &Digest, layer: &[u8]) {
+    let registry = intake.registry();
+    exchange(&registry, &format!("POST /v2/a/blobs/uploads/?digest={digest}"), layer);
+    let manifest = format!(r#"{{"schemaVersion":2,"config":{{"digest":"{digest}"}},"layers":[]}}"#);
+    exchange(&registry, "PUT /v2/a/manifests/1", manifest.as_bytes());
+}
+
+fn digests(c: &mut Criterion) {
+    let layer = layer();
+    let mut group = c.benchmark_group("digest");
+    group.throughput(Throughput::Bytes(BYTES as u64));
+    group.bench_function("64 MiB", |b| b.iter(|| Digest::of(&layer)));
+    group.finish();
+}
+
+fn ends(c: &mut Criterion) {
+    let (lab, layer) = (Lab::new(), layer());
+    let digest = Digest::of(&layer);
+    let mut group = c.benchmark_group("ends");
+    group.throughput(Throughput::Bytes(BYTES as u64)).sample_size(10);
+    let next = AtomicU64::new(0);
+    group.bench_function("push 64 MiB", |b| {
+        b.iter_batched(
+            || lab.intake(&next.fetch_add(1, Ordering::Relaxed).to_string()),
+            |intake| {
+                push(&intake, &digest, &layer);
+                lab.runtime.block_on(intake.commit("")).expect("all of it is stored")
+            },
+            BatchSize::PerIteration,
+        );
+    });
+    let intake = lab.intake("pulled");
+    push(&intake, &digest, &layer);
+    lab.runtime.block_on(intake.commit("")).expect("all of it is stored");
+    let settings = Settings::default();
+    let outlet = Outlet::start(StoreKind::Artifact, lab.endpoint(), "pulled", &settings);
+    let outlet = lab.runtime.block_on(outlet).expect("it was sent");
+    group.bench_function("pull 64 MiB", |b| {
+        b.iter(|| assert!(exchange(&outlet.registry(), &format!("GET /v2/a/blobs/{digest}"), b"") > BYTES));
+    });
+    group.finish();
+}
+
+criterion_group!(benches, digests, ends);
+criterion_main!(benches);

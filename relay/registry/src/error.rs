@@ -1,0 +1,66 @@
+//! What can go wrong with a relayed image.
+
+/// Everything this crate fails with.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The service, after all retries.
+    #[error(transparent)]
+    Transport(#[from] handoff_storage::Error),
+    /// The table of what was sent is not usable.
+    #[error("the table of the relayed image is not usable: {why}")]
+    Table {
+        /// What is wrong.
+        why: String,
+    },
+    /// Nothing of that name was sent.
+    #[error(
+        "nothing was sent under the name {name:?} {within}: send it first (`handoff send IMAGE --name {}`)",
+        handoff_model::shell::quote(name)
+    )]
+    NotSent {
+        /// The name.
+        name: String,
+        /// Where it was looked for.
+        within: &'static str,
+    },
+    /// A cache entry is gone.
+    #[error(
+        "{digest} is no longer in the cache: it was evicted after it was sent (run the sending job again, or send with --store artifact)"
+    )]
+    Evicted {
+        /// The blob.
+        digest: String,
+    },
+    /// The name is taken in the cache.
+    #[error("an image was sent under the name {name:?} before, and cache entries never change: use another --name")]
+    Taken {
+        /// The name.
+        name: String,
+    },
+    /// Nothing was pushed.
+    #[error("no image was pushed to the relay: nothing was sent")]
+    NothingPushed,
+    /// The caller ended it, because what it does had failed: the cause is the caller's.
+    #[error("it was ended before the push was complete: nothing was sent")]
+    Abandoned,
+    /// What arrived has another digest.
+    #[error("{digest} is damaged: what arrived has the digest {got}")]
+    Damaged {
+        /// The digest asked for.
+        digest: String,
+        /// The digest of what came.
+        got: String,
+    },
+    /// A system call failed.
+    #[error("{what} failed: {source}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// The system's error.
+        source: std::io::Error,
+    },
+    /// A part of the end broke.
+    #[error("the relay broke: {0}")]
+    Broken(String),
+}

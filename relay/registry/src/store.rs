@@ -1,0 +1,275 @@
+//! Where relayed bytes go: one artifact of the run, or cache entries by digest that later runs find again.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use handoff_storage::{
+    ArtifactClient, ArtifactTarget, BlobWriter, CacheClient, Lanes, RemoteBlob, RetryPolicy, ServiceEndpoint,
+};
+
+use tokio::sync::OnceCell;
+
+use crate::Error;
+use crate::digest::Digest;
+use crate::index::Place;
+
+/// Tells our cache entries from those of other clients, and from those of another layout.
+const CACHE_VERSION: &str = "handoff-relay-1";
+/// The content type of what is stored.
+pub(crate) const MIME: &str = "application/octet-stream";
+
+/// Which of GitHub's services holds the bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreKind {
+    /// One artifact an image: seen by this run only, no part of the cache's 10 GB.
+    Artifact,
+    /// Cache entries by digest: a layer that an earlier run stored is not sent again.
+    Cache,
+}
+
+impl std::str::FromStr for StoreKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "artifact" => Ok(Self::Artifact),
+            "cache" => Ok(Self::Cache),
+            other => Err(format!("unknown store `{other}`: use artifact or cache")),
+        }
+    }
+}
+
+/// The sending side's store.
+#[derive(Debug)]
+pub(crate) enum Outgoing {
+    /// All blobs are blocks of one artifact, put in order by its block list. It is created by [`Outgoing::ready`].
+    Artifact { client: Box<ArtifactClient>, name: String, blob: OnceCell<BlobWriter>, next: AtomicU32 },
+    /// Each large blob is an entry.
+    Cache { client: Arc<CacheClient>, name: String },
+}
+
+/// What an upload of a large blob writes to.
+#[derive(Debug, Clone)]
+pub(crate) enum Target {
+    /// Blocks of the artifact, which all uploads share.
+    Shared(BlobWriter),
+    /// An entry of its own.
+    Entry { key: String, blob: BlobWriter, next: Arc<AtomicU32> },
+    /// An entry that somebody else is storing or has stored: nothing is to be sent.
+    Known { key: String },
+}
+
+pub(crate) fn entry_key(digest: &Digest) -> String {
+    format!("handoff-relay-blob-{digest}")
+}
+
+fn image_key(name: &str) -> String {
+    format!("handoff-relay-image-{name}")
+}
+
+impl Outgoing {
+    pub(crate) async fn open(kind: StoreKind, endpoint: ServiceEndpoint, name: &str) -> Result<Self, Error> {
+        match kind {
+            StoreKind::Artifact => {
+                let client = Box::new(ArtifactClient::new(endpoint)?);
+                Ok(Self::Artifact { client, name: name.to_owned(), blob: OnceCell::new(), next: AtomicU32::new(0) })
+            }
+            StoreKind::Cache => {
+                let client = Arc::new(cache(endpoint)?);
+                if client.find(&image_key(name)).await?.is_some() {
+                    return Err(Error::Taken { name: name.to_owned() });
+                }
+                Ok(Self::Cache { client, name: name.to_owned() })
+            }
+        }
+    }
+
+    /// Waits until blocks can be written. The first call asks the service for the artifact, so that a build need not wait
+    /// for its answer; whatever writes waits here.
+    pub(crate) async fn ready(&self) -> Result<(), Error> {
+        match self {
+            Self::Artifact { client, name, blob, .. } => created(client, name, blob).await.map(drop),
+            Self::Cache { .. } => Ok(()),
+        }
+    }
+
+    /// What the client has done on the wire.
+    pub(crate) fn counters(&self) -> &handoff_storage::Counters {
+        match self {
+            Self::Artifact { client, .. } => client.counters(),
+            Self::Cache { client, .. } => client.counters(),
+        }
+    }
+
+    /// A blob that an earlier run stored.
+    pub(crate) async fn find(&self, digest: &Digest) -> Result<Option<Place>, Error> {
+        let Self::Cache { client, .. } = self else { return Ok(None) };
+        let key = entry_key(digest);
+        let Some(entry) = client.find(&key).await? else { return Ok(None) };
+        let size = client.open(&entry).await?.size();
+        Ok(Some(Place { entry: Some(key), offset: 0, size }))
+    }
+
+    /// Where a large blob goes. A digest that is known beforehand names its entry, so that later runs find it.
+    pub(crate) async fn target(&self, digest: Option<&Digest>, upload: &str) -> Result<Target, Error> {
+        let (client, name) = match self {
+            Self::Artifact { client, name, blob, .. } => {
+                return Ok(Target::Shared(created(client, name, blob).await?.clone()));
+            }
+            Self::Cache { client, name } => (client, name),
+        };
+        let key = digest.map_or_else(|| format!("handoff-relay-upload-{name}-{upload}"), entry_key);
+        match client.create(&key).await? {
+            Some(blob) => Ok(Target::Entry { key, blob, next: Arc::default() }),
+            None => Ok(Target::Known { key }),
+        }
+    }
+
+    /// The writer of a target, and the number of its next block.
+    pub(crate) fn block(&self, target: &Target) -> Option<(BlobWriter, u32)> {
+        match (self, target) {
+            (Self::Artifact { next, .. }, Target::Shared(blob)) => {
+                Some((blob.clone(), next.fetch_add(1, Ordering::Relaxed)))
+            }
+            (_, Target::Entry { blob, next, .. }) => Some((blob.clone(), next.fetch_add(1, Ordering::Relaxed))),
+            _ => None,
+        }
+    }
+
+    /// Makes what holds the table visible: the image is sent.
+    pub(crate) async fn finish(
+        &self,
+        order: Vec<u32>,
+        before: u64,
+        tail: Vec<u8>,
+        lanes: &Lanes,
+    ) -> Result<u64, Error> {
+        let size = before + tail.len() as u64;
+        match self {
+            Self::Artifact { client, name, blob, next } => {
+                let blob = created(client, name, blob).await?;
+                let mut order = order;
+                order.extend(put_all(blob, next, tail, lanes).await?);
+                blob.commit(&order, MIME).await?;
+                client.finalize_unhashed(&artifact_name(name), size).await?;
+            }
+            Self::Cache { client, name } => {
+                let key = image_key(name);
+                let blob = client.create(&key).await?.ok_or_else(|| Error::Taken { name: name.clone() })?;
+                let order = put_all(&blob, &AtomicU32::new(0), tail, lanes).await?;
+                blob.commit(&order, MIME).await?;
+                client.finalize(&key, size).await?;
+            }
+        }
+        Ok(size)
+    }
+
+    pub(crate) async fn finalize_entry(&self, key: &str, size: u64) -> Result<(), Error> {
+        match self {
+            Self::Cache { client, .. } => Ok(client.finalize(key, size).await?),
+            Self::Artifact { .. } => Ok(()),
+        }
+    }
+}
+
+/// The artifact's writer; whoever comes first has it created, the others wait for that.
+async fn created<'a>(
+    client: &ArtifactClient,
+    name: &str,
+    blob: &'a OnceCell<BlobWriter>,
+) -> Result<&'a BlobWriter, Error> {
+    blob.get_or_try_init(async || {
+        let target = ArtifactTarget { name: artifact_name(name), mime: MIME.to_owned(), version: 7 };
+        Ok(client.writer(client.create(&target).await?))
+    })
+    .await
+}
+
+async fn put_all(blob: &BlobWriter, next: &AtomicU32, bytes: Vec<u8>, lanes: &Lanes) -> Result<Vec<u32>, Error> {
+    let bytes = bytes::Bytes::from(bytes);
+    let mut order = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        let piece = bytes.slice(at..bytes.len().min(at + crate::PART_BYTES));
+        at += piece.len();
+        let number = next.fetch_add(1, Ordering::Relaxed);
+        let (lane, len) = (lanes.take().await, piece.len() as u64);
+        blob.put(number, piece).await?;
+        lane.moved(len);
+        order.push(number);
+    }
+    Ok(order)
+}
+
+fn artifact_name(name: &str) -> String {
+    format!("handoff-relay-{name}")
+}
+
+fn cache(endpoint: ServiceEndpoint) -> Result<CacheClient, Error> {
+    Ok(CacheClient::new(endpoint, RetryPolicy::default(), CACHE_VERSION)?)
+}
+
+/// The receiving side's store.
+#[derive(Debug)]
+pub(crate) enum Incoming {
+    /// One artifact.
+    Artifact(ArtifactClient),
+    /// Cache entries.
+    Cache(CacheClient),
+}
+
+impl Incoming {
+    pub(crate) fn open(kind: StoreKind, endpoint: ServiceEndpoint) -> Result<Self, Error> {
+        match kind {
+            StoreKind::Artifact => Ok(Self::Artifact(ArtifactClient::new(endpoint)?)),
+            StoreKind::Cache => Ok(Self::Cache(cache(endpoint)?)),
+        }
+    }
+
+    pub(crate) fn counters(&self) -> &handoff_storage::Counters {
+        match self {
+            Self::Artifact(client) => client.counters(),
+            Self::Cache(client) => client.counters(),
+        }
+    }
+
+    /// What holds the table.
+    pub(crate) async fn table(&self, name: &str) -> Result<RemoteBlob, Error> {
+        match self {
+            Self::Artifact(client) => {
+                let artifact = client.find(&artifact_name(name)).await.map_err(|e| match e {
+                    handoff_storage::Error::NotFound { .. } => not_sent(name, "in this workflow run"),
+                    other => other.into(),
+                })?;
+                let url = client.signed_url(&artifact).await?;
+                Ok(client.reader(&artifact, url))
+            }
+            Self::Cache(client) => {
+                let entry = client.find(&image_key(name)).await?;
+                let entry = entry.ok_or_else(|| not_sent(name, "in the caches that this branch can see"))?;
+                Ok(client.open(&entry).await?)
+            }
+        }
+    }
+
+    /// What holds the table of the newest image whose name begins so; only a cache remembers other runs.
+    pub(crate) async fn newest(&self, beginning: &str) -> Result<Option<RemoteBlob>, Error> {
+        let Self::Cache(client) = self else { return Ok(None) };
+        match client.newest(&image_key(beginning)).await? {
+            Some(entry) => Ok(Some(client.open(&entry).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// A blob in an entry of its own.
+    pub(crate) async fn entry(&self, digest: &Digest, key: &str, size: u64) -> Result<RemoteBlob, Error> {
+        let evicted = || Error::Evicted { digest: digest.to_string() };
+        let Self::Cache(client) = self else { return Err(evicted()) };
+        let entry = client.find(key).await?.ok_or_else(evicted)?;
+        Ok(client.reader(&entry, size))
+    }
+}
+
+fn not_sent(name: &str, within: &'static str) -> Error {
+    Error::NotSent { name: name.to_owned(), within }
+}

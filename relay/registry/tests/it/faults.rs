@@ -1,0 +1,123 @@
+use handoff_registry::{Digest, Error, Intake, Settings, StoreKind};
+
+use crate::client::{Image, Lab, TYPE, blocking, call, noise};
+
+const MIB: usize = 1 << 20;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wrong_digest_a_missing_blob_and_a_foreign_layer_are_refused_with_the_reason() {
+    let lab = Lab::new().await;
+    let intake = lab.intake(StoreKind::Artifact, "app").await.unwrap();
+    let registry = intake.registry();
+    blocking(move || {
+        let image = Image::new(&[600 << 10]);
+        let begun = call(&registry, "POST", "/v2/a/blobs/uploads/", &[], b"");
+        let path = format!("{}?digest={}", begun.header("location").unwrap(), Digest::of(b"other"));
+        let put = call(&registry, "PUT", &path, &[], &image.layers[0]);
+        let said = String::from_utf8_lossy(&put.body).into_owned();
+        assert!(put.status == 400 && said.contains("DIGEST_INVALID"), "{said}");
+        let put = |text: &str| {
+            let put = call(&registry, "PUT", "/v2/a/manifests/1", &[("content-type", TYPE)], text.as_bytes());
+            (put.status, String::from_utf8_lossy(&put.body).into_owned())
+        };
+        let (status, said) = put(&image.manifest);
+        assert!(status == 404 && said.contains("MANIFEST_BLOB_UNKNOWN"), "{said}");
+        let foreign = image.manifest.replace("image.layer.v1.tar", "image.layer.nondistributable.v1.tar");
+        let (status, said) = put(&foreign);
+        assert!(status == 400 && said.contains("not distributable"), "{said}");
+        assert_eq!(put("{}").0, 400);
+        assert_eq!(call(&registry, "PUT", "/v2/a/blobs/uploads/99?digest=x", &[], b"").status, 400);
+        assert_eq!(call(&registry, "PATCH", "/v2/a/blobs/uploads/99", &[], b"").status, 404);
+        assert_eq!(call(&registry, "GET", "/v2/a/manifests/none", &[], b"").status, 404);
+        assert_eq!(call(&registry, "DELETE", "/v2/a/manifests/none", &[], b"").status, 405);
+    })
+    .await;
+    assert!(matches!(intake.commit("").await, Err(Error::NothingPushed)));
+    assert!(matches!(lab.outlet(StoreKind::Artifact, "app").await, Err(Error::NotSent { .. })));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_not_completed_is_not_there() {
+    let lab = Lab::new().await;
+    for kind in [StoreKind::Artifact, StoreKind::Cache] {
+        let intake = lab.intake(kind, "cut").await.unwrap();
+        let registry = intake.registry();
+        blocking(move || Image::new(&[MIB]).push(&registry)).await;
+        drop(intake);
+        let error = lab.outlet(kind, "cut").await.unwrap_err().to_string();
+        assert!(error.contains("handoff send"), "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_is_used_once() {
+    let lab = Lab::new().await;
+    for kind in [StoreKind::Artifact, StoreKind::Cache] {
+        lab.send(kind, "app", &Image::new(&[10])).await.unwrap();
+        let refused = match lab.intake(kind, "app").await {
+            // An artifact is asked for beside the build; that is when its name is seen to be taken.
+            Ok(again) => again.ready().await,
+            Err(error) => Err(error),
+        };
+        assert!(refused.is_err());
+    }
+}
+
+/// Changes one byte of every file that a service keeps and that is larger than a table.
+fn flip_a_byte(dir: &std::path::Path) -> usize {
+    let mut flipped = 0;
+    for entry in std::fs::read_dir(dir).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            flipped += flip_a_byte(&path);
+        } else if entry.metadata().unwrap().len() > MIB as u64 {
+            let mut bytes = std::fs::read(&path).unwrap();
+            bytes[MIB / 2] ^= 1;
+            std::fs::write(&path, bytes).unwrap();
+            flipped += 1;
+        }
+    }
+    flipped
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flipped_byte_is_a_blob_cut_short_and_told() {
+    let lab = Lab::new().await;
+    let image = Image::new(&[3 * MIB, 2 * MIB]);
+    lab.send(StoreKind::Artifact, "app", &image).await.unwrap();
+    assert!(flip_a_byte(lab.store()) > 0);
+    let outlet = lab.outlet(StoreKind::Artifact, "app").await.unwrap();
+    let registry = outlet.registry();
+    let whole = blocking(move || {
+        let get = |blob: &Vec<u8>| call(&registry, "GET", &format!("/v2/a/blobs/{}", Digest::of(blob)), &[], b"");
+        image.layers.iter().map(|l| get(l).whole).collect::<Vec<_>>()
+    })
+    .await;
+    assert!(whole.contains(&false), "{whole:?}");
+    assert!(outlet.broken().unwrap().contains("damaged"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_evicted_entry_is_told_before_anything_is_pulled() {
+    let lab = Lab::limited(5 * MIB as u64).await;
+    lab.send(StoreKind::Cache, "old", &Image::new(&[2 * MIB])).await.unwrap();
+    // Newer entries push it out, its table excepted.
+    let newer = Image { layers: vec![noise(2 * MIB, 1)], ..Image::new(&[1]) };
+    let intake = lab.intake(StoreKind::Cache, "new").await.unwrap();
+    let registry = intake.registry();
+    blocking(move || {
+        for seed in 1..=2 {
+            let blob = noise(2 * MIB, seed);
+            let path = format!("/v2/a/blobs/uploads/?digest={}", Digest::of(&blob));
+            assert_eq!(call(&registry, "POST", &path, &[], &blob).status, 201);
+        }
+        newer
+    })
+    .await;
+    // Nobody builds from what is there in part only.
+    let settings = Settings { earlier: Some("ol".into()), ..Settings::default() };
+    let beside = Intake::start(StoreKind::Cache, lab.endpoint(), "beside", &settings).await.unwrap();
+    assert_eq!(beside.earlier(), None);
+    let error = lab.outlet(StoreKind::Cache, "old").await.unwrap_err();
+    assert!(matches!(error, Error::Evicted { .. } | Error::NotSent { .. }), "{error}");
+}
