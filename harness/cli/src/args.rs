@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser as _};
+use handoff_link::profile;
 use handoff_model::conditions::{GITHUB, LOOPBACK};
 use handoff_model::{ByteSize, Compare, OwnImage, Plan, PlanRequest, Purpose, StrategySpec, shell};
-use handoff_services::profile;
 
 use crate::budget;
 use crate::exit::bad_input;

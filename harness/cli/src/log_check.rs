@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use handoff_link::RequestRecord;
+use handoff_link::expected::{self, Flow};
+use handoff_link::profile;
 use handoff_runner::journal::Results;
-use handoff_services::RequestRecord;
-use handoff_services::expected::{self, Flow};
-use handoff_services::profile;
 
 use crate::exit::{self, bad_input};
 use crate::{analysed, out};

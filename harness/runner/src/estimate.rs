@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use handoff_link::profile::{self, Direction, Kind, Profile};
 use handoff_model::workload::Workload;
 use handoff_model::{ImageStore, Storage, StrategyFacts, StrategySpec, Trial};
-use handoff_services::profile::{self, Direction, Kind, Profile};
 
 use crate::needs;
 

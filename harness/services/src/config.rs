@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::profile::Profile;
+use handoff_link::Profile;
 
 /// A storage account name with hyphens cannot exist in Azure (names are lower-case letters and digits), so that a
 /// request for this host can never reach anyone even where it is not mapped to this machine.

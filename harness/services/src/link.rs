@@ -10,24 +10,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use crate::account::Fault;
+use handoff_link::shaper::{self, Pace, Shared};
+use handoff_link::{Call, Direction, Fault, Faults, Kind, Lane, Profile};
+
 use crate::clock;
-use crate::faults::Faults;
-pub(crate) use crate::profile::{Direction, Kind};
-use crate::profile::{Lane, Profile};
-use crate::shaper::{self, Pace, Shared};
 
 /// A sleep is cut into such parts, so that a service that ends does not wait for it.
 const NAP: Duration = Duration::from_millis(100);
-
-/// What a request costs besides its bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Call {
-    /// A call of the artifact or the cache service.
-    Api,
-    /// A request for a blob of that kind.
-    Blob(Kind),
-}
 
 /// What all links of a service are made from.
 #[derive(Debug)]
@@ -260,8 +249,9 @@ mod tests {
 
     #[test]
     fn a_stall_moves_the_start_and_a_slow_request_takes_its_bytes_longer() {
-        let profile =
-            |fault: &str| crate::profile::load(&format!("loopback:request_ms=5ms,connection=1MB/s,{fault}")).unwrap();
+        let profile = |fault: &str| {
+            handoff_link::profile::load(&format!("loopback:request_ms=5ms,connection=1MB/s,{fault}")).unwrap()
+        };
         let run = |fault: &str| {
             let link = Network::new(profile(fault)).link("job");
             let (admission, until) = link.schedule(Call::Blob(Kind::Cache), 1_000);

@@ -3,7 +3,9 @@
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
-use crate::account::{Account, Counters, RequestRecord};
+use handoff_link::RequestRecord;
+
+use crate::account::{Account, Counters};
 use crate::api;
 use crate::blob::{self, BlobStore};
 use crate::clock;

@@ -10,8 +10,8 @@ use crate::catalog::{Artifacts, Caches};
 use crate::clock;
 use crate::config::ServiceConfig;
 use crate::crypto::{self, Key};
-use crate::limits::Creations;
 use crate::link::Network;
+use handoff_link::limits::Creations;
 
 /// The state of a service.
 pub(crate) struct State {

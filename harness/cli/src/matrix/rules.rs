@@ -1,8 +1,8 @@
 //! Rules of a matrix file: which cells are left out.
 
+use handoff_link::profile;
 use handoff_model::block::CONDITION_FACTORS;
 use handoff_model::{Builder, ByteSize, CacheState, EngineKind, Exclusion, ImageStore};
-use handoff_services::profile;
 use toml::de::DeTable;
 
 use super::read::{Reader, Value};

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use handoff_services::profile::{self, Basis, Figure, Unit};
+use handoff_link::profile::{self, Basis, Figure, Unit};
 
 use crate::exit::{self, bad_input};
 use crate::{log_check, out};

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use handoff_analysis::{Metric, Options};
+use handoff_link::profile::{self, Direction, Kind};
 use handoff_model::{StrategySpec, regular_file, shell};
 use handoff_report::{Link, Report, Run};
-use handoff_services::profile::{self, Direction, Kind};
 
 use crate::analysed::{self, VerdictArgs};
 use crate::args::PlanArgs;

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use handoff_link::profile;
 use handoff_runner::tools;
-use handoff_services::{Service, ServiceConfig, TokenSpec, profile};
+use handoff_services::{Service, ServiceConfig, TokenSpec};
 
 use crate::exit::{self, bad_input};
 use crate::out;

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use handoff_services::{ServiceConfig, control, profile};
+use handoff_link::profile;
+use handoff_services::{ServiceConfig, control};
 
 use crate::exit::{self, bad_input};
 

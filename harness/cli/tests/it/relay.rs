@@ -4,9 +4,9 @@ use std::path::Path;
 use std::process::Command;
 
 use handoff_fixtures::{ImageSpec, load_workload};
+use handoff_link::profile::Profile;
 use handoff_model::ImageStore;
 use handoff_runner::tools::Tools;
-use handoff_services::profile::Profile;
 use handoff_services::{Service, ServiceConfig, TokenSpec};
 
 use crate::daemon::Daemon;

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use handoff_link::profile::Profile;
 use handoff_services::TokenSpec;
-use handoff_services::profile::Profile;
 
 use crate::daemon::Daemon;
 use crate::kit::machine;

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use handoff_link::profile::Profile;
 use handoff_model::Outcome;
 use handoff_services::TokenSpec;
-use handoff_services::profile::Profile;
 
 use crate::daemon::Daemon;
 use crate::kit::{Place, expect, machine};

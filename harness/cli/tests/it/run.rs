@@ -93,12 +93,12 @@ fn ranges_come_in_parallel(place: &Place) {
     let results = place.results();
     let trial = results.measurements.iter().find(|m| m.strategy == "cache-tar").unwrap();
     let file = place.out.join("logs").join(&trial.trial).join("consumer-1/requests.json");
-    let log: Vec<handoff_services::RequestRecord> = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    let log: Vec<handoff_link::RequestRecord> = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
     let ranges: Vec<_> = log.iter().filter(|r| r.range.is_some()).collect();
     assert!(ranges.len() >= 4, "{log:?}");
     let connections: BTreeSet<u64> = ranges.iter().map(|r| r.connection).collect();
     assert!(connections.len() > 1, "{ranges:?}");
-    let overlap = |a: &handoff_services::RequestRecord, b: &handoff_services::RequestRecord| {
+    let overlap = |a: &handoff_link::RequestRecord, b: &handoff_link::RequestRecord| {
         a.connection != b.connection && a.start_ns < b.end_ns && b.start_ns < a.end_ns
     };
     assert!(ranges.iter().any(|a| ranges.iter().any(|b| overlap(a, b))), "no two ranges were under way at once");
@@ -191,7 +191,7 @@ fn variants_of_the_transport_hand_over_the_same_image() {
         assert_eq!(row.source, "output", "{name}");
         let equal = (row.content_equal, row.layers_equal, row.config_equal, row.index_equal);
         assert_eq!(equal, (Some(true), Some(true), Some(true), Some(true)), "{name}: {}", row.identity_note);
-        let log = |job: &str| -> Vec<handoff_services::RequestRecord> {
+        let log = |job: &str| -> Vec<handoff_link::RequestRecord> {
             let file = place.out.join("logs").join(&row.trial).join(job).join("requests.json");
             serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap()
         };

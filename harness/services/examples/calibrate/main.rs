@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
-use handoff_services::profile::{self, Direction, Kind, Profile};
+use handoff_link::profile::{self, Direction, Kind, Profile};
 
 use wire::{Bench, Result, call, exchange};
 

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
-use handoff_services::profile::{Direction, Kind, Profile};
+use handoff_link::profile::{Direction, Kind, Profile};
 use handoff_services::{Service, ServiceConfig, TokenSpec};
 
 pub type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;

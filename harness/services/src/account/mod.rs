@@ -1,7 +1,6 @@
 //! Accounts: what is known and counted about one token, from minting to the end of the service.
 
 mod counters;
-mod record;
 mod retries;
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -9,12 +8,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use counters::Counters;
-pub use record::{Fault, RequestKind, RequestRecord};
 pub(crate) use retries::Attempt;
 use retries::Retries;
 
 use crate::config::TokenSpec;
 use crate::link::Link;
+use handoff_link::{RequestKind, RequestRecord};
 
 /// One token: identity, revocation, traffic.
 pub(crate) struct Account {
@@ -180,7 +179,7 @@ impl Accounts {
 mod tests {
     use super::*;
     use crate::link::Network;
-    use crate::profile::Profile;
+    use handoff_link::Profile;
 
     fn account(log_capacity: usize) -> Account {
         Account::new("a".into(), TokenSpec::default(), Network::new(Profile::default()).link(""), log_capacity)

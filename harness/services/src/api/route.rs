@@ -7,12 +7,12 @@ use serde_json::Value;
 
 use super::error::TwirpError;
 use super::{artifact, cache};
-use crate::account::{Account, Attempt, RequestKind};
+use crate::account::{Account, Attempt};
 use crate::clock;
 use crate::http::{Exchange, Reply};
-use crate::link::Call as LinkCall;
 use crate::state::{Caller, State};
 use crate::token::{self, Scope, TokenError};
+use handoff_link::{Call as LinkCall, RequestKind};
 
 const PREFIX: &str = "/twirp/github.actions.results.api.v1.";
 const MAX_BODY: u64 = 1 << 20;

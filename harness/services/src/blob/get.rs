@@ -6,7 +6,9 @@ use super::content::{Blob, Committed};
 use super::failure::Failure;
 use super::range::{Wanted, wanted};
 use super::sign::Grant;
-use crate::account::{Attempt, RequestKind};
+use handoff_link::RequestKind;
+
+use crate::account::Attempt;
 use crate::clock;
 use crate::http::{Exchange, Reply};
 

@@ -3,7 +3,9 @@
 use super::blocklist::{self, MAX_BLOCKS};
 use super::content::{Blob, Committed, Region};
 use super::failure::Failure;
-use crate::account::{Attempt, RequestKind};
+use handoff_link::RequestKind;
+
+use crate::account::Attempt;
 use crate::clock;
 use crate::http::{Exchange, Reply};
 

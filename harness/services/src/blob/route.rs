@@ -10,8 +10,8 @@ use super::sign::{Access, Grant};
 use crate::account::Account;
 use crate::clock;
 use crate::http::{Exchange, Reply};
-use crate::link::{Call, Kind};
 use crate::state::State;
+use handoff_link::{Call, Kind};
 
 /// Paths of blobs of cache entries begin so; all others are artifacts.
 const CACHE: &str = "/actions-cache/";

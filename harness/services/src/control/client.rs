@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 use serde::de::DeserializeOwned;
 
 use super::{Answer, Hello, Nothing, OfRun, OfToken, Ready, Request};
-use crate::account::{Counters, RequestRecord};
+use handoff_link::RequestRecord;
+
+use crate::account::Counters;
 use crate::config::TokenSpec;
 use crate::error::ServiceError;
 use crate::service;

@@ -11,9 +11,11 @@ use rustix::net::{SendFlags, send};
 use super::Reply;
 use super::connection::Connection;
 use super::head::{BodyLength, Head};
-use crate::account::{Account, Attempt, Fault, Receipt, RequestKind, RequestRecord};
+use crate::account::{Account, Attempt, Receipt};
 use crate::clock;
-use crate::link::{Call, Direction, Passage};
+use handoff_link::{Call, Direction, Fault, RequestKind, RequestRecord};
+
+use crate::link::Passage;
 
 /// A body that nobody reads is taken and thrown away up to this size, so that the client sees the answer instead of a
 /// reset; a longer one costs the connection.

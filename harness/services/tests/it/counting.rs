@@ -2,7 +2,8 @@
 
 use std::io::Read;
 
-use handoff_services::{Counters, RequestKind};
+use handoff_link::RequestKind;
+use handoff_services::Counters;
 use serde_json::json;
 
 use crate::support::{Fixture, Http, noise, target};

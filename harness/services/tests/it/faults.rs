@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use handoff_services::{Fault, RequestKind, profile};
+use handoff_link::{Fault, RequestKind, profile};
 use serde_json::json;
 
 use crate::support::{Fixture, Http, noise, target};

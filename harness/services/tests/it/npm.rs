@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use handoff_services::{Fault, RequestKind, RequestRecord, profile};
+use handoff_link::{Fault, RequestKind, RequestRecord, profile};
 use serde_json::{Value, json};
 
 use crate::support::{Fixture, clients, noise};

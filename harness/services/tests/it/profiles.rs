@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use handoff_services::profile::Profile;
+use handoff_link::profile::Profile;
 use serde_json::json;
 
 use crate::support::{Fixture, noise};

@@ -5,8 +5,8 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use handoff_link::profile::Profile;
 use handoff_registry::{Digest, Intake, Outlet, Sent, Settings, StoreKind};
-use handoff_services::profile::Profile;
 use handoff_services::{Service, ServiceConfig, TokenSpec};
 use handoff_storage::ServiceEndpoint;
 

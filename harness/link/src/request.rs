@@ -78,7 +78,7 @@ pub struct RequestRecord {
 
 impl RequestRecord {
     /// Bytes of blobs that it carried, up and down: no calls, lists or error messages.
-    pub(crate) fn payload(&self) -> (u64, u64) {
+    pub fn payload(&self) -> (u64, u64) {
         match self.kind {
             RequestKind::PutBlock | RequestKind::PutBlob => (self.bytes_up, 0),
             RequestKind::GetBlob if self.status < 300 => (0, self.bytes_down),

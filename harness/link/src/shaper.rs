@@ -6,14 +6,14 @@
 
 /// How late a piece may be without losing its place in the schedule, in ns: wake-ups of a busy machine are inside, pauses of a
 /// client are not.
-pub(crate) const GRACE: u64 = 50_000_000;
+pub const GRACE: u64 = 50_000_000;
 
 /// How long a piece takes, in seconds: short enough that bytes arrive evenly, long enough that wake-ups cost little.
 const PIECE_S: f64 = 0.004;
 
 /// The schedule of one stream of bytes at one rate.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Pace {
+pub struct Pace {
     /// Bytes a second.
     rate: f64,
     /// When everything booked so far has moved, in ns.
@@ -22,12 +22,12 @@ pub(crate) struct Pace {
 
 impl Pace {
     /// A pace of `rate` bytes a second whose first byte may move at `start` ns.
-    pub(crate) fn new(rate: f64, start: u64) -> Self {
+    pub fn new(rate: f64, start: u64) -> Self {
         Self { rate, next: start }
     }
 
     /// Books `bytes` at the time `now` and gives the time at which they may have moved, in ns.
-    pub(crate) fn book(&mut self, now: u64, bytes: u64) -> u64 {
+    pub fn book(&mut self, now: u64, bytes: u64) -> u64 {
         let takes = (bytes as f64 / self.rate * 1e9) as u64;
         self.next = self.next.max(now.saturating_sub(GRACE)).saturating_add(takes);
         self.next
@@ -36,7 +36,7 @@ impl Pace {
 
 /// The schedule that all connections of a job share in one direction of one kind of traffic.
 #[derive(Debug)]
-pub(crate) struct Shared {
+pub struct Shared {
     pace: Pace,
     /// Requests that are moving bytes now.
     active: u32,
@@ -44,12 +44,12 @@ pub(crate) struct Shared {
 
 impl Shared {
     /// A shared pace of `rate` bytes a second.
-    pub(crate) fn new(rate: f64) -> Self {
+    pub fn new(rate: f64) -> Self {
         Self { pace: Pace::new(rate, 0), active: 0 }
     }
 
     /// A request begins to move bytes. The first after a pause finds no credit.
-    pub(crate) fn enter(&mut self, now: u64) {
+    pub fn enter(&mut self, now: u64) {
         if self.active == 0 {
             self.pace.next = self.pace.next.max(now);
         }
@@ -57,18 +57,18 @@ impl Shared {
     }
 
     /// It moves none any more.
-    pub(crate) fn leave(&mut self) {
+    pub fn leave(&mut self) {
         self.active = self.active.saturating_sub(1);
     }
 
     /// As [`Pace::book`].
-    pub(crate) fn book(&mut self, now: u64, bytes: u64) -> u64 {
+    pub fn book(&mut self, now: u64, bytes: u64) -> u64 {
         self.pace.book(now, bytes)
     }
 }
 
 /// Bytes to move at once at `rate` bytes a second.
-pub(crate) fn piece(rate: f64) -> usize {
+pub fn piece(rate: f64) -> usize {
     (rate * PIECE_S).clamp(4_096.0, 4_194_304.0) as usize
 }
 

@@ -53,17 +53,27 @@ pub struct Lane {
 
 /// How often requests meet a fault, and what it does.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct FaultFigures {
-    pub(crate) stall: f64,
-    pub(crate) stall_s: f64,
-    pub(crate) slow: f64,
-    pub(crate) slow_factor: f64,
-    pub(crate) reset: f64,
-    pub(crate) status_500: f64,
-    pub(crate) status_503: f64,
-    pub(crate) status_429: f64,
-    pub(crate) retry_after_s: u64,
-    pub(crate) seed: u64,
+pub struct FaultFigures {
+    /// Share of blob requests that stall.
+    pub stall: f64,
+    /// Seconds of a stall.
+    pub stall_s: f64,
+    /// Share of blob requests that are slow.
+    pub slow: f64,
+    /// How many times as long the bytes of a slow request take.
+    pub slow_factor: f64,
+    /// Share of blob requests whose connection breaks.
+    pub reset: f64,
+    /// Share of blob requests that are answered with 500.
+    pub status_500: f64,
+    /// Share of blob requests that are answered with 503.
+    pub status_503: f64,
+    /// Share of calls that are answered with 429.
+    pub status_429: f64,
+    /// Seconds in the Retry-After of a 429.
+    pub retry_after_s: u64,
+    /// Seed of the draw.
+    pub seed: u64,
 }
 
 impl FaultFigures {
@@ -152,7 +162,7 @@ impl Profile {
     }
 
     /// Faults that requests meet, if any do.
-    pub(crate) fn faults(&self) -> Option<FaultFigures> {
+    pub fn faults(&self) -> Option<FaultFigures> {
         let value = |key: &str| self.value(key).unwrap_or(0.0);
         let figures = FaultFigures {
             stall: value("faults.stall"),

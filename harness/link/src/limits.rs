@@ -7,7 +7,7 @@ const MINUTE: u64 = 60_000_000_000;
 
 /// How many cache entries may be created within any minute. On a clock that the caller gives.
 #[derive(Debug)]
-pub(crate) struct Creations {
+pub struct Creations {
     most: usize,
     /// When those of the last minute were created, in ns, oldest first.
     recent: VecDeque<u64>,
@@ -15,17 +15,17 @@ pub(crate) struct Creations {
 
 impl Creations {
     /// At most `most` a minute.
-    pub(crate) fn new(most: usize) -> Self {
+    pub fn new(most: usize) -> Self {
         Self { most, recent: VecDeque::new() }
     }
 
     /// Forgets what was created: as if a minute had gone by.
-    pub(crate) fn forget(&mut self) {
+    pub fn forget(&mut self) {
         self.recent.clear();
     }
 
     /// Takes one at `now`, or says after how many whole seconds one can be had. A refused one does not count.
-    pub(crate) fn take(&mut self, now: u64) -> Result<(), u64> {
+    pub fn take(&mut self, now: u64) -> Result<(), u64> {
         while self.recent.front().is_some_and(|at| now.saturating_sub(*at) >= MINUTE) {
             self.recent.pop_front();
         }

@@ -8,13 +8,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use sha2::{Digest, Sha256};
 
-use crate::account::Fault;
-use crate::link::Call;
-use crate::profile::FaultFigures;
+use crate::profile::{FaultFigures, Kind};
+use crate::request::Fault;
+
+/// What a request costs besides its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// A call of the artifact or the cache service.
+    Api,
+    /// A request for a blob of that kind.
+    Blob(Kind),
+}
 
 /// The faults of one job's link.
 #[derive(Debug)]
-pub(crate) struct Faults {
+pub struct Faults {
     figures: FaultFigures,
     job: String,
     blobs: AtomicU64,
@@ -23,16 +31,17 @@ pub(crate) struct Faults {
 
 impl Faults {
     /// Those that `figures` give `job`.
-    pub(crate) fn new(figures: FaultFigures, job: &str) -> Self {
+    pub fn new(figures: FaultFigures, job: &str) -> Self {
         Self { figures, job: job.to_owned(), blobs: AtomicU64::new(0), calls: AtomicU64::new(0) }
     }
 
-    pub(crate) fn figures(&self) -> &FaultFigures {
+    /// The figures that they come from.
+    pub fn figures(&self) -> &FaultFigures {
         &self.figures
     }
 
     /// What the job's next request of that kind meets.
-    pub(crate) fn draw(&self, call: Call) -> Option<Fault> {
+    pub fn draw(&self, call: Call) -> Option<Fault> {
         let f = &self.figures;
         match call {
             Call::Api => self.pick("call", &self.calls, &[(f.status_429, Fault::Status429)]),
@@ -70,7 +79,6 @@ impl Faults {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::link::Kind;
     use crate::profile::load;
 
     fn drawn(changes: &str, job: &str, count: usize) -> Vec<Option<Fault>> {

@@ -5,8 +5,8 @@
 //! part of the aggregate rate while others move theirs. That is a fluid: no pieces, no wake-ups, no sockets, so that it shares
 //! nothing with the shaper but the profile's figures.
 
-use crate::account::{RequestKind, RequestRecord};
 use crate::profile::{Direction, Kind, Lane, Profile};
+use crate::request::{RequestKind, RequestRecord};
 
 /// What a job moved in one direction of one kind of traffic.
 #[derive(Clone, Debug, PartialEq)]
