@@ -1,4 +1,4 @@
-//! The strategies as GitHub workflows: written from a typed model, started and collected through GitHub's API.
+//! The strategies as GitHub workflows: written from a typed model.
 //!
 //! The files in `.github/workflows` and `action.yml` are written by [`files::sync`] and compared by [`files::check`]; nobody edits them. What a
 //! strategy does there it says itself, as a [`handoff_model::Recipe`]: this crate knows recipes, not strategies.
@@ -6,14 +6,10 @@
 pub mod action;
 pub mod calibrate;
 pub mod cell;
-pub mod clean;
 pub mod files;
-pub mod measure;
 pub mod model;
 pub mod pins;
 pub mod recommended;
-pub mod remote;
-pub mod rest;
 pub mod run;
 pub mod steps;
 pub mod yaml;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use handoff_model::rows::MeasurementRow;
+use handoff_records::MeasurementRow;
 use serde::Serialize;
 
 /// How one level came out, counted in trials.

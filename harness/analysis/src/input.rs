@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use handoff_model::rows::{ConsumerRow, MeasurementRow, SpanRow};
+use handoff_records::{ConsumerRow, MeasurementRow, SpanRow};
 
 /// The rows of one results folder.
 #[derive(Debug, Clone, Copy)]

@@ -1,6 +1,6 @@
 //! The quantities that may be compared.
 
-use handoff_model::rows::MeasurementRow;
+use handoff_records::MeasurementRow;
 use serde::Serialize;
 
 /// A time of a trial.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use handoff_model::Environment;
-use handoff_model::rows::MeasurementRow;
+use handoff_records::MeasurementRow;
 use serde::Serialize;
 
 /// Environments whose rows are analysed together, and in what they differ.

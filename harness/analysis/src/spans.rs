@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use handoff_model::rows::SpanRow;
 use handoff_model::span::union_ns;
 use handoff_model::{Cell, Side, SpanKind};
+use handoff_records::SpanRow;
 use serde::Serialize;
 
 use crate::input::RunRows;

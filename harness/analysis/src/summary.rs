@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use handoff_model::rows::MeasurementRow;
 use handoff_model::{ByteSize, Cell, Conditions, Failure, Outcome, StrategySpec};
-
+use handoff_records::MeasurementRow;
 use serde::Serialize;
 
 use crate::identity::Identity;

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use handoff_analysis::{Analysis, Mix, Options, Prices, RunRows, SmallestEffect, Store, WorkflowSize, mix};
-use handoff_model::own::name_measured_size;
 use handoff_model::{Conditions, StrategySpec, regular_file};
-use handoff_runner::journal::Results;
+use handoff_records::Results;
+use handoff_records::name_measured_size;
 use handoff_strategies::github::{self, Target};
 use handoff_workflows::Named;
 use handoff_workflows::pins::Pins;

@@ -5,8 +5,11 @@ use std::process::ExitCode;
 use clap::CommandFactory;
 use clap::error::ErrorKind;
 use handoff_docker::EngineError;
+use handoff_fixtures::FixtureError;
+use handoff_github::GithubError;
+use handoff_machine::MachineError;
+use handoff_records::JournalError;
 use handoff_runner::DriverError;
-use handoff_runner::journal::JournalError;
 
 use crate::{files, out};
 
@@ -116,29 +119,39 @@ fn code(error: &anyhow::Error) -> u8 {
     if is_full_disk(error) {
         return BROKEN;
     }
-    let journal = error.downcast_ref::<JournalError>();
-    let journal = journal.or_else(|| match error.downcast_ref::<DriverError>() {
-        Some(DriverError::Journal(journal)) => Some(journal),
-        _ => None,
-    });
+    let (run, github) = (error.downcast_ref::<DriverError>(), error.downcast_ref::<GithubError>());
+    let journal = match (run, github) {
+        (Some(DriverError::Journal(journal)), _) | (_, Some(GithubError::Journal(journal))) => Some(journal),
+        _ => error.downcast_ref::<JournalError>(),
+    };
     if let Some(journal) = journal {
         return if journal.is_damage() { DAMAGED } else { BAD_INPUT };
     }
-    if error.is::<files::NotWritten>() {
-        return BAD_INPUT;
+    let engine = match (run, github) {
+        (Some(DriverError::Engine(engine)), _) | (_, Some(GithubError::Engine(engine))) => Some(engine),
+        _ => error.downcast_ref::<EngineError>(),
+    };
+    if let Some(engine) = engine {
+        return match engine {
+            engine if is_missing(engine) => MISSING,
+            engine if is_unfit(engine) => BAD_INPUT,
+            _ => BROKEN,
+        };
     }
-    if error.is::<BadInput>() || error.is::<handoff_fixtures::FixtureError>() {
-        return BAD_INPUT;
-    }
-    match error.downcast_ref::<DriverError>() {
-        Some(DriverError::Fixture(_)) => BAD_INPUT,
-        Some(DriverError::Missing(_)) => MISSING,
-        Some(DriverError::Engine(e)) if is_missing(e) => MISSING,
-        Some(DriverError::Engine(e)) if is_unfit(e) => BAD_INPUT,
+    let machine = match run {
+        Some(DriverError::Machine(machine)) => Some(machine),
+        _ => error.downcast_ref::<MachineError>(),
+    };
+    let missing = matches!(run, Some(DriverError::Missing(_))) || matches!(machine, Some(MachineError::Missing(_)));
+    let bad_input = error.is::<files::NotWritten>()
+        || error.is::<BadInput>()
+        || error.is::<FixtureError>()
+        || matches!((run, github), (Some(DriverError::Fixture(_)), _) | (_, Some(GithubError::Fixture(_))))
+        || matches!(error.downcast_ref(), Some(handoff_storage::Error::BadVariable { .. }));
+    match run {
         Some(DriverError::Cancelled) => CANCELLED,
-        None if error.downcast_ref::<EngineError>().is_some_and(is_missing) || lacks_a_service(error) => MISSING,
-        None if error.downcast_ref::<EngineError>().is_some_and(is_unfit) => BAD_INPUT,
-        None if matches!(error.downcast_ref(), Some(handoff_storage::Error::BadVariable { .. })) => BAD_INPUT,
+        _ if missing || lacks_a_service(error) => MISSING,
+        _ if bad_input => BAD_INPUT,
         _ => BROKEN,
     }
 }

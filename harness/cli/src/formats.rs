@@ -2,7 +2,7 @@
 
 use handoff_analysis::{Analysis, Claims, Comparison, FamilyKind, Group, JudgedClaim, Mix, judge};
 use handoff_model::{Compare, Purpose};
-use handoff_runner::journal::Results;
+use handoff_records::Results;
 use serde::Serialize;
 
 use crate::analysed;

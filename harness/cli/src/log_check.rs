@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use handoff_link::RequestRecord;
 use handoff_link::expected::{self, Flow};
 use handoff_link::profile;
-use handoff_runner::journal::Results;
+use handoff_records::Results;
 
 use crate::exit::{self, bad_input};
 use crate::{analysed, out};

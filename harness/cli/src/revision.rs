@@ -1,6 +1,6 @@
 //! The revision that this program was built from: `build.rs` computes it.
 
-use handoff_runner::environment::Revision;
+use handoff_machine::Revision;
 
 /// Version, commit and short digest of the sources: what `handoff --version` prints.
 pub const VERSION: &str = env!("HANDOFF_VERSION");

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 
 use handoff_analysis::{Claims, Options, RunRows, judge};
-use handoff_runner::journal::Results;
+use handoff_records::Results;
 
 use crate::exit::{self, bad_input};
 use crate::{analysed, files};

@@ -78,7 +78,7 @@ pub struct Conditions {
 }
 
 /// One after the other: the default, and what rows from before there was a choice were measured with.
-pub(crate) fn one() -> u32 {
+pub fn one() -> u32 {
     1
 }
 

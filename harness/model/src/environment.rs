@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::disk::DiskMeasurement;
 
@@ -113,6 +114,23 @@ impl Environment {
             .filter(|d| d.first != d.second)
             .collect()
     }
+}
+
+/// Names an environment by a digest of its identity.
+pub fn set_id(environment: &mut Environment) {
+    environment.id = id_of(environment);
+}
+
+/// Digest of an environment's identity.
+pub fn id_of(environment: &Environment) -> String {
+    let mut hasher = Sha256::new();
+    for (name, value) in environment.identity() {
+        // Neither holds this byte, so that two lists never give the same bytes.
+        hasher.update([name.as_bytes(), b"\0", value.as_bytes(), b"\0"].concat());
+    }
+    let digest = hasher.finalize();
+    let first: [u8; 4] = std::array::from_fn(|i| digest[i]);
+    format!("{:08x}", u32::from_be_bytes(first))
 }
 
 #[cfg(test)]

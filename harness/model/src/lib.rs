@@ -5,6 +5,7 @@
 
 pub mod block;
 pub mod conditions;
+mod counters;
 pub mod disk;
 pub mod environment;
 pub mod identity;
@@ -18,7 +19,6 @@ pub mod plan;
 pub mod purpose;
 pub mod recipe;
 pub mod regular_file;
-pub mod rows;
 pub mod shell;
 pub mod size;
 pub mod span;
@@ -29,6 +29,7 @@ pub mod workload;
 
 pub use block::{Block, Exclusion};
 pub use conditions::{Builder, CacheState, Conditions, EngineKind, ImageStore};
+pub use counters::Counters;
 pub use disk::{DiskMeasurement, DiskSpeed};
 pub use environment::{Difference, Environment};
 pub use identity::{IdentityCheck, ImageIdentity, worst_level};
@@ -45,4 +46,4 @@ pub use strategy::{
     Colour, Marker, OptionKind, OptionSpec, Storage, StrategyError, StrategyFacts, StrategySpec, VariantFacts,
 };
 pub use ticket::Ticket;
-pub use usage::{SideUsage, StepCount};
+pub use usage::{ServiceUsage, SideUsage, StepCount};

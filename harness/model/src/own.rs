@@ -9,10 +9,8 @@ use crate::ImageStore;
 use crate::shell::quote;
 
 mod build_arg;
-mod measured;
 
 pub use build_arg::{BuildArg, BuildArgError};
-pub use measured::name_measured_size;
 
 /// An image that is not ours.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

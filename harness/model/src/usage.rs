@@ -32,3 +32,12 @@ pub struct SideUsage {
     /// Time stolen by the hypervisor over the clock, all CPUs, in ns.
     pub steal_ns: Option<u64>,
 }
+
+/// What the services cost the machine that they share with what is measured: of their whole process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceUsage {
+    /// CPU time of all threads, in nanoseconds.
+    pub cpu_ns: u64,
+    /// Highest resident memory so far, in bytes; none where the kernel does not tell.
+    pub peak_rss_bytes: Option<u64>,
+}

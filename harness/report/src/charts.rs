@@ -1,7 +1,7 @@
 //! The charts of a report: what goes into each.
 
 use handoff_model::Side;
-use handoff_model::rows::{MeasurementRow, SpanRow};
+use handoff_records::{MeasurementRow, SpanRow};
 
 use crate::plot::{self, Drawn, Metric, Typical};
 use crate::report::{Line, Report, Run};

@@ -6,8 +6,8 @@ use handoff_analysis::{
     Analysis, CellSummary, Claims, ClaimsError, Group as Cells, InputError, JudgedClaim, Options, RunRows,
     WorkflowSize, analyse, judge,
 };
-use handoff_model::rows::{ConsumerRow, MeasurementRow, SpanRow};
 use handoff_model::{ByteSize, Conditions, Environment, Plan, StrategySpec};
+use handoff_records::{ConsumerRow, MeasurementRow, SpanRow};
 
 /// One run, as it was read from its results folder.
 #[derive(Debug, Clone)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use handoff_model::Side;
 use handoff_model::nearest::hint;
-use handoff_model::rows::SpanRow;
+use handoff_records::SpanRow;
 use serde_json::{Value, json};
 
 use crate::report::{Report, ReportError};

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use handoff_docker::EngineError;
-
-use crate::journal::JournalError;
+use handoff_machine::MachineError;
+use handoff_records::JournalError;
 
 /// A run cannot start or cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +33,9 @@ pub enum DriverError {
     /// The engine does not work here.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// The machine does not tell what it is.
+    #[error(transparent)]
+    Machine(#[from] MachineError),
     /// The journal cannot be used.
     #[error(transparent)]
     Journal(#[from] JournalError),

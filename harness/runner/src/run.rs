@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use handoff_docker::Programs;
-use handoff_model::rows::{Measurement, MeasurementRow};
+use handoff_machine::{Revision, available_memory, free_bytes, load_1m};
 use handoff_model::{Failure, IdentityCheck, Outcome, OwnImage, Plan, Trial};
+use handoff_records::Journal;
+use handoff_records::{Measurement, MeasurementRow};
 use handoff_services::control::Client;
 
 use crate::daemon;
-use crate::environment::{Revision, available_memory, describe, free_bytes};
-use crate::journal::Journal;
+use crate::environment::describe;
 use crate::needs;
 use crate::preflight::{Checked, preflight};
 use crate::tools::Tools;
@@ -108,7 +109,7 @@ pub fn run(
     )?;
     // Before anything of this run works: its own load is no news.
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    if let Some(warning) = crate::job::load_1m().and_then(|load| busy(load, cores)) {
+    if let Some(warning) = load_1m().and_then(|load| busy(load, cores)) {
         progress(Progress::Warning(warning));
     }
     let (store, store_kind) = service_store(plan, &mut workspace)?;

@@ -8,17 +8,17 @@ use std::time::Duration;
 use handoff_docker::buildkit::BuildkitImage;
 use handoff_docker::user::Lent;
 use handoff_fixtures::ImageSource;
-use handoff_model::rows::{ConsumerRow, Measured, Measurement, MeasurementRow, SpanRow};
+use handoff_machine::settle::settle;
+use handoff_model::ServiceUsage;
 use handoff_model::{Failure, IdentityCheck, ImageIdentity, Outcome, OwnImage, StrategyFacts, Trial};
-use handoff_services::ServiceUsage;
+use handoff_records::join::{JobReport, TrialReport, consumer_row};
+use handoff_records::{ConsumerRow, Measured, Measurement, MeasurementRow, SpanRow};
 use handoff_services::control::Client;
 use handoff_strategies::Strategy;
 use handoff_strategies::recorder::{CLIENT, SOURCE};
 
 use crate::protocol::ToolPaths;
 use crate::remote::NoAnswer;
-use crate::rows::{JobReport, TrialReport, consumer_row};
-use crate::settle::settle;
 use crate::workspace::Workspace;
 use crate::{Cancel, DriverError};
 

@@ -24,8 +24,6 @@ mod state;
 mod token;
 mod usage;
 
-pub use account::Counters;
 pub use config::{DEFAULT_BLOB_HOST, ServiceConfig, TokenSpec};
 pub use error::ServiceError;
 pub use service::{Service, client_env};
-pub use usage::ServiceUsage;

@@ -4,8 +4,9 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use handoff_link::RequestRecord;
+use handoff_model::{Counters, ServiceUsage};
 
-use crate::account::{Account, Counters};
+use crate::account::Account;
 use crate::api;
 use crate::blob::{self, BlobStore};
 use crate::clock;
@@ -15,7 +16,6 @@ use crate::error::ServiceError;
 use crate::http::{Exchange, Listener};
 use crate::state::{State, reachable};
 use crate::token::{self, Claims, READ, Scope, WRITE};
-use crate::usage::ServiceUsage;
 
 /// GitHub's artifact and cache services on an address of this machine, with a thread for each connection.
 ///
@@ -133,7 +133,7 @@ impl Service {
 
     /// CPU time and peak memory of this process.
     pub fn usage(&self) -> ServiceUsage {
-        ServiceUsage::now()
+        crate::usage::now()
     }
 
     /// What a client's environment needs, except `NODE_OPTIONS`.

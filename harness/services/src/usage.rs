@@ -2,25 +2,14 @@
 
 use std::fs;
 
-use serde::{Deserialize, Serialize};
+use handoff_model::ServiceUsage;
 
 use crate::clock;
 
-/// Of the whole process, so it means the service only where that has a process of its own.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ServiceUsage {
-    /// CPU time of all threads, in nanoseconds.
-    pub cpu_ns: u64,
-    /// Highest resident memory so far, in bytes; none where the kernel does not tell.
-    pub peak_rss_bytes: Option<u64>,
-}
-
-impl ServiceUsage {
-    /// Of this process, now.
-    pub(crate) fn now() -> Self {
-        let status = fs::read_to_string("/proc/self/status").ok();
-        Self { cpu_ns: clock::process_cpu_ns(), peak_rss_bytes: status.and_then(|s| peak_rss(&s)) }
-    }
+/// Usage of this process, now: it means the service only where that has a process of its own.
+pub(crate) fn now() -> ServiceUsage {
+    let status = fs::read_to_string("/proc/self/status").ok();
+    ServiceUsage { cpu_ns: clock::process_cpu_ns(), peak_rss_bytes: status.and_then(|s| peak_rss(&s)) }
 }
 
 fn peak_rss(status: &str) -> Option<u64> {
@@ -34,7 +23,7 @@ mod tests {
 
     #[test]
     fn this_process_has_used_something() {
-        let usage = ServiceUsage::now();
+        let usage = now();
         assert!(usage.cpu_ns > 0 && usage.peak_rss_bytes > Some(1 << 16), "{usage:?}");
         assert_eq!(peak_rss("Name:\tx\nVmHWM:\t    2048 kB\nVmRSS: 1 kB\n"), Some(2 << 20));
         assert_eq!(peak_rss(""), None);

@@ -1,7 +1,7 @@
 //! Statements that are no time: failures, counts, throttling, identity, steps.
 
-use handoff_model::rows::MeasurementRow;
 use handoff_model::{Cell, Outcome, Side, SpanKind, StrategySpec};
+use handoff_records::MeasurementRow;
 
 use super::only_one;
 use super::trials::{Trials, completed};

@@ -103,7 +103,7 @@ pub(super) fn fits(
 ) -> Vec<Evidence> {
     let mut all = Vec::new();
     for (cell, rows) in run.cells(strategy, &claim.conditions) {
-        let stored = |r: &&handoff_model::rows::MeasurementRow| run.value(r, Quantity::BytesStored).filter(|b| *b > 0);
+        let stored = |r: &&handoff_records::MeasurementRow| run.value(r, Quantity::BytesStored).filter(|b| *b > 0);
         let Some(spread) = Spread::of(rows.iter().filter_map(stored).map(|b| options.prices.cache.included_bytes / b))
         else {
             continue;

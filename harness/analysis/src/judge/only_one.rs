@@ -1,7 +1,7 @@
 //! One strategy completes where another one fails for a declared reason.
 
-use handoff_model::rows::MeasurementRow;
 use handoff_model::{ByteSize, Cell, Conditions, Outcome, StrategySpec};
+use handoff_records::MeasurementRow;
 
 use super::counts::failed;
 use super::trials::{Trials, completed};

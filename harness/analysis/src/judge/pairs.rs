@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use handoff_model::StrategySpec;
-use handoff_model::rows::MeasurementRow;
+use handoff_records::MeasurementRow;
 
 use super::times::{self, OVER_THE_BORDER, too_few};
 use super::trials::Trials;

@@ -3,8 +3,8 @@
 use std::cmp::Ordering;
 
 use handoff_model::conditions::LOOPBACK;
-use handoff_model::rows::MeasurementRow;
 use handoff_model::{Cell, Side, SpanKind};
+use handoff_records::MeasurementRow;
 
 use super::pairs;
 use super::trials::{Trials, completed};

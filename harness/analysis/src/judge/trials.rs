@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use handoff_model::rows::{ConsumerRow, MeasurementRow, SpanRow};
 use handoff_model::span::union_ns;
 use handoff_model::{Cell, Outcome, Side, SpanKind, StrategySpec};
+use handoff_records::{ConsumerRow, MeasurementRow, SpanRow};
 
 use crate::claims::{Quantity, Where, is_named};
 use crate::input::RunRows;

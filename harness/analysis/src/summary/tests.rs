@@ -1,7 +1,7 @@
 //! What a summary may and may not depend on.
 
-use handoff_model::rows::{Measured, Measurement};
 use handoff_model::{Failure, IdentityCheck, Plan, PlanRequest};
+use handoff_records::{Measured, Measurement};
 use proptest::prelude::*;
 
 use super::*;

@@ -1,8 +1,8 @@
 //! Statements of the spike, judged by rows made up for it.
 
 use handoff_analysis::{Claims, JudgedClaim, Judgement, Options, Store, WorkflowSize, judge};
-use handoff_model::rows::{MeasurementRow, SpanRow};
 use handoff_model::{Builder, Conditions, ImageStore, Outcome, Side, SpanKind};
+use handoff_records::{MeasurementRow, SpanRow};
 use proptest::prelude::*;
 
 use crate::kit::{Made, plan};

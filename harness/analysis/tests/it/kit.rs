@@ -1,8 +1,8 @@
 //! Rows made up for a purpose.
 
 use handoff_analysis::{Analysis, Options, RunRows, analyse};
-use handoff_model::rows::{ConsumerRow, MeasurementRow, SpanRow};
 use handoff_model::{Conditions, Outcome, Plan, PlanRequest, StrategySpec};
+use handoff_records::{ConsumerRow, MeasurementRow, SpanRow};
 
 /// A trial's numbers in seconds: producer (none: nothing is shared), consumer, build. None: it failed.
 pub type Numbers = Option<(Option<f64>, f64, f64)>;

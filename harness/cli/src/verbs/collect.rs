@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use handoff_github::remote::{JobState, Remote};
+use handoff_github::rest::{self, Api, RestError};
+use handoff_github::side::{self as github, CellJob, Collected, Waits};
 use handoff_model::Plan;
+use handoff_records::{Journal, PLAN};
 use handoff_runner::DriverError;
-use handoff_runner::github::{self, CellJob, Collected, Waits};
-use handoff_runner::journal::{self, Journal, PLAN};
-use handoff_workflows::remote::{JobState, Remote};
-use handoff_workflows::rest::{self, Api, RestError};
 use serde::de::DeserializeOwned;
 
 use super::dispatch;
@@ -98,7 +98,7 @@ pub fn open(out: &Path) -> anyhow::Result<Journal> {
 /// Joins a run's files into a results folder.
 fn join(plan: &Path, sides: &Path, out: &Path, waits: &BTreeMap<String, Waits>) -> anyhow::Result<Collected> {
     let cells: Vec<CellJob> = read_json(&plan.with_file_name("cells.json"))?;
-    let plan: Plan = journal::read_plan(plan)?;
+    let plan: Plan = handoff_records::read_plan(plan)?;
     let mut journal = if out.join(PLAN).exists() {
         let journal = open(out)?;
         if journal.plan().hash != plan.hash {

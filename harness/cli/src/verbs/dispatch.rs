@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use handoff_github::remote::{JobState, Remote, Run};
+use handoff_github::rest::{Api, RestError};
 use handoff_model::shell;
-use handoff_runner::journal::PLAN;
-use handoff_workflows::remote::{JobState, Remote, Run};
-use handoff_workflows::rest::{Api, RestError};
+use handoff_records::PLAN;
 
 use super::collect;
 use crate::exit::{self, bad_input};

@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use handoff_github::calibration::{Calibration, Link};
+use handoff_github::rest::{self, Api};
+use handoff_github::side::{self as github, CellJob};
+use handoff_github::stored::Stored;
 use handoff_model::{ImageStore, Side};
-use handoff_runner::github::{self, CellJob};
 use handoff_runner::{DriverError, needs};
-use handoff_workflows::clean::Stored;
-use handoff_workflows::measure::{Calibration, Link};
-use handoff_workflows::rest::{self, Api};
 
 use crate::args::PlanArgs;
 use crate::exit::{self, bad_input};
@@ -131,7 +131,7 @@ fn clean(sides: &Path) -> anyhow::Result<()> {
     };
     let api = Api::new(&rest::base_of_env(), &token);
     let stored = Stored { name: cell.name, layers };
-    let (artifacts, caches) = handoff_workflows::clean::clean(&api, &repository, &run, &stored).map_err(bad_input)?;
+    let (artifacts, caches) = handoff_github::stored::clean(&api, &repository, &run, &stored).map_err(bad_input)?;
     out::talk(&format!("removed {artifacts} artifacts and {caches} cache entries"));
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use handoff_runner::github;
+use handoff_github::side as github;
 
 use crate::exit;
 

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use handoff_machine::free_bytes;
 use handoff_model::{ByteSize, CacheState, Cell, Conditions, Plan};
-use handoff_runner::environment::free_bytes;
 use handoff_runner::estimate::Estimator;
 use handoff_runner::{needs, workspace};
 use serde::Serialize;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use handoff_analysis::{Analysis, Ask, CellSummary, Goal, GroupKey, Options, Recommendation, recommend};
 use handoff_model::{Builder, ByteSize, Conditions, ImageStore};
-use handoff_runner::journal::Results;
+use handoff_records::Results;
 
 use crate::advice::{Advice, workflow_of};
 use crate::analysed::{VerdictArgs, analyse, or_damage, prices, read, refuse_damage, set_aside, workflow_size};

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use handoff_model::{OwnImage, Plan, shell};
-use handoff_runner::journal::{Results, difference, same_sources};
+use handoff_records::{Results, difference, same_sources};
 use handoff_runner::{Cancel, RunConfig, workspace};
 
 use crate::args::{BuildkitArgs, PlanArgs};

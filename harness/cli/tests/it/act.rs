@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use handoff_model::Outcome;
-use handoff_runner::journal::Results;
+use handoff_records::Results;
 
 use crate::kit::{expect, handoff, machine};
 use crate::own::webapp;

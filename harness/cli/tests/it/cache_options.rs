@@ -1,7 +1,7 @@
 //! What the caches' own options change: seen in rows, not assumed.
 
 use handoff_model::Outcome;
-use handoff_model::rows::MeasurementRow;
+use handoff_records::MeasurementRow;
 
 use crate::kit::{Place, expect, machine};
 

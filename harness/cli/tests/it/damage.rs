@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use handoff_model::Trial;
-use handoff_runner::journal::Results;
+use handoff_records::Results;
 
 use crate::kit::handoff;
 use crate::verdicts::{Made, request};

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use handoff_github::side::{CellJob, Readings, SideFile};
 use handoff_model::{Environment, Failure, ImageIdentity, Outcome, Side, SideUsage, Span, SpanKind};
-use handoff_runner::github::{CellJob, Readings, SideFile};
-use handoff_runner::journal::Results;
+use handoff_records::Results;
 use serde_json::{Value, json};
 
 use crate::github_api::{Artifact, Fault, GitHub, RUN, job};

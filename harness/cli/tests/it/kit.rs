@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use handoff_runner::journal::Results;
+use handoff_records::Results;
 use tempfile::TempDir;
 
 /// Trials need the machine to themselves: tests that run some take turns.

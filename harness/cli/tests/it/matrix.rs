@@ -1,6 +1,6 @@
 //! Matrix files, presets and budgets: laid out, refused, told. Nothing runs.
 
-use handoff_runner::journal::Results;
+use handoff_records::Results;
 use serde_json::Value;
 
 use crate::kit::{Place, expect, handoff, machine};

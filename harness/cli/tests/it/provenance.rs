@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use handoff_model::environment::set_id;
 use handoff_model::{Environment, PlanRequest};
-use handoff_runner::environment::set_id;
 use serde_json::{Value, json};
 
 use crate::kit::{expect, handoff};

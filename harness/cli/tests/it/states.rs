@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use handoff_model::rows::MeasurementRow;
 use handoff_model::{CacheState, Outcome, SpanKind};
+use handoff_records::MeasurementRow;
 
 use crate::kit::{Place, expect, machine};
 

@@ -4,8 +4,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 
-use handoff_model::rows::MeasurementRow;
 use handoff_model::{ByteSize, Outcome};
+use handoff_records::MeasurementRow;
 use sha2::{Digest, Sha256};
 
 use crate::kit::{Place, expect, machine};

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use handoff_model::rows::{ConsumerRow, MeasurementRow, SpanRow};
 use handoff_model::{Conditions, Environment, Plan, PlanRequest, StrategySpec, Trial};
-use handoff_runner::journal::Journal;
+use handoff_records::Journal;
+use handoff_records::{ConsumerRow, MeasurementRow, SpanRow};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

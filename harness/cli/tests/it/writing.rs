@@ -32,7 +32,7 @@ impl Scene {
             })
         };
         let (whole, other) = (run("whole"), run("other"));
-        let trial = handoff_runner::journal::Results::read(whole.as_ref()).unwrap().plan.trials[0].id.clone();
+        let trial = handoff_records::Results::read(whole.as_ref()).unwrap().plan.trials[0].id.clone();
         let temp = tempfile::tempdir().unwrap();
         fs::create_dir_all(temp.path().join("work/dead")).unwrap();
         fs::write(temp.path().join("work/dead/run.json"), r#"{"pid":2147483647,"started":1,"jobs":["j"]}"#).unwrap();

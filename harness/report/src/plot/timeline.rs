@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use handoff_model::rows::SpanRow;
 use handoff_model::span::union_ns;
 use handoff_model::{Side, SpanKind};
+use handoff_records::SpanRow;
 
 use super::axis::{Axis, X_AXIS};
 use super::sketch::{Anchor, Ink, Sketch, fit, text_width};

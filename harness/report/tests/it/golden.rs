@@ -5,9 +5,10 @@
 
 use std::fs;
 
-use crate::kit::{ALL, Made, csv_rows, environment, golden};
 use handoff_model::{ByteSize, Conditions, ImageStore, OwnImage, Plan, PlanRequest, StrategySpec};
 use handoff_report::{Report, ReportError, Run, markdown, readme_block, terminal};
+
+use crate::kit::{ALL, Made, csv_rows, environment, golden};
 
 fn expect(name: &str, text: &str) {
     let path = golden(name);
@@ -123,7 +124,7 @@ fn own_image_is_shown_with_its_measured_size() {
         row.image_bytes = row.image_bytes.map(|_| 36 << 20);
     }
     assert!(own.measurements.iter().any(|row| row.image_bytes.is_some()), "the sample has sizes");
-    handoff_model::own::name_measured_size(&mut own.plan, &mut own.measurements);
+    handoff_records::name_measured_size(&mut own.plan, &mut own.measurements);
     let text = markdown(&report(vec![own]));
     assert!(text.contains("At 36MiB") && !text.contains("own-size"), "{text}");
 }

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use handoff_model::rows::{ConsumerRow, MeasurementRow, SpanRow};
 use handoff_model::{Conditions, Environment, Outcome, Plan, PlanRequest, Side, SpanKind, StrategySpec};
+use handoff_records::{ConsumerRow, MeasurementRow, SpanRow};
 use handoff_report::Run;
 use serde::de::DeserializeOwned;
 

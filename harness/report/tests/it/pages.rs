@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use handoff_model::rows::MeasurementRow;
 use handoff_model::{CacheState, Conditions, ImageStore, Outcome};
+use handoff_records::MeasurementRow;
 use handoff_report::{Link, Report, Run, charts, chrome_trace, html, markdown, terminal};
 
 use crate::kit::{Made, committed, looks};

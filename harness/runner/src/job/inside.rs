@@ -10,6 +10,7 @@ use std::time::Instant;
 use handoff_docker::buildkit::BuildkitImage;
 use handoff_docker::disk::{self, Written};
 use handoff_docker::{Engine, EngineConfig, EngineError, Programs, identity, namespace};
+use handoff_machine::{Sampler, disk_speed};
 use handoff_model::environment::UNKNOWN;
 use handoff_model::span::union_ns;
 use handoff_model::{EngineKind, Failure, ImageIdentity, Side, Ticket};
@@ -17,7 +18,6 @@ use handoff_strategies::buildx::{Build, Output};
 use handoff_strategies::{Built, Job, Recorder, ServiceAccess, Strategy, Tools};
 
 use super::container;
-use super::counters::Counters;
 use crate::protocol::{BUILDKIT_TAR, Command, EngineFacts, Event, Finished, JOB_DISK, JobSpec, OWN_DISK};
 
 /// Runs a job whose spec stands in a file. Returns when the driver says so; ends the process when the driver is gone.
@@ -161,7 +161,7 @@ impl<'a> Course<'a> {
                     say(&Event::Builder(facts));
                 }
                 Command::MeasureDisk => {
-                    let speed = super::disk_speed::measure(&self.spec.disk(), super::disk_speed::Limits::default());
+                    let speed = disk_speed::measure(&self.spec.disk(), disk_speed::Limits::default());
                     say(&Event::Disk(speed));
                 }
                 Command::Stop => break,
@@ -202,7 +202,7 @@ impl<'a> Course<'a> {
             // The engine's boot and the builder's image are on the disk before the clock starts.
             self.written = Written::start(&self.spec.disk());
         }
-        let counters = Counters::start(self.spec.disk());
+        let counters = Sampler::start(self.spec.disk());
         self.recorder = Recorder::start();
         let (result, wall_ns) = match self.spec.side {
             Side::Producer => self.with_job(|job| (self.strategy.produce(job).map(Some), job.recorder.now_ns())),

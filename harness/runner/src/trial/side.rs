@@ -9,9 +9,10 @@ use handoff_docker::buildkit::BuildkitImage;
 use handoff_docker::leftovers;
 use handoff_docker::user::Made;
 use handoff_fixtures::{ImageSource, PROBE_PATH, probe_bytes};
-use handoff_model::rows::SpanRow;
+use handoff_model::Counters;
 use handoff_model::{Builder, ImageIdentity, Outcome, Side, Ticket};
-use handoff_services::{Counters, TokenSpec};
+use handoff_records::SpanRow;
+use handoff_services::TokenSpec;
 
 use super::{Course, failed, run_name};
 use crate::DriverError;

@@ -1,13 +1,12 @@
 //! Accounts: what is known and counted about one token, from minting to the end of the service.
 
-mod counters;
 mod retries;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-pub use counters::Counters;
+use handoff_model::Counters;
 pub(crate) use retries::Attempt;
 use retries::Retries;
 

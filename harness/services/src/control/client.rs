@@ -7,16 +7,14 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use handoff_link::RequestRecord;
+use handoff_model::{Counters, ServiceUsage};
 use serde::de::DeserializeOwned;
 
 use super::{Answer, Hello, Nothing, OfRun, OfToken, Ready, Request};
-use handoff_link::RequestRecord;
-
-use crate::account::Counters;
 use crate::config::TokenSpec;
 use crate::error::ServiceError;
 use crate::service;
-use crate::usage::ServiceUsage;
 
 /// How long a process that should end may take for it.
 const PATIENCE: Duration = Duration::from_secs(10);

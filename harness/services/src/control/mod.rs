@@ -22,7 +22,7 @@ pub enum Request {
     Mint(TokenSpec),
     /// Answers with whether the token is one of this service.
     Revoke(OfToken),
-    /// Answers with [`crate::Counters`].
+    /// Answers with [`handoff_model::Counters`].
     Counters(OfToken),
     /// Answers with a list of [`crate::RequestRecord`].
     Log(OfToken),
@@ -32,7 +32,7 @@ pub enum Request {
     Rest(Nothing),
     /// Answers with the bytes that a run has stored.
     StoredBytes(OfRun),
-    /// Answers with [`crate::ServiceUsage`].
+    /// Answers with [`handoff_model::ServiceUsage`].
     Usage(Nothing),
     /// Ends the service once the answer (null) is out.
     Shutdown(Nothing),

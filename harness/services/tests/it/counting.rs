@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use handoff_link::RequestKind;
-use handoff_services::Counters;
+use handoff_model::Counters;
 use serde_json::json;
 
 use crate::support::{Fixture, Http, noise, target};

@@ -1,0 +1,70 @@
+//! The start of a job: sources and environment off the clock, then the clock.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use handoff_machine::{Revision, describe};
+use handoff_model::{Failure, ImageIdentity, Side, SideUsage};
+use handoff_strategies::recorder::monotonic_ns;
+
+use super::cell::CellJob;
+use super::{Readings, SIDE_DIR, SideFile, WORK_DIR, docker, marks, private, write_side};
+use crate::GithubError;
+
+/// Writes the sources, describes the machine, and starts the clock, in the workspace `dir`.
+pub fn begin(
+    dir: &Path,
+    cell: &CellJob,
+    side: Side,
+    consumer: Option<u32>,
+    revision: &Revision,
+) -> Result<(), GithubError> {
+    for name in [SIDE_DIR, WORK_DIR] {
+        let folder = dir.join(name);
+        if folder.exists() {
+            fs::remove_dir_all(&folder).map_err(GithubError::io("remove", &folder))?;
+        }
+        fs::create_dir_all(&folder).map_err(GithubError::io("create", &folder))?;
+    }
+    private::start_if_asked(dir)?;
+    cell.image_spec()?.write_context(&dir.join(WORK_DIR).join("sources"))?;
+    let versions = docker::versions();
+    let image_store = docker::image_store()?;
+    let mut file = SideFile {
+        trial: cell.id.clone(),
+        side,
+        consumer,
+        started_at: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        environment: describe(dir, "", versions, BTreeMap::new(), revision)?,
+        image_store,
+        start: Readings::default(),
+        failure: Some(Failure::new("job", "the job ended before its marks were read")),
+        wall_ns: 0,
+        spans: Vec::new(),
+        executed: Vec::new(),
+        cached: Vec::new(),
+        traced: false,
+        cache_layers: Vec::new(),
+        usage: SideUsage::default(),
+        identity: ImageIdentity::default(),
+        source: String::new(),
+        client: String::new(),
+    };
+    file.start = readings();
+    write_side(dir, &file)?;
+    marks::mark_at(dir, file.start.monotonic_ns, marks::START, "")
+}
+
+/// Reads the machine's counters.
+pub(super) fn readings() -> Readings {
+    let cpu = handoff_machine::machine_cpu_ns();
+    Readings {
+        busy_ns: cpu.map(|(busy, _)| busy),
+        steal_ns: cpu.map(|(_, steal)| steal),
+        pressure_ns: handoff_machine::pressure_ns(),
+        load_1m: handoff_machine::load_1m(),
+        wall_ns: jiff::Timestamp::now().as_nanosecond() as i64,
+        monotonic_ns: monotonic_ns(),
+    }
+}

@@ -1,0 +1,203 @@
+//! The end of a job: the first container, then, off the clock, what can be known of the image and of the build.
+
+use std::io::{BufRead, BufReader, Read, pipe};
+use std::path::Path;
+
+use handoff_fixtures::PROBE_PATH;
+use handoff_machine::between;
+use handoff_model::recipe::BuiltAt;
+use handoff_model::span::union_ns;
+use handoff_model::{Failure, ImageIdentity, Recipe, Side, SideUsage, SpanKind};
+use handoff_strategies::Recorder;
+use handoff_strategies::recorder::monotonic_ns;
+use handoff_strategies::trace::Trace;
+
+use super::cell::CellJob;
+use super::{SIDE_DIR, SideFile, WORK_DIR, begin, docker, marks, private, read_side, side_path, write_side};
+use crate::GithubError;
+
+/// Starts the first container, and stops the clock when it has answered.
+pub fn answer(dir: &Path, cell: &CellJob) -> Result<(), GithubError> {
+    marks::mark(dir, SpanKind::Run.as_str(), "docker run")?;
+    let error = |e: &dyn std::fmt::Display| GithubError::Job(format!("docker run: {e}"));
+    let (reader, writer) = pipe().map_err(|e| error(&e))?;
+    let handle = {
+        let run = duct::cmd!("docker", "run", "--rm", "--network=none", &cell.image).stdin_null().stdout_file(writer);
+        run.unchecked().start().map_err(|e| error(&e))?
+    };
+    let mut reader = BufReader::new(reader);
+    let mut line = String::new();
+    reader.read_line(&mut line).map_err(|e| error(&e))?;
+    let at = monotonic_ns();
+    // What else the container says is nobody's concern; its status is asked below.
+    let _ = reader.read_to_string(&mut String::new());
+    let status = handle.wait().map_err(|e| error(&e))?.status;
+    let expected = cell.image_spec()?.answer();
+    if !status.success() || line.trim() != expected {
+        return Err(error(&format!(
+            "the container answered `{}` and ended with {status}, expected `{expected}`",
+            line.trim()
+        )));
+    }
+    marks::mark_at(dir, at, marks::STOP, "")
+}
+
+/// Reads marks, build records and the image, and completes the job's file. `status` is the job's, as GitHub says it.
+pub fn finish(dir: &Path, cell: &CellJob, status: &str) -> Result<Option<Failure>, GithubError> {
+    let mut file = read_side(&side_path(dir))?;
+    let marks = marks::read(dir)?;
+    let (spans, end) = marks::spans(&marks);
+    file.spans = spans;
+    file.usage = usage(&file);
+    file.failure = match end {
+        Some(end) if status == "success" => {
+            file.wall_ns = end;
+            None
+        }
+        _ => Some(broken(&marks, status)),
+    };
+    let on =
+        handoff_strategies::github::find(&cell.trial.cell.strategy).map_err(|e| GithubError::Job(e.to_string()))?;
+    file.client = client(cell, &file);
+    // A strategy that moves no tar has no such option.
+    file.source = cell.options.get("source").cloned().unwrap_or_default();
+    if file.side == Side::Consumer && !on.recipe.producer.is_empty() {
+        // Only the side that made the tar knows.
+        file.source.clear();
+    }
+    trace(dir, cell, &mut file);
+    let covered = union_ns(file.spans.iter().map(|s| (s.start_ns.min(file.wall_ns), s.end_ns.min(file.wall_ns))));
+    file.usage.harness_wall_ns = Some(file.wall_ns.saturating_sub(covered));
+    if file.failure.is_none() {
+        let checked = not_built_again(on.recipe, &file).and_then(|()| identify(dir, cell, on.recipe, &file));
+        match checked {
+            Ok(identity) => file.identity = identity,
+            Err(failure) => file.failure = Some(failure),
+        }
+    }
+    file.environment.programs.insert("buildkit".to_owned(), docker::buildkit());
+    handoff_model::environment::set_id(&mut file.environment);
+    private::stop(dir)?;
+    write_side(dir, &file)?;
+    Ok(file.failure)
+}
+
+/// What a job that has no end says of itself.
+fn broken(marks: &[marks::Mark], status: &str) -> Failure {
+    let last = marks.iter().rfind(|m| m.what != marks::START && m.what != marks::STOP);
+    let span = last.map_or("job", |m| m.what.as_str());
+    let step = last.map_or("the first step", |m| m.detail.as_str());
+    Failure::new(span, format!("job ended with `{status}` in `{step}`: its log says why"))
+}
+
+fn usage(file: &SideFile) -> SideUsage {
+    let now = begin::readings();
+    let start = &file.start;
+    SideUsage {
+        cpu_ns: between(start.busy_ns, now.busy_ns),
+        load_1m: start.load_1m,
+        cpu_pressure_ns: between(start.pressure_ns, now.pressure_ns),
+        steal_ns: between(start.steal_ns, now.steal_ns),
+        // Nobody samples the machine.
+        ..SideUsage::default()
+    }
+}
+
+/// The programs that moved the bytes: the actions whose steps were marked.
+fn client(cell: &CellJob, file: &SideFile) -> String {
+    let moved = file.spans.iter().filter(|s| matches!(s.kind, SpanKind::Upload | SpanKind::Download));
+    // Our own actions move bytes by a relay, whatever else they do in the same step.
+    let relay = file.spans.iter().any(|s| s.detail.starts_with("handoff/"));
+    let named = if relay { Some("handoff-relay".to_owned()) } else { moved.map(|s| s.detail.clone()).next() };
+    let streams = file.spans.iter().any(|s| s.detail == "gh-actions-artifact-client");
+    named.unwrap_or_else(|| {
+        if streams {
+            "gh-actions-artifact-client"
+        } else if cell.stores {
+            "BuildKit"
+        } else {
+            ""
+        }
+        .to_owned()
+    })
+}
+
+/// Puts what `BuildKit` recorded of this job's builds on its clock.
+fn trace(dir: &Path, cell: &CellJob, file: &mut SideFile) {
+    let logs = match docker::build_records() {
+        Ok(logs) => logs,
+        Err(error) => {
+            file.identity.notes.push(format!("BuildKit told no steps: {error}"));
+            return;
+        }
+    };
+    let mut whole = true;
+    let recorder = Recorder::resume(file.start.monotonic_ns, i128::from(file.start.wall_ns));
+    for (number, log) in logs.iter().enumerate() {
+        // For people only: nothing reads it again.
+        let _ = std::fs::write(dir.join(SIDE_DIR).join(format!("build-{}.rawjson", number + 1)), log);
+        let trace = Trace::parse(log);
+        trace.record(&recorder, cell.loads(file.side));
+        if let Some(unread) = &trace.unread {
+            file.identity.notes.push(format!("the time of the build is not known: {unread}"));
+            whole = false;
+        }
+        // A build without a step appears in the trace all the same, by its preparation.
+        file.traced |= trace.vertices > 0;
+        file.executed.extend(trace.executed);
+        file.cached.extend(trace.cached);
+        file.cache_layers.extend(layers(log));
+    }
+    file.traced &= whole;
+    // What another build of this engine has recorded before the clock is none of this job's.
+    file.spans.extend(recorder.spans().into_iter().filter(|s| s.end_ns > 0));
+    file.spans.sort_by_key(|s| (s.start_ns, s.end_ns));
+    file.cache_layers.sort();
+    file.cache_layers.dedup();
+}
+
+/// The layers that a build wrote into a cache.
+fn layers(log: &str) -> Vec<String> {
+    let written = log.split("writing layer sha256:").skip(1);
+    written.map(|t| t.chars().take_while(char::is_ascii_hexdigit).collect()).collect()
+}
+
+/// A strategy that hands a cache over must not have built again.
+fn not_built_again(recipe: &Recipe, file: &SideFile) -> Result<(), Failure> {
+    if file.side == Side::Producer || !recipe.consumer_is_cached {
+        return Ok(());
+    }
+    match file.executed.first() {
+        Some(step) => Err(Failure::new("build", format!("cache missed: {step}"))),
+        None if !file.traced => Err(Failure::new("build", "cache hit not proven: BuildKit told no step")),
+        None => Ok(()),
+    }
+}
+
+fn identify(dir: &Path, cell: &CellJob, recipe: &Recipe, file: &SideFile) -> Result<ImageIdentity, Failure> {
+    let work = dir.join(WORK_DIR);
+    let failure = |e: &dyn std::fmt::Display| Failure::new("identity", e);
+    let built = (recipe.built)(&cell.options);
+    let mut known = match (file.side, built) {
+        (Side::Producer, BuiltAt::Tar(name)) => {
+            handoff_docker::identity::of_tar(&work.join(name)).map_err(|e| failure(&e))?
+        }
+        (Side::Producer, BuiltAt::BuilderCache | BuiltAt::Pushed) => {
+            // Nothing was loaded. The image of that very build is in the builder's cache: load it from there.
+            let sources = work.join("sources").display().to_string();
+            docker::run("docker", &["buildx", "build", "--load", "--tag", &cell.image, &sources])
+                .map_err(|e| failure(&e))?;
+            let loaded = docker::identity(&cell.image, &work)?;
+            let pushed = built == BuiltAt::Pushed;
+            ImageIdentity { index: loaded.index.filter(|_| !pushed), ..loaded }
+        }
+        _ => docker::identity(&cell.image, &work)?,
+    };
+    if file.side == Side::Consumer {
+        let text = docker::run("docker", &["run", "--rm", "--network=none", &cell.image, PROBE_PATH, "digest"]);
+        let json: serde_json::Value = serde_json::from_str(&text.map_err(|e| failure(&e))?).map_err(|e| failure(&e))?;
+        known.content = json.get("content_digest").and_then(|d| d.as_str()).map(str::to_owned);
+    }
+    known.notes.extend(file.identity.notes.clone());
+    Ok(known)
+}

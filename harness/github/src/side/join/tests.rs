@@ -1,0 +1,172 @@
+//! Rows of a run on GitHub, from what its jobs leave.
+
+use handoff_model::{Builder, Conditions, EngineKind, Environment, ImageStore, PlanRequest, SideUsage, StrategySpec};
+use handoff_records::Results;
+use handoff_records::{ConsumerRow, MeasurementRow};
+
+use super::*;
+use crate::side::{Readings, cells};
+
+/// A plan of one trial with two consumers, and its cell.
+fn plan() -> (Plan, CellJob) {
+    let conditions = Conditions {
+        engine: EngineKind::Host,
+        image_store: ImageStore::Overlay2,
+        builder: Builder::DockerContainer,
+        profile: crate::side::PROFILE.to_owned(),
+        consumers: 2,
+        consumer_concurrency: 2,
+        ..Conditions::default()
+    };
+    let plan = Plan::new(PlanRequest {
+        sizes: vec!["64MiB".parse().unwrap()],
+        strategies: vec![StrategySpec::plain("artifact")],
+        workloads: vec!["typical".to_owned()],
+        rounds: 1,
+        conditions: vec![conditions],
+        control: false,
+        timeout_s: 60,
+        seed: 1,
+        run_id: "r".to_owned(),
+        blocks: Vec::new(),
+        exclude: Vec::new(),
+        matrix: None,
+        own: None,
+        compare: handoff_model::Compare::default(),
+        purpose: handoff_model::Purpose::default(),
+    })
+    .unwrap();
+    let cell = cells(&plan, &[], &"ubuntu-latest".into(), 1).unwrap().remove(0);
+    (plan, cell)
+}
+
+/// The file of a job in which all went well and everything is known that a job on GitHub can know.
+fn file(cell: &CellJob, consumer: Option<u32>) -> SideFile {
+    SideFile {
+        trial: cell.id.clone(),
+        side: if consumer.is_some() { Side::Consumer } else { Side::Producer },
+        consumer,
+        started_at: "2026-01-01T12:00:05Z".to_owned(),
+        environment: Environment { id: format!("m{}", consumer.unwrap_or(0)), cores: 4, ..Environment::default() },
+        image_store: "overlay2".to_owned(),
+        start: Readings::default(),
+        failure: None,
+        wall_ns: 9_000_000_000,
+        spans: vec![Span { kind: SpanKind::Build, detail: "RUN x".to_owned(), start_ns: 1, end_ns: 2, bytes: None }],
+        executed: vec!["RUN x".to_owned()],
+        cached: vec![],
+        traced: true,
+        cache_layers: vec![],
+        usage: SideUsage {
+            cpu_ns: Some(7),
+            harness_wall_ns: Some(8),
+            load_1m: Some(0.5),
+            cpu_pressure_ns: Some(9),
+            steal_ns: Some(10),
+            ..SideUsage::default()
+        },
+        identity: ImageIdentity {
+            index: Some("sha256:i".to_owned()),
+            config: Some("sha256:c".to_owned()),
+            layers: Some(vec!["sha256:l".to_owned()]),
+            content: consumer.map(|_| cell.image_spec().unwrap().content_digest().unwrap()),
+            ..ImageIdentity::default()
+        },
+        source: "output".to_owned(),
+        client: "actions/upload-artifact".to_owned(),
+    }
+}
+
+/// Joins the files of a run of one trial.
+fn joined(plan: &Plan, cell: &CellJob, files: Vec<SideFile>) -> (tempfile::TempDir, Results) {
+    let dir = tempfile::tempdir().unwrap();
+    let mut journal = Journal::create(dir.path(), plan, &[]).unwrap();
+    let waits = BTreeMap::from([(cell.id.clone(), Waits { queue_ns: Some(11), ..Waits::default() })]);
+    join(&mut journal, std::slice::from_ref(cell), &BTreeMap::from([(cell.id.clone(), files)]), &waits).unwrap();
+    let results = Results::read(dir.path()).unwrap();
+    (dir, results)
+}
+
+/// The columns of a file that are empty in every row, as the file has them.
+fn empty(dir: &Path, name: &str) -> Vec<String> {
+    let text = fs::read_to_string(dir.join(name)).unwrap();
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let header: Vec<String> = reader.headers().unwrap().iter().map(str::to_owned).collect();
+    let rows: Vec<csv::StringRecord> = reader.records().map(|r| r.unwrap()).collect();
+    assert!(!rows.is_empty(), "{name} has no row");
+    let is_empty = |i: usize| rows.iter().all(|row| row[i].is_empty());
+    header.into_iter().enumerate().filter(|(i, _)| is_empty(*i)).map(|(_, name)| name).collect()
+}
+
+fn sorted(mut names: Vec<String>) -> Vec<String> {
+    names.sort();
+    names
+}
+
+#[test]
+fn empty_columns_of_a_github_row_are_exactly_the_documented_ones() {
+    let (plan, cell) = plan();
+    let files = vec![file(&cell, None), file(&cell, Some(1)), file(&cell, Some(2))];
+    let (dir, results) = joined(&plan, &cell, files);
+    let row = &results.measurements[0];
+    assert_eq!((row.outcome, row.error.as_str()), (Outcome::Completed, ""));
+    // Those that any completed row of this trial has empty, wherever it ran: no option, no failure, nothing to note.
+    let elsewhere = ["variant", "failed_span", "error", "identity_note"];
+    let mut found = empty(dir.path(), "measurements.csv");
+    found.retain(|name| !elsewhere.contains(&name.as_str()));
+    assert_eq!(sorted(found), sorted(documented_as_empty("measurements.csv")));
+    assert_eq!(sorted(empty(dir.path(), "consumers.csv")), sorted(documented_as_empty("consumers.csv")));
+    assert_eq!((row.build_ns, row.queue_ns, row.environment.as_str()), (Some(1), Some(11), "m0"));
+    let consumers: Vec<(u32, &str)> =
+        results.consumers.iter().map(|c: &ConsumerRow| (c.consumer, c.environment.as_str())).collect();
+    assert_eq!(consumers, [(1, "m1"), (2, "m2")]);
+}
+
+#[test]
+fn github_row_without_a_trace_has_no_time_of_its_build() {
+    let (plan, cell) = plan();
+    let untraced = |consumer| SideFile { traced: false, ..file(&cell, consumer) };
+    let files = vec![untraced(None), untraced(Some(1)), untraced(Some(2))];
+    let (_dir, results) = joined(&plan, &cell, files);
+    let row: &MeasurementRow = &results.measurements[0];
+    assert_eq!(row.outcome, Outcome::Completed);
+    assert_eq!((row.build_ns, row.transfer_ns, row.producer_steps_executed), (None, None, None));
+    assert_eq!(row.critical_path_ns, Some(18_000_000_000));
+}
+
+#[test]
+fn job_on_a_machine_with_another_image_store_than_planned_fails_with_the_option_that_fixes_it() {
+    let (plan, cell) = plan();
+    let other = SideFile { image_store: "containerd".to_owned(), ..file(&cell, Some(2)) };
+    let (_dir, results) = joined(&plan, &cell, vec![file(&cell, None), file(&cell, Some(1)), other]);
+    let row = &results.measurements[0];
+    assert_eq!((row.outcome, row.failed_span.as_str()), (Outcome::Failed, "image-store"));
+    assert!(row.error.ends_with("the plan says overlay2: dispatch with --image-store containerd"), "{}", row.error);
+    assert_eq!((row.critical_path_ns, results.consumers.len()), (None, 0));
+}
+
+#[test]
+fn trial_whose_jobs_left_nothing_has_a_row_without_machine_and_start() {
+    let (plan, cell) = plan();
+    let (_dir, results) = joined(&plan, &cell, Vec::new());
+    let row = &results.measurements[0];
+    assert_eq!((row.environment.as_str(), row.started_at.as_str(), row.outcome), ("", "", Outcome::Failed));
+}
+
+#[test]
+fn folder_of_job_files_that_is_not_there_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(read_sides(dir.path()).unwrap().is_empty());
+    let error = read_sides(&dir.path().join("none")).unwrap_err().to_string();
+    assert!(error.starts_with("read ") && error.contains("/none: "), "{error}");
+}
+
+/// The columns that docs/format.md calls empty in the rows of a run on GitHub, of `measurements.csv` or `consumers.csv`.
+fn documented_as_empty(file: &str) -> Vec<String> {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/format.md")).unwrap();
+    let section = text.split("\n## ").find(|s| s.starts_with("Rows of a run on GitHub")).expect("the section");
+    let start = format!("- Always empty in `{file}`:");
+    let item = section.split("\n- ").map(|i| format!("- {i}")).find(|i| i.starts_with(&start)).expect("the item");
+    let item = item.split("\n\n").next().unwrap();
+    item[start.len()..].split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}

@@ -1,0 +1,13 @@
+//! What the machine tells of itself: its description, and CPU, memory, disk and pressure while something runs on it.
+//!
+//! Read from `/proc` and from the file system, for local trials and for jobs on GitHub.
+
+mod counters;
+pub mod disk_speed;
+mod environment;
+mod error;
+pub mod settle;
+
+pub use counters::{Sampler, between, field_kib, load_1m, machine_cpu_ns, pressure_ns};
+pub use environment::{Revision, available_memory, describe, free_bytes};
+pub use error::MachineError;

@@ -1,0 +1,168 @@
+//! What nobody knows is an empty field of the CSV, wherever the trial ran.
+
+use std::fs;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::journal::{Journal, columns, sample};
+use crate::rows::{Measurement, MeasurementRow};
+
+/// The row of the sample's first trial as its file has it: column to field.
+fn fields(measured: Measured) -> Vec<(&'static str, String)> {
+    let plan = sample::plan(1);
+    let measurement = Measurement {
+        trial: plan.trials[0].clone(),
+        environment: Some("e0".to_owned()),
+        started_at: Some("2026-01-02T03:04:05Z".to_owned()),
+        source: "save".to_owned(),
+        client: "a client".to_owned(),
+        seed: 42,
+        contended: false,
+        queue_ns: None,
+        identity: IdentityCheck::default(),
+        result: Ok(Box::new(measured)),
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let mut journal = Journal::create(dir.path(), &plan, &[]).unwrap();
+    journal.append(&[], &[], &MeasurementRow::from(&measurement)).unwrap();
+    let text = fs::read_to_string(dir.path().join("measurements.csv")).unwrap();
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let record = reader.records().next().unwrap().unwrap();
+    columns::<MeasurementRow>().iter().copied().zip(record.iter().map(str::to_owned)).collect()
+}
+
+fn value(fields: &[(&'static str, String)], name: &str) -> Option<u64> {
+    let (_, text) = fields.iter().find(|(column, _)| *column == name).unwrap_or_else(|| panic!("no column {name}"));
+    if text.is_empty() { None } else { Some(text.parse::<f64>().unwrap() as u64) }
+}
+
+/// Resources of which the fields are known that `known` names by its bits; no value is 0.
+fn usage(known: u8) -> SideUsage {
+    let some = |bit: u8| (known >> bit & 1 == 1).then_some(10 + u64::from(bit));
+    SideUsage {
+        cpu_ns: some(0),
+        peak_memory_bytes: some(1),
+        peak_disk_bytes: some(2),
+        harness_cpu_ns: some(3),
+        harness_wall_ns: some(4),
+        load_1m: some(5).map(|n| n as f64),
+        cpu_pressure_ns: some(6),
+        steal_ns: some(7),
+    }
+}
+
+fn traffic() -> Counters {
+    Counters {
+        requests: 4,
+        bytes_up: 5,
+        bytes_down: 6,
+        connections: 7,
+        entries: 8,
+        entries_found: 9,
+        bytes_found: 10,
+        retries: 11,
+        throttled: 13,
+        stored_bytes: 12,
+        ..Counters::default()
+    }
+}
+
+/// What a job tells: its resources, whether it was traced, and the service's count.
+type Part<'a> = (SideUsage, bool, Option<&'a Counters>);
+
+fn job<'a>(usage: &'a SideUsage, traced: bool, traffic: Option<&'a Counters>) -> JobReport<'a> {
+    let steps = traced.then_some(StepCount { executed: 3, cached: 2 });
+    JobReport { wall_ns: 100, spans: &[], usage, steps, traffic, written_bytes: None, environment: "e0" }
+}
+
+proptest! {
+    #[test]
+    fn unknown_values_are_empty_fields_of_the_csv_and_never_zero(
+        producer: Option<(u8, bool, bool)>,
+        consumers in prop::collection::vec((any::<u8>(), any::<bool>(), any::<bool>()), 1..4),
+        service: Option<bool>,
+        settle: bool,
+    ) {
+        let counted = traffic();
+        let usages: Vec<SideUsage> = producer.iter().chain(&consumers).map(|(known, ..)| usage(*known)).collect();
+        let report = |(usage, (_, traced, ours)): (&SideUsage, &(u8, bool, bool))| {
+            (usage.clone(), *traced, ours.then_some(&counted))
+        };
+        let parts: Vec<Part> = usages.iter().zip(producer.iter().chain(&consumers)).map(report).collect();
+        let mut jobs = parts.iter().map(|(usage, traced, traffic)| job(usage, *traced, *traffic));
+        let producing = producer.and_then(|_| jobs.next());
+        let report = TrialReport {
+            producer: producing,
+            consumers: jobs.collect(),
+            service: service.map(|peak| ServiceUsage { cpu_ns: 20, peak_rss_bytes: peak.then_some(21) }),
+            settle_ns: settle.then_some(22),
+            image_bytes: Some(23),
+        };
+        let row = fields(report.measured());
+
+        let all = |known: fn(&Part) -> bool| parts.iter().all(known);
+        let first = parts.first().unwrap();
+        let consuming = &parts[usize::from(producer.is_some())..];
+        let produced = producer.map(|_| first);
+        let ours = all(|p| p.2.is_some());
+        let known = [
+            ("build_ns", first.1),
+            ("transfer_ns", produced.is_some_and(|p| p.1)),
+            ("bytes_up", ours),
+            ("bytes_down", ours),
+            ("bytes_stored", ours),
+            ("entries_stored", ours),
+            ("requests", ours),
+            ("retries", ours),
+            ("connections", ours),
+            ("throttled", ours),
+            ("producer_written_bytes", false),
+            ("entries_reused", produced.is_some_and(|p| p.2.is_some())),
+            ("bytes_reused", produced.is_some_and(|p| p.2.is_some())),
+            ("producer_steps_executed", produced.is_some_and(|p| p.1)),
+            ("producer_steps_cached", produced.is_some_and(|p| p.1)),
+            ("producer_cpu_ns", produced.is_some_and(|p| p.0.cpu_ns.is_some())),
+            ("consumer_cpu_ns", consuming.iter().all(|p| p.0.cpu_ns.is_some())),
+            ("producer_peak_memory_bytes", produced.is_some_and(|p| p.0.peak_memory_bytes.is_some())),
+            ("consumer_peak_memory_bytes", consuming.iter().all(|p| p.0.peak_memory_bytes.is_some())),
+            ("producer_peak_disk_bytes", produced.is_some_and(|p| p.0.peak_disk_bytes.is_some())),
+            ("consumer_peak_disk_bytes", consuming.iter().all(|p| p.0.peak_disk_bytes.is_some())),
+            ("service_cpu_ns", service.is_some()),
+            ("service_peak_memory_bytes", service == Some(true)),
+            ("harness_wall_ns", all(|p| p.0.harness_wall_ns.is_some())),
+            ("harness_cpu_ns", all(|p| p.0.harness_cpu_ns.is_some())),
+            ("load_1m", first.0.load_1m.is_some()),
+            ("cpu_pressure_ns", all(|p| p.0.cpu_pressure_ns.is_some())),
+            ("steal_ns", all(|p| p.0.steal_ns.is_some())),
+            ("settle_ns", settle),
+            ("queue_ns", false),
+        ];
+        for (column, known) in known {
+            let value = value(&row, column);
+            prop_assert_eq!(value.is_some(), known, "{} is {:?}", column, value);
+            // A service of ours stores nothing without a producer, and no span was a build's.
+            let counted_zero = ["build_ns", "bytes_stored", "entries_stored"].contains(&column);
+            prop_assert!(value != Some(0) || counted_zero, "{} is 0", column);
+        }
+    }
+}
+
+#[test]
+fn trial_without_a_trace_has_no_time_of_its_build_and_none_of_its_transfer() {
+    let (usage, counters) = (usage(0xff), traffic());
+    for traced in [true, false] {
+        let jobs = [job(&usage, traced, Some(&counters)), job(&usage, false, Some(&counters))];
+        let report = TrialReport {
+            producer: Some(jobs[0]),
+            consumers: vec![jobs[1]],
+            service: None,
+            settle_ns: None,
+            image_bytes: None,
+        };
+        let measured = report.measured();
+        assert_eq!((measured.build_ns.is_some(), measured.transfer_ns().is_some()), (traced, traced));
+        assert_eq!(measured.producer_steps.is_some(), traced);
+        assert_eq!((measured.critical_path_ns(), measured.bytes_stored), (200, Some(12)));
+    }
+}

@@ -1,0 +1,197 @@
+//! Reads a results folder. [`verify`] decides which rows count.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use handoff_model::environment::id_of;
+use handoff_model::plan::{self, PlanReadError, ReadPlan, SCHEMA_MINOR, SCHEMA_VERSION};
+use handoff_model::{Environment, Plan, regular_file};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::finding::{Findings, Weight};
+use super::table::{self, Row, Table};
+use super::verify::{self, Rows};
+use super::{ENVIRONMENTS, JournalError, PLAN, Result};
+use crate::rows::{ConsumerRow, MeasurementRow, SpanRow};
+
+/// What the folder is read for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To go on: the files must be of this version, for rows of this version will follow.
+    Resume,
+    /// To report: a newer version's additions are left out with a warning.
+    Report,
+}
+
+/// A results folder in memory.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub plan: Plan,
+    pub environments: Vec<Environment>,
+    pub rows: Rows,
+    /// What was set aside or is worth a word.
+    pub findings: Findings,
+    /// The trials whose rows cannot be used.
+    pub set_aside: Vec<String>,
+}
+
+/// Reads the folder; changes nothing in it.
+pub(super) fn load(dir: &Path, purpose: Purpose) -> Result<Loaded> {
+    let mut findings = Findings::default();
+    let plan = stored_plan(dir, purpose, &mut findings)?;
+    let environments = stored_environments(&dir.join(ENVIRONMENTS))?;
+    let planned: HashSet<&str> = plan.trials.iter().map(|t| t.id.as_str()).collect();
+    // First the file that is written last: a run under way may commit a trial between two reads, and then its other rows
+    // must be there.
+    let measurements: Table<MeasurementRow> = rows(dir, purpose, &planned, &mut findings)?;
+    let consumers: Table<ConsumerRow> = rows(dir, purpose, &planned, &mut findings)?;
+    let spans: Table<SpanRow> = rows(dir, purpose, &planned, &mut findings)?;
+    let mut rows = Rows { consumers, spans, measurements };
+    let set_aside = verify::verify(&plan, &environments, &mut rows, &mut findings);
+    if purpose == Purpose::Resume {
+        refuse_damage(dir, &findings)?;
+    }
+    Ok(Loaded { plan, environments, rows, findings, set_aside })
+}
+
+/// Rows are only added to rows that can be used: what a repair drops would be lost.
+fn refuse_damage(dir: &Path, findings: &Findings) -> Result<()> {
+    let mut damage = findings.damage();
+    let Some(first) = damage.next() else { return Ok(()) };
+    Err(JournalError::Damaged { dir: dir.to_owned(), first: first.to_string(), others: damage.count() })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    regular_file::read(path).map_err(|source| match source.kind() {
+        ErrorKind::NotFound => JournalError::Missing(path.to_owned()),
+        ErrorKind::InvalidInput => JournalError::NoFile(path.to_owned()),
+        _ => JournalError::Io { what: "read", path: path.to_owned(), source },
+    })
+}
+
+fn json<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T> {
+    serde_json::from_slice(bytes).map_err(|e| JournalError::Json {
+        path: path.to_owned(),
+        line: e.line(),
+        what: e.to_string(),
+    })
+}
+
+/// Environments, each as it was recorded: rows name them by ids, and an id is a digest of what it stands for.
+fn stored_environments(path: &Path) -> Result<Vec<Environment>> {
+    let environments: Vec<Environment> = json(path, &read(path)?)?;
+    for (at, environment) in environments.iter().enumerate() {
+        // Folders from before there was a digest of the sources have ids by another rule.
+        let recorded = environment.source_digest.is_empty() || environment.id == id_of(environment);
+        let twice = environments[..at].iter().any(|e| e.id == environment.id && e != environment);
+        let what = match (recorded, twice) {
+            (_, true) => "is there twice, with other values",
+            (false, _) => "does not match its own id",
+            _ => continue,
+        };
+        let (path, id) = (path.to_owned(), environment.id.clone());
+        return Err(JournalError::AlteredEnvironment { path, id, what });
+    }
+    Ok(environments)
+}
+
+fn newer(version: u32) -> String {
+    format!("schema version {version} is newer than {SCHEMA_VERSION}: what is new in it is left out")
+}
+
+fn stored_plan(dir: &Path, purpose: Purpose, findings: &mut Findings) -> Result<Plan> {
+    let path = dir.join(PLAN);
+    let bytes = match read(&path) {
+        Ok(bytes) => bytes,
+        Err(e) if e.is_not_there() => {
+            let files = [ENVIRONMENTS, MeasurementRow::FILE, ConsumerRow::FILE, SpanRow::FILE];
+            let left = files.iter().any(|name| dir.join(name).exists());
+            return Err(if left { JournalError::Missing(path) } else { JournalError::NoRun(dir.to_owned()) });
+        }
+        Err(error) => return Err(error),
+    };
+    let read = plan_of(&path, &bytes)?;
+    if read.is_newer() {
+        let (major, minor) = (read.plan.schema_version, read.plan.schema_minor);
+        if purpose == Purpose::Resume {
+            return Err(JournalError::NewerPlan { path, found: format!("{major}.{minor}"), writer: writer(dir) });
+        }
+        let what = format!(
+            "schema version {major}.{minor} is newer than {SCHEMA_VERSION}.{SCHEMA_MINOR}, fields are ignored: {}",
+            read.unknown.join(", ")
+        );
+        findings.add(Weight::Note, PLAN, 1, what);
+    }
+    Ok(read.plan)
+}
+
+fn plan_of(path: &Path, bytes: &[u8]) -> Result<ReadPlan> {
+    let dir = path.parent().unwrap_or(path);
+    let path = path.to_owned();
+    plan::read(bytes).map_err(|error| match error {
+        PlanReadError::Version { found } => {
+            JournalError::Version { path, found, known: SCHEMA_VERSION, writer: writer(dir) }
+        }
+        PlanReadError::Unknown(fields) => JournalError::UnknownFields { path, fields },
+        PlanReadError::Json { line, what } => JournalError::Json { path, line, what },
+        PlanReadError::Altered => JournalError::Altered(path),
+    })
+}
+
+/// Reads a plan that lies by itself, to run it or to go on with it: one of this version.
+///
+/// # Errors
+/// A file that is not there, or no plan of this version or an older one.
+pub fn read_plan(path: &Path) -> Result<Plan> {
+    let read = plan_of(path, &read(path)?)?;
+    if read.is_newer() {
+        let found = format!("{}.{}", read.plan.schema_version, read.plan.schema_minor);
+        let writer = writer(path.parent().unwrap_or(path));
+        return Err(JournalError::NewerPlan { path: path.to_owned(), found, writer });
+    }
+    Ok(read.plan)
+}
+
+/// The version of handoff that wrote a folder, in words. Only for the message of an error that is reported anyway, so a folder that does
+/// not tell is no further error.
+fn writer(dir: &Path) -> String {
+    let environments = fs::read(dir.join(ENVIRONMENTS)).ok().and_then(|b| serde_json::from_slice::<Value>(&b).ok());
+    let version = environments.as_ref().and_then(|e| e.as_array()?.last()?.get("handoff")?.as_str());
+    let version = version.filter(|v| !v.is_empty());
+    version.map_or_else(|| "the handoff that wrote it".to_owned(), |v| format!("handoff {v}, which wrote it,"))
+}
+
+fn rows<T: Row>(dir: &Path, purpose: Purpose, planned: &HashSet<&str>, findings: &mut Findings) -> Result<Table<T>> {
+    let path = dir.join(T::FILE);
+    let bytes = read(&path)?;
+    let table: Table<T> = table::read(&path, &bytes, &|name| planned.contains(name))?;
+    if let Some(line) = table.crlf {
+        let what = "lines end in CR LF, so another program saved the file: compare it with the one in git";
+        if purpose == Purpose::Resume {
+            return Err(JournalError::Shape { path, line, what: what.to_owned() });
+        }
+        findings.add(Weight::Note, T::FILE, line, what);
+    }
+    for line in &table.blank {
+        findings.add(Weight::Note, T::FILE, *line, "a blank line, which no run writes: it is passed over");
+    }
+    if purpose == Purpose::Resume && !table::has_our_header::<T>(&bytes) {
+        return Err(JournalError::OtherColumns { path });
+    }
+    if !table.unknown.is_empty() {
+        findings.add(Weight::Note, T::FILE, 1, format!("unknown columns are ignored: {}", table.unknown.join(", ")));
+    }
+    for (row, line) in table.rows.iter().zip(&table.lines) {
+        let version = row.schema_version();
+        if version != SCHEMA_VERSION && purpose == Purpose::Resume {
+            return Err(JournalError::Version { path, found: version, known: SCHEMA_VERSION, writer: writer(dir) });
+        }
+        if version > SCHEMA_VERSION {
+            findings.add(Weight::Note, T::FILE, *line, newer(version));
+        }
+    }
+    Ok(table)
+}

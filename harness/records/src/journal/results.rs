@@ -1,0 +1,56 @@
+//! A results folder, read for reporting.
+
+use std::path::{Path, PathBuf};
+
+use handoff_model::{Environment, Plan};
+
+use super::Result;
+use super::finding::{Finding, Weight};
+use super::load::{Purpose, load};
+use crate::rows::{ConsumerRow, MeasurementRow, SpanRow};
+
+/// Everything that a run has recorded. Rows of failed trials are among the others.
+#[derive(Debug, Clone)]
+pub struct Results {
+    /// The folder.
+    pub dir: PathBuf,
+    /// What was to be run.
+    pub plan: Plan,
+    /// The machines and programs used.
+    pub environments: Vec<Environment>,
+    /// One row a trial, in the order in which they ended.
+    pub measurements: Vec<MeasurementRow>,
+    /// One row a consumer.
+    pub consumers: Vec<ConsumerRow>,
+    /// One row a span.
+    pub spans: Vec<SpanRow>,
+    /// What was set aside or is worth a word, one line each: `FILE:LINES: what`.
+    pub warnings: Vec<String>,
+    /// How many of them no crash explains: rows are there that cannot be used.
+    pub damaged: usize,
+    /// The trials of the plan whose rows cannot be used: they have run, but nothing is known of them.
+    pub set_aside: Vec<String>,
+}
+
+impl Results {
+    /// Reads a folder without changing anything in it; a run that is under way or was cut off reads too.
+    ///
+    /// # Errors
+    /// A folder without a run, a file that is missing, that was changed as a whole or that this version cannot read. Single
+    /// rows that cannot be used are set aside, and [`Results::warnings`] names them.
+    pub fn read(dir: &Path) -> Result<Self> {
+        let loaded = load(dir, Purpose::Report)?;
+        let unexplained = |f: &&Finding| matches!(f.weight, Weight::Damage | Weight::Orphan);
+        Ok(Self {
+            dir: dir.to_owned(),
+            plan: loaded.plan,
+            environments: loaded.environments,
+            set_aside: loaded.set_aside,
+            measurements: loaded.rows.measurements.rows,
+            consumers: loaded.rows.consumers.rows,
+            spans: loaded.rows.spans.rows,
+            warnings: loaded.findings.texts(),
+            damaged: loaded.findings.iter().filter(unexplained).count(),
+        })
+    }
+}
