@@ -141,6 +141,7 @@ const RECIPE: Recipe = Recipe {
         "build-push-action",
         Does::Build { outputs: None, cache_to: None, cache_from: Some(CACHE_FROM) },
     )],
+    client: Some("BuildKit"),
     consumer_is_cached: true,
     ..Recipe::EMPTY
 };

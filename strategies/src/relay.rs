@@ -197,6 +197,7 @@ const RECIPE: Recipe = Recipe {
             .when(&[("source", "output")]),
     ],
     consumer: &[Step::always(SpanKind::Download, "handoff/receive", Does::Own("receive", RECEIVE))],
+    client: Some("handoff-relay"),
     ..Recipe::EMPTY
 };
 

@@ -116,13 +116,12 @@ const COMPRESS: &[&str] = &["zstd", "-{level}", "-T{threads}", "--quiet", "--std
 /// The decompressor.
 const DECOMPRESS: &[&str] = &["zstd", "-d", "--quiet", "--stdout"];
 
-/// The client that the spike names; a step of the recipe, as the spike has it.
-const CLIENT_STEP: Step = Step::always(
-    SpanKind::Command,
-    "gh-actions-artifact-client",
-    Does::Uses("lhotari/gh-actions-artifact-client", &[]),
-)
-.when(&[("client", "lhotari")]);
+/// The client that the spike names.
+const CLIENT_NAME: &str = "gh-actions-artifact-client";
+/// It is a step of the recipe, as the spike has it.
+const CLIENT_STEP: Step =
+    Step::always(SpanKind::Command, CLIENT_NAME, Does::Uses("lhotari/gh-actions-artifact-client", &[]))
+        .when(&[("client", "lhotari")]);
 /// The end of the producer's pipe.
 const UPLOAD: &[&str] = &["gh-actions-artifact-client.js", "upload", "{name}"];
 
@@ -171,5 +170,6 @@ const RECIPE: Recipe = Recipe {
             Does::Run(&[&["gh-actions-artifact-client.js", "download", "{name}"], DECOMPRESS, &["docker", "load"]]),
         ),
     ],
+    client: Some(CLIENT_NAME),
     ..Recipe::EMPTY
 };

@@ -30,6 +30,8 @@ pub struct Recipe {
     pub producer: &'static [Step],
     /// Steps of a job that needs the image.
     pub consumer: &'static [Step],
+    /// The program that moves the bytes, where it is not the action whose step uploads or downloads.
+    pub client: Option<&'static str>,
     /// Whether a step of the Dockerfile that the consumer executes is a failure: everything had to come from the cache.
     pub consumer_is_cached: bool,
 }
@@ -174,6 +176,7 @@ impl Recipe {
         derived: &[],
         producer: &[],
         consumer: &[],
+        client: None,
         consumer_is_cached: false,
     };
 

@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use handoff_driver::journal::Results;
+use handoff_model::{StrategyFacts, StrategySpec};
 use tempfile::TempDir;
 
 /// Trials need the machine to themselves: tests that run some take turns.
@@ -17,6 +18,11 @@ pub fn machine() -> MutexGuard<'static, ()> {
     let missing: Vec<String> = handoff_driver::tools::checks().into_iter().filter(|c| !c.ok).map(|c| c.part).collect();
     assert!(missing.is_empty(), "this machine lacks {missing:?}: run `make setup`, and the tests as root");
     guard
+}
+
+/// What is true of the strategy of that name.
+pub fn facts(name: &str) -> &'static StrategyFacts {
+    handoff_strategies::find(&StrategySpec::plain(name)).unwrap().facts()
 }
 
 /// A folder for results and one for engines, short because sockets live in it.

@@ -59,8 +59,8 @@ pub fn finish(dir: &Path, cell: &CellJob, status: &str) -> Result<Option<Failure
     let Cell { strategy, conditions, .. } = &cell.trial.cell;
     let on = handoff_strategies::github::find(strategy).map_err(|e| DriverError::Job(e.to_string()))?;
     let mut on = on.resolved(conditions);
-    file.client = client(cell, &file);
-    file.source = on.source().map_or("", |source| source.as_str()).to_owned();
+    file.client = client(on.recipe(), &file);
+    file.source = on.source().map(|source| source.as_str().to_owned()).unwrap_or_default();
     if file.side == Side::Consumer && on.facts().has_producer {
         // Only the side that made the tar knows.
         file.source.clear();
@@ -103,23 +103,10 @@ fn usage(file: &SideFile) -> SideUsage {
     }
 }
 
-/// The programs that moved the bytes: the actions whose steps were marked.
-fn client(cell: &CellJob, file: &SideFile) -> String {
-    let moved = file.spans.iter().filter(|s| matches!(s.kind, SpanKind::Upload | SpanKind::Download));
-    // Our own actions move bytes by a relay, whatever else they do in the same step.
-    let relay = file.spans.iter().any(|s| s.detail.starts_with("handoff/"));
-    let named = if relay { Some("handoff-relay".to_owned()) } else { moved.map(|s| s.detail.clone()).next() };
-    let streams = file.spans.iter().any(|s| s.detail == "gh-actions-artifact-client");
-    named.unwrap_or_else(|| {
-        if streams {
-            "gh-actions-artifact-client"
-        } else if cell.stores {
-            "BuildKit"
-        } else {
-            ""
-        }
-        .to_owned()
-    })
+/// The program that moved the bytes: the recipe names it, or the action whose step was marked.
+fn client(recipe: &Recipe, file: &SideFile) -> String {
+    let moved = file.spans.iter().find(|s| matches!(s.kind, SpanKind::Upload | SpanKind::Download));
+    recipe.client.map_or_else(|| moved.map(|s| s.detail.clone()).unwrap_or_default(), str::to_owned)
 }
 
 /// Puts what `BuildKit` recorded of this job's builds on its clock.
