@@ -1,49 +1,57 @@
 //! `artifact`: a docker tar as a workflow artifact, by the client of upload-artifact and download-artifact.
 
-use handoff_model::recipe::{self, ACTION_OPTION, Does, Step, Unsupported};
+use handoff_model::recipe::{BuiltAt, Does, Step, Unsupported, joined};
 use handoff_model::strategy::look;
-use handoff_model::{
-    Conditions, Marker, OptionKind, OptionSpec, Recipe, SpanKind, Storage, StrategyFacts, StrategySpec, Ticket,
-};
+use handoff_model::{Conditions, Marker, Recipe, SpanKind, Storage, StrategyFacts, Ticket, Transfer};
 
+use crate::options::{options, words};
 use crate::recorder::CLIENT;
-use crate::{Handed, Job, StepResult, Strategy, clients, tar};
+use crate::tar::{self, TarOptions};
+use crate::{Handed, Job, Source, StepResult, Strategy, clients};
 
-/// The strategy.
-pub struct Artifact;
+words! {
+    /// Major version of the artifact's actions.
+    pub enum Action {
+        /// Today's.
+        Latest = "latest",
+        /// The spike's.
+        V4 = "v4",
+    }
+}
+
+options! {
+    /// The option that picks the artifact's actions.
+    pub(crate) struct ActionOption {
+        /// major version of the actions, on GitHub only: today's (latest) or the spike's (v4)
+        action: Action,
+    }
+}
+
+options! {
+    /// The strategy.
+    pub struct Artifact {
+        /// zlib level of the artifact's zip (the spike asks for 0: stored)
+        level: u32 [0..=9] = 0,
+        /// whether the file goes into a zip; false uploads it as it is, as upload-artifact 7 can
+        archive: bool = true,
+        /// ACTIONS_ARTIFACT_UPLOAD_CONCURRENCY; the client sends three quarters of it at once, and caps it by the cores
+        concurrency: u32 [1..=300] = 5,
+        ..tar: TarOptions,
+        github ..action: ActionOption,
+    }
+}
 
 const FACTS: StrategyFacts = StrategyFacts {
     name: "artifact",
     summary: "build to a docker tar, upload it as an artifact, download it, docker load",
     storage: Storage::Artifact,
+    transfer: Some(Transfer { plain_on_overlay2: true, ..clients::ARTIFACT_TRANSFER }),
     moves_image: true,
     has_producer: true,
     ours: false,
     colour: look::BLUE,
     marker: Marker::Circle,
-    options: &[
-        OptionSpec {
-            name: "level",
-            kind: OptionKind::Number(0, 9),
-            default: "0",
-            help: "zlib level of the artifact's zip (the spike asks for 0: stored)",
-        },
-        OptionSpec {
-            name: "archive",
-            kind: OptionKind::Word(&["true", "false"]),
-            default: "true",
-            help: "whether the file goes into a zip; false uploads it as it is, as upload-artifact 7 can",
-        },
-        OptionSpec {
-            name: "concurrency",
-            kind: OptionKind::Number(1, 300),
-            default: "5",
-            help: "ACTIONS_ARTIFACT_UPLOAD_CONCURRENCY; the client sends three quarters of it at once, and caps it by the cores",
-        },
-        tar::COMPRESS_OPTION,
-        tar::SOURCE_OPTION,
-        tar::LAYERS_OPTION,
-    ],
+    options: Artifact::OPTIONS,
 };
 
 impl Strategy for Artifact {
@@ -51,26 +59,38 @@ impl Strategy for Artifact {
         &FACTS
     }
 
-    fn refuses(&self, spec: &StrategySpec, conditions: &Conditions) -> Option<String> {
-        if FACTS.option(spec, "archive") == "false" && spec.options.contains_key("level") {
+    fn recipe(&self) -> &'static Recipe {
+        &RECIPE
+    }
+
+    fn source(&mut self) -> Option<&mut Source> {
+        Some(&mut self.tar.source)
+    }
+
+    fn resolve_defaults(&mut self, conditions: &Conditions) {
+        self.tar.resolve_defaults(conditions);
+    }
+
+    fn refuses(&self, conditions: &Conditions) -> Option<String> {
+        if !self.archive && self.level != Self::DEFAULT.level {
             return Some("archive=false makes no zip that could have a level: leave level out".to_owned());
         }
-        tar::Source::named(&FACTS, spec, conditions).err()
+        self.tar.writer(conditions).err()
     }
 
     fn produce(&self, job: &Job) -> StepResult<Handed> {
-        let compress = job.option(&FACTS, "compress");
-        let (path, built) = tar::build(job, &FACTS, &compress)?;
+        let (path, built) = tar::build(job, &self.tar)?;
         let file = path.display().to_string();
-        let (level, archive) = (job.option(&FACTS, "level"), job.option(&FACTS, "archive"));
+        let (level, archive) = (self.level.to_string(), self.archive.to_string());
         let mut args = vec!["upload", "--name", job.name, "--file", &file, "--level", &level, "--archive", &archive];
-        if let Some(concurrency) = job.spec.options.get("concurrency") {
-            args.extend(["--concurrency", concurrency]);
+        let concurrency = self.concurrency.to_string();
+        if self.concurrency != Self::DEFAULT.concurrency {
+            args.extend(["--concurrency", &concurrency]);
         }
         let report = clients::node(job, "artifact.mjs", &args, SpanKind::Upload)?;
         job.recorder.fact(CLIENT, report.client.to_string());
         // What is not archived is named after its file, whatever name is asked for.
-        let name = if archive == "true" { job.name } else { tar::file_name(&compress) };
+        let name = if self.archive { job.name } else { tar::file_name(self.tar.compress) };
         Ok(Handed { ticket: Ticket::default().with("artifact", name), built })
     }
 
@@ -78,11 +98,11 @@ impl Strategy for Artifact {
         let name = ticket.get("artifact").map_err(|e| handoff_model::Failure::new("resolve", e))?;
         let dir = job.scratch.display().to_string();
         clients::node(job, "artifact.mjs", &["download", "--name", name, "--dir", &dir], SpanKind::Download)?;
-        tar::load(job, &job.scratch.join(tar::file_name(&job.option(&FACTS, "compress"))))
+        tar::load(job, &job.scratch.join(tar::file_name(self.tar.compress)))
     }
 
-    fn recipe(&self) -> Option<&'static Recipe> {
-        Some(&RECIPE)
+    fn built_at(&self) -> BuiltAt {
+        self.tar.built_at()
     }
 }
 
@@ -116,16 +136,14 @@ const PRODUCER: [Step; 3] = [
         .env(CONCURRENCY),
 ];
 
-const MAKES_AND_UPLOADS: [Step; 10] = recipe::joined(tar::MAKE, PRODUCER);
+const MAKES_AND_UPLOADS: [Step; 10] = joined(&[&tar::MAKE, &PRODUCER]);
 
 const RECIPE: Recipe = Recipe {
-    options: &[ACTION_OPTION],
+    options: ActionOption::OPTIONS,
     not_in_a_cell: &[Unsupported::option(
         "archive",
         "an artifact without a zip is named after its file, and files of all cells have the same name",
     )],
-    not_in_a_workflow: &[],
-    of_the_machine: &[],
     derived: tar::PLACES,
     producer: &MAKES_AND_UPLOADS,
     consumer: &[
@@ -141,7 +159,5 @@ const RECIPE: Recipe = Recipe {
         .when(&[("action", "latest"), ("archive", "false")]),
         tar::LOAD,
     ],
-    settle: tar::settle_source,
-    built: tar::built,
-    consumer_is_cached: false,
+    ..Recipe::EMPTY
 };

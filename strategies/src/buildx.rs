@@ -7,30 +7,38 @@ use std::path::{Path, PathBuf};
 
 use duct::Expression;
 use handoff_model::recipe::{Does, Step, fill};
-use handoff_model::{Builder, Conditions, Failure, ImageStore, OptionKind, OptionSpec, SpanKind};
+use handoff_model::{Conditions, Failure, SpanKind};
 
+use crate::options::{options, words};
+use crate::source::builder_exports;
 use crate::trace::{Trace, failure};
 use crate::{Built, Job, StepResult};
 
-/// `mode`: what the exported cache holds.
-pub const MODE_OPTION: OptionSpec = OptionSpec {
-    name: "mode",
-    kind: OptionKind::Word(&["max", "min"]),
-    default: "max",
-    help: "which layers the cache holds: all (max) or those of the result (min)",
-};
+words! {
+    /// Layers that an exported cache holds.
+    pub enum Mode {
+        /// All.
+        Max = "max",
+        /// Those of the result.
+        Min = "min",
+    }
+}
 
-/// `producer-load`: whether the producer has the image in its own engine too.
-pub const PRODUCER_LOAD_OPTION: OptionSpec = OptionSpec {
-    name: "producer-load",
-    kind: OptionKind::Word(&["false", "true"]),
-    default: "false",
-    help: "load the image into the producer's own engine as well, as a job does that also uses what it builds (`load: true`)",
-};
+options! {
+    /// What strategies that hand the builder's cache over can be told.
+    pub(crate) struct CacheOptions {
+        /// which layers the cache holds: all (max) or those of the result (min)
+        mode: Mode,
+        /// load the image into the producer's own engine as well, as a job does that also uses what it builds (`load: true`)
+        producer_load as "producer-load": bool = false,
+    }
+}
 
-/// Where a producer that exports a cache puts the image, and where it can be looked at afterwards.
-pub fn beside_cache(producer_load: &str) -> (Output<'static>, Built) {
-    if producer_load == "true" { (Output::Load, Built::Engine) } else { (Output::CacheOnly, Built::BuilderCache) }
+impl CacheOptions {
+    /// Where a producer that exports a cache puts the image, and where it can be looked at afterwards.
+    pub fn output(&self) -> (Output<'static>, Built) {
+        if self.producer_load { (Output::Load, Built::Engine) } else { (Output::CacheOnly, Built::BuilderCache) }
+    }
 }
 
 /// The producer's builds of a strategy that exports a cache, as steps: one of the two is taken.
@@ -44,44 +52,30 @@ pub const fn cache_builds(cache_to: &'static str) -> [Step; 2] {
     ]
 }
 
-/// The engine's own builder exports a cache only where the containerd store keeps the blobs that a cache is made of.
+/// Why no cache can be exported under these conditions, if so.
 pub fn refuses_cache_export(conditions: &Conditions) -> Option<String> {
-    let refused = conditions.builder == Builder::Docker && conditions.image_store == ImageStore::Overlay2;
-    refused.then(|| {
+    (!builder_exports(conditions)).then(|| {
         "the `docker` builder cannot export a cache with the overlay2 store: use --builder docker-container, or --image-store containerd"
             .to_owned()
     })
 }
 
-/// How the builder compresses the layers of what it writes: a tar, or a cache in a folder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Layers {
-    /// By gzip, as it does unless told otherwise.
-    #[default]
-    Gzip,
-    /// By zstd, at the builder's own level.
-    Zstd,
-    /// By zstd at its fastest level.
-    Zstd1,
-    /// Not at all.
-    Uncompressed,
+words! {
+    /// How the builder compresses the layers of what it writes: a tar, or a cache in a folder.
+    pub enum Layers {
+        /// By gzip, as it does unless told otherwise.
+        Gzip = "gzip",
+        /// By zstd, at the builder's own level.
+        Zstd = "zstd",
+        /// By zstd at its fastest level.
+        Zstd1 = "zstd-1",
+        /// Not at all.
+        Uncompressed = "uncompressed",
+    }
 }
 
 impl Layers {
-    /// The words for them.
-    pub const WORDS: OptionKind = OptionKind::Word(&["gzip", "zstd", "zstd-1", "uncompressed"]);
-
-    /// What an option's value means.
-    pub fn of(word: &str) -> Self {
-        match word {
-            "zstd" => Self::Zstd,
-            "zstd-1" => Self::Zstd1,
-            "uncompressed" => Self::Uncompressed,
-            _ => Self::Gzip,
-        }
-    }
-
-    /// As an attribute of the exporter.
+    /// As an attribute of the exporter; empty for what it does anyway.
     pub fn attribute(self) -> &'static str {
         match self {
             Self::Gzip => "",
@@ -89,6 +83,18 @@ impl Layers {
             Self::Zstd1 => ",compression=zstd,compression-level=1",
             Self::Uncompressed => ",compression=uncompressed",
         }
+    }
+}
+
+words! {
+    /// Compression of the layers that a builder pushes.
+    pub enum Compression {
+        /// By zstd.
+        Zstd = "zstd",
+        /// By gzip.
+        Gzip = "gzip",
+        /// None.
+        Uncompressed = "uncompressed",
     }
 }
 
@@ -105,10 +111,10 @@ pub enum Output<'a> {
     Push {
         /// Registry, repository and tag.
         reference: &'a str,
-        /// `zstd`, `gzip` or `uncompressed`.
-        compression: &'a str,
+        /// Compression of its layers.
+        compression: Compression,
         /// The level of zstd; 0: the builder's own choice.
-        level: &'a str,
+        level: u32,
     },
     /// Nowhere: only the cache is of interest.
     CacheOnly,
@@ -118,17 +124,14 @@ pub enum Output<'a> {
 pub const TO_STDOUT: &str = "--output=type=docker,dest=-{layers-attributes}";
 
 /// The builder's own choice of a level of zstd.
-const OWN_LEVEL: &str = "0";
-
-/// The level at which builders compress what they push: the fastest was measured to be worth more than the bytes that it
-/// costs (docs/relay.md).
-pub const PUSH_LEVEL: &str = "1";
+const OWN_LEVEL: u32 = 0;
 
 /// The option by which a builder pushes to a registry on loopback, its layers compressed so. It keeps no image
 /// (`store=false`): the builder inside an engine with the containerd store would unpack it for that, `unpack=false` or not.
-pub fn push_output(compression: &str, level: &str) -> String {
-    let level =
-        if compression == "zstd" && level != OWN_LEVEL { format!(",compression-level={level}") } else { String::new() };
+pub fn push_output(compression: Compression, level: u32) -> String {
+    let levelled = compression == Compression::Zstd && level != OWN_LEVEL;
+    let level = if levelled { format!(",compression-level={level}") } else { String::new() };
+    let compression = compression.as_str();
     format!(
         "--output=type=image,push=true,store=false,unpack=false,registry.insecure=true,oci-mediatypes=true,compression={compression}{level}"
     )
@@ -292,12 +295,14 @@ mod tests {
 
     #[test]
     fn exporters_are_told_how_to_compress_and_nothing_where_they_choose() {
-        assert!(push_output("zstd", "1").ends_with(",compression=zstd,compression-level=1"));
-        assert!(push_output("zstd", OWN_LEVEL).ends_with(",compression=zstd"));
-        assert!(push_output("gzip", "1").ends_with(",compression=gzip"), "the level is zstd's");
-        assert!(push_output("gzip", "1").contains(",store=false,"), "an image that is kept is unpacked for it");
-        let told = ["gzip", "zstd", "zstd-1", "uncompressed"].map(|word| Layers::of(word).attribute());
-        assert_eq!(told[..2], ["", ",compression=zstd"]);
-        assert_eq!(told[2..], [",compression=zstd,compression-level=1", ",compression=uncompressed"]);
+        assert!(push_output(Compression::Zstd, 1).ends_with(",compression=zstd,compression-level=1"));
+        assert!(push_output(Compression::Zstd, OWN_LEVEL).ends_with(",compression=zstd"));
+        assert!(push_output(Compression::Gzip, 1).ends_with(",compression=gzip"), "the level is zstd's");
+        assert!(
+            push_output(Compression::Gzip, 1).contains(",store=false,"),
+            "an image that is kept is unpacked for it"
+        );
+        assert_eq!(Layers::DEFAULT.attribute(), "");
+        assert_eq!(Layers::Zstd1.attribute(), ",compression=zstd,compression-level=1");
     }
 }

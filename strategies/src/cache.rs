@@ -1,10 +1,40 @@
 //! The cache client as a workflow with `actions/cache` uses it: look first, save under the key afterwards.
 
 use handoff_model::recipe::{Does, Step};
-use handoff_model::{Failure, SpanKind, Ticket};
+use handoff_model::{Failure, Flow, SpanKind, Ticket, Transfer};
 
+use crate::options::{options, words};
 use crate::recorder::CLIENT;
 use crate::{Job, StepResult, clients};
+
+/// How the client moves bytes.
+pub const TRANSFER: Transfer = Transfer {
+    up: Flow { connections: 8, block_bytes: Some(64 << 20), calls: 2 },
+    down: Flow { connections: 8, block_bytes: Some(4 << 20), calls: 1 },
+    by_layer: false,
+    plain_on_overlay2: false,
+};
+
+words! {
+    /// The cache's actions.
+    pub enum Action {
+        /// Today's restore and save.
+        Latest = "latest",
+        /// The spike's.
+        V4 = "v4",
+        /// One action that restores where it stands and saves when the job's steps are done.
+        Combined = "combined",
+    }
+}
+
+options! {
+    /// The option that picks the cache's actions.
+    pub(crate) struct ActionOption {
+        /// the cache's actions, on GitHub only: today's restore and save (latest), the spike's (v4), or the one action that saves
+        /// after the job's last step (combined), whose saving GitHub's jobs API times to the second
+        action: Action,
+    }
+}
 
 /// Inputs of an action.
 type Inputs = &'static [(&'static str, &'static str)];

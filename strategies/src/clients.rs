@@ -4,11 +4,19 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 
-use handoff_model::{Failure, SpanKind};
+use handoff_model::{Failure, Flow, SpanKind, Transfer};
 use serde::Deserialize;
 
 use crate::job::tail;
 use crate::{Job, StepResult};
+
+/// How the client of artifacts moves bytes.
+pub const ARTIFACT_TRANSFER: Transfer = Transfer {
+    up: Flow { connections: 5, block_bytes: Some(8 << 20), calls: 2 },
+    down: Flow { connections: 1, block_bytes: None, calls: 2 },
+    by_layer: false,
+    plain_on_overlay2: false,
+};
 
 /// What a client's driver, or our own streaming client, wrote of its call.
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -1,18 +1,9 @@
 //! Strategies as GitHub jobs: their recipes, and which variants those can express.
 
 use handoff_model::recipe::{Unsupported, Values};
-use handoff_model::{Conditions, OptionSpec, Recipe, StrategyError, StrategySpec};
+use handoff_model::{Conditions, OptionSpec, StrategyError, StrategySpec};
 
-use crate::{Strategy, by_name, parse_list_with};
-
-/// A strategy that has a recipe.
-#[derive(Clone, Copy)]
-pub struct OnGithub {
-    /// The strategy.
-    pub strategy: &'static dyn Strategy,
-    /// Its recipe.
-    pub recipe: &'static Recipe,
-}
+use crate::{Strategy, by_name, names, parse_list_with};
 
 /// What a recipe's steps become.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,33 +29,21 @@ pub struct Unexpressed {
 /// The reason where a recipe gives none: an option that was added to a strategy, and to no step.
 pub const NO_STEP: &str = "none of the steps that are taken says so";
 
-/// Every strategy that has a recipe, in the order of the comparison table.
-pub fn all() -> Vec<OnGithub> {
-    crate::ALL.iter().filter_map(|s| Some(OnGithub { strategy: *s, recipe: s.recipe()? })).collect()
-}
-
-/// The strategy of a spec with its recipe; its options are there and take these values.
+/// The strategy of a spec; options that mean something on GitHub only are among those that it may have.
 ///
 /// # Errors
-/// No such strategy or recipe, no such option, or a value that it does not take.
-pub fn named(spec: &StrategySpec) -> Result<OnGithub, StrategyError> {
-    let strategy = by_name(&spec.name)?;
-    let Some(recipe) = strategy.recipe() else {
-        let names: Vec<&str> = all().iter().map(|g| g.strategy.facts().name).collect();
-        let hint = format!("it has no recipe for GitHub; those that have one: {}", names.join(", "));
-        return Err(StrategyError::UnknownName { given: spec.name.clone(), hint });
-    };
-    strategy.facts().check_with(spec, recipe.options)?;
-    Ok(OnGithub { strategy, recipe })
+/// No such strategy, no such option, or a value that it does not take.
+pub fn named(spec: &StrategySpec) -> Result<Box<dyn Strategy>, StrategyError> {
+    by_name(&spec.name)?.variant(spec)
 }
 
 /// The same for a cell of the benchmark's workflows: no option is given that no cell has.
 ///
 /// # Errors
 /// As for [`named`], and an option that a cell cannot have.
-pub fn find(spec: &StrategySpec) -> Result<OnGithub, StrategyError> {
+pub fn find(spec: &StrategySpec) -> Result<Box<dyn Strategy>, StrategyError> {
     let found = named(spec)?;
-    for unsupported in found.recipe.not_in_a_cell {
+    for unsupported in found.recipe().not_in_a_cell {
         let given = spec.options.get(unsupported.option);
         if let Some(given) = given.filter(|v| unsupported.values.is_empty() || unsupported.values.contains(&v.as_str()))
         {
@@ -79,70 +58,57 @@ pub fn find(spec: &StrategySpec) -> Result<OnGithub, StrategyError> {
     Ok(found)
 }
 
-/// Reads a list of strategies for GitHub; `all` stands for every strategy that has a recipe.
+/// Reads a list of strategies for GitHub; `all` stands for every strategy.
 pub fn parse_list(text: &str) -> Result<Vec<StrategySpec>, StrategyError> {
-    let names: Vec<&str> = all().iter().map(|g| g.strategy.facts().name).collect();
     let text: Vec<String> =
-        text.split(',').map(|piece| if piece.trim() == "all" { names.join(",") } else { piece.to_owned() }).collect();
-    parse_list_with(&text.join(","), |spec| find(spec).map(|g| g.options_known().collect()))
+        text.split(',').map(|piece| if piece.trim() == "all" { names().join(",") } else { piece.to_owned() }).collect();
+    parse_list_with(&text.join(","), |spec| find(spec).map(|s| options(&*s).collect()))
 }
 
-impl OnGithub {
-    /// Every option that steps may know: the strategy's, and those that mean something on GitHub only.
-    pub fn options_known(self) -> impl Iterator<Item = &'static OptionSpec> {
-        self.strategy.facts().options.iter().chain(self.recipe.options)
-    }
+/// Every option that steps may know: the strategy's, and those that mean something on GitHub only.
+pub fn options(strategy: &dyn Strategy) -> impl Iterator<Item = &'static OptionSpec> + use<> {
+    strategy.facts().options.iter().chain(strategy.recipe().options)
+}
 
-    /// The default of every option, by name.
-    pub fn defaults(self) -> Values {
-        self.options_known().map(|o| (o.name.to_owned(), o.default.to_owned())).collect()
-    }
+/// The default of every option, by name.
+pub fn defaults(strategy: &dyn Strategy) -> Values {
+    options(strategy).map(|o| (o.name.to_owned(), o.default.to_owned())).collect()
+}
 
-    /// The value of every option under conditions: what is given, else the default, with what depends on the conditions
-    /// settled; and the texts that steps derive from them.
-    pub fn options(self, spec: &StrategySpec, conditions: &Conditions) -> Values {
-        let mut options = self.defaults();
-        options.extend(spec.options.clone());
-        (self.recipe.settle)(&mut options, conditions);
-        self.recipe.derive(&mut options);
-        options
-    }
-
-    /// [`OnGithub::options`], where steps of that kind can have all of them: every option that is not at its default shows
-    /// in a step that is taken.
-    ///
-    /// # Errors
-    /// An option that a recipe says it cannot have there, or that no step shows.
-    pub fn express(self, spec: &StrategySpec, conditions: &Conditions, target: Target) -> Result<Values, Unexpressed> {
-        let options = self.options(spec, conditions);
-        let unsupported = match target {
-            Target::Cell => self.recipe.not_in_a_cell,
-            Target::Workflow => self.recipe.not_in_a_workflow,
+/// The value of every option under conditions and the texts that steps derive from them, where steps of that kind can have all
+/// of them: every option that is not at its default shows in a step that is taken.
+///
+/// # Errors
+/// An option that a recipe says it cannot have there, or that no step shows.
+pub fn express(strategy: &dyn Strategy, conditions: &Conditions, target: Target) -> Result<Values, Unexpressed> {
+    let (given, values, recipe) = (strategy.values(), strategy.resolved(conditions).values(), strategy.recipe());
+    let unsupported = match target {
+        Target::Cell => recipe.not_in_a_cell,
+        Target::Workflow => recipe.not_in_a_workflow,
+    };
+    let shown = recipe.shown(&values);
+    for known in options(strategy) {
+        let value = &values[known.name];
+        let barred = |u: &&Unsupported| {
+            u.option == known.name
+                && if u.values.is_empty() {
+                    given[known.name] != known.default
+                } else {
+                    u.values.contains(&value.as_str())
+                }
         };
-        let shown = self.recipe.shown(&options);
-        for known in self.options_known() {
-            let value = &options[known.name];
-            let barred = |u: &&Unsupported| {
-                u.option == known.name
-                    && if u.values.is_empty() {
-                        spec.options.get(known.name).is_some_and(|given| given != known.default)
-                    } else {
-                        u.values.contains(&value.as_str())
-                    }
-            };
-            let silent = || {
-                let of_the_machine = self.recipe.of_the_machine.iter().any(|(option, _)| *option == known.name);
-                let differs = value != known.default && !of_the_machine && !shown.contains(known.name);
-                // Where the strategy itself refuses them together, it says why.
-                differs.then(|| self.strategy.refuses(spec, conditions).unwrap_or_else(|| NO_STEP.to_owned()))
-            };
-            let reason = unsupported.iter().find(barred).map(|u| u.reason.to_owned()).or_else(silent);
-            if let Some(reason) = reason {
-                return Err(Unexpressed { option: known.name.to_owned(), value: value.clone(), reason });
-            }
+        let silent = || {
+            let of_the_machine = recipe.of_the_machine.iter().any(|(option, _)| *option == known.name);
+            let differs = value != known.default && !of_the_machine && !shown.contains(known.name);
+            // Where the strategy itself refuses them together, it says why.
+            differs.then(|| strategy.refuses(conditions).unwrap_or_else(|| NO_STEP.to_owned()))
+        };
+        let reason = unsupported.iter().find(barred).map(|u| u.reason.to_owned()).or_else(silent);
+        if let Some(reason) = reason {
+            return Err(Unexpressed { option: known.name.to_owned(), value: value.clone(), reason });
         }
-        Ok(options)
     }
+    Ok(values)
 }
 
 #[cfg(test)]
@@ -165,7 +131,7 @@ mod tests {
         let spec = StrategySpec::plain("artifact");
         let source = |builder, image_store| {
             let conditions = Conditions { builder, image_store, ..Conditions::default() };
-            find(&spec).unwrap().options(&spec, &conditions)["source"].clone()
+            find(&spec).unwrap().resolved(&conditions).values()["source"].clone()
         };
         assert_eq!(source(Builder::Docker, ImageStore::Overlay2), "save");
         assert_eq!(source(Builder::DockerContainer, ImageStore::Overlay2), "output");
@@ -173,12 +139,12 @@ mod tests {
 
     #[test]
     fn a_recipe_uses_every_option_or_says_why_not_and_no_other_place() {
-        for g in all() {
-            let recipe = g.recipe;
-            let name = g.strategy.facts().name;
+        for strategy in crate::ALL {
+            let recipe = strategy.recipe();
+            let name = strategy.facts().name;
             let steps: Vec<_> = recipe.producer.iter().chain(recipe.consumer).collect();
             let used: Vec<&str> = steps.iter().flat_map(|s| recipe.shown_by(s)).collect();
-            let known: Vec<&OptionSpec> = g.options_known().collect();
+            let known: Vec<&OptionSpec> = options(*strategy).collect();
             for option in &known {
                 let wholly = |list: &[Unsupported]| {
                     list.iter().any(|u| u.option == option.name && u.values.is_empty() && !u.reason.is_empty())
@@ -204,7 +170,7 @@ mod tests {
                 let option = known.iter().find(|o| o.name == unsupported.option).unwrap();
                 for value in unsupported.values {
                     let spec = format!("{name}:{}={value}", option.name).parse().unwrap();
-                    g.strategy.facts().check_with(&spec, recipe.options).unwrap();
+                    strategy.variant(&spec).unwrap();
                 }
             }
             for derived in recipe.derived {
@@ -218,7 +184,7 @@ mod tests {
     fn expressed(text: &str, target: Target) -> Result<Values, String> {
         let spec = text.parse().unwrap();
         let conditions = Conditions { builder: Builder::DockerContainer, ..Conditions::default() };
-        named(&spec).unwrap().express(&spec, &conditions, target).map_err(|e| e.to_string())
+        express(&*named(&spec).unwrap(), &conditions, target).map_err(|e| e.to_string())
     }
 
     #[test]
@@ -231,7 +197,7 @@ mod tests {
         let on_github = Conditions { profile: handoff_model::conditions::GITHUB.to_owned(), ..Conditions::default() };
         let spec = StrategySpec::plain("zstd-stream");
         for target in [Target::Cell, Target::Workflow] {
-            assert_eq!(named(&spec).unwrap().express(&spec, &on_github, target).unwrap()["client"], "lhotari");
+            assert_eq!(express(&*named(&spec).unwrap(), &on_github, target).unwrap()["client"], "lhotari");
         }
     }
 

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use handoff_docker::Engine;
 use handoff_model::shell::last_lines;
-use handoff_model::{Builder, Conditions, Failure, Sources, SpanKind, StrategyFacts, StrategySpec, recipe};
+use handoff_model::{Builder, Conditions, Failure, Sources, SpanKind, recipe};
 
-use crate::{Recorder, StepResult};
+use crate::{Options, Recorder, StepResult};
 
 /// Where the service is, and the job's token.
 #[derive(Debug, Clone)]
@@ -57,32 +57,25 @@ pub struct Job<'a> {
     pub scratch: &'a Path,
     /// Folder of the trial's logs.
     pub logs: &'a Path,
-    /// The strategy's options.
-    pub spec: &'a StrategySpec,
     /// The conditions.
     pub conditions: &'a Conditions,
 }
 
 impl Job<'_> {
-    /// An option's value, or its default.
-    pub fn option(&self, facts: &StrategyFacts, name: &str) -> String {
-        facts.option(self.spec, name).to_owned()
-    }
-
     /// The key of this image in a cache: of its commit where earlier runs count, else of the run alone.
     pub fn key(&self) -> String {
         self.commit.map_or_else(|| self.name.to_owned(), |commit| format!("{}-{commit}", self.name))
     }
 
-    /// A text of a recipe, with its places filled for this job.
-    pub fn fill(&self, facts: &StrategyFacts, text: &str) -> String {
+    /// A text of a recipe, with its places filled for this job and a strategy's options.
+    pub fn fill(&self, strategy: &impl Options, text: &str) -> String {
+        let values = strategy.values();
         recipe::fill(text, |place| match place {
             "name" => Some(self.name.to_owned()),
             "image" => Some(self.image.to_owned()),
             "sources" => Some(self.sources.context.display().to_string()),
             "dir" => Some(self.scratch.display().to_string()),
-            option if facts.options.iter().any(|o| o.name == option) => Some(self.option(facts, option)),
-            _ => None,
+            option => values.get(option).cloned(),
         })
     }
 

@@ -7,16 +7,20 @@
 
 use std::path::PathBuf;
 
+use handoff_model::recipe::BuiltAt;
 use handoff_model::{
-    Conditions, Failure, ImageIdentity, OptionSpec, Recipe, Side, StrategyError, StrategyFacts, StrategySpec, Ticket,
+    Conditions, Failure, ImageIdentity, OptionSpec, Recipe, Side, Storage, StrategyError, StrategyFacts, StrategySpec,
+    Ticket, Transfer, VariantFacts,
 };
 
 pub mod buildx;
 pub mod clients;
 pub mod github;
 pub mod job;
+pub mod options;
 pub mod pipe;
 pub mod recorder;
+pub mod source;
 pub mod trace;
 
 mod artifact;
@@ -31,7 +35,10 @@ mod tar;
 mod zstd_stream;
 
 pub use job::{Job, ServiceAccess, Tools};
+pub use options::Options;
 pub use recorder::Recorder;
+pub use relay::PUSH_LEVEL;
+pub use source::Source;
 
 /// What one side of a strategy returns: the failure names the span in which it broke.
 pub type StepResult<T> = Result<T, Failure>;
@@ -73,20 +80,47 @@ pub struct MoreBuilds {
     pub earlier_pushes: u32,
 }
 
-/// One way to hand an image over.
-pub trait Strategy: Sync {
-    /// What is true of it whatever it measures.
+/// One way to hand an image over, with its options: a struct that [`options::options!`] declares.
+pub trait Strategy: Options + Send + Sync {
+    /// What is true of it whatever its options are.
     fn facts(&self) -> &'static StrategyFacts;
 
-    /// Why it cannot run with these options under these conditions, if so: found out when planning, not when running.
-    fn refuses(&self, spec: &StrategySpec, conditions: &Conditions) -> Option<String> {
-        let _ = (spec, conditions);
+    /// Its steps as GitHub jobs.
+    fn recipe(&self) -> &'static Recipe;
+
+    /// The service whose limit its bytes count against.
+    fn storage(&self) -> Storage {
+        self.facts().storage
+    }
+
+    /// How its client moves bytes; none where nothing is moved.
+    fn transfer(&self) -> Option<Transfer> {
+        self.facts().transfer
+    }
+
+    /// Whether it is this project's own, not a way that anybody has without it.
+    fn is_ours(&self) -> bool {
+        self.facts().ours
+    }
+
+    /// The option that says who writes the image, where there is one.
+    fn source(&mut self) -> Option<&mut Source> {
+        None
+    }
+
+    /// Gives options that depend on the conditions (`auto`) the value that holds under them.
+    fn resolve_defaults(&mut self, conditions: &Conditions) {
+        let _ = conditions;
+    }
+
+    /// Why it cannot run under these conditions, if so: found out when planning, not when running.
+    fn refuses(&self, conditions: &Conditions) -> Option<String> {
+        let _ = conditions;
         None
     }
 
     /// The images that a trial builds beside its own.
-    fn more_builds(&self, spec: &StrategySpec) -> MoreBuilds {
-        let _ = spec;
+    fn more_builds(&self) -> MoreBuilds {
         MoreBuilds::default()
     }
 
@@ -101,21 +135,34 @@ pub trait Strategy: Sync {
     /// A consumer: until the engine has the image `job.image`. The first container is started by the harness.
     fn consume(&self, job: &Job, ticket: &Ticket) -> StepResult<()>;
 
-    /// Its steps as GitHub jobs; none for a strategy that has no recipe there.
-    fn recipe(&self) -> Option<&'static Recipe> {
-        None
+    /// Where the image that the recipe's producer built can be looked at when its clock has stopped.
+    fn built_at(&self) -> BuiltAt;
+}
+
+impl dyn Strategy + '_ {
+    /// Whether what it stores is there for later runs, so that a cache state matters to it: the cache is, artifacts belong to
+    /// their run.
+    pub fn outlives_a_run(&self) -> bool {
+        self.facts().has_producer && self.storage() == Storage::Cache
+    }
+
+    /// What a reader of rows has to know of this variant, whose spec is given.
+    pub fn variant_facts(&self, spec: &StrategySpec) -> VariantFacts {
+        let StrategyFacts { moves_image, has_producer, colour, marker, .. } = *self.facts();
+        let (storage, ours) = (self.storage(), self.is_ours());
+        VariantFacts { strategy: spec.clone(), storage, moves_image, has_producer, ours, colour, marker }
     }
 }
 
-/// Every strategy, in the order of the comparison table; the baseline last.
+/// Every strategy with its options at their defaults, in the order of the comparison table; the baseline last.
 pub const ALL: &[&dyn Strategy] = &[
-    &artifact::Artifact,
-    &cache_tar::CacheTar,
-    &gha_cache::GhaCache,
-    &local_cache::LocalCache,
-    &zstd_stream::ZstdStream,
-    &relay::Relay,
-    &rebuild::Rebuild,
+    &artifact::Artifact::DEFAULT,
+    &cache_tar::CacheTar::DEFAULT,
+    &gha_cache::GhaCache::DEFAULT,
+    &local_cache::LocalCache::DEFAULT,
+    &zstd_stream::ZstdStream::DEFAULT,
+    &relay::Relay::DEFAULT,
+    &rebuild::Rebuild::DEFAULT,
 ];
 
 /// The names of all strategies.
@@ -131,11 +178,14 @@ fn by_name(name: &str) -> Result<&'static dyn Strategy, StrategyError> {
     Ok(*found)
 }
 
-/// The strategy of a spec, with its options checked.
-pub fn find(spec: &StrategySpec) -> Result<&'static dyn Strategy, StrategyError> {
+/// The strategy of a spec, with its options.
+///
+/// # Errors
+/// No such strategy, no such option here (GitHub may have one), or a value that it does not take.
+pub fn find(spec: &StrategySpec) -> Result<Box<dyn Strategy>, StrategyError> {
     let found = by_name(&spec.name)?;
     found.facts().check(spec)?;
-    Ok(found)
+    found.variant(spec)
 }
 
 /// Reads `--strategies`: names with options; `all` stands for every strategy. An option that says what is the default
@@ -173,18 +223,42 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_means_the_five_relay_and_the_baseline() {
+    fn all_means_every_strategy_with_the_baseline_last() {
         let all: Vec<String> = parse_list("all").unwrap().iter().map(ToString::to_string).collect();
-        assert_eq!(all, ["artifact", "cache-tar", "gha-cache", "local-cache", "zstd-stream", "relay", "rebuild"]);
+        assert_eq!(all, names());
+        let producers: Vec<bool> = ALL.iter().map(|s| s.facts().has_producer).collect();
+        assert_eq!(producers.iter().position(|has| !has), Some(ALL.len() - 1));
     }
 
     #[test]
     fn all_can_have_company_and_nothing_is_measured_twice() {
         let list = parse_list("all,artifact:level=6").unwrap();
-        assert_eq!((list.len(), list[7].to_string().as_str()), (8, "artifact:level=6"));
+        assert_eq!((list.len(), list[ALL.len()].to_string().as_str()), (ALL.len() + 1, "artifact:level=6"));
         assert_eq!(parse_list("artifact:level=0,rebuild").unwrap()[0].to_string(), "artifact");
         assert_eq!(parse_list("artifact,artifact:level=0"), Err(StrategyError::Twice("artifact".to_owned())));
         assert_eq!(parse_list("all,rebuild"), Err(StrategyError::Twice("rebuild".to_owned())));
+    }
+
+    #[test]
+    fn names_colours_and_markers_are_told_apart() {
+        for (i, one) in ALL.iter().map(|s| s.facts()).enumerate() {
+            for other in ALL[..i].iter().map(|s| s.facts()) {
+                let alike = one.name == other.name || one.colour == other.colour || one.marker == other.marker;
+                assert!(!alike, "{} and {}", one.name, other.name);
+            }
+        }
+    }
+
+    #[test]
+    fn facts_of_a_variant_follow_its_options() {
+        let facts = |text: &str| {
+            let spec = text.parse().unwrap();
+            find(&spec).unwrap().variant_facts(&spec)
+        };
+        assert_eq!(facts("relay").storage, Storage::Artifact);
+        assert_eq!(facts("relay:store=cache").storage, Storage::Cache);
+        let ours = ["zstd-stream", "zstd-stream:level=1", "zstd-stream:ranges=8", "zstd-stream:blocks=8", "relay"];
+        assert_eq!(ours.map(|text| facts(text).ours), [false, false, true, true, true]);
     }
 
     #[test]
@@ -194,21 +268,22 @@ mod tests {
     }
 
     #[test]
-    fn only_the_engines_own_builder_on_overlay2_cannot_export_a_cache_and_the_mend_is_named() {
+    fn only_the_engines_own_builder_on_overlay2_cannot_export_and_the_fix_is_named() {
         use handoff_model::{Builder, ImageStore};
+        let mut refused = 0;
         for strategy in ALL {
             for builder in [Builder::Docker, Builder::DockerContainer] {
                 for image_store in [ImageStore::Containerd, ImageStore::Overlay2] {
                     let conditions = Conditions { builder, image_store, ..Conditions::default() };
+                    let Some(reason) = strategy.refuses(&conditions) else { continue };
                     let name = strategy.facts().name;
-                    let cannot =
-                        name.ends_with("-cache") && (builder, image_store) == (Builder::Docker, ImageStore::Overlay2);
-                    let refused = strategy.refuses(&StrategySpec::plain(name), &conditions);
-                    assert_eq!(refused.is_some(), cannot, "{name} {builder} {image_store}: {refused:?}");
-                    assert!(refused.is_none_or(|r| r.contains("--builder docker-container")));
+                    assert!(!source::builder_exports(&conditions), "{name} {builder} {image_store}: {reason}");
+                    assert!(reason.contains("--builder docker-container"), "{name}: {reason}");
+                    refused += 1;
                 }
             }
         }
+        assert!(refused > 0);
     }
 
     #[test]
@@ -217,17 +292,5 @@ mod tests {
         assert!(error.contains("gzip") && error.contains("zstd"), "{error}");
         assert_eq!(parse_list("gha-cache:compression=gzip").unwrap()[0].to_string(), "gha-cache");
         assert!(parse_list("local-cache:compression=zstd,mode=min,producer-load=true").is_ok());
-    }
-
-    #[test]
-    fn defaults_are_values_that_their_options_take() {
-        for strategy in ALL {
-            let facts = strategy.facts();
-            // An option without a default has to be given.
-            for option in facts.options.iter().filter(|o| !o.default.is_empty()) {
-                let spec = format!("{}:{}={}", facts.name, option.name, option.default).parse().unwrap();
-                facts.check(&spec).unwrap();
-            }
-        }
     }
 }

@@ -1,51 +1,37 @@
 //! `local-cache`: the builder's cache as a folder, moved through the cache by the client of actions/cache.
 
-use handoff_model::recipe::{BuiltAt, CACHE_ACTION_OPTION, Derived, Does, Step, Unsupported, fill};
+use handoff_model::recipe::{BuiltAt, Derived, Does, Step, Unsupported};
 use handoff_model::strategy::look;
-use handoff_model::{
-    CacheState, Conditions, Failure, Marker, OptionKind, OptionSpec, Recipe, SpanKind, Storage, StrategyFacts,
-    StrategySpec, Ticket,
-};
+use handoff_model::{CacheState, Conditions, Failure, Marker, Recipe, SpanKind, Storage, StrategyFacts, Ticket};
 
-use crate::buildx::{Build, Layers, Output};
-use crate::cache::{self, Found};
+use crate::buildx::{Build, CacheOptions, Layers, Output};
+use crate::cache::{self, ActionOption, Found};
+use crate::options::{named, options};
 use crate::{Built, Handed, Job, MoreBuilds, StepResult, Strategy, buildx};
-
-/// The strategy.
-pub struct LocalCache;
 
 /// The folder's name, relative to the job's folder and alike on both sides.
 const FOLDER: &str = "buildx-cache";
 
-/// `compression`: how layers lie in the folder. The client of actions/cache compresses the whole folder once more.
-const COMPRESSION_OPTION: OptionSpec = OptionSpec {
-    name: "compression",
-    kind: Layers::WORDS,
-    default: "gzip",
-    help: "how BuildKit compresses the layers of the cache, zstd-1 at zstd's fastest level, before actions/cache compresses all of it with zstd",
-};
-
-/// `pushes`: how many pushes are played, one after the other.
-const PUSHES_OPTION: OptionSpec = OptionSpec {
-    name: "pushes",
-    kind: OptionKind::Number(1, 10),
-    default: "1",
-    help: "how many pushes are played, each with another last layer and the folder of the one before; only the last is on the clock",
-};
-
-/// `move`: what becomes of the folder of the push before.
-const MOVE_OPTION: OptionSpec = OptionSpec {
-    name: "move",
-    kind: OptionKind::Word(&["true", "false"]),
-    default: "true",
-    help: "export into a new folder that replaces the restored one (true), or into the restored one, which keeps what it has (false)",
-};
+options! {
+    /// The strategy.
+    pub struct LocalCache {
+        /// how BuildKit compresses the layers of the cache, zstd-1 at zstd's fastest level, before actions/cache compresses all of
+        /// it with zstd
+        compression: Layers,
+        /// how many pushes are played, each with another last layer and the folder of the one before; only the last is on the clock
+        pushes: u32 [1..=10] = 1,
+        /// export into a new folder that replaces the restored one (true), or into the restored one, which keeps what it has (false)
+        replaces as "move": bool = true,
+        ..cache: CacheOptions,
+        github ..action: ActionOption,
+    }
+}
 
 /// What the exporter is told of compression.
 const COMPRESSION_PLACE: Derived = Derived {
     place: "compression-attributes",
     shows: "compression",
-    text: |compression| match Layers::of(compression).attribute() {
+    text: |compression| match named(compression).map_or("", Layers::attribute) {
         // What the exporter does anyway.
         "" => String::new(),
         // Forced, because a layer that was compressed otherwise for the image would be taken as it is.
@@ -57,12 +43,13 @@ const FACTS: StrategyFacts = StrategyFacts {
     name: "local-cache",
     summary: "build with cache-to type=local, save the folder in the cache, restore it, build again from it, loaded",
     storage: Storage::Cache,
+    transfer: Some(cache::TRANSFER),
     moves_image: false,
     has_producer: true,
     ours: false,
     colour: look::PURPLE,
     marker: Marker::Diamond,
-    options: &[buildx::MODE_OPTION, COMPRESSION_OPTION, buildx::PRODUCER_LOAD_OPTION, PUSHES_OPTION, MOVE_OPTION],
+    options: LocalCache::OPTIONS,
 };
 
 impl Strategy for LocalCache {
@@ -70,17 +57,19 @@ impl Strategy for LocalCache {
         &FACTS
     }
 
-    fn refuses(&self, spec: &StrategySpec, conditions: &Conditions) -> Option<String> {
-        let cold = conditions.cache_state == CacheState::Cold;
-        if self.more_builds(spec).earlier_pushes > 0 && !cold {
+    fn recipe(&self) -> &'static Recipe {
+        &RECIPE
+    }
+
+    fn refuses(&self, conditions: &Conditions) -> Option<String> {
+        if self.pushes > 1 && conditions.cache_state != CacheState::Cold {
             return Some("pushes: earlier pushes are themselves what caches hold: use --cache-state cold".to_owned());
         }
         buildx::refuses_cache_export(conditions)
     }
 
-    fn more_builds(&self, spec: &StrategySpec) -> MoreBuilds {
-        let pushes = FACTS.option(spec, PUSHES_OPTION.name).parse().unwrap_or(1);
-        MoreBuilds { earlier_pushes: pushes.max(1) - 1, ..MoreBuilds::default() }
+    fn more_builds(&self) -> MoreBuilds {
+        MoreBuilds { earlier_pushes: self.pushes - 1, ..MoreBuilds::default() }
     }
 
     fn produce(&self, job: &Job) -> StepResult<Handed> {
@@ -88,15 +77,13 @@ impl Strategy for LocalCache {
         // saves nothing under a key that is there.
         let from = match cache::look(job, FOLDER, true)? {
             Found::ThisCommit => return Ok(Handed { ticket: cache::ticket(job), built: Built::Earlier }),
-            Found::AnotherCommit if job.option(&FACTS, MOVE_OPTION.name) == "true" => Some(put_aside(job)?),
+            Found::AnotherCommit if self.replaces => Some(put_aside(job)?),
             // The folder is read and written at once.
-            Found::AnotherCommit => Some(job.fill(&FACTS, CACHE_FROM)),
+            Found::AnotherCommit => Some(job.fill(self, CACHE_FROM)),
             Found::Nothing => None,
         };
-        let compression = (COMPRESSION_PLACE.text)(&job.option(&FACTS, "compression"));
-        let told = |place: &str| (place == COMPRESSION_PLACE.place).then(|| compression.clone());
-        let to = fill(&job.fill(&FACTS, CACHE_TO), told);
-        let (output, built) = buildx::beside_cache(&job.option(&FACTS, "producer-load"));
+        let to = job.fill(self, CACHE_TO);
+        let (output, built) = self.cache.output();
         Build { cache_to: Some(&to), cache_from: from.as_deref(), ..Build::plain("build", output) }.run(job)?;
         cache::save(job, FOLDER)?;
         Ok(Handed { ticket: cache::ticket(job), built })
@@ -104,12 +91,12 @@ impl Strategy for LocalCache {
 
     fn consume(&self, job: &Job, ticket: &Ticket) -> StepResult<()> {
         cache::restore(job, ticket, FOLDER)?;
-        let from = job.fill(&FACTS, CACHE_FROM);
+        let from = job.fill(self, CACHE_FROM);
         Build { cache_from: Some(&from), ..Build::plain("build", Output::Load) }.run_cached(job)
     }
 
-    fn recipe(&self) -> Option<&'static Recipe> {
-        Some(&RECIPE)
+    fn built_at(&self) -> BuiltAt {
+        BuiltAt::BuilderCache
     }
 }
 
@@ -139,10 +126,9 @@ const NO_MOVE: Unsupported =
     Unsupported::option("move", "the workflow is of one push, which finds no folder of an earlier one");
 
 const RECIPE: Recipe = Recipe {
-    options: &[CACHE_ACTION_OPTION],
+    options: ActionOption::OPTIONS,
     not_in_a_cell: &[ONE_PUSH, NO_MOVE],
     not_in_a_workflow: &[ONE_PUSH, NO_MOVE],
-    of_the_machine: &[],
     derived: &[COMPRESSION_PLACE],
     producer: &[cache::combined(SAVE), BUILDS[0], BUILDS[1], SAVES[0], SAVES[1]],
     consumer: &[
@@ -155,9 +141,8 @@ const RECIPE: Recipe = Recipe {
             Does::Build { outputs: None, cache_to: None, cache_from: Some(CACHE_FROM) },
         ),
     ],
-    settle: Recipe::as_given,
-    built: |_| BuiltAt::BuilderCache,
     consumer_is_cached: true,
+    ..Recipe::EMPTY
 };
 
 #[cfg(test)]
@@ -172,12 +157,12 @@ mod tests {
 
     #[test]
     fn pushes_are_earlier_runs_of_their_own_and_no_cache_state_beside() {
-        let spec = |text: &str| text.parse().unwrap();
-        let pushes = |text| LocalCache.more_builds(&spec(text)).earlier_pushes;
+        let named = |text: &str| crate::find(&text.parse().unwrap()).unwrap();
+        let pushes = |text| named(text).more_builds().earlier_pushes;
         assert_eq!((pushes("local-cache"), pushes("local-cache:pushes=5,move=false")), (0, 4));
         let warm = Conditions { cache_state: CacheState::Warm, ..Conditions::default() };
-        let refused = LocalCache.refuses(&spec("local-cache:pushes=5"), &warm).unwrap();
+        let refused = named("local-cache:pushes=5").refuses(&warm).unwrap();
         assert!(refused.contains("--cache-state cold"), "{refused}");
-        assert_eq!(LocalCache.refuses(&spec("local-cache:move=false"), &warm), None);
+        assert_eq!(named("local-cache:move=false").refuses(&warm), None);
     }
 }

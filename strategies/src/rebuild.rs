@@ -8,12 +8,18 @@ use crate::buildx::{Build, Output};
 use crate::{Handed, Job, StepResult, Strategy};
 
 /// The strategy.
-pub struct Rebuild;
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub struct Rebuild {}
+
+impl Rebuild {
+    pub(crate) const DEFAULT: Self = Self {};
+}
 
 const FACTS: StrategyFacts = StrategyFacts {
     name: "rebuild",
     summary: "no hand-over: every job builds the image from the same sources, cold (the baseline)",
     storage: Storage::None,
+    transfer: None,
     moves_image: false,
     has_producer: false,
     ours: false,
@@ -27,6 +33,10 @@ impl Strategy for Rebuild {
         &FACTS
     }
 
+    fn recipe(&self) -> &'static Recipe {
+        &RECIPE
+    }
+
     fn produce(&self, _job: &Job) -> StepResult<Handed> {
         Err(Failure::new("build", "rebuild has no producer"))
     }
@@ -35,24 +45,16 @@ impl Strategy for Rebuild {
         Build::plain("build", Output::Load).run(job).map(|_| ())
     }
 
-    fn recipe(&self) -> Option<&'static Recipe> {
-        Some(&RECIPE)
+    fn built_at(&self) -> BuiltAt {
+        BuiltAt::Nowhere
     }
 }
 
 const RECIPE: Recipe = Recipe {
-    options: &[],
-    not_in_a_cell: &[],
-    not_in_a_workflow: &[],
-    of_the_machine: &[],
-    derived: &[],
-    producer: &[],
     consumer: &[Step::always(
         SpanKind::Command,
         "buildx build",
         Does::Run(&[&["docker", "buildx", "build", "--load", "--tag", "{image}", "{sources}"]]),
     )],
-    settle: Recipe::as_given,
-    built: |_| BuiltAt::Nowhere,
-    consumer_is_cached: false,
+    ..Recipe::EMPTY
 };

@@ -9,98 +9,107 @@ use std::path::PathBuf;
 use handoff_model::recipe::{BuiltAt, Does, Step, Unsupported};
 use handoff_model::strategy::look;
 use handoff_model::{
-    Builder, Conditions, Failure, ImageIdentity, ImageStore, Marker, OptionKind, OptionSpec, Recipe, SpanKind, Storage,
-    StrategyFacts, Ticket,
+    Conditions, Failure, ImageIdentity, Marker, Recipe, SpanKind, Storage, StrategyFacts, Ticket, Transfer,
 };
 
-use crate::buildx::{Build, Output, PUSH_LEVEL};
-use crate::clients::{ClientReport, read_report};
+use crate::buildx::{Build, Compression, Output};
+use crate::clients::{self, ClientReport, read_report};
 use crate::job::tail;
+use crate::options::{options, words};
 use crate::recorder::{CLIENT, SOURCE};
-use crate::{Built, Handed, Job, StepResult, Strategy};
+use crate::{Built, Handed, Job, Source, StepResult, Strategy, cache};
 
-/// The strategy.
-pub struct Relay;
+words! {
+    /// The service that keeps the layers.
+    pub enum Store {
+        /// One artifact of the run.
+        Artifact = "artifact",
+        /// Cache entries that later runs find.
+        Cache = "cache",
+    }
+}
+
+options! {
+    /// The strategy.
+    pub struct Relay {
+        /// what keeps the layers: one artifact of the run, or cache entries that later runs find
+        store: Store,
+        /// of the layers that the builder pushes
+        compression: Compression,
+        /// zstd level of the layers that the builder pushes (0: the builder's own choice)
+        level: u32 [0..=22] = 1,
+        /// what pushes: the builder (output), `docker push` (push), or the builder where it can (auto)
+        source: Source ["auto", "output", "push"] = Auto,
+        /// requests in flight (0: as many as turn out to carry more)
+        connections: u32 [0..=64] = 0,
+        /// MiB of a block going up and of a range coming down
+        part: u32 [1..=16] = 4,
+    }
+}
+
+/// The level at which builders compress what they push: the fastest was measured to be worth more than the bytes that it
+/// costs (docs/relay.md).
+pub const PUSH_LEVEL: u32 = Relay::DEFAULT.level;
 
 const FACTS: StrategyFacts = StrategyFacts {
     name: "relay",
     summary: "push to a registry on loopback that stores layers as an artifact while they come; pull from one that fetches by ranges",
     storage: Storage::Artifact,
+    transfer: Some(clients::ARTIFACT_TRANSFER),
     moves_image: true,
     has_producer: true,
     ours: true,
     colour: look::SKY,
     marker: Marker::Plus,
-    options: &[
-        OptionSpec {
-            name: "store",
-            kind: OptionKind::Word(&["artifact", "cache"]),
-            default: "artifact",
-            help: "what keeps the layers: one artifact of the run, or cache entries that later runs find",
-        },
-        OptionSpec {
-            name: "compression",
-            kind: OptionKind::Word(&["zstd", "gzip", "uncompressed"]),
-            default: "zstd",
-            help: "of the layers that the builder pushes",
-        },
-        OptionSpec {
-            name: "level",
-            kind: OptionKind::Number(0, 22),
-            default: PUSH_LEVEL,
-            help: "zstd level of the layers that the builder pushes (0: the builder's own choice)",
-        },
-        OptionSpec {
-            name: "source",
-            kind: OptionKind::Word(&["auto", "output", "push"]),
-            default: "auto",
-            help: "what pushes: the builder (output), `docker push` (push), or the builder where it can (auto)",
-        },
-        OptionSpec {
-            name: "connections",
-            kind: OptionKind::Number(0, 64),
-            default: "0",
-            help: "requests in flight (0: as many as turn out to carry more)",
-        },
-        OptionSpec {
-            name: "part",
-            kind: OptionKind::Number(1, 16),
-            default: "4",
-            help: "MiB of a block going up and of a range coming down",
-        },
-    ],
+    options: Relay::OPTIONS,
 };
-
-/// Whether the builder can push layers of its own: the engine's own builder only where the containerd store keeps blobs.
-fn builder_pushes(conditions: &Conditions) -> bool {
-    conditions.builder == Builder::DockerContainer || conditions.image_store == ImageStore::Containerd
-}
 
 impl Strategy for Relay {
     fn facts(&self) -> &'static StrategyFacts {
         &FACTS
     }
 
+    fn recipe(&self) -> &'static Recipe {
+        &RECIPE
+    }
+
+    fn storage(&self) -> Storage {
+        match self.store {
+            Store::Artifact => Storage::Artifact,
+            Store::Cache => Storage::Cache,
+        }
+    }
+
+    fn transfer(&self) -> Option<Transfer> {
+        if self.store == Store::Cache { Some(cache::TRANSFER) } else { FACTS.transfer }
+    }
+
+    fn source(&mut self) -> Option<&mut Source> {
+        Some(&mut self.source)
+    }
+
+    fn resolve_defaults(&mut self, conditions: &Conditions) {
+        self.source = self.source.resolved(conditions, Source::Push);
+    }
+
     fn produce(&self, job: &Job) -> StepResult<Handed> {
         let ticket = Ticket::default().with("relay", job.key());
-        let Some(end) = End::start(job, "intake", &job.key())? else {
+        let Some(end) = End::start(self, job, "intake", &job.key())? else {
             return Ok(Handed { ticket, built: Built::Earlier });
         };
         let reference = format!("{}/{}", end.registry, job.image);
         let from = end.earlier.as_ref().map(|image| format!("type=registry,ref={image},registry.insecure=true"));
         // What a later build needs to know of this one travels in the image's config; only where there may be a later one.
-        let to = looks_back(job).then_some("type=inline");
+        let to = self.looks_back(job).then_some("type=inline");
         let cached = |output| Build { cache_to: to, cache_from: from.as_deref(), ..Build::plain("build", output) };
-        let source = match job.option(&FACTS, "source").as_str() {
+        let source = match self.source {
             // What is built already can only be pushed.
-            "auto" if builder_pushes(job.conditions) && !job.sources.built => "output".to_owned(),
-            "auto" => "push".to_owned(),
-            named => named.to_owned(),
+            Source::Auto if job.sources.built => Source::Push,
+            source => source.resolved(job.conditions, Source::Push),
         };
-        job.recorder.fact(SOURCE, source.clone());
-        let pushed = if source == "output" {
-            let (compression, level) = (job.option(&FACTS, "compression"), job.option(&FACTS, "level"));
-            cached(Output::Push { reference: &reference, compression: &compression, level: &level })
+        job.recorder.fact(SOURCE, source.as_str());
+        let pushed = if source == Source::Output {
+            cached(Output::Push { reference: &reference, compression: self.compression, level: self.level })
                 .run(job)
                 .map(|_| ())
         } else {
@@ -122,7 +131,7 @@ impl Strategy for Relay {
 
     fn consume(&self, job: &Job, ticket: &Ticket) -> StepResult<()> {
         let name = ticket.get("relay").map_err(|e| Failure::new(SpanKind::Resolve.as_str(), e))?;
-        let end = End::start(job, "outlet", name)?;
+        let end = End::start(self, job, "outlet", name)?;
         let end = end.ok_or_else(|| Failure::new(SpanKind::Resolve.as_str(), "the receiving end does not serve"))?;
         let reference = format!("{}/{}", end.registry, job.image);
         let docker = |args: &[&str]| job.engine.docker(args.iter().copied());
@@ -133,8 +142,15 @@ impl Strategy for Relay {
         end.stop(job).map(|_| ())
     }
 
-    fn recipe(&self) -> Option<&'static Recipe> {
-        Some(&RECIPE)
+    fn built_at(&self) -> BuiltAt {
+        BuiltAt::Pushed
+    }
+}
+
+impl Relay {
+    /// Whether images of earlier runs can be there.
+    fn looks_back(&self, job: &Job) -> bool {
+        job.commit.is_some() && self.store == Store::Cache
     }
 }
 
@@ -165,14 +181,10 @@ const RECEIVE: &[(&str, &str)] =
 
 /// Both ends are actions of this repository: only an action gets the job's token.
 const RECIPE: Recipe = Recipe {
-    options: &[],
     not_in_a_cell: &[Unsupported::option(
         "store",
         "a cell removes what it has stored, and an entry by digest may be another cell's too",
     )],
-    not_in_a_workflow: &[],
-    of_the_machine: &[],
-    derived: &[],
     producer: &[
         Step::always(
             SpanKind::Command,
@@ -185,25 +197,14 @@ const RECIPE: Recipe = Recipe {
             .when(&[("source", "output")]),
     ],
     consumer: &[Step::always(SpanKind::Download, "handoff/receive", Does::Own("receive", RECEIVE))],
-    settle: |options, conditions| {
-        if options.get("source").is_some_and(|s| s == "auto") {
-            let source = if builder_pushes(conditions) { "output" } else { "push" };
-            options.insert("source".to_owned(), source.to_owned());
-        }
-    },
-    built: |_| BuiltAt::Pushed,
-    consumer_is_cached: false,
+    client: Some("handoff-relay"),
+    ..Recipe::EMPTY
 };
 
 /// `docker push` of an image that the engine has.
 fn push(job: &Job, reference: &str) -> StepResult<()> {
     job.run(SpanKind::Command, "docker-tag", &job.engine.docker(["tag", job.image, reference]))?;
     job.run(SpanKind::Export, "docker-push", &job.engine.docker(["push", "--quiet", reference]))
-}
-
-/// Whether images of earlier runs can be there.
-fn looks_back(job: &Job) -> bool {
-    job.commit.is_some() && job.option(&FACTS, "store") == "cache"
 }
 
 /// One end, as a process of its own with the variables that an action gets.
@@ -219,19 +220,18 @@ struct End {
 
 impl End {
     /// Starts it. None: what it should send is there already.
-    fn start(job: &Job, end: &str, name: &str) -> StepResult<Option<Self>> {
+    fn start(relay: &Relay, job: &Job, end: &str, name: &str) -> StepResult<Option<Self>> {
         let step = format!("relay-{end}");
         let failure = |e: &dyn std::fmt::Display| Failure::new(SpanKind::Resolve.as_str(), format!("{step}: {e}"));
         let report = job.logs.join(format!("{step}.json"));
         let mut args = vec!["relay".to_owned(), end.to_owned(), "--name".to_owned(), name.to_owned()];
-        args.extend(["--store".to_owned(), job.option(&FACTS, "store"), "--report".to_owned()]);
+        args.extend(["--store".to_owned(), relay.store.as_str().to_owned(), "--report".to_owned()]);
         args.push(report.to_str().ok_or_else(|| failure(&"the log folder is not UTF-8"))?.to_owned());
-        let connections = job.option(&FACTS, "connections");
-        if connections != "0" {
-            args.extend(["--connections".to_owned(), connections]);
+        if relay.connections > 0 {
+            args.extend(["--connections".to_owned(), relay.connections.to_string()]);
         }
-        args.extend(["--part".to_owned(), job.option(&FACTS, "part")]);
-        let looks = end == "intake" && looks_back(job);
+        args.extend(["--part".to_owned(), relay.part.to_string()]);
+        let looks = end == "intake" && relay.looks_back(job);
         if looks {
             args.extend(["--earlier".to_owned(), format!("{}-", job.name)]);
         }

@@ -4,9 +4,10 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use handoff_model::{Failure, SpanKind, StrategySpec};
+use handoff_model::{Failure, SpanKind};
 
 use crate::clients::{self, read_report};
+use crate::options::{options, words};
 use crate::pipe::Stage;
 use crate::recorder::CLIENT;
 use crate::{Job, StepResult};
@@ -15,6 +16,58 @@ use crate::{Job, StepResult};
 const HOME: &str = "https://github.com/lhotari/gh-actions-artifact-client";
 /// Its program below that tree.
 const PROGRAM: &str = "dist/index.js";
+
+words! {
+    /// The client that moves a stream.
+    pub enum Client {
+        /// Our own.
+        Handoff = "handoff",
+        /// The one that the spike names.
+        Lhotari = "lhotari",
+    }
+}
+
+options! {
+    /// Which client moves a stream, and how.
+    pub(crate) struct ClientOptions {
+        /// 8 MiB blocks in flight when uploading
+        blocks: u32 [1..=256] = 24,
+        /// ranges of 8 MiB fetched at once when downloading, written in order; 1 is one request for all
+        ranges: u32 [1..=256] = 1,
+        /// what moves the stream: our own client, or lhotari/gh-actions-artifact-client from a tree of yours
+        client: Client,
+        /// the tree of client=lhotari, with dist/index.js in it
+        dir: String,
+    }
+}
+
+impl ClientOptions {
+    /// The first option of our own client's connection plan that is not at its default.
+    pub fn own_plan(&self) -> Option<&'static str> {
+        let (blocks, ranges) = (Self::DEFAULT.blocks, Self::DEFAULT.ranges);
+        let given = [("blocks", self.blocks != blocks), ("ranges", self.ranges != ranges)];
+        given.into_iter().find_map(|(name, given)| given.then_some(name))
+    }
+
+    /// Why these options do not go together, if so.
+    pub fn refuses(&self) -> Option<String> {
+        match (self.client, self.dir.as_str()) {
+            (Client::Handoff, "") => None,
+            (Client::Handoff, _) => Some("dir=DIR is for client=lhotari: leave it out".to_owned()),
+            (Client::Lhotari, "") => {
+                Some(format!("client=lhotari needs dir=DIR, a tree of {HOME}: it does not come with handoff"))
+            }
+            (Client::Lhotari, dir) => {
+                if let Some(name) = self.own_plan() {
+                    return Some(format!("client=lhotari has a connection plan of its own: leave {name} out"));
+                }
+                let program = Path::new(dir).join(PROGRAM);
+                (!program.is_file())
+                    .then(|| format!("{} is not there: name a tree of {HOME} with dir=DIR", program.display()))
+            }
+        }
+    }
+}
 
 /// A client, ready to be a program of a pipe.
 #[derive(Debug)]
@@ -33,36 +86,17 @@ pub enum StreamClient {
     },
 }
 
-/// Why these options do not go together, if so.
-pub fn refuses(spec: &StrategySpec) -> Option<String> {
-    let given = |name: &str| spec.options.get(name);
-    match (given("client").map(String::as_str), given("dir")) {
-        (Some("lhotari"), None) => {
-            Some(format!("client=lhotari needs dir=DIR, a tree of {HOME}: it does not come with handoff"))
-        }
-        (Some("lhotari"), Some(dir)) => {
-            if let Some(name) = ["blocks", "ranges"].iter().find(|n| given(n).is_some()) {
-                return Some(format!("client=lhotari has a connection plan of its own: leave {name} out"));
-            }
-            let program = Path::new(dir).join(PROGRAM);
-            (!program.is_file())
-                .then(|| format!("{} is not there: name a tree of {HOME} with dir=DIR", program.display()))
-        }
-        (_, Some(_)) => Some("dir=DIR is for client=lhotari: leave it out".to_owned()),
-        (_, None) => None,
-    }
-}
-
 impl StreamClient {
-    /// The client of a job, by its options. A tree is found from where the run was started.
-    pub fn of(job: &Job, blocks: String, ranges: String) -> StepResult<Self> {
-        if job.spec.options.get("client").is_none_or(|c| c != "lhotari") {
-            return Ok(Self::Handoff { blocks, ranges });
+    /// The client that options name. A tree is found from where the run was started.
+    pub fn of(options: &ClientOptions) -> StepResult<Self> {
+        let ClientOptions { blocks, ranges, client, dir } = options;
+        match client {
+            Client::Handoff => Ok(Self::Handoff { blocks: blocks.to_string(), ranges: ranges.to_string() }),
+            Client::Lhotari => match fs::canonicalize(dir) {
+                Ok(dir) => Ok(Self::Lhotari { dir }),
+                Err(e) => Err(Failure::new(SpanKind::Command.as_str(), format!("{dir}: {e}"))),
+            },
         }
-        let dir = job.spec.options.get("dir").cloned().unwrap_or_default();
-        let dir =
-            fs::canonicalize(&dir).map_err(|e| Failure::new(SpanKind::Command.as_str(), format!("{dir}: {e}")))?;
-        Ok(Self::Lhotari { dir })
     }
 
     /// Standard input becomes an artifact. The second value opens the gate: only when the programs before it have ended
@@ -177,7 +211,10 @@ mod tests {
     #[test]
     fn the_named_client_comes_from_a_tree_and_keeps_its_own_plan() {
         let dir = tempfile::tempdir().unwrap();
-        let ask = |options: &str| refuses(&format!("zstd-stream:{options}").parse().unwrap());
+        let ask = |options: &str| {
+            let spec = format!("zstd-stream:{options}").parse().unwrap();
+            crate::find(&spec).unwrap().refuses(&handoff_model::Conditions::default())
+        };
         let tree = dir.path().display();
         assert!(ask("client=lhotari").unwrap().contains("needs dir=DIR"));
         assert!(ask(&format!("client=lhotari,dir={tree}")).unwrap().contains("dist/index.js is not there"));

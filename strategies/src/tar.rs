@@ -4,134 +4,142 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use handoff_docker::programs::on_path;
-use handoff_model::recipe::{BuiltAt, Derived, Does, Step, Values};
-use handoff_model::{
-    Builder, Conditions, Failure, ImageStore, OptionKind, OptionSpec, SpanKind, StrategyFacts, StrategySpec,
-};
+use handoff_model::recipe::{BuiltAt, Derived, Does, Step};
+use handoff_model::{Conditions, Failure, SpanKind};
 
 use crate::buildx::{Build, Layers, Output, TO_STDOUT};
+use crate::options::{named, options, words};
 use crate::pipe::{self, Stage};
 use crate::recorder::SOURCE;
-use crate::{Built, Job, StepResult};
+use crate::source::builder_exports;
+use crate::{Built, Job, Source, StepResult};
 
-/// `source`: what makes the tar.
-pub const SOURCE_OPTION: OptionSpec = OptionSpec {
-    name: "source",
-    kind: OptionKind::Word(&["auto", "output", "save"]),
-    default: "auto",
-    help: "what makes the tar: the builder's exporter (output), `docker save` (save), or the exporter where there is one (auto)",
-};
+words! {
+    /// The compressor that a tar is piped through before it is handed over.
+    pub enum Compress {
+        /// No compressor.
+        None = "none",
+        /// `gzip`.
+        Gzip = "gzip",
+        /// `zstd`.
+        Zstd = "zstd",
+    }
+}
 
-/// `compress`: what is done to the tar before it is handed over.
-pub const COMPRESS_OPTION: OptionSpec = OptionSpec {
-    name: "compress",
-    kind: OptionKind::Word(&["none", "gzip", "zstd"]),
-    default: "none",
-    help: "what the tar is piped through before it is handed over: nothing, `gzip` (one core), or `zstd -3 -T0`",
-};
+options! {
+    /// The option that every tar has.
+    pub(crate) struct LayersOption {
+        /// how the builder's exporter compresses the layers in the tar, zstd-1 at zstd's fastest level (`docker save` writes them as
+        /// the engine keeps them)
+        layers: Layers,
+    }
+}
 
-/// `layers`: how the layers in the tar are compressed.
-pub const LAYERS_OPTION: OptionSpec = OptionSpec {
-    name: "layers",
-    kind: Layers::WORDS,
-    default: "gzip",
-    help: "how the builder's exporter compresses the layers in the tar, zstd-1 at zstd's fastest level (`docker save` writes them as the engine keeps them)",
-};
+options! {
+    /// What strategies that hand a tar over as a file can be told.
+    pub(crate) struct TarOptions {
+        /// what the tar is piped through before it is handed over: nothing, `gzip` (one core), or `zstd -3 -T0`
+        compress: Compress,
+        /// what makes the tar: the builder's exporter (output), `docker save` (save), or the exporter where there is one (auto)
+        source: Source ["auto", "output", "save"] = Auto,
+        ..exporter: LayersOption,
+    }
+}
+
+impl TarOptions {
+    /// Who writes the tar under these conditions, or why nobody can.
+    pub fn writer(&self, conditions: &Conditions) -> Result<Writer, String> {
+        Writer::of(self.source, self.exporter.layers, conditions)
+    }
+
+    /// Gives `source=auto` its value.
+    pub fn resolve_defaults(&mut self, conditions: &Conditions) {
+        self.source = self.source.resolved(conditions, Source::Save);
+    }
+
+    /// Where a recipe's image can be looked at: a tar that went through a compressor is not read.
+    pub fn built_at(&self) -> BuiltAt {
+        match (self.source, self.compress) {
+            (Source::Output, Compress::None) => BuiltAt::Tar(TAR),
+            (Source::Output, _) => BuiltAt::BuilderCache,
+            _ => BuiltAt::Engine,
+        }
+    }
+}
 
 /// Who writes the tar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
+pub enum Writer {
     /// The builder's docker exporter: nothing is loaded into the producer's engine.
-    Output(Layers),
+    Builder(Layers),
     /// `docker save`, after a build that was loaded.
-    Save,
+    Engine,
 }
 
-impl Source {
-    /// As an option's value.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Output(_) => "output",
-            Self::Save => "save",
-        }
-    }
-
-    /// What an option's value means under these conditions, or why it cannot be.
-    pub fn of(value: &str, conditions: &Conditions) -> Result<Self, String> {
-        // The engine's own builder exports a tar only from the containerd store.
-        let exporter =
-            conditions.builder == Builder::DockerContainer || conditions.image_store == ImageStore::Containerd;
-        match value {
-            "output" if !exporter => Err(
+impl Writer {
+    /// The writer that options ask for under these conditions, or why there is none.
+    pub fn of(source: Source, layers: Layers, conditions: &Conditions) -> Result<Self, String> {
+        match source.resolved(conditions, Source::Save) {
+            Source::Output if !builder_exports(conditions) => Err(
                 "source=output: the `docker` builder has no docker exporter with the overlay2 store: use source=save"
                     .to_owned(),
             ),
-            "save" => Ok(Self::Save),
-            "output" => Ok(Self::Output(Layers::default())),
-            _ if exporter => Ok(Self::Output(Layers::default())),
-            _ => Ok(Self::Save),
-        }
-    }
-
-    /// What a strategy's options `source` and `layers` mean under these conditions, or why they cannot be.
-    pub fn named(facts: &StrategyFacts, spec: &StrategySpec, conditions: &Conditions) -> Result<Self, String> {
-        let layers = facts.option(spec, LAYERS_OPTION.name);
-        match Self::of(facts.option(spec, SOURCE_OPTION.name), conditions)? {
-            Self::Output(_) => Ok(Self::Output(Layers::of(layers))),
-            Self::Save if layers != LAYERS_OPTION.default => Err(format!(
-                "layers={layers}: `docker save` writes layers as the engine keeps them, only the builder's exporter compresses them \
-                 otherwise: use source=output where there is one, or leave layers out"
+            Source::Output => Ok(Self::Builder(layers)),
+            _ if layers != Layers::DEFAULT => Err(format!(
+                "layers={}: `docker save` writes layers as the engine keeps them, only the builder's exporter compresses them \
+                 otherwise: use source=output where there is one, or leave layers out",
+                layers.as_str()
             )),
-            Self::Save => Ok(Self::Save),
+            _ => Ok(Self::Engine),
         }
     }
 
-    /// [`Source::named`] in a job, recorded as a fact.
-    pub fn in_job(facts: &StrategyFacts, job: &Job) -> StepResult<Self> {
-        let named = Self::named(facts, job.spec, job.conditions);
-        let source = named.map_err(|e| Failure::new(SpanKind::Build.as_str(), e))?;
+    /// The writer of [`Writer::of`] in a job, recorded as a fact.
+    pub fn in_job(of: Result<Self, String>, job: &Job) -> StepResult<Self> {
+        let writer = of.map_err(|e| Failure::new(SpanKind::Build.as_str(), e))?;
         // What is built already can only be saved.
-        let source = if job.sources.built { Self::Save } else { source };
+        let writer = if job.sources.built { Self::Engine } else { writer };
+        let source = if writer == Self::Engine { Source::Save } else { Source::Output };
         job.recorder.fact(SOURCE, source.as_str());
-        Ok(source)
+        Ok(writer)
     }
 }
 
 /// File name of the tar, relative to the job's folder and alike on both sides.
-pub fn file_name(compress: &str) -> &'static str {
+pub fn file_name(compress: Compress) -> &'static str {
     match compress {
-        "gzip" => "image.tar.gz",
-        "zstd" => "image.tar.zst",
-        _ => TAR,
+        Compress::None => TAR,
+        Compress::Gzip => "image.tar.gz",
+        Compress::Zstd => "image.tar.zst",
     }
 }
 
 /// Builds the image into a file, plain or compressed.
-pub fn build(job: &Job, facts: &StrategyFacts, compress: &str) -> StepResult<(PathBuf, Built)> {
-    let source = Source::in_job(facts, job)?;
-    let path = job.scratch.join(file_name(compress));
+pub fn build(job: &Job, options: &TarOptions) -> StepResult<(PathBuf, Built)> {
+    let writer = Writer::in_job(options.writer(job.conditions), job)?;
+    let path = job.scratch.join(file_name(options.compress));
     let none = BTreeMap::new();
-    let program = match compress {
-        "gzip" => {
+    let program = match options.compress {
+        Compress::None => None,
+        Compress::Gzip => {
             let path = job.engine.env().get("PATH").map_or("", String::as_str);
             let gzip = on_path(path, "gzip").ok_or_else(|| {
                 Failure::new(SpanKind::Compress.as_str(), "there is no gzip on the PATH: apt-get install gzip")
             })?;
             Some(("gzip", job.program(&gzip, &GZIP[1..], &none)))
         }
-        "zstd" => Some(("zstd", job.program(&job.tools.zstd, &ZSTD[1..], &none))),
-        _ => None,
+        Compress::Zstd => Some(("zstd", job.program(&job.tools.zstd, &ZSTD[1..], &none))),
     };
     if let Some((step, command)) = program {
         let stage = Stage::new(SpanKind::Compress, step, command.stdout_path(&path));
-        let built = pipe_from(job, source, vec![stage], || Ok(()))?;
+        let built = pipe_from(job, writer, vec![stage], || Ok(()))?;
         return Ok((path, built));
     }
-    match source {
-        Source::Output(layers) => {
+    match writer {
+        Writer::Builder(layers) => {
             Build::plain("build", Output::Tar(&path, layers)).run(job)?;
         }
-        Source::Save => {
+        Writer::Engine => {
             in_engine(job)?;
             let file = path.display().to_string();
             job.run(SpanKind::Save, "docker-save", &job.engine.docker(["save", "--output", &file, job.image]))?;
@@ -144,20 +152,20 @@ pub fn build(job: &Job, facts: &StrategyFacts, compress: &str) -> StepResult<(Pa
 /// `between` is called, and then the last one is waited for.
 pub fn pipe_from(
     job: &Job,
-    source: Source,
+    writer: Writer,
     stages: Vec<Stage>,
     between: impl FnOnce() -> StepResult<()>,
 ) -> StepResult<Built> {
     let count = stages.len();
     let with_first = |first| std::iter::once(first).chain(stages).collect::<Vec<_>>();
-    match source {
-        Source::Save => {
+    match writer {
+        Writer::Engine => {
             in_engine(job)?;
             let save = Stage::new(SpanKind::Save, "docker-save", job.engine.docker(["save", job.image]));
             pipe::start(job, with_first(save))?.finish(job, count, between)?;
             Ok(Built::Engine)
         }
-        Source::Output(layers) => {
+        Writer::Builder(layers) => {
             let build = Build::plain("build", Output::Stdout(layers));
             let begun = build.begin(job)?;
             let first = Stage::new(SpanKind::Command, BUILD, begun.command.clone());
@@ -190,24 +198,6 @@ pub fn load(job: &Job, path: &Path) -> StepResult<()> {
     job.run(SpanKind::Load, "docker-load", &job.engine.docker(["load", "--input", &file]))
 }
 
-/// What `source=auto` means under conditions, for a recipe.
-pub fn settle_source(options: &mut Values, conditions: &Conditions) {
-    if options.get("source").is_some_and(|s| s == "auto") {
-        let source = Source::of("auto", conditions).map_or("save", Source::as_str);
-        options.insert("source".to_owned(), source.to_owned());
-    }
-}
-
-/// Where a recipe's image can be looked at: a tar that went through a compressor is not read.
-pub fn built(options: &Values) -> BuiltAt {
-    let is = |option: &str, value: &str| options.get(option).is_some_and(|v| v == value);
-    match (is("source", "output"), is("compress", "none")) {
-        (true, true) => BuiltAt::Tar(TAR),
-        (true, false) => BuiltAt::BuilderCache,
-        (false, _) => BuiltAt::Engine,
-    }
-}
-
 /// `gzip` with its arguments, here and on GitHub.
 const GZIP: &[&str] = &["gzip", "--stdout"];
 /// `zstd` with its arguments.
@@ -218,11 +208,15 @@ pub const BUILD_TO_PIPE: &[&str] = &["docker", "buildx", "build", "--tag", "{ima
 pub const SAVE_TO_PIPE: &[&str] = &["docker", "save", "{image}"];
 
 /// What exporters are told of layers.
-pub const LAYERS_PLACE: Derived =
-    Derived { place: "layers-attributes", shows: "layers", text: |word| Layers::of(word).attribute().to_owned() };
+pub const LAYERS_PLACE: Derived = Derived {
+    place: "layers-attributes",
+    shows: "layers",
+    text: |word| named(word).map_or("", Layers::attribute).to_owned(),
+};
 
 /// The tar's file name.
-pub const FILE_PLACE: Derived = Derived { place: "tar", shows: "compress", text: |word| file_name(word).to_owned() };
+pub const FILE_PLACE: Derived =
+    Derived { place: "tar", shows: "compress", text: |word| named(word).map_or("", file_name).to_owned() };
 
 /// What the recipes of tars derive.
 pub const PLACES: &[Derived] = &[LAYERS_PLACE, FILE_PLACE];
@@ -278,22 +272,21 @@ pub const TAR: &str = "image.tar";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Strategy;
+    use handoff_model::{Builder, ImageStore};
 
     #[test]
     fn the_exporter_is_taken_where_there_is_one() {
         let conditions = |builder, image_store| Conditions { builder, image_store, ..Conditions::default() };
         let overlay2 = conditions(Builder::Docker, ImageStore::Overlay2);
         let container = conditions(Builder::DockerContainer, ImageStore::Overlay2);
-        assert_eq!(Source::of("auto", &Conditions::default()), Ok(Source::Output(Layers::Gzip)));
-        assert_eq!(Source::of("auto", &overlay2), Ok(Source::Save));
-        assert_eq!(Source::of("auto", &container), Ok(Source::Output(Layers::Gzip)));
-        assert_eq!(Source::of("save", &container), Ok(Source::Save));
-        assert!(Source::of("output", &overlay2).unwrap_err().contains("use source=save"));
-        let facts = crate::artifact::Artifact.facts();
-        let named = |text: &str, conditions: &Conditions| Source::named(facts, &text.parse().unwrap(), conditions);
-        assert_eq!(named("artifact:layers=zstd", &container), Ok(Source::Output(Layers::Zstd)));
-        assert_eq!(named("artifact", &overlay2), Ok(Source::Save));
-        assert!(named("artifact:layers=zstd", &overlay2).unwrap_err().contains("leave layers out"));
+        let of = |source, conditions: &Conditions| Writer::of(source, Layers::DEFAULT, conditions);
+        assert_eq!(of(Source::Auto, &Conditions::default()), Ok(Writer::Builder(Layers::Gzip)));
+        assert_eq!(of(Source::Auto, &overlay2), Ok(Writer::Engine));
+        assert_eq!(of(Source::Auto, &container), Ok(Writer::Builder(Layers::Gzip)));
+        assert_eq!(of(Source::Save, &container), Ok(Writer::Engine));
+        assert!(of(Source::Output, &overlay2).unwrap_err().contains("use source=save"));
+        let zstd = |conditions: &Conditions| Writer::of(Source::Auto, Layers::Zstd, conditions);
+        assert_eq!(zstd(&container), Ok(Writer::Builder(Layers::Zstd)));
+        assert!(zstd(&overlay2).unwrap_err().contains("leave layers out"));
     }
 }

@@ -8,93 +8,91 @@ use std::collections::BTreeMap;
 use handoff_model::conditions::GITHUB;
 use handoff_model::recipe::{BuiltAt, Does, Step, Unsupported};
 use handoff_model::strategy::look;
-use handoff_model::{
-    Conditions, Failure, Marker, OptionKind, OptionSpec, Recipe, SpanKind, Storage, StrategyFacts, StrategySpec, Ticket,
-};
+use handoff_model::{Conditions, Failure, Marker, Recipe, SpanKind, Storage, StrategyFacts, Ticket};
 
+use crate::options::options;
 use crate::pipe::{self, Stage};
-use crate::stream_client::{self, StreamClient};
-use crate::tar::{self, Source};
-use crate::{Handed, Job, StepResult, Strategy};
+use crate::stream_client::{Client, ClientOptions, StreamClient};
+use crate::tar::{self, LayersOption, Writer};
+use crate::{Handed, Job, Source, StepResult, Strategy, clients};
 
-/// The strategy.
-pub struct ZstdStream;
+options! {
+    /// The strategy.
+    pub struct ZstdStream {
+        /// zstd level
+        level: u32 [1..=19] = 3,
+        /// zstd threads (0: one a core)
+        threads: u32 [0..=64] = 0,
+        /// what makes the tar: `docker save` of a loaded build, or the builder straight into the pipe (output)
+        source: Source ["save", "output"] = Save,
+        ..exporter: LayersOption,
+        ..stream: ClientOptions,
+    }
+}
 
 const FACTS: StrategyFacts = StrategyFacts {
     name: "zstd-stream",
     summary: "docker save | zstd | streamed into an artifact; streamed out into zstd -d | docker load",
     storage: Storage::Artifact,
+    transfer: Some(clients::ARTIFACT_TRANSFER),
     moves_image: true,
     has_producer: true,
     ours: false,
     colour: look::VERMILION,
     marker: Marker::Down,
-    options: &[
-        OptionSpec { name: "level", kind: OptionKind::Number(1, 19), default: "3", help: "zstd level" },
-        OptionSpec {
-            name: "threads",
-            kind: OptionKind::Number(0, 64),
-            default: "0",
-            help: "zstd threads (0: one a core)",
-        },
-        OptionSpec {
-            name: "source",
-            kind: OptionKind::Word(&["save", "output"]),
-            default: "save",
-            help: "what makes the tar: `docker save` of a loaded build, or the builder straight into the pipe (output)",
-        },
-        tar::LAYERS_OPTION,
-        OptionSpec {
-            name: "blocks",
-            kind: OptionKind::Number(1, 256),
-            default: "24",
-            help: "8 MiB blocks in flight when uploading",
-        },
-        OptionSpec {
-            name: "ranges",
-            kind: OptionKind::Number(1, 256),
-            default: "1",
-            help: "ranges of 8 MiB fetched at once when downloading, written in order; 1 is one request for all",
-        },
-        OptionSpec {
-            name: "client",
-            kind: OptionKind::Word(&["handoff", "lhotari"]),
-            default: "handoff",
-            help: "what moves the stream: our own client, or lhotari/gh-actions-artifact-client from a tree of yours",
-        },
-        OptionSpec {
-            name: "dir",
-            kind: OptionKind::Text,
-            default: "",
-            help: "the tree of client=lhotari, with dist/index.js in it",
-        },
-    ],
+    options: ZstdStream::OPTIONS,
 };
+
+impl ZstdStream {
+    fn writer(&self, conditions: &Conditions) -> Result<Writer, String> {
+        Writer::of(self.source, self.exporter.layers, conditions)
+    }
+}
 
 impl Strategy for ZstdStream {
     fn facts(&self) -> &'static StrategyFacts {
         &FACTS
     }
 
-    fn refuses(&self, spec: &StrategySpec, conditions: &Conditions) -> Option<String> {
-        Source::named(&FACTS, spec, conditions).err().or_else(|| stream_client::refuses(spec))
+    fn recipe(&self) -> &'static Recipe {
+        &RECIPE
+    }
+
+    /// The connection plan that the spike names is anybody's; another one is that of our own client.
+    fn is_ours(&self) -> bool {
+        self.stream.own_plan().is_some()
+    }
+
+    fn source(&mut self) -> Option<&mut Source> {
+        Some(&mut self.source)
+    }
+
+    fn resolve_defaults(&mut self, conditions: &Conditions) {
+        // On GitHub's runners the client is an action, and that is the one that the spike names.
+        if conditions.profile == GITHUB {
+            self.stream.client = Client::Lhotari;
+        }
+    }
+
+    fn refuses(&self, conditions: &Conditions) -> Option<String> {
+        self.writer(conditions).err().or_else(|| self.stream.refuses())
     }
 
     fn produce(&self, job: &Job) -> StepResult<Handed> {
-        let source = Source::in_job(&FACTS, job)?;
-        let client = client(job)?;
-        let words = COMPRESS[1..].iter().map(|w| job.fill(&FACTS, w));
+        let writer = Writer::in_job(self.writer(job.conditions), job)?;
+        let client = StreamClient::of(&self.stream)?;
+        let words = COMPRESS[1..].iter().map(|w| job.fill(self, w));
         let zstd = job.program(&job.tools.zstd, words, &BTreeMap::new());
         let (upload, mut gate) = client.upload(job)?;
         let stages = vec![Stage::new(SpanKind::Compress, "zstd", zstd), upload];
-        let built = tar::pipe_from(job, source, stages, || gate.commit())?;
+        let built = tar::pipe_from(job, writer, stages, || gate.commit())?;
         client.told(job, "upload")?;
         Ok(Handed { ticket: Ticket::default().with("artifact", job.name), built })
     }
 
     fn consume(&self, job: &Job, ticket: &Ticket) -> StepResult<()> {
         ticket.get("artifact").map_err(|e| Failure::new(SpanKind::Resolve.as_str(), e))?;
-        let client = client(job)?;
+        let client = StreamClient::of(&self.stream)?;
         let zstd = job.program(&job.tools.zstd, &DECOMPRESS[1..], &BTreeMap::new());
         let running = pipe::start(
             job,
@@ -108,8 +106,8 @@ impl Strategy for ZstdStream {
         client.told(job, "download")
     }
 
-    fn recipe(&self) -> Option<&'static Recipe> {
-        Some(&RECIPE)
+    fn built_at(&self) -> BuiltAt {
+        if self.source == Source::Output { BuiltAt::BuilderCache } else { BuiltAt::Engine }
     }
 }
 
@@ -118,13 +116,12 @@ const COMPRESS: &[&str] = &["zstd", "-{level}", "-T{threads}", "--quiet", "--std
 /// The decompressor.
 const DECOMPRESS: &[&str] = &["zstd", "-d", "--quiet", "--stdout"];
 
-/// The client that the spike names; a step of the recipe, as the spike has it.
-const CLIENT_STEP: Step = Step::always(
-    SpanKind::Command,
-    "gh-actions-artifact-client",
-    Does::Uses("lhotari/gh-actions-artifact-client", &[]),
-)
-.when(&[("client", "lhotari")]);
+/// The client that the spike names.
+const CLIENT_NAME: &str = "gh-actions-artifact-client";
+/// It is a step of the recipe, as the spike has it.
+const CLIENT_STEP: Step =
+    Step::always(SpanKind::Command, CLIENT_NAME, Does::Uses("lhotari/gh-actions-artifact-client", &[]))
+        .when(&[("client", "lhotari")]);
 /// The end of the producer's pipe.
 const UPLOAD: &[&str] = &["gh-actions-artifact-client.js", "upload", "{name}"];
 
@@ -132,7 +129,6 @@ const UPLOAD: &[&str] = &["gh-actions-artifact-client.js", "upload", "{name}"];
 const OWN_PLAN: &str = "the client that the spike names has a connection plan of its own";
 
 const RECIPE: Recipe = Recipe {
-    options: &[],
     not_in_a_cell: &[
         Unsupported::option("blocks", OWN_PLAN),
         Unsupported::option("ranges", OWN_PLAN),
@@ -174,18 +170,6 @@ const RECIPE: Recipe = Recipe {
             Does::Run(&[&["gh-actions-artifact-client.js", "download", "{name}"], DECOMPRESS, &["docker", "load"]]),
         ),
     ],
-    settle: |options, conditions| {
-        // On GitHub's runners the client is an action, and that is the one that the spike names.
-        if conditions.profile == GITHUB {
-            options.insert("client".to_owned(), "lhotari".to_owned());
-        }
-    },
-    built: |options| {
-        if options.get("source").is_some_and(|s| s == "output") { BuiltAt::BuilderCache } else { BuiltAt::Engine }
-    },
-    consumer_is_cached: false,
+    client: Some(CLIENT_NAME),
+    ..Recipe::EMPTY
 };
-
-fn client(job: &Job) -> StepResult<StreamClient> {
-    StreamClient::of(job, job.option(&FACTS, "blocks"), job.option(&FACTS, "ranges"))
-}

@@ -5,13 +5,12 @@
 use std::path::Path;
 
 use handoff_model::recipe::{Step, places};
-use handoff_strategies::github;
+use handoff_strategies::ALL;
 use handoff_workflows::pins::Pins;
 use handoff_workflows::{Named, action, files};
 
 fn model() -> Vec<(String, String)> {
-    let strategies: Vec<Named> =
-        github::all().iter().map(|g| Named { name: g.strategy.facts().name, recipe: g.recipe }).collect();
+    let strategies: Vec<Named> = ALL.iter().map(|s| Named { name: s.facts().name, recipe: s.recipe() }).collect();
     files::all(&Pins::built_in().unwrap(), &strategies).unwrap()
 }
 
@@ -89,12 +88,11 @@ fn shows(step: &Step, place: &str) -> bool {
 #[test]
 fn what_a_local_run_and_a_workflow_share_stands_in_one_place() {
     let text = &model()[1].1;
-    for g in github::all() {
-        let steps = || g.recipe.producer.iter().chain(g.recipe.consumer);
-        for option in
-            g.strategy.facts().options.iter().filter(|o| steps().any(|s| g.recipe.shown_by(s).contains(o.name)))
-        {
-            let derived = g.recipe.derived.iter().filter(|d| d.shows == option.name).map(|d| d.place);
+    for strategy in ALL {
+        let recipe = strategy.recipe();
+        let steps = || recipe.producer.iter().chain(recipe.consumer);
+        for option in strategy.facts().options.iter().filter(|o| steps().any(|s| recipe.shown_by(s).contains(o.name))) {
+            let derived = recipe.derived.iter().filter(|d| d.shows == option.name).map(|d| d.place);
             for place in derived.chain([option.name]).filter(|p| steps().any(|s| shows(s, p))) {
                 assert!(text.contains(&format!("fromJSON(inputs.cell).options.{place}")), "{place}");
             }

@@ -24,8 +24,8 @@ pub struct Advice {
 /// The workflow of a cell's very variant, or why there is none.
 pub fn workflow_of(key: &GroupKey, cell: &CellSummary, consumers: u32) -> Result<Recommended, String> {
     let spec = &cell.cell.strategy;
-    let facts = github::named(spec).map_err(|e| e.to_string())?.strategy.facts();
-    if key.conditions.cache_state != CacheState::Cold && facts.outlives_a_run(spec) {
+    let strategy = github::named(spec).map_err(|e| e.to_string())?;
+    if key.conditions.cache_state != CacheState::Cold && strategy.outlives_a_run() {
         return Err(format!(
             "no workflow has it: measured with {} caches of earlier runs, and the workflow's keys are those of one run",
             key.conditions.cache_state
@@ -70,7 +70,8 @@ impl Advice {
         if let Some(chosen) = &answer.chosen
             && let Ok(found) = github::named(chosen)
         {
-            for (option, instead) in found.recipe.of_the_machine.iter().filter(|(o, _)| chosen.options.contains_key(*o))
+            for (option, instead) in
+                found.recipe().of_the_machine.iter().filter(|(o, _)| chosen.options.contains_key(*o))
             {
                 notes.push(format!("Option {option} is of the machine that measured: in the workflow {instead}"));
             }

@@ -7,6 +7,7 @@ use handoff_model::{Conditions, StrategySpec, regular_file};
 use handoff_records::Results;
 use handoff_records::name_measured_size;
 use handoff_strategies::github::{self, Target};
+use handoff_strategies::options::named;
 use handoff_workflows::Named;
 use handoff_workflows::pins::Pins;
 use handoff_workflows::recommended::{Recommended, Variant, recommended};
@@ -166,18 +167,17 @@ pub fn workflow(
     source: Option<&str>,
     consumers: u32,
 ) -> Result<Recommended, String> {
-    let found = github::named(spec).map_err(|e| e.to_string())?;
-    let mut known = spec.clone();
-    if let Some(source) = source {
-        known.options.insert("source".to_owned(), source.to_owned());
+    let mut strategy = github::named(spec).map_err(|e| e.to_string())?;
+    if let (Some(source), Some(known)) = (source.and_then(named), strategy.source()) {
+        *known = source;
     }
     let options =
-        found.express(&known, conditions, Target::Workflow).map_err(|e| format!("no workflow has it: {e}"))?;
+        github::express(&*strategy, conditions, Target::Workflow).map_err(|e| format!("no workflow has it: {e}"))?;
     let variant = Variant {
-        strategy: Named { name: found.strategy.facts().name, recipe: found.recipe },
+        strategy: Named { name: strategy.facts().name, recipe: strategy.recipe() },
         spec: &spec.to_string(),
         options: &options,
-        defaults: &found.defaults(),
+        defaults: &github::defaults(&*strategy),
     };
     let pins = Pins::built_in().map_err(|e| e.to_string())?;
     recommended(&pins, crate::revision::COMMIT, &variant, consumers).map_err(|e| e.to_string())
@@ -197,10 +197,10 @@ pub fn workflow_sizes() -> anyhow::Result<Vec<WorkflowSize>> {
         profile: handoff_model::conditions::GITHUB.to_owned(),
         ..Conditions::default()
     };
-    github::all()
+    handoff_strategies::ALL
         .iter()
-        .map(|g| {
-            let strategy = g.strategy.facts().name;
+        .map(|s| {
+            let strategy = s.facts().name;
             let counted = workflow(&StrategySpec::plain(strategy), &conditions, None, 2);
             Ok(workflow_size(strategy, counted.map_err(|e| bad_input(format!("{strategy}: {e}")))?))
         })

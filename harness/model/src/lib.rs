@@ -43,7 +43,8 @@ pub use recipe::Recipe;
 pub use size::ByteSize;
 pub use span::{Side, Span, SpanKind};
 pub use strategy::{
-    Colour, Marker, OptionKind, OptionSpec, Storage, StrategyError, StrategyFacts, StrategySpec, VariantFacts,
+    Colour, Flow, Marker, OptionKind, OptionSpec, Storage, StrategyError, StrategyFacts, StrategySpec, Transfer,
+    VariantFacts,
 };
 pub use ticket::Ticket;
 pub use usage::{ServiceUsage, SideUsage, StepCount};

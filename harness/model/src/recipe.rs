@@ -7,7 +7,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::conditions::Conditions;
 use crate::span::SpanKind;
 use crate::strategy::OptionSpec;
 
@@ -31,10 +30,8 @@ pub struct Recipe {
     pub producer: &'static [Step],
     /// Steps of a job that needs the image.
     pub consumer: &'static [Step],
-    /// Turns values that depend on the conditions (`auto`) into the one that holds under them.
-    pub settle: fn(&mut Values, &Conditions),
-    /// Where the image that was built can be looked at when the producer's clock has stopped.
-    pub built: fn(&Values) -> BuiltAt,
+    /// The program that moves the bytes, where it is not the action whose step uploads or downloads.
+    pub client: Option<&'static str>,
     /// Whether a step of the Dockerfile that the consumer executes is a failure: everything had to come from the cache.
     pub consumer_is_cached: bool,
 }
@@ -170,8 +167,18 @@ impl Step {
 }
 
 impl Recipe {
-    /// For strategies whose options need no settling.
-    pub fn as_given(_: &mut Values, _: &Conditions) {}
+    /// No step and no exception: what a recipe does not name itself.
+    pub const EMPTY: Self = Self {
+        options: &[],
+        not_in_a_cell: &[],
+        not_in_a_workflow: &[],
+        of_the_machine: &[],
+        derived: &[],
+        producer: &[],
+        consumer: &[],
+        client: None,
+        consumer_is_cached: false,
+    };
 
     /// Adds the texts of derived places.
     pub fn derive(&self, values: &mut Values) {
@@ -225,34 +232,24 @@ impl Recipe {
     }
 }
 
-/// The steps of two lists, one after the other. `N` is the number of all of them.
-pub const fn joined<const A: usize, const B: usize, const N: usize>(first: [Step; A], second: [Step; B]) -> [Step; N] {
-    assert!(A + B == N, "the number of all steps");
-    let mut all = [first[0]; N];
-    let mut i = 0;
-    while i < N {
-        all[i] = if i < A { first[i] } else { second[i - A] };
-        i += 1;
+/// The elements of several lists, one list after the other. `N` is the number of all of them, and not 0.
+pub const fn joined<T: Copy, const N: usize>(lists: &[&[T]]) -> [T; N] {
+    let (mut list, mut at) = (0, 0);
+    while lists[list].is_empty() {
+        list += 1;
     }
+    let mut all = [lists[list][0]; N];
+    while list < lists.len() {
+        let mut i = 0;
+        while i < lists[list].len() {
+            all[at] = lists[list][i];
+            (i, at) = (i + 1, at + 1);
+        }
+        list += 1;
+    }
+    assert!(at == N, "the number of all elements");
     all
 }
-
-/// The option that picks the major version of a strategy's actions.
-pub const ACTION_OPTION: OptionSpec = OptionSpec {
-    name: "action",
-    kind: crate::strategy::OptionKind::Word(&["latest", "v4"]),
-    default: "latest",
-    help: "major version of the actions, on GitHub only: today's (latest) or the spike's (v4)",
-};
-
-/// The same for strategies that use `actions/cache`, which has a third form: one action that restores where it stands and saves when
-/// the job's steps are done.
-pub const CACHE_ACTION_OPTION: OptionSpec = OptionSpec {
-    kind: crate::strategy::OptionKind::Word(&["latest", "v4", "combined"]),
-    help: "the cache's actions, on GitHub only: today's restore and save (latest), the spike's (v4), or the one action that saves after the \
-           job's last step (combined), whose saving GitHub's jobs API times to the second",
-    ..ACTION_OPTION
-};
 
 /// Fills the places of a text; a place that `value` does not know stays as it is.
 pub fn fill(text: &str, value: impl Fn(&str) -> Option<String>) -> String {

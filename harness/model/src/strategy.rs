@@ -8,9 +8,11 @@ use serde::{Deserialize, Serialize};
 
 mod facts;
 pub mod look;
+mod transfer;
 
 pub use facts::{Storage, StrategyFacts, VariantFacts};
 pub use look::{Colour, Marker};
+pub use transfer::{Flow, Transfer};
 
 /// A strategy and the options that make a variant of it, as written on the command line: `artifact:level=6`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -217,6 +219,7 @@ mod tests {
             name: "artifact",
             summary: "",
             storage: Storage::Artifact,
+            transfer: None,
             moves_image: true,
             has_producer: true,
             ours: false,

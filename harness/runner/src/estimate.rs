@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use handoff_link::profile::{self, Direction, Kind, Profile};
 use handoff_model::workload::Workload;
-use handoff_model::{ImageStore, Storage, StrategyFacts, StrategySpec, Trial};
+use handoff_model::{Flow, ImageStore, Storage, Trial};
 
 use crate::needs;
 
@@ -14,43 +14,6 @@ const JOB_S: f64 = 3.0;
 /// Work of one job for each GiB of the image, in seconds, after the committed reference run.
 const JOB_S_PER_GIB: f64 = 25.0;
 const GIB: f64 = 1_073_741_824.0;
-const MIB: f64 = 1_048_576.0;
-
-/// The connections and the blocks by which a client moves bytes.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Moves {
-    kind: Kind,
-    up: (f64, f64),
-    down: (f64, f64),
-    /// Calls of the service for each layer, up and down; for a tar or a folder there is one of it.
-    calls: (f64, f64),
-    by_layer: bool,
-}
-
-fn moves(facts: &StrategyFacts, spec: &StrategySpec) -> Option<Moves> {
-    let whole = f64::INFINITY;
-    match facts.storage_of(spec) {
-        Storage::None => None,
-        // Layer by layer, one block of 1 MiB after the other; layers come back side by side.
-        Storage::Cache if facts.name == "gha-cache" => {
-            Some(Moves { kind: Kind::Cache, up: (1.0, MIB), down: (4.0, whole), calls: (3.0, 1.0), by_layer: true })
-        }
-        Storage::Cache => Some(Moves {
-            kind: Kind::Cache,
-            up: (8.0, 64.0 * MIB),
-            down: (8.0, 4.0 * MIB),
-            calls: (2.0, 1.0),
-            by_layer: false,
-        }),
-        Storage::Artifact => Some(Moves {
-            kind: Kind::Artifact,
-            up: (5.0, 8.0 * MIB),
-            down: (1.0, whole),
-            calls: (2.0, 2.0),
-            by_layer: false,
-        }),
-    }
-}
 
 /// Estimates trials, a primed one's producer as two cold ones; profiles and workloads are read once.
 #[derive(Debug, Default)]
@@ -64,7 +27,6 @@ impl Estimator {
     pub fn seconds(&mut self, trial: &Trial) -> f64 {
         let cell = &trial.cell;
         let Ok(strategy) = handoff_strategies::find(&cell.strategy) else { return 0.0 };
-        let facts = strategy.facts();
         let gib = crate::needs::size(trial) as f64 / GIB;
         let job = JOB_S + JOB_S_PER_GIB * gib;
         let consumers = f64::from(cell.conditions.consumers);
@@ -75,30 +37,32 @@ impl Estimator {
         let workload = &cell.workload;
         let load = || handoff_fixtures::load_workload(workload).ok();
         let workload = self.workloads.entry(workload.clone()).or_insert_with(load);
-        let (Some(profile), Some(workload), Some(moves)) = (profile, workload, moves(facts, &cell.strategy)) else {
+        let kind = match strategy.storage() {
+            Storage::Artifact => Kind::Artifact,
+            Storage::Cache => Kind::Cache,
+            Storage::None => return job * jobs,
+        };
+        let (Some(profile), Some(workload), Some(transfer)) = (profile, workload, strategy.transfer()) else {
             return job * jobs;
         };
-        // A tar of the overlay2 store is not compressed; everything else is, by somebody.
-        let plain = cell.conditions.image_store == ImageStore::Overlay2 && facts.name == "artifact";
+        // What is not left as it is, is compressed by somebody.
+        let plain = cell.conditions.image_store == ImageStore::Overlay2 && transfer.plain_on_overlay2;
         let bytes = cell.size.bytes() as f64 / if plain { 1.0 } else { workload.gzip_ratio };
-        let parts = if moves.by_layer { workload.layers.len() as f64 } else { 1.0 };
-        let link = |direction| link_seconds(profile, &moves, direction, bytes, parts);
-        job * jobs + link(Direction::Up) * producers + link(Direction::Down) * consumers
+        let parts = if transfer.by_layer { workload.layers.len() as f64 } else { 1.0 };
+        let link = |direction, flow| link_seconds(profile, (kind, direction), flow, bytes, parts);
+        job * jobs + link(Direction::Up, transfer.up) * producers + link(Direction::Down, transfer.down) * consumers
     }
 }
 
 /// Seconds that `bytes` in `parts` take over the link.
-fn link_seconds(profile: &Profile, moves: &Moves, direction: Direction, bytes: f64, parts: f64) -> f64 {
-    let ((connections, block), calls) = match direction {
-        Direction::Up => (moves.up, moves.calls.0),
-        Direction::Down => (moves.down, moves.calls.1),
-    };
-    let lane = profile.lane(moves.kind, direction);
+fn link_seconds(profile: &Profile, (kind, direction): (Kind, Direction), flow: Flow, bytes: f64, parts: f64) -> f64 {
+    let connections = f64::from(flow.connections);
+    let lane = profile.lane(kind, direction);
     let together = lane.connection.map(|rate| rate * connections).into_iter().chain(lane.aggregate).reduce(f64::min);
-    let requests = (bytes / parts / block).ceil().max(1.0) * parts;
+    let blocks = flow.block_bytes.map_or(1.0, |block| (bytes / parts / block as f64).ceil().max(1.0));
     // Requests of connections that work side by side wait side by side.
-    let waits = (requests / connections).ceil() * profile.request_ms(moves.kind) / 1e3;
-    together.map_or(0.0, |rate| bytes / rate) + waits + calls * parts * profile.call_ms() / 1e3
+    let waits = (blocks * parts / connections).ceil() * profile.request_ms(kind) / 1e3;
+    together.map_or(0.0, |rate| bytes / rate) + waits + f64::from(flow.calls) * parts * profile.call_ms() / 1e3
 }
 
 #[cfg(test)]

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use handoff_model::own::NEEDS_CONTEXT;
 use handoff_model::{ByteSize, CacheState, Cell, Conditions, EngineKind, OwnImage, Plan, StrategySpec, Trial};
-
-use handoff_strategies::MoreBuilds;
+use handoff_strategies::{MoreBuilds, Source};
 
 use crate::estimate::Estimator;
 
@@ -84,7 +83,7 @@ fn service_bytes(trial: &Trial, size: u64) -> u64 {
 
 /// What a cell's trials build beside their image.
 fn more_builds(cell: &Cell) -> MoreBuilds {
-    handoff_strategies::find(&cell.strategy).map(|s| s.more_builds(&cell.strategy)).unwrap_or_default()
+    handoff_strategies::find(&cell.strategy).map(|s| s.more_builds()).unwrap_or_default()
 }
 
 /// Whether a cell's trials have a priming run.
@@ -94,7 +93,7 @@ pub fn is_primed(cell: &Cell) -> bool {
 
 /// The jobs that prepare a cell's trial: the run of its cache state, and the pushes before its own.
 fn priming_jobs(cell: &Cell) -> u32 {
-    let outlives = handoff_strategies::find(&cell.strategy).is_ok_and(|s| s.facts().outlives_a_run(&cell.strategy));
+    let outlives = handoff_strategies::find(&cell.strategy).is_ok_and(|s| s.outlives_a_run());
     u32::from(outlives && cell.conditions.cache_state != CacheState::Cold) + more_builds(cell).earlier_pushes
 }
 
@@ -145,19 +144,21 @@ pub fn refusals(plan: &Plan) -> Vec<String> {
     let own = plan.request.own.as_ref();
     for trial in plan.trials.iter().filter(|t| lacks_sources(own, &t.cell.strategy).is_none()) {
         let spec = &trial.cell.strategy;
-        let built = own.is_some_and(|o| !o.has_sources());
-        let output = built && spec.options.get("source").is_some_and(|s| s == "output");
-        let others = own.is_some() && more_builds(&trial.cell) != MoreBuilds::default();
-        let found = match trial.cell.conditions.engine {
-            EngineKind::Host => handoff_strategies::github::find(spec).map(|g| g.strategy),
+        let Ok(mut strategy) = (match trial.cell.conditions.engine {
+            EngineKind::Host => handoff_strategies::github::find(spec),
             _ => handoff_strategies::find(spec),
+        }) else {
+            continue;
         };
+        let built = own.is_some_and(|o| !o.has_sources());
+        let output = built && strategy.source() == Some(&mut Source::Output);
+        let others = own.is_some() && strategy.more_builds() != MoreBuilds::default();
         let of_trial = [
             output.then(|| "an image that is built already is saved: leave source=output out".to_owned()),
             others.then(|| {
                 "it builds further images that differ in a layer, and your own is only read: use a workload".to_owned()
             }),
-            found.ok().and_then(|s| s.refuses(spec, &trial.cell.conditions)),
+            strategy.refuses(&trial.cell.conditions),
         ];
         for reason in of_trial.into_iter().flatten() {
             let text = format!("{spec}: {reason}");
@@ -182,8 +183,7 @@ pub struct RunnerNeeds {
 pub fn of_runners(plan: &Plan) -> RunnerNeeds {
     let mut needs = RunnerNeeds { jobs: 2, minutes: 8 + 2 };
     for trial in &plan.trials {
-        let produces =
-            handoff_strategies::github::find(&trial.cell.strategy).is_ok_and(|g| g.strategy.facts().has_producer);
+        let produces = handoff_strategies::github::find(&trial.cell.strategy).is_ok_and(|s| s.facts().has_producer);
         let sides = u64::from(trial.cell.conditions.consumers) + u64::from(produces);
         let gib = trial.cell.size.bytes() as f64 / (1u64 << 30) as f64;
         // Fetching the binary and looking at the image cost about as much again as the side's own clock.

@@ -10,7 +10,7 @@ use handoff_docker::user::Lent;
 use handoff_fixtures::ImageSource;
 use handoff_machine::settle::settle;
 use handoff_model::ServiceUsage;
-use handoff_model::{Failure, IdentityCheck, ImageIdentity, Outcome, OwnImage, StrategyFacts, Trial};
+use handoff_model::{Failure, IdentityCheck, ImageIdentity, Outcome, OwnImage, Trial};
 use handoff_records::join::{JobReport, TrialReport, consumer_row};
 use handoff_records::{ConsumerRow, Measured, Measurement, MeasurementRow, SpanRow};
 use handoff_services::control::Client;
@@ -107,8 +107,7 @@ pub struct Bench<'a> {
 struct Course<'a, 'b> {
     bench: &'b mut Bench<'a>,
     trial: &'b Trial,
-    strategy: &'static dyn Strategy,
-    facts: &'static StrategyFacts,
+    strategy: Box<dyn Strategy>,
     image: ImageSource,
     logs: PathBuf,
     spans: Vec<SpanRow>,
@@ -125,16 +124,7 @@ pub fn run(
     let started_at = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let strategy = handoff_strategies::find(&trial.cell.strategy).map_err(|e| DriverError::Job(e.to_string()))?;
     let image = ImageSource::of(trial, bench.own, bench.seed)?;
-    let mut course = Course {
-        bench,
-        trial,
-        strategy,
-        facts: strategy.facts(),
-        image,
-        logs,
-        spans: Vec::new(),
-        columns: BTreeMap::new(),
-    };
+    let mut course = Course { bench, trial, strategy, image, logs, spans: Vec::new(), columns: BTreeMap::new() };
     let mut identity = IdentityCheck::default();
     let mut consumers = Vec::new();
     let result = match course.measure(note, &mut identity, &mut consumers) {
@@ -178,9 +168,9 @@ impl Course<'_, '_> {
     ) -> Result<Measured, NoAnswer> {
         self.rest()?;
         let state = self.trial.cell.conditions.cache_state;
-        let (spec, nonce) = (&self.trial.cell.strategy, &self.trial.nonce);
-        let more = self.strategy.more_builds(spec);
-        let mut earlier = Earlier::of(&self.image, state, self.facts, spec, nonce)?;
+        let nonce = &self.trial.nonce;
+        let more = self.strategy.more_builds();
+        let mut earlier = Earlier::of(&self.image, state, &*self.strategy, nonce)?;
         earlier.extend(Earlier::pushes(&self.image, more.earlier_pushes, nonce)?);
         let others = earlier::others(&self.image, more.other_images, nonce)?;
         let mut primed = None;
@@ -193,7 +183,7 @@ impl Course<'_, '_> {
         let image = self.image.clone();
         let mut ticket = None;
         let mut producer = None;
-        if self.facts.has_producer {
+        if self.strategy.facts().has_producer {
             note(Part::Producer);
             let ask = Ask { commit: commit.clone(), primed, others, ..Ask::producer("producer", &image) };
             let side = self.one(ask)?;
@@ -219,7 +209,7 @@ impl Course<'_, '_> {
             for (number, side) in (next..).zip(sides) {
                 let check = check(producer.as_ref().map(|p| &p.identity), content.as_ref(), &side.identity);
                 // The row shows the worst of its consumers.
-                let mut refused = check.refused(self.facts.moves_image);
+                let mut refused = check.refused(self.strategy.facts().moves_image);
                 if content.is_none() && producer.is_none() {
                     // Nothing was handed over, and nobody knows beforehand what the user's own build makes.
                     refused.retain(|level| *level != "content");

@@ -7,12 +7,13 @@ use handoff_model::{image_name, shell};
 use handoff_registry::{Error, Intake, Outlet, StoreKind, session};
 use handoff_runner::user_daemon;
 use handoff_storage::{FORBIDDEN_IN_NAMES, ServiceEndpoint};
-use handoff_strategies::buildx::{PUSH_LEVEL, push_output};
-
-use crate::exit::{self, bad_input};
-use crate::{out, own};
+use handoff_strategies::PUSH_LEVEL;
+use handoff_strategies::buildx::{Compression, push_output};
+use handoff_strategies::options::named;
 
 use super::relay::Flight;
+use crate::exit::{self, bad_input};
+use crate::{out, own};
 
 mod build;
 
@@ -203,14 +204,14 @@ impl SendArgs {
 
     /// The option by which the builder pushes, or why the options contradict each other.
     fn output(&self) -> anyhow::Result<String> {
-        let compression = self.compression.as_deref().unwrap_or("zstd");
-        if let Some(level) = self.level.filter(|_| compression != "zstd") {
+        let compression = self.compression.as_deref().and_then(named).unwrap_or(Compression::Zstd);
+        if let Some(level) = self.level.filter(|_| compression != Compression::Zstd) {
             return Err(bad_input(format!(
-                "--level {level} has no effect with --compression {compression}: leave --level out, or use --compression zstd"
+                "--level {level} has no effect with --compression {}: leave --level out, or use --compression zstd",
+                compression.as_str()
             )));
         }
-        let level = self.level.map_or_else(|| PUSH_LEVEL.to_owned(), |level| level.to_string());
-        Ok(push_output(compression, &level))
+        Ok(push_output(compression, self.level.map_or(PUSH_LEVEL, u32::from)))
     }
 }
 

@@ -151,10 +151,10 @@ impl SideArgs {
             builder: self.builder.parse().map_err(bad_input)?,
             ..Conditions::default()
         };
-        if let Some(reason) = strategy.refuses(&given, &conditions) {
+        if let Some(reason) = strategy.refuses(&conditions) {
             return Err(bad_input(format!("{given}: {reason}")));
         }
-        if strategy.more_builds(&given) != MoreBuilds::default() {
+        if strategy.more_builds() != MoreBuilds::default() {
             return Err(bad_input(format!("{given}: images beside the trial's own are built by `handoff run` only")));
         }
         let work_dir = std::path::absolute(&self.work_dir).map_err(bad_input)?;

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use handoff_strategies::github;
 use handoff_workflows::pins::{self, Pins};
 use handoff_workflows::{Named, WorkflowError, files};
 
@@ -45,7 +44,7 @@ fn model(root: &Path) -> anyhow::Result<Vec<(String, String)>> {
     let text = handoff_model::regular_file::read_to_string(&file)
         .map_err(|e| bad_input(format!("{}: {e}: name a checkout of Handoff with --root", file.display())))?;
     let strategies: Vec<Named> =
-        github::all().iter().map(|g| Named { name: g.strategy.facts().name, recipe: g.recipe }).collect();
+        handoff_strategies::ALL.iter().map(|s| Named { name: s.facts().name, recipe: s.recipe() }).collect();
     files::all(&Pins::parse(&text).map_err(bad_input)?, &strategies).map_err(bad_input)
 }
 

@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use handoff_model::{StrategyFacts, StrategySpec};
 use handoff_records::Results;
 use tempfile::TempDir;
 
@@ -17,6 +18,11 @@ pub fn machine() -> MutexGuard<'static, ()> {
     let missing: Vec<String> = handoff_runner::tools::checks().into_iter().filter(|c| !c.ok).map(|c| c.part).collect();
     assert!(missing.is_empty(), "this machine lacks {missing:?}: run `make setup`, and the tests as root");
     guard
+}
+
+/// What is true of the strategy of that name.
+pub fn facts(name: &str) -> &'static StrategyFacts {
+    handoff_strategies::find(&StrategySpec::plain(name)).unwrap().facts()
 }
 
 /// A folder for results and one for engines, short because sockets live in it.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use handoff_model::{Builder, Plan, Side, Trial};
+use handoff_model::{Builder, Plan, Recipe, Side, Trial};
 use handoff_strategies::github::{self, Target};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -61,8 +61,8 @@ pub fn cells(plan: &Plan, only: &[String], runner: &Value, retention_days: u32) 
 
 fn cell(plan: &Plan, trial: &Trial, runner: &Value, retention_days: u32) -> Result<CellJob, GithubError> {
     let on = github::find(&trial.cell.strategy).map_err(|e| GithubError::Job(e.to_string()))?;
-    let facts = on.strategy.facts();
-    let options = on.express(&trial.cell.strategy, &trial.cell.conditions, Target::Cell);
+    let facts = on.facts();
+    let options = github::express(&*on, &trial.cell.conditions, Target::Cell);
     let options =
         options.map_err(|e| GithubError::Job(format!("{} has no steps on GitHub: {e}", trial.cell.strategy)))?;
     Ok(CellJob {
@@ -101,7 +101,7 @@ impl CellJob {
 
     /// Whether a build of that side puts its result into the engine.
     pub(super) fn loads(&self, side: Side) -> bool {
-        let loads = |on: github::OnGithub| on.recipe.producer_loads(&self.options);
-        side == Side::Consumer || github::find(&self.trial.cell.strategy).is_ok_and(loads)
+        let loads = |recipe: &Recipe| recipe.producer_loads(&self.options);
+        side == Side::Consumer || github::find(&self.trial.cell.strategy).is_ok_and(|on| loads(on.recipe()))
     }
 }

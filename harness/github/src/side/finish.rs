@@ -7,7 +7,7 @@ use handoff_fixtures::PROBE_PATH;
 use handoff_machine::between;
 use handoff_model::recipe::BuiltAt;
 use handoff_model::span::union_ns;
-use handoff_model::{Failure, ImageIdentity, Recipe, Side, SideUsage, SpanKind};
+use handoff_model::{Cell, Failure, ImageIdentity, Recipe, Side, SideUsage, SpanKind};
 use handoff_strategies::Recorder;
 use handoff_strategies::recorder::monotonic_ns;
 use handoff_strategies::trace::Trace;
@@ -56,12 +56,12 @@ pub fn finish(dir: &Path, cell: &CellJob, status: &str) -> Result<Option<Failure
         }
         _ => Some(broken(&marks, status)),
     };
-    let on =
-        handoff_strategies::github::find(&cell.trial.cell.strategy).map_err(|e| GithubError::Job(e.to_string()))?;
-    file.client = client(cell, &file);
-    // A strategy that moves no tar has no such option.
-    file.source = cell.options.get("source").cloned().unwrap_or_default();
-    if file.side == Side::Consumer && !on.recipe.producer.is_empty() {
+    let Cell { strategy, conditions, .. } = &cell.trial.cell;
+    let on = handoff_strategies::github::find(strategy).map_err(|e| GithubError::Job(e.to_string()))?;
+    let mut on = on.resolved(conditions);
+    file.client = client(on.recipe(), &file);
+    file.source = on.source().map(|source| source.as_str().to_owned()).unwrap_or_default();
+    if file.side == Side::Consumer && on.facts().has_producer {
         // Only the side that made the tar knows.
         file.source.clear();
     }
@@ -69,7 +69,7 @@ pub fn finish(dir: &Path, cell: &CellJob, status: &str) -> Result<Option<Failure
     let covered = union_ns(file.spans.iter().map(|s| (s.start_ns.min(file.wall_ns), s.end_ns.min(file.wall_ns))));
     file.usage.harness_wall_ns = Some(file.wall_ns.saturating_sub(covered));
     if file.failure.is_none() {
-        let checked = not_built_again(on.recipe, &file).and_then(|()| identify(dir, cell, on.recipe, &file));
+        let checked = not_built_again(on.recipe(), &file).and_then(|()| identify(dir, cell, on.built_at(), &file));
         match checked {
             Ok(identity) => file.identity = identity,
             Err(failure) => file.failure = Some(failure),
@@ -103,23 +103,10 @@ fn usage(file: &SideFile) -> SideUsage {
     }
 }
 
-/// The programs that moved the bytes: the actions whose steps were marked.
-fn client(cell: &CellJob, file: &SideFile) -> String {
-    let moved = file.spans.iter().filter(|s| matches!(s.kind, SpanKind::Upload | SpanKind::Download));
-    // Our own actions move bytes by a relay, whatever else they do in the same step.
-    let relay = file.spans.iter().any(|s| s.detail.starts_with("handoff/"));
-    let named = if relay { Some("handoff-relay".to_owned()) } else { moved.map(|s| s.detail.clone()).next() };
-    let streams = file.spans.iter().any(|s| s.detail == "gh-actions-artifact-client");
-    named.unwrap_or_else(|| {
-        if streams {
-            "gh-actions-artifact-client"
-        } else if cell.stores {
-            "BuildKit"
-        } else {
-            ""
-        }
-        .to_owned()
-    })
+/// The program that moved the bytes: the recipe names it, or the action whose step was marked.
+fn client(recipe: &Recipe, file: &SideFile) -> String {
+    let moved = file.spans.iter().find(|s| matches!(s.kind, SpanKind::Upload | SpanKind::Download));
+    recipe.client.map_or_else(|| moved.map(|s| s.detail.clone()).unwrap_or_default(), str::to_owned)
 }
 
 /// Puts what `BuildKit` recorded of this job's builds on its clock.
@@ -174,10 +161,9 @@ fn not_built_again(recipe: &Recipe, file: &SideFile) -> Result<(), Failure> {
     }
 }
 
-fn identify(dir: &Path, cell: &CellJob, recipe: &Recipe, file: &SideFile) -> Result<ImageIdentity, Failure> {
+fn identify(dir: &Path, cell: &CellJob, built: BuiltAt, file: &SideFile) -> Result<ImageIdentity, Failure> {
     let work = dir.join(WORK_DIR);
     let failure = |e: &dyn std::fmt::Display| Failure::new("identity", e);
-    let built = (recipe.built)(&cell.options);
     let mut known = match (file.side, built) {
         (Side::Producer, BuiltAt::Tar(name)) => {
             handoff_docker::identity::of_tar(&work.join(name)).map_err(|e| failure(&e))?

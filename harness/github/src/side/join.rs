@@ -109,8 +109,8 @@ type Rows = (Vec<ConsumerRow>, Vec<SpanRow>, MeasurementRow);
 
 fn rows(plan: &Plan, trial: &Trial, cell: &CellJob, files: &[SideFile], wait: &Waits) -> Result<Rows, GithubError> {
     let on = github::find(&trial.cell.strategy).map_err(|e| GithubError::Job(e.to_string()))?;
-    let moves_image = on.strategy.facts().moves_image;
-    let after = on.recipe.saves_afterwards(&cell.options).map(|what| format!("Post {}: {what}", cell.strategy));
+    let moves_image = on.facts().moves_image;
+    let after = on.recipe().saves_afterwards(&cell.options).map(|what| format!("Post {}: {what}", cell.strategy));
     let files = &with_after(files, after.as_ref().and_then(|name| wait.after.get_key_value(name)));
     let producer = files.iter().find(|f| f.side == Side::Producer);
     let mut identity = IdentityCheck::default();

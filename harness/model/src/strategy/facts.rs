@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Colour, Marker, OptionSpec, StrategyError, StrategySpec};
+use super::{Colour, Marker, OptionSpec, StrategyError, StrategySpec, Transfer};
 use crate::nearest::hint;
 
 /// What is true of a strategy whatever it measures: the columns of the comparison table that are not numbers.
@@ -14,6 +14,8 @@ pub struct StrategyFacts {
     pub summary: &'static str,
     /// The service whose limit its bytes count against.
     pub storage: Storage,
+    /// How its client moves bytes, for the estimate; none where nothing is moved.
+    pub transfer: Option<Transfer>,
     /// Whether the image itself travels (as a tar), so that layers and config must be equal too.
     pub moves_image: bool,
     /// Whether there is a producer at all: the one without is the baseline.
@@ -60,26 +62,6 @@ pub struct VariantFacts {
 }
 
 impl StrategyFacts {
-    /// The value of an option in a spec, or its default; empty where there is no such option.
-    pub fn option<'a>(&self, spec: &'a StrategySpec, name: &str) -> &'a str {
-        let default = self.options.iter().find(|o| o.name == name).map_or("", |o| o.default);
-        spec.options.get(name).map_or(default, String::as_str)
-    }
-
-    /// The service whose limit the bytes of a variant count against: an option `store` may name it.
-    pub fn storage_of(&self, spec: &StrategySpec) -> Storage {
-        match self.option(spec, "store") {
-            "artifact" => Storage::Artifact,
-            "cache" => Storage::Cache,
-            _ => self.storage,
-        }
-    }
-
-    /// Whether what it stores is there for later runs: the cache is, artifacts belong to their run.
-    pub fn outlives_a_run(&self, spec: &StrategySpec) -> bool {
-        self.has_producer && self.storage_of(spec) == Storage::Cache
-    }
-
     /// Checks a spec against the options.
     pub fn check(&self, spec: &StrategySpec) -> Result<(), StrategyError> {
         self.check_with(spec, &[])

@@ -74,7 +74,7 @@ fn say(event: &Event) {
 
 struct Course<'a> {
     spec: &'a JobSpec,
-    strategy: &'static dyn Strategy,
+    strategy: Box<dyn Strategy>,
     engine: Engine,
     recorder: Recorder,
     built: Option<Built>,
@@ -192,7 +192,6 @@ impl<'a> Course<'a> {
             others: &spec.others,
             scratch: &spec.disk().join("work"),
             logs: &spec.logs,
-            spec: &spec.strategy,
             conditions: &spec.conditions,
         })
     }

@@ -1,7 +1,8 @@
 //! What an earlier run built, for the cache states other than cold.
 
 use handoff_fixtures::{ImageSource, ImageSpec};
-use handoff_model::{CacheState, StrategyFacts, StrategySpec};
+use handoff_model::CacheState;
+use handoff_strategies::Strategy;
 
 use crate::DriverError;
 
@@ -22,11 +23,10 @@ impl Earlier {
     pub(super) fn of(
         image: &ImageSource,
         state: CacheState,
-        facts: &StrategyFacts,
-        spec: &StrategySpec,
+        strategy: &dyn Strategy,
         nonce: &str,
     ) -> Result<Vec<Self>, DriverError> {
-        if !facts.outlives_a_run(spec) {
+        if !strategy.outlives_a_run() {
             return Ok(Vec::new());
         }
         match state {
@@ -90,9 +90,8 @@ mod tests {
     }
 
     fn earlier(state: CacheState, strategy: &str) -> Option<Earlier> {
-        let spec = strategy.parse().unwrap();
-        let facts = handoff_strategies::find(&spec).unwrap().facts();
-        Earlier::of(&image(), state, facts, &spec, "n0nce").unwrap().pop()
+        let strategy = handoff_strategies::find(&strategy.parse().unwrap()).unwrap();
+        Earlier::of(&image(), state, &*strategy, "n0nce").unwrap().pop()
     }
 
     /// Numbers of the lines in which the Dockerfiles differ, from the end.
@@ -122,9 +121,11 @@ mod tests {
     #[test]
     fn nothing_is_run_before_where_nothing_outlives_a_run() {
         assert!(earlier(CacheState::Cold, "gha-cache").is_none());
-        for strategy in ["artifact", "zstd-stream", "relay", "rebuild"] {
-            assert!(earlier(CacheState::Warm, strategy).is_none(), "{strategy}");
+        for strategy in handoff_strategies::ALL {
+            let warm = Earlier::of(&image(), CacheState::Warm, *strategy, "n0nce").unwrap();
+            assert_eq!(warm.is_empty(), !strategy.outlives_a_run(), "{}", strategy.facts().name);
         }
+        assert!(earlier(CacheState::Warm, "artifact").is_none() && earlier(CacheState::Warm, "relay").is_none());
         assert!(earlier(CacheState::Warm, "relay:store=cache").is_some());
     }
 

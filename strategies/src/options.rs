@@ -1,0 +1,210 @@
+//! Options of strategies: one declaration makes the struct that serde fills, its defaults, and the schema that the command line
+//! checks and shows.
+
+use handoff_model::recipe::Values;
+use handoff_model::{Conditions, OptionKind, OptionSpec, StrategyError, StrategySpec};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::Strategy;
+
+/// Declares an enum whose values are words of an option. The first one is the default, unless the option names another.
+macro_rules! words {
+    ($(#[$meta:meta])* $vis:vis enum $name:ident { $($(#[$doc:meta])* $value:ident = $word:literal,)+ }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+        $vis enum $name { $($(#[$doc])* #[serde(rename = $word)] $value,)+ }
+
+        impl $name {
+            /// The words.
+            pub const WORDS: &[&str] = &[$($word),+];
+            /// The first value.
+            pub const DEFAULT: Self = [$(Self::$value),+][0];
+
+            /// The value's word.
+            pub const fn as_str(self) -> &'static str {
+                Self::WORDS[self as usize]
+            }
+        }
+    };
+}
+
+/// Declares a struct of options: `name: type [limits] = default`, with the help text as its documentation. Types are `u32`
+/// with a range, `bool`, `String` (empty by default), and enums by [`words!`], of which limits may name some words.
+/// `..name: Type` takes in options that several strategies share, `github ..name: Type` those that mean something on GitHub only.
+macro_rules! options {
+    (
+        $(#[$meta:meta])*
+        $vis:vis struct $name:ident {
+            $(
+                $(#[doc = $help:literal])+
+                $field:ident $(as $named:literal)?: $kind:ident $([$($limit:tt)+])? $(= $default:tt)?,
+            )*
+            $(..$shared:ident: $Shared:ident,)*
+            $(github ..$github:ident: $Github:ident,)?
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+        #[serde(default)]
+        $vis struct $name {
+            $(
+                #[allow(clippy::doc_markdown)]
+                $(#[doc = $help])+
+                $(#[serde(rename = $named)])?
+                pub(crate) $field: $kind,
+            )*
+            $(#[serde(flatten)] pub(crate) $shared: $Shared,)*
+            $(#[serde(flatten)] pub(crate) $github: $Github,)?
+        }
+
+        impl $name {
+            /// Every option at its default.
+            pub(crate) const DEFAULT: Self = Self {
+                $($field: $crate::options::options!(@value $kind $(= $default)?),)*
+                $($shared: $Shared::DEFAULT,)*
+                $($github: $Github::DEFAULT,)?
+            };
+            const LISTS: &[&[handoff_model::OptionSpec]] = &[
+                &[$(handoff_model::OptionSpec {
+                    name: $crate::options::options!(@name $field $($named)?),
+                    kind: $crate::options::options!(@kind $kind $([$($limit)+])? $(= $default)?),
+                    default: $crate::options::options!(@text $kind $(= $default)?),
+                    help: concat!($($help),+).trim_ascii(),
+                },)*],
+                $($Shared::OPTIONS,)*
+            ];
+            /// The schema.
+            pub(crate) const OPTIONS: &[handoff_model::OptionSpec] =
+                &handoff_model::recipe::joined::<_, { $crate::options::count($name::LISTS) }>(Self::LISTS);
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self::DEFAULT
+            }
+        }
+    };
+    (@name $field:ident $named:literal) => { $named };
+    (@name $field:ident) => { stringify!($field) };
+    (@kind u32 [$low:literal..=$high:literal] = $default:tt) => { handoff_model::OptionKind::Number($low, $high) };
+    (@kind bool = true) => { handoff_model::OptionKind::Word(&["true", "false"]) };
+    (@kind bool = false) => { handoff_model::OptionKind::Word(&["false", "true"]) };
+    (@kind String) => { handoff_model::OptionKind::Text };
+    (@kind $Words:ident [$($word:literal),+] = $default:tt) => { handoff_model::OptionKind::Word(&[$($word),+]) };
+    (@kind $Words:ident) => { handoff_model::OptionKind::Word($Words::WORDS) };
+    (@value u32 = $default:tt) => { $default };
+    (@value bool = $default:tt) => { $default };
+    (@value String) => { String::new() };
+    (@value $Words:ident = $default:tt) => { $Words::$default };
+    (@value $Words:ident) => { $Words::DEFAULT };
+    (@text u32 = $default:tt) => { stringify!($default) };
+    (@text bool = $default:tt) => { stringify!($default) };
+    (@text String) => { "" };
+    (@text $Words:ident = $default:tt) => { $Words::$default.as_str() };
+    (@text $Words:ident) => { $Words::DEFAULT.as_str() };
+}
+
+pub(crate) use {options, words};
+
+/// The number of options in all lists.
+pub(crate) const fn count(lists: &[&[OptionSpec]]) -> usize {
+    let (mut count, mut i) = (0, 0);
+    while i < lists.len() {
+        count += lists[i].len();
+        i += 1;
+    }
+    count
+}
+
+/// A strategy's options as text, which is how the command line, plans and rows have them.
+pub trait Options {
+    /// The same strategy with the options of a spec, and every other one at its default.
+    ///
+    /// # Errors
+    /// An option that the strategy does not have, GitHub's own included, or a value that it does not take.
+    fn variant(&self, spec: &StrategySpec) -> Result<Box<dyn Strategy>, StrategyError>;
+
+    /// The value of every option, and the texts that steps derive from them.
+    fn values(&self) -> Values;
+
+    /// The same strategy with options that depend on the conditions (`auto`) at the value that holds under them.
+    fn resolved(&self, conditions: &Conditions) -> Box<dyn Strategy>;
+}
+
+impl<T: Strategy + Clone + Serialize + DeserializeOwned + 'static> Options for T {
+    fn variant(&self, spec: &StrategySpec) -> Result<Box<dyn Strategy>, StrategyError> {
+        let (facts, more) = (self.facts(), self.recipe().options);
+        facts.check_with(spec, more)?;
+        let known = facts.options.iter().chain(more).filter_map(|o| Some((o, spec.options.get(o.name)?)));
+        let typed: Map<String, Value> = known.map(|(o, text)| (o.name.to_owned(), typed(o.kind, text))).collect();
+        // What the schema accepts, serde reads: a test takes every value.
+        let read: T = serde_json::from_value(typed.into()).map_err(|_| StrategyError::Grammar(spec.to_string()))?;
+        Ok(Box::new(read))
+    }
+
+    fn values(&self) -> Values {
+        let mut values = Values::new();
+        if let Ok(Value::Object(typed)) = serde_json::to_value(self) {
+            let text = |value| if let Value::String(text) = value { text } else { value.to_string() };
+            values.extend(typed.into_iter().map(|(name, value)| (name, text(value))));
+        }
+        self.recipe().derive(&mut values);
+        values
+    }
+
+    fn resolved(&self, conditions: &Conditions) -> Box<dyn Strategy> {
+        let mut resolved = self.clone();
+        resolved.resolve_defaults(conditions);
+        Box::new(resolved)
+    }
+}
+
+/// The value of a word of an enum that [`words!`] declares.
+pub fn named<T: DeserializeOwned>(word: &str) -> Option<T> {
+    serde_json::from_value(word.into()).ok()
+}
+
+/// An option's text as a value for serde.
+fn typed(kind: OptionKind, text: &str) -> Value {
+    match kind {
+        OptionKind::Number(..) => text.parse::<u64>().map_or(Value::Null, Value::from),
+        OptionKind::Word(_) if text == "true" || text == "false" => Value::Bool(text == "true"),
+        OptionKind::Word(_) | OptionKind::Text => text.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ALL;
+
+    /// Words, both ends of a number, or some text.
+    fn values(option: &OptionSpec) -> Vec<String> {
+        match option.kind {
+            OptionKind::Word(words) => words.iter().map(|w| (*w).to_owned()).collect(),
+            OptionKind::Number(low, high) => vec![low.to_string(), high.to_string()],
+            OptionKind::Text => vec!["some-text".to_owned()],
+        }
+    }
+
+    #[test]
+    fn every_value_that_a_schema_names_is_read_and_written_as_it_is() {
+        for strategy in ALL {
+            let name = strategy.facts().name;
+            let defaults = strategy.values();
+            for option in strategy.facts().options.iter().chain(strategy.recipe().options) {
+                assert_eq!(defaults[option.name], option.default, "{name}:{}", option.name);
+                for value in values(option) {
+                    let spec = format!("{name}:{}={value}", option.name).parse().unwrap();
+                    let read = strategy.variant(&spec).unwrap().values();
+                    assert_eq!(read[option.name], value, "{spec}");
+                    let others =
+                        read.iter().filter(|(other, _)| strategy.facts().options.iter().any(|o| o.name == **other));
+                    assert!(others.filter(|(other, v)| defaults[*other] != **v).count() <= 1, "{spec}");
+                }
+            }
+        }
+    }
+}
