@@ -4,6 +4,7 @@ mod counts;
 mod facts;
 mod only_one;
 mod pairs;
+mod reasons;
 mod scope;
 mod times;
 mod trials;
