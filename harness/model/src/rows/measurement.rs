@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::cell::Cell;
 use crate::conditions::{Builder, CacheState, Conditions, EngineKind, ImageStore};
 use crate::identity::IdentityCheck;
 use crate::outcome::{Failure, Outcome};
-use crate::plan::{Cell, SCHEMA_VERSION, Trial};
+use crate::plan::{SCHEMA_VERSION, Trial};
 use crate::size::ByteSize;
 use crate::strategy::{StrategyError, StrategySpec};
 use crate::usage::StepCount;
