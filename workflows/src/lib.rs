@@ -13,6 +13,7 @@ pub mod model;
 pub mod pins;
 pub mod recommended;
 pub mod remote;
+mod replace;
 pub mod rest;
 pub mod run;
 pub mod steps;
