@@ -10,6 +10,7 @@ pub mod files;
 pub mod model;
 pub mod pins;
 pub mod recommended;
+mod replace;
 pub mod run;
 pub mod steps;
 pub mod yaml;

@@ -84,7 +84,7 @@ impl Pins {
         let body = toml::to_string(&pins).map_err(|e| io(&e))?;
         Self::parse(&body)?;
         let text = format!("{}\n{body}", comment.concat());
-        crate::files::replace(file, text.as_bytes())
+        crate::replace::replace(file, text.as_bytes())
             .map_err(|source| WorkflowError::Write { path: file.to_owned(), source })
     }
 }

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use crate::decisions::{BreakEven, StorageUse, break_even, storage};
 use crate::drift::drifts;
-use crate::group::{FanOutCurve, Group, GroupKey, Pooled};
+use crate::fan_out::FanOutCurve;
+use crate::group::{BASELINE, Group, GroupKey, Pooled};
 use crate::input::{InputError, RunRows, refuse_duplicates};
 use crate::metric::Metric;
 use crate::options::Options;
@@ -15,9 +16,6 @@ use crate::pooled::pooled;
 use crate::ranking::rank;
 use crate::summary::{CellSummary, summaries_of};
 use crate::{compare, fan_out, noise, spans};
-
-/// The strategy that hands nothing over: each job builds for itself.
-pub const BASELINE: &str = "rebuild";
 
 /// Everything that follows from the rows of some runs.
 #[derive(Debug, Clone, PartialEq, Serialize)]

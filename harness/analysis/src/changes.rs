@@ -2,8 +2,8 @@
 
 use handoff_model::StrategySpec;
 
+use crate::candidate::{Ask, Candidate, Goal};
 use crate::contest::effort;
-use crate::recommend::{Ask, Candidate, Goal};
 
 /// More jobs than anybody's matrix holds, and more build than a job may take.
 const MOST_CONSUMERS: u32 = 256;

@@ -12,12 +12,10 @@ use crate::exact::{Corrected, holm, rounds_needed};
 use crate::metric::Metric;
 use crate::noise;
 use crate::options::Options;
+use crate::paired::{from_logs, joined, log, log_ratios, pairs};
 use crate::spread::Spread;
 use crate::summary::CellSummary;
 use crate::verdict::{Comparison, Estimate, Family, FamilyKind};
-
-/// Logs are kept as whole numbers of this part, so that ties stay ties; it is far below what a clock can tell.
-const LOG_SCALE: f64 = 1e12;
 
 /// A quantity of one strategy, by run and round, in ns: one that no column holds as it is.
 pub(crate) struct Series {
@@ -36,33 +34,8 @@ struct Pair<'a> {
     spread_s: Option<f64>,
 }
 
-/// The values of a cell by run and round.
-fn by_round(cell: &CellSummary, metric: Metric) -> BTreeMap<(&str, u32), u64> {
-    cell.samples.iter().filter_map(|s| Some(((s.run.as_str(), s.round), s.get(metric)?))).collect()
-}
-
-/// Values of the same rounds, and the number of rounds that have only one of the two.
-pub(crate) fn pairs(a: &CellSummary, b: &CellSummary, metric: Metric) -> (Vec<(u64, u64)>, usize) {
-    joined(&by_round(a, metric), &by_round(b, metric))
-}
-
-fn joined<K: Ord>(a: &BTreeMap<K, u64>, b: &BTreeMap<K, u64>) -> (Vec<(u64, u64)>, usize) {
-    let both: Vec<(u64, u64)> = a.iter().filter_map(|(round, x)| Some((*x, *b.get(round)?))).collect();
-    let left_out = a.len() + b.len() - 2 * both.len();
-    (both, left_out)
-}
-
 fn shift(pairs: &[(u64, u64)]) -> Vec<i64> {
     pairs.iter().map(|(a, b)| (i128::from(*a) - i128::from(*b)) as i64).collect()
-}
-
-/// The logs of the ratios, scaled. A time of 0 has no log; no clock gives it.
-pub(crate) fn log_ratios(pairs: &[(u64, u64)]) -> Vec<i64> {
-    pairs
-        .iter()
-        .filter(|(a, b)| *a > 0 && *b > 0)
-        .map(|(a, b)| ((*a as f64 / *b as f64).ln() * LOG_SCALE).round() as i64)
-        .collect()
 }
 
 /// The sample standard deviation; none below two values.
@@ -102,12 +75,6 @@ impl<'a> Pair<'a> {
 /// An estimate in the unit that people read.
 pub(crate) fn seconds(value: f64, (low, high): (Option<f64>, Option<f64>)) -> Estimate {
     Estimate { value: value / 1e9, low: low.map(|x| x / 1e9), high: high.map(|x| x / 1e9) }
-}
-
-/// A ratio from the logs.
-pub(crate) fn from_logs(value: f64, (low, high): (Option<f64>, Option<f64>)) -> Estimate {
-    let back = |x: f64| (x / LOG_SCALE).exp();
-    Estimate { value: back(value), low: low.map(back), high: high.map(back) }
 }
 
 /// Every pair named, corrected together.
@@ -242,9 +209,7 @@ pub(crate) fn mark_decided(families: &mut [Family], pairs: &mut Option<Family>) 
 pub(crate) fn between(cells: &[(&CellSummary, &CellSummary)], metric: Metric, options: &Options) -> Vec<Comparison> {
     let values =
         |c: &CellSummary| -> Vec<i64> { c.samples.iter().filter_map(|s| s.get(metric)).map(|ns| ns as i64).collect() };
-    let logs = |v: &[i64]| -> Vec<i64> {
-        v.iter().filter(|x| **x > 0).map(|x| ((*x as f64).ln() * LOG_SCALE).round() as i64).collect()
-    };
+    let logs = |v: &[i64]| -> Vec<i64> { v.iter().filter(|x| **x > 0).map(|x| log(*x as f64)).collect() };
     let samples: Vec<(Vec<i64>, Vec<i64>)> = cells.iter().map(|(a, b)| (values(a), values(b))).collect();
     let tests: Vec<Option<RankSum>> = samples.iter().map(|(a, b)| RankSum::new(a.clone(), b.clone())).collect();
     let ps: Vec<f64> = tests.iter().map(|t| t.as_ref().map_or(1.0, RankSum::p)).collect();

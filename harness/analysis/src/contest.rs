@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use handoff_model::StrategySpec;
 use serde::Serialize;
 
+use crate::candidate::{Ask, Candidate, Goal};
 use crate::compare::{Series, with_one};
 use crate::decisions::Parts;
 use crate::group::Group;
 use crate::metric::Metric;
 use crate::noise;
+use crate::number::number;
 use crate::options::Options;
-use crate::recommend::{Ask, Candidate, Goal};
 use crate::summary::CellSummary;
 use crate::verdict::{Comparison, Verdict, Why};
 
@@ -148,7 +149,7 @@ fn reasons(
         match open.iter().find(|(c, _)| effort(c) < effort(least)) {
             Some((_, comparison)) => reasons.push(format!(
                 "none that is simpler to set up is close enough after so few rounds (within {} s)",
-                crate::number((comparison.smallest_effect_s * 10.0).round() / 10.0)
+                number((comparison.smallest_effect_s * 10.0).round() / 10.0)
             )),
             None if open.is_empty() => {}
             None => reasons.push("no candidate that is not told from it is simpler to set up".to_owned()),

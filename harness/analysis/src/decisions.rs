@@ -1,14 +1,14 @@
 //! What follows for a team: when sharing pays, what it stores, what it costs.
 
-use handoff_model::{Cell, Storage, StrategySpec};
-use serde::{Deserialize, Serialize};
+use handoff_model::{Cell, StrategySpec};
+use serde::Serialize;
 
-use crate::analysis::BASELINE;
 use crate::fan_out::CONSUMERS;
-use crate::group::Group;
+use crate::group::{BASELINE, Group};
 use crate::options::Options;
 use crate::prices::Prices;
 use crate::spread::Spread;
+use crate::store::Store;
 use crate::summary::CellSummary;
 
 /// When a strategy pays against building again in every job. All from medians.
@@ -53,28 +53,6 @@ pub struct QuotaShare {
     pub plan: String,
     /// One commit's bytes over the quota.
     pub share: f64,
-}
-
-/// Where bytes are held, as `Storage` of the model, in words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Store {
-    /// Artifacts.
-    Artifact,
-    /// The cache.
-    Cache,
-    /// Nowhere.
-    None,
-}
-
-impl From<Storage> for Store {
-    fn from(storage: Storage) -> Self {
-        match storage {
-            Storage::Artifact => Self::Artifact,
-            Storage::Cache => Self::Cache,
-            Storage::None => Self::None,
-        }
-    }
 }
 
 /// What a month costs.

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use handoff_model::Conditions;
+use handoff_model::{ByteSize, Conditions, StrategySpec};
 use serde::Serialize;
 
-use crate::group::{FanOutCurve, Group};
+use crate::group::Group;
 use crate::input::RunRows;
 use crate::summary::CellSummary;
 
@@ -36,6 +36,21 @@ pub enum Basis {
     /// Computed from measured parts: the producer's median, the mean of the consumers, and the largest of N draws from
     /// the consumers seen. It assumes runners that do not slow each other down.
     Modelled,
+}
+
+/// How one strategy does as more jobs share the image.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FanOutCurve {
+    /// The workload.
+    pub workload: String,
+    /// The size.
+    pub size: ByteSize,
+    /// The conditions, with the number of consumers of the cell that a model starts from.
+    pub conditions: Conditions,
+    /// The strategy.
+    pub strategy: StrategySpec,
+    /// Points by number of consumers.
+    pub points: Vec<FanOut>,
 }
 
 /// One curve a workload, size, strategy and conditions, over whatever numbers of consumers were measured.

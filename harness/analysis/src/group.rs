@@ -4,13 +4,15 @@ use handoff_model::{ByteSize, Conditions, StrategySpec};
 use serde::Serialize;
 
 use crate::drift::Drift;
-use crate::fan_out::FanOut;
 use crate::metric::Metric;
 use crate::noise::NoiseFloor;
 use crate::order::{Known, known};
 use crate::spans::CellSpans;
 use crate::summary::CellSummary;
 use crate::verdict::{Comparison, Estimate, Family, Verdict};
+
+/// The strategy that hands nothing over: each job builds for itself.
+pub const BASELINE: &str = "rebuild";
 
 /// What the cells of a group share.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -164,19 +166,4 @@ pub struct RunComparison {
     /// The second run against the first; `pairs` is the smaller n. Unpaired: an exact Mann-Whitney test.
     #[serde(flatten)]
     pub comparison: Comparison,
-}
-
-/// How one strategy does as more jobs share the image.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct FanOutCurve {
-    /// The workload.
-    pub workload: String,
-    /// The size.
-    pub size: ByteSize,
-    /// The conditions, with the number of consumers of the cell that a model starts from.
-    pub conditions: Conditions,
-    /// The strategy.
-    pub strategy: StrategySpec,
-    /// Points by number of consumers.
-    pub points: Vec<FanOut>,
 }

@@ -4,15 +4,17 @@ mod counts;
 mod facts;
 mod only_one;
 mod pairs;
+mod reasons;
 mod scope;
 mod times;
 mod trials;
+
+use trials::Trials;
 
 use crate::claims::{Claim, Claims, Rule};
 use crate::input::RunRows;
 use crate::judgement::{Evidence, JudgedClaim, Judgement, WorkflowSize};
 use crate::options::Options;
-use trials::Trials;
 
 /// Every statement with its verdict.
 ///

@@ -4,6 +4,7 @@
 //! is one of four [`Verdict`]s. Nothing else in the workspace decides what is faster.
 
 pub mod analysis;
+pub mod candidate;
 mod changes;
 pub mod claims;
 mod compare;
@@ -22,8 +23,10 @@ pub mod judgement;
 pub mod metric;
 pub mod mix;
 pub mod noise;
+mod number;
 pub mod options;
 pub mod order;
+mod paired;
 mod pooled;
 pub mod prices;
 mod ranking;
@@ -31,17 +34,19 @@ pub mod recommend;
 pub mod runs;
 pub mod spans;
 pub mod spread;
+pub mod store;
 pub mod summary;
 pub mod verdict;
 
-pub use analysis::{Analysis, BASELINE, analyse};
+pub use analysis::{Analysis, analyse};
+pub use candidate::{Ask, Candidate, Goal};
 pub use claims::{Approach, Claim, Claims, ClaimsError, Rule, TableCell};
 pub use contest::Undecided;
-pub use decisions::{BreakEven, Cost, StorageUse, Store};
+pub use decisions::{BreakEven, Cost, StorageUse};
 pub use declared::DeclaredFamily;
 pub use drift::Drift;
-pub use fan_out::{Basis, CONSUMERS, FanOut};
-pub use group::{FanOutCurve, Group, GroupKey, Place, Pooled, PooledComparison, Ranking, RunComparison};
+pub use fan_out::{Basis, CONSUMERS, FanOut, FanOutCurve};
+pub use group::{BASELINE, Group, GroupKey, Place, Pooled, PooledComparison, Ranking, RunComparison};
 pub use identity::{Finding, Identity, LevelCount};
 pub use input::{InputError, RunRows};
 pub use judge::judge;
@@ -52,15 +57,10 @@ pub use noise::NoiseFloor;
 pub use options::{Options, SmallestEffect};
 pub use order::Known;
 pub use prices::{Prices, PricesError};
-pub use recommend::{Ask, Candidate, Goal, Recommendation, recommend};
+pub use recommend::{Recommendation, recommend};
 pub use runs::{DiskDifference, compare_runs, disks_differ, environments_differ};
 pub use spans::{CellSpans, SpanTime, TypicalTrial};
 pub use spread::{MedianInterval, Spread};
+pub use store::Store;
 pub use summary::{CellSummary, FailedTrial, TrialSample, summaries};
 pub use verdict::{Comparison, Estimate, Family, FamilyKind, Inconclusive, Verdict, Why};
-
-/// A number without needless decimals.
-fn number(value: f64) -> String {
-    let text = format!("{value:.3}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}

@@ -3,9 +3,9 @@
 use handoff_model::StrategySpec;
 use serde::Serialize;
 
-use crate::compare::pairs;
 use crate::exact::signed_rank::SignedRank;
 use crate::metric::Metric;
+use crate::paired::pairs;
 use crate::summary::CellSummary;
 
 /// What control rows say.

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use handoff_model::StrategySpec;
 use serde::Serialize;
 
-use crate::decisions::Store;
 use crate::metric::Metric;
+use crate::number::number;
 use crate::prices::Prices;
+use crate::store::Store;
 
 /// The choices that verdicts depend on. Declared beforehand; the report prints them.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -66,6 +67,6 @@ impl SmallestEffect {
 
 impl std::fmt::Display for SmallestEffect {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "the larger of {} % and {} s", crate::number(self.share * 100.0), crate::number(self.seconds))
+        write!(f, "the larger of {} % and {} s", number(self.share * 100.0), number(self.seconds))
     }
 }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use handoff_model::StrategySpec;
 
-use crate::compare::{from_logs, log_ratios, pairs};
 use crate::decide::{Evidence, decide, inconclusive};
 use crate::exact::signed_rank::SignedRank;
 use crate::exact::{Corrected, holm, rounds_needed};
@@ -12,6 +11,7 @@ use crate::group::{Group, Pooled, PooledComparison};
 use crate::metric::Metric;
 use crate::options::Options;
 use crate::order::Order;
+use crate::paired::{from_logs, log_ratios, pairs};
 use crate::verdict::{Estimate, Family, Verdict, Why};
 
 /// For each workload and conditions with several sizes: every strategy against the reference that all sizes share.

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::buildkit::BuildkitImage;
 use handoff_model::EngineKind;
 use handoff_model::environment::UNKNOWN;
 
-use crate::{Engine, EngineError, host};
+use crate::buildkit::BuildkitImage;
+use crate::{Engine, EngineError, names};
 
 /// The builder's name. Its record lies in the job's own `BUILDX_CONFIG`.
 pub const BUILDER: &str = "handoff";
@@ -42,14 +42,14 @@ impl Engine {
     /// The builder's name: the job's own where jobs share a daemon.
     pub fn builder_name(&self) -> String {
         match self.kind() {
-            EngineKind::Host => host::builder_name(self.job()),
+            EngineKind::Host => names::builder_name(self.job()),
             EngineKind::Private | EngineKind::Container => BUILDER.to_owned(),
         }
     }
 
     fn builder_image(&self) -> String {
         match self.kind() {
-            EngineKind::Host => host::builder_image(self.job()),
+            EngineKind::Host => names::builder_image(self.job()),
             EngineKind::Private | EngineKind::Container => LOCAL_NAME.to_owned(),
         }
     }

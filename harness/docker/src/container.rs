@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::EngineError;
-use crate::engine::{EngineConfig, api};
+use crate::api::api;
+use crate::config::EngineConfig;
+use crate::names::engine_container;
 use crate::private::START_LIMIT;
 use crate::settings::{NO_NETWORK, daemon_json};
 use crate::user::{self, Lent};
@@ -16,11 +18,6 @@ pub const DEFAULT_IMAGE: &str = "docker:dind";
 /// Where the folder with the socket is inside the container.
 const INSIDE: &str = "/run/handoff";
 const DATA: &str = "/var/lib/docker";
-
-/// Name of a job's container, and of the volume with its data.
-pub(crate) fn name(job: &str) -> String {
-    format!("handoff-{job}")
-}
 
 /// An engine that runs in a container.
 #[derive(Debug)]
@@ -48,7 +45,7 @@ impl Guest {
         fs::write(&file, daemon_json(config.store)).map_err(EngineError::io("write", &file))?;
         let mut env = env.clone();
         env.insert("DOCKER_HOST".to_owned(), format!("unix://{}", lent.socket.display()));
-        let guest = Self { shared, name: name(&config.job), docker: docker.to_owned(), env };
+        let guest = Self { shared, name: engine_container(&config.job), docker: docker.to_owned(), env };
         guest.run(config, lent)?;
         guest.await_answer(runtime)?;
         Ok(guest)

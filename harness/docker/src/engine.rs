@@ -9,28 +9,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bollard::Docker;
 use handoff_model::{EngineKind, ImageStore};
 
+use crate::api::api;
+use crate::config::EngineConfig;
 use crate::leftovers::cgroup_name;
 use crate::private::Daemons;
-use crate::user::Lent;
 use crate::{EngineError, Programs, container, host, private};
-
-/// Moving gigabytes through one API call takes longer than bollard's two minutes.
-pub(crate) const API_TIMEOUT_S: u64 = 3_600;
-
-/// Where and how an engine lives.
-#[derive(Debug, Clone)]
-pub struct EngineConfig {
-    /// Folder for everything the engine writes. Short: sockets live in it.
-    pub root: PathBuf,
-    /// Name of the job: names its cgroup, and what it makes in the user's daemon.
-    pub job: String,
-    /// Where images are kept.
-    pub store: ImageStore,
-    /// Where the engine comes from.
-    pub kind: EngineKind,
-    /// The user's daemon, for the kinds that use it.
-    pub lent: Option<Lent>,
-}
 
 /// An engine that runs.
 #[derive(Debug)]
@@ -183,12 +166,6 @@ impl Engine {
             Backing::Host(_) => Vec::new(),
         }
     }
-}
-
-/// A client of the API behind a socket.
-pub(crate) fn api(socket: &Path) -> Result<Docker, EngineError> {
-    let path = socket.display().to_string();
-    Ok(Docker::connect_with_unix(&path, API_TIMEOUT_S, bollard::API_DEFAULT_VERSION)?)
 }
 
 /// The environment of docker and buildx: their configuration is the job's own, nothing of the user's is in it.

@@ -1,28 +1,8 @@
 //! The user's own daemon as a job's engine: nothing is started, and what is made in it bears the job's name.
 
 use crate::EngineError;
-use crate::engine::EngineConfig;
+use crate::config::EngineConfig;
 use crate::user::{self, Lent};
-
-/// Name of the job's builder.
-pub(crate) fn builder_name(job: &str) -> String {
-    format!("handoff-{job}")
-}
-
-/// Name that buildx gives to the builder's container.
-pub(crate) fn builder_container(job: &str) -> String {
-    format!("buildx_buildkit_{}0", builder_name(job))
-}
-
-/// Name that buildx gives to the volume with the builder's cache.
-pub(crate) fn builder_volume(job: &str) -> String {
-    format!("{}_state", builder_container(job))
-}
-
-/// The builder's image under a name of the job's own.
-pub(crate) fn builder_image(job: &str) -> String {
-    format!("localhost:1/handoff/buildkit:{job}")
-}
 
 /// A job's use of the user's daemon.
 #[derive(Debug)]

@@ -10,9 +10,11 @@
 //! The rejected way was to start the daemons in the machine's own namespaces and to clean up after them: a kill -9 at the
 //! wrong moment then leaves shims, containers and mounts behind.
 
+mod api;
 pub mod builder;
 pub mod buildkit;
 pub mod bundle;
+mod config;
 mod container;
 pub mod disk;
 mod engine;
@@ -20,6 +22,7 @@ mod error;
 mod host;
 pub mod identity;
 pub mod leftovers;
+mod names;
 pub mod namespace;
 mod private;
 pub mod programs;
@@ -27,7 +30,8 @@ mod settings;
 mod tarball;
 pub mod user;
 
+pub use config::EngineConfig;
 pub use container::DEFAULT_IMAGE as DEFAULT_ENGINE_IMAGE;
-pub use engine::{Engine, EngineConfig};
+pub use engine::Engine;
 pub use error::EngineError;
 pub use programs::Programs;

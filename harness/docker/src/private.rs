@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::engine::{EngineConfig, api};
+use crate::api::api;
+use crate::config::EngineConfig;
 use crate::leftovers::cgroup_name;
 use crate::settings::{NO_NETWORK, daemon_json};
 use crate::{EngineError, Programs};

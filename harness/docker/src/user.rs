@@ -17,8 +17,9 @@ use handoff_model::environment::UNKNOWN;
 use handoff_model::{EngineKind, ImageStore};
 use serde::{Deserialize, Serialize};
 
-use crate::engine::api;
-use crate::{EngineError, container, host};
+use crate::EngineError;
+use crate::api::api;
+use crate::names;
 
 /// Label of everything that a run makes in a daemon that is not its own and that can have one: the run's name.
 pub const RUN_LABEL: &str = "io.handoff.run";
@@ -132,13 +133,13 @@ impl Made {
         match kind {
             EngineKind::Private => {}
             EngineKind::Container => {
-                made.containers.push(container::name(job));
-                made.volumes.push(container::name(job));
+                made.containers.push(names::engine_container(job));
+                made.volumes.push(names::engine_container(job));
             }
             EngineKind::Host => {
-                made.containers.push(host::builder_container(job));
-                made.volumes.push(host::builder_volume(job));
-                made.images.push(host::builder_image(job));
+                made.containers.push(names::builder_container(job));
+                made.volumes.push(names::builder_volume(job));
+                made.images.push(names::builder_image(job));
                 if !image.is_empty() {
                     made.images.push(image.to_owned());
                 }

@@ -5,8 +5,8 @@ use std::fmt;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
+use crate::cell::Cell;
 use crate::conditions::Conditions;
-use crate::plan::Cell;
 use crate::size::ByteSize;
 use crate::strategy::StrategySpec;
 

@@ -4,6 +4,7 @@
 //! the type in memory ([`rows`]), so that a change of one is never a silent change of the other.
 
 pub mod block;
+pub mod cell;
 pub mod conditions;
 mod counters;
 pub mod disk;
@@ -28,6 +29,7 @@ pub mod usage;
 pub mod workload;
 
 pub use block::{Block, Exclusion};
+pub use cell::Cell;
 pub use conditions::{Builder, CacheState, Conditions, EngineKind, ImageStore};
 pub use counters::Counters;
 pub use disk::{DiskMeasurement, DiskSpeed};
@@ -37,7 +39,7 @@ pub use level::LevelError;
 pub use natural::natural;
 pub use outcome::{Failure, Outcome};
 pub use own::{OwnImage, Sources};
-pub use plan::{Cell, Plan, PlanRequest, Trial};
+pub use plan::{Plan, PlanRequest, Trial};
 pub use purpose::{Compare, Purpose};
 pub use recipe::Recipe;
 pub use size::ByteSize;

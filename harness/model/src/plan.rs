@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::block::{Block, Exclusion, join};
+use crate::cell::Cell;
 use crate::conditions::Conditions;
 use crate::own::OwnImage;
 use crate::purpose::{Compare, Purpose};
@@ -118,21 +119,6 @@ impl PlanRequest {
         }
         groups
     }
-}
-
-/// What is compared: a strategy on an image under conditions.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Cell {
-    /// The strategy.
-    pub strategy: StrategySpec,
-    /// The workload's name.
-    pub workload: String,
-    /// Size asked for.
-    pub size: ByteSize,
-    /// The conditions.
-    pub conditions: Conditions,
-    /// A second run of the first strategy, for the noise floor.
-    pub control: bool,
 }
 
 /// One hand-over of one image.

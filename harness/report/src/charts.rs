@@ -3,9 +3,8 @@
 use handoff_model::Side;
 use handoff_records::{MeasurementRow, SpanRow};
 
-use crate::plot::{self, Drawn, Metric, Typical};
+use crate::plot::{self, CurveSet, Drawn, Metric, Typical};
 use crate::report::{Line, Report, Run};
-use crate::sections::fan_out::Set;
 
 /// What the names of a group's charts begin with, and what their titles end with.
 fn named(report: &Report, i: usize) -> (String, String) {
@@ -35,7 +34,7 @@ pub(crate) fn pareto(report: &Report, i: usize) -> Drawn {
 }
 
 /// Time against the number of consumers.
-pub(crate) fn fan_out(set: &Set) -> Drawn {
+pub(crate) fn fan_out(set: &CurveSet) -> Drawn {
     plot::fanout(set)
 }
 

@@ -4,13 +4,11 @@ use std::collections::BTreeMap;
 
 use handoff_analysis::CellSummary;
 
-use crate::document::{Block, Cell, Grid, Tone};
+use crate::block::Block;
 use crate::format;
+use crate::grid::{Cell, Grid, Tone};
 use crate::provenance::{Images, images};
 use crate::report::{Group, Line, Report};
-
-/// The strategy that hands nothing over: each job builds for itself.
-pub(crate) const BASELINE: &str = "rebuild";
 
 /// The fewest trials of which a range says anything about spread.
 const ENOUGH: usize = 3;

@@ -1,102 +1,10 @@
 //! The report as blocks, before it is laid out for anything.
 
-use crate::plot::{Chart, Look, look};
+use crate::block::Block;
 use crate::provenance::{Images, images};
-use crate::report::{Line, Report};
+use crate::report::Report;
 use crate::sections::{answer, claims, fan_out, identity, links, relay, sizes, storage, threats, time, verdicts};
 use crate::{details, provenance, table};
-
-/// A piece of a report.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Block {
-    /// A heading; 1 is the title.
-    Heading(u8, String),
-    /// A sentence of the answer.
-    Lead(String),
-    /// A paragraph of one line.
-    Text(String),
-    /// Lines with a bullet.
-    List(Vec<String>),
-    /// A table.
-    Table(Grid),
-    /// Something to be typed.
-    Command(String),
-    /// A picture made of letters.
-    Drawing(String),
-    /// A chart.
-    Chart(Box<Chart>),
-}
-
-/// What a cell of a table says, where it is more than a text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Tone {
-    /// Nothing more.
-    #[default]
-    Plain,
-    /// Faster; as claimed.
-    Good,
-    /// Slower; not as claimed; a failure.
-    Bad,
-    /// Equivalent.
-    Same,
-    /// Not known.
-    Open,
-}
-
-/// A cell of a table.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Cell {
-    /// What it says.
-    pub text: String,
-    /// How it is meant; never said by colour alone, the text says it too.
-    pub tone: Tone,
-    /// The marker of the strategy that it names.
-    pub(crate) look: Option<Look>,
-}
-
-impl Cell {
-    /// A text with a tone.
-    pub fn toned(text: impl Into<String>, tone: Tone) -> Self {
-        Self { text: text.into(), tone, look: None }
-    }
-
-    /// A strategy's name.
-    pub(crate) fn strategy(line: &Line) -> Self {
-        Self { text: line.name.clone(), tone: Tone::Plain, look: Some(look(&line.strategy, line.plain)) }
-    }
-}
-
-impl<T: Into<String>> From<T> for Cell {
-    fn from(text: T) -> Self {
-        Self::toned(text, Tone::Plain)
-    }
-}
-
-/// A table: the first column is text, the others say how they are aligned.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Grid {
-    /// Headings, units included, and whether the column is numbers.
-    pub columns: Vec<(String, bool)>,
-    /// Cells; each row is as long as `columns`.
-    pub rows: Vec<Vec<Cell>>,
-}
-
-impl Grid {
-    /// A table without rows.
-    pub(crate) fn new(columns: &[(&str, bool)]) -> Self {
-        Self {
-            columns: columns.iter().map(|(name, numbers)| ((*name).to_owned(), *numbers)).collect(),
-            rows: Vec::new(),
-        }
-    }
-
-    /// Adds a row.
-    pub(crate) fn push<C: Into<Cell>>(&mut self, row: impl IntoIterator<Item = C>) {
-        let row: Vec<Cell> = row.into_iter().map(Into::into).collect();
-        debug_assert_eq!(row.len(), self.columns.len(), "{:?}", self.columns);
-        self.rows.push(row);
-    }
-}
 
 /// Heading above the spike's statements.
 const CLAIMS: &str = "The spike's statements";

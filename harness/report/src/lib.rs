@@ -6,9 +6,11 @@
 pub mod document;
 pub mod report;
 
+mod block;
 mod charts;
 mod details;
 mod format;
+mod grid;
 mod html;
 mod markdown;
 mod plot;
@@ -27,7 +29,8 @@ pub use plot::Chart;
 
 pub use spike::spike_page;
 
-use document::{Block, document};
+use block::Block;
+use document::document;
 
 /// The report for a terminal `width` columns wide. `color` is the caller's decision (`NO_COLOR`, no terminal).
 pub fn terminal(report: &Report, width: u16, color: bool) -> String {

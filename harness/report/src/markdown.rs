@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use crate::document::{Block, Grid};
+use crate::block::Block;
+use crate::grid::Grid;
 
 /// The most that a summary of a GitHub job holds, in bytes.
 const MOST: usize = 1 << 20;

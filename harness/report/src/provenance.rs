@@ -11,8 +11,9 @@ use handoff_model::{
     Plan, PlanRequest, Purpose,
 };
 
-use crate::document::{Block, Grid};
-use crate::format::{bytes, plural};
+use crate::block::Block;
+use crate::format::{bytes, capital, join, plural};
+use crate::grid::Grid;
 use crate::report::{Report, Run};
 
 /// The title.
@@ -92,7 +93,7 @@ pub(crate) fn not_judged(report: &Report) -> String {
             "{} of the spike's table can be judged by these rows; the other figures stand beside the measured ones for orientation \
              only. {}.",
             plural(judged, "time or identity", "times and identities"),
-            crate::sections::capital(recipe)
+            capital(recipe)
         );
     }
     let first = "No time and no identity of the spike's table is judged here: its figures stand beside the measured ones for orientation only.";
@@ -100,14 +101,6 @@ pub(crate) fn not_judged(report: &Report) -> String {
         format!("{first} These trials ran on one machine of ours; {recipe}.")
     } else {
         format!("{first} These trials ran with {}; {recipe}.", join(&reasons))
-    }
-}
-
-fn join(items: &[String]) -> String {
-    match items {
-        [] => String::new(),
-        [one] => one.clone(),
-        [rest @ .., last] => format!("{} and {last}", rest.join(", ")),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use handoff_analysis::{
-    Analysis, CellSummary, Claims, ClaimsError, Group as Cells, InputError, JudgedClaim, Options, RunRows,
+    Analysis, BASELINE, CellSummary, Claims, ClaimsError, Group as Cells, InputError, JudgedClaim, Options, RunRows,
     WorkflowSize, analyse, judge,
 };
 use handoff_model::{ByteSize, Conditions, Environment, Plan, StrategySpec};
@@ -243,7 +243,7 @@ type Rank = (u32, String);
 fn rank(strategy: &str, claims: &Claims) -> Rank {
     let place = match claims.approach(strategy) {
         Some(approach) => approach.option,
-        None if strategy == crate::details::BASELINE => u32::MAX,
+        None if strategy == BASELINE => u32::MAX,
         None => u32::MAX - 1,
     };
     (place, strategy.to_owned())

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use handoff_analysis::{Claims, JudgedClaim, Judgement};
 
-use crate::document::{Block, Cell, Grid};
+use crate::block::Block;
 use crate::format::{NONE, plural};
+use crate::grid::{Cell, Grid};
 use crate::markdown;
 use crate::sections::claims::{measured, reason, shown, verdict};
 

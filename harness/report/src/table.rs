@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use handoff_analysis::{CellSummary, Judgement, TableCell};
 
-use crate::document::{Cell, Grid, Tone};
 use crate::format::{self, NONE};
+use crate::grid::{Cell, Grid, Tone};
 use crate::provenance::{Images, images};
 use crate::report::{Group, Line, Report};
 use crate::sections::claims;

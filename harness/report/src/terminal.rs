@@ -5,7 +5,8 @@ use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table, Width};
 use handoff_model::shell::escaped;
 
-use crate::document::{Block, Cell as Content, Grid, Tone};
+use crate::block::Block;
+use crate::grid::{Cell as Content, Grid, Tone};
 
 /// Narrower than this nothing can be read; a terminal that says so is taken to be this wide.
 const NARROWEST: u16 = 40;

@@ -8,8 +8,8 @@ use http::{Method, Request};
 use hyper::body::Incoming as Body;
 
 use crate::digest::Digest;
-use crate::outlet::Shared;
 use crate::pull::Pull;
+use crate::sent::Shared;
 use crate::store::{Incoming, StoreKind};
 use crate::wire::{Answer, Handler};
 use crate::{Error, Settings};

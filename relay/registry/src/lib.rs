@@ -7,6 +7,7 @@
 //!
 //! Every blob is checked against its digest on both ways, so what arrives is what was pushed, or nothing.
 
+mod answers;
 mod digest;
 mod earlier;
 mod error;
@@ -16,6 +17,8 @@ mod manifest;
 mod outlet;
 mod pull;
 mod push;
+mod pushed;
+mod sent;
 pub mod session;
 mod store;
 mod turns;
@@ -24,8 +27,9 @@ mod wire;
 
 pub use digest::{Digest, NoDigest};
 pub use error::Error;
-pub use intake::{Intake, Sent};
+pub use intake::Intake;
 pub use outlet::{Outlet, Received};
+pub use pushed::Sent;
 pub use store::StoreKind;
 
 /// Bytes of a part (a block going up, a range coming down), unless a caller fixes them.

@@ -1,48 +1,15 @@
 //! The receiving end: a registry on loopback that an engine pulls from, whose blobs come by parallel ranged GETs while they
 //! are handed on in order.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use handoff_storage::{Lanes, RemoteBlob, ServiceEndpoint, monotonic_ns};
-use tokio::sync::Semaphore;
+use handoff_storage::ServiceEndpoint;
 
-use crate::digest::Digest;
-use crate::index::{Index, Place};
+use crate::pull::Pull;
+use crate::sent::Shared;
 use crate::store::{Incoming, StoreKind};
-use crate::turns::{Turns, places};
 use crate::wire::{Server, serve};
 use crate::{Error, Settings};
-
-/// Read at first: enough for the table and the small blobs of most images.
-const TAIL: u64 = 1 << 20;
-
-/// What all connections share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) index: Index,
-    pub(crate) lanes: Lanes,
-    /// Bytes of a range.
-    pub(crate) part_bytes: u64,
-    /// The most ranges that are held at once.
-    pub(crate) most_ranges: usize,
-    /// Room for ranges that wait until an engine takes them.
-    pub(crate) room: Arc<Semaphore>,
-    pub(crate) turns: Arc<Turns>,
-    /// Where blobs stand in the image.
-    places: HashMap<Digest, usize>,
-    store: Incoming,
-    /// What holds the table, and its last bytes.
-    table: Arc<RemoteBlob>,
-    pub(crate) tail: (u64, bytes::Bytes),
-    entries: Mutex<HashMap<String, Arc<RemoteBlob>>>,
-    given: AtomicU64,
-    /// When the first and the latest byte of a blob went to an engine; 0: none yet.
-    first_ns: AtomicU64,
-    last_ns: AtomicU64,
-    broken: Mutex<Option<String>>,
-}
 
 /// What was received.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +51,7 @@ impl Outlet {
         let store = Incoming::open(kind, endpoint)?;
         let table = store.table(name).await?;
         let shared = Shared::open(store, table, settings).await?;
-        let server = serve(settings.port, Arc::new(crate::pull::Pull(Arc::clone(&shared)))).await?;
+        let server = serve(settings.port, Arc::new(Pull(Arc::clone(&shared)))).await?;
         Ok(Self { shared, server })
     }
 
@@ -105,9 +72,9 @@ impl Outlet {
 
     /// Stops serving.
     pub fn stop(self) -> Received {
-        let counters = self.shared.store.counters();
+        let counters = self.shared.counters();
         Received {
-            given: self.shared.given.load(Ordering::Relaxed),
+            given: self.shared.given(),
             between_ns: self.shared.between(),
             lanes: self.shared.lanes.count(),
             requests: counters.requests(),
@@ -115,103 +82,5 @@ impl Outlet {
             connections: counters.connections(),
             broken: self.broken(),
         }
-    }
-}
-
-async fn read_table(table: &RemoteBlob) -> Result<(Index, (u64, bytes::Bytes)), Error> {
-    let size = table.size();
-    let mut from = size.saturating_sub(TAIL);
-    let mut tail = table.read(from..size).await?;
-    let need = Index::encoded_len(&tail)?;
-    if need > tail.len() as u64 {
-        from = size.checked_sub(need).ok_or_else(|| Error::Table { why: "it is cut short".to_owned() })?;
-        tail = table.read(from..size).await?;
-    }
-    Ok((Index::decode(&tail)?, (from, tail)))
-}
-
-impl Shared {
-    /// Reads the table, and looks whether everything that it names is there.
-    pub(crate) async fn open(store: Incoming, table: RemoteBlob, settings: &Settings) -> Result<Arc<Self>, Error> {
-        let (index, tail) = read_table(&table).await?;
-        let places = places(&index);
-        let shared = Arc::new(Self {
-            turns: Turns::new(places.values().copied()),
-            places,
-            index,
-            lanes: Lanes::new(settings.connections, settings.most_lanes()),
-            part_bytes: settings.part() as u64,
-            most_ranges: settings.most_ranges(),
-            room: Arc::new(Semaphore::new(settings.most_ranges())),
-            store,
-            table: Arc::new(table),
-            tail,
-            entries: Mutex::default(),
-            given: AtomicU64::new(0),
-            first_ns: AtomicU64::new(0),
-            last_ns: AtomicU64::new(0),
-            broken: Mutex::default(),
-        });
-        shared.look_for_entries().await?;
-        Ok(shared)
-    }
-
-    /// Large blobs in entries of their own may be evicted between the jobs: that is told before anything is pulled.
-    async fn look_for_entries(self: &Arc<Self>) -> Result<(), Error> {
-        let mut looks = tokio::task::JoinSet::new();
-        for (digest, place) in self.index.blobs.clone() {
-            let Some(key) = place.entry else { continue };
-            let shared = Arc::clone(self);
-            looks.spawn(async move {
-                let reader = shared.store.entry(&digest, &key, place.size).await?;
-                shared.entries.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::new(reader));
-                Ok::<(), Error>(())
-            });
-        }
-        while let Some(done) = looks.join_next().await {
-            done.map_err(|e| Error::Broken(e.to_string()))??;
-        }
-        Ok(())
-    }
-
-    /// Where a blob is read from.
-    pub(crate) fn reader(&self, digest: &Digest, place: &Place) -> Result<Arc<RemoteBlob>, Error> {
-        match &place.entry {
-            None => Ok(Arc::clone(&self.table)),
-            Some(key) => {
-                let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-                entries.get(key).cloned().ok_or_else(|| Error::Evicted { digest: digest.to_string() })
-            }
-        }
-    }
-
-    /// Where a blob stands in the image: the lower, the earlier an engine needs it.
-    pub(crate) fn place_of(&self, digest: &Digest) -> usize {
-        self.places.get(digest).copied().unwrap_or(0)
-    }
-
-    /// An engine asks for a blob.
-    pub(crate) fn asked(&self, place: usize) {
-        self.turns.asked(place);
-        let _ = self.first_ns.compare_exchange(0, monotonic_ns(), Ordering::Relaxed, Ordering::Relaxed);
-    }
-
-    /// Bytes of a blob went to an engine.
-    pub(crate) fn gave(&self, bytes: u64) {
-        self.given.fetch_add(bytes, Ordering::Relaxed);
-        self.last_ns.store(monotonic_ns(), Ordering::Relaxed);
-    }
-
-    fn between(&self) -> Option<(u64, u64)> {
-        let (first, last) = (self.first_ns.load(Ordering::Relaxed), self.last_ns.load(Ordering::Relaxed));
-        (first > 0 && last > 0).then_some((first, last))
-    }
-
-    pub(crate) fn broken(&self) -> Option<String> {
-        self.broken.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    pub(crate) fn fail(&self, error: &Error) {
-        self.broken.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| error.to_string());
     }
 }

@@ -14,10 +14,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::Error;
+use crate::answers::{manifest_answer, referrers, tags};
 use crate::digest::Digest;
 use crate::index::Place;
-use crate::outlet::Shared;
-use crate::push::{manifest_answer, referrers, tags};
+use crate::sent::Shared;
 use crate::turns::Turn;
 use crate::wire::{Answer, Handler, Reply, Route, route};
 

@@ -1,6 +1,5 @@
 //! The sending end's requests: what pushing needs of the OCI distribution specification, and reading back what is small.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::{Method, Request, StatusCode};
@@ -8,11 +7,12 @@ use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 
 use crate::Error;
+use crate::answers::{manifest_answer, no_digest, referrers, tags};
 use crate::digest::Digest;
 use crate::earlier::Earlier;
 use crate::index::Manifest;
-use crate::intake::{Held, Shared};
-use crate::manifest::{self, INDEX, references};
+use crate::manifest::references;
+use crate::pushed::{Held, Shared};
 use crate::wire::{Answer, Handler, Reply, Route, query, route};
 
 /// The specification's limit for a manifest.
@@ -49,30 +49,6 @@ impl Handler for Push {
     }
 }
 
-/// The list of tags, sorted; the query may ask for `n` of them, from behind `last`.
-pub(crate) fn tags(name: &str, uri: &http::Uri, mut tags: Vec<String>) -> Answer {
-    if let Some(last) = query(uri, "last") {
-        tags.retain(|tag| *tag > last);
-    }
-    let all = tags.len();
-    tags.truncate(query(uri, "n").and_then(|n| n.parse().ok()).unwrap_or(all));
-    let next = tags
-        .last()
-        .filter(|_| tags.len() < all)
-        .map(|last| format!("</v2/{name}/tags/list?n={}&last={last}>; rel=\"next\"", tags.len()));
-    let body = serde_json::json!({ "name": name, "tags": tags });
-    let answer = Answer::bytes(StatusCode::OK, "application/json", body.to_string());
-    if let Some(next) = next { answer.header("link", next) } else { answer }
-}
-
-/// The manifests that are about another one.
-pub(crate) fn referrers(digest: &str, manifests: &BTreeMap<Digest, Manifest>) -> Answer {
-    match digest.parse() {
-        Ok(digest) => Answer::bytes(StatusCode::OK, INDEX, manifest::referrers(&digest, manifests)),
-        Err(why) => no_digest(why),
-    }
-}
-
 /// Whether a manifest may be called so, where that is no digest.
 fn is_tag(text: &str) -> bool {
     let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
@@ -86,10 +62,6 @@ fn location(name: &str, id: &str) -> String {
 
 fn created(name: &str, digest: &Digest) -> Answer {
     Answer::new(StatusCode::CREATED).header("location", format!("/v2/{name}/blobs/{digest}")).digest(digest)
-}
-
-fn no_digest(why: impl std::fmt::Display) -> Answer {
-    Answer::refused(StatusCode::BAD_REQUEST, "DIGEST_INVALID", why)
 }
 
 fn unknown_upload() -> Answer {
@@ -142,7 +114,7 @@ impl Push {
                 frame.map_err(|e| Answer::refused(StatusCode::BAD_REQUEST, "BLOB_UPLOAD_INVALID", e.to_string()))?;
             if let Ok(bytes) = frame.into_data() {
                 shared.came(bytes.len() as u64);
-                upload.push(shared, &bytes, digest).await.map_err(|e| self.broken(&e))?;
+                upload.push(&shared.sink, &bytes, digest).await.map_err(|e| self.broken(&e))?;
             }
         }
         Ok(upload.size())
@@ -176,7 +148,7 @@ impl Push {
         let Some(upload) = shared.upload(id) else { return unknown_upload() };
         let Some(upload) = upload.lock().await.take() else { return unknown_upload() };
         shared.end(id);
-        match upload.finish(shared, &digest).await {
+        match upload.finish(&shared.sink, &digest).await {
             Ok(pushed) => {
                 shared.keep(&digest, pushed);
                 created(name, &digest)
@@ -286,33 +258,18 @@ impl Push {
     }
 }
 
-/// A manifest, or that it is unknown.
-pub(crate) fn manifest_answer(reference: &str, found: Option<(Digest, Manifest)>) -> Answer {
-    match found {
-        Some((digest, manifest)) => Answer::bytes(StatusCode::OK, &manifest.media_type, manifest.text).digest(&digest),
-        None => Answer::refused(StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN", format!("{reference} was not sent")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_tag_is_a_word_and_a_list_of_them_has_pages() {
+    fn a_tag_is_a_word() {
         for good in ["1", "v1.2-rc_3", "_x"] {
             assert!(is_tag(good), "{good}");
         }
         for bad in ["", ".x", "-x", "sha256:ab", "a/b", &"x".repeat(129)] {
             assert!(!is_tag(bad), "{bad}");
         }
-        let all = || ["a", "b", "c"].map(str::to_owned).to_vec();
-        let link = |uri: &'static str| {
-            let answer = tags("x", &http::Uri::from_static(uri), all()).done();
-            answer.headers().get("link").map(|link| link.to_str().unwrap_or_default().to_owned())
-        };
-        assert_eq!(link("/?n=2").unwrap(), "</v2/x/tags/list?n=2&last=b>; rel=\"next\"");
-        assert_eq!((link("/?n=3"), link("/?n=2&last=a"), link("/")), (None, None, None));
     }
 
     #[test]

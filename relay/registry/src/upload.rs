@@ -1,14 +1,23 @@
 //! One blob on its way in: hashed as it comes, kept if small, else cut into blocks that are sent while the rest arrives.
 
 use bytes::{Bytes, BytesMut};
+use handoff_storage::Lanes;
 use sha2::{Digest as _, Sha256};
 use tokio::task::JoinSet;
 
 use crate::digest::Digest;
 use crate::index::Place;
-use crate::intake::Shared;
-use crate::store::Target;
+use crate::store::{Outgoing, Target};
 use crate::{Error, SMALL_BYTES};
+
+/// Where the blocks of uploads go.
+#[derive(Debug)]
+pub(crate) struct Sink {
+    pub(crate) store: Outgoing,
+    pub(crate) lanes: Lanes,
+    /// Bytes of a block.
+    pub(crate) part_bytes: usize,
+}
 
 /// A blob that is being pushed.
 #[derive(Debug)]
@@ -48,10 +57,10 @@ impl Upload {
     }
 
     /// Takes the next bytes. `digest` is what the client has announced, if it has.
-    pub(crate) async fn push(&mut self, shared: &Shared, bytes: &[u8], digest: Option<&Digest>) -> Result<(), Error> {
+    pub(crate) async fn push(&mut self, sink: &Sink, bytes: &[u8], digest: Option<&Digest>) -> Result<(), Error> {
         self.hash.update(bytes);
         self.size += bytes.len() as u64;
-        let (mut rest, block) = (bytes, shared.part_bytes);
+        let (mut rest, block) = (bytes, sink.part_bytes);
         while !rest.is_empty() {
             if self.buffer.capacity() == 0 {
                 let small = SMALL_BYTES.min(rest.len().max(4096));
@@ -65,23 +74,23 @@ impl Upload {
                 continue;
             }
             if self.large.is_none() {
-                let target = shared.store.target(digest, &self.id).await?;
+                let target = sink.store.target(digest, &self.id).await?;
                 self.large = Some(Large { target, blocks: Vec::new(), flying: JoinSet::new() });
                 self.buffer.reserve(block - self.buffer.len());
             } else {
-                self.send_block(shared).await?;
+                self.send_block(sink).await?;
             }
         }
         Ok(())
     }
 
-    async fn send_block(&mut self, shared: &Shared) -> Result<(), Error> {
+    async fn send_block(&mut self, sink: &Sink) -> Result<(), Error> {
         let Some(large) = &mut self.large else { return Ok(()) };
-        let bytes = std::mem::replace(&mut self.buffer, BytesMut::with_capacity(shared.part_bytes)).freeze();
-        let Some((writer, number)) = shared.store.block(&large.target) else { return Ok(()) };
+        let bytes = std::mem::replace(&mut self.buffer, BytesMut::with_capacity(sink.part_bytes)).freeze();
+        let Some((writer, number)) = sink.store.block(&large.target) else { return Ok(()) };
         large.blocks.push(number);
         // A lane is waited for here: the client is read no faster than bytes leave.
-        let lane = shared.lanes.take().await;
+        let lane = sink.lanes.take().await;
         let len = bytes.len() as u64;
         large.flying.spawn(async move {
             writer.put(number, bytes).await?;
@@ -96,9 +105,9 @@ impl Upload {
     }
 
     /// The blob is whole: its digest must be the one that the client names.
-    pub(crate) async fn finish(mut self, shared: &Shared, digest: &Digest) -> Result<Pushed, Error> {
+    pub(crate) async fn finish(mut self, sink: &Sink, digest: &Digest) -> Result<Pushed, Error> {
         if self.large.is_some() && !self.buffer.is_empty() {
-            self.send_block(shared).await?;
+            self.send_block(sink).await?;
         }
         let got = Digest::finish(self.hash);
         if got != *digest {
@@ -116,7 +125,7 @@ impl Upload {
                     flown(done)?;
                 }
                 blob.commit(&blocks, crate::store::MIME).await?;
-                shared.store.finalize_entry(&key, size).await?;
+                sink.store.finalize_entry(&key, size).await?;
                 Ok(Pushed::Entry(Place { entry: Some(key), offset: 0, size }))
             }
         }

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
 use crate::blob::BlobWriter;
 use crate::endpoint::ServiceEndpoint;
 use crate::error::Error;
@@ -12,7 +10,7 @@ use crate::remote::RemoteBlob;
 use crate::retry::{Counters, RetryPolicy};
 use crate::token::BackendIds;
 use crate::twirp::Twirp;
-use crate::wire::{CreateAnswer, Int, ListAnswer, OkAnswer, Request as Body, UrlAnswer};
+use crate::wire::{Artifact, CreateAnswer, ListAnswer, OkAnswer, Request as Body, UrlAnswer};
 
 const SERVICE: &str = "ArtifactService";
 
@@ -32,26 +30,6 @@ impl ArtifactTarget {
     pub fn zstd(name: impl Into<String>) -> Self {
         Self { name: name.into(), mime: "application/zstd".to_owned(), version: 7 }
     }
-}
-
-/// An artifact that is complete.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Artifact {
-    /// The run that made it.
-    pub workflow_run_backend_id: String,
-    /// The job that made it.
-    pub workflow_job_run_backend_id: String,
-    /// The service's number for it: later ones are larger.
-    #[serde(with = "Int")]
-    pub database_id: u64,
-    /// Its name.
-    pub name: String,
-    /// Its size in bytes.
-    #[serde(with = "Int")]
-    pub size: u64,
-    /// Digest of its bytes (`sha256:` and hex), where the uploader gave one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub digest: Option<String>,
 }
 
 /// A job's view of the artifact service. Cheap to share between tasks by reference.

@@ -34,7 +34,7 @@ mod twirp;
 mod upload;
 mod wire;
 
-pub use artifacts::{Artifact, ArtifactClient, ArtifactTarget, FORBIDDEN_IN_NAMES};
+pub use artifacts::{ArtifactClient, ArtifactTarget, FORBIDDEN_IN_NAMES};
 pub use blob::{BlobWriter, MAX_BLOCKS};
 pub use buffers::{Block, BufferPool};
 pub use caches::{CacheClient, CacheEntry};
@@ -50,3 +50,4 @@ pub use retry::{Counters, RetryPolicy};
 pub use spans::TransferSpan;
 pub use token::BackendIds;
 pub use upload::{UploadOutcome, UploadPlan};
+pub use wire::Artifact;

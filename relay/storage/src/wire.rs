@@ -4,7 +4,25 @@
 use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::artifacts::Artifact;
+/// An artifact that is complete.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Artifact {
+    /// The run that made it.
+    pub workflow_run_backend_id: String,
+    /// The job that made it.
+    pub workflow_job_run_backend_id: String,
+    /// The service's number for it: later ones are larger.
+    #[serde(with = "Int")]
+    pub database_id: u64,
+    /// Its name.
+    pub name: String,
+    /// Its size in bytes.
+    #[serde(with = "Int")]
+    pub size: u64,
+    /// Digest of its bytes (`sha256:` and hex), where the uploader gave one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+}
 
 /// Every request: absent fields are not sent.
 #[derive(Debug, Serialize)]

@@ -4,7 +4,7 @@ use handoff_model::conditions::GITHUB;
 use handoff_model::{Side, SpanKind, StrategySpec};
 use serde::Deserialize;
 
-use crate::decisions::Store;
+use crate::store::Store;
 
 /// Rule of a verdict.
 #[derive(Debug, Clone, PartialEq, Deserialize)]

@@ -4,7 +4,7 @@ use handoff_model::{Cell, Outcome, Side, SpanKind, StrategySpec};
 use handoff_records::MeasurementRow;
 
 use super::only_one;
-use super::trials::{Trials, completed};
+use super::trials::{Trials, completed, failed};
 use crate::claims::{Claim, IdentityLevel, Quantity, Rule};
 use crate::identity::{Finding, Identity};
 use crate::judgement::{Evidence, Judgement, Measured, Unit};
@@ -67,13 +67,6 @@ fn pairs(
     // Without the other strategy there is no experiment.
     .filter(|e| e.decides() || !e.why.is_empty() || !e.departures.is_empty())
     .collect()
-}
-
-/// Trials that failed with an error, of all that ran.
-pub(super) fn failed(rows: &[&MeasurementRow], error: &str) -> (usize, usize) {
-    let ran = |r: &&&MeasurementRow| r.outcome != Outcome::Skipped;
-    let failed = |r: &&&MeasurementRow| r.outcome == Outcome::Failed && r.error.starts_with(error);
-    (rows.iter().filter(failed).count(), rows.iter().filter(ran).count())
 }
 
 fn completes(one: Evidence, rows: &[&MeasurementRow], error: &str) -> Evidence {

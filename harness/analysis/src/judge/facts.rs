@@ -4,11 +4,11 @@ use handoff_model::StrategySpec;
 
 use super::trials::Trials;
 use crate::claims::{Claim, Quantity, Rule};
-use crate::decisions::Store;
 use crate::judgement::{Evidence, Judgement, Measured, Unit, WorkflowSize};
-use crate::number;
+use crate::number::number;
 use crate::options::Options;
 use crate::spread::Spread;
+use crate::store::Store;
 
 /// Verdict of a statement that needs no evidence of its own; none for the others.
 pub(super) fn fact(

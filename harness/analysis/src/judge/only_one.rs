@@ -3,8 +3,7 @@
 use handoff_model::{ByteSize, Cell, Conditions, Outcome, StrategySpec};
 use handoff_records::MeasurementRow;
 
-use super::counts::failed;
-use super::trials::{Trials, completed};
+use super::trials::{Trials, completed, failed};
 use crate::claims::{Quantity, Rule, Where};
 use crate::judgement::{Evidence, Judgement};
 use crate::spread::Spread;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use handoff_model::StrategySpec;
 use handoff_records::MeasurementRow;
 
-use super::times::{self, OVER_THE_BORDER, too_few};
+use super::reasons::{OVER_THE_BORDER, all_lie, too_few};
 use super::trials::Trials;
 use crate::claims::{Claim, Quantity, Rule};
 use crate::judgement::{Evidence, Judgement, Measured, Unit};
@@ -62,7 +62,7 @@ fn ratio(
             (Some(_), Some(_)) if network.is_some() => one.refused(network.unwrap_or_default()),
             (Some(s), Some(m)) if quantity.is_time() && !m.is_sure() => {
                 let lie = between(s.min() as f64 / PART, s.max() as f64 / PART, (low, high));
-                one.refused(format!("{}{}", too_few(n), times::all_lie(lie)))
+                one.refused(format!("{}{}", too_few(n), all_lie(lie)))
             }
             (Some(_), Some(m)) if quantity.is_time() => judged(one, between(m.low, m.high, (low, high)), true),
             (Some(_), _) if n < FEWEST_ROUNDS => one.refused(format!("{n} of {FEWEST_ROUNDS} rounds")),

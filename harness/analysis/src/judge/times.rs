@@ -7,15 +7,13 @@ use handoff_model::{Cell, Side, SpanKind};
 use handoff_records::MeasurementRow;
 
 use super::pairs;
+use super::reasons::{OVER_THE_BORDER, all_lie, too_few};
 use super::trials::{Trials, completed};
 use crate::claims::{Claim, Direction, Quantity, Rule};
-use crate::judgement::{Evidence, FEWEST, Judgement, Measured, Unit};
+use crate::judgement::{Evidence, Judgement, Measured, Unit};
 use crate::spread::Spread;
 
 const MIB: f64 = 1_048_576.0;
-
-/// Why a median that could lie on either side of a bound judges nothing.
-pub(super) const OVER_THE_BORDER: &str = "the interval of the median reaches over a bound of the claim";
 
 pub(super) fn evidence(claim: &Claim, run: &Trials<'_>) -> Vec<Evidence> {
     let (Rule::Time { strategy, client, .. } | Rule::Rate { strategy, client, .. }) = &claim.rule else {
@@ -53,11 +51,6 @@ pub(super) fn evidence(claim: &Claim, run: &Trials<'_>) -> Vec<Evidence> {
         all.push(one.unless_it_departs(claim.conditions.departures(cell)));
     }
     all
-}
-
-/// Why so few trials judge no time.
-pub(super) fn too_few(n: usize) -> String {
-    format!("{n} of the {FEWEST} trials that an interval of {} % needs", crate::judgement::SURE * 100.0)
 }
 
 /// The transfer beside a consumer's time: a figure of the consumer alone leaves the producer out.
@@ -119,16 +112,6 @@ fn where_all_lie(rule: &Rule, run: &Trials<'_>, cell: &Cell, rows: &[&Measuremen
         (Some(Ordering::Greater), _) | (_, Some(Ordering::Greater)) => all_lie(Some(Ordering::Greater)),
         (lies, Some(_)) => all_lie(lies),
         (_, None) => "",
-    }
-}
-
-/// The same in words, to be added to a reason.
-pub(super) fn all_lie(lies: Option<Ordering>) -> &'static str {
-    match lies {
-        Some(Ordering::Greater) => ", all slower than claimed",
-        Some(Ordering::Less) => ", all faster than claimed",
-        Some(Ordering::Equal) => ", all within the claim",
-        None => "",
     }
 }
 

@@ -116,3 +116,10 @@ pub(super) fn completed<'r, 'a>(
 ) -> impl Iterator<Item = &'a MeasurementRow> + use<'r, 'a> {
     rows.iter().filter(|r| r.outcome == Outcome::Completed).copied()
 }
+
+/// Trials that failed with an error, of all that ran.
+pub(super) fn failed(rows: &[&MeasurementRow], error: &str) -> (usize, usize) {
+    let ran = |r: &&&MeasurementRow| r.outcome != Outcome::Skipped;
+    let failed = |r: &&&MeasurementRow| r.outcome == Outcome::Failed && r.error.starts_with(error);
+    (rows.iter().filter(failed).count(), rows.iter().filter(ran).count())
+}

@@ -1,9 +1,10 @@
 //! `measurements.csv`: one row a trial, appended last: it is the commit record of the trial.
 
+use handoff_model::Cell;
 use handoff_model::conditions::{Builder, CacheState, Conditions, EngineKind, ImageStore};
 use handoff_model::identity::IdentityCheck;
 use handoff_model::outcome::{Failure, Outcome};
-use handoff_model::plan::{Cell, SCHEMA_VERSION, Trial};
+use handoff_model::plan::{SCHEMA_VERSION, Trial};
 use handoff_model::size::ByteSize;
 use handoff_model::strategy::{StrategyError, StrategySpec};
 use handoff_model::usage::StepCount;

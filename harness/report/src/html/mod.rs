@@ -6,9 +6,11 @@ mod text;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use crate::document::{Block, Cell, Grid, Tone};
-use crate::plot::Look;
 use text::{escape, rich};
+
+use crate::block::Block;
+use crate::grid::{Cell, Grid, Tone};
+use crate::plot::Look;
 
 const STYLE: &str = include_str!("style.css");
 

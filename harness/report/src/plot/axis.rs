@@ -1,6 +1,7 @@
 //! Axes: round numbers from 0, with their unit.
 
-use super::sketch::{Anchor, Ink, Sketch, text_width};
+use super::font::text_width;
+use super::sketch::{Anchor, Ink, Sketch};
 
 /// A linear axis from 0.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -1,15 +1,21 @@
 //! Critical path, and the time of all jobs, against the number of consumers.
 
-use handoff_analysis::{Basis, FanOut};
+use handoff_analysis::{Basis, FanOut, FanOutCurve};
 
 use super::sketch::Sketch;
 use super::xy::{Panel, Point, Series};
 use super::{Chart, Drawn, look};
-use crate::document::Grid;
-use crate::sections::fan_out::Set;
+use crate::grid::Grid;
+
+/// Curves that belong in one chart: one workload, size and set of conditions but for the number of consumers.
+pub(crate) struct CurveSet<'a> {
+    pub name: String,
+    pub slug: String,
+    pub curves: Vec<&'a FanOutCurve>,
+}
 
 /// The chart of one set of curves.
-pub(crate) fn fanout(set: &Set) -> Drawn {
+pub(crate) fn fanout(set: &CurveSet) -> Drawn {
     if set.curves.iter().all(|c| c.points.len() < 2) {
         return Err("No chart of fan-out: no strategy has two numbers of consumers.".to_owned());
     }

@@ -2,6 +2,7 @@
 
 mod axis;
 mod fanout;
+mod font;
 mod paint;
 mod palette;
 mod pareto;
@@ -11,7 +12,7 @@ mod sketch;
 mod timeline;
 mod xy;
 
-use crate::document::Grid;
+use crate::grid::Grid;
 use sketch::Sketch;
 
 pub(crate) use palette::{Look, look};
@@ -62,7 +63,7 @@ impl Chart {
 /// A chart, or the sentence that says why there is none.
 pub(crate) type Drawn = Result<Chart, String>;
 
-pub(crate) use fanout::fanout;
+pub(crate) use fanout::{CurveSet, fanout};
 pub(crate) use handoff_analysis::Metric;
 pub(crate) use pareto::pareto;
 pub(crate) use samples::samples;

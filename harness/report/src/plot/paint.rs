@@ -3,25 +3,43 @@
 //! Both are painted at twice the size from the same shapes: plotters counts in whole pixels, and a PNG is to be
 //! sharp on a dense screen.
 
-use std::sync::Once;
-
 use plotters::backend::{BitMapBackend, SVGBackend};
 use plotters::coord::Shift;
 use plotters::drawing::{DrawingArea, DrawingAreaErrorKind, IntoDrawingArea};
 use plotters::element::{Circle, PathElement, Polygon, Text};
 use plotters::prelude::DrawingBackend;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{Color, FontFamily, FontStyle, IntoFont, RGBColor, ShapeStyle, TextStyle, register_font};
+use plotters::style::{Color, FontFamily, IntoFont, RGBColor, ShapeStyle, TextStyle};
 
+use super::font::{self, SCALE};
 use super::sketch::{Anchor, Ink, Shape, Sketch};
-
-const SCALE: f64 = 2.0;
-const FONT: &[u8] = include_bytes!("../../fonts/DejaVuSans-subset.ttf");
 
 const TEXT: RGBColor = RGBColor(0x1B, 0x1F, 0x24);
 const MUTED: RGBColor = RGBColor(0x56, 0x5F, 0x69);
 const GRID: RGBColor = RGBColor(0xD7, 0xDD, 0xE3);
 const PAPER: RGBColor = RGBColor(0xFE, 0xFE, 0xFE);
+
+impl Sketch {
+    /// As an SVG file of its own, on white.
+    pub fn svg(&self, title: &str, text: &str) -> String {
+        file(self, title, text)
+    }
+
+    /// As SVG within a page that says what the colours are.
+    pub fn inline(&self, id: &str, title: &str, text: &str) -> String {
+        inline(self, id, title, text)
+    }
+
+    /// As a small SVG within a line of text.
+    pub fn symbol(&self) -> String {
+        symbol(self)
+    }
+
+    /// As a PNG file, on white.
+    pub fn png(&self) -> Vec<u8> {
+        png(self)
+    }
+}
 
 fn rgb(ink: Ink) -> RGBColor {
     match ink {
@@ -33,25 +51,11 @@ fn rgb(ink: Ink) -> RGBColor {
     }
 }
 
-fn fonts() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        // A font that does not read would make every drawing fail; a test draws.
-        let _ = register_font("sans-serif", FontStyle::Normal, FONT);
-    });
-}
-
-pub(super) fn text_width(text: &str, size: f64) -> f64 {
-    fonts();
-    let font = (FontFamily::SansSerif, size * SCALE).into_font();
-    font.box_size(text).map_or(text.chars().count() as f64 * size * 0.6, |(width, _)| f64::from(width) / SCALE)
-}
-
 type Painted<B> = Result<(), DrawingAreaErrorKind<<B as DrawingBackend>::ErrorType>>;
 
 /// `drop` moves text down: the two backends do not mean the same by the middle of a line.
 fn paint<B: DrawingBackend>(area: &DrawingArea<B, Shift>, sketch: &Sketch, drop: f64) -> Painted<B> {
-    fonts();
+    font::register();
     let px = |v: f64| (v * SCALE).round() as i32;
     let at = |(x, y): (f64, f64)| (px(x), px(y));
     for shape in &sketch.shapes {
@@ -105,7 +109,7 @@ fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-pub(super) fn file(sketch: &Sketch, title: &str, text: &str) -> String {
+fn file(sketch: &Sketch, title: &str, text: &str) -> String {
     let (w, h) = pixels(sketch);
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{}\" height=\"{}\" viewBox=\"0 0 {w} {h}\" role=\"img\">\n\
@@ -129,13 +133,13 @@ fn themed(sketch: &Sketch) -> String {
     inside
 }
 
-pub(super) fn symbol(sketch: &Sketch) -> String {
+fn symbol(sketch: &Sketch) -> String {
     let (w, h) = pixels(sketch);
     let inside = themed(sketch).replace('\n', "");
     format!("<svg class=\"mark\" viewBox=\"0 0 {w} {h}\" aria-hidden=\"true\">{inside}</svg>")
 }
 
-pub(super) fn inline(sketch: &Sketch, id: &str, title: &str, text: &str) -> String {
+fn inline(sketch: &Sketch, id: &str, title: &str, text: &str) -> String {
     let (w, h) = pixels(sketch);
     let inside = themed(sketch);
     format!(
@@ -147,7 +151,7 @@ pub(super) fn inline(sketch: &Sketch, id: &str, title: &str, text: &str) -> Stri
     )
 }
 
-pub(super) fn png(sketch: &Sketch) -> Vec<u8> {
+fn png(sketch: &Sketch) -> Vec<u8> {
     let (w, h) = pixels(sketch);
     let mut buffer = vec![255_u8; w as usize * h as usize * 3];
     {

@@ -4,8 +4,8 @@ use super::sizes::point;
 use super::sketch::Sketch;
 use super::xy::{Panel, Series};
 use super::{Chart, Drawn, look};
-use crate::document::Grid;
 use crate::format;
+use crate::grid::Grid;
 use crate::report::Group;
 
 const MIB: f64 = 1_048_576.0;

@@ -3,10 +3,11 @@
 use handoff_analysis::{Metric, Spread};
 
 use super::axis::{Axis, X_AXIS};
-use super::sketch::{Anchor, Ink, Sketch, fit, text_width};
+use super::font::{fit, text_width};
+use super::sketch::{Anchor, Ink, Sketch};
 use super::{Chart, Drawn, look};
-use crate::document::Grid;
-use crate::format;
+use crate::format::{self, capital};
+use crate::grid::Grid;
 use crate::report::{Group, Line};
 
 const ROW: f64 = 30.0;
@@ -17,7 +18,7 @@ pub(crate) fn samples(group: &Group, metric: Metric, place: &str, of: &str) -> D
     if panels.is_empty() {
         return Err(format!("No chart of the {}: no trial with one completed.", metric.words()));
     }
-    let title = format!("{} of every trial{of}", crate::sections::capital(metric.words()));
+    let title = format!("{} of every trial{of}", capital(metric.words()));
     let mut chart = Chart::draw(format!("{place}samples-{}", metric.as_str().replace('_', "-")), title, |width| {
         draw(&panels, metric, width)
     });
@@ -54,7 +55,7 @@ fn draw(panels: &[Panel], metric: Metric, width: f64) -> Sketch {
         let bottom = top + ROW * panel.rows.len() as f64;
         let most = panel.rows.iter().map(|(_, s)| s.max()).max().unwrap_or(0);
         let axis = Axis::new(most as f64 / 1e9, left, right, ((right - left) / 90.0).max(4.0));
-        axis.below(&mut sketch, top, bottom, &format!("{}, s", crate::sections::capital(metric.words())));
+        axis.below(&mut sketch, top, bottom, &format!("{}, s", capital(metric.words())));
         for (i, (line, spread)) in panel.rows.iter().enumerate() {
             let middle = top + ROW * (i as f64 + 0.5);
             row(&mut sketch, &axis, middle, line, spread, left);

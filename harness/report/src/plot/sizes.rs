@@ -3,8 +3,8 @@
 use super::sketch::Sketch;
 use super::xy::{Panel, Point, Series};
 use super::{Chart, Drawn, look};
-use crate::document::Grid;
 use crate::format;
+use crate::grid::Grid;
 use crate::report::{Group, Line, Link};
 
 const GIB: f64 = 1_073_741_824.0;

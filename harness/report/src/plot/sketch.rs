@@ -1,7 +1,5 @@
 //! A chart as shapes in CSS pixels, before it is painted as SVG or PNG. Data, so that a test can look at it.
 
-use super::paint;
-
 /// A colour by what it stands for, so that a page can change its meaning between light and dark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ink {
@@ -93,44 +91,4 @@ impl Sketch {
     pub fn text(&mut self, at: (f64, f64), text: impl Into<String>, ink: Ink, anchor: Anchor) {
         self.shapes.push(Shape::Text { at, text: text.into(), size: TEXT, ink, anchor });
     }
-
-    /// As an SVG file of its own, on white.
-    pub fn svg(&self, title: &str, text: &str) -> String {
-        paint::file(self, title, text)
-    }
-
-    /// As SVG within a page that says what the colours are.
-    pub fn inline(&self, id: &str, title: &str, text: &str) -> String {
-        paint::inline(self, id, title, text)
-    }
-
-    /// As a small SVG within a line of text.
-    pub fn symbol(&self) -> String {
-        paint::symbol(self)
-    }
-
-    /// As a PNG file, on white.
-    pub fn png(&self) -> Vec<u8> {
-        paint::png(self)
-    }
-}
-
-/// The width of a text in a chart.
-pub(crate) fn text_width(text: &str) -> f64 {
-    paint::text_width(text, TEXT)
-}
-
-/// A text cut to a width, with an ellipsis.
-pub(crate) fn fit(text: &str, width: f64) -> String {
-    if text_width(text) <= width {
-        return text.to_owned();
-    }
-    let mut letters: Vec<char> = text.chars().collect();
-    while letters.pop().is_some() {
-        let cut: String = letters.iter().collect::<String>().trim_end().to_owned() + "…";
-        if text_width(&cut) <= width {
-            return cut;
-        }
-    }
-    String::new()
 }

@@ -7,10 +7,11 @@ use handoff_model::{Side, SpanKind};
 use handoff_records::SpanRow;
 
 use super::axis::{Axis, X_AXIS};
-use super::sketch::{Anchor, Ink, Sketch, fit, text_width};
+use super::font::{fit, text_width};
+use super::sketch::{Anchor, Ink, Sketch};
 use super::{Chart, Drawn, look};
-use crate::document::Grid;
 use crate::format;
+use crate::grid::Grid;
 use crate::report::Line;
 
 /// A trial that stands for its cell.

@@ -1,8 +1,9 @@
 //! Points and curves over two axes, each curve with its name at its end.
 
 use super::axis::{Axis, X_AXIS};
+use super::font::{fit, text_width};
 use super::palette::Look;
-use super::sketch::{Anchor, Ink, Sketch, fit, text_width};
+use super::sketch::{Anchor, Ink, Sketch};
 
 /// One strategy's points.
 #[derive(Debug, Clone)]

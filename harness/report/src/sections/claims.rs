@@ -2,8 +2,9 @@
 
 use handoff_analysis::{Evidence, JudgedClaim, Judgement, Measured, TableCell, Unit};
 
-use crate::document::{Block, Cell, Grid, Tone};
+use crate::block::Block;
 use crate::format::{self, NONE};
+use crate::grid::{Cell, Grid, Tone};
 use crate::plot::look;
 use crate::provenance::{Images, images};
 use crate::report::Report;

@@ -3,10 +3,11 @@
 use handoff_analysis::{Basis, FanOutCurve};
 
 use super::drawn;
+use crate::block::Block;
 use crate::charts;
-use crate::document::{Block, Cell, Grid};
-use crate::format::NONE;
-use crate::plot::look;
+use crate::format::{NONE, capital};
+use crate::grid::{Cell, Grid};
+use crate::plot::{CurveSet, look};
 use crate::report::Report;
 
 pub(crate) fn blocks(report: &Report) -> Vec<Block> {
@@ -15,7 +16,7 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
     let many = sets.len() > 1;
     for set in sets {
         if many {
-            blocks.push(Block::Heading(3, super::capital(&set.name)));
+            blocks.push(Block::Heading(3, capital(&set.name)));
         }
         blocks.push(drawn(charts::fan_out(&set)));
         let counts: Vec<u32> = counts(&set.curves);
@@ -55,16 +56,9 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
     blocks
 }
 
-/// Curves that belong in one chart: one workload, size and set of conditions but for the number of consumers.
-pub(crate) struct Set<'a> {
-    pub name: String,
-    pub slug: String,
-    pub curves: Vec<&'a FanOutCurve>,
-}
-
 /// Every set, at the largest size of each.
-pub(crate) fn sets(report: &Report) -> Vec<Set<'_>> {
-    let mut sets: Vec<Set> = Vec::new();
+pub(crate) fn sets(report: &Report) -> Vec<CurveSet<'_>> {
+    let mut sets: Vec<CurveSet> = Vec::new();
     for curve in &report.analysis.fan_out {
         let same = |other: &&FanOutCurve| {
             let mut conditions = other.conditions.clone();
@@ -84,7 +78,7 @@ pub(crate) fn sets(report: &Report) -> Vec<Set<'_>> {
             set.curves.push(curve);
         } else {
             let slug = format!("-{:02}", sets.len() + 1);
-            sets.push(Set { name, slug, curves: vec![curve] });
+            sets.push(CurveSet { name, slug, curves: vec![curve] });
         }
     }
     if let [only] = sets.as_mut_slice() {

@@ -3,8 +3,9 @@
 use handoff_analysis::Finding;
 
 use super::group_heading;
-use crate::document::{Block, Cell, Grid, Tone};
+use crate::block::Block;
 use crate::format::NONE;
+use crate::grid::{Cell, Grid, Tone};
 use crate::report::{Group, Line, Report};
 
 pub(crate) fn blocks(report: &Report) -> Vec<Block> {

@@ -3,8 +3,9 @@
 use handoff_analysis::{CellSummary, Spread};
 use handoff_model::{ByteSize, natural};
 
-use crate::document::{Block, Cell, Grid};
+use crate::block::Block;
 use crate::format::{self, NONE};
+use crate::grid::{Cell, Grid};
 use crate::report::{Group, Line, Report};
 use crate::table;
 

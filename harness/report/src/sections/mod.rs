@@ -12,7 +12,8 @@ pub(crate) mod threats;
 pub(crate) mod time;
 pub(crate) mod verdicts;
 
-use crate::document::Block;
+use crate::block::Block;
+use crate::format::capital;
 use crate::plot::Drawn;
 use crate::report::{Group, Report};
 use crate::table;
@@ -22,25 +23,10 @@ fn group_heading(report: &Report, group: &Group) -> Option<Block> {
     (report.groups.len() > 1).then(|| Block::Heading(3, capital(&table::apart(report, group))))
 }
 
-/// A text with a capital at its start.
-pub(crate) fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
-}
-
 /// A chart, or the sentence that says why there is none.
 fn drawn(chart: Drawn) -> Block {
     match chart {
         Ok(chart) => Block::Chart(Box::new(chart)),
         Err(sentence) => Block::Text(sentence),
-    }
-}
-
-/// Names as they are listed in a sentence.
-fn join(items: &[String]) -> String {
-    match items {
-        [] => String::new(),
-        [one] => one.clone(),
-        [rest @ .., last] => format!("{} and {last}", rest.join(", ")),
     }
 }

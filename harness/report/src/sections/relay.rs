@@ -1,12 +1,11 @@
 //! Our own strategy beside the ways that anybody has today: what it is, how it compares, and where it loses.
 
-use handoff_analysis::Metric;
+use handoff_analysis::{BASELINE, Metric};
 use handoff_model::StrategySpec;
 
-use super::{capital, join};
-use crate::details::BASELINE;
-use crate::document::{Block, Cell, Grid};
-use crate::format::{NONE, time, time_spread};
+use crate::block::Block;
+use crate::format::{NONE, capital, join, time, time_spread};
+use crate::grid::{Cell, Grid};
 use crate::report::{Group, Line, Report};
 use crate::table;
 

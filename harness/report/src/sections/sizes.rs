@@ -1,9 +1,10 @@
 //! Time against size.
 
 use super::{drawn, group_heading};
+use crate::block::Block;
 use crate::charts;
-use crate::document::{Block, Cell, Grid};
 use crate::format::NONE;
+use crate::grid::{Cell, Grid};
 use crate::report::Report;
 
 pub(crate) fn blocks(report: &Report) -> Vec<Block> {

@@ -4,9 +4,10 @@ use handoff_analysis::decisions::Parts;
 use handoff_analysis::{CONSUMERS, Store};
 
 use super::{drawn, group_heading};
+use crate::block::Block;
 use crate::charts;
-use crate::document::{Block, Cell, Grid};
 use crate::format::{self, NONE};
+use crate::grid::{Cell, Grid};
 use crate::provenance::{Images, images};
 use crate::report::{Group, Report};
 

@@ -2,7 +2,8 @@
 
 use handoff_model::conditions::LOOPBACK;
 
-use crate::document::Block;
+use crate::block::Block;
+use crate::format::join;
 use crate::provenance;
 use crate::provenance::{Images, images};
 use crate::report::Report;
@@ -34,7 +35,7 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
         list.push(format!(
             "The link: the figures of profile {} are published ones or assumptions, each with its source and its range \
              (`handoff profiles`); what depends on an assumption is no better than it.",
-            super::join(&shaped)
+            join(&shaped)
         ));
     }
     let cores = report.runs.iter().flat_map(|r| &r.environments).map(|e| e.cores).min();

@@ -3,8 +3,9 @@
 use handoff_model::{Side, SpanKind};
 
 use super::{drawn, group_heading};
-use crate::document::{Block, Cell, Grid};
+use crate::block::Block;
 use crate::format::{self, NONE};
+use crate::grid::{Cell, Grid};
 use crate::report::{Group, Report};
 use crate::{charts, details};
 

@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use handoff_analysis::{Comparison, Estimate, Family, Group as Cells, Known, Verdict};
 
 use super::group_heading;
-use crate::document::{Block, Cell, Grid, Tone};
+use crate::block::Block;
 use crate::format::{self, NONE};
+use crate::grid::{Cell, Grid, Tone};
 use crate::report::{Group, Line, Report};
 
 pub(crate) fn blocks(report: &Report) -> Vec<Block> {

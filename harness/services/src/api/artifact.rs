@@ -3,8 +3,8 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::call::Call;
 use super::error::TwirpError;
-use super::route::Call;
 use super::wire::{self, required};
 use crate::blob::Access;
 use crate::catalog::{Artifact, Conflict};

@@ -2,6 +2,7 @@
 
 mod artifact;
 mod cache;
+mod call;
 mod error;
 mod route;
 mod wire;

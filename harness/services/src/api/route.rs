@@ -3,8 +3,10 @@
 use std::io;
 use std::sync::Arc;
 
+use handoff_link::{Call as LinkCall, RequestKind};
 use serde_json::Value;
 
+use super::call::Call;
 use super::error::TwirpError;
 use super::{artifact, cache};
 use crate::account::{Account, Attempt};
@@ -12,22 +14,9 @@ use crate::clock;
 use crate::http::{Exchange, Reply};
 use crate::state::{Caller, State};
 use crate::token::{self, Scope, TokenError};
-use handoff_link::{Call as LinkCall, RequestKind};
 
 const PREFIX: &str = "/twirp/github.actions.results.api.v1.";
 const MAX_BODY: u64 = 1 << 20;
-
-/// A call whose token was accepted.
-pub(super) struct Call<'a> {
-    pub(super) state: &'a State,
-    pub(super) account: Arc<Account>,
-    /// The run of the token's `scp` claim.
-    pub(super) run: String,
-    /// The cache scopes of its `ac` claim, in search order.
-    pub(super) scopes: Vec<Scope>,
-    pub(super) caller: Caller<'a>,
-    pub(super) body: &'a [u8],
-}
 
 /// A method of one of the services.
 type Method = fn(&Call<'_>) -> Result<Value, TwirpError>;

@@ -14,8 +14,14 @@ use rustix::fs::{FallocateFlags, fallocate};
 use super::blocklist::{BlockId, MAX_BLOCKS, Source};
 use super::failure::Failure;
 use super::layout::{Extent, Layout};
-use super::store::Owner;
 use crate::clock;
+
+/// Who stored a blob.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Owner {
+    pub(crate) run: String,
+    pub(crate) account: String,
+}
 
 /// A blob, from the creation of its entry on.
 pub(crate) struct Blob {

@@ -7,17 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-pub(crate) use super::content::Blob;
+pub(crate) use super::content::{Blob, Owner};
 use crate::clock;
 use crate::crypto;
 use crate::error::ServiceError;
-
-/// Who stored a blob.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Owner {
-    pub(crate) run: String,
-    pub(crate) account: String,
-}
 
 /// All blobs of a service, in a folder of their own.
 pub(crate) struct BlobStore {

@@ -1,0 +1,25 @@
+//! The pieces of a report.
+
+use crate::grid::Grid;
+use crate::plot::Chart;
+
+/// A piece of a report.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Block {
+    /// A heading; 1 is the title.
+    Heading(u8, String),
+    /// A sentence of the answer.
+    Lead(String),
+    /// A paragraph of one line.
+    Text(String),
+    /// Lines with a bullet.
+    List(Vec<String>),
+    /// A table.
+    Table(Grid),
+    /// Something to be typed.
+    Command(String),
+    /// A picture made of letters.
+    Drawing(String),
+    /// A chart.
+    Chart(Box<Chart>),
+}

@@ -1,0 +1,75 @@
+//! Tables of a report.
+
+use crate::plot::{Look, look};
+use crate::report::Line;
+
+/// What a cell of a table says, where it is more than a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Tone {
+    /// Nothing more.
+    #[default]
+    Plain,
+    /// Faster; as claimed.
+    Good,
+    /// Slower; not as claimed; a failure.
+    Bad,
+    /// Equivalent.
+    Same,
+    /// Not known.
+    Open,
+}
+
+/// A cell of a table.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Cell {
+    /// What it says.
+    pub text: String,
+    /// How it is meant; never said by colour alone, the text says it too.
+    pub tone: Tone,
+    /// The marker of the strategy that it names.
+    pub(crate) look: Option<Look>,
+}
+
+impl Cell {
+    /// A text with a tone.
+    pub fn toned(text: impl Into<String>, tone: Tone) -> Self {
+        Self { text: text.into(), tone, look: None }
+    }
+
+    /// A strategy's name.
+    pub(crate) fn strategy(line: &Line) -> Self {
+        Self { text: line.name.clone(), tone: Tone::Plain, look: Some(look(&line.strategy, line.plain)) }
+    }
+}
+
+impl<T: Into<String>> From<T> for Cell {
+    fn from(text: T) -> Self {
+        Self::toned(text, Tone::Plain)
+    }
+}
+
+/// A table: the first column is text, the others say how they are aligned.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Grid {
+    /// Headings, units included, and whether the column is numbers.
+    pub columns: Vec<(String, bool)>,
+    /// Cells; each row is as long as `columns`.
+    pub rows: Vec<Vec<Cell>>,
+}
+
+impl Grid {
+    /// A table without rows.
+    pub(crate) fn new(columns: &[(&str, bool)]) -> Self {
+        Self {
+            columns: columns.iter().map(|(name, numbers)| ((*name).to_owned(), *numbers)).collect(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// Adds a row.
+    pub(crate) fn push<C: Into<Cell>>(&mut self, row: impl IntoIterator<Item = C>) {
+        let row: Vec<Cell> = row.into_iter().map(Into::into).collect();
+        debug_assert_eq!(row.len(), self.columns.len(), "{:?}", self.columns);
+        self.rows.push(row);
+    }
+}
