@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use handoff_model::{
     Conditions, Failure, ImageIdentity, OptionSpec, Recipe, Side, StrategyError, StrategyFacts, StrategySpec, Ticket,
+    VariantFacts,
 };
 
 pub mod buildx;
@@ -136,6 +137,25 @@ pub fn find(spec: &StrategySpec) -> Result<&'static dyn Strategy, StrategyError>
     let found = by_name(&spec.name)?;
     found.facts().check(spec)?;
     Ok(found)
+}
+
+/// What readers of rows have to know of these variants, in the order of the comparison table. One whose strategy is not known here
+/// is left out.
+pub fn variant_facts(specs: &[StrategySpec]) -> Vec<VariantFacts> {
+    let one = |facts: &StrategyFacts, spec: &StrategySpec| VariantFacts {
+        strategy: spec.clone(),
+        storage: facts.storage_of(spec),
+        moves_image: facts.moves_image,
+        has_producer: facts.has_producer,
+        // A streaming client with a connection plan of this project's is nothing that a user can have without it.
+        ours: facts.ours || ["ranges", "blocks"].iter().any(|option| spec.options.contains_key(*option)),
+        colour: facts.colour,
+        marker: facts.marker,
+    };
+    let of = |facts: &'static StrategyFacts| {
+        specs.iter().filter(|spec| spec.name == facts.name).map(move |spec| one(facts, spec))
+    };
+    ALL.iter().flat_map(|strategy| of(strategy.facts())).collect()
 }
 
 /// Reads `--strategies`: names with options; `all` stands for every strategy. An option that says what is the default

@@ -32,12 +32,13 @@ pub mod runs;
 pub mod spans;
 pub mod spread;
 pub mod summary;
+mod variants;
 pub mod verdict;
 
-pub use analysis::{Analysis, BASELINE, analyse};
+pub use analysis::{Analysis, analyse};
 pub use claims::{Approach, Claim, Claims, ClaimsError, Rule, TableCell};
 pub use contest::Undecided;
-pub use decisions::{BreakEven, Cost, StorageUse, Store};
+pub use decisions::{BreakEven, Cost, StorageUse};
 pub use declared::DeclaredFamily;
 pub use drift::Drift;
 pub use fan_out::{Basis, CONSUMERS, FanOut};
@@ -57,6 +58,7 @@ pub use runs::{DiskDifference, compare_runs, disks_differ, environments_differ};
 pub use spans::{CellSpans, SpanTime, TypicalTrial};
 pub use spread::{MedianInterval, Spread};
 pub use summary::{CellSummary, FailedTrial, TrialSample, summaries};
+pub use variants::Variants;
 pub use verdict::{Comparison, Estimate, Family, FamilyKind, Inconclusive, Verdict, Why};
 
 /// A number without needless decimals.

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use handoff_analysis::{Analysis, Mix, Options, Prices, RunRows, SmallestEffect, Store, WorkflowSize, mix};
+use handoff_analysis::{Analysis, Mix, Options, Prices, RunRows, SmallestEffect, Variants, WorkflowSize, mix};
 use handoff_driver::journal::Results;
 use handoff_model::own::name_measured_size;
-use handoff_model::{Conditions, StrategySpec, regular_file};
+use handoff_model::{Conditions, Plan, StrategySpec, regular_file};
 use handoff_strategies::github::{self, Target};
 use handoff_workflows::Named;
 use handoff_workflows::pins::Pins;
@@ -48,15 +48,18 @@ impl VerdictArgs {
                 share: in_range("--smallest-share", self.smallest_share.unwrap_or(default.share), 10.0)?,
                 seconds: in_range("--smallest-seconds", self.smallest_seconds.unwrap_or(default.seconds), 1e6)?,
             },
-            stores: stores(),
             ..Options::default()
         })
     }
 }
 
-/// Where each strategy's bytes are held.
-pub fn stores() -> std::collections::BTreeMap<String, Store> {
-    handoff_strategies::ALL.iter().map(|s| (s.facts().name.to_owned(), s.facts().storage.into())).collect()
+/// Adds to a plan's facts those of the list compiled in: of the variants of a folder from before plans had facts, and of every
+/// strategy, so that reports of other plans have the same order, and statements on a strategy that was not run can be judged.
+fn add_facts(plan: &mut Plan) {
+    let plain = handoff_strategies::names().into_iter().map(StrategySpec::plain);
+    let specs: Vec<StrategySpec> = plain.chain(plan.request.strategies.iter().cloned()).collect();
+    let known = handoff_strategies::variant_facts(&specs);
+    plan.facts = Variants::of([plan.facts.as_slice(), &known]).into_facts();
 }
 
 /// The folder's name: what its run is called.
@@ -78,6 +81,7 @@ pub fn read(dirs: &[PathBuf]) -> anyhow::Result<Vec<(String, Results)>> {
         for warning in &results.warnings {
             out::warn(&format!("{}/{warning}", dir.display()));
         }
+        add_facts(&mut results.plan);
         name_measured_size(&mut results.plan, &mut results.measurements);
         all.push((name, results));
     }
@@ -114,7 +118,13 @@ pub fn set_aside(runs: &[(String, Results)]) -> Vec<String> {
 
 /// The rows of one run.
 pub fn rows<'a>(name: &'a str, results: &'a Results) -> RunRows<'a> {
-    RunRows { run: name, measurements: &results.measurements, consumers: &results.consumers, spans: &results.spans }
+    RunRows {
+        run: name,
+        facts: &results.plan.facts,
+        measurements: &results.measurements,
+        consumers: &results.consumers,
+        spans: &results.spans,
+    }
 }
 
 /// The environments that rows come from, where it is more than one.

@@ -9,9 +9,6 @@ use crate::format;
 use crate::provenance::{Images, images};
 use crate::report::{Group, Line, Report};
 
-/// The strategy that hands nothing over: each job builds for itself.
-pub(crate) const BASELINE: &str = "rebuild";
-
 /// The fewest trials of which a range says anything about spread.
 const ENOUGH: usize = 3;
 

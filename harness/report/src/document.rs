@@ -1,9 +1,11 @@
 //! The report as blocks, before it is laid out for anything.
 
-use crate::plot::{Chart, Look, look};
+use crate::plot::{Chart, Look};
 use crate::provenance::{Images, images};
 use crate::report::{Line, Report};
-use crate::sections::{answer, claims, fan_out, identity, links, relay, sizes, storage, threats, time, verdicts};
+use crate::sections::{
+    answer, capital, claims, fan_out, identity, links, ours, sizes, storage, threats, time, verdicts,
+};
 use crate::{details, provenance, table};
 
 /// A piece of a report.
@@ -62,7 +64,7 @@ impl Cell {
 
     /// A strategy's name.
     pub(crate) fn strategy(line: &Line) -> Self {
-        Self { text: line.name.clone(), tone: Tone::Plain, look: Some(look(&line.strategy, line.plain)) }
+        Self { text: line.name.clone(), tone: Tone::Plain, look: Some(line.look) }
     }
 }
 
@@ -120,9 +122,8 @@ pub fn document(report: &Report) -> Vec<Block> {
     if !links.is_empty() {
         section("Links side by side", links);
     }
-    let relay = relay::blocks(report);
-    if !relay.is_empty() {
-        section("Relay beside the others", relay);
+    if let Some((names, ours)) = ours::blocks(report) {
+        section(&format!("{} beside the others", capital(&names)), ours);
     }
     section("Fan-out", fan_out::blocks(report));
     section("Identity", identity::blocks(report));

@@ -1,6 +1,6 @@
 //! Critical path, and the time of all jobs, against the number of consumers.
 
-use handoff_analysis::{Basis, FanOut};
+use handoff_analysis::{Basis, FanOut, Variants};
 
 use super::sketch::Sketch;
 use super::xy::{Panel, Point, Series};
@@ -9,7 +9,7 @@ use crate::document::Grid;
 use crate::sections::fan_out::Set;
 
 /// The chart of one set of curves.
-pub(crate) fn fanout(set: &Set) -> Drawn {
+pub(crate) fn fanout(set: &Set, variants: &Variants) -> Drawn {
     if set.curves.iter().all(|c| c.points.len() < 2) {
         return Err("No chart of fan-out: no strategy has two numbers of consumers.".to_owned());
     }
@@ -22,7 +22,7 @@ pub(crate) fn fanout(set: &Set) -> Drawn {
             .iter()
             .map(|curve| Series {
                 name: curve.strategy.to_string(),
-                look: look(&curve.strategy.name, curve.strategy.options.is_empty()),
+                look: look(variants, &curve.strategy, false),
                 points: curve
                     .points
                     .iter()

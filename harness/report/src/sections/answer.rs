@@ -76,7 +76,7 @@ fn what(report: &Report, cells: &Cells) -> String {
     let mut times: Vec<(u64, String, String)> = cells
         .cells
         .iter()
-        .filter(|c| !c.cell.control && c.cell.strategy.name != crate::details::BASELINE)
+        .filter(|c| !c.cell.control && !report.variants().is_baseline(&c.cell.strategy))
         .filter_map(|c| {
             let spread = c.spread(Metric::CriticalPath)?;
             let text = format!("{} s (n = {})", format::time(Some(spread)), spread.n());
@@ -84,7 +84,7 @@ fn what(report: &Report, cells: &Cells) -> String {
         })
         .collect();
     times.sort();
-    let baseline = cells.plain(crate::details::BASELINE).and_then(|c| c.spread(Metric::CriticalPath));
+    let baseline = cells.baseline(report.variants()).and_then(|c| c.spread(Metric::CriticalPath));
     let place = place(report, cells);
     let again = baseline.map(|s| format!("{} s (n = {})", format::time(Some(s)), s.n()));
     match (times.first(), again) {

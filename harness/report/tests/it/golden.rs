@@ -5,7 +5,7 @@
 
 use std::fs;
 
-use crate::kit::{ALL, Made, csv_rows, environment, golden};
+use crate::kit::{ALL, Made, csv_rows, environment, golden, with_facts};
 use handoff_model::{ByteSize, Conditions, ImageStore, OwnImage, Plan, PlanRequest, StrategySpec};
 use handoff_report::{Report, ReportError, Run, markdown, readme_block, terminal};
 
@@ -39,7 +39,7 @@ fn run(name: &str, sizes: &[&str], strategies: &str, rounds: u32) -> Run {
     Run {
         name: name.into(),
         dir: format!("results/{name}"),
-        plan: plan.unwrap(),
+        plan: with_facts(plan.unwrap()),
         environments: vec![environment()],
         measurements: csv_rows(&golden(&format!("{name}.csv"))),
         consumers: vec![],
