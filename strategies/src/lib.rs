@@ -240,6 +240,14 @@ mod tests {
     }
 
     #[test]
+    fn no_two_strategies_look_alike_without_colour() {
+        for (i, strategy) in ALL.iter().enumerate() {
+            let marker = |other: &&&dyn Strategy| other.facts().marker == strategy.facts().marker;
+            assert!(!ALL[..i].iter().any(|other| marker(&other)), "{}", strategy.facts().name);
+        }
+    }
+
+    #[test]
     fn defaults_are_values_that_their_options_take() {
         for strategy in ALL {
             let facts = strategy.facts();

@@ -216,3 +216,48 @@ pub fn workflow_sizes() -> anyhow::Result<Vec<WorkflowSize>> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// Source files below a folder, without files of tests.
+    fn sources(dir: &Path) -> Vec<PathBuf> {
+        let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+        let below = |path: PathBuf| if path.is_dir() { sources(&path) } else { vec![path] };
+        let is_source = |path: &PathBuf| path.extension().is_some_and(|e| e == "rs") && !path.ends_with("tests.rs");
+        entries.flat_map(below).filter(is_source).collect()
+    }
+
+    #[test]
+    fn analysis_and_report_ask_for_no_strategy_by_its_name() {
+        for room in ["analysis", "report"] {
+            let all = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(room).join("src"));
+            assert!(all.len() > 20, "{all:?}");
+            for path in all {
+                let text = fs::read_to_string(&path).unwrap();
+                let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+                for name in handoff_strategies::names() {
+                    assert!(!code.contains(&format!("{name:?}")), "{} asks for {name}", path.display());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn list_compiled_in_stands_for_a_plan_without_facts() {
+        let args = crate::args::PlanArgs {
+            strategies: Some("relay:store=cache,zstd-stream:ranges=8".into()),
+            ..Default::default()
+        };
+        let plan = args.plan(None).unwrap();
+        let mut old = Plan { facts: Vec::new(), ..plan.clone() };
+        add_facts(&mut old);
+        assert!(plan.facts.len() == 2 && plan.facts.iter().all(|facts| old.facts.contains(facts)), "{:?}", old.facts);
+        assert!(plan.facts.iter().all(|facts| facts.ours), "{:?}", plan.facts);
+        let names = old.facts.iter().filter(|f| f.strategy.options.is_empty()).map(|f| f.strategy.name.as_str());
+        assert_eq!(names.collect::<Vec<_>>(), handoff_strategies::names());
+    }
+}
