@@ -90,8 +90,8 @@ pub fn rounds_of_parts(request: &PlanRequest) -> Vec<u32> {
     request.parts().into_iter().map(of_part).collect()
 }
 
-/// The families that a plan of these facts declares, by group. A plan that does not decide declares none, and a group of one strategy has
-/// none.
+/// The families that a plan of these facts declares, by group. A plan that does not decide declares none, and a group of one
+/// strategy has none.
 pub fn families(request: &PlanRequest, facts: &[VariantFacts]) -> Vec<DeclaredFamily> {
     if request.purpose != Purpose::Decision {
         return Vec::new();
