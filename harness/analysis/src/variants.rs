@@ -1,6 +1,7 @@
 //! What is known of the variants that rows are of, whatever they measured.
 
-use handoff_model::{StrategySpec, VariantFacts};
+use handoff_model::strategy::look;
+use handoff_model::{Colour, Marker, StrategySpec, VariantFacts};
 use serde::Serialize;
 
 /// The facts of some runs' plans, in the order of the comparison table; variants without a producer last.
@@ -48,6 +49,11 @@ impl Variants {
         self.get(spec).is_some_and(|f| f.ours)
     }
 
+    /// Its colour and marker in every chart: grey where nothing is known.
+    pub fn look(&self, spec: &StrategySpec) -> (Colour, Marker) {
+        self.get(spec).map_or((look::GREY, Marker::Bar), |f| (f.colour, f.marker))
+    }
+
     /// Where a variant's strategy stands in every table: sorts strategies. One that is in no list comes before the baseline.
     pub fn place(&self, spec: &StrategySpec) -> (bool, usize) {
         let of_strategy = self.0.iter().position(|f| f.strategy.name == spec.name);
@@ -57,8 +63,7 @@ impl Variants {
 
 #[cfg(test)]
 mod tests {
-    use handoff_model::strategy::look;
-    use handoff_model::{Marker, Storage};
+    use handoff_model::Storage;
 
     use super::*;
 

@@ -1,6 +1,6 @@
 //! The report as blocks, before it is laid out for anything.
 
-use crate::plot::{Chart, Look};
+use crate::plot::{Chart, Look, look};
 use crate::provenance::{Images, images};
 use crate::report::{Line, Report};
 use crate::sections::{
@@ -64,7 +64,7 @@ impl Cell {
 
     /// A strategy's name.
     pub(crate) fn strategy(line: &Line) -> Self {
-        Self { text: line.name.clone(), tone: Tone::Plain, look: Some(line.look) }
+        Self { text: line.name.clone(), tone: Tone::Plain, look: Some(look(line.look, line.plain)) }
     }
 }
 

@@ -7,9 +7,7 @@ use handoff_analysis::{
     WorkflowSize, analyse, judge,
 };
 use handoff_model::rows::{ConsumerRow, MeasurementRow, SpanRow};
-use handoff_model::{ByteSize, Conditions, Environment, Plan, StrategySpec};
-
-use crate::plot::{Look, look};
+use handoff_model::{ByteSize, Colour, Conditions, Environment, Marker, Plan, StrategySpec};
 
 /// One run, as it was read from its results folder.
 #[derive(Debug, Clone)]
@@ -115,8 +113,8 @@ pub struct Line {
     pub control: bool,
     /// Whether it has no options and is not the control.
     pub plain: bool,
-    /// How it looks in charts.
-    pub(crate) look: Look,
+    /// Its colour and marker in charts.
+    pub look: (Colour, Marker),
     /// A summary for each size of the group; none where no trial has a row yet.
     pub cells: Vec<Option<CellSummary>>,
 }
@@ -232,7 +230,7 @@ fn groups(runs: &[Run], analysis: &Analysis) -> Vec<Group> {
         sizes.dedup();
         let line = |((.., name), (spec, control, mut cells)): (Place, (StrategySpec, bool, Sizes))| Line {
             plain: spec.options.is_empty() && !control,
-            look: look(&analysis.variants, &spec, control),
+            look: analysis.variants.look(&spec),
             spec,
             control,
             name,

@@ -22,7 +22,7 @@ pub(crate) fn fanout(set: &Set, variants: &Variants) -> Drawn {
             .iter()
             .map(|curve| Series {
                 name: curve.strategy.to_string(),
-                look: look(variants, &curve.strategy, false),
+                look: look(variants.look(&curve.strategy), curve.strategy.options.is_empty()),
                 points: curve
                     .points
                     .iter()

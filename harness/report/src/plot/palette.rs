@@ -3,9 +3,8 @@
 //! Plans name them among their facts. A marker's shape says the same as its colour. Variants have their strategy's colour and
 //! shape, but hollow.
 
-use handoff_analysis::Variants;
 use handoff_model::strategy::look::{BLACK, GREY};
-use handoff_model::{Colour, Marker, StrategySpec};
+use handoff_model::{Colour, Marker};
 
 use super::sketch::{Ink, Sketch};
 
@@ -17,15 +16,14 @@ pub(crate) struct Look {
     pub hollow: bool,
 }
 
-/// The look of a variant, by the facts of its strategy; the `control` is a second trial of it. One of which nothing is known is grey.
-pub(crate) fn look(variants: &Variants, spec: &StrategySpec, control: bool) -> Look {
-    let (colour, marker) = variants.get(spec).map_or((GREY, Marker::Bar), |f| (f.colour, f.marker));
+/// The look of a strategy, by its facts; `plain` if it has no options and is no control.
+pub(crate) fn look((colour, marker): (Colour, Marker), plain: bool) -> Look {
     let ink = match colour {
         BLACK => Ink::Text,
         GREY => Ink::Muted,
         Colour(r, g, b) => Ink::Own(r, g, b),
     };
-    Look { ink, marker, hollow: control || !spec.options.is_empty() }
+    Look { ink, marker, hollow: !plain }
 }
 
 impl Look {

@@ -3,7 +3,7 @@
 use super::sizes::point;
 use super::sketch::Sketch;
 use super::xy::{Panel, Series};
-use super::{Chart, Drawn};
+use super::{Chart, Drawn, look};
 use crate::document::Grid;
 use crate::format;
 use crate::report::Group;
@@ -17,7 +17,7 @@ pub(crate) fn pareto(group: &Group, place: &str, of: &str) -> Drawn {
             let cell = line.cells[i].as_ref()?;
             let stored = cell.bytes_stored.as_ref()?.median() as f64 / MIB;
             let points = vec![point(stored, cell.critical_path.as_ref()?)];
-            Some(Series { name: line.name.clone(), look: line.look, points })
+            Some(Series { name: line.name.clone(), look: look(line.look, line.plain), points })
         };
         group.lines.iter().filter_map(series).collect()
     };

@@ -4,7 +4,7 @@ use handoff_analysis::{Metric, Spread};
 
 use super::axis::{Axis, X_AXIS};
 use super::sketch::{Anchor, Ink, Sketch, fit, text_width};
-use super::{Chart, Drawn};
+use super::{Chart, Drawn, look};
 use crate::document::Grid;
 use crate::format;
 use crate::report::{Group, Line};
@@ -67,7 +67,7 @@ fn draw(panels: &[Panel], metric: Metric, width: f64) -> Sketch {
 }
 
 fn row(sketch: &mut Sketch, axis: &Axis, y: f64, line: &Line, spread: &Spread, left: f64) {
-    let look = line.look;
+    let look = look(line.look, line.plain);
     look.mark(sketch, (8.0, y), 5.0);
     sketch.text((20.0, y), fit(&line.name, left - 28.0), Ink::Text, Anchor::Left);
     let x = |ns: u64| axis.at(ns as f64 / 1e9);

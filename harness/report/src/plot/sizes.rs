@@ -2,7 +2,7 @@
 
 use super::sketch::Sketch;
 use super::xy::{Panel, Point, Series};
-use super::{Chart, Drawn};
+use super::{Chart, Drawn, look};
 use crate::document::Grid;
 use crate::format;
 use crate::report::{Group, Line, Link};
@@ -52,7 +52,7 @@ fn series(line: &Line) -> Option<Series> {
         .flatten()
         .filter_map(|cell| Some(point(cell.cell.size.bytes() as f64 / GIB, cell.critical_path.as_ref()?)))
         .collect();
-    (!points.is_empty()).then(|| Series { name: line.name.clone(), look: line.look, points })
+    (!points.is_empty()).then(|| Series { name: line.name.clone(), look: look(line.look, line.plain), points })
 }
 
 /// A measured point.

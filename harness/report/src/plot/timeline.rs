@@ -8,7 +8,7 @@ use handoff_model::{Side, SpanKind};
 
 use super::axis::{Axis, X_AXIS};
 use super::sketch::{Anchor, Ink, Sketch, fit, text_width};
-use super::{Chart, Drawn};
+use super::{Chart, Drawn, look};
 use crate::document::Grid;
 use crate::format;
 use crate::report::Line;
@@ -121,7 +121,7 @@ fn draw(blocks: &[(&Typical, Vec<Lane>)], width: f64) -> Sketch {
     axis.below(&mut sketch, 4.0, bottom, "Time on the critical path, s");
     let mut y = 4.0;
     for ((trial, lanes), height) in blocks.iter().zip(&heights) {
-        let look = trial.line.look;
+        let look = look(trial.line.look, trial.line.plain);
         look.mark(&mut sketch, (8.0, y + 14.0), 5.0);
         let total = (trial.produce_ns + trial.consume_ns) as f64 / 1e9;
         let head = format!("{}, {total:.1} s (the middle trial, n={})", trial.line.name, trial.n);

@@ -48,7 +48,7 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
 }
 
 fn row(report: &Report, claim: &JudgedClaim) -> Vec<Cell> {
-    let look = look(report.variants(), &StrategySpec::plain(&claim.strategy), false);
+    let look = look(report.variants().look(&StrategySpec::plain(&claim.strategy)), true);
     let statement = Cell { text: claim.statement.clone(), look: Some(look), ..Cell::default() };
     vec![statement, claim.claimed.clone().into(), measured(claim).into(), verdict(claim), reason(claim).into()]
 }

@@ -27,7 +27,7 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
         for curve in &set.curves {
             let mut row = vec![Cell {
                 text: curve.strategy.to_string(),
-                look: Some(look(report.variants(), &curve.strategy, false)),
+                look: Some(look(report.variants().look(&curve.strategy), curve.strategy.options.is_empty())),
                 ..Cell::default()
             }];
             for n in &counts {
