@@ -188,6 +188,16 @@ pub fn find(spec: &StrategySpec) -> Result<Box<dyn Strategy>, StrategyError> {
     found.variant(spec)
 }
 
+/// What readers of rows have to know of these variants, in the order of the comparison table. One whose strategy is not known here
+/// is left out.
+pub fn variant_facts(specs: &[StrategySpec]) -> Vec<VariantFacts> {
+    let of = |known: &'static dyn Strategy| {
+        let named = specs.iter().filter(|spec| spec.name == known.facts().name);
+        named.filter_map(|spec| Some(known.variant(spec).ok()?.variant_facts(spec)))
+    };
+    ALL.iter().flat_map(|known| of(*known)).collect()
+}
+
 /// Reads `--strategies`: names with options; `all` stands for every strategy. An option that says what is the default
 /// anyway is left out, so that one thing is never measured under two names.
 pub fn parse_list(text: &str) -> Result<Vec<StrategySpec>, StrategyError> {
@@ -292,5 +302,13 @@ mod tests {
         assert!(error.contains("gzip") && error.contains("zstd"), "{error}");
         assert_eq!(parse_list("gha-cache:compression=gzip").unwrap()[0].to_string(), "gha-cache");
         assert!(parse_list("local-cache:compression=zstd,mode=min,producer-load=true").is_ok());
+    }
+
+    #[test]
+    fn no_two_strategies_look_alike_without_colour() {
+        for (i, strategy) in ALL.iter().enumerate() {
+            let marker = |other: &&&dyn Strategy| other.facts().marker == strategy.facts().marker;
+            assert!(!ALL[..i].iter().any(|other| marker(&other)), "{}", strategy.facts().name);
+        }
     }
 }

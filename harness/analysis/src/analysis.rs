@@ -8,13 +8,14 @@ use serde::Serialize;
 use crate::decisions::{BreakEven, StorageUse, break_even, storage};
 use crate::drift::drifts;
 use crate::fan_out::FanOutCurve;
-use crate::group::{BASELINE, Group, GroupKey, Pooled};
+use crate::group::{Group, GroupKey, Pooled};
 use crate::input::{InputError, RunRows, refuse_duplicates};
 use crate::metric::Metric;
 use crate::options::Options;
 use crate::pooled::pooled;
 use crate::ranking::rank;
 use crate::summary::{CellSummary, summaries_of};
+use crate::variants::Variants;
 use crate::{compare, fan_out, noise, spans};
 
 /// Everything that follows from the rows of some runs.
@@ -24,11 +25,13 @@ pub struct Analysis {
     pub runs: Vec<String>,
     /// What was decided beforehand.
     pub options: Options,
+    /// What the runs' plans say of their variants, in the order of the comparison table.
+    pub variants: Variants,
     /// Cells that may be compared, group by group.
     pub groups: Vec<Group>,
     /// Strategies against the reference over all sizes; only where a workload and conditions have several.
     pub pooled: Vec<Pooled>,
-    /// When sharing pays: one a cell of a strategy with a producer, in groups that have `rebuild`.
+    /// When sharing pays: one a cell of a strategy with a producer, in groups that have the baseline.
     pub break_even: Vec<BreakEven>,
     /// How strategies do as more jobs share the image.
     pub fan_out: Vec<FanOutCurve>,
@@ -58,21 +61,30 @@ pub fn analyse(runs: &[RunRows<'_>], options: &Options) -> Result<Analysis, Inpu
         };
         groups.entry(key).or_default().push(summary);
     }
-    let mut groups: Vec<Group> = groups.into_iter().map(|(key, cells)| group(key, cells, runs, options)).collect();
+    let variants = Variants::of(runs.iter().map(|r| r.facts));
+    let group = |(key, cells)| group(key, cells, runs, &variants, options);
+    let mut groups: Vec<Group> = groups.into_iter().map(group).collect();
     groups.sort_by_cached_key(|g| (g.key.workload.clone(), g.key.size, g.key.conditions.order()));
     Ok(Analysis {
         runs: runs.iter().map(|r| r.run.to_owned()).collect(),
         options: options.clone(),
         pooled: pooled(&groups, options),
-        break_even: break_even(&groups),
+        break_even: break_even(&groups, &variants),
         fan_out: fan_out::curves(&groups, runs),
-        storage: storage(&groups, options),
+        storage: storage(&groups, &variants, options),
         groups,
+        variants,
     })
 }
 
-fn group(key: GroupKey, cells: Vec<CellSummary>, runs: &[RunRows<'_>], options: &Options) -> Group {
-    let reference = reference(&cells, options);
+fn group(
+    key: GroupKey,
+    cells: Vec<CellSummary>,
+    runs: &[RunRows<'_>],
+    variants: &Variants,
+    options: &Options,
+) -> Group {
+    let reference = reference(&cells, variants, options);
     let family = |metric: &Metric| compare::against(reference.as_ref()?, &cells, *metric, options);
     let mut families: Vec<_> = options.metrics.iter().filter_map(family).collect();
     let mut pairs = compare::all_pairs(reference.as_ref(), &cells, options);
@@ -90,26 +102,25 @@ fn group(key: GroupKey, cells: Vec<CellSummary>, runs: &[RunRows<'_>], options: 
     }
 }
 
-fn reference(cells: &[CellSummary], options: &Options) -> Option<StrategySpec> {
+fn reference(cells: &[CellSummary], variants: &Variants, options: &Options) -> Option<StrategySpec> {
     let own: Vec<&StrategySpec> = cells.iter().filter(|c| !c.cell.control).map(|c| &c.cell.strategy).collect();
     let control = cells.iter().find(|c| c.cell.control).map(|c| &c.cell.strategy);
-    reference_of(&own, control, options.reference.as_ref())
+    reference_of(&own, control, options.reference.as_ref(), variants)
 }
 
-/// What a group's strategies are compared with: the one asked for, where the group has it; `rebuild`, the baseline; else the
-/// strategy that has a control; else `artifact`, the first of the spike's; else the first by name.
+/// What a group's strategies are compared with: the one asked for, where the group has it; else the baseline; else the strategy that
+/// has a control; else the first in the order of the comparison table.
 pub(crate) fn reference_of(
     own: &[&StrategySpec],
     control: Option<&StrategySpec>,
     asked: Option<&StrategySpec>,
+    variants: &Variants,
 ) -> Option<StrategySpec> {
-    let named = |name: &str| own.iter().copied().find(|s| **s == StrategySpec::plain(name));
-    own.iter()
-        .copied()
+    let own = || own.iter().copied();
+    own()
         .find(|s| asked == Some(*s))
-        .or_else(|| named(BASELINE))
+        .or_else(|| own().find(|s| variants.is_baseline(s)))
         .or(control)
-        .or_else(|| named("artifact"))
-        .or_else(|| own.first().copied())
+        .or_else(|| own().min_by_key(|s| variants.place(s)))
         .cloned()
 }

@@ -1,15 +1,15 @@
 //! What follows for a team: when sharing pays, what it stores, what it costs.
 
-use handoff_model::{Cell, StrategySpec};
+use handoff_model::{Cell, Storage};
 use serde::Serialize;
 
 use crate::fan_out::CONSUMERS;
-use crate::group::{BASELINE, Group};
+use crate::group::Group;
 use crate::options::Options;
 use crate::prices::Prices;
 use crate::spread::Spread;
-use crate::store::Store;
 use crate::summary::CellSummary;
+use crate::variants::Variants;
 
 /// When a strategy pays against building again in every job. All from medians.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -35,7 +35,7 @@ pub struct StorageUse {
     /// The cell.
     pub cell: Cell,
     /// The service whose limit counts.
-    pub storage: Store,
+    pub storage: Storage,
     /// Median bytes held after one commit.
     pub bytes_per_commit: u64,
     /// Median number of entries held after one commit.
@@ -146,10 +146,10 @@ impl Parts {
 }
 
 /// The break-even of every cell with a producer, in groups that have the baseline.
-pub(crate) fn break_even(groups: &[Group]) -> Vec<BreakEven> {
+pub(crate) fn break_even(groups: &[Group], variants: &Variants) -> Vec<BreakEven> {
     let mut all = Vec::new();
     for group in groups {
-        let Some(rebuild) = group.cell(&StrategySpec::plain(BASELINE)).and_then(Parts::of) else { continue };
+        let Some(rebuild) = group.baseline(variants).and_then(Parts::of) else { continue };
         for cell in group.cells.iter().filter(|c| !c.cell.control) {
             let Some(parts) = Parts::of(cell).filter(|p| p.shares) else { continue };
             all.push(BreakEven {
@@ -165,12 +165,12 @@ pub(crate) fn break_even(groups: &[Group]) -> Vec<BreakEven> {
 }
 
 /// What every cell of a strategy that stores something leaves in the services.
-pub(crate) fn storage(groups: &[Group], options: &Options) -> Vec<StorageUse> {
+pub(crate) fn storage(groups: &[Group], variants: &Variants, options: &Options) -> Vec<StorageUse> {
     let use_of = |cell: &CellSummary| {
-        let store = *options.stores.get(&cell.cell.strategy.name)?;
+        let store = variants.get(&cell.cell.strategy)?.storage;
         let bytes = cell.bytes_stored.as_ref()?.median();
-        let in_cache = store == Store::Cache && bytes > 0;
-        let in_artifacts = store == Store::Artifact && bytes > 0;
+        let in_cache = store == Storage::Cache && bytes > 0;
+        let in_artifacts = store == Storage::Artifact && bytes > 0;
         let plans = options.prices.plans.iter().filter(|_| in_artifacts);
         Some(StorageUse {
             cell: cell.cell.clone(),
@@ -195,7 +195,7 @@ const DAYS: u64 = 30;
 pub fn cost(
     cell: &CellSummary,
     parts: Parts,
-    store: Store,
+    store: Storage,
     bytes: Option<u64>,
     consumers: u32,
     pushes_per_day: u32,
@@ -206,17 +206,17 @@ pub fn cost(
     // Artifacts are kept for their retention; cache entries until the limit evicts them, a week at most when nobody reads
     // them again.
     let held = |bytes: u64| match store {
-        Store::Artifact => bytes * u64::from(pushes_per_day) * u64::from(prices.artifact.retention_days),
-        Store::Cache => (bytes * u64::from(pushes_per_day) * 7).min(prices.cache.included_bytes),
-        Store::None => 0,
+        Storage::Artifact => bytes * u64::from(pushes_per_day) * u64::from(prices.artifact.retention_days),
+        Storage::Cache => (bytes * u64::from(pushes_per_day) * 7).min(prices.cache.included_bytes),
+        Storage::None => 0,
     };
-    let held_bytes = if store == Store::None { Some(0) } else { bytes.map(held) };
+    let held_bytes = if store == Storage::None { Some(0) } else { bytes.map(held) };
     let storage_usd = match store {
-        Store::Artifact => {
+        Storage::Artifact => {
             held_bytes.zip(prices.artifact.usd_per_gb_month).map(|(bytes, usd)| bytes as f64 / 1e9 * usd)
         }
         // Without payment the limit evicts, so that nothing is ever owed.
-        Store::Cache | Store::None => Some(0.0),
+        Storage::Cache | Storage::None => Some(0.0),
     };
     Cost {
         cell: cell.cell.clone(),

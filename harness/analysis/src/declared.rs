@@ -5,12 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use handoff_model::{Cell, Compare, PlanRequest, Purpose, StrategySpec};
+use handoff_model::{Cell, Compare, PlanRequest, Purpose, StrategySpec, VariantFacts};
 use serde::Serialize;
 
 use crate::analysis::reference_of;
 use crate::exact::rounds_needed;
 use crate::group::GroupKey;
+use crate::variants::Variants;
 use crate::verdict::FamilyKind;
 
 /// The error that a family may make, unless the reader of a report chooses another one.
@@ -89,18 +90,20 @@ pub fn rounds_of_parts(request: &PlanRequest) -> Vec<u32> {
     request.parts().into_iter().map(of_part).collect()
 }
 
-/// The families that a plan declares, by group. A plan that does not decide declares none, and a group of one strategy has
-/// none.
-pub fn families(request: &PlanRequest) -> Vec<DeclaredFamily> {
+/// The families that a plan of these facts declares, by group. A plan that does not decide declares none, and a group of one
+/// strategy has none.
+pub fn families(request: &PlanRequest, facts: &[VariantFacts]) -> Vec<DeclaredFamily> {
     if request.purpose != Purpose::Decision {
         return Vec::new();
     }
-    groups(request).into_iter().filter_map(|(group, members)| family(request.compare, group, &members)).collect()
+    let variants = Variants::of([facts]);
+    let one = |(group, members): (_, Members)| family(request.compare, group, &members, &variants);
+    groups(request).into_iter().filter_map(one).collect()
 }
 
-fn family(compare: Compare, group: GroupKey, members: &Members) -> Option<DeclaredFamily> {
+fn family(compare: Compare, group: GroupKey, members: &Members, variants: &Variants) -> Option<DeclaredFamily> {
     let strategies: Vec<&StrategySpec> = members.rounds.keys().collect();
-    let reference = reference_of(&strategies, members.control.as_ref(), None)?;
+    let reference = reference_of(&strategies, members.control.as_ref(), None, variants)?;
     let rounds = |strategy: &StrategySpec| members.rounds.get(strategy).copied().unwrap_or(0);
     // A comparison has the rounds that both of its strategies have.
     let pairs: Vec<u32> = match compare {

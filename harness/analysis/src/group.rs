@@ -9,10 +9,8 @@ use crate::noise::NoiseFloor;
 use crate::order::{Known, known};
 use crate::spans::CellSpans;
 use crate::summary::CellSummary;
+use crate::variants::Variants;
 use crate::verdict::{Comparison, Estimate, Family, Verdict};
-
-/// The strategy that hands nothing over: each job builds for itself.
-pub const BASELINE: &str = "rebuild";
 
 /// What the cells of a group share.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -54,9 +52,9 @@ impl Group {
         self.cells.iter().find(|c| c.cell.strategy == *strategy && !c.cell.control)
     }
 
-    /// The cell of the first strategy of that name without options.
-    pub fn plain(&self, name: &str) -> Option<&CellSummary> {
-        self.cell(&StrategySpec::plain(name))
+    /// The cell of the strategy that hands nothing over.
+    pub fn baseline(&self, variants: &Variants) -> Option<&CellSummary> {
+        self.cells.iter().find(|c| !c.cell.control && variants.is_baseline(&c.cell.strategy))
     }
 
     /// The verdict family on the critical path.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use handoff_model::VariantFacts;
 use handoff_records::{ConsumerRow, MeasurementRow, SpanRow};
 
 /// The rows of one results folder.
@@ -9,6 +10,8 @@ use handoff_records::{ConsumerRow, MeasurementRow, SpanRow};
 pub struct RunRows<'a> {
     /// The run's name: the folder's. Every number can be traced to it.
     pub run: &'a str,
+    /// What its plan says of its variants.
+    pub facts: &'a [VariantFacts],
     /// One row a trial.
     pub measurements: &'a [MeasurementRow],
     /// One row a consumer.

@@ -15,18 +15,20 @@ use crate::claims::{Claim, Claims, Rule};
 use crate::input::RunRows;
 use crate::judgement::{Evidence, JudgedClaim, Judgement, WorkflowSize};
 use crate::options::Options;
+use crate::variants::Variants;
 
 /// Every statement with its verdict.
 ///
 /// Rows of several runs are never pooled: a run is one piece of evidence, so that machines and versions do not mix.
 /// `workflows` holds what was counted in the generated workflows; empty: not counted here.
 pub fn judge(runs: &[RunRows<'_>], options: &Options, claims: &Claims, workflows: &[WorkflowSize]) -> Vec<JudgedClaim> {
+    let variants = Variants::of(runs.iter().map(|r| r.facts));
     let runs: Vec<Trials<'_>> = runs.iter().map(Trials::new).collect();
     let one = |claim: &Claim| {
         let approach = claims.approaches.iter().find(|a| a.option == claim.option);
         let strategy = approach.map_or("", |a| &a.strategy);
-        if let Some((judgement, reason)) = facts::fact(claim, &runs, options, workflows) {
-            let evidence = facts::stored(claim, &runs, options);
+        if let Some((judgement, reason)) = facts::fact(claim, &runs, &variants, options, workflows) {
+            let evidence = facts::stored(claim, &runs, &variants);
             return JudgedClaim { evidence, ..JudgedClaim::new(claim, strategy, judgement, reason) };
         }
         let evidence: Vec<Evidence> = runs.iter().flat_map(|run| evidence(claim, run, options)).collect();

@@ -1,14 +1,11 @@
 //! What a reader may decide before looking at numbers: how sure, how large a difference matters, against what.
 
-use std::collections::BTreeMap;
-
 use handoff_model::StrategySpec;
 use serde::Serialize;
 
 use crate::metric::Metric;
 use crate::number::number;
 use crate::prices::Prices;
-use crate::store::Store;
 
 /// The choices that verdicts depend on. Declared beforehand; the report prints them.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -17,14 +14,12 @@ pub struct Options {
     pub alpha: f64,
     /// The smallest difference that matters.
     pub smallest_effect: SmallestEffect,
-    /// The reference of each group; none: `rebuild` where it is there, else the strategy with a control, else `artifact`.
+    /// The reference of each group; none: the baseline where it is there, else the strategy with a control, else the first in the
+    /// order of the comparison table.
     pub reference: Option<StrategySpec>,
     /// Quantities that get a family against the reference. One by default; each more is a family of its own, corrected
     /// for itself, and is labelled so.
     pub metrics: Vec<Metric>,
-    /// Where each strategy's bytes are held, by its name: a fact about strategies, not about rows. One that is not named
-    /// gets no line on storage.
-    pub stores: BTreeMap<String, Store>,
     /// Limits and prices of the services.
     pub prices: Prices,
 }
@@ -36,7 +31,6 @@ impl Default for Options {
             smallest_effect: SmallestEffect::default(),
             reference: None,
             metrics: vec![Metric::CriticalPath],
-            stores: BTreeMap::new(),
             // They are part of the program, and a test reads them: prices of nothing would be worse than no answer.
             prices: Prices::shipped().unwrap_or_else(|e| panic!("harness/analysis/prices.toml does not read: {e}")),
         }

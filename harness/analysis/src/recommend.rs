@@ -1,6 +1,6 @@
 //! Which strategy a team should use: the least of what it cares for, among those that its limits allow.
 
-use handoff_model::{Builder, StrategySpec};
+use handoff_model::{Builder, Storage, StrategySpec};
 use serde::Serialize;
 
 use crate::analysis::Analysis;
@@ -12,7 +12,6 @@ use crate::fan_out::Basis;
 use crate::group::{Group, GroupKey};
 use crate::judgement::WorkflowSize;
 use crate::number::number;
-use crate::store::Store;
 use crate::summary::CellSummary;
 use crate::verdict::Comparison;
 
@@ -129,7 +128,7 @@ fn candidate(analysis: &Analysis, group: &Group, cell: &CellSummary, ask: &Ask, 
     let parts = ask.build_s.map_or(sized, |b| sized.with_build(b));
     let as_measured =
         ask.build_s.is_none() && (scaled - 1.0).abs() < 1e-9 && ask.consumers == group.key.conditions.consumers;
-    let store = analysis.options.stores.get(&cell.cell.strategy.name).copied().unwrap_or(Store::None);
+    let store = analysis.variants.get(&cell.cell.strategy).map_or(Storage::None, |f| f.storage);
     // Nobody counts the bytes that GitHub's own services hold: what they cost, and whether they fit, is then unknown.
     let bytes = cell.bytes_stored.as_ref().map(|bytes| (bytes.median() as f64 * scaled) as u64);
     let median = |s: Option<&crate::spread::Spread>| s.map(|s| s.median() as f64 / 1e9);
@@ -162,10 +161,10 @@ fn broken(cell: &CellSummary) -> Option<String> {
     (failed > 0).then(|| format!("{failed} of its {} trials did not complete", cell.trials()))
 }
 
-fn excluded(analysis: &Analysis, ask: &Ask, store: Store, bytes: u64) -> Option<String> {
+fn excluded(analysis: &Analysis, ask: &Ask, store: Storage, bytes: u64) -> Option<String> {
     let prices = &analysis.options.prices;
     let included = prices.cache.included_bytes;
-    if store == Store::Cache && bytes > 0 && included > 0 {
+    if store == Storage::Cache && bytes > 0 && included > 0 {
         let commits = included / bytes;
         // An entry must outlive the workflow that made it: an hour is what a long one takes.
         if commits * 24 < u64::from(ask.pushes_per_day) || commits == 0 {
@@ -174,7 +173,7 @@ fn excluded(analysis: &Analysis, ask: &Ask, store: Store, bytes: u64) -> Option<
     }
     let plan = ask.plan.as_deref().and_then(|name| prices.plan(name))?;
     let held = bytes * u64::from(ask.pushes_per_day) * u64::from(prices.artifact.retention_days);
-    (store == Store::Artifact && held > plan.artifact_bytes).then(|| {
+    (store == Storage::Artifact && held > plan.artifact_bytes).then(|| {
         let times = held as f64 / plan.artifact_bytes as f64;
         let times = if times < 1.05 { "just over".to_owned() } else { format!("{times:.1} times") };
         format!("a day's artifacts take {times} the storage of plan {}", plan.name)

@@ -190,7 +190,7 @@ impl CellSummary {
 
 /// One summary for each cell that has a row, sorted by cell. The order of the rows does not matter.
 pub fn summaries(rows: &[MeasurementRow]) -> Vec<CellSummary> {
-    summaries_of(&[RunRows { run: "", measurements: rows, consumers: &[], spans: &[] }])
+    summaries_of(&[RunRows { run: "", facts: &[], measurements: rows, consumers: &[], spans: &[] }])
 }
 
 /// The same over several runs; each sample says which it is of.

@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use handoff_analysis::{Analysis, Mix, Options, Prices, RunRows, SmallestEffect, Store, WorkflowSize, mix};
-use handoff_model::{Conditions, StrategySpec, regular_file};
-use handoff_records::Results;
-use handoff_records::name_measured_size;
+use handoff_analysis::{Analysis, Mix, Options, Prices, RunRows, SmallestEffect, Variants, WorkflowSize, mix};
+use handoff_model::{Conditions, Plan, StrategySpec, regular_file};
+use handoff_records::{Results, name_measured_size};
 use handoff_strategies::github::{self, Target};
 use handoff_strategies::options::named;
 use handoff_workflows::Named;
@@ -49,15 +48,18 @@ impl VerdictArgs {
                 share: in_range("--smallest-share", self.smallest_share.unwrap_or(default.share), 10.0)?,
                 seconds: in_range("--smallest-seconds", self.smallest_seconds.unwrap_or(default.seconds), 1e6)?,
             },
-            stores: stores(),
             ..Options::default()
         })
     }
 }
 
-/// Where each strategy's bytes are held.
-pub fn stores() -> std::collections::BTreeMap<String, Store> {
-    handoff_strategies::ALL.iter().map(|s| (s.facts().name.to_owned(), s.facts().storage.into())).collect()
+/// Adds to a plan's facts those of the list compiled in: of the variants of a folder from before plans had facts, and of every
+/// strategy, so that reports of other plans have the same order, and statements on a strategy that was not run can be judged.
+fn add_facts(plan: &mut Plan) {
+    let plain = handoff_strategies::names().into_iter().map(StrategySpec::plain);
+    let specs: Vec<StrategySpec> = plain.chain(plan.request.strategies.iter().cloned()).collect();
+    let known = handoff_strategies::variant_facts(&specs);
+    plan.facts = Variants::of([plan.facts.as_slice(), &known]).into_facts();
 }
 
 /// The folder's name: what its run is called.
@@ -79,6 +81,7 @@ pub fn read(dirs: &[PathBuf]) -> anyhow::Result<Vec<(String, Results)>> {
         for warning in &results.warnings {
             out::warn(&format!("{}/{warning}", dir.display()));
         }
+        add_facts(&mut results.plan);
         name_measured_size(&mut results.plan, &mut results.measurements);
         all.push((name, results));
     }
@@ -115,7 +118,13 @@ pub fn set_aside(runs: &[(String, Results)]) -> Vec<String> {
 
 /// The rows of one run.
 pub fn rows<'a>(name: &'a str, results: &'a Results) -> RunRows<'a> {
-    RunRows { run: name, measurements: &results.measurements, consumers: &results.consumers, spans: &results.spans }
+    RunRows {
+        run: name,
+        facts: &results.plan.facts,
+        measurements: &results.measurements,
+        consumers: &results.consumers,
+        spans: &results.spans,
+    }
 }
 
 /// The environments that rows come from, where it is more than one.
@@ -205,4 +214,49 @@ pub fn workflow_sizes() -> anyhow::Result<Vec<WorkflowSize>> {
             Ok(workflow_size(strategy, counted.map_err(|e| bad_input(format!("{strategy}: {e}")))?))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// Source files below a folder, without files of tests.
+    fn sources(dir: &Path) -> Vec<PathBuf> {
+        let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+        let below = |path: PathBuf| if path.is_dir() { sources(&path) } else { vec![path] };
+        let is_source = |path: &PathBuf| path.extension().is_some_and(|e| e == "rs") && !path.ends_with("tests.rs");
+        entries.flat_map(below).filter(is_source).collect()
+    }
+
+    #[test]
+    fn analysis_and_report_ask_for_no_strategy_by_its_name() {
+        for room in ["analysis", "report"] {
+            let all = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(room).join("src"));
+            assert!(all.len() > 20, "{all:?}");
+            for path in all {
+                let text = fs::read_to_string(&path).unwrap();
+                let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+                for name in handoff_strategies::names() {
+                    assert!(!code.contains(&format!("{name:?}")), "{} asks for {name}", path.display());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn list_compiled_in_stands_for_a_plan_without_facts() {
+        let args = crate::args::PlanArgs {
+            strategies: Some("relay:store=cache,zstd-stream:ranges=8".into()),
+            ..Default::default()
+        };
+        let plan = args.plan(None).unwrap();
+        let mut old = Plan { facts: Vec::new(), ..plan.clone() };
+        add_facts(&mut old);
+        assert!(plan.facts.len() == 2 && plan.facts.iter().all(|facts| old.facts.contains(facts)), "{:?}", old.facts);
+        assert!(plan.facts.iter().all(|facts| facts.ours), "{:?}", plan.facts);
+        let names = old.facts.iter().filter(|f| f.strategy.options.is_empty()).map(|f| f.strategy.name.as_str());
+        assert_eq!(names.collect::<Vec<_>>(), handoff_strategies::names());
+    }
 }

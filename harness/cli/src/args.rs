@@ -441,7 +441,8 @@ impl PlanArgs {
 
     /// Makes the plan and refuses what strategies cannot do under its conditions.
     pub fn plan(&self, stored: Option<&PlanRequest>) -> anyhow::Result<Plan> {
-        let plan = Plan::new(self.request(stored)?).map_err(bad_input)?;
+        let mut plan = Plan::new(self.request(stored)?).map_err(bad_input)?;
+        plan.facts = handoff_strategies::variant_facts(&plan.request.strategies);
         if let Some(budget) = &self.budget {
             budget::check(&plan, budget)?;
         }

@@ -27,7 +27,7 @@ pub fn check(plan: &Plan, budget: &str) -> anyhow::Result<()> {
     let mut cuts = Vec::new();
     let below = |round: u32| sum(plan, &seconds, |at| plan.trials[at].round <= round);
     if let Some(rounds) = (1..plan.request.rounds).rev().find(|round| below(*round) <= allowed as f64) {
-        let needed = families(&plan.request).iter().map(|f| f.rounds_needed).max().unwrap_or(0);
+        let needed = families(&plan.request, &plan.facts).iter().map(|f| f.rounds_needed).max().unwrap_or(0);
         let few = if rounds < needed { ", too few to decide" } else { "" };
         cuts.push(format!("--rounds {rounds} (about {}{few})", time(below(rounds))));
     }

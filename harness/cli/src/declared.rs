@@ -24,7 +24,7 @@ fn lines(plan: &Plan) -> Vec<String> {
     if let Some(sentence) = plan.request.purpose.sentence() {
         return vec![sentence.to_owned()];
     }
-    let all = families(&plan.request);
+    let all = families(&plan.request, &plan.facts);
     let Some(fix) = fix(&all) else { return Vec::new() };
     let mut told: Vec<(String, Vec<String>)> = Vec::new();
     for family in all.iter().filter(|f| f.decidable < f.comparisons) {
@@ -69,7 +69,7 @@ mod tests {
     use crate::args::PlanArgs;
 
     fn said(args: &PlanArgs) -> Vec<String> {
-        lines(&Plan::new(args.request(None).unwrap()).unwrap())
+        lines(&args.plan(None).unwrap())
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::conditions::Conditions;
 use crate::own::OwnImage;
 use crate::purpose::{Compare, Purpose};
 use crate::size::ByteSize;
-use crate::strategy::StrategySpec;
+use crate::strategy::{StrategySpec, VariantFacts};
 
 mod read;
 
@@ -23,7 +23,7 @@ pub use read::{PlanReadError, ReadPlan, read};
 pub const SCHEMA_VERSION: u32 = 1;
 /// Minor version of `plan.json`: it grows with every field that is added, which an older reader may leave out. Plans without one
 /// are of minor version 0.
-pub const SCHEMA_MINOR: u32 = 1;
+pub const SCHEMA_MINOR: u32 = 2;
 
 /// What a run was asked to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -148,6 +148,11 @@ pub struct Plan {
     pub hash: String,
     /// What was asked.
     pub request: PlanRequest,
+    /// What a reader of the rows has to know of each variant, in the order of the comparison table: whoever lays the plan out adds
+    /// it. Empty in plans of minor versions 0 and 1. The hash is not over it: a colour decides nothing that a run does, and a plan
+    /// that is laid out again by a version with other facts is still the same plan.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub facts: Vec<VariantFacts>,
     /// The trials in the order in which they run.
     pub trials: Vec<Trial>,
 }
@@ -197,7 +202,8 @@ impl Plan {
             }
         }
         let hash = digest(&(&request, &trials))?;
-        Ok(Self { schema_version: SCHEMA_VERSION, schema_minor: SCHEMA_MINOR, hash, request, trials })
+        let (schema_version, schema_minor) = (SCHEMA_VERSION, SCHEMA_MINOR);
+        Ok(Self { schema_version, schema_minor, hash, request, facts: Vec::new(), trials })
     }
 
     /// Refuses a plan in which a cell stands twice, or none is left.

@@ -34,8 +34,8 @@ pub(crate) fn pareto(report: &Report, i: usize) -> Drawn {
 }
 
 /// Time against the number of consumers.
-pub(crate) fn fan_out(set: &CurveSet) -> Drawn {
-    plot::fanout(set)
+pub(crate) fn fan_out(report: &Report, set: &CurveSet) -> Drawn {
+    plot::fanout(set, report.variants())
 }
 
 /// The timeline at the largest size that has trials with spans.

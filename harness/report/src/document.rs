@@ -1,9 +1,10 @@
 //! The report as blocks, before it is laid out for anything.
 
 use crate::block::Block;
+use crate::format::capital;
 use crate::provenance::{Images, images};
 use crate::report::Report;
-use crate::sections::{answer, claims, fan_out, identity, links, relay, sizes, storage, threats, time, verdicts};
+use crate::sections::{answer, claims, fan_out, identity, links, ours, sizes, storage, threats, time, verdicts};
 use crate::{details, provenance, table};
 
 /// Heading above the spike's statements.
@@ -28,9 +29,8 @@ pub fn document(report: &Report) -> Vec<Block> {
     if !links.is_empty() {
         section("Links side by side", links);
     }
-    let relay = relay::blocks(report);
-    if !relay.is_empty() {
-        section("Relay beside the others", relay);
+    if let Some((names, ours)) = ours::blocks(report) {
+        section(&format!("{} beside the others", capital(&names)), ours);
     }
     section("Fan-out", fan_out::blocks(report));
     section("Identity", identity::blocks(report));

@@ -38,7 +38,7 @@ impl Cell {
 
     /// A strategy's name.
     pub(crate) fn strategy(line: &Line) -> Self {
-        Self { text: line.name.clone(), tone: Tone::Plain, look: Some(look(&line.strategy, line.plain)) }
+        Self { text: line.name.clone(), tone: Tone::Plain, look: Some(look(line.look, line.plain)) }
     }
 }
 

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use handoff_analysis::{
-    Analysis, BASELINE, CellSummary, Claims, ClaimsError, Group as Cells, InputError, JudgedClaim, Options, RunRows,
+    Analysis, CellSummary, Claims, ClaimsError, Group as Cells, InputError, JudgedClaim, Options, RunRows, Variants,
     WorkflowSize, analyse, judge,
 };
-use handoff_model::{ByteSize, Conditions, Environment, Plan, StrategySpec};
+use handoff_model::{ByteSize, Colour, Conditions, Environment, Marker, Plan, StrategySpec};
 use handoff_records::{ConsumerRow, MeasurementRow, SpanRow};
 
 /// One run, as it was read from its results folder.
@@ -98,7 +98,7 @@ pub struct Group {
     pub conditions: Conditions,
     /// The sizes, smallest first.
     pub sizes: Vec<ByteSize>,
-    /// One line a strategy, in the spike's order, others after them, the baseline last.
+    /// One line a strategy, in the order of the plans' facts, the baseline last.
     pub lines: Vec<Line>,
 }
 
@@ -107,14 +107,14 @@ pub struct Group {
 pub struct Line {
     /// The strategy with its options, as on the command line; marked if it is the control.
     pub name: String,
-    /// The strategy's name without options.
-    pub strategy: String,
     /// The strategy with its options.
     pub spec: StrategySpec,
     /// Whether it is the reference's second trial in its round.
     pub control: bool,
     /// Whether it has no options and is not the control.
     pub plain: bool,
+    /// Its colour and marker in charts.
+    pub look: (Colour, Marker),
     /// A summary for each size of the group; none where no trial has a row yet.
     pub cells: Vec<Option<CellSummary>>,
 }
@@ -128,7 +128,7 @@ impl Report {
         Self::with_options(runs, &Options::default())
     }
 
-    /// The same with a reader's choices: what matters, where strategies keep their bytes, prices.
+    /// The same with a reader's choices: what matters, prices.
     ///
     /// # Errors
     /// As [`Report::new`].
@@ -144,7 +144,7 @@ impl Report {
         let claims = Claims::spike()?;
         let rows = rows(&runs);
         let analysis = analyse(&rows, options)?;
-        let groups = groups(&runs, analysis.cells().cloned().collect(), &claims);
+        let groups = groups(&runs, &analysis);
         let judged = judge(&rows, options, &claims, &[]);
         Ok(Self { runs, analysis, groups, claims, judged, links: BTreeMap::new(), changed: BTreeSet::new() })
     }
@@ -176,9 +176,9 @@ impl Report {
         self.analysis.groups.iter().find(same)
     }
 
-    /// Where a strategy stands in every table.
-    pub(crate) fn rank(&self, strategy: &StrategySpec) -> (u32, String) {
-        (rank(&strategy.name, &self.claims).0, strategy.to_string())
+    /// What is known of the variants, and their order in every table.
+    pub(crate) fn variants(&self) -> &Variants {
+        &self.analysis.variants
     }
 
     /// Every summary.
@@ -189,18 +189,26 @@ impl Report {
 
 fn rows(runs: &[Run]) -> Vec<RunRows<'_>> {
     runs.iter()
-        .map(|r| RunRows { run: &r.name, measurements: &r.measurements, consumers: &r.consumers, spans: &r.spans })
+        .map(|r| RunRows {
+            run: &r.name,
+            facts: &r.plan.facts,
+            measurements: &r.measurements,
+            consumers: &r.consumers,
+            spans: &r.spans,
+        })
         .collect()
 }
 
 /// Places summaries in tables. What was planned and has no row yet has its place too: a gap is to be seen.
-fn groups(runs: &[Run], summaries: Vec<CellSummary>, claims: &Claims) -> Vec<Group> {
+fn groups(runs: &[Run], analysis: &Analysis) -> Vec<Group> {
     type Key = (String, Conditions);
     type Sizes = BTreeMap<ByteSize, Option<CellSummary>>;
-    type Lines = BTreeMap<(Rank, String), (StrategySpec, bool, Sizes)>;
+    // By the strategy's place, its name (of those without a place), and the line's name.
+    type Place = ((bool, usize), String, String);
+    type Lines = BTreeMap<Place, (StrategySpec, bool, Sizes)>;
     let mut tables: BTreeMap<Key, Lines> = BTreeMap::new();
     let planned = runs.iter().flat_map(|r| &r.plan.trials).map(|t| (t.cell.clone(), None));
-    let measured = summaries.into_iter().map(|s| (s.cell.clone(), Some(s)));
+    let measured = analysis.cells().map(|s| (s.cell.clone(), Some(s.clone())));
     for (cell, summary) in planned.chain(measured) {
         let mut name = cell.strategy.to_string();
         if cell.control {
@@ -209,7 +217,7 @@ fn groups(runs: &[Run], summaries: Vec<CellSummary>, claims: &Claims) -> Vec<Gro
         let line = tables
             .entry((cell.workload, cell.conditions))
             .or_default()
-            .entry((rank(&cell.strategy.name, claims), name))
+            .entry((analysis.variants.place(&cell.strategy), cell.strategy.name.clone(), name))
             .or_insert_with(|| (cell.strategy.clone(), cell.control, Sizes::new()));
         let place = line.2.entry(cell.size).or_default();
         if summary.is_some() {
@@ -220,12 +228,12 @@ fn groups(runs: &[Run], summaries: Vec<CellSummary>, claims: &Claims) -> Vec<Gro
         let mut sizes: Vec<ByteSize> = lines.values().flat_map(|l| l.2.keys().copied()).collect();
         sizes.sort_unstable();
         sizes.dedup();
-        let line = |((rank, name), (spec, control, mut cells)): ((Rank, String), (StrategySpec, bool, Sizes))| Line {
+        let line = |((.., name), (spec, control, mut cells)): (Place, (StrategySpec, bool, Sizes))| Line {
             plain: spec.options.is_empty() && !control,
+            look: analysis.variants.look(&spec),
             spec,
             control,
             name,
-            strategy: rank.1,
             cells: sizes.iter().map(|size| cells.remove(size).flatten()).collect(),
         };
         let lines = lines.into_iter().map(line).collect();
@@ -234,17 +242,4 @@ fn groups(runs: &[Run], summaries: Vec<CellSummary>, claims: &Claims) -> Vec<Gro
     let mut groups: Vec<Group> = tables.into_iter().map(group).collect();
     groups.sort_by(|a, b| a.workload.cmp(&b.workload).then_with(|| a.conditions.order().cmp(&b.conditions.order())));
     groups
-}
-
-/// Where a strategy stands, and its name.
-type Rank = (u32, String);
-
-/// The spike's order, then other strategies by name, then the baseline, against which all the others are read.
-fn rank(strategy: &str, claims: &Claims) -> Rank {
-    let place = match claims.approach(strategy) {
-        Some(approach) => approach.option,
-        None if strategy == BASELINE => u32::MAX,
-        None => u32::MAX - 1,
-    };
-    (place, strategy.to_owned())
 }

@@ -89,9 +89,9 @@ fn rows_set_aside(report: &Report, line: &Line) -> bool {
 
 /// A cell of the spike's table, with its verdict where the rows of the plain strategy judge it.
 fn claimed(report: &Report, line: &Line, cell: TableCell) -> Cell {
-    let Some(claim) = report.claims.cell(&line.strategy, cell) else { return NONE.into() };
+    let Some(claim) = report.claims.cell(&line.spec.name, cell) else { return NONE.into() };
     let measured = matches!(cell, TableCell::Transfer | TableCell::ByteIdentical);
-    match claims::on(report, &line.strategy, cell) {
+    match claims::on(report, &line.spec.name, cell) {
         Some(c) if line.plain && measured && c.judgement != Judgement::NotJudged => {
             Cell::toned(format!("{}: {}", claim.claimed, c.short_verdict()), claims::tone(c.judgement))
         }

@@ -1,10 +1,8 @@
 //! Rules of verdicts: which quantity of which strategy is held against which bounds.
 
 use handoff_model::conditions::GITHUB;
-use handoff_model::{Side, SpanKind, StrategySpec};
+use handoff_model::{Side, SpanKind, Storage, StrategySpec};
 use serde::Deserialize;
-
-use crate::store::Store;
 
 /// Rule of a verdict.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -128,7 +126,7 @@ pub enum Rule {
         /// Strategy.
         strategy: StrategySpec,
         /// Service that is claimed.
-        store: Store,
+        store: Storage,
     },
     /// No more than so many images of a size fit into the cache's limit.
     Fits {

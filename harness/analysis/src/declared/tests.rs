@@ -1,4 +1,5 @@
-use handoff_model::{Block, ByteSize, Conditions, Exclusion};
+use handoff_model::strategy::look;
+use handoff_model::{Block, ByteSize, Conditions, Exclusion, Marker, Storage};
 use proptest::prelude::*;
 
 use super::*;
@@ -26,6 +27,20 @@ fn request(strategies: &str, rounds: u32) -> PlanRequest {
 }
 
 const SEVEN: &str = "artifact,cache-tar,gha-cache,local-cache,relay,zstd-stream,rebuild";
+
+/// The families of a request whose plan says that `rebuild` has no producer.
+fn families(request: &PlanRequest) -> Vec<DeclaredFamily> {
+    let facts = |strategy: &StrategySpec| VariantFacts {
+        strategy: strategy.clone(),
+        storage: Storage::None,
+        moves_image: true,
+        has_producer: strategy.name != "rebuild",
+        ours: false,
+        colour: look::GREY,
+        marker: Marker::Bar,
+    };
+    super::families(request, &request.strategies.iter().map(facts).collect::<Vec<_>>())
+}
 
 /// Whether `rounds` rounds can decide each of `family` comparisons: all of them point one way, or one does and the others
 /// cancel. Tries every pattern of signs of that one.

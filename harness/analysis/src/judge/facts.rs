@@ -1,6 +1,6 @@
 //! Statements that need no trial: limits, workflows, documentation.
 
-use handoff_model::StrategySpec;
+use handoff_model::{Storage, StrategySpec};
 
 use super::trials::Trials;
 use crate::claims::{Claim, Quantity, Rule};
@@ -8,17 +8,18 @@ use crate::judgement::{Evidence, Judgement, Measured, Unit, WorkflowSize};
 use crate::number::number;
 use crate::options::Options;
 use crate::spread::Spread;
-use crate::store::Store;
+use crate::variants::Variants;
 
 /// Verdict of a statement that needs no evidence of its own; none for the others.
 pub(super) fn fact(
     claim: &Claim,
     runs: &[Trials<'_>],
+    variants: &Variants,
     options: &Options,
     workflows: &[WorkflowSize],
 ) -> Option<(Judgement, String)> {
     match &claim.rule {
-        Rule::Limit { strategy, store } => Some(limit(claim, runs, strategy, *store, options)),
+        Rule::Limit { strategy, store } => Some(limit(claim, runs, strategy, *store, variants, options)),
         Rule::Complexity { strategy } => Some(complexity(strategy, workflows)),
         Rule::ThirdParty { strategy, beyond } => Some(third_party(strategy, beyond, workflows)),
         Rule::Documented { source, fact, confirms } => {
@@ -35,16 +36,17 @@ fn limit(
     claim: &Claim,
     runs: &[Trials<'_>],
     strategy: &StrategySpec,
-    claimed: Store,
+    claimed: Storage,
+    variants: &Variants,
     options: &Options,
 ) -> (Judgement, String) {
-    let Some(store) = options.stores.get(&strategy.name) else {
+    let Some(store) = variants.get(strategy).map(|f| f.storage) else {
         return (Judgement::NotJudged, "where the strategy keeps its bytes is not known here".to_owned());
     };
-    if *store != claimed {
+    if store != claimed {
         return (Judgement::NotAsClaimed, "the strategy keeps its bytes in the other service".to_owned());
     }
-    if *store != Store::Cache {
+    if store != Storage::Cache {
         let text = format!("artifacts count against the plan's storage ({})", options.prices.artifact.source);
         return (Judgement::AsClaimed, text);
     }
@@ -68,9 +70,11 @@ fn limit(
 }
 
 /// Evidence beside a fact: the bytes that count against a limit of the cache.
-pub(super) fn stored(claim: &Claim, runs: &[Trials<'_>], options: &Options) -> Vec<Evidence> {
+pub(super) fn stored(claim: &Claim, runs: &[Trials<'_>], variants: &Variants) -> Vec<Evidence> {
     match &claim.rule {
-        Rule::Limit { strategy, store: Store::Cache } if options.stores.get(&strategy.name) == Some(&Store::Cache) => {
+        Rule::Limit { strategy, store: Storage::Cache }
+            if variants.get(strategy).is_some_and(|f| f.storage == Storage::Cache) =>
+        {
             stored_bytes(claim, runs, strategy)
         }
         _ => Vec::new(),

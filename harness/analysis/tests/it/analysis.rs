@@ -1,7 +1,7 @@
 //! From rows to verdicts, rankings and decisions.
 
-use handoff_analysis::{Analysis, FanOut, InputError, Metric, Options, SmallestEffect, Store, Verdict, Why, analyse};
-use handoff_model::{Conditions, StrategySpec};
+use handoff_analysis::{Analysis, FanOut, InputError, Metric, Options, SmallestEffect, Verdict, Why, analyse};
+use handoff_model::{Conditions, Storage, StrategySpec};
 use proptest::prelude::*;
 
 use crate::kit::{Made, Numbers, plan};
@@ -162,10 +162,7 @@ fn a_machine_that_slows_down_is_noticed() {
 
 #[test]
 fn decisions_follow_from_the_parts() {
-    let mut options = Options::default();
-    options.stores.extend([("gha-cache".to_owned(), Store::Cache), ("artifact".to_owned(), Store::Artifact)]);
-    let made = run(3);
-    let analysis = analyse(&[made.rows()], &options).unwrap();
+    let analysis = run(3).analyse();
     let artifact = &analysis.break_even[0];
     assert_eq!(artifact.cell.strategy.name, "artifact");
     assert!(artifact.wait_s > 9.0 && artifact.wait_s < 11.0 && artifact.consumers == Some(2), "{artifact:?}");
@@ -173,9 +170,9 @@ fn decisions_follow_from_the_parts() {
     let points: Vec<(u32, &str)> = curve.points.iter().map(|p| (p.consumers, word(p))).collect();
     assert_eq!(points, [(1, "measured"), (4, "modelled"), (11, "modelled"), (24, "modelled"), (40, "modelled")]);
     assert!(curve.points[1].runner_s > 84.0 && curve.points[1].runner_s < 90.0);
-    let stores: Vec<(Store, Option<u64>, usize)> =
+    let stores: Vec<(Storage, Option<u64>, usize)> =
         analysis.storage.iter().map(|s| (s.storage, s.commits_until_eviction, s.quota_shares.len())).collect();
-    assert_eq!(stores, [(Store::Artifact, None, 4), (Store::Cache, Some(20), 0)]);
+    assert_eq!(stores, [(Storage::Artifact, None, 4), (Storage::Cache, Some(20), 0), (Storage::Artifact, None, 4)]);
 }
 
 fn word(point: &FanOut) -> &'static str {
@@ -222,8 +219,8 @@ proptest! {
         let mut order: Vec<usize> = (0..32).collect();
         order.sort_by_key(|i| keys[*i]);
         let rows = order.iter().map(|i| made.rows[*i].clone()).collect();
-        let mixed = Made { name: made.name.clone(), rows, consumers: vec![], spans: vec![] };
-        prop_assert_eq!(mixed.analyse(), made.analyse());
+        let analysis = made.analyse();
+        prop_assert_eq!(Made { rows, ..made }.analyse(), analysis);
     }
 }
 

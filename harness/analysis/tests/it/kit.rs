@@ -1,7 +1,8 @@
 //! Rows made up for a purpose.
 
 use handoff_analysis::{Analysis, Options, RunRows, analyse};
-use handoff_model::{Conditions, Outcome, Plan, PlanRequest, StrategySpec};
+use handoff_model::strategy::look;
+use handoff_model::{Conditions, Marker, Outcome, Plan, PlanRequest, Storage, StrategySpec, VariantFacts};
 use handoff_records::{ConsumerRow, MeasurementRow, SpanRow};
 
 /// A trial's numbers in seconds: producer (none: nothing is shared), consumer, build. None: it failed.
@@ -9,9 +10,27 @@ pub type Numbers = Option<(Option<f64>, f64, f64)>;
 
 pub struct Made {
     pub name: String,
+    pub facts: Vec<VariantFacts>,
     pub rows: Vec<MeasurementRow>,
     pub consumers: Vec<ConsumerRow>,
     pub spans: Vec<SpanRow>,
+}
+
+/// What plans say of these strategies, as far as an analysis asks for it.
+fn facts(strategy: &StrategySpec) -> VariantFacts {
+    VariantFacts {
+        strategy: strategy.clone(),
+        storage: match strategy.name.as_str() {
+            "rebuild" => Storage::None,
+            name if name.contains("cache") => Storage::Cache,
+            _ => Storage::Artifact,
+        },
+        moves_image: true,
+        has_producer: strategy.name != "rebuild",
+        ours: false,
+        colour: look::GREY,
+        marker: Marker::Bar,
+    }
 }
 
 pub fn plan(name: &str, strategies: &str, sizes: &[&str], rounds: u32, control: bool, conditions: Conditions) -> Plan {
@@ -48,11 +67,18 @@ impl Made {
                 row(trial, numbers(&strategy, trial.round, gib))
             })
             .collect();
-        Self { name: name.into(), rows, consumers: vec![], spans: vec![] }
+        let facts = plan.request.strategies.iter().map(facts).collect();
+        Self { name: name.into(), facts, rows, consumers: vec![], spans: vec![] }
     }
 
     pub fn rows(&self) -> RunRows<'_> {
-        RunRows { run: &self.name, measurements: &self.rows, consumers: &self.consumers, spans: &self.spans }
+        RunRows {
+            run: &self.name,
+            facts: &self.facts,
+            measurements: &self.rows,
+            consumers: &self.consumers,
+            spans: &self.spans,
+        }
     }
 
     pub fn analyse(&self) -> Analysis {

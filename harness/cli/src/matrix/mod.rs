@@ -143,7 +143,7 @@ mod tests {
         for matrix in presets().unwrap() {
             let name = &matrix.name;
             let plan = laid_out(&PlanArgs { matrix: Some(name.clone()), ..PlanArgs::default() });
-            let families = handoff_analysis::declared::families(&plan.request);
+            let families = handoff_analysis::declared::families(&plan.request, &plan.facts);
             let word = match plan.request.purpose {
                 Purpose::Decision => {
                     assert!(matrix.blocks.iter().all(|b| b.rounds == Some(Rounds::Auto)), "{name}: rounds");

@@ -170,7 +170,7 @@ impl Args {
         let needs = needs::of(&needs::sized_trials(&plan));
         let cells = cells(&plan);
         if self.format == Format::Json {
-            let families = handoff_analysis::declared::families(&plan.request);
+            let families = handoff_analysis::declared::families(&plan.request, &plan.facts);
             let fix = declared::fix(&families);
             let declared = serde_json::json!({ "families": families, "fix": fix });
             let json = serde_json::json!({ "plan": plan, "cells": cells, "needs": needs, "declared": declared });

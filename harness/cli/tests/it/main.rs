@@ -12,6 +12,7 @@ mod crash;
 mod daemon;
 mod damage;
 mod desk;
+mod facts;
 mod github_api;
 mod host;
 mod image;

@@ -24,6 +24,11 @@ impl Made {
         Self { dir: keep.unwrap_or_else(|| temporary.path().to_owned()), _temporary: temporary }
     }
 
+    /// A path beside the runs.
+    pub fn path(&self, name: &str) -> String {
+        self.dir.join(name).display().to_string()
+    }
+
     /// A run; `seconds` says what a trial took: producer and consumer, or nothing if it failed.
     pub fn run(
         &self,
@@ -67,7 +72,7 @@ pub fn request(strategies: &str, sizes: &[&str], rounds: u32) -> PlanRequest {
 fn rows(trial: &Trial, cores: u32, seconds: Option<(f64, f64)>) -> (Vec<ConsumerRow>, Vec<SpanRow>, MeasurementRow) {
     let ns = |s: f64| (s * 1e9).round() as u64;
     let cell = &trial.cell;
-    let shares = cell.strategy.name != "rebuild";
+    let shares = cell.strategy.name != "rebuild" && seconds.is_none_or(|(produce, _)| produce > 0.0);
     let mut row = json!({
         "schema_version": 1, "trial": trial.id, "round": trial.round, "position": trial.position,
         "strategy": cell.strategy.name, "variant": cell.strategy.variant(), "workload": cell.workload,

@@ -300,9 +300,9 @@ fn what_is_corrupt_is_named_with_its_line_and_mend() {
     );
     let error = spoil(PLAN, "\"seed\": 42", "\"sead\": 1, \"seed\": 42");
     assert!(error.starts_with("DIR/plan.json: unknown field request.sead: restore the file"), "{error}");
-    let error = spoil(PLAN, "\"schema_minor\": 1", "\"schema_minor\": 2");
+    let error = spoil(PLAN, "\"schema_minor\": 2", "\"schema_minor\": 3");
     assert!(
-        error.starts_with("DIR/plan.json has schema version 1.2, newer than this handoff's: go on with"),
+        error.starts_with("DIR/plan.json has schema version 1.3, newer than this handoff's: go on with"),
         "{error}"
     );
     let error = spoil(ENVIRONMENTS, "[", "{");
@@ -351,10 +351,10 @@ fn newer_minor_version_is_reported_without_its_new_fields_and_not_resumed() {
     let results = Results::read(dir.path()).unwrap();
     assert_eq!((results.measurements.len(), results.plan.request), (4, request(1)));
     let says = |part: &str| results.warnings.iter().any(|w| w.contains(part));
-    assert!(says("plan.json:1: schema version 1.2 is newer than 1.1, fields are ignored: "), "{:?}", results.warnings);
+    assert!(says("plan.json:1: schema version 1.3 is newer than 1.2, fields are ignored: "), "{:?}", results.warnings);
     assert!(says("weather") && says("trials.0.season") && says("moon_phase"), "{:?}", results.warnings);
     let error = Journal::open(dir.path()).unwrap_err().to_string();
-    assert!(error.contains("schema version 1.2") && error.contains("handoff 0.1.0 (0000000)"), "{error}");
+    assert!(error.contains("schema version 1.3") && error.contains("handoff 0.1.0 (0000000)"), "{error}");
 }
 
 #[test]

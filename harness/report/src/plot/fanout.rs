@@ -1,6 +1,6 @@
 //! Critical path, and the time of all jobs, against the number of consumers.
 
-use handoff_analysis::{Basis, FanOut, FanOutCurve};
+use handoff_analysis::{Basis, FanOut, FanOutCurve, Variants};
 
 use super::sketch::Sketch;
 use super::xy::{Panel, Point, Series};
@@ -15,7 +15,7 @@ pub(crate) struct CurveSet<'a> {
 }
 
 /// The chart of one set of curves.
-pub(crate) fn fanout(set: &CurveSet) -> Drawn {
+pub(crate) fn fanout(set: &CurveSet, variants: &Variants) -> Drawn {
     if set.curves.iter().all(|c| c.points.len() < 2) {
         return Err("No chart of fan-out: no strategy has two numbers of consumers.".to_owned());
     }
@@ -28,7 +28,7 @@ pub(crate) fn fanout(set: &CurveSet) -> Drawn {
             .iter()
             .map(|curve| Series {
                 name: curve.strategy.to_string(),
-                look: look(&curve.strategy.name, curve.strategy.options.is_empty()),
+                look: look(variants.look(&curve.strategy), curve.strategy.options.is_empty()),
                 points: curve
                     .points
                     .iter()

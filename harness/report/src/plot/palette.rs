@@ -1,23 +1,12 @@
 //! One colour and one marker a strategy, the same in every chart of every report.
 //!
-//! The colours are those of Okabe and Ito, which are told apart with any colour vision; the yellow is left out, since it
-//! cannot be seen on white. A marker's shape says the same as its colour. Variants have their strategy's colour and
+//! Plans name them among their facts. A marker's shape says the same as its colour. Variants have their strategy's colour and
 //! shape, but hollow.
 
-use super::sketch::{Ink, Sketch};
+use handoff_model::strategy::look::{BLACK, GREY};
+use handoff_model::{Colour, Marker};
 
-/// The shape of a marker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Marker {
-    Circle,
-    Square,
-    Triangle,
-    Diamond,
-    Down,
-    Cross,
-    Plus,
-    Bar,
-}
+use super::sketch::{Ink, Sketch};
 
 /// How a strategy looks.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -27,34 +16,13 @@ pub(crate) struct Look {
     pub hollow: bool,
 }
 
-const BLUE: Ink = Ink::Own(0x00, 0x72, 0xB2);
-const ORANGE: Ink = Ink::Own(0xE6, 0x9F, 0x00);
-const GREEN: Ink = Ink::Own(0x00, 0x9E, 0x73);
-const PURPLE: Ink = Ink::Own(0xCC, 0x79, 0xA7);
-const VERMILION: Ink = Ink::Own(0xD5, 0x5E, 0x00);
-const SKY: Ink = Ink::Own(0x56, 0xB4, 0xE9);
-
-const KNOWN: [(&str, Ink, Marker); 7] = [
-    ("artifact", BLUE, Marker::Circle),
-    ("cache-tar", ORANGE, Marker::Square),
-    ("gha-cache", GREEN, Marker::Triangle),
-    ("local-cache", PURPLE, Marker::Diamond),
-    ("zstd-stream", VERMILION, Marker::Down),
-    ("rebuild", Ink::Text, Marker::Cross),
-    ("relay", SKY, Marker::Plus),
-];
-
-/// Strategies that are not in the list above: other shapes, so that a colour that comes again is still told apart.
-const OTHERS: [(Ink, Marker); 2] = [(SKY, Marker::Bar), (Ink::Muted, Marker::Bar)];
-
-/// The look of a strategy; `plain` if it has no options and is no control.
-pub(crate) fn look(strategy: &str, plain: bool) -> Look {
-    let known = KNOWN.iter().find(|(name, ..)| *name == strategy).map(|(_, ink, marker)| (*ink, *marker));
-    let (ink, marker) = known.unwrap_or_else(|| {
-        // By name, not by place: another report shows the strategy the same way.
-        let sum: usize = strategy.bytes().map(usize::from).sum();
-        OTHERS[sum % OTHERS.len()]
-    });
+/// The look of a strategy, by its facts; `plain` if it has no options and is no control.
+pub(crate) fn look((colour, marker): (Colour, Marker), plain: bool) -> Look {
+    let ink = match colour {
+        BLACK => Ink::Text,
+        GREY => Ink::Muted,
+        Colour(r, g, b) => Ink::Own(r, g, b),
+    };
     Look { ink, marker, hollow: !plain }
 }
 
@@ -96,21 +64,4 @@ impl Look {
 fn plus(t: f64) -> Vec<(f64, f64)> {
     let l = 1.2;
     vec![(-t, -l), (t, -l), (t, -t), (l, -t), (l, t), (t, t), (t, l), (-t, l), (-t, t), (-l, t), (-l, -t), (-t, -t)]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_two_strategies_look_alike_without_colour() {
-        for (i, (a, _, marker)) in KNOWN.iter().enumerate() {
-            for (b, _, other) in &KNOWN[i + 1..] {
-                assert_ne!(marker, other, "{a} and {b}");
-            }
-            assert!(OTHERS.iter().all(|(_, other)| other != marker), "{a}");
-        }
-        assert_ne!(look("artifact", true), look("artifact", false));
-        assert_eq!(look("something-new", true), look("something-new", true));
-    }
 }

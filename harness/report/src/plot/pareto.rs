@@ -17,7 +17,7 @@ pub(crate) fn pareto(group: &Group, place: &str, of: &str) -> Drawn {
             let cell = line.cells[i].as_ref()?;
             let stored = cell.bytes_stored.as_ref()?.median() as f64 / MIB;
             let points = vec![point(stored, cell.critical_path.as_ref()?)];
-            Some(Series { name: line.name.clone(), look: look(&line.strategy, line.plain), points })
+            Some(Series { name: line.name.clone(), look: look(line.look, line.plain), points })
         };
         group.lines.iter().filter_map(series).collect()
     };

@@ -68,7 +68,7 @@ fn draw(panels: &[Panel], metric: Metric, width: f64) -> Sketch {
 }
 
 fn row(sketch: &mut Sketch, axis: &Axis, y: f64, line: &Line, spread: &Spread, left: f64) {
-    let look = look(&line.strategy, line.plain);
+    let look = look(line.look, line.plain);
     look.mark(sketch, (8.0, y), 5.0);
     sketch.text((20.0, y), fit(&line.name, left - 28.0), Ink::Text, Anchor::Left);
     let x = |ns: u64| axis.at(ns as f64 / 1e9);

@@ -52,7 +52,7 @@ fn series(line: &Line) -> Option<Series> {
         .flatten()
         .filter_map(|cell| Some(point(cell.cell.size.bytes() as f64 / GIB, cell.critical_path.as_ref()?)))
         .collect();
-    (!points.is_empty()).then(|| Series { name: line.name.clone(), look: look(&line.strategy, line.plain), points })
+    (!points.is_empty()).then(|| Series { name: line.name.clone(), look: look(line.look, line.plain), points })
 }
 
 /// A measured point.

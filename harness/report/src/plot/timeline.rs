@@ -122,7 +122,7 @@ fn draw(blocks: &[(&Typical, Vec<Lane>)], width: f64) -> Sketch {
     axis.below(&mut sketch, 4.0, bottom, "Time on the critical path, s");
     let mut y = 4.0;
     for ((trial, lanes), height) in blocks.iter().zip(&heights) {
-        let look = look(&trial.line.strategy, trial.line.plain);
+        let look = look(trial.line.look, trial.line.plain);
         look.mark(&mut sketch, (8.0, y + 14.0), 5.0);
         let total = (trial.produce_ns + trial.consume_ns) as f64 / 1e9;
         let head = format!("{}, {total:.1} s (the middle trial, n={})", trial.line.name, trial.n);

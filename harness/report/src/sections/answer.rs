@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use handoff_analysis::{BASELINE, Comparison, Group as Cells, Metric, Verdict};
+use handoff_analysis::{Comparison, Group as Cells, Metric, Verdict};
 
 use crate::block::Block;
 use crate::format::{self, join};
@@ -75,7 +75,7 @@ fn what(report: &Report, cells: &Cells) -> String {
     let mut times: Vec<(u64, String, String)> = cells
         .cells
         .iter()
-        .filter(|c| !c.cell.control && c.cell.strategy.name != BASELINE)
+        .filter(|c| !c.cell.control && !report.variants().is_baseline(&c.cell.strategy))
         .filter_map(|c| {
             let spread = c.spread(Metric::CriticalPath)?;
             let text = format!("{} s (n = {})", format::time(Some(spread)), spread.n());
@@ -83,7 +83,7 @@ fn what(report: &Report, cells: &Cells) -> String {
         })
         .collect();
     times.sort();
-    let baseline = cells.plain(BASELINE).and_then(|c| c.spread(Metric::CriticalPath));
+    let baseline = cells.baseline(report.variants()).and_then(|c| c.spread(Metric::CriticalPath));
     let place = place(report, cells);
     let again = baseline.map(|s| format!("{} s (n = {})", format::time(Some(s)), s.n()));
     match (times.first(), again) {

@@ -1,6 +1,7 @@
 //! The spike's statements that the rows of a report say something of, option by option.
 
 use handoff_analysis::{Evidence, JudgedClaim, Judgement, Measured, TableCell, Unit};
+use handoff_model::StrategySpec;
 
 use crate::block::Block;
 use crate::format::{self, NONE};
@@ -35,7 +36,7 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
             ("Reason", false),
         ]);
         for claim in own {
-            grid.rows.push(row(claim));
+            grid.rows.push(row(report, claim));
         }
         blocks.push(Block::Heading(3, format!("Option {}: {}", approach.option, approach.strategy)));
         blocks.push(Block::Table(grid));
@@ -47,8 +48,9 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
     blocks
 }
 
-fn row(claim: &JudgedClaim) -> Vec<Cell> {
-    let statement = Cell { text: claim.statement.clone(), look: Some(look(&claim.strategy, true)), ..Cell::default() };
+fn row(report: &Report, claim: &JudgedClaim) -> Vec<Cell> {
+    let look = look(report.variants().look(&StrategySpec::plain(&claim.strategy)), true);
+    let statement = Cell { text: claim.statement.clone(), look: Some(look), ..Cell::default() };
     vec![statement, claim.claimed.clone().into(), measured(claim).into(), verdict(claim), reason(claim).into()]
 }
 

@@ -18,7 +18,7 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
         if many {
             blocks.push(Block::Heading(3, capital(&set.name)));
         }
-        blocks.push(drawn(charts::fan_out(&set)));
+        blocks.push(drawn(charts::fan_out(report, &set)));
         let counts: Vec<u32> = counts(&set.curves);
         let mut columns = vec![("Approach".to_owned(), false)];
         for n in &counts {
@@ -26,10 +26,9 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
         }
         let mut grid = Grid { columns, rows: Vec::new() };
         for curve in &set.curves {
-            let plain = curve.strategy.options.is_empty();
             let mut row = vec![Cell {
                 text: curve.strategy.to_string(),
-                look: Some(look(&curve.strategy.name, plain)),
+                look: Some(look(report.variants().look(&curve.strategy), curve.strategy.options.is_empty())),
                 ..Cell::default()
             }];
             for n in &counts {
@@ -85,7 +84,7 @@ pub(crate) fn sets(report: &Report) -> Vec<CurveSet<'_>> {
         only.slug.clear();
     }
     for set in &mut sets {
-        set.curves.sort_by_key(|c| report.rank(&c.strategy));
+        set.curves.sort_by_cached_key(|c| (report.variants().place(&c.strategy), c.strategy.to_string()));
     }
     sets
 }

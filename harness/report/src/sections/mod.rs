@@ -5,7 +5,7 @@ pub(crate) mod claims;
 pub(crate) mod fan_out;
 pub(crate) mod identity;
 pub(crate) mod links;
-pub(crate) mod relay;
+pub(crate) mod ours;
 pub(crate) mod sizes;
 pub(crate) mod storage;
 pub(crate) mod threats;

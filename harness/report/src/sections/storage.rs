@@ -1,7 +1,8 @@
 //! What sharing stores, when it pays, what it costs.
 
+use handoff_analysis::CONSUMERS;
 use handoff_analysis::decisions::Parts;
-use handoff_analysis::{CONSUMERS, Store};
+use handoff_model::Storage;
 
 use super::{drawn, group_heading};
 use crate::block::Block;
@@ -38,9 +39,9 @@ fn stored(report: &Report, group: &Group) -> Option<Block> {
         for cell in line.cells.iter().flatten() {
             let Some(used) = report.analysis.storage.iter().find(|s| s.cell == cell.cell) else { continue };
             let held = match used.storage {
-                Store::Artifact => "artifacts",
-                Store::Cache => "the cache",
-                Store::None => "nothing",
+                Storage::Artifact => "artifacts",
+                Storage::Cache => "the cache",
+                Storage::None => "nothing",
             };
             let shares: Vec<String> =
                 used.quota_shares.iter().map(|q| format!("{}: {:.0} %", q.plan, q.share * 100.0)).collect();

@@ -8,7 +8,7 @@ use std::fs;
 use handoff_model::{ByteSize, Conditions, ImageStore, OwnImage, Plan, PlanRequest, StrategySpec};
 use handoff_report::{Report, ReportError, Run, markdown, readme_block, terminal};
 
-use crate::kit::{ALL, Made, csv_rows, environment, golden};
+use crate::kit::{ALL, Made, csv_rows, environment, golden, with_facts};
 
 fn expect(name: &str, text: &str) {
     let path = golden(name);
@@ -40,7 +40,7 @@ fn run(name: &str, sizes: &[&str], strategies: &str, rounds: u32) -> Run {
     Run {
         name: name.into(),
         dir: format!("results/{name}"),
-        plan: plan.unwrap(),
+        plan: with_facts(plan.unwrap()),
         environments: vec![environment()],
         measurements: csv_rows(&golden(&format!("{name}.csv"))),
         consumers: vec![],

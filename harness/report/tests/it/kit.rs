@@ -3,12 +3,45 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use handoff_model::{Conditions, Environment, Outcome, Plan, PlanRequest, Side, SpanKind, StrategySpec};
+use handoff_model::strategy::look;
+use handoff_model::{
+    Colour, Conditions, Environment, Marker, Outcome, Plan, PlanRequest, Side, SpanKind, Storage, StrategySpec,
+    VariantFacts,
+};
 use handoff_records::{ConsumerRow, MeasurementRow, SpanRow};
 use handoff_report::Run;
 use serde::de::DeserializeOwned;
 
 pub const ALL: &str = "artifact,cache-tar,gha-cache,local-cache,zstd-stream,rebuild";
+
+/// The strategies that the tests know, in the order of the comparison table.
+const LIST: [(&str, Storage, Colour, Marker); 7] = [
+    ("artifact", Storage::Artifact, look::BLUE, Marker::Circle),
+    ("cache-tar", Storage::Cache, look::ORANGE, Marker::Square),
+    ("gha-cache", Storage::Cache, look::GREEN, Marker::Triangle),
+    ("local-cache", Storage::Cache, look::PURPLE, Marker::Diamond),
+    ("zstd-stream", Storage::Artifact, look::VERMILION, Marker::Down),
+    ("relay", Storage::Artifact, look::SKY, Marker::Plus),
+    ("rebuild", Storage::None, look::BLACK, Marker::Cross),
+];
+
+/// The plan with the facts of its variants, as the command line lays it out.
+pub fn with_facts(mut plan: Plan) -> Plan {
+    for (name, storage, colour, marker) in LIST {
+        for strategy in plan.request.strategies.iter().filter(|spec| spec.name == name) {
+            plan.facts.push(VariantFacts {
+                strategy: strategy.clone(),
+                storage,
+                moves_image: storage != Storage::None && !["gha-cache", "local-cache"].contains(&name),
+                has_producer: storage != Storage::None,
+                ours: name == "relay" || strategy.options.contains_key("ranges"),
+                colour,
+                marker,
+            });
+        }
+    }
+    plan
+}
 
 /// Where pages, charts and screenshots of the tests are, for a person to look at.
 pub fn looks() -> PathBuf {
@@ -28,7 +61,7 @@ pub fn committed(name: &str) -> Run {
     Run {
         name: name.to_owned(),
         dir: format!("results/{name}"),
-        plan: serde_json::from_slice(&json("plan.json")).unwrap(),
+        plan: with_facts(serde_json::from_slice(&json("plan.json")).unwrap()),
         environments: serde_json::from_slice(&json("environments.json")).unwrap(),
         measurements: csv_rows(&dir.join("measurements.csv")),
         consumers: csv_rows(&dir.join("consumers.csv")),
@@ -138,7 +171,7 @@ impl Made {
             warnings: vec![],
             set_aside: vec![],
             environments: vec![environment()],
-            plan,
+            plan: with_facts(plan),
         };
         for trial in &run.plan.trials {
             add(&template, trial, &mut run.measurements, &mut run.consumers, &mut run.spans);

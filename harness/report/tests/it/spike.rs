@@ -40,7 +40,13 @@ fn recipe() -> Made {
 fn page(runs: &[Run]) -> String {
     let rows: Vec<RunRows<'_>> = runs
         .iter()
-        .map(|r| RunRows { run: &r.name, measurements: &r.measurements, consumers: &r.consumers, spans: &r.spans })
+        .map(|r| RunRows {
+            run: &r.name,
+            facts: &r.plan.facts,
+            measurements: &r.measurements,
+            consumers: &r.consumers,
+            spans: &r.spans,
+        })
         .collect();
     let claims = Claims::spike().unwrap();
     let links: BTreeMap<String, String> =

@@ -9,7 +9,7 @@ use crate::conditions::{Builder, CacheState, Conditions, EngineKind, ImageStore}
 use crate::own::{BuildArg, OwnImage};
 use crate::plan::{PlanRequest, SCHEMA_MINOR};
 use crate::size::ByteSize;
-use crate::strategy::StrategySpec;
+use crate::strategy::{Marker, Storage, StrategySpec, VariantFacts, look};
 use crate::{Compare, Purpose};
 
 fn text() -> impl Strategy<Value = String> {
@@ -165,6 +165,28 @@ fn small() -> Plan {
         purpose: Purpose::default(),
     })
     .unwrap()
+}
+
+fn facts() -> VariantFacts {
+    VariantFacts {
+        strategy: StrategySpec::plain("artifact"),
+        storage: Storage::Artifact,
+        moves_image: true,
+        has_producer: true,
+        ours: false,
+        colour: look::BLUE,
+        marker: Marker::Circle,
+    }
+}
+
+#[test]
+fn facts_are_read_as_written_and_another_colour_does_not_alter_the_plan() {
+    let plan = Plan { facts: vec![facts()], ..small() };
+    let mut value = serde_json::to_value(&plan).unwrap();
+    assert_eq!(read(&bytes(&value)).unwrap().plan, plan);
+    value["facts"][0]["colour"] = "#000000".into();
+    assert_eq!(read(&bytes(&value)).unwrap().plan.facts[0].colour, look::BLACK);
+    assert!(serde_json::to_value(small()).unwrap().get("facts").is_none(), "left out where there are none");
 }
 
 proptest! {

@@ -1,6 +1,6 @@
-//! Our own strategy beside the ways that anybody has today: what it is, how it compares, and where it loses.
+//! This project's own strategies beside the ways that anybody has today: what they are, how they compare, and where they lose.
 
-use handoff_analysis::{BASELINE, Metric};
+use handoff_analysis::{Metric, Variants};
 use handoff_model::StrategySpec;
 
 use crate::block::Block;
@@ -9,12 +9,10 @@ use crate::grid::{Cell, Grid};
 use crate::report::{Group, Line, Report};
 use crate::table;
 
-const RELAY: &str = "relay";
-
-const WHAT: &str = "`relay` is this project's own. All other ways squeeze the image through a tar, or build it again; `relay` uses \
-    Docker's push and pull, without a registry outside: each job runs one end of a registry on loopback, whose storage is the \
-    artifact service or the cache. Layers are stored while they are pushed, several requests at once, and come by parallel ranges \
-    to an engine that unpacks the first ones meanwhile. Every blob is checked against its digest on both ways.";
+/// How this project's own transport works.
+const HOW: &str = "Docker's push and pull, without a registry outside: each job runs one end of a registry on loopback, whose \
+    storage is the artifact service or the cache. Layers are stored while they are pushed, several requests at once, and come by \
+    parallel ranges to an engine that unpacks the first ones meanwhile. Every blob is checked against its digest on both ways.";
 
 const PICTURE: &str = "\
 producer job                                              consumer job
@@ -25,8 +23,9 @@ producer job                                              consumer job
    │ blocks, several at once     one artifact, or            ▲ ranges, several at once
    └──────────────────────────▶ one cache entry a layer ─────┘";
 
-/// Nothing where no trial of ours has completed.
-pub(crate) fn blocks(report: &Report) -> Vec<Block> {
+/// The names of our strategies, and what the section says of them. Nothing where no trial of theirs has completed.
+pub(crate) fn blocks(report: &Report) -> Option<(String, Vec<Block>)> {
+    let variants = report.variants();
     let mut grid = Grid::new(&[
         ("Cell", false),
         ("Approach", false),
@@ -38,14 +37,16 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
         ("Ratio to the best", true),
     ]);
     let mut loses = Vec::new();
+    let mut names: Vec<&str> = Vec::new();
     for group in &report.groups {
         for i in 0..group.sizes.len() {
             let cell = place(report, group, i);
-            for line in lines(group, |spec| spec.name == RELAY) {
+            for line in lines(group, |spec| is_own_strategy(variants, spec)) {
                 let Some(own) = spread(line, i, Metric::Transfer) else { continue };
-                let mut others: Vec<(u64, &Line)> = lines(group, |spec| !ours(spec) && spec.name != BASELINE)
-                    .filter_map(|l| Some((spread(l, i, Metric::Transfer)?.median(), l)))
-                    .collect();
+                let mut others: Vec<(u64, &Line)> =
+                    lines(group, |spec| !variants.is_ours(spec) && !variants.is_baseline(spec))
+                        .filter_map(|l| Some((spread(l, i, Metric::Transfer)?.median(), l)))
+                        .collect();
                 others.sort_by_key(|(ns, _)| *ns);
                 let mut row = vec![cell.clone().into(), Cell::strategy(line), time_spread(Some(own)).into()];
                 for place in 0..2 {
@@ -60,20 +61,27 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
                 let ratio = others.first().map(|(best, _)| own.median() as f64 / *best as f64);
                 row.push(ratio.map_or(NONE.to_owned(), |r| format!("{r:.2}")).into());
                 grid.rows.push(row);
-                loses.extend(smaller(group, i, line).map(|text| format!("{}: {text}.", capital(&cell))));
+                if !names.contains(&line.spec.name.as_str()) {
+                    names.push(&line.spec.name);
+                }
+                loses.extend(smaller(variants, group, i, line).map(|text| format!("{}: {text}.", capital(&cell))));
             }
         }
     }
     if grid.rows.is_empty() {
-        return Vec::new();
+        return None;
     }
-    let mut blocks = vec![Block::Text(WHAT.to_owned()), Block::Drawing(PICTURE.to_owned())];
-    blocks.push(Block::Text(
-        "Medians of its transfer beside those of the two best others under the same conditions. Others are what a user can have \
+    let quoted = join(&names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>());
+    let (is, uses, its) = if names.len() == 1 { ("is", "uses", "its") } else { ("are", "use", "their") };
+    let what = format!(
+        "{quoted} {is} this project's own. All other ways squeeze the image through a tar, or build it again; {quoted} {uses} {HOW}"
+    );
+    let mut blocks = vec![Block::Text(what), Block::Drawing(PICTURE.to_owned())];
+    blocks.push(Block::Text(format!(
+        "Medians of {its} transfer beside those of the two best others under the same conditions. Others are what a user can have \
          today, options included; not `zstd-stream` with a connection plan of ours (`ranges`, `blocks`). A ratio below 1 is in favour \
-         of `relay`; whether it is more than noise, the verdicts say."
-            .to_owned(),
-    ));
+         of {quoted}; whether it is more than noise, the verdicts say."
+    )));
     blocks.push(Block::Table(grid));
     if loses.is_empty() {
         blocks.push(Block::Text(
@@ -85,13 +93,12 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
         blocks.push(Block::Text("Where it loses, by medians:".to_owned()));
         blocks.push(Block::List(loses));
     }
-    blocks
+    Some((names.join(" and "), blocks))
 }
 
-/// Whether it is made better than what a user can have without this project.
-fn ours(spec: &StrategySpec) -> bool {
-    spec.name == RELAY
-        || (spec.name == "zstd-stream" && ["ranges", "blocks"].iter().any(|o| spec.options.contains_key(*o)))
+/// Whether the strategy is ours whatever its options are, not a variant alone.
+fn is_own_strategy(variants: &Variants, spec: &StrategySpec) -> bool {
+    variants.is_ours(&StrategySpec::plain(&spec.name))
 }
 
 fn lines<'a>(group: &'a Group, which: impl Fn(&StrategySpec) -> bool + 'a) -> impl Iterator<Item = &'a Line> {
@@ -111,13 +118,15 @@ fn place(report: &Report, group: &Group, i: usize) -> String {
 }
 
 /// What others do in less time than this line, if anything.
-fn smaller(group: &Group, i: usize, line: &Line) -> Option<String> {
+fn smaller(variants: &Variants, group: &Group, i: usize, line: &Line) -> Option<String> {
     let parts = [Metric::Transfer, Metric::CriticalPath, Metric::Produce, Metric::Consume];
     let told = parts.into_iter().filter_map(|metric| {
         let own = spread(line, i, metric)?;
         // The baseline has one job alone: beside a producer or a consumer of ours it is the critical path that counts.
-        let peers = lines(group, move |spec| !ours(spec) && (spec.name != BASELINE || metric == Metric::CriticalPath));
-        let less: Vec<String> = peers
+        let is_peer = move |spec: &StrategySpec| {
+            !variants.is_ours(spec) && (!variants.is_baseline(spec) || metric == Metric::CriticalPath)
+        };
+        let less: Vec<String> = lines(group, is_peer)
             .filter_map(|l| Some((spread(l, i, metric)?, l)))
             .filter(|(s, _)| s.median() < own.median())
             .map(|(s, l)| format!("`{}` ({} s)", l.name, time(Some(s))))
