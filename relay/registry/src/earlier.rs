@@ -9,7 +9,7 @@ use hyper::body::Incoming as Body;
 
 use crate::digest::Digest;
 use crate::pull::Pull;
-use crate::sent::Shared;
+use crate::receiver_state::Shared;
 use crate::store::{Incoming, StoreKind};
 use crate::wire::{Answer, Handler};
 use crate::{Error, Settings};

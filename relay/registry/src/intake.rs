@@ -6,7 +6,7 @@ use std::sync::Arc;
 use handoff_storage::{ServiceEndpoint, monotonic_ns};
 
 use crate::earlier::Earlier;
-use crate::pushed::{Sent, Shared};
+use crate::sender_state::{Sent, Shared};
 use crate::store::{Outgoing, StoreKind};
 use crate::wire::{Server, serve};
 use crate::{Error, Settings};

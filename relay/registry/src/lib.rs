@@ -17,8 +17,8 @@ mod manifest;
 mod outlet;
 mod pull;
 mod push;
-mod pushed;
-mod sent;
+mod receiver_state;
+mod sender_state;
 pub mod session;
 mod store;
 mod turns;
@@ -29,7 +29,7 @@ pub use digest::{Digest, NoDigest};
 pub use error::Error;
 pub use intake::Intake;
 pub use outlet::{Outlet, Received};
-pub use pushed::Sent;
+pub use sender_state::Sent;
 pub use store::StoreKind;
 
 /// Bytes of a part (a block going up, a range coming down), unless a caller fixes them.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use handoff_storage::ServiceEndpoint;
 
 use crate::pull::Pull;
-use crate::sent::Shared;
+use crate::receiver_state::Shared;
 use crate::store::{Incoming, StoreKind};
 use crate::wire::{Server, serve};
 use crate::{Error, Settings};

@@ -17,7 +17,7 @@ use crate::Error;
 use crate::answers::{manifest_answer, referrers, tags};
 use crate::digest::Digest;
 use crate::index::Place;
-use crate::sent::Shared;
+use crate::receiver_state::Shared;
 use crate::turns::Turn;
 use crate::wire::{Answer, Handler, Reply, Route, route};
 

@@ -12,7 +12,7 @@ use crate::digest::Digest;
 use crate::earlier::Earlier;
 use crate::index::Manifest;
 use crate::manifest::references;
-use crate::pushed::{Held, Shared};
+use crate::sender_state::{Held, Shared};
 use crate::wire::{Answer, Handler, Reply, Route, query, route};
 
 /// The specification's limit for a manifest.
