@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use handoff_engine::programs::on_path;
 use handoff_model::recipe::{BuiltAt, Derived, Does, Step};
 use handoff_model::{Conditions, Failure, SpanKind};
 
@@ -121,13 +120,7 @@ pub fn build(job: &Job, options: &TarOptions) -> StepResult<(PathBuf, Built)> {
     let none = BTreeMap::new();
     let program = match options.compress {
         Compress::None => None,
-        Compress::Gzip => {
-            let path = job.engine.env().get("PATH").map_or("", String::as_str);
-            let gzip = on_path(path, "gzip").ok_or_else(|| {
-                Failure::new(SpanKind::Compress.as_str(), "there is no gzip on the PATH: apt-get install gzip")
-            })?;
-            Some(("gzip", job.program(&gzip, &GZIP[1..], &none)))
-        }
+        Compress::Gzip => Some(("gzip", job.program(&job.on_path(SpanKind::Compress, GZIP[0])?, &GZIP[1..], &none))),
         Compress::Zstd => Some(("zstd", job.program(&job.tools.zstd, &ZSTD[1..], &none))),
     };
     if let Some((step, command)) = program {
