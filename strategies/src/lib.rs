@@ -110,7 +110,9 @@ pub trait Strategy: Options + Send + Sync {
 
     /// Gives options that depend on the conditions (`auto`) the value that holds under them.
     fn resolve_defaults(&mut self, conditions: &Conditions) {
-        let _ = conditions;
+        if let Some(source) = self.source() {
+            *source = source.resolved(conditions, Source::Save);
+        }
     }
 
     /// Why it cannot run under these conditions, if so: found out when planning, not when running.

@@ -16,11 +16,8 @@ use crate::{Built, Job, Source, StepResult};
 words! {
     /// The compressor that a tar is piped through before it is handed over.
     pub enum Compress {
-        /// No compressor.
         None = "none",
-        /// `gzip`.
         Gzip = "gzip",
-        /// `zstd`.
         Zstd = "zstd",
     }
 }
@@ -49,11 +46,6 @@ impl TarOptions {
     /// Who writes the tar under these conditions, or why nobody can.
     pub fn writer(&self, conditions: &Conditions) -> Result<Writer, String> {
         Writer::of(self.source, self.exporter.layers, conditions)
-    }
-
-    /// Gives `source=auto` its value.
-    pub fn resolve_defaults(&mut self, conditions: &Conditions) {
-        self.source = self.source.resolved(conditions, Source::Save);
     }
 
     /// Where a recipe's image can be looked at: a tar that went through a compressor is not read.
