@@ -28,6 +28,7 @@ mod cache;
 mod cache_tar;
 mod gha_cache;
 mod local_cache;
+mod oci_layout;
 mod rebuild;
 mod relay;
 mod stream_client;
@@ -163,6 +164,7 @@ pub const ALL: &[&dyn Strategy] = &[
     &gha_cache::GhaCache::DEFAULT,
     &local_cache::LocalCache::DEFAULT,
     &zstd_stream::ZstdStream::DEFAULT,
+    &oci_layout::OciLayout::DEFAULT,
     &relay::Relay::DEFAULT,
     &rebuild::Rebuild::DEFAULT,
 ];
