@@ -1,4 +1,5 @@
 // Drives the artifact client as actions/upload-artifact and actions/download-artifact do.
+import fs from 'node:fs';
 import path from 'node:path';
 import { drive, integer, UsageError } from './lib/drive.mjs';
 
@@ -16,8 +17,12 @@ const upload = {
   async call({ DefaultArtifactClient }, values, { level, concurrency }) {
     if (concurrency !== undefined) process.env.ACTIONS_ARTIFACT_UPLOAD_CONCURRENCY = String(concurrency);
     const file = path.resolve(values.file);
+    // Of a folder, everything in it: names in the artifact are relative to it, as in upload-artifact.
+    const isFolder = fs.statSync(file, { throwIfNoEntry: false })?.isDirectory() ?? false;
+    const within = () => fs.readdirSync(file, { recursive: true, withFileTypes: true }).filter((e) => e.isFile()).map((e) => path.join(e.parentPath, e.name));
+    const [files, root] = isFolder ? [within(), file] : [[file], path.dirname(file)];
     const options = { compressionLevel: level, skipArchive: values.archive === 'false' };
-    const { id, size, digest } = await new DefaultArtifactClient().uploadArtifact(values.name, [file], path.dirname(file), options);
+    const { id, size, digest } = await new DefaultArtifactClient().uploadArtifact(values.name, files, root, options);
     if (!id || !size) throw new Error(`upload of ${values.name} gave no id or no bytes`);
     return { bytes: size, id: String(id), digest: `sha256:${digest}` };
   },

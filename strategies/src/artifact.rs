@@ -12,9 +12,7 @@ use crate::{Handed, Job, Source, StepResult, Strategy, clients};
 words! {
     /// Major version of the artifact's actions.
     pub enum Action {
-        /// Today's.
         Latest = "latest",
-        /// The spike's.
         V4 = "v4",
     }
 }
@@ -65,10 +63,6 @@ impl Strategy for Artifact {
 
     fn source(&mut self) -> Option<&mut Source> {
         Some(&mut self.tar.source)
-    }
-
-    fn resolve_defaults(&mut self, conditions: &Conditions) {
-        self.tar.resolve_defaults(conditions);
     }
 
     fn refuses(&self, conditions: &Conditions) -> Option<String> {

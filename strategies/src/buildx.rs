@@ -37,9 +37,12 @@ options! {
 impl CacheOptions {
     /// Where a producer that exports a cache puts the image, and where it can be looked at afterwards.
     pub fn output(&self) -> (Output<'static>, Built) {
-        if self.producer_load { (Output::Load, Built::Engine) } else { (Output::CacheOnly, Built::BuilderCache) }
+        if self.producer_load { (Output::Load, Built::Engine) } else { (Output::To(CACHE_ONLY), Built::BuilderCache) }
     }
 }
+
+/// The value of `--output` of a build of which only the cache is of interest.
+const CACHE_ONLY: &str = "type=cacheonly";
 
 /// The producer's builds of a strategy that exports a cache, as steps: one of the two is taken.
 pub const fn cache_builds(cache_to: &'static str) -> [Step; 2] {
@@ -47,7 +50,7 @@ pub const fn cache_builds(cache_to: &'static str) -> [Step; 2] {
         Step::always(SpanKind::Command, what, Does::Build { outputs, cache_to: Some(cache_to), cache_from: None })
     }
     [
-        build("build-push-action", Some("type=cacheonly"), cache_to).when(&[("producer-load", "false")]),
+        build("build-push-action", Some(CACHE_ONLY), cache_to).when(&[("producer-load", "false")]),
         build("build-push-action, loaded", None, cache_to).when(&[("producer-load", "true")]),
     ]
 }
@@ -116,8 +119,8 @@ pub enum Output<'a> {
         /// The level of zstd; 0: the builder's own choice.
         level: u32,
     },
-    /// Nowhere: only the cache is of interest.
-    CacheOnly,
+    /// Wherever this value of `--output` says.
+    To(&'a str),
 }
 
 /// The option by which a builder writes a docker tar to standard output, here and on GitHub.
@@ -237,7 +240,7 @@ impl<'a> Build<'a> {
         match self.output {
             Output::Push { compression, level, .. } => args.push(push_output(compression, level).into()),
             Output::Load => args.push("--load".into()),
-            Output::CacheOnly => args.push("--output=type=cacheonly".into()),
+            Output::To(value) => args.push(format!("--output={value}").into()),
             Output::Stdout(layers) => {
                 args.push(fill(TO_STDOUT, |_| Some(layers.attribute().to_owned())).into());
             }

@@ -18,11 +18,8 @@ pub const TRANSFER: Transfer = Transfer {
 words! {
     /// The cache's actions.
     pub enum Action {
-        /// Today's restore and save.
         Latest = "latest",
-        /// The spike's.
         V4 = "v4",
-        /// One action that restores where it stands and saves when the job's steps are done.
         Combined = "combined",
     }
 }

@@ -43,10 +43,6 @@ impl Strategy for CacheTar {
         Some(&mut self.tar.source)
     }
 
-    fn resolve_defaults(&mut self, conditions: &Conditions) {
-        self.tar.resolve_defaults(conditions);
-    }
-
     fn refuses(&self, conditions: &Conditions) -> Option<String> {
         self.tar.writer(conditions).err()
     }

@@ -13,7 +13,6 @@ words! {
     /// There to say what there is not: `BuildKit`'s exporter for this cache reads no such attribute and would pass over it in
     /// silence.
     pub enum Compression {
-        /// By gzip.
         Gzip = "gzip",
     }
 }
@@ -21,9 +20,7 @@ words! {
 words! {
     /// Scope of the cache of each of several images.
     pub enum Scope {
-        /// One of its own.
         Own = "own",
-        /// The first image's.
         Shared = "shared",
     }
 }

@@ -7,6 +7,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use handoff_docker::Engine;
+use handoff_docker::programs::on_path;
 use handoff_model::shell::last_lines;
 use handoff_model::{Builder, Conditions, Failure, Sources, SpanKind, recipe};
 
@@ -99,6 +100,13 @@ impl Job<'_> {
         let path = self.logs.join(format!("{step}.log"));
         let file = OpenOptions::new().create(true).append(true).read(true).open(&path);
         file.map_err(|e| Failure::new(step, format!("open {}: {e}", path.display())))
+    }
+
+    /// A program of the host that every distribution has, by its name.
+    pub fn on_path(&self, kind: SpanKind, name: &str) -> StepResult<PathBuf> {
+        let path = self.engine.env().get("PATH").map_or("", String::as_str);
+        let missing = || Failure::new(kind.as_str(), format!("there is no {name} on the PATH: apt-get install {name}"));
+        on_path(path, name).ok_or_else(missing)
     }
 
     /// A program of the host (not of the engine) in the job's folder, with the job's environment and the given variables.

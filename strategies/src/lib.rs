@@ -28,6 +28,7 @@ mod cache;
 mod cache_tar;
 mod gha_cache;
 mod local_cache;
+mod oci_layout;
 mod rebuild;
 mod relay;
 mod stream_client;
@@ -110,7 +111,9 @@ pub trait Strategy: Options + Send + Sync {
 
     /// Gives options that depend on the conditions (`auto`) the value that holds under them.
     fn resolve_defaults(&mut self, conditions: &Conditions) {
-        let _ = conditions;
+        if let Some(source) = self.source() {
+            *source = source.resolved(conditions, Source::Save);
+        }
     }
 
     /// Why it cannot run under these conditions, if so: found out when planning, not when running.
@@ -161,6 +164,7 @@ pub const ALL: &[&dyn Strategy] = &[
     &gha_cache::GhaCache::DEFAULT,
     &local_cache::LocalCache::DEFAULT,
     &zstd_stream::ZstdStream::DEFAULT,
+    &oci_layout::OciLayout::DEFAULT,
     &relay::Relay::DEFAULT,
     &rebuild::Rebuild::DEFAULT,
 ];

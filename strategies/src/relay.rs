@@ -22,9 +22,7 @@ use crate::{Built, Handed, Job, Source, StepResult, Strategy, cache};
 words! {
     /// The service that keeps the layers.
     pub enum Store {
-        /// One artifact of the run.
         Artifact = "artifact",
-        /// Cache entries that later runs find.
         Cache = "cache",
     }
 }

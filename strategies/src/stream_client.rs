@@ -20,9 +20,7 @@ const PROGRAM: &str = "dist/index.js";
 words! {
     /// The client that moves a stream.
     pub enum Client {
-        /// Our own.
         Handoff = "handoff",
-        /// The one that the spike names.
         Lhotari = "lhotari",
     }
 }

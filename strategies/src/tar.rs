@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use handoff_docker::programs::on_path;
 use handoff_model::recipe::{BuiltAt, Derived, Does, Step};
 use handoff_model::{Conditions, Failure, SpanKind};
 
@@ -17,11 +16,8 @@ use crate::{Built, Job, Source, StepResult};
 words! {
     /// The compressor that a tar is piped through before it is handed over.
     pub enum Compress {
-        /// No compressor.
         None = "none",
-        /// `gzip`.
         Gzip = "gzip",
-        /// `zstd`.
         Zstd = "zstd",
     }
 }
@@ -50,11 +46,6 @@ impl TarOptions {
     /// Who writes the tar under these conditions, or why nobody can.
     pub fn writer(&self, conditions: &Conditions) -> Result<Writer, String> {
         Writer::of(self.source, self.exporter.layers, conditions)
-    }
-
-    /// Gives `source=auto` its value.
-    pub fn resolve_defaults(&mut self, conditions: &Conditions) {
-        self.source = self.source.resolved(conditions, Source::Save);
     }
 
     /// Where a recipe's image can be looked at: a tar that went through a compressor is not read.
@@ -121,13 +112,7 @@ pub fn build(job: &Job, options: &TarOptions) -> StepResult<(PathBuf, Built)> {
     let none = BTreeMap::new();
     let program = match options.compress {
         Compress::None => None,
-        Compress::Gzip => {
-            let path = job.engine.env().get("PATH").map_or("", String::as_str);
-            let gzip = on_path(path, "gzip").ok_or_else(|| {
-                Failure::new(SpanKind::Compress.as_str(), "there is no gzip on the PATH: apt-get install gzip")
-            })?;
-            Some(("gzip", job.program(&gzip, &GZIP[1..], &none)))
-        }
+        Compress::Gzip => Some(("gzip", job.program(&job.on_path(SpanKind::Compress, GZIP[0])?, &GZIP[1..], &none))),
         Compress::Zstd => Some(("zstd", job.program(&job.tools.zstd, &ZSTD[1..], &none))),
     };
     if let Some((step, command)) = program {

@@ -74,11 +74,13 @@ mod tests {
 
     #[test]
     fn too_few_rounds_are_named_with_the_option_that_fixes_them() {
-        let three = PlanArgs { sizes: Some("1GiB,2GiB".into()), ..PlanArgs::default() };
+        let seven = "rebuild,relay,artifact,artifact:level=1,artifact:level=2,artifact:level=3,artifact:level=4";
+        let seven = PlanArgs { strategies: Some(seven.into()), ..PlanArgs::default() };
+        let three = PlanArgs { sizes: Some("1GiB,2GiB".into()), ..seven.clone() };
         let expected = "warning: at 1GiB typical and 1 more, 3 rounds cannot decide any of the 6 comparisons with rebuild, which takes 8: \
                         use --rounds 8 or --rounds auto";
         assert_eq!(said(&three), [expected]);
-        let pairs = PlanArgs { compare: Some(Compare::Pairs), rounds: Some(8.into()), ..PlanArgs::default() };
+        let pairs = PlanArgs { compare: Some(Compare::Pairs), rounds: Some(8.into()), ..seven };
         assert!(
             said(&pairs)[0].contains("8 rounds cannot decide any of the 21 pairs, which takes 10: use --rounds 10")
         );

@@ -1,0 +1,255 @@
+//! `oci-layout`: the image as an OCI layout, a folder of blobs by digest, as a workflow artifact.
+//!
+//! The builder writes the folder itself, and the client of artifacts carries it as it is: there is no tar, and layers stay as the
+//! builder has compressed them. A containerd engine loads a layout; for one with the overlay2 store it is given the
+//! `manifest.json` that `docker save` would add. On GitHub, skopeo loads the layout: it is
+//! part of the Ubuntu images (<https://github.com/actions/runner-images>).
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::fs;
+use std::path::Path;
+
+use handoff_model::recipe::{BuiltAt, Does, Step};
+use handoff_model::strategy::look;
+use handoff_model::{
+    Conditions, Failure, ImageIdentity, ImageStore, Marker, Recipe, SpanKind, Storage, StrategyFacts, Ticket,
+};
+use serde_json::{Value, json};
+
+use crate::buildx::{Build, Output};
+use crate::options::options;
+use crate::pipe::{self, Stage};
+use crate::recorder::CLIENT;
+use crate::tar::{self, LayersOption, Writer};
+use crate::{Built, Handed, Job, Source, StepResult, Strategy, clients};
+
+options! {
+    /// The strategy.
+    pub struct OciLayout {
+        /// what writes the folder: the builder's exporter (output), `docker save` unpacked (save), or the exporter where there is
+        /// one (auto)
+        source: Source ["auto", "output", "save"] = Auto,
+        ..exporter: LayersOption,
+    }
+}
+
+const FACTS: StrategyFacts = StrategyFacts {
+    name: "oci-layout",
+    summary: "build to an OCI layout (a folder of blobs), upload it as an artifact, download it, docker load",
+    storage: Storage::Artifact,
+    transfer: Some(clients::ARTIFACT_TRANSFER),
+    moves_image: true,
+    has_producer: true,
+    ours: false,
+    colour: look::GREY,
+    marker: Marker::Bar,
+    options: OciLayout::OPTIONS,
+};
+
+/// The folder's name, relative to the job's folder and alike on both sides.
+const FOLDER: &str = "oci";
+/// What the producer's build is told, here and on GitHub.
+const OUTPUT: &str = "type=oci,dest={dir}/oci,tar=false{layers-attributes}";
+/// Unpacks what an engine saves.
+const UNPACK: &[&str] = &["tar", "--extract", "--directory", "{dir}/oci"];
+/// Packs the folder for an engine.
+const PACK: &[&str] = &["tar", "--create", "--directory", "{dir}/oci", "."];
+
+impl OciLayout {
+    fn writer(&self, conditions: &Conditions) -> Result<Writer, String> {
+        Writer::of(self.source, self.exporter.layers, conditions)
+    }
+
+    /// `tar` with its words, as a stage of a pipe.
+    fn tar(&self, job: &Job, kind: SpanKind, words: &[&str]) -> StepResult<Stage> {
+        let program = job.on_path(kind, words[0])?;
+        let args = words[1..].iter().map(|word| job.fill(self, word));
+        Ok(Stage::new(SpanKind::Command, "tar", job.program(&program, args, &BTreeMap::new())))
+    }
+}
+
+impl Strategy for OciLayout {
+    fn facts(&self) -> &'static StrategyFacts {
+        &FACTS
+    }
+
+    fn recipe(&self) -> &'static Recipe {
+        &RECIPE
+    }
+
+    fn source(&mut self) -> Option<&mut Source> {
+        Some(&mut self.source)
+    }
+
+    fn refuses(&self, conditions: &Conditions) -> Option<String> {
+        self.writer(conditions).err()
+    }
+
+    fn produce(&self, job: &Job) -> StepResult<Handed> {
+        let folder = job.scratch.join(FOLDER);
+        fs::create_dir_all(&folder).map_err(|e| failed(SpanKind::Prepare, &folder, &e))?;
+        let built = if Writer::in_job(self.writer(job.conditions), job)? == Writer::Engine {
+            tar::in_engine(job)?;
+            let save = Stage::new(SpanKind::Save, "docker-save", job.engine.docker(["save", job.image]));
+            pipe::start(job, vec![save, self.tar(job, SpanKind::Save, UNPACK)?])?.finish(job, 2, || Ok(()))?;
+            Built::Engine
+        } else {
+            Build::plain("build", Output::To(&job.fill(self, OUTPUT))).run(job)?;
+            Built::Known(Layout::read(&folder)?.identity()?)
+        };
+        let path = folder.display().to_string();
+        let report =
+            clients::node(job, "artifact.mjs", &["upload", "--name", job.name, "--file", &path], SpanKind::Upload)?;
+        job.recorder.fact(CLIENT, report.client.to_string());
+        Ok(Handed { ticket: Ticket::default().with("artifact", job.name), built })
+    }
+
+    fn consume(&self, job: &Job, ticket: &Ticket) -> StepResult<()> {
+        let name = ticket.get("artifact").map_err(|e| Failure::new(SpanKind::Resolve.as_str(), e))?;
+        let folder = job.scratch.join(FOLDER);
+        let dir = folder.display().to_string();
+        clients::node(job, "artifact.mjs", &["download", "--name", name, "--dir", &dir], SpanKind::Download)?;
+        // What `docker save` made has one already.
+        if job.conditions.image_store == ImageStore::Overlay2 && !folder.join("manifest.json").exists() {
+            Layout::read(&folder)?.write_docker_manifest(job.image)?;
+        }
+        let load = Stage::new(SpanKind::Load, "docker-load", job.engine.docker(["load"]));
+        pipe::start(job, vec![self.tar(job, SpanKind::Load, PACK)?, load])?.finish(job, 2, || Ok(()))
+    }
+
+    fn built_at(&self) -> BuiltAt {
+        if self.source == Source::Output { BuiltAt::BuilderCache } else { BuiltAt::Engine }
+    }
+}
+
+fn failed(kind: SpanKind, path: &Path, error: &dyn Display) -> Failure {
+    Failure::new(kind.as_str(), format!("{}: {error}", path.display()))
+}
+
+/// A layout on disk that holds one image.
+struct Layout<'a> {
+    folder: &'a Path,
+    /// Digest of the index, or of the manifest where there is no other index than the folder's own.
+    index: String,
+    manifest: Value,
+}
+
+impl<'a> Layout<'a> {
+    fn read(folder: &'a Path) -> StepResult<Self> {
+        let lacks = |what: &str| failed(SpanKind::Resolve, &folder.join("index.json"), &format!("names no {what}"));
+        let top = json_in(folder, "index.json")?;
+        let index = text(&top, "/manifests/0/digest").ok_or_else(|| lacks("image"))?;
+        let mut manifest = json_in(folder, &blob(&index))?;
+        if let Some(manifests) = manifest.get("manifests").and_then(Value::as_array) {
+            // Attestations have a platform that is unknown.
+            let real = manifests.iter().find(|m| text(m, "/platform/os").as_deref() != Some("unknown"));
+            let digest = real.and_then(|m| text(m, "/digest")).ok_or_else(|| lacks("manifest of a platform"))?;
+            manifest = json_in(folder, &blob(&digest))?;
+        }
+        Ok(Self { folder, index, manifest })
+    }
+
+    fn config(&self) -> StepResult<String> {
+        let lacks = || failed(SpanKind::Resolve, self.folder, &"the image has no config");
+        text(&self.manifest, "/config/digest").ok_or_else(lacks)
+    }
+
+    fn identity(&self) -> StepResult<ImageIdentity> {
+        let config = self.config()?;
+        let diff_ids = json_in(self.folder, &blob(&config))?.pointer("/rootfs/diff_ids").cloned();
+        // An image without a layer has no list.
+        let layers = diff_ids.filter(|ids| !ids.is_null()).map_or(Ok(Vec::new()), serde_json::from_value);
+        let layers = layers.map_err(|e| failed(SpanKind::Resolve, self.folder, &e))?;
+        let index = Some(self.index.clone());
+        Ok(ImageIdentity { index, config: Some(config), layers: Some(layers), ..ImageIdentity::default() })
+    }
+
+    /// What an engine with the overlay2 store reads in place of the index.
+    fn write_docker_manifest(&self, image: &str) -> StepResult<()> {
+        let path = self.folder.join("manifest.json");
+        let layers = self.manifest.get("layers").and_then(Value::as_array).into_iter().flatten();
+        let layers: Vec<String> = layers.filter_map(|layer| text(layer, "/digest")).map(|d| blob(&d)).collect();
+        let entry = json!([{ "Config": blob(&self.config()?), "RepoTags": [image], "Layers": layers }]);
+        fs::write(&path, entry.to_string()).map_err(|e| failed(SpanKind::Load, &path, &e))
+    }
+}
+
+fn text(json: &Value, pointer: &str) -> Option<String> {
+    json.pointer(pointer)?.as_str().map(str::to_owned)
+}
+
+/// The path of a blob in a layout.
+fn blob(digest: &str) -> String {
+    format!("blobs/{}", digest.replace(':', "/"))
+}
+
+fn json_in(folder: &Path, file: &str) -> StepResult<Value> {
+    let path = folder.join(file);
+    let bytes = fs::read(&path).map_err(|e| failed(SpanKind::Resolve, &path, &e))?;
+    serde_json::from_slice(&bytes).map_err(|e| failed(SpanKind::Resolve, &path, &e))
+}
+
+const UPLOAD: &[(&str, &str)] = &[
+    ("name", "{name}"),
+    ("path", "{dir}/oci"),
+    ("compression-level", "0"),
+    ("if-no-files-found", "error"),
+    ("retention-days", "1"),
+];
+
+const RECIPE: Recipe = Recipe {
+    derived: &[tar::LAYERS_PLACE],
+    producer: &[
+        Step::always(
+            SpanKind::Command,
+            "build-push-action",
+            Does::Build { outputs: Some(OUTPUT), cache_to: None, cache_from: None },
+        )
+        .when(&[("source", "output")]),
+        tar::BUILD_LOAD,
+        Step::always(SpanKind::Prepare, "mkdir", Does::Run(&[&["mkdir", "--parents", "{dir}/oci"]]))
+            .when(&[("source", "save")]),
+        Step::always(SpanKind::Save, "docker save | tar", Does::Run(&[tar::SAVE_TO_PIPE, UNPACK]))
+            .when(&[("source", "save")]),
+        Step::always(SpanKind::Upload, "upload-artifact", Does::Uses("actions/upload-artifact", UPLOAD)),
+    ],
+    consumer: &[
+        Step::always(
+            SpanKind::Download,
+            "download-artifact",
+            Does::Uses("actions/download-artifact", &[("name", "{name}"), ("path", "{dir}/oci")]),
+        ),
+        Step::always(
+            SpanKind::Load,
+            "skopeo copy",
+            Does::Run(&[&["skopeo", "copy", "oci:{dir}/oci", "docker-daemon:{image}"]]),
+        ),
+    ],
+    ..Recipe::EMPTY
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attestation_is_passed_over_and_the_overlay2_manifest_names_config_and_layers() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("blobs/sha256")).unwrap();
+        let write = |file: &str, json: Value| fs::write(dir.path().join(file), json.to_string()).unwrap();
+        write("index.json", json!({"manifests": [{"digest": "sha256:i"}]}));
+        let unknown = json!({"digest": "sha256:a", "platform": {"os": "unknown"}});
+        write("blobs/sha256/i", json!({"manifests": [unknown, {"digest": "sha256:m", "platform": {"os": "linux"}}]}));
+        write("blobs/sha256/m", json!({"config": {"digest": "sha256:c"}, "layers": [{"digest": "sha256:l"}]}));
+        write("blobs/sha256/c", json!({"rootfs": {"diff_ids": ["sha256:d"]}}));
+        let layout = Layout::read(dir.path()).unwrap();
+        let identity = layout.identity().unwrap();
+        assert_eq!((identity.index.as_deref(), identity.config.as_deref()), (Some("sha256:i"), Some("sha256:c")));
+        assert_eq!(identity.layers, Some(vec!["sha256:d".to_owned()]));
+        layout.write_docker_manifest("a:1").unwrap();
+        let written = json_in(dir.path(), "manifest.json").unwrap();
+        let expected = json!([{"Config": "blobs/sha256/c", "RepoTags": ["a:1"], "Layers": ["blobs/sha256/l"]}]);
+        assert_eq!(written, expected);
+    }
+}
