@@ -3,7 +3,7 @@
 use handoff_model::recipe::{Unsupported, Values};
 use handoff_model::{Conditions, OptionSpec, Recipe, StrategyError, StrategySpec};
 
-use crate::{Strategy, by_name, parse_list_with};
+use crate::{Strategy, by_name, check_list_with};
 
 /// A strategy that has a recipe.
 #[derive(Clone, Copy)]
@@ -79,12 +79,12 @@ pub fn find(spec: &StrategySpec) -> Result<OnGithub, StrategyError> {
     Ok(found)
 }
 
-/// Reads a list of strategies for GitHub; `all` stands for every strategy that has a recipe.
-pub fn parse_list(text: &str) -> Result<Vec<StrategySpec>, StrategyError> {
-    let names: Vec<&str> = all().iter().map(|g| g.strategy.facts().name).collect();
-    let text: Vec<String> =
-        text.split(',').map(|piece| if piece.trim() == "all" { names.join(",") } else { piece.to_owned() }).collect();
-    parse_list_with(&text.join(","), |spec| find(spec).map(|g| g.options_known().collect()))
+/// Checks a list of strategies for GitHub, as [`crate::check_list`] does; `all` stands for every strategy that has a recipe.
+pub fn check_list(specs: Vec<StrategySpec>) -> Result<Vec<StrategySpec>, StrategyError> {
+    let with_recipe = || all().iter().map(|g| StrategySpec::plain(g.strategy.facts().name)).collect();
+    let named = |spec: StrategySpec| if spec == StrategySpec::plain("all") { with_recipe() } else { vec![spec] };
+    let specs = specs.into_iter().flat_map(named).collect();
+    check_list_with(specs, |spec| find(spec).map(|g| g.options_known().collect()))
 }
 
 impl OnGithub {
@@ -150,6 +150,10 @@ mod tests {
     use super::*;
     use handoff_model::recipe::places;
     use handoff_model::{Builder, ImageStore};
+
+    fn parse_list(text: &str) -> Result<Vec<StrategySpec>, StrategyError> {
+        check_list(StrategySpec::parse_list(text)?)
+    }
 
     #[test]
     fn majors_of_actions_are_options_on_github_only() {

@@ -7,6 +7,7 @@ use clap::error::ErrorKind;
 use handoff_driver::DriverError;
 use handoff_driver::journal::JournalError;
 use handoff_engine::EngineError;
+use handoff_experiment::ExperimentError;
 
 use crate::{files, out};
 
@@ -81,6 +82,7 @@ pub fn wrong_command_line(error: &clap::Error) -> ExitCode {
     // What the standard library says of a text that is no number does not say what to write.
     for (said, meant) in [
         ("invalid digit found in string", "use a whole number from 0 on"),
+        ("number would be zero for non-zero type", "use 1 or more"),
         ("number too large to fit in target type", "the number is too large"),
         ("invalid float literal", "use a number, for example 1.5"),
     ] {
@@ -127,7 +129,7 @@ fn code(error: &anyhow::Error) -> u8 {
     if error.is::<files::NotWritten>() {
         return BAD_INPUT;
     }
-    if error.is::<BadInput>() || error.is::<handoff_fixtures::FixtureError>() {
+    if error.is::<BadInput>() || error.is::<ExperimentError>() || error.is::<handoff_fixtures::FixtureError>() {
         return BAD_INPUT;
     }
     match error.downcast_ref::<DriverError>() {

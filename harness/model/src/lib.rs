@@ -6,6 +6,7 @@
 pub mod block;
 pub mod conditions;
 pub mod disk;
+pub mod duration;
 pub mod environment;
 pub mod identity;
 pub mod image_name;

@@ -3,16 +3,7 @@
 use handoff_analysis::DeclaredFamily;
 use handoff_analysis::declared::families;
 use handoff_analysis::verdict::FamilyKind;
-use handoff_model::Plan;
-
-use crate::out;
-
-/// Warns of declared comparisons that the plan's rounds cannot decide; says of a plan that declares none what it is for.
-pub fn tell(plan: &Plan) {
-    for line in lines(plan) {
-        out::talk(&line);
-    }
-}
+use handoff_model::PlanRequest;
 
 /// The option that makes every declared comparison decidable; none where all are.
 pub fn fix(families: &[DeclaredFamily]) -> Option<String> {
@@ -20,11 +11,12 @@ pub fn fix(families: &[DeclaredFamily]) -> Option<String> {
     short.map(|f| f.rounds_needed).max().map(|rounds| format!("--rounds {rounds}"))
 }
 
-fn lines(plan: &Plan) -> Vec<String> {
-    if let Some(sentence) = plan.request.purpose.sentence() {
+/// A warning for each declared comparison that the rounds cannot decide; of a plan that declares none, what it is for.
+pub fn warnings(request: &PlanRequest) -> Vec<String> {
+    if let Some(sentence) = request.purpose.sentence() {
         return vec![sentence.to_owned()];
     }
-    let all = families(&plan.request);
+    let all = families(request);
     let Some(fix) = fix(&all) else { return Vec::new() };
     let mut told: Vec<(String, Vec<String>)> = Vec::new();
     for family in all.iter().filter(|f| f.decidable < f.comparisons) {
@@ -63,43 +55,37 @@ fn problem(family: &DeclaredFamily) -> String {
 
 #[cfg(test)]
 mod tests {
-    use handoff_model::{Compare, Purpose};
+    use handoff_model::{ByteSize, Compare, Purpose, StrategySpec};
 
     use super::*;
-    use crate::args::PlanArgs;
 
-    fn said(args: &PlanArgs) -> Vec<String> {
-        lines(&Plan::new(args.request(None).unwrap()).unwrap())
+    const SEVEN: &str = "artifact,cache-tar,gha-cache,local-cache,zstd-stream,relay,rebuild";
+
+    fn asked(strategies: &str, rounds: u32) -> PlanRequest {
+        PlanRequest { rounds, ..PlanRequest::of(StrategySpec::parse_list(strategies).unwrap()) }
     }
 
     #[test]
     fn too_few_rounds_are_named_with_the_option_that_fixes_them() {
-        let three = PlanArgs { sizes: Some("1GiB,2GiB".into()), ..PlanArgs::default() };
+        let sizes = vec![ByteSize(1 << 30), ByteSize(2 << 30)];
         let expected = "warning: at 1GiB typical and 1 more, 3 rounds cannot decide any of the 6 comparisons with rebuild, which takes 8: \
                         use --rounds 8 or --rounds auto";
-        assert_eq!(said(&three), [expected]);
-        let pairs = PlanArgs { compare: Some(Compare::Pairs), rounds: Some(8.into()), ..PlanArgs::default() };
+        assert_eq!(warnings(&PlanRequest { sizes: sizes.clone(), ..asked(SEVEN, 3) }), [expected]);
+        let pairs = warnings(&PlanRequest { compare: Compare::Pairs, ..asked(SEVEN, 8) });
         assert!(
-            said(&pairs)[0].contains("8 rounds cannot decide any of the 21 pairs, which takes 10: use --rounds 10")
+            pairs[0].contains("8 rounds cannot decide any of the 21 pairs, which takes 10: use --rounds 10"),
+            "{pairs:?}"
         );
-        let two =
-            PlanArgs { strategies: Some("artifact,rebuild".into()), rounds: Some(1.into()), ..PlanArgs::default() };
-        assert!(
-            said(&two)[0].contains("1 round cannot decide the comparison with rebuild, which takes 6"),
-            "{:?}",
-            said(&two)
-        );
-        for rounds in ["8", "auto"] {
-            assert!(said(&PlanArgs { rounds: rounds.parse().ok(), ..three.clone() }).is_empty());
-        }
-        let alone = PlanArgs { strategies: Some("artifact".into()), ..PlanArgs::default() };
-        assert!(said(&alone).is_empty(), "there is nothing to decide");
+        let two = warnings(&asked("artifact,rebuild", 1));
+        assert!(two[0].contains("1 round cannot decide the comparison with rebuild, which takes 6"), "{two:?}");
+        assert!(warnings(&PlanRequest { sizes, ..asked(SEVEN, 8) }).is_empty());
+        assert!(warnings(&asked("artifact", 3)).is_empty(), "there is nothing to decide");
     }
 
     #[test]
     fn a_plan_that_declares_nothing_says_so_in_one_line() {
         for (purpose, word) in [(Purpose::Screening, "a screening"), (Purpose::Trend, "a trend")] {
-            let lines = said(&PlanArgs { purpose: Some(purpose), ..PlanArgs::default() });
+            let lines = warnings(&PlanRequest { purpose, ..asked(SEVEN, 3) });
             assert!(
                 lines.len() == 1 && lines[0].contains(word) && lines[0].contains("declares no comparison"),
                 "{lines:?}"
