@@ -92,9 +92,8 @@ fn profiles(factors: &Factors, place: Place) -> Result<Option<Vec<String>>, Faul
         if place == Place::GitHub {
             return Ok(name.clone());
         }
-        let plain = profile::canonical(name).map_err(|error| Fault::at("profiles", error))?;
+        let mut known = profile::canonical(name).map_err(|error| Fault::at("profiles", error))?;
         let mut text = name.clone();
-        let mut known = plain;
         for (key, change) in &changes {
             text = profile::add(&text, change);
             known = profile::canonical(&text).map_err(|error| Fault::at(key, error))?;

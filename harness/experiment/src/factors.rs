@@ -1,8 +1,9 @@
 //! What an experiment varies and what holds for all of it: filled by flags and by the keys of a matrix file alike.
 
+use std::fmt;
 use std::num::{NonZeroU32, NonZeroU64};
 
-use handoff_model::{Builder, ByteSize, CacheState, Compare, EngineKind, ImageStore, Purpose, StrategySpec};
+use handoff_model::{Builder, ByteSize, CacheState, Compare, EngineKind, ImageStore, Purpose, StrategySpec, shell};
 use serde::Deserialize;
 
 use crate::levels::{Consumers, List, ProfileName, one_or_many};
@@ -17,6 +18,18 @@ pub(crate) struct Given {
     pub option: &'static str,
     /// The flag's values, one for each time that it is typed; none for a flag without a value.
     pub values: Vec<String>,
+}
+
+impl fmt::Display for Given {
+    /// As it is typed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.option)?;
+        for (at, value) in self.values.iter().enumerate() {
+            let again = if at == 0 { String::new() } else { format!(" {}", self.option) };
+            write!(f, "{again} {}", shell::quote(value))?;
+        }
+        Ok(())
+    }
 }
 
 /// The values of a flag, one for each time that it is typed.
@@ -36,7 +49,7 @@ impl Values for Vec<String> {
     }
 }
 
-impl<T: std::fmt::Display> Values for List<T> {
+impl<T: fmt::Display> Values for List<T> {
     fn values(&self) -> Vec<String> {
         vec![self.to_string()]
     }
@@ -171,7 +184,7 @@ fn texts<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Vec
 /// Reads a word by its `FromStr`, whose error names the nearest word.
 fn word<'de, D: serde::Deserializer<'de>, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
-    T: std::str::FromStr<Err: std::fmt::Display>,
+    T: std::str::FromStr<Err: fmt::Display>,
 {
     let text = String::deserialize(deserializer)?;
     text.parse().map(Some).map_err(serde::de::Error::custom)

@@ -1,11 +1,14 @@
-//! The same options as a workflow gives them.
+//! The inputs of the workflow that measures on GitHub: from inputs to an experiment, and from a plan to the inputs that make it
+//! again.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::num::NonZeroU32;
 use std::str::FromStr;
 
+use handoff_model::block::join;
 use handoff_model::conditions::GITHUB;
-use handoff_model::{Builder, EngineKind, ImageStore, StrategySpec};
+use handoff_model::{Builder, Conditions, EngineKind, ImageStore, PlanRequest, StrategySpec};
 
 use crate::error::ExperimentError;
 use crate::factors::{Factors, Whole};
@@ -57,4 +60,29 @@ impl Inputs<'_> {
         let named = self.value(name)?;
         named.map_or_else(|| List::new(vec![default]).map_err(ExperimentError), Ok)
     }
+}
+
+/// The inputs that make the plan of a request again, with its random name.
+pub fn workflow_inputs(request: &PlanRequest) -> BTreeMap<String, String> {
+    let levels = |of: fn(&Conditions) -> String| {
+        let mut distinct = Vec::new();
+        join(&mut distinct, &request.conditions.iter().map(of).collect::<Vec<_>>());
+        distinct.join(",")
+    };
+    let inputs = [
+        ("sizes", list(&request.sizes)),
+        ("strategies", list(&request.strategies)),
+        ("rounds", request.rounds.to_string()),
+        ("workload", list(&request.workloads)),
+        ("seed", request.seed.to_string()),
+        ("consumers", levels(|c| c.consumers.to_string())),
+        ("builder", levels(|c| c.builder.to_string())),
+        ("image_store", levels(|c| c.image_store.to_string())),
+        ("plan_id", request.run_id.clone()),
+    ];
+    inputs.map(|(name, value)| (name.to_owned(), value)).into()
+}
+
+fn list<T: Display>(items: &[T]) -> String {
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }

@@ -28,6 +28,7 @@ pub use context::{CheckImage, CheckStrategies, Context, Place};
 pub use declared::{fix, warnings};
 pub use error::ExperimentError;
 pub use factors::{Factors, Whole};
+pub use inputs::workflow_inputs;
 pub use levels::{Consumers, Level, List, ProfileName};
 pub use matrix::Matrix;
 pub use presets::{load, presets};

@@ -2,7 +2,7 @@
 
 use handoff_analysis::declared;
 use handoff_model::block::join;
-use handoff_model::{ByteSize, EngineKind, PlanRequest, Purpose, StrategySpec};
+use handoff_model::{ByteSize, EngineKind, PlanRequest, Purpose, StrategySpec, shell};
 use handoff_service::profile;
 
 use crate::conditions;
@@ -12,7 +12,6 @@ use crate::factors::{Factors, Given, Whole};
 use crate::matrix::Matrix;
 use crate::presets::load;
 use crate::rounds::{AUTO, Rounds};
-use crate::typed;
 
 /// What to run. Every option has a default; a resumed run takes what it does not name from its plan.
 #[derive(Debug, Clone, Default, PartialEq, clap::Args)]
@@ -90,7 +89,10 @@ impl Experiment {
             request.exclude.push(rule);
         }
         resolve_auto(&mut request, &auto);
-        request.matrix = Some(typed::text(&matrix.name, &given, context.own.as_ref()));
+        // As it is typed; the user's own image in its printed form, which has no values of build arguments.
+        let typed = given.iter().map(ToString::to_string).chain(context.own.iter().map(ToString::to_string));
+        let words: Vec<String> = std::iter::once(shell::quote(&matrix.name)).chain(typed).collect();
+        request.matrix = Some(words.join(" "));
         if let Some(stored) = stored {
             request.run_id.clone_from(&stored.run_id);
             request.matrix.clone_from(&stored.matrix);

@@ -1,25 +1,14 @@
-//! The field `matrix` of `plan.json`: a matrix with the options that were laid over it, as they are typed. A report prints it
-//! as the command that runs the same again, and reads it back to see whether the matrix has changed since.
+//! The field `matrix` of `plan.json`, read back: a matrix with the options that were laid over it, as they are typed. A report
+//! prints the text as the command that runs the same again, unless the matrix has changed.
 
 use std::iter::once;
 
 use clap::Parser as _;
-use handoff_model::{EngineKind, OwnImage, Plan, PlanRequest, shell};
+use handoff_model::{EngineKind, Plan, PlanRequest};
 
 use crate::context::Context;
-use crate::factors::Given;
 use crate::presets::load;
 use crate::request::Experiment;
-
-/// The text; of the user's own image the printed form, which has no values of build arguments.
-pub(crate) fn text(matrix: &str, given: &[Given], own: Option<&OwnImage>) -> String {
-    let typed = given.iter().flat_map(|Given { option, values, .. }| match values.as_slice() {
-        [] => vec![(*option).to_owned()],
-        values => values.iter().map(|value| format!("{option} {}", shell::quote(value))).collect(),
-    });
-    let words = once(shell::quote(matrix)).chain(typed).chain(own.map(ToString::to_string));
-    words.collect::<Vec<_>>().join(" ")
-}
 
 /// The experiment that a text stands for.
 fn read(text: &str) -> Option<Experiment> {

@@ -59,11 +59,7 @@ fn a_block_has_what_stands_at_the_top_and_its_own() {
                 faults = 'stall=1%'\ncontrol = true\ntimeout = 7_200\n[[block]]\n[[block]]\nsizes = ['2GiB', '3GiB']\nrounds = 2\n\
                 [[exclude]]\nstrategy = ['gha-cache', 'artifact:level=6']\nbuilder = 'docker'\nconsumers = [4]\n";
     let matrix = Matrix::read("mine.toml", text).unwrap();
-    let of = |at: usize| {
-        let words =
-            matrix.blocks[at].given().into_iter().map(|given| format!("{} {}", given.option, given.values.join(" ")));
-        words.collect::<Vec<_>>().join(" ")
-    };
+    let of = |at: usize| matrix.blocks[at].given().iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
     let both = "--profile github-hosted:request_ms=2ms,@low,loopback --fault stall=1% --consumers 4,11";
     assert_eq!(of(0), format!("--sizes 1GiB --rounds 8 {both}"));
     assert_eq!(of(1), format!("--sizes 2GiB,3GiB --rounds 2 {both}"));

@@ -223,6 +223,9 @@ fn inputs_of_a_workflow_make_the_plan_of_hosted_runners() {
     assert_eq!((request.strategies.len(), request.conditions.len(), request.rounds), (2, 2, 3));
     let last = &request.conditions[1];
     assert_eq!((last.profile.as_str(), last.consumers, last.consumer_concurrency), ("github", 4, 4));
+    let inputs = crate::workflow_inputs(&request);
+    let again = Experiment::from_inputs(|name| inputs.get(name).cloned()).unwrap();
+    assert_eq!(again.request(None, &hosted).unwrap(), request);
     for (name, value) in [("seed", "x"), ("rounds", "soon"), ("sizes", "big"), ("builder", "podman")] {
         let error = read(&[(name, value)]).unwrap_err().to_string();
         assert!(error.starts_with(&format!("input {name}: `{value}`")), "{error}");
