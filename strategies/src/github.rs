@@ -3,7 +3,7 @@
 use handoff_model::recipe::{Unsupported, Values};
 use handoff_model::{Conditions, OptionSpec, StrategyError, StrategySpec};
 
-use crate::{Strategy, by_name, names, parse_list_with};
+use crate::{Strategy, by_name, check_list_with};
 
 /// What a recipe's steps become.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,11 +58,9 @@ pub fn find(spec: &StrategySpec) -> Result<Box<dyn Strategy>, StrategyError> {
     Ok(found)
 }
 
-/// Reads a list of strategies for GitHub; `all` stands for every strategy.
-pub fn parse_list(text: &str) -> Result<Vec<StrategySpec>, StrategyError> {
-    let text: Vec<String> =
-        text.split(',').map(|piece| if piece.trim() == "all" { names().join(",") } else { piece.to_owned() }).collect();
-    parse_list_with(&text.join(","), |spec| find(spec).map(|s| options(&*s).collect()))
+/// Checks a list of strategies for GitHub, as [`crate::check_list`] does; `all` stands for every strategy.
+pub fn check_list(specs: Vec<StrategySpec>) -> Result<Vec<StrategySpec>, StrategyError> {
+    check_list_with(specs, |spec| find(spec).map(|s| options(&*s).collect()))
 }
 
 /// Every option that steps may know: the strategy's, and those that mean something on GitHub only.
@@ -116,6 +114,10 @@ mod tests {
     use super::*;
     use handoff_model::recipe::places;
     use handoff_model::{Builder, ImageStore};
+
+    fn parse_list(text: &str) -> Result<Vec<StrategySpec>, StrategyError> {
+        check_list(StrategySpec::parse_list(text)?)
+    }
 
     #[test]
     fn majors_of_actions_are_options_on_github_only() {

@@ -205,16 +205,21 @@ pub fn variant_facts(specs: &[StrategySpec]) -> Vec<VariantFacts> {
 /// Reads `--strategies`: names with options; `all` stands for every strategy. An option that says what is the default
 /// anyway is left out, so that one thing is never measured under two names.
 pub fn parse_list(text: &str) -> Result<Vec<StrategySpec>, StrategyError> {
-    parse_list_with(text, |spec| find(spec).map(|s| s.facts().options.iter().collect()))
+    check_list(StrategySpec::parse_list(text)?)
+}
+
+/// [`parse_list`] of a list that is read already.
+pub fn check_list(specs: Vec<StrategySpec>) -> Result<Vec<StrategySpec>, StrategyError> {
+    check_list_with(specs, |spec| find(spec).map(|s| s.facts().options.iter().collect()))
 }
 
 /// The same with another notion of which strategies and options there are: `options` checks a spec and gives its options.
-fn parse_list_with(
-    text: &str,
+fn check_list_with(
+    given: Vec<StrategySpec>,
     options: impl Fn(&StrategySpec) -> Result<Vec<&'static OptionSpec>, StrategyError>,
 ) -> Result<Vec<StrategySpec>, StrategyError> {
     let mut specs: Vec<StrategySpec> = Vec::new();
-    for mut spec in StrategySpec::parse_list(text)? {
+    for mut spec in given {
         let new = if spec == StrategySpec::plain("all") {
             names().into_iter().map(StrategySpec::plain).collect()
         } else {

@@ -60,7 +60,7 @@ fn everywhere() -> Vec<Conditions> {
 /// The variants of the presets, with the conditions of their blocks.
 fn presets() -> Vec<(StrategySpec, Conditions)> {
     let mut all = Vec::new();
-    for file in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../harness/cli/presets")).unwrap() {
+    for file in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../harness/experiment/presets")).unwrap() {
         let path = file.unwrap().path();
         if path.extension().is_none_or(|e| e != "toml") {
             continue;

@@ -247,11 +247,9 @@ mod tests {
 
     #[test]
     fn list_compiled_in_stands_for_a_plan_without_facts() {
-        let args = crate::args::PlanArgs {
-            strategies: Some("relay:store=cache,zstd-stream:ranges=8".into()),
-            ..Default::default()
-        };
-        let plan = args.plan(None).unwrap();
+        let specs = StrategySpec::parse_list("relay:store=cache,zstd-stream:ranges=8").unwrap();
+        let facts = handoff_strategies::variant_facts(&specs);
+        let plan = Plan { facts, ..Plan::new(handoff_model::PlanRequest::of(specs)).unwrap() };
         let mut old = Plan { facts: Vec::new(), ..plan.clone() };
         add_facts(&mut old);
         assert!(plan.facts.len() == 2 && plan.facts.iter().all(|facts| old.facts.contains(facts)), "{:?}", old.facts);

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::CommandFactory;
 use clap::error::ErrorKind;
 use handoff_docker::EngineError;
+use handoff_experiment::ExperimentError;
 use handoff_fixtures::FixtureError;
 use handoff_github::GithubError;
 use handoff_machine::MachineError;
@@ -84,6 +85,7 @@ pub fn wrong_command_line(error: &clap::Error) -> ExitCode {
     // What the standard library says of a text that is no number does not say what to write.
     for (said, meant) in [
         ("invalid digit found in string", "use a whole number from 0 on"),
+        ("number would be zero for non-zero type", "use 1 or more"),
         ("number too large to fit in target type", "the number is too large"),
         ("invalid float literal", "use a number, for example 1.5"),
     ] {
@@ -145,6 +147,7 @@ fn code(error: &anyhow::Error) -> u8 {
     let missing = matches!(run, Some(DriverError::Missing(_))) || matches!(machine, Some(MachineError::Missing(_)));
     let bad_input = error.is::<files::NotWritten>()
         || error.is::<BadInput>()
+        || error.is::<ExperimentError>()
         || error.is::<FixtureError>()
         || matches!((run, github), (Some(DriverError::Fixture(_)), _) | (_, Some(GithubError::Fixture(_))))
         || matches!(error.downcast_ref(), Some(handoff_storage::Error::BadVariable { .. }));

@@ -5,13 +5,10 @@
 mod advice;
 mod analysed;
 mod args;
-mod budget;
-mod declared;
 mod exit;
 mod files;
 mod formats;
 mod log_check;
-mod matrix;
 mod negative;
 mod out;
 mod own;

@@ -2,18 +2,66 @@
 
 use std::path::{Path, PathBuf};
 
+use handoff_experiment::Factors;
 use handoff_model::own::BuildArg;
-use handoff_model::{CacheState, Conditions, OwnImage, PlanRequest, image_name, shell};
+use handoff_model::{OwnImage, PlanRequest, image_name, shell};
 use handoff_runner::user_daemon;
 
 use crate::exit::bad_input;
 use crate::paths;
 
+/// The options that name an image of the user's own.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct OwnArgs {
+    /// Build the image from this folder, which is only read, instead of a synthetic workload
+    #[arg(long, value_name = "DIR")]
+    context: Option<PathBuf>,
+    /// Dockerfile of --context [default: DIR/Dockerfile]
+    #[arg(long, value_name = "FILE")]
+    dockerfile: Option<PathBuf>,
+    /// Build argument of --context; may be given several times
+    #[arg(long = "build-arg", value_name = "KEY=VALUE")]
+    build_args: Vec<String>,
+    /// Take this image out of your daemon, for the strategies that do not build again
+    #[arg(long, value_name = "NAME")]
+    image: Option<String>,
+}
+
+impl OwnArgs {
+    /// The user's own image, if one is named here or is what the stored run has.
+    pub fn image(&self, factors: &Factors, stored: Option<&OwnImage>) -> anyhow::Result<Option<OwnImage>> {
+        let values = self.build_args.first().filter(|_| stored.is_none()).map(|_| "--build-arg");
+        if self.context.is_none()
+            && let Some(option) = self.dockerfile.as_ref().map(|_| "--dockerfile").or(values)
+        {
+            return Err(bad_input(format!("{option} is for an image of your own: it needs --context DIR")));
+        }
+        let option = match (&self.context, &self.image) {
+            (None, None) => return stored.map(|own| with_values(own, &self.build_args)).transpose(),
+            (Some(_), Some(_)) => return Err(bad_input("--context and --image are two images: name one of them")),
+            (Some(_), None) => "--context",
+            (None, Some(_)) => "--image",
+        };
+        for (other, given) in [("--sizes", factors.sizes.is_some()), ("--workload", factors.workloads.is_some())] {
+            if given {
+                return Err(bad_input(format!(
+                    "{option} is an image of your own, which is as it is: leave {other} out"
+                )));
+            }
+        }
+        match (&self.context, &self.image) {
+            (Some(dir), _) => context(dir, self.dockerfile.as_deref(), &self.build_args).map(Some),
+            (_, Some(name)) => image(name).map(Some),
+            (None, None) => Ok(None),
+        }
+    }
+}
+
 /// A build context.
 ///
 /// The Dockerfile's path stays as it was given: Docker takes the ignore file by that name (`NAME.dockerignore` beside it, else
 /// `.dockerignore` of the context), never by the name of what a link points to.
-pub fn context(dir: &Path, dockerfile: Option<&Path>, build_args: &[String]) -> anyhow::Result<OwnImage> {
+fn context(dir: &Path, dockerfile: Option<&Path>, build_args: &[String]) -> anyhow::Result<OwnImage> {
     let found = context_dir(dir)?;
     let dockerfile = dockerfile.map(|file| named_dockerfile(file, "--dockerfile")).transpose()?;
     if dockerfile.is_none() {
@@ -75,7 +123,7 @@ fn parse_build_args(build_args: &[String]) -> anyhow::Result<Vec<BuildArg>> {
 }
 
 /// An image of the user's daemon.
-pub fn image(name: &str) -> anyhow::Result<OwnImage> {
+fn image(name: &str) -> anyhow::Result<OwnImage> {
     image_name::check(name).map_err(|e| bad_input(format!("--image {}: {e}", shell::quote(name))))?;
     let found = user_daemon::find(name).map_err(bad_input)?;
     Ok(OwnImage::Image { name: name.to_owned(), id: found.id, bytes: Some(found.bytes), store: found.store })
@@ -83,7 +131,7 @@ pub fn image(name: &str) -> anyhow::Result<OwnImage> {
 
 /// Gives a stored run's image the values of its build arguments again: files hold digests of them, by which another value is
 /// noticed.
-pub fn with_values(stored: &OwnImage, build_args: &[String]) -> anyhow::Result<OwnImage> {
+fn with_values(stored: &OwnImage, build_args: &[String]) -> anyhow::Result<OwnImage> {
     let given = parse_build_args(build_args)?;
     let OwnImage::Context { dir, dockerfile, build_args: held } = stored else {
         return match given.first() {
@@ -121,18 +169,6 @@ pub fn check_values(request: &PlanRequest, out: &Path) -> anyhow::Result<()> {
         shell::quote(&out.to_string_lossy()),
         options.concat()
     )))
-}
-
-/// Refuses what would need a change of the user's Dockerfile.
-pub fn check_states(own: Option<&OwnImage>, conditions: &[Conditions]) -> anyhow::Result<()> {
-    let changed =
-        conditions.iter().map(|c| c.cache_state).find(|s| matches!(s, CacheState::OneLayer | CacheState::BaseLayer));
-    match (own, changed) {
-        (Some(own), Some(state)) => Err(bad_input(format!(
-            "--cache-state {state} changes a layer of the image, and {own} is only read: use cold or warm"
-        ))),
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use handoff_model::duration::human;
 use handoff_model::{Cell, Outcome, OwnImage, Trial};
 use handoff_runner::Progress;
 use handoff_runner::needs::{first_guess, sized};
@@ -66,16 +67,6 @@ impl Estimate {
             None => guess.mul_f64(scale),
         };
         self.todo.iter().map(one).sum()
-    }
-}
-
-/// A duration for people.
-pub fn human(duration: Duration) -> String {
-    let s = duration.as_secs();
-    match (s / 3_600, s / 60 % 60, s % 60) {
-        (0, 0, s) => format!("{s} s"),
-        (0, m, s) => format!("{m} min {s:02} s"),
-        (h, m, _) => format!("{h} h {m:02} min"),
     }
 }
 
@@ -181,28 +172,11 @@ impl Display {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use handoff_model::{ByteSize, Conditions, Plan, PlanRequest, StrategySpec};
+    use handoff_model::{Plan, PlanRequest, StrategySpec};
 
     #[test]
     fn what_has_been_measured_replaces_the_guess() {
-        let request = PlanRequest {
-            sizes: vec![ByteSize(1 << 30)],
-            strategies: vec![StrategySpec::plain("artifact")],
-            workloads: vec!["typical".into()],
-            rounds: 3,
-            conditions: vec![Conditions::default()],
-            control: false,
-            timeout_s: 60,
-            seed: 1,
-            run_id: "r".into(),
-            blocks: Vec::new(),
-            exclude: Vec::new(),
-            matrix: None,
-            own: None,
-            compare: handoff_model::Compare::default(),
-            purpose: handoff_model::Purpose::default(),
-        };
-        let plan = Plan::new(request).unwrap();
+        let plan = Plan::new(PlanRequest::of(vec![StrategySpec::plain("artifact")])).unwrap();
         let mut estimate = Estimate::default();
         estimate.begin(&plan.trials.iter().collect::<Vec<_>>());
         assert_eq!(estimate.left(), first_guess(&plan.trials[0]) * 3);
@@ -210,12 +184,5 @@ mod tests {
         assert_eq!(estimate.left(), Duration::from_secs(20));
         estimate.done(&plan.trials[1], Duration::from_secs(20));
         assert_eq!(estimate.left(), Duration::from_secs(15));
-    }
-
-    #[test]
-    fn durations_have_units() {
-        assert_eq!(human(Duration::from_secs(9)), "9 s");
-        assert_eq!(human(Duration::from_secs(64)), "1 min 04 s");
-        assert_eq!(human(Duration::from_mins(62)), "1 h 02 min");
     }
 }

@@ -8,6 +8,7 @@ pub mod cell;
 pub mod conditions;
 mod counters;
 pub mod disk;
+pub mod duration;
 pub mod environment;
 pub mod identity;
 pub mod image_name;

@@ -1,5 +1,5 @@
 use handoff_model::strategy::look;
-use handoff_model::{Block, ByteSize, Conditions, Exclusion, Marker, Storage};
+use handoff_model::{Block, ByteSize, Exclusion, Marker, Storage};
 use proptest::prelude::*;
 
 use super::*;
@@ -7,23 +7,7 @@ use crate::exact::holm;
 use crate::exact::signed_rank::SignedRank;
 
 fn request(strategies: &str, rounds: u32) -> PlanRequest {
-    PlanRequest {
-        sizes: vec![ByteSize(ByteSize::GIB)],
-        strategies: StrategySpec::parse_list(strategies).unwrap(),
-        workloads: vec!["typical".into()],
-        rounds,
-        conditions: vec![Conditions::default()],
-        control: false,
-        timeout_s: 60,
-        seed: 1,
-        run_id: "r".into(),
-        blocks: Vec::new(),
-        exclude: Vec::new(),
-        matrix: None,
-        own: None,
-        compare: Compare::Reference,
-        purpose: Purpose::Decision,
-    }
+    PlanRequest { rounds, ..PlanRequest::of(StrategySpec::parse_list(strategies).unwrap()) }
 }
 
 const SEVEN: &str = "artifact,cache-tar,gha-cache,local-cache,relay,zstd-stream,rebuild";

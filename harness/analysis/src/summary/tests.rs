@@ -12,20 +12,8 @@ type Numbers = Option<(u64, u64, u64, Option<bool>)>;
 fn plan(rounds: u32) -> Plan {
     Plan::new(PlanRequest {
         sizes: vec!["64MiB".parse().unwrap(), "1GiB".parse().unwrap()],
-        strategies: StrategySpec::parse_list("artifact,artifact:level=6,rebuild").unwrap(),
-        workloads: vec!["typical".into()],
         rounds,
-        conditions: vec![Conditions::default()],
-        control: false,
-        timeout_s: 60,
-        seed: 1,
-        run_id: "r".into(),
-        blocks: Vec::new(),
-        exclude: Vec::new(),
-        matrix: None,
-        own: None,
-        compare: handoff_model::Compare::default(),
-        purpose: handoff_model::Purpose::default(),
+        ..PlanRequest::of(StrategySpec::parse_list("artifact,artifact:level=6,rebuild").unwrap())
     })
     .unwrap()
 }

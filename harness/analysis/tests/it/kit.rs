@@ -36,20 +36,12 @@ fn facts(strategy: &StrategySpec) -> VariantFacts {
 pub fn plan(name: &str, strategies: &str, sizes: &[&str], rounds: u32, control: bool, conditions: Conditions) -> Plan {
     Plan::new(PlanRequest {
         sizes: sizes.iter().map(|s| s.parse().unwrap()).collect(),
-        strategies: StrategySpec::parse_list(strategies).unwrap(),
-        workloads: vec!["typical".into()],
         rounds,
         conditions: vec![conditions],
         control,
-        timeout_s: 60,
         seed: 5,
         run_id: name.into(),
-        blocks: Vec::new(),
-        exclude: Vec::new(),
-        matrix: None,
-        own: None,
-        compare: handoff_model::Compare::default(),
-        purpose: handoff_model::Purpose::default(),
+        ..PlanRequest::of(StrategySpec::parse_list(strategies).unwrap())
     })
     .unwrap()
 }

@@ -104,20 +104,8 @@ impl Args {
         if only.is_empty() {
             return Ok(None);
         }
-        let request = &journal.plan().request;
-        let conditions = &request.conditions;
-        let mut inputs = BTreeMap::from([
-            ("sizes".to_owned(), join(request.sizes.iter())),
-            ("strategies".to_owned(), join(request.strategies.iter())),
-            ("rounds".to_owned(), request.rounds.to_string()),
-            ("workload".to_owned(), join(request.workloads.iter())),
-            ("seed".to_owned(), request.seed.to_string()),
-            ("consumers".to_owned(), join(distinct(conditions.iter().map(|c| c.consumers.to_string())).iter())),
-            ("builder".to_owned(), join(distinct(conditions.iter().map(|c| c.builder.to_string())).iter())),
-            ("image_store".to_owned(), join(distinct(conditions.iter().map(|c| c.image_store.to_string())).iter())),
-            ("plan_id".to_owned(), request.run_id.clone()),
-            ("only".to_owned(), only.join(",")),
-        ]);
+        let mut inputs = handoff_experiment::workflow_inputs(&journal.plan().request);
+        inputs.insert("only".to_owned(), only.join(","));
         inputs.extend(self.inputs());
         Ok(Some(inputs))
     }
@@ -156,20 +144,6 @@ impl Args {
         })?;
         collect::of_run(&remote, run.id, &out)
     }
-}
-
-fn join<T: ToString>(items: impl Iterator<Item = T>) -> String {
-    items.map(|i| i.to_string()).collect::<Vec<_>>().join(",")
-}
-
-fn distinct(items: impl Iterator<Item = String>) -> Vec<String> {
-    let mut all: Vec<String> = Vec::new();
-    for item in items {
-        if !all.contains(&item) {
-            all.push(item);
-        }
-    }
-    all
 }
 
 /// Waits until a run has ended, and says whenever a job has changed.

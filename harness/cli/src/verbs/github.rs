@@ -15,9 +15,9 @@ use handoff_github::stored::Stored;
 use handoff_model::{ImageStore, Side};
 use handoff_runner::{DriverError, needs};
 
-use crate::args::PlanArgs;
+use crate::args::plan_of_workflow;
 use crate::exit::{self, bad_input};
-use crate::{declared, files, out, paths, revision};
+use crate::{files, out, paths, revision};
 
 /// Options of `github`.
 #[derive(Debug, clap::Args)]
@@ -143,8 +143,8 @@ fn input(name: &str) -> Option<String> {
 /// Reads the inputs, writes plan and cells below `dir`, and hands the matrix to the workflow.
 pub fn plan(dir: &Path) -> anyhow::Result<ExitCode> {
     paths::check_out(dir)?;
-    let plan = PlanArgs::from_inputs(input)?.plan(None)?;
-    declared::tell(&plan);
+    let plan = plan_of_workflow(input)?;
+    super::plan::tell_declared(&plan);
     let retention = input("retention").filter(|t| !t.trim().is_empty()).unwrap_or_else(|| "30".to_owned());
     let days: u32 = retention
         .trim()

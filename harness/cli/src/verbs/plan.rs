@@ -5,18 +5,16 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use handoff_machine::free_bytes;
+use handoff_model::duration::human;
 use handoff_model::{ByteSize, CacheState, Cell, Conditions, Plan};
 use handoff_runner::estimate::Estimator;
 use handoff_runner::{needs, workspace};
 use serde::Serialize;
 
 use crate::args::PlanArgs;
-use crate::declared;
 use crate::exit::{self, bad_input};
-use crate::matrix;
 use crate::out;
 use crate::paths;
-use crate::progress::human;
 use crate::verbs::{Format, github};
 
 /// Options of `plan`.
@@ -62,6 +60,13 @@ fn consumers(conditions: &Conditions) -> String {
     let plural = if *consumers == 1 { "" } else { "s" };
     let at_once = if *consumer_concurrency > 1 { format!(", {consumer_concurrency} at once") } else { String::new() };
     format!("{consumers} consumer{plural}{at_once}")
+}
+
+/// Says what a plan's rounds can decide, before the first trial.
+pub fn tell_declared(plan: &Plan) {
+    for line in handoff_experiment::warnings(plan) {
+        out::talk(&line);
+    }
 }
 
 /// Refuses a plan that the disk cannot hold.
@@ -143,7 +148,7 @@ fn show(line: &CellLine) -> String {
 }
 
 fn list() -> anyhow::Result<()> {
-    for matrix in matrix::presets()? {
+    for matrix in handoff_experiment::presets()? {
         out::data(&format!("{}: {}\n    {}\n", matrix.name, matrix.summary, matrix.answers.replace('\n', "\n    ")));
     }
     out::data(
@@ -166,12 +171,12 @@ impl Args {
         paths::check_work_dir(&std::path::absolute(&self.work_dir).map_err(bad_input)?)?;
         self.plan.tell_overrides()?;
         let plan = self.plan.plan(None)?;
-        declared::tell(&plan);
+        tell_declared(&plan);
         let needs = needs::of(&needs::sized_trials(&plan));
         let cells = cells(&plan);
         if self.format == Format::Json {
             let families = handoff_analysis::declared::families(&plan.request, &plan.facts);
-            let fix = declared::fix(&families);
+            let fix = handoff_experiment::fix(&families);
             let declared = serde_json::json!({ "families": families, "fix": fix });
             let json = serde_json::json!({ "plan": plan, "cells": cells, "needs": needs, "declared": declared });
             out::data(&serde_json::to_string_pretty(&json)?);

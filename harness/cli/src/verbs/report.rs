@@ -11,7 +11,7 @@ use handoff_model::{StrategySpec, regular_file, shell};
 use handoff_report::{Link, Report, Run};
 
 use crate::analysed::{self, VerdictArgs};
-use crate::args::PlanArgs;
+use crate::args::has_changed;
 use crate::exit::{self, bad_input};
 use crate::{files, formats, out, spike_page};
 
@@ -92,7 +92,7 @@ pub fn read(dirs: &[PathBuf], options: &Options) -> anyhow::Result<Read> {
         .collect();
     let links = links(&runs);
     let plans = runs.iter().map(|r| &r.plan);
-    let changed = plans.filter(|p| PlanArgs::has_changed(&p.request)).map(|p| p.hash.clone()).collect();
+    let changed = plans.filter(|p| has_changed(&p.request)).map(|p| p.hash.clone()).collect();
     let sizes = analysed::workflow_sizes()?;
     let report = Report::with_options(runs, options).map_err(bad_input).and_then(|report| {
         analysed::reference_is_there(&report.analysis, options)?;

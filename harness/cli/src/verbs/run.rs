@@ -10,7 +10,7 @@ use handoff_runner::{Cancel, RunConfig, workspace};
 use crate::args::{BuildkitArgs, PlanArgs};
 use crate::exit::{self, bad_input};
 use crate::progress::Display;
-use crate::{declared, out, own, paths, revision, verbs};
+use crate::{out, own, paths, revision, verbs};
 
 /// Options of `run`.
 #[derive(Debug, clap::Args)]
@@ -60,7 +60,7 @@ impl Args {
             }
         }
         verbs::plan::check_disk(&plan, &work_dir)?;
-        declared::tell(&plan);
+        verbs::plan::tell_declared(&plan);
         let cancel = Cancel::default();
         end_on_signal(&cancel)?;
         let config = RunConfig {

@@ -84,7 +84,7 @@ fn sizes_that_cannot_be_are_refused_before_anything_runs() {
 fn negative_number_is_refused_by_its_options_own_range() {
     for (args, says) in [
         (&["plan", "--rounds", "-1"][..], "use 1 to 1000, or auto"),
-        (&["plan", "--consumers", "-1"], "--consumers -1: use 1 to 256"),
+        (&["plan", "--consumers", "-1"], "-1 consumers cannot be: use 1 to 256"),
         (&["plan", "--sizes", "-1GiB"], "64MiB"),
         (&["plan", "--seed", "-1"], "use a whole number from 0 on"),
         (&["plan", "--timeout", "-1"], "use a whole number from 0 on"),

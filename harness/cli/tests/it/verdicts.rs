@@ -3,9 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use handoff_model::{Conditions, Environment, Plan, PlanRequest, StrategySpec, Trial};
-use handoff_records::Journal;
-use handoff_records::{ConsumerRow, MeasurementRow, SpanRow};
+use handoff_model::{Environment, Plan, PlanRequest, StrategySpec, Trial};
+use handoff_records::{ConsumerRow, Journal, MeasurementRow, SpanRow};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -52,20 +51,10 @@ impl Made {
 pub fn request(strategies: &str, sizes: &[&str], rounds: u32) -> PlanRequest {
     PlanRequest {
         sizes: sizes.iter().map(|s| s.parse().unwrap()).collect(),
-        strategies: StrategySpec::parse_list(strategies).unwrap(),
-        workloads: vec!["typical".into()],
         rounds,
-        conditions: vec![Conditions::default()],
-        control: false,
         timeout_s: 60,
         seed: 3,
-        run_id: String::new(),
-        own: None,
-        compare: handoff_model::Compare::default(),
-        purpose: handoff_model::Purpose::default(),
-        blocks: Vec::new(),
-        exclude: Vec::new(),
-        matrix: None,
+        ..PlanRequest::of(StrategySpec::parse_list(strategies).unwrap())
     }
 }
 

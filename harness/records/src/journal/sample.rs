@@ -1,8 +1,8 @@
 //! Rows for the tests: a small plan, and the rows that its trials would leave.
 
 use handoff_model::{
-    Conditions, Environment, Failure, IdentityCheck, Outcome, Plan, PlanRequest, Side, Span, SpanKind, StepCount,
-    StrategySpec, Trial,
+    Environment, Failure, IdentityCheck, Outcome, Plan, PlanRequest, Side, Span, SpanKind, StepCount, StrategySpec,
+    Trial,
 };
 
 use crate::rows::{ConsumerRow, Measured, Measurement, MeasurementRow, SpanRow};
@@ -16,23 +16,9 @@ pub(crate) struct Rows {
 
 /// A request for `rounds` of four strategies.
 pub(crate) fn request(rounds: u32) -> PlanRequest {
-    PlanRequest {
-        sizes: vec!["64MiB".parse().unwrap()],
-        strategies: StrategySpec::parse_list("artifact:level=6,gha-cache,zstd-stream,rebuild").unwrap(),
-        workloads: vec!["typical".to_owned()],
-        rounds,
-        conditions: vec![Conditions::default()],
-        control: false,
-        timeout_s: 1_800,
-        seed: 42,
-        run_id: "sample".to_owned(),
-        blocks: Vec::new(),
-        exclude: Vec::new(),
-        matrix: None,
-        own: None,
-        compare: handoff_model::Compare::default(),
-        purpose: handoff_model::Purpose::default(),
-    }
+    let strategies = StrategySpec::parse_list("artifact:level=6,gha-cache,zstd-stream,rebuild").unwrap();
+    let sizes = vec!["64MiB".parse().unwrap()];
+    PlanRequest { sizes, rounds, seed: 42, run_id: "sample".to_owned(), ..PlanRequest::of(strategies) }
 }
 
 /// The plan of [`request`].

@@ -5,7 +5,7 @@
 
 use std::fs;
 
-use handoff_model::{ByteSize, Conditions, ImageStore, OwnImage, Plan, PlanRequest, StrategySpec};
+use handoff_model::{ByteSize, ImageStore, OwnImage, Plan, PlanRequest, StrategySpec};
 use handoff_report::{Report, ReportError, Run, markdown, readme_block, terminal};
 
 use crate::kit::{ALL, Made, csv_rows, environment, golden, with_facts};
@@ -22,20 +22,10 @@ fn expect(name: &str, text: &str) {
 fn run(name: &str, sizes: &[&str], strategies: &str, rounds: u32) -> Run {
     let plan = Plan::new(PlanRequest {
         sizes: sizes.iter().map(|s| s.parse().unwrap()).collect(),
-        strategies: StrategySpec::parse_list(strategies).unwrap(),
-        workloads: vec!["typical".into()],
         rounds,
-        conditions: vec![Conditions::default()],
-        control: false,
-        timeout_s: 1_800,
         seed: 42,
         run_id: name.into(),
-        blocks: Vec::new(),
-        exclude: Vec::new(),
-        matrix: None,
-        own: None,
-        compare: handoff_model::Compare::default(),
-        purpose: handoff_model::Purpose::default(),
+        ..PlanRequest::of(StrategySpec::parse_list(strategies).unwrap())
     });
     Run {
         name: name.into(),

@@ -145,20 +145,12 @@ impl Made {
     pub fn run(self) -> Run {
         let plan = Plan::new(PlanRequest {
             sizes: self.sizes.iter().map(|s| s.parse().unwrap()).collect(),
-            strategies: StrategySpec::parse_list(self.strategies).unwrap(),
-            workloads: vec!["typical".into()],
             rounds: self.rounds,
             conditions: self.conditions,
             control: self.control,
-            timeout_s: 1_800,
             seed: 42,
             run_id: self.name.into(),
-            own: None,
-            compare: handoff_model::Compare::default(),
-            purpose: handoff_model::Purpose::default(),
-            blocks: Vec::new(),
-            exclude: Vec::new(),
-            matrix: None,
+            ..PlanRequest::of(StrategySpec::parse_list(self.strategies).unwrap())
         })
         .unwrap();
         let template = csv_rows::<MeasurementRow>(&golden("full.csv")).remove(0);

@@ -20,20 +20,9 @@ fn plan() -> (Plan, CellJob) {
     };
     let plan = Plan::new(PlanRequest {
         sizes: vec!["64MiB".parse().unwrap()],
-        strategies: vec![StrategySpec::plain("artifact")],
-        workloads: vec!["typical".to_owned()],
         rounds: 1,
         conditions: vec![conditions],
-        control: false,
-        timeout_s: 60,
-        seed: 1,
-        run_id: "r".to_owned(),
-        blocks: Vec::new(),
-        exclude: Vec::new(),
-        matrix: None,
-        own: None,
-        compare: handoff_model::Compare::default(),
-        purpose: handoff_model::Purpose::default(),
+        ..PlanRequest::of(vec![StrategySpec::plain("artifact")])
     })
     .unwrap();
     let cell = cells(&plan, &[], &"ubuntu-latest".into(), 1).unwrap().remove(0);

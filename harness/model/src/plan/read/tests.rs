@@ -148,21 +148,10 @@ fn bytes(value: &Value) -> Vec<u8> {
 
 fn small() -> Plan {
     Plan::new(PlanRequest {
-        sizes: vec![ByteSize(1 << 26)],
-        strategies: vec![StrategySpec::plain("artifact")],
-        workloads: vec!["typical".to_owned()],
         rounds: 1,
-        conditions: vec![Conditions::default()],
-        control: false,
-        timeout_s: 60,
-        seed: 7,
-        run_id: "r".to_owned(),
-        blocks: Vec::new(),
         exclude: vec![Exclusion { workload: vec!["none".to_owned()], ..Exclusion::default() }],
-        matrix: None,
         own: Some(OwnImage::Image { name: "me/app:1".to_owned(), id: "sha256:0".to_owned(), bytes: None, store: None }),
-        compare: Compare::default(),
-        purpose: Purpose::default(),
+        ..PlanRequest::of(vec![StrategySpec::plain("artifact")])
     })
     .unwrap()
 }

@@ -6,23 +6,8 @@ use proptest::prelude::*;
 use super::*;
 
 fn trial() -> Trial {
-    let request = PlanRequest {
-        sizes: vec![ByteSize(1 << 26)],
-        strategies: vec!["artifact:level=6".parse().unwrap()],
-        workloads: vec!["typical".into()],
-        rounds: 1,
-        conditions: vec![Conditions::default()],
-        control: false,
-        timeout_s: 60,
-        seed: 7,
-        run_id: "r".into(),
-        blocks: Vec::new(),
-        exclude: Vec::new(),
-        matrix: None,
-        own: None,
-        compare: handoff_model::Compare::default(),
-        purpose: handoff_model::Purpose::default(),
-    };
+    let request =
+        PlanRequest { sizes: vec![ByteSize(1 << 26)], ..PlanRequest::of(vec!["artifact:level=6".parse().unwrap()]) };
     Plan::new(request).unwrap().trials.remove(0)
 }
 

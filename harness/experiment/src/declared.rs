@@ -5,22 +5,14 @@ use handoff_analysis::declared::families;
 use handoff_analysis::verdict::FamilyKind;
 use handoff_model::Plan;
 
-use crate::out;
-
-/// Warns of declared comparisons that the plan's rounds cannot decide; says of a plan that declares none what it is for.
-pub fn tell(plan: &Plan) {
-    for line in lines(plan) {
-        out::talk(&line);
-    }
-}
-
 /// The option that makes every declared comparison decidable; none where all are.
 pub fn fix(families: &[DeclaredFamily]) -> Option<String> {
     let short = families.iter().filter(|f| f.decidable < f.comparisons);
     short.map(|f| f.rounds_needed).max().map(|rounds| format!("--rounds {rounds}"))
 }
 
-fn lines(plan: &Plan) -> Vec<String> {
+/// A warning for each declared comparison that the rounds cannot decide; of a plan that declares none, what it is for.
+pub fn warnings(plan: &Plan) -> Vec<String> {
     if let Some(sentence) = plan.request.purpose.sentence() {
         return vec![sentence.to_owned()];
     }
@@ -63,45 +55,53 @@ fn problem(family: &DeclaredFamily) -> String {
 
 #[cfg(test)]
 mod tests {
-    use handoff_model::{Compare, Purpose};
+    use handoff_model::strategy::look;
+    use handoff_model::{ByteSize, Compare, Marker, PlanRequest, Purpose, Storage, StrategySpec, VariantFacts};
 
     use super::*;
-    use crate::args::PlanArgs;
 
-    fn said(args: &PlanArgs) -> Vec<String> {
-        lines(&args.plan(None).unwrap())
+    const SEVEN: &str = "artifact,cache-tar,gha-cache,local-cache,zstd-stream,relay,rebuild";
+
+    fn asked(strategies: &str, rounds: u32) -> PlanRequest {
+        PlanRequest { rounds, ..PlanRequest::of(StrategySpec::parse_list(strategies).unwrap()) }
+    }
+
+    /// The warnings of a plan that says that `rebuild` has no producer.
+    fn warned(request: PlanRequest) -> Vec<String> {
+        let facts = |strategy: &StrategySpec| VariantFacts {
+            strategy: strategy.clone(),
+            storage: Storage::None,
+            moves_image: true,
+            has_producer: strategy.name != "rebuild",
+            ours: false,
+            colour: look::GREY,
+            marker: Marker::Bar,
+        };
+        let facts = request.strategies.iter().map(facts).collect();
+        warnings(&Plan { facts, ..Plan::new(request).unwrap() })
     }
 
     #[test]
     fn too_few_rounds_are_named_with_the_option_that_fixes_them() {
-        let seven = "rebuild,relay,artifact,artifact:level=1,artifact:level=2,artifact:level=3,artifact:level=4";
-        let seven = PlanArgs { strategies: Some(seven.into()), ..PlanArgs::default() };
-        let three = PlanArgs { sizes: Some("1GiB,2GiB".into()), ..seven.clone() };
+        let sizes = vec![ByteSize(1 << 30), ByteSize(2 << 30)];
         let expected = "warning: at 1GiB typical and 1 more, 3 rounds cannot decide any of the 6 comparisons with rebuild, which takes 8: \
                         use --rounds 8 or --rounds auto";
-        assert_eq!(said(&three), [expected]);
-        let pairs = PlanArgs { compare: Some(Compare::Pairs), rounds: Some(8.into()), ..seven };
+        assert_eq!(warned(PlanRequest { sizes: sizes.clone(), ..asked(SEVEN, 3) }), [expected]);
+        let pairs = warned(PlanRequest { compare: Compare::Pairs, ..asked(SEVEN, 8) });
         assert!(
-            said(&pairs)[0].contains("8 rounds cannot decide any of the 21 pairs, which takes 10: use --rounds 10")
+            pairs[0].contains("8 rounds cannot decide any of the 21 pairs, which takes 10: use --rounds 10"),
+            "{pairs:?}"
         );
-        let two =
-            PlanArgs { strategies: Some("artifact,rebuild".into()), rounds: Some(1.into()), ..PlanArgs::default() };
-        assert!(
-            said(&two)[0].contains("1 round cannot decide the comparison with rebuild, which takes 6"),
-            "{:?}",
-            said(&two)
-        );
-        for rounds in ["8", "auto"] {
-            assert!(said(&PlanArgs { rounds: rounds.parse().ok(), ..three.clone() }).is_empty());
-        }
-        let alone = PlanArgs { strategies: Some("artifact".into()), ..PlanArgs::default() };
-        assert!(said(&alone).is_empty(), "there is nothing to decide");
+        let two = warned(asked("artifact,rebuild", 1));
+        assert!(two[0].contains("1 round cannot decide the comparison with rebuild, which takes 6"), "{two:?}");
+        assert!(warned(PlanRequest { sizes, ..asked(SEVEN, 8) }).is_empty());
+        assert!(warned(asked("artifact", 3)).is_empty(), "there is nothing to decide");
     }
 
     #[test]
     fn a_plan_that_declares_nothing_says_so_in_one_line() {
         for (purpose, word) in [(Purpose::Screening, "a screening"), (Purpose::Trend, "a trend")] {
-            let lines = said(&PlanArgs { purpose: Some(purpose), ..PlanArgs::default() });
+            let lines = warned(PlanRequest { purpose, ..asked(SEVEN, 3) });
             assert!(
                 lines.len() == 1 && lines[0].contains(word) && lines[0].contains("declares no comparison"),
                 "{lines:?}"

@@ -1,0 +1,138 @@
+//! The factors of an experiment that are conditions, crossed.
+
+use handoff_link::profile;
+use handoff_model::conditions::LOOPBACK;
+use handoff_model::{Builder, CacheState, Conditions, EngineKind, OwnImage};
+
+use crate::context::{Context, Place};
+use crate::error::Fault;
+use crate::factors::Factors;
+use crate::levels::{Consumers, Level, List, twice};
+
+/// Crosses the factors: every level of one with every level of the others. A factor that is not named keeps the levels of
+/// `stored`, else its default.
+pub(crate) fn cross(factors: &Factors, stored: &[Conditions], context: &Context<'_>) -> Result<Vec<Conditions>, Fault> {
+    let here = context.place == Place::Here;
+    let default = [Conditions::default()];
+    let held = if stored.is_empty() { &default } else { stored };
+    let engines = levels(factors.engines.as_ref(), held, |c| c.engine);
+    let stores = levels(factors.image_stores.as_ref(), held, |c| c.image_store);
+    let builders = levels(factors.builders.as_ref(), held, |c| c.builder);
+    let profiles = match profiles(factors, context.place)? {
+        Some(named) => named,
+        None => levels(None, held, |c| c.profile.clone()),
+    };
+    let states = levels(factors.cache_states.as_ref(), held, |c| c.cache_state);
+    let consumers = levels(factors.consumers.as_ref(), held, |c| Consumers::held(c.consumers));
+    let most = stored.iter().map(|c| c.consumer_concurrency).max().unwrap_or(1);
+    let at_once = factors.consumer_concurrency.map_or(most, u32::from);
+    let mut all = Vec::new();
+    for engine in engines {
+        // Another's daemon has the store that it has, and its own builder is not ours to use.
+        let host = engine == EngineKind::Host && stored.is_empty() && here;
+        let stores = match context.host_store.filter(|_| host && factors.image_stores.is_none()) {
+            Some(store) => vec![store],
+            None => stores.clone(),
+        };
+        let own_builder = host && factors.builders.is_none();
+        let builders = if own_builder { vec![Builder::DockerContainer] } else { builders.clone() };
+        for (image_store, builder) in pairs(&stores, &builders) {
+            for (profile, cache_state) in pairs(&profiles, &states) {
+                for consumers in consumers.iter().map(|c| c.count()) {
+                    let conditions = Conditions {
+                        engine,
+                        image_store,
+                        builder,
+                        profile: profile.clone(),
+                        cache_state,
+                        consumers,
+                        // One consumer is one at a time, whatever was asked: no second name for the same thing.
+                        consumer_concurrency: at_once.min(consumers),
+                    };
+                    let problem = if here { impossible(&conditions) } else { not_in_a_workflow(&conditions) };
+                    problem.map_or(Ok(()), Err)?;
+                    all.push(conditions);
+                }
+            }
+        }
+    }
+    match context.own.as_ref().and_then(|own| changes_own(own, &all)) {
+        Some(fault) => Err(fault),
+        None => Ok(all),
+    }
+}
+
+fn pairs<A: Clone, B: Clone>(a: &[A], b: &[B]) -> Vec<(A, B)> {
+    a.iter().flat_map(|a| b.iter().map(|b| (a.clone(), b.clone()))).collect()
+}
+
+/// The levels of one factor: those that are named, else those that are held.
+fn levels<T: Level + Clone>(named: Option<&List<T>>, held: &[Conditions], of: impl Fn(&Conditions) -> T) -> Vec<T> {
+    let mut all = named.map(|named| named.to_vec()).unwrap_or_default();
+    if named.is_none() {
+        handoff_model::block::join(&mut all, &held.iter().map(of).collect::<Vec<_>>());
+    }
+    all
+}
+
+/// The profiles that are named, with the changes that options make of all of them; none where nothing names any.
+fn profiles(factors: &Factors, place: Place) -> Result<Option<Vec<String>>, Fault> {
+    let changes: Vec<(&'static str, String)> = (factors.link_rate.iter())
+        .map(|rate| ("link_rate", format!("aggregate={rate}")))
+        .chain(factors.request_time.iter().map(|time| ("request_time", format!("request_ms={time}"))))
+        .chain(factors.faults.iter().flatten().map(|fault| ("faults", format!("faults.{fault}"))))
+        .collect();
+    let named = match &factors.profiles {
+        Some(named) => named.iter().map(|name| name.0.clone()).collect(),
+        None if changes.is_empty() => return Ok(None),
+        None => vec![LOOPBACK.to_owned()],
+    };
+    let changed = |name: &String| {
+        // GitHub's own link is no profile of ours.
+        if place == Place::GitHub {
+            return Ok(name.clone());
+        }
+        let mut known = profile::canonical(name).map_err(|error| Fault::at("profiles", error))?;
+        let mut text = name.clone();
+        for (key, change) in &changes {
+            text = profile::add(&text, change);
+            known = profile::canonical(&text).map_err(|error| Fault::at(key, error))?;
+        }
+        Ok(known)
+    };
+    let all: Vec<String> = named.iter().map(changed).collect::<Result<_, Fault>>()?;
+    match all.iter().enumerate().find(|(at, name)| all[..*at].contains(name)) {
+        Some((_, name)) => Err(Fault::at("profiles", twice(name))),
+        None => Ok(Some(all)),
+    }
+}
+
+/// Why no trial can have these conditions, if so.
+fn impossible(conditions: &Conditions) -> Option<Fault> {
+    if conditions.engine != EngineKind::Host {
+        return None;
+    }
+    if conditions.builder == Builder::Docker {
+        let problem = "--engine host with --builder docker would fill the build cache of the daemon itself, which is yours: leave --builder out, or use --builder docker-container";
+        return Some(Fault::from(problem.to_owned()));
+    }
+    let problem = "--consumer-concurrency with --engine host: consumers in one daemon would find each other's image, leave it out";
+    (conditions.consumer_concurrency > 1).then(|| Fault::from(problem.to_owned()))
+}
+
+/// Why the workflows cannot make these conditions, if so.
+fn not_in_a_workflow(conditions: &Conditions) -> Option<Fault> {
+    let state = conditions.cache_state;
+    let problem =
+        || Fault::at("cache_states", format!("--cache-state {state}: the workflows have no priming run, use cold"));
+    (state != CacheState::Cold).then(problem)
+}
+
+/// Why the user's image cannot have these conditions, if so: they would need a change of the user's Dockerfile.
+fn changes_own(own: &OwnImage, conditions: &[Conditions]) -> Option<Fault> {
+    let changes = |state: &CacheState| matches!(state, CacheState::OneLayer | CacheState::BaseLayer);
+    let state = conditions.iter().map(|c| c.cache_state).find(changes)?;
+    let problem =
+        format!("--cache-state {state} changes a layer of the image, and {own} is only read: use cold or warm");
+    Some(Fault::at("cache_states", problem))
+}

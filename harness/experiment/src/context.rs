@@ -1,0 +1,36 @@
+//! What an experiment is checked against: facts that its caller has.
+
+use handoff_model::{ByteSize, ImageStore, OwnImage, StrategyError, StrategySpec};
+
+/// Where a plan runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Place {
+    /// On this machine, with services on loopback.
+    #[default]
+    Here,
+    /// On GitHub's runners, with GitHub's services.
+    GitHub,
+}
+
+/// Checks strategies with their options: expands `all`, leaves out options at their defaults, refuses duplicates.
+pub type CheckStrategies<'a> = &'a dyn Fn(Vec<StrategySpec>) -> Result<Vec<StrategySpec>, StrategyError>;
+
+/// Checks a workload, and that its image can have a size if one is given.
+pub type CheckImage<'a> = &'a dyn Fn(&str, Option<ByteSize>) -> Result<(), String>;
+
+/// What an experiment is checked against.
+#[derive(Clone)]
+pub struct Context<'a> {
+    /// Where the plan runs.
+    pub place: Place,
+    /// Random name of a new run.
+    pub run_id: String,
+    /// Image store of the user's daemon, where [`crate::Experiment::asks_host_store`] needs it.
+    pub host_store: Option<ImageStore>,
+    /// The user's own image, in place of synthetic workloads.
+    pub own: Option<OwnImage>,
+    /// Checks strategies.
+    pub strategies: CheckStrategies<'a>,
+    /// Checks workloads and sizes.
+    pub check_image: CheckImage<'a>,
+}
