@@ -5,10 +5,10 @@ use handoff_docker::user::{self, Lent};
 use handoff_model::{EngineKind, Plan};
 
 use crate::workspace::Workspace;
-use crate::{DriverError, RunConfig};
+use crate::{RunConfig, RunError};
 
 /// Finds the daemon of a plan that uses it, and checks what it must have. None for a plan whose engines are all private.
-pub fn lend(plan: &Plan, config: &RunConfig, workspace: &Workspace) -> Result<Option<Lent>, DriverError> {
+pub fn lend(plan: &Plan, config: &RunConfig, workspace: &Workspace) -> Result<Option<Lent>, RunError> {
     let uses = |kind: EngineKind| plan.request.conditions.iter().any(|c| c.engine == kind);
     if !uses(EngineKind::Container) && !uses(EngineKind::Host) {
         return Ok(None);

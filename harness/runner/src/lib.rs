@@ -20,5 +20,5 @@ pub mod user_daemon;
 pub mod workspace;
 
 pub use cancel::Cancel;
-pub use error::DriverError;
+pub use error::RunError;
 pub use run::{Progress, RunConfig, Summary, run};

@@ -22,7 +22,7 @@ impl PlanArgs {
                 .transpose()
                 .map_err(|e: String| bad_input(format!("input rounds: {e}")))?,
             workload: text("workload"),
-            profile: Some(text("profile").unwrap_or_else(|| handoff_github::side::PROFILE.to_owned())),
+            profile: Some(text("profile").unwrap_or_else(|| handoff_model::conditions::GITHUB.to_owned())),
             engine: Some(EngineKind::Host.to_string()),
             image_store: Some(text("image_store").unwrap_or_else(|| ImageStore::Overlay2.to_string())),
             builder: Some(text("builder").unwrap_or_else(|| Builder::DockerContainer.to_string())),

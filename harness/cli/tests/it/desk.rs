@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use handoff_github::side::{CellJob, Readings, SideFile};
+use handoff_github::cell::CellJob;
+use handoff_github::job::{JobFile, Readings};
 use handoff_model::{Environment, Failure, ImageIdentity, Outcome, Side, SideUsage, Span, SpanKind};
 use handoff_records::Results;
 use serde_json::{Value, json};
@@ -96,7 +97,7 @@ impl Desk {
         let consumer = (side == Side::Consumer).then_some(1);
         // Only what arrived is compared with what is known beforehand.
         let content = consumer.map(|_| cell.image_spec().unwrap().content_digest().unwrap());
-        let file = SideFile {
+        let file = JobFile {
             trial: cell.id.clone(),
             side,
             consumer,
