@@ -7,8 +7,6 @@ use serde_json::Value;
 use ureq::http::{HeaderMap, Response};
 use ureq::{Agent, Body};
 
-use crate::GithubError;
-
 /// Entries of a page.
 const PAGE: usize = 100;
 /// More pages than this are a mistake of somebody's.
@@ -23,6 +21,9 @@ pub enum RestError {
     /// No token.
     #[error("no token: set GH_TOKEN or GITHUB_TOKEN, or sign in with `gh auth login`")]
     NoToken,
+    /// A variable of the environment makes no sense.
+    #[error("{0}")]
+    Variable(String),
     /// The token may not.
     #[error("GitHub refuses {what} ({status}): {message}; the token needs {needs}")]
     Denied {
@@ -96,13 +97,13 @@ impl Api {
     ///
     /// # Errors
     /// No token, or a `HANDOFF_API_SECOND_MS` that is no number.
-    pub fn of_user() -> Result<Self, GithubError> {
+    pub fn of_user() -> Result<Self, RestError> {
         let from_gh = || duct::cmd!("gh", "auth", "token").stderr_null().read().ok();
         let token = token().or_else(from_gh).filter(|t| !t.is_empty()).ok_or(RestError::NoToken)?;
         let api = Self::new(&base(), &token);
         // Tests look more often.
         let Ok(text) = std::env::var("HANDOFF_API_SECOND_MS") else { return Ok(api) };
-        let ms = text.parse().map_err(|e| GithubError::Input(format!("HANDOFF_API_SECOND_MS: {e}")))?;
+        let ms = text.parse().map_err(|e| RestError::Variable(format!("HANDOFF_API_SECOND_MS: {e}")))?;
         Ok(Self { second: Duration::from_millis(ms), ..api })
     }
 

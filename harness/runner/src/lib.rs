@@ -7,7 +7,6 @@ mod cancel;
 mod daemon;
 mod environment;
 mod error;
-pub mod estimate;
 pub mod job;
 pub mod needs;
 mod preflight;
@@ -21,4 +20,5 @@ pub mod workspace;
 
 pub use cancel::Cancel;
 pub use error::RunError;
+pub use needs::estimate;
 pub use run::{Progress, RunConfig, Summary, run};

@@ -113,7 +113,7 @@ pub fn run(
     }
     let (store, store_kind) = service_store(plan, &mut workspace)?;
     progress(Progress::Note("checking the engine".to_owned()));
-    let lent = daemon::lend(plan, config, &workspace)?;
+    let lent = daemon::lend(plan, &config.engine_image, &workspace)?;
     let Checked { engine, buildkit } =
         preflight(&mut workspace, &tools, plan, config.buildkit_image.as_deref(), lent.as_ref(), cancel)?;
     let mut environment = describe(&config.work_dir, store_kind, &programs, &tools, &engine, &config.revision)?;

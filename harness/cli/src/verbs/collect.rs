@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use handoff_github::GithubError;
 use handoff_github::collect::{of_files, of_run};
 use handoff_github::remote::Remote;
 use handoff_github::rest::Api;
@@ -38,7 +39,7 @@ impl Args {
         self.out.as_deref().map_or(Ok(()), crate::paths::check_out)?;
         if let Some(id) = self.run_id {
             let repo = self.repo.ok_or_else(|| bad_input("--run-id needs --repo OWNER/NAME"))?;
-            let remote = Remote::new(Api::of_user()?, &repo)?;
+            let remote = Remote::new(Api::of_user().map_err(GithubError::from)?, &repo)?;
             until_ended(&remote, id, &mut out::talk)?;
             let out = self.out.unwrap_or_else(|| folder(id));
             return Ok(report(of_run(&remote, id, &out, &mut out::warn)?, &out));

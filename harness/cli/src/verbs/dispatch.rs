@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use handoff_github::GithubError;
 use handoff_github::collect::of_run;
 use handoff_github::inputs;
 use handoff_github::remote::Remote;
@@ -109,7 +110,7 @@ impl Args {
             out::talk("nothing is outstanding: every trial of the plan has a row");
             return Ok(ExitCode::from(exit::OK));
         };
-        let remote = Remote::new(Api::of_user()?, &self.repo)?;
+        let remote = Remote::new(Api::of_user().map_err(GithubError::from)?, &self.repo)?;
         let run = remote.dispatch(self.git_ref.as_deref(), &inputs)?;
         out::data(&run.id.to_string());
         out::talk(&format!("started {}", run.url));
