@@ -1,5 +1,6 @@
 //! Removing what a cell has stored, so that the next one finds the same room.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::Value;
@@ -26,7 +27,7 @@ struct Stored {
 /// A file of a job that does not read, or an API that does not answer as it should.
 pub fn clean_up(cell: CellJob, files: &Path) -> Result<Option<(usize, usize)>, GithubError> {
     // A producer that has left no file has stored no layer that is known.
-    let files = if files.exists() { read_files(files)? } else { Default::default() };
+    let files = if files.exists() { read_files(files)? } else { BTreeMap::default() };
     let layers = files.get(&cell.id).into_iter().flatten().flat_map(|f| f.cache_layers.clone()).collect();
     let (Some(api), Some(repository), Some(run)) =
         (Api::of_job(), variable("GITHUB_REPOSITORY"), variable("GITHUB_RUN_ID"))

@@ -126,7 +126,7 @@ macro_rules! conditions {
         /// The conditions that rows and plans from before they were recorded were measured with.
         pub mod older {
             $($($(
-                #[doc = $older]
+                #[doc = concat!("`", $older, "`: the level of rows and plans that do not have it.")]
                 pub fn $field() -> $type {
                     $default
                 }

@@ -15,7 +15,7 @@ fn plan(rounds: u32) -> Plan {
         strategies: StrategySpec::parse_list("artifact,artifact:level=6,rebuild").unwrap(),
         workloads: vec!["typical".into()],
         rounds,
-        conditions: vec![Conditions::default()],
+        conditions: vec![handoff_model::Conditions::default()],
         control: false,
         timeout_s: 60,
         seed: 1,
