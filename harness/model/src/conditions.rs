@@ -60,7 +60,7 @@ pub const GITHUB: &str = "github";
 /// Gives the table of all conditions to the macro `$use`: each is named here and nowhere else.
 ///
 /// An entry has the field, its type, its default, the option that sets it, and whether its levels cross; one that was added to results
-/// also has the function in [`older`] by which rows and plans from before read. Groups stand together in `measurements.csv`; a new
+/// also has the function in `conditions::older` by which rows and plans from before read. Groups stand together in `measurements.csv`; a new
 /// condition goes into `newest`.
 #[macro_export]
 macro_rules! with_conditions {
