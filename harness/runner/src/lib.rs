@@ -1,6 +1,6 @@
 //! The runner: runs a plan, one trial after the other, each side in a job of its own.
 //!
-//! A run goes straight down: [`run`] takes the trials that the results folder does not hold, [`trial`] runs one of them,
+//! A run goes straight down: [`run()`] takes the trials that the results folder does not hold, [`trial`] runs one of them,
 //! [`remote`] speaks with its jobs, [`job`] is what runs inside one. [`workspace`] sees to it that nothing is left.
 
 mod cancel;
