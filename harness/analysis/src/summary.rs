@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use handoff_model::{ByteSize, Cell, Conditions, Failure, Outcome, StrategySpec};
+use handoff_model::{ByteSize, Cell, Failure, Outcome, StrategySpec};
 use handoff_records::MeasurementRow;
 use serde::Serialize;
 
@@ -210,15 +210,7 @@ pub(crate) fn cell(row: &MeasurementRow) -> Cell {
         strategy: StrategySpec::plain(&format!("{}:{}", row.strategy, row.variant)),
         workload: row.workload.clone(),
         size: ByteSize(row.size_bytes),
-        conditions: Conditions {
-            engine: row.engine,
-            image_store: row.image_store,
-            builder: row.builder,
-            profile: row.profile.clone(),
-            cache_state: row.cache_state,
-            consumers: row.consumers,
-            consumer_concurrency: row.consumer_concurrency,
-        },
+        conditions: row.conditions(),
         control: row.control,
     })
 }

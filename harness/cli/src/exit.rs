@@ -10,7 +10,7 @@ use handoff_fixtures::FixtureError;
 use handoff_github::GithubError;
 use handoff_machine::MachineError;
 use handoff_records::JournalError;
-use handoff_runner::DriverError;
+use handoff_runner::RunError;
 
 use crate::{files, out};
 
@@ -121,16 +121,16 @@ fn code(error: &anyhow::Error) -> u8 {
     if is_full_disk(error) {
         return BROKEN;
     }
-    let (run, github) = (error.downcast_ref::<DriverError>(), error.downcast_ref::<GithubError>());
+    let (run, github) = (error.downcast_ref::<RunError>(), error.downcast_ref::<GithubError>());
     let journal = match (run, github) {
-        (Some(DriverError::Journal(journal)), _) | (_, Some(GithubError::Journal(journal))) => Some(journal),
+        (Some(RunError::Journal(journal)), _) | (_, Some(GithubError::Journal(journal))) => Some(journal),
         _ => error.downcast_ref::<JournalError>(),
     };
     if let Some(journal) = journal {
         return if journal.is_damage() { DAMAGED } else { BAD_INPUT };
     }
     let engine = match (run, github) {
-        (Some(DriverError::Engine(engine)), _) | (_, Some(GithubError::Engine(engine))) => Some(engine),
+        (Some(RunError::Engine(engine)), _) | (_, Some(GithubError::Engine(engine))) => Some(engine),
         _ => error.downcast_ref::<EngineError>(),
     };
     if let Some(engine) = engine {
@@ -141,18 +141,19 @@ fn code(error: &anyhow::Error) -> u8 {
         };
     }
     let machine = match run {
-        Some(DriverError::Machine(machine)) => Some(machine),
+        Some(RunError::Machine(machine)) => Some(machine),
         _ => error.downcast_ref::<MachineError>(),
     };
-    let missing = matches!(run, Some(DriverError::Missing(_))) || matches!(machine, Some(MachineError::Missing(_)));
+    let missing = matches!(run, Some(RunError::Missing(_))) || matches!(machine, Some(MachineError::Missing(_)));
     let bad_input = error.is::<files::NotWritten>()
         || error.is::<BadInput>()
         || error.is::<ExperimentError>()
         || error.is::<FixtureError>()
-        || matches!((run, github), (Some(DriverError::Fixture(_)), _) | (_, Some(GithubError::Fixture(_))))
+        || matches!(run, Some(RunError::Fixture(_)))
+        || github.is_some_and(GithubError::is_bad_input)
         || matches!(error.downcast_ref(), Some(handoff_storage::Error::BadVariable { .. }));
     match run {
-        Some(DriverError::Cancelled) => CANCELLED,
+        Some(RunError::Cancelled) => CANCELLED,
         _ if missing || lacks_a_service(error) => MISSING,
         _ if bad_input => BAD_INPUT,
         _ => BROKEN,

@@ -9,13 +9,16 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use ureq::Agent;
 
+use crate::GithubError;
+use crate::inputs::{input, number};
+
 const MIB: usize = 1 << 20;
 /// The block that GitHub's own client sends.
 const BLOCK: usize = 8 * MIB;
 
 /// Figures, each with the lowest and the highest of its repeats: seconds, or bytes a second.
 #[derive(Debug, Clone, Default)]
-pub struct Calibration {
+struct Calibration {
     figures: Vec<(&'static str, Vec<f64>)>,
 }
 
@@ -23,7 +26,7 @@ type Result<T> = std::result::Result<T, String>;
 
 /// The artifact service as a step of an action sees it.
 #[derive(Debug)]
-pub struct Link {
+struct Link {
     agent: Agent,
     base: String,
     token: String,
@@ -35,9 +38,29 @@ fn error(what: &'static str) -> impl Fn(ureq::Error) -> String {
     move |e| format!("{what}: {e}")
 }
 
+/// Measures this runner's link as the inputs say: files by name, first the table of figures, then the profile. `name` is that of
+/// the artifacts, which are deleted, and `scratch` a folder to write a file in.
+///
+/// # Errors
+/// An input that is no number, no token of a job, or a service that does not answer.
+pub fn calibrate(
+    name: &str,
+    scratch: &std::path::Path,
+) -> std::result::Result<[(&'static str, String); 2], GithubError> {
+    let (mib, repeats) = (number("megabytes", 256, 1..=4096, "")?, number("repeats", 3, 1..=4096, "")?);
+    let link = Link::from_env().map_err(GithubError::Input)?;
+    std::fs::create_dir_all(scratch).map_err(GithubError::io("create", scratch))?;
+    let (bytes, repeats) = ((mib as usize) << 20, repeats as usize);
+    let found = Calibration::measure(&link, name, bytes, repeats, scratch).map_err(GithubError::Input)?;
+    let runner = input("runner").unwrap_or_else(|| "of no name".to_owned());
+    let when = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
+    let profile = found.profile(&runner, &when).map_err(GithubError::Input)?;
+    Ok([("calibration.md", found.table()), ("measured.toml", profile)])
+}
+
 impl Link {
     /// From the variables that a runner gives to actions.
-    pub fn from_env() -> Result<Self> {
+    fn from_env() -> Result<Self> {
         let variable = |name: &str| {
             std::env::var(name).ok().filter(|v| !v.is_empty()).ok_or_else(|| {
                 format!("{name} is not set: take it from an action's step (ghaction-github-runtime), or from `handoff serve`")
@@ -151,7 +174,7 @@ fn parallel(threads: usize, count: usize, work: impl Fn(usize) -> Result<()> + S
 
 impl Calibration {
     /// Measures a link: each figure `repeats` times with `bytes`.
-    pub fn measure(link: &Link, name: &str, bytes: usize, repeats: usize, scratch: &std::path::Path) -> Result<Self> {
+    fn measure(link: &Link, name: &str, bytes: usize, repeats: usize, scratch: &std::path::Path) -> Result<Self> {
         let mut all = Self::default();
         for repeat in 0..repeats {
             let name = |what: &str| format!("{name}-{repeat}-{what}");
@@ -219,7 +242,7 @@ impl Calibration {
     }
 
     /// The figures as a table.
-    pub fn table(&self) -> String {
+    fn table(&self) -> String {
         let mut text = String::from("| measured here | median | lowest | highest |\n| --- | ---: | ---: | ---: |\n");
         for (name, values) in &self.figures {
             let Some((median, low, high)) = Self::spread(values) else { continue };
@@ -247,7 +270,7 @@ impl Calibration {
     ///
     /// # Errors
     /// A figure that was not measured.
-    pub fn profile(&self, runner: &str, when: &str) -> Result<String> {
+    fn profile(&self, runner: &str, when: &str) -> Result<String> {
         // A label is anybody's text, and stands in a TOML string.
         let runner: String = runner.chars().filter(|c| c.is_ascii_alphanumeric() || "-_. ".contains(*c)).collect();
         let mut text = format!(

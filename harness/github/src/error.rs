@@ -1,4 +1,4 @@
-//! What stops a job on GitHub, or the collecting of one.
+//! Errors of runs on GitHub: from outside, and inside a job.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,9 @@ use handoff_fixtures::FixtureError;
 use handoff_machine::MachineError;
 use handoff_records::JournalError;
 
-/// A job on GitHub cannot start or end, or its files do not make rows.
+use crate::rest::RestError;
+
+/// A run on GitHub cannot be started or collected, or a job of it cannot start or end.
 #[derive(Debug, thiserror::Error)]
 pub enum GithubError {
     /// A file operation failed.
@@ -32,12 +34,32 @@ pub enum GithubError {
     /// The image's sources cannot be made.
     #[error(transparent)]
     Fixture(#[from] FixtureError),
+    /// GitHub's API does not answer as it should.
+    #[error(transparent)]
+    Rest(#[from] RestError),
+    /// An option, an input or a file that the user gave makes no sense.
+    #[error("{0}")]
+    Input(String),
     /// A job did not do what a job does.
     #[error("job: {0}")]
     Job(String),
 }
 
 impl GithubError {
+    /// Wraps what is wrong with something that the user gave.
+    pub(crate) fn input(error: impl std::fmt::Display) -> Self {
+        Self::Input(error.to_string())
+    }
+
+    /// Whether the user can fix it: an input, or an answer of GitHub that another option or token changes.
+    pub fn is_bad_input(&self) -> bool {
+        match self {
+            Self::Rest(error) => !matches!(error, RestError::Limited { .. } | RestError::Other { .. }),
+            Self::Input(_) | Self::Fixture(_) => true,
+            _ => false,
+        }
+    }
+
     /// Names the operation and the path of an I/O error.
     pub(crate) fn io(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();

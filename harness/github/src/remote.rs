@@ -6,6 +6,7 @@ use std::time::Duration;
 use handoff_workflows::run;
 use serde_json::{Value, json};
 
+use crate::GithubError;
 use crate::rest::{self, Api, RestError};
 
 const READ: &str = "`actions: read`";
@@ -68,20 +69,32 @@ fn to_run(value: &Value) -> Option<Run> {
 
 /// A repository whose workflow is run.
 #[derive(Debug)]
-pub struct Remote<'a> {
-    /// The API.
-    pub api: &'a Api,
+pub struct Remote {
+    pub(crate) api: Api,
     /// `owner/name`.
-    pub repository: &'a str,
+    repository: String,
 }
 
-impl Remote<'_> {
+impl Remote {
+    /// A repository by its name.
+    ///
+    /// # Errors
+    /// A text that is no repository's name.
+    pub fn new(api: Api, repository: &str) -> Result<Self, GithubError> {
+        let plain =
+            |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+        match repository.split_once('/') {
+            Some((owner, name)) if plain(owner) && plain(name) => Ok(Self { api, repository: repository.to_owned() }),
+            _ => Err(GithubError::Input(format!("`{repository}` is not a repository: write OWNER/NAME"))),
+        }
+    }
+
     fn path(&self, rest: &str) -> String {
         format!("repos/{}/actions/{rest}", self.repository)
     }
 
     /// The branch that is meant where none is named.
-    pub fn default_branch(&self) -> Result<String, RestError> {
+    fn default_branch(&self) -> Result<String, RestError> {
         let repository = self.api.get(
             &format!("repository `{}`", self.repository),
             "`metadata: read`",
@@ -106,11 +119,15 @@ impl Remote<'_> {
         runs.iter().map(run).collect()
     }
 
-    /// Starts the workflow and finds the run that this has made.
+    /// Starts the workflow of a branch or tag, else of the default branch, and finds the run that this has made.
     ///
     /// GitHub says which it is if asked ([since February 2026](https://github.blog/changelog/2026-02-19-workflow-dispatch-api-now-returns-run-ids));
     /// a server that does not know the question is watched for a run that was not there before.
-    pub fn dispatch(&self, git_ref: &str, inputs: &BTreeMap<String, String>) -> Result<Run, RestError> {
+    ///
+    /// # Errors
+    /// An API that does not answer as it should, or a run that does not show up.
+    pub fn dispatch(&self, git_ref: Option<&str>, inputs: &BTreeMap<String, String>) -> Result<Run, GithubError> {
+        let git_ref = &git_ref.map_or_else(|| self.default_branch(), |name| Ok(name.to_owned()))?;
         let before: Vec<u64> = self.runs()?.iter().map(|r| r.id).collect();
         let what = format!("starting `{}` at `{git_ref}`", run::FILE);
         let path = self.path(&format!("workflows/{}/dispatches", run::FILE));
@@ -124,7 +141,7 @@ impl Remote<'_> {
             answer => answer?,
         };
         if let Some(id) = answer.as_ref().and_then(|a| a.get("workflow_run_id")?.as_u64()) {
-            return self.run(id);
+            return Ok(self.run(id)?);
         }
         for _ in 0..30 {
             if let Some(run) = self.runs()?.into_iter().find(|r| !before.contains(&r.id)) {
@@ -132,10 +149,8 @@ impl Remote<'_> {
             }
             self.api.sleep(2);
         }
-        Err(RestError::Other {
-            what,
-            message: "the run does not show up: look at the repository's Actions page".to_owned(),
-        })
+        let message = "the run does not show up: look at the repository's Actions page".to_owned();
+        Err(RestError::Other { what, message }.into())
     }
 
     /// A run by its number.

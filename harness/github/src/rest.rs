@@ -21,6 +21,9 @@ pub enum RestError {
     /// No token.
     #[error("no token: set GH_TOKEN or GITHUB_TOKEN, or sign in with `gh auth login`")]
     NoToken,
+    /// A variable of the environment makes no sense.
+    #[error("{0}")]
+    Variable(String),
     /// The token may not.
     #[error("GitHub refuses {what} ({status}): {message}; the token needs {needs}")]
     Denied {
@@ -73,24 +76,44 @@ pub struct Api {
     second: Duration,
 }
 
-fn variable(name: &str) -> Option<String> {
+/// A variable of the environment that is not empty.
+pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().map(|v| v.trim().to_owned()).filter(|v| !v.is_empty())
 }
 
 /// The token of the environment.
-pub fn token_of_env() -> Option<String> {
+fn token() -> Option<String> {
     variable("GH_TOKEN").or_else(|| variable("GITHUB_TOKEN"))
 }
 
 /// The API's address: the environment's, or GitHub's own.
-pub fn base_of_env() -> String {
+fn base() -> String {
     let base = variable("HANDOFF_API_URL").or_else(|| variable("GITHUB_API_URL"));
     base.unwrap_or_else(|| "https://api.github.com".to_owned())
 }
 
 impl Api {
+    /// The API for a user: with the token of the environment, else that of `gh`.
+    ///
+    /// # Errors
+    /// No token, or a `HANDOFF_API_SECOND_MS` that is no number.
+    pub fn of_user() -> Result<Self, RestError> {
+        let from_gh = || duct::cmd!("gh", "auth", "token").stderr_null().read().ok();
+        let token = token().or_else(from_gh).filter(|t| !t.is_empty()).ok_or(RestError::NoToken)?;
+        let api = Self::new(&base(), &token);
+        // Tests look more often.
+        let Ok(text) = std::env::var("HANDOFF_API_SECOND_MS") else { return Ok(api) };
+        let ms = text.parse().map_err(|e| RestError::Variable(format!("HANDOFF_API_SECOND_MS: {e}")))?;
+        Ok(Self { second: Duration::from_millis(ms), ..api })
+    }
+
+    /// The API for a job of a workflow, if the job is given a token.
+    pub fn of_job() -> Option<Self> {
+        token().map(|token| Self::new(&base(), &token))
+    }
+
     /// An API at an address.
-    pub fn new(base: &str, token: &str) -> Self {
+    fn new(base: &str, token: &str) -> Self {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(Duration::from_mins(10)))
@@ -102,12 +125,6 @@ impl Api {
             token: token.to_owned(),
             second: Duration::from_secs(1),
         }
-    }
-
-    /// The same, with seconds of another length between tries.
-    #[must_use]
-    pub fn with_second(self, second: Duration) -> Self {
-        Self { second, ..self }
     }
 
     /// Sleeps for some of its seconds.

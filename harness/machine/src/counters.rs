@@ -13,7 +13,7 @@ use std::time::Duration;
 use handoff_model::SideUsage;
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::environment::free_bytes;
+use crate::room::free_bytes;
 
 /// How often memory and disk are looked at.
 const INTERVAL: Duration = Duration::from_millis(200);

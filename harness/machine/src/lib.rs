@@ -6,8 +6,10 @@ mod counters;
 pub mod disk_speed;
 mod environment;
 mod error;
+mod room;
 pub mod settle;
 
 pub use counters::{Sampler, between, field_kib, load_1m, machine_cpu_ns, pressure_ns};
-pub use environment::{Revision, available_memory, describe, free_bytes};
+pub use environment::{Revision, available_memory, describe};
 pub use error::MachineError;
+pub use room::free_bytes;

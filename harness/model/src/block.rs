@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cell::Cell;
 use crate::conditions::Conditions;
+pub use crate::conditions::{CONDITION_FACTORS, level_of};
 use crate::size::ByteSize;
 use crate::strategy::StrategySpec;
 
@@ -40,22 +41,6 @@ pub struct Exclusion {
     /// Conditions by the name of their factor, as a matrix file writes it, with the levels in text form.
     #[serde(flatten)]
     pub conditions: std::collections::BTreeMap<String, Vec<String>>,
-}
-
-/// The factors of [`Conditions`] by the names that rules use.
-pub const CONDITION_FACTORS: [&str; 6] = ["engine", "image_store", "builder", "profile", "cache_state", "consumers"];
-
-/// A condition's level as text; `factor` is one of [`CONDITION_FACTORS`].
-pub fn level_of(conditions: &Conditions, factor: &str) -> Option<String> {
-    Some(match factor {
-        "engine" => conditions.engine.to_string(),
-        "image_store" => conditions.image_store.to_string(),
-        "builder" => conditions.builder.to_string(),
-        "profile" => conditions.profile.clone(),
-        "cache_state" => conditions.cache_state.to_string(),
-        "consumers" => conditions.consumers.to_string(),
-        _ => return None,
-    })
 }
 
 impl<'de> Deserialize<'de> for Exclusion {

@@ -57,29 +57,124 @@ pub const LOOPBACK: &str = "loopback";
 /// What stands in a profile's place in rows that were measured on GitHub's own runners and services.
 pub const GITHUB: &str = "github";
 
-/// The conditions that all trials of a cell share.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Conditions {
-    /// Where engines come from.
-    pub engine: EngineKind,
-    /// Where engines keep images.
-    pub image_store: ImageStore,
-    /// What runs BuildKit.
-    pub builder: Builder,
-    /// Name of the link profile.
-    pub profile: String,
-    /// What caches hold at the start.
-    pub cache_state: CacheState,
-    /// Number of consumer jobs.
-    pub consumers: u32,
-    /// How many of them run at once. Left out of the plan where it is 1, as plans from before it was there have it.
-    #[serde(default = "one", skip_serializing_if = "is_one")]
-    pub consumer_concurrency: u32,
+/// Gives the table of all conditions to the macro `$use`: each is named here and nowhere else.
+///
+/// An entry has the field, its type, its default, the option that sets it, and whether its levels cross; one that was added to results
+/// also has the function in `conditions::older` by which rows and plans from before read. Groups stand together in `measurements.csv`; a new
+/// condition goes into `newest`.
+#[macro_export]
+macro_rules! with_conditions {
+    ($use:ident) => {
+        $use! {
+            machine {
+                /// Where engines come from.
+                engine: $crate::EngineKind, ($crate::EngineKind::Private, "--engine", CROSSED);
+                /// Where engines keep images.
+                image_store: $crate::ImageStore, ($crate::ImageStore::Containerd, "--image-store", CROSSED);
+                /// What runs BuildKit.
+                builder: $crate::Builder, ($crate::Builder::Docker, "--builder", CROSSED);
+            }
+            link {
+                /// Name of the link profile.
+                profile: String, ($crate::conditions::LOOPBACK.to_owned(), "--profile", CROSSED);
+            }
+            jobs {
+                /// What caches hold at the start.
+                cache_state: $crate::CacheState, ($crate::CacheState::Cold, "--cache-state", CROSSED);
+                /// Number of consumer jobs.
+                consumers: u32, (1, "--consumers", CROSSED);
+            }
+            at_once {
+                /// How many of them run at once. Left out of the plan where it is 1, as plans from before it was there have it.
+                #[serde(default = "older::consumer_concurrency", skip_serializing_if = "is_one")]
+                consumer_concurrency: u32, (1, "--consumer-concurrency", SINGLE), "older::consumer_concurrency";
+            }
+            newest {}
+        }
+    };
 }
 
-/// One after the other: the default, and what rows from before there was a choice were measured with.
-pub fn one() -> u32 {
-    1
+/// Whether every level of a condition crosses with every level of the others, so that rules can name it.
+const CROSSED: bool = true;
+/// The opposite of [`CROSSED`]: a plan has one level of it.
+const SINGLE: bool = false;
+
+macro_rules! conditions {
+    ($($group:ident { $(
+        $(#[$attribute:meta])* $field:ident: $type:ty, ($default:expr, $option:literal, $crossed:ident) $(, $older:literal)?;
+    )* })*) => {
+        /// The conditions that all trials of a cell share.
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub struct Conditions {
+            $($($(#[$attribute])* pub $field: $type,)*)*
+        }
+
+        impl Default for Conditions {
+            fn default() -> Self {
+                Self { $($($field: $default,)*)* }
+            }
+        }
+
+        /// All conditions, in the order of their fields.
+        pub const FACTORS: &[Factor] = &[$($(Factor {
+            name: stringify!($field),
+            option: $option,
+            crossed: $crossed,
+            level: |c| c.$field.to_string(),
+        },)*)*];
+
+        /// The conditions that rows and plans from before they were recorded were measured with.
+        pub mod older {
+            $($($(
+                #[doc = concat!("`", $older, "`: the level of rows and plans that do not have it.")]
+                pub fn $field() -> $type {
+                    $default
+                }
+            )?)*)*
+        }
+    };
+}
+with_conditions!(conditions);
+
+/// How a condition is named, and how its level is written.
+#[derive(Debug, Clone, Copy)]
+pub struct Factor {
+    /// Name of its column and its factor in a matrix file.
+    pub name: &'static str,
+    /// The option that sets it.
+    pub option: &'static str,
+    crossed: bool,
+    /// Its level as text.
+    pub level: fn(&Conditions) -> String,
+}
+
+const CROSSED_COUNT: usize = {
+    let (mut i, mut count) = (0, 0);
+    while i < FACTORS.len() {
+        count += FACTORS[i].crossed as usize;
+        i += 1;
+    }
+    count
+};
+
+/// The names of the conditions whose levels cross: rules can name them.
+pub const CONDITION_FACTORS: [&str; CROSSED_COUNT] = {
+    let mut names = [""; CROSSED_COUNT];
+    let (mut i, mut count) = (0, 0);
+    while i < FACTORS.len() {
+        if FACTORS[i].crossed {
+            names[count] = FACTORS[i].name;
+            count += 1;
+        }
+        i += 1;
+    }
+    names
+};
+
+/// A condition's level as text; `factor` is one of [`CONDITION_FACTORS`].
+pub fn level_of(conditions: &Conditions, factor: &str) -> Option<String> {
+    let known = FACTORS.iter().find(|known| known.name == factor && known.crossed)?;
+    Some((known.level)(conditions))
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
@@ -100,20 +195,6 @@ impl Conditions {
     pub fn is_contended(&self, cores: u32) -> bool {
         let at_once = self.consumer_concurrency.min(self.consumers);
         at_once > 1 && at_once * 2 > cores
-    }
-}
-
-impl Default for Conditions {
-    fn default() -> Self {
-        Self {
-            engine: EngineKind::Private,
-            image_store: ImageStore::Containerd,
-            builder: Builder::Docker,
-            profile: LOOPBACK.to_owned(),
-            cache_state: CacheState::Cold,
-            consumers: 1,
-            consumer_concurrency: 1,
-        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The vocabulary of Handoff: the types that every other crate speaks, and nothing that does I/O.
 //!
 //! Words are those of `docs/glossary.md`. What is written to disk has a wire type of its own next to
-//! the type in memory ([`rows`]), so that a change of one is never a silent change of the other.
+//! the type in memory (`handoff_records::rows`), so that a change of one is never a silent change of the other.
 
 pub mod block;
 pub mod cell;

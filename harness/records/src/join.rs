@@ -4,10 +4,12 @@
 //! erased it afterwards.
 
 use handoff_model::span::build_ns;
-use handoff_model::{Counters, ServiceUsage};
-use handoff_model::{IdentityCheck, SideUsage, Span, StepCount, Trial, plan};
+use handoff_model::{
+    Counters, Failure, IdentityCheck, ImageIdentity, Outcome, ServiceUsage, Side, SideUsage, Span, StepCount, Trial,
+    plan,
+};
 
-use crate::rows::{ConsumerRow, Measured};
+use crate::rows::{ConsumerRow, Measured, Measurement, MeasurementRow, SpanRow};
 
 /// Report of one job that ended well.
 #[derive(Debug, Clone, Copy)]
@@ -102,8 +104,135 @@ impl TrialReport<'_> {
     }
 }
 
+/// Rows of a trial, however it ended.
+#[derive(Debug)]
+pub struct TrialRows {
+    /// Rows of `consumers.csv`; none after a failure.
+    pub consumers: Vec<ConsumerRow>,
+    /// Rows of `spans.csv`, also of the part that ran before a failure.
+    pub spans: Vec<SpanRow>,
+    /// The row of `measurements.csv`.
+    pub measurement: MeasurementRow,
+}
+
+/// A trial on its way to its rows: the only constructor of rows, for completed, failed and skipped trials, here and on GitHub.
+#[derive(Debug)]
+pub struct TrialJoin<'a> {
+    trial: &'a Trial,
+    seed: u64,
+    moves_image: bool,
+    /// Identifier of the environment; none where no job of the trial told its own.
+    pub environment: Option<String>,
+    /// When it started, RFC 3339, UTC; none where no job of the trial told.
+    pub started_at: Option<String>,
+    /// `output` or `save`: where the tar came from; empty where there is none.
+    pub source: String,
+    /// Name and version of the program that moved the bytes; empty where none did.
+    pub client: String,
+    /// Whether more consumers ran at once than half the cores.
+    pub contended: bool,
+    /// Time in which the jobs of the critical path waited for a runner; none where nobody told.
+    pub queue_ns: Option<u64>,
+    reference: ImageIdentity,
+    content_is_unknown: bool,
+    identity: Option<IdentityCheck>,
+    consumers: Vec<ConsumerRow>,
+    spans: Vec<SpanRow>,
+}
+
+impl<'a> TrialJoin<'a> {
+    /// A trial of a plan with that seed, of a strategy that moves the image or not.
+    pub fn new(trial: &'a Trial, seed: u64, moves_image: bool) -> Self {
+        Self {
+            trial,
+            seed,
+            moves_image,
+            environment: None,
+            started_at: None,
+            source: String::new(),
+            client: String::new(),
+            contended: false,
+            queue_ns: None,
+            reference: ImageIdentity::default(),
+            content_is_unknown: true,
+            identity: None,
+            consumers: Vec::new(),
+            spans: Vec::new(),
+        }
+    }
+
+    /// Adds a job's spans.
+    pub fn add_spans(&mut self, side: Side, consumer: Option<u32>, spans: &[Span]) {
+        self.spans.extend(spans.iter().map(|span| SpanRow::new(&self.trial.id, side, consumer, span)));
+    }
+
+    /// The number of spans so far.
+    pub fn span_count(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// Drops all spans but the first `count`.
+    pub fn keep_spans(&mut self, count: usize) {
+        self.spans.truncate(count);
+    }
+
+    /// What the images of consumers are compared with. A synthetic image's content is known beforehand, from the generator; that of
+    /// another one is what the probe found on the producer's side.
+    pub fn expect_image(&mut self, built: Option<&ImageIdentity>, content: Option<&String>) {
+        let no_producer = || {
+            let note = match content {
+                Some(_) => "no producer: nothing but content to compare with",
+                None => "no producer: nothing to compare with",
+            };
+            ImageIdentity { notes: vec![note.to_owned()], ..ImageIdentity::default() }
+        };
+        let built_content = built.and_then(|b| b.content.as_ref());
+        let content = content.or(built_content).cloned();
+        // Nothing was handed over, and nobody knows beforehand what the user's own build makes.
+        self.content_is_unknown = built.is_none() && content.is_none();
+        self.reference = ImageIdentity { content, ..built.cloned().unwrap_or_else(no_producer) };
+    }
+
+    /// Adds a consumer that has an image, after the gate of identity.
+    ///
+    /// # Errors
+    /// The gate: a level that is demanded is not proven equal.
+    pub fn add_consumer(&mut self, number: u32, job: &JobReport, arrived: &ImageIdentity) -> Result<(), Failure> {
+        let check = IdentityCheck::compare(&self.reference, arrived);
+        let mut refused = check.refused(self.moves_image);
+        refused.retain(|level| !(self.content_is_unknown && *level == "content"));
+        // The row shows the worst of its consumers, and of a failed one only that.
+        let so_far = self.identity.take().filter(|_| refused.is_empty());
+        self.identity = Some(so_far.map_or_else(|| check.clone(), |so_far| so_far.worst(&check)));
+        if !refused.is_empty() {
+            let error = format!("{} not proven equal; {}", refused.join(", "), check.note);
+            return Err(Failure::new("identity", error.trim_end_matches("; ")));
+        }
+        self.consumers.push(consumer_row(self.trial, number, job, &check));
+        Ok(())
+    }
+
+    /// The rows of the trial that ended so.
+    pub fn rows(self, result: Result<Measured, (Outcome, Failure)>) -> TrialRows {
+        let consumers = if result.is_ok() { self.consumers } else { Vec::new() };
+        let measurement = Measurement {
+            trial: self.trial.clone(),
+            environment: self.environment,
+            started_at: self.started_at,
+            source: self.source,
+            client: self.client,
+            seed: self.seed,
+            contended: self.contended,
+            queue_ns: self.queue_ns,
+            identity: self.identity.unwrap_or_default(),
+            result: result.map(Box::new),
+        };
+        TrialRows { consumers, spans: self.spans, measurement: MeasurementRow::from(&measurement) }
+    }
+}
+
 /// Row of a consumer that has an image.
-pub fn consumer_row(trial: &Trial, number: u32, job: &JobReport, check: &IdentityCheck) -> ConsumerRow {
+fn consumer_row(trial: &Trial, number: u32, job: &JobReport, check: &IdentityCheck) -> ConsumerRow {
     ConsumerRow {
         schema_version: plan::SCHEMA_VERSION,
         trial: trial.id.clone(),

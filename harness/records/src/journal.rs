@@ -22,6 +22,7 @@ mod finding;
 mod folder;
 mod load;
 mod results;
+mod row;
 mod shape;
 mod table;
 mod verify;
@@ -40,7 +41,7 @@ pub use environment::same_sources;
 pub use error::JournalError;
 pub use load::read_plan;
 pub use results::Results;
-pub use table::columns;
+pub use row::columns;
 
 use files::CsvFile;
 

@@ -5,9 +5,11 @@
 
 mod consumer;
 mod contradiction;
+mod measured;
 mod measurement;
 mod span;
 
 pub use consumer::ConsumerRow;
-pub use measurement::{Measured, Measurement, MeasurementRow};
+pub use measured::{Measured, Measurement};
+pub use measurement::MeasurementRow;
 pub use span::SpanRow;

@@ -4,11 +4,11 @@ use handoff_docker::EngineError;
 use handoff_docker::user::{self, Lent};
 use handoff_model::{EngineKind, Plan};
 
+use crate::RunError;
 use crate::workspace::Workspace;
-use crate::{DriverError, RunConfig};
 
 /// Finds the daemon of a plan that uses it, and checks what it must have. None for a plan whose engines are all private.
-pub fn lend(plan: &Plan, config: &RunConfig, workspace: &Workspace) -> Result<Option<Lent>, DriverError> {
+pub fn lend(plan: &Plan, engine_image: &str, workspace: &Workspace) -> Result<Option<Lent>, RunError> {
     let uses = |kind: EngineKind| plan.request.conditions.iter().any(|c| c.engine == kind);
     if !uses(EngineKind::Container) && !uses(EngineKind::Host) {
         return Ok(None);
@@ -19,9 +19,9 @@ pub fn lend(plan: &Plan, config: &RunConfig, workspace: &Workspace) -> Result<Op
     if let Some(other) = plan.request.conditions.iter().find(|c| host(c.engine) && c.image_store != has) {
         return Err(EngineError::OtherStore { asked: other.image_store, has }.into());
     }
-    if uses(EngineKind::Container) && !user::has_image(&socket, &config.engine_image)? {
-        return Err(EngineError::NoImage { image: config.engine_image.clone() }.into());
+    if uses(EngineKind::Container) && !user::has_image(&socket, engine_image)? {
+        return Err(EngineError::NoImage { image: engine_image.to_owned() }.into());
     }
     let run = workspace.dir().file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Ok(Some(Lent { socket, run, engine_image: config.engine_image.clone() }))
+    Ok(Some(Lent { socket, run, engine_image: engine_image.to_owned() }))
 }

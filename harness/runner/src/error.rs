@@ -8,7 +8,7 @@ use handoff_records::JournalError;
 
 /// A run cannot start or cannot go on.
 #[derive(Debug, thiserror::Error)]
-pub enum DriverError {
+pub enum RunError {
     /// Another run holds the machine.
     #[error(
         "another run of handoff measures on this machine (lock: {lock}): wait for its end, two at once would measure each other"
@@ -53,7 +53,7 @@ pub enum DriverError {
     Cancelled,
 }
 
-impl DriverError {
+impl RunError {
     /// Names the operation and the path of an I/O error.
     pub fn io(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();

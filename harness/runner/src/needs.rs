@@ -7,7 +7,9 @@ use handoff_model::own::NEEDS_CONTEXT;
 use handoff_model::{ByteSize, CacheState, Cell, Conditions, EngineKind, OwnImage, Plan, StrategySpec, Trial};
 use handoff_strategies::{MoreBuilds, Source};
 
-use crate::estimate::Estimator;
+pub mod estimate;
+
+use estimate::Estimator;
 
 /// What is assumed of an image whose size is unknown until it is built: that of the user's own context.
 pub const ASSUMED: ByteSize = ByteSize(ByteSize::GIB);

@@ -14,7 +14,7 @@ use crate::protocol::{BUILDKIT_TAR, EngineFacts, JobSpec};
 use crate::remote::{NoAnswer, RemoteJob};
 use crate::tools::Tools;
 use crate::workspace::Workspace;
-use crate::{Cancel, DriverError};
+use crate::{Cancel, RunError};
 
 /// What was found.
 pub struct Checked {
@@ -32,7 +32,7 @@ pub fn preflight(
     asked: Option<&str>,
     lent: Option<&Lent>,
     cancel: &Cancel,
-) -> Result<Checked, DriverError> {
+) -> Result<Checked, RunError> {
     let conditions = &plan.request.conditions;
     let wanted = conditions.iter().any(|c| c.builder == Builder::DockerContainer);
     let mut checked = Checked { engine: EngineFacts::default(), buildkit: wanted.then(|| buildkit::choose(asked)) };
@@ -57,7 +57,7 @@ fn check_one(
     lent: Option<&Lent>,
     checked: &mut Checked,
     cancel: &Cancel,
-) -> Result<(), DriverError> {
+) -> Result<(), RunError> {
     let made = lent.map(|lent| Made::by(conditions.engine, lent, name, ""));
     let root = workspace.add_job(name, made)?;
     let shared = conditions.engine == EngineKind::Host;
@@ -91,7 +91,7 @@ fn check_one(
         (Ok(_), Some(image)) if image.tar.is_none() && !shared => {
             // Pulled once for the whole run. The run's folder goes when it ends.
             let (from, to) = (root.join(BUILDKIT_TAR), workspace.dir().join(BUILDKIT_TAR));
-            let moved = fs::rename(&from, &to).map_err(DriverError::io("keep", &from));
+            let moved = fs::rename(&from, &to).map_err(RunError::io("keep", &from));
             checked.buildkit = Some(BuildkitImage { tar: Some(to), ..image });
             moved
         }
@@ -111,20 +111,20 @@ fn boot(
     tools: &Tools,
     measures_disk: bool,
     cancel: &Cancel,
-) -> Result<EngineFacts, DriverError> {
+) -> Result<EngineFacts, RunError> {
     let no_engine = |no_answer: NoAnswer| match no_answer {
         NoAnswer::Run(error) => error,
         NoAnswer::Trial(_, failure) => {
             // Part of an error that is reported anyway.
             let log = fs::read_to_string(spec.logs.join("job.log")).unwrap_or_default();
-            DriverError::Job(format!("no engine here: {failure}: {}", log.trim()))
+            RunError::Job(format!("no engine here: {failure}: {}", log.trim()))
         }
     };
     let (mut job, mut facts) = RemoteJob::start(spec, &tools.paths.handoff, cancel).map_err(no_engine)?;
     let said = buildkit.map(|image| {
         job.try_builder(image, cancel).map_err(|no_answer| match no_answer {
             NoAnswer::Run(error) => error,
-            NoAnswer::Trial(_, failure) => DriverError::Missing(no_builder(image, &failure.error)),
+            NoAnswer::Trial(_, failure) => RunError::Missing(no_builder(image, &failure.error)),
         })
     });
     // Behind the builder: nothing of it works any more, and what is measured is the disk alone.

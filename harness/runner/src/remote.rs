@@ -16,7 +16,7 @@ use handoff_docker::namespace;
 use handoff_model::{DiskMeasurement, Failure, ImageIdentity, Outcome};
 
 use crate::protocol::{Command, EngineFacts, Event, Finished, JobSpec};
-use crate::{Cancel, DriverError};
+use crate::{Cancel, RunError};
 
 const START_LIMIT: Duration = Duration::from_mins(2);
 /// Its image may have to be pulled first.
@@ -45,11 +45,11 @@ pub enum NoAnswer {
     /// The trial failed: a row.
     Trial(Outcome, Failure),
     /// The run ends.
-    Run(DriverError),
+    Run(RunError),
 }
 
-impl From<DriverError> for NoAnswer {
-    fn from(error: DriverError) -> Self {
+impl From<RunError> for NoAnswer {
+    fn from(error: RunError) -> Self {
         Self::Run(error)
     }
 }
@@ -57,14 +57,14 @@ impl From<DriverError> for NoAnswer {
 impl RemoteJob {
     /// Starts a job and waits until its engine answers.
     pub fn start(spec: &JobSpec, handoff: &Path, cancel: &Cancel) -> Result<(Self, EngineFacts), NoAnswer> {
-        fs::create_dir_all(&spec.logs).map_err(DriverError::io("create", &spec.logs))?;
+        fs::create_dir_all(&spec.logs).map_err(RunError::io("create", &spec.logs))?;
         let file = spec.root.join("job.json");
-        let json = serde_json::to_vec_pretty(spec).map_err(|e| DriverError::Job(e.to_string()))?;
+        let json = serde_json::to_vec_pretty(spec).map_err(|e| RunError::Job(e.to_string()))?;
         // It holds the job's token and the values of build arguments: for this user alone.
         let written = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&file);
-        written.and_then(|mut f| f.write_all(&json)).map_err(DriverError::io("write", &file))?;
+        written.and_then(|mut f| f.write_all(&json)).map_err(RunError::io("write", &file))?;
         let log = spec.logs.join("job.log");
-        let stderr = File::create(&log).map_err(DriverError::io("create", &log))?;
+        let stderr = File::create(&log).map_err(RunError::io("create", &log))?;
         let (program, args) = namespace::command(handoff, &["job".into(), file.into()]);
         let mut child = Process::new(&program)
             .args(args)
@@ -74,9 +74,9 @@ impl RemoteJob {
             // A group of its own: Ctrl-C in the terminal is the driver's to handle, not the job's.
             .process_group(0)
             .spawn()
-            .map_err(DriverError::io("start", &program))?;
+            .map_err(RunError::io("start", &program))?;
         let stdin = child.stdin.take();
-        let stdout = child.stdout.take().ok_or_else(|| DriverError::Job("no output".to_owned()))?;
+        let stdout = child.stdout.take().ok_or_else(|| RunError::Job("no output".to_owned()))?;
         let (sender, events) = mpsc::channel();
         thread::spawn(move || {
             // A pipe that breaks is the end of the job: whoever waits sees that.
@@ -93,15 +93,15 @@ impl RemoteJob {
                 job.namespace = namespace_of_child(job.child.id());
                 Ok((job, facts))
             }
-            Event::Broken(error) => Err(NoAnswer::Run(DriverError::Job(error))),
-            other => Err(NoAnswer::Run(DriverError::Job(format!("unexpected answer {other:?}")))),
+            Event::Broken(error) => Err(NoAnswer::Run(RunError::Job(error))),
+            other => Err(NoAnswer::Run(RunError::Job(format!("unexpected answer {other:?}")))),
         }
     }
 
-    fn say(&mut self, command: &Command) -> Result<(), DriverError> {
-        let line = serde_json::to_string(command).map_err(|e| DriverError::Job(format!("{command:?}: {e}")))?;
-        let stdin = self.stdin.as_mut().ok_or_else(|| DriverError::Job("it was told to stop".to_owned()))?;
-        writeln!(stdin, "{line}").and_then(|()| stdin.flush()).map_err(|e| DriverError::Job(format!("it is gone: {e}")))
+    fn say(&mut self, command: &Command) -> Result<(), RunError> {
+        let line = serde_json::to_string(command).map_err(|e| RunError::Job(format!("{command:?}: {e}")))?;
+        let stdin = self.stdin.as_mut().ok_or_else(|| RunError::Job("it was told to stop".to_owned()))?;
+        writeln!(stdin, "{line}").and_then(|()| stdin.flush()).map_err(|e| RunError::Job(format!("it is gone: {e}")))
     }
 
     fn wait(&self, limit: Duration, what: &str, cancel: &Cancel) -> Result<Event, NoAnswer> {
@@ -112,7 +112,7 @@ impl RemoteJob {
                 Err(RecvTimeoutError::Disconnected) => {
                     return Err(NoAnswer::Trial(Outcome::Failed, Failure::new(what, "the job's process ended")));
                 }
-                Err(RecvTimeoutError::Timeout) if cancel.is_cancelled() => return Err(DriverError::Cancelled.into()),
+                Err(RecvTimeoutError::Timeout) if cancel.is_cancelled() => return Err(RunError::Cancelled.into()),
                 Err(RecvTimeoutError::Timeout) if Instant::now() > deadline => {
                     let error = format!("no end after {} s (--timeout sets the limit)", limit.as_secs());
                     return Err(NoAnswer::Trial(Outcome::TimedOut, Failure::new(what, error)));
@@ -127,7 +127,7 @@ impl RemoteJob {
         self.say(&Command::Start)?;
         match self.wait(limit, "side", cancel)? {
             Event::Finished(finished) => Ok(*finished),
-            other => Err(NoAnswer::Run(DriverError::Job(format!("unexpected answer {other:?}")))),
+            other => Err(NoAnswer::Run(RunError::Job(format!("unexpected answer {other:?}")))),
         }
     }
 
@@ -137,7 +137,7 @@ impl RemoteJob {
         self.say(&Command::WriteBack)?;
         match self.wait(WRITE_BACK_LIMIT, "write-back", cancel)? {
             Event::WrittenBack(bytes) => Ok(bytes),
-            other => Err(NoAnswer::Run(DriverError::Job(format!("unexpected answer {other:?}")))),
+            other => Err(NoAnswer::Run(RunError::Job(format!("unexpected answer {other:?}")))),
         }
     }
 
@@ -146,7 +146,7 @@ impl RemoteJob {
         self.say(&Command::Identify)?;
         match self.wait(IDENTIFY_LIMIT, "identity", cancel)? {
             Event::Identified(result) => result.map_err(|f| NoAnswer::Trial(Outcome::Failed, f)),
-            other => Err(NoAnswer::Run(DriverError::Job(format!("unexpected answer {other:?}")))),
+            other => Err(NoAnswer::Run(RunError::Job(format!("unexpected answer {other:?}")))),
         }
     }
 
@@ -159,7 +159,7 @@ impl RemoteJob {
         self.say(&Command::TryBuilder(image.clone()))?;
         match self.wait(PULL_LIMIT, "builder", cancel)? {
             Event::Builder(result) => result.map_err(|f| NoAnswer::Trial(Outcome::Failed, f)),
-            other => Err(NoAnswer::Run(DriverError::Job(format!("unexpected answer {other:?}")))),
+            other => Err(NoAnswer::Run(RunError::Job(format!("unexpected answer {other:?}")))),
         }
     }
 
@@ -168,12 +168,12 @@ impl RemoteJob {
         self.say(&Command::MeasureDisk)?;
         match self.wait(DISK_LIMIT, "disk", cancel)? {
             Event::Disk(measurement) => Ok(measurement),
-            other => Err(NoAnswer::Run(DriverError::Job(format!("unexpected answer {other:?}")))),
+            other => Err(NoAnswer::Run(RunError::Job(format!("unexpected answer {other:?}")))),
         }
     }
 
     /// Ends the job in good order, and proves that no process of it is left.
-    pub fn stop(mut self) -> Result<(), DriverError> {
+    pub fn stop(mut self) -> Result<(), RunError> {
         let told = self.say(&Command::Stop);
         let deadline = Instant::now() + STOP_LIMIT;
         while told.is_ok() && Instant::now() < deadline && matches!(self.child.try_wait(), Ok(None)) {
@@ -182,7 +182,7 @@ impl RemoteJob {
         let namespace = self.namespace.take();
         drop(self);
         match namespace.map(|ns| inhabitants(&ns)).filter(|pids| !pids.is_empty()) {
-            Some(pids) => Err(DriverError::Job(format!("processes {pids:?} outlived their job"))),
+            Some(pids) => Err(RunError::Job(format!("processes {pids:?} outlived their job"))),
             None => Ok(()),
         }
     }

@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 
 use handoff_docker::Programs;
 use handoff_machine::{Revision, available_memory, free_bytes, load_1m};
-use handoff_model::{Failure, IdentityCheck, Outcome, OwnImage, Plan, Trial};
-use handoff_records::Journal;
-use handoff_records::{Measurement, MeasurementRow};
+use handoff_model::{Failure, Outcome, OwnImage, Plan, Trial};
+use handoff_records::{Journal, MeasurementRow};
 use handoff_services::control::Client;
 
 use crate::daemon;
@@ -16,9 +15,9 @@ use crate::environment::describe;
 use crate::needs;
 use crate::preflight::{Checked, preflight};
 use crate::tools::Tools;
-use crate::trial::{self, Bench, Part, TrialRecord};
+use crate::trial::{self, Bench, Part};
 use crate::workspace::{self, Workspace};
-use crate::{Cancel, DriverError, user_daemon};
+use crate::{Cancel, RunError, user_daemon};
 
 /// Where a run works and writes.
 #[derive(Debug, Clone)]
@@ -93,7 +92,7 @@ pub fn run(
     plan: &Plan,
     cancel: &Cancel,
     progress: &mut dyn FnMut(Progress),
-) -> Result<Summary, DriverError> {
+) -> Result<Summary, RunError> {
     let programs = Programs::find()?;
     let tools = Tools::find()?;
     for leftover in workspace::leftovers(&config.work_dir)? {
@@ -114,7 +113,7 @@ pub fn run(
     }
     let (store, store_kind) = service_store(plan, &mut workspace)?;
     progress(Progress::Note("checking the engine".to_owned()));
-    let lent = daemon::lend(plan, config, &workspace)?;
+    let lent = daemon::lend(plan, &config.engine_image, &workspace)?;
     let Checked { engine, buildkit } =
         preflight(&mut workspace, &tools, plan, config.buildkit_image.as_deref(), lent.as_ref(), cancel)?;
     let mut environment = describe(&config.work_dir, store_kind, &programs, &tools, &engine, &config.revision)?;
@@ -155,15 +154,15 @@ pub fn run(
     let mut running: Option<(&str, Client)> = None;
     for trial in todo {
         if cancel.is_cancelled() {
-            return Err(DriverError::Cancelled);
+            return Err(RunError::Cancelled);
         }
         progress(Progress::Trial(trial));
         let started = Instant::now();
         let logs = journal.log_dir(&trial.id)?;
-        let record = if let Some(reason) = needs::lacks_sources(own, &trial.cell.strategy) {
-            skipped(trial, &environment.id, plan.request.seed, Failure::new(Failure::PLAN, reason))
+        let rows = if let Some(reason) = needs::lacks_sources(own, &trial.cell.strategy) {
+            trial::skipped(trial, &environment.id, plan.request.seed, Failure::new(Failure::PLAN, reason))
         } else if let Some(refused) = lacks_room(&config.work_dir, &store, &needs::sized(trial, own))? {
-            skipped(trial, &environment.id, plan.request.seed, refused)
+            trial::skipped(trial, &environment.id, plan.request.seed, refused)
         } else {
             let profile = trial.cell.conditions.profile.as_str();
             // A link is shaped by its service: another profile is another service, and the old one ends first.
@@ -190,10 +189,10 @@ pub fn run(
             };
             trial::run(&mut bench, trial, logs, &mut |part| progress(Progress::Part(part)))?
         };
-        let row = record.row();
-        journal.append(&record.consumers, &record.spans, &row)?;
-        summary.count(&row);
-        progress(Progress::Done { trial, row: &row, took: started.elapsed() });
+        let row = &rows.measurement;
+        journal.append(&rows.consumers, &rows.spans, row)?;
+        summary.count(row);
+        progress(Progress::Done { trial, row, took: started.elapsed() });
     }
     Ok(summary)
 }
@@ -211,7 +210,7 @@ impl Summary {
 
 /// Where the service keeps blobs: in memory where there is plenty, because GitHub's storage does not share the runner's
 /// disk; else on disk. The row's environment says which.
-fn service_store(plan: &Plan, workspace: &mut Workspace) -> Result<(PathBuf, &'static str), DriverError> {
+fn service_store(plan: &Plan, workspace: &mut Workspace) -> Result<(PathBuf, &'static str), RunError> {
     let largest = needs::sized_trials(plan).iter().map(needs::store_bytes).max().unwrap_or(0);
     let memory = Path::new("/dev/shm");
     // Where the machine does not tell how much is free, the disk serves.
@@ -225,20 +224,20 @@ fn service_store(plan: &Plan, workspace: &mut Workspace) -> Result<(PathBuf, &'s
         Ok((dir, "tmpfs"))
     } else {
         let dir = workspace.dir().join("store");
-        fs::create_dir_all(&dir).map_err(DriverError::io("create", &dir))?;
+        fs::create_dir_all(&dir).map_err(RunError::io("create", &dir))?;
         Ok((dir, "disk"))
     }
 }
 
-fn start_service(handoff: &Path, store: &Path, profile: &str) -> Result<Client, DriverError> {
+fn start_service(handoff: &Path, store: &Path, profile: &str) -> Result<Client, RunError> {
     use std::os::unix::process::CommandExt;
     let mut command = std::process::Command::new(handoff);
     // A group of its own: Ctrl-C in the terminal is the driver's to handle.
     command.arg("service").arg("--store").arg(store).args(["--profile", profile]).process_group(0);
-    Client::spawn(command).map_err(|e| DriverError::Service(e.to_string()))
+    Client::spawn(command).map_err(|e| RunError::Service(e.to_string()))
 }
 
-fn lacks_room(work_dir: &Path, store: &Path, trial: &Trial) -> Result<Option<Failure>, DriverError> {
+fn lacks_room(work_dir: &Path, store: &Path, trial: &Trial) -> Result<Option<Failure>, RunError> {
     let lacking = |dir: &Path, need: u64| {
         let free = free_bytes(dir)?;
         Ok((free < need).then(|| {
@@ -256,25 +255,6 @@ fn lacks_room(work_dir: &Path, store: &Path, trial: &Trial) -> Result<Option<Fai
     match lacking(work_dir, needs::least_disk_bytes(trial))? {
         Some(failure) => Ok(Some(failure)),
         None => lacking(store, needs::least_store_bytes(trial)),
-    }
-}
-
-fn skipped(trial: &Trial, environment: &str, seed: u64, failure: Failure) -> TrialRecord {
-    TrialRecord {
-        consumers: Vec::new(),
-        spans: Vec::new(),
-        measurement: Measurement {
-            trial: trial.clone(),
-            environment: Some(environment.to_owned()),
-            started_at: Some(jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
-            source: String::new(),
-            client: String::new(),
-            seed,
-            contended: false,
-            queue_ns: None,
-            identity: IdentityCheck::default(),
-            result: Err((Outcome::Skipped, failure)),
-        },
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use handoff_docker::Programs;
 use handoff_docker::programs::on_path;
 
-use crate::DriverError;
+use crate::RunError;
 use crate::protocol::ToolPaths;
 
 /// Oldest Node that the clients run on.
@@ -108,29 +108,26 @@ fn clients_check() -> Check {
 }
 
 /// The version of an npm package.
-fn package_version(file: &Path) -> Result<String, DriverError> {
-    let bytes = std::fs::read(file).map_err(DriverError::io("read", file))?;
+fn package_version(file: &Path) -> Result<String, RunError> {
+    let bytes = std::fs::read(file).map_err(RunError::io("read", file))?;
     let json: Result<serde_json::Value, _> = serde_json::from_slice(&bytes);
     let version = json.ok().and_then(|j| Some(j.get("version")?.as_str()?.to_owned()));
     version.ok_or_else(|| {
-        DriverError::Missing(format!(
-            "{} tells no version: install the clients again with `make setup`",
-            file.display()
-        ))
+        RunError::Missing(format!("{} tells no version: install the clients again with `make setup`", file.display()))
     })
 }
 
 impl Tools {
     /// Finds the tools; the error names every part that is missing and what provides it.
-    pub fn find() -> Result<Self, DriverError> {
+    pub fn find() -> Result<Self, RunError> {
         let checks = checks();
         let missing: Vec<String> =
             checks.iter().filter(|c| !c.ok).map(|c| format!("{}: {} (mend: {})", c.part, c.found, c.mend)).collect();
         let zstd = Programs::find().ok().and_then(|p| on_path(&p.path, "zstd"));
         let (Some(node), Some(clients), Some(zstd), true) = (node(), clients(), zstd, missing.is_empty()) else {
-            return Err(DriverError::Missing(format!("this machine lacks something: {}", missing.join("; "))));
+            return Err(RunError::Missing(format!("this machine lacks something: {}", missing.join("; "))));
         };
-        let handoff = std::env::current_exe().map_err(DriverError::io("find", "the running program"))?;
+        let handoff = std::env::current_exe().map_err(RunError::io("find", "the running program"))?;
         let mut versions: BTreeMap<String, String> = checks.into_iter().map(|c| (c.part, c.found)).collect();
         versions.remove("root");
         versions.remove("npm clients");
@@ -138,7 +135,7 @@ impl Tools {
             let file = clients.join("node_modules").join(package).join("package.json");
             versions.insert(package.to_owned(), package_version(&file)?);
         }
-        let clients = clients.canonicalize().map_err(DriverError::io("find", &clients))?;
+        let clients = clients.canonicalize().map_err(RunError::io("find", &clients))?;
         Ok(Self { paths: ToolPaths { node, clients, zstd, handoff }, versions })
     }
 }

@@ -10,9 +10,9 @@ use handoff_docker::user::Lent;
 use handoff_fixtures::ImageSource;
 use handoff_machine::settle::settle;
 use handoff_model::ServiceUsage;
-use handoff_model::{Failure, IdentityCheck, ImageIdentity, Outcome, OwnImage, Trial};
-use handoff_records::join::{JobReport, TrialReport, consumer_row};
-use handoff_records::{ConsumerRow, Measured, Measurement, MeasurementRow, SpanRow};
+use handoff_model::{Failure, ImageIdentity, Outcome, OwnImage, Trial};
+use handoff_records::Measured;
+use handoff_records::join::{JobReport, TrialJoin, TrialReport, TrialRows};
 use handoff_services::control::Client;
 use handoff_strategies::Strategy;
 use handoff_strategies::recorder::{CLIENT, SOURCE};
@@ -20,7 +20,7 @@ use handoff_strategies::recorder::{CLIENT, SOURCE};
 use crate::protocol::ToolPaths;
 use crate::remote::NoAnswer;
 use crate::workspace::Workspace;
-use crate::{Cancel, DriverError};
+use crate::{Cancel, RunError};
 
 mod earlier;
 mod side;
@@ -58,24 +58,6 @@ impl fmt::Display for Part {
     }
 }
 
-/// What a trial leaves for the journal.
-#[derive(Debug)]
-pub struct TrialRecord {
-    /// Rows of `consumers.csv`; none after a failure.
-    pub consumers: Vec<ConsumerRow>,
-    /// Rows of `spans.csv`, also of the part that ran before a failure.
-    pub spans: Vec<SpanRow>,
-    /// The row of `measurements.csv`.
-    pub measurement: Measurement,
-}
-
-impl TrialRecord {
-    /// The measurement as a row.
-    pub fn row(&self) -> MeasurementRow {
-        MeasurementRow::from(&self.measurement)
-    }
-}
-
 /// What all trials of a run share.
 pub struct Bench<'a> {
     /// Where jobs live.
@@ -110,48 +92,45 @@ struct Course<'a, 'b> {
     strategy: Box<dyn Strategy>,
     image: ImageSource,
     logs: PathBuf,
-    spans: Vec<SpanRow>,
+    join: TrialJoin<'b>,
     columns: BTreeMap<String, String>,
 }
 
 /// Runs a trial. A failure of the trial is a record; an error is something that ends the run.
-pub fn run(
-    bench: &mut Bench,
-    trial: &Trial,
-    logs: PathBuf,
-    note: &mut dyn FnMut(Part),
-) -> Result<TrialRecord, DriverError> {
-    let started_at = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let strategy = handoff_strategies::find(&trial.cell.strategy).map_err(|e| DriverError::Job(e.to_string()))?;
+pub fn run(bench: &mut Bench, trial: &Trial, logs: PathBuf, note: &mut dyn FnMut(Part)) -> Result<TrialRows, RunError> {
+    let started_at = now();
+    let strategy = handoff_strategies::find(&trial.cell.strategy).map_err(|e| RunError::Job(e.to_string()))?;
     let image = ImageSource::of(trial, bench.own, bench.seed)?;
-    let mut course = Course { bench, trial, strategy, image, logs, spans: Vec::new(), columns: BTreeMap::new() };
-    let mut identity = IdentityCheck::default();
-    let mut consumers = Vec::new();
-    let result = match course.measure(note, &mut identity, &mut consumers) {
-        Ok(measured) => Ok(Box::new(measured)),
+    let mut join = TrialJoin::new(trial, bench.seed, strategy.facts().moves_image);
+    join.environment = Some(bench.environment.to_owned());
+    join.started_at = Some(started_at);
+    join.contended = trial.cell.conditions.is_contended(bench.cores);
+    let mut course = Course { bench, trial, strategy, image, logs, join, columns: BTreeMap::new() };
+    let result = match course.measure(note) {
+        Ok(measured) => Ok(measured),
         Err(NoAnswer::Run(error)) => return Err(error),
         Err(NoAnswer::Trial(outcome, failure)) => Err((outcome, failure)),
     };
     // Also after a failure: the next trial starts with an empty service.
-    course.bench.service.purge(&run_name(trial)).map_err(|e| DriverError::Service(e.to_string()))?;
+    course.bench.service.purge(&run_name(trial)).map_err(|e| RunError::Service(e.to_string()))?;
+    let Course { mut join, mut columns, .. } = course;
     // Empty where no tar or no bytes are moved, as the columns say.
-    let column = |name: &str| course.columns.get(name).cloned().unwrap_or_default();
-    let measurement = Measurement {
-        trial: trial.clone(),
-        environment: Some(course.bench.environment.to_owned()),
-        started_at: Some(started_at),
-        source: column(SOURCE),
-        client: column(CLIENT),
-        seed: course.bench.seed,
-        contended: trial.cell.conditions.is_contended(course.bench.cores),
-        queue_ns: None,
-        identity,
-        result,
-    };
-    if measurement.result.is_err() {
-        consumers.clear();
-    }
-    Ok(TrialRecord { consumers, spans: course.spans, measurement })
+    join.source = columns.remove(SOURCE).unwrap_or_default();
+    join.client = columns.remove(CLIENT).unwrap_or_default();
+    Ok(join.rows(result))
+}
+
+/// The rows of a trial that is not run.
+pub(crate) fn skipped(trial: &Trial, environment: &str, seed: u64, failure: Failure) -> TrialRows {
+    let mut join = TrialJoin::new(trial, seed, false);
+    join.environment = Some(environment.to_owned());
+    join.started_at = Some(now());
+    join.rows(Err((Outcome::Skipped, failure)))
+}
+
+/// The time as the rows have it.
+fn now() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// The trial's name at the service: everything it stores is purged under it.
@@ -160,12 +139,7 @@ fn run_name(trial: &Trial) -> String {
 }
 
 impl Course<'_, '_> {
-    fn measure(
-        &mut self,
-        note: &mut dyn FnMut(Part),
-        identity: &mut IdentityCheck,
-        rows: &mut Vec<ConsumerRow>,
-    ) -> Result<Measured, NoAnswer> {
+    fn measure(&mut self, note: &mut dyn FnMut(Part)) -> Result<Measured, NoAnswer> {
         self.rest()?;
         let state = self.trial.cell.conditions.cache_state;
         let nonce = &self.trial.nonce;
@@ -191,7 +165,8 @@ impl Course<'_, '_> {
             producer = Some(side);
             settle_ns += settle();
         }
-        let content = self.image.content_digest().map_err(DriverError::from)?;
+        let content = self.image.content_digest().map_err(RunError::from)?;
+        self.join.expect_image(producer.as_ref().map(|p| &p.identity), content.as_ref());
         let mut consumers: Vec<SideResult> = Vec::new();
         let all = self.trial.cell.conditions.consumers;
         let at_once = self.trial.cell.conditions.consumer_concurrency.max(1);
@@ -207,23 +182,9 @@ impl Course<'_, '_> {
             let asks = (next..=to).map(|n| Ask { commit: commit.clone(), ..Ask::consumer(n, &image, ticket.clone()) });
             let sides = self.sides(asks.collect())?;
             for (number, side) in (next..).zip(sides) {
-                let check = check(producer.as_ref().map(|p| &p.identity), content.as_ref(), &side.identity);
-                // The row shows the worst of its consumers.
-                let mut refused = check.refused(self.strategy.facts().moves_image);
-                if content.is_none() && producer.is_none() {
-                    // Nothing was handed over, and nobody knows beforehand what the user's own build makes.
-                    refused.retain(|level| *level != "content");
-                }
-                *identity = if number == 1 || !refused.is_empty() {
-                    check.clone()
-                } else {
-                    std::mem::take(identity).worst(&check)
-                };
-                if !refused.is_empty() {
-                    let error = format!("{} not proven equal; {}", refused.join(", "), check.note);
-                    return Err(failed("identity", error.trim_end_matches("; ")));
-                }
-                rows.push(consumer_row(self.trial, number, &side.report(self.bench.environment), &check));
+                let report = side.report(self.bench.environment);
+                let gate = self.join.add_consumer(number, &report, &side.identity);
+                gate.map_err(|failure| NoAnswer::Trial(Outcome::Failed, failure))?;
                 consumers.push(side);
             }
             next = to + 1;
@@ -250,10 +211,10 @@ impl Course<'_, '_> {
     ) -> Result<Option<ImageIdentity>, NoAnswer> {
         note(Part::Priming);
         let name = if number == 1 { "priming".to_owned() } else { format!("priming-{number}") };
-        let (spans, columns) = (self.spans.len(), self.columns.clone());
+        let (spans, columns) = (self.join.span_count(), self.columns.clone());
         let ask = Ask { commit: Some(earlier.commit.clone()), ..Ask::producer(&name, &earlier.image) };
         let primed = self.one(ask);
-        self.spans.truncate(spans);
+        self.join.keep_spans(spans);
         self.columns = columns;
         self.rest()?;
         match primed {
@@ -266,12 +227,12 @@ impl Course<'_, '_> {
     }
 
     /// What was counted against limits of time belongs to another workflow run than what comes now.
-    fn rest(&self) -> Result<(), DriverError> {
-        self.bench.service.rest().map_err(|e| DriverError::Service(e.to_string()))
+    fn rest(&self) -> Result<(), RunError> {
+        self.bench.service.rest().map_err(|e| RunError::Service(e.to_string()))
     }
 
-    fn usage(&mut self) -> Result<ServiceUsage, DriverError> {
-        self.bench.service.usage().map_err(|e| DriverError::Service(e.to_string()))
+    fn usage(&mut self) -> Result<ServiceUsage, RunError> {
+        self.bench.service.usage().map_err(|e| RunError::Service(e.to_string()))
     }
 }
 
@@ -293,25 +254,4 @@ impl SideResult {
 /// A trial that failed at a gate.
 fn failed(span: &str, error: &str) -> NoAnswer {
     NoAnswer::Trial(Outcome::Failed, Failure::new(span, error))
-}
-
-/// Compares what arrived with what was built. A synthetic image's content is known beforehand, from the generator; of another one
-/// it is what the probe found on the producer's side.
-fn check(built: Option<&ImageIdentity>, content: Option<&String>, arrived: &ImageIdentity) -> IdentityCheck {
-    let reference = match built {
-        Some(built) => ImageIdentity { content: content.or(built.content.as_ref()).cloned(), ..built.clone() },
-        None => ImageIdentity {
-            content: content.cloned(),
-            notes: vec![
-                if content.is_some() {
-                    "no producer: nothing but content to compare with"
-                } else {
-                    "no producer: nothing to compare with"
-                }
-                .to_owned(),
-            ],
-            ..ImageIdentity::default()
-        },
-    };
-    IdentityCheck::compare(&reference, arrived)
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 use handoff_docker::Programs;
 use handoff_model::ImageStore;
 
-use crate::DriverError;
+use crate::RunError;
 
 /// An image of the user's daemon.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,18 +79,18 @@ fn store(info: &str) -> Option<ImageStore> {
 }
 
 /// Saves an image into a file, if it is still the one that the plan knows.
-pub fn save(name: &str, id: &str, path: &Path) -> Result<(), DriverError> {
-    let found = inspect(name, "{{.Id}}").map_err(DriverError::Missing)?;
+pub fn save(name: &str, id: &str, path: &Path) -> Result<(), RunError> {
+    let found = inspect(name, "{{.Id}}").map_err(RunError::Missing)?;
     if found != id {
-        return Err(DriverError::Missing(format!(
+        return Err(RunError::Missing(format!(
             "--image {name} is {found} now and was {id} when the run was planned: use another --out to measure the new one"
         )));
     }
     if let Some(dir) = path.parent() {
-        fs::create_dir_all(dir).map_err(DriverError::io("create", dir))?;
+        fs::create_dir_all(dir).map_err(RunError::io("create", dir))?;
     }
     docker(&["image", "save", "--output", &path.display().to_string(), name])
-        .map_err(|e| DriverError::Missing(format!("--image {name}: {e}")))?;
+        .map_err(|e| RunError::Missing(format!("--image {name}: {e}")))?;
     Ok(())
 }
 

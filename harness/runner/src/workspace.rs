@@ -13,7 +13,7 @@ use handoff_docker::user::Made;
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
-use crate::DriverError;
+use crate::RunError;
 
 /// Where runs live unless told otherwise: on disk, and short, because sockets are below it.
 pub const DEFAULT_WORK_DIR: &str = "/var/tmp/handoff";
@@ -60,17 +60,17 @@ pub struct Leftover {
 
 impl Workspace {
     /// Takes a lock ([`MACHINE_LOCK`] for anything that measures) and makes a folder for a run.
-    pub fn create(lock: &Path, work_dir: &Path, run: &str) -> Result<Self, DriverError> {
+    pub fn create(lock: &Path, work_dir: &Path, run: &str) -> Result<Self, RunError> {
         let path = lock.to_owned();
-        let lock = File::create(&path).map_err(DriverError::io("create", &path))?;
-        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|_| DriverError::Busy { lock: path })?;
-        fs::create_dir_all(work_dir).map_err(DriverError::io("create", work_dir))?;
+        let lock = File::create(&path).map_err(RunError::io("create", &path))?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|_| RunError::Busy { lock: path })?;
+        fs::create_dir_all(work_dir).map_err(RunError::io("create", work_dir))?;
         let dir = work_dir.join(run);
-        fs::create_dir_all(&dir).map_err(DriverError::io("create", &dir))?;
+        fs::create_dir_all(&dir).map_err(RunError::io("create", &dir))?;
         let pid = rustix::process::getpid().as_raw_nonzero().get();
         // A made-up time would make this run a dead one in the eyes of the next, which then removes it.
         let started = start_time(pid).ok_or_else(|| {
-            DriverError::Missing(format!("/proc/{pid}/stat does not tell when this process started: mount /proc"))
+            RunError::Missing(format!("/proc/{pid}/stat does not tell when this process started: mount /proc"))
         })?;
         let note = Note { pid, started, jobs: Vec::new(), folders: Vec::new(), made: Vec::new() };
         let workspace = Self { dir, note, _lock: lock };
@@ -78,11 +78,11 @@ impl Workspace {
         Ok(workspace)
     }
 
-    fn write_note(&self) -> Result<(), DriverError> {
+    fn write_note(&self) -> Result<(), RunError> {
         let path = self.dir.join(NOTE);
-        let json = serde_json::to_vec(&self.note).map_err(|e| DriverError::Job(format!("{}: {e}", path.display())))?;
+        let json = serde_json::to_vec(&self.note).map_err(|e| RunError::Job(format!("{}: {e}", path.display())))?;
         let write = File::create(&path).and_then(|mut f| f.write_all(&json).and_then(|()| f.sync_all()));
-        write.map_err(DriverError::io("write", &path))
+        write.map_err(RunError::io("write", &path))
     }
 
     /// The run's folder.
@@ -91,7 +91,7 @@ impl Workspace {
     }
 
     /// Makes the folder of a job, and notes the job, and what it will make in the user's daemon, before any of it exists.
-    pub fn add_job(&mut self, job: &str, made: Option<Made>) -> Result<PathBuf, DriverError> {
+    pub fn add_job(&mut self, job: &str, made: Option<Made>) -> Result<PathBuf, RunError> {
         if let Some(made) = &made {
             made.claim()?;
         }
@@ -99,19 +99,19 @@ impl Workspace {
         self.note.made.extend(made);
         self.write_note()?;
         let dir = self.dir.join(job);
-        fs::create_dir_all(&dir).map_err(DriverError::io("create", &dir))?;
+        fs::create_dir_all(&dir).map_err(RunError::io("create", &dir))?;
         Ok(dir)
     }
 
     /// Makes a folder elsewhere that goes with the run, noted before it exists.
-    pub fn add_folder(&mut self, dir: &Path) -> Result<(), DriverError> {
+    pub fn add_folder(&mut self, dir: &Path) -> Result<(), RunError> {
         self.note.folders.push(dir.to_owned());
         self.write_note()?;
-        fs::create_dir_all(dir).map_err(DriverError::io("create", dir))
+        fs::create_dir_all(dir).map_err(RunError::io("create", dir))
     }
 
     /// Removes a job's folder and cgroups, and what it made in the user's daemon, after its processes have ended.
-    pub fn remove_job(&mut self, job: &str) -> Result<(), DriverError> {
+    pub fn remove_job(&mut self, job: &str) -> Result<(), RunError> {
         for made in self.note.made.iter().filter(|m| m.job == job) {
             made.remove()?;
         }
@@ -135,12 +135,12 @@ impl Drop for Workspace {
 ///
 /// # Errors
 /// A work folder that cannot be read; one that is not there holds nothing.
-pub fn leftovers(work_dir: &Path) -> Result<Vec<Leftover>, DriverError> {
+pub fn leftovers(work_dir: &Path) -> Result<Vec<Leftover>, RunError> {
     let entries = match fs::read_dir(work_dir) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         other => other.and_then(Iterator::collect::<Result<Vec<fs::DirEntry>, _>>),
     };
-    let entries = entries.map_err(DriverError::io("read", work_dir))?;
+    let entries = entries.map_err(RunError::io("read", work_dir))?;
     let dead = |dir: PathBuf| {
         // A folder without a note that reads is none of ours, and is left alone.
         let note: Note = serde_json::from_slice(&fs::read(dir.join(NOTE)).ok()?).ok()?;
@@ -152,7 +152,7 @@ pub fn leftovers(work_dir: &Path) -> Result<Vec<Leftover>, DriverError> {
 
 /// Removes what a run has left. The namespaces are gone already; files, cgroups and things in the user's daemon are not.
 /// When the daemon does not answer everything stays, its note included.
-pub fn remove(leftover: &Leftover) -> Result<(), DriverError> {
+pub fn remove(leftover: &Leftover) -> Result<(), RunError> {
     for made in &leftover.made {
         made.remove()?;
     }

@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use handoff_github::remote::{JobState, Remote, Run};
-use handoff_github::rest::{Api, RestError};
+use handoff_github::GithubError;
+use handoff_github::collect::of_run;
+use handoff_github::inputs;
+use handoff_github::remote::Remote;
+use handoff_github::rest::Api;
+use handoff_github::watch::until_ended;
 use handoff_model::shell;
-use handoff_records::PLAN;
 
 use super::collect;
 use crate::exit::{self, bad_input};
 use crate::out;
-
-/// Seconds between two looks at a run.
-const LOOK_S: u64 = 20;
 
 /// Options of `dispatch`: where, and what the form of the workflow asks.
 #[derive(Debug, clap::Args)]
@@ -73,8 +73,8 @@ pub struct Args {
 }
 
 impl Args {
-    /// The inputs of the workflow.
-    fn inputs(&self) -> BTreeMap<String, String> {
+    /// The inputs that options name.
+    fn named(&self) -> BTreeMap<String, String> {
         let named = [
             ("sizes", &self.sizes),
             ("strategies", &self.strategies),
@@ -92,42 +92,29 @@ impl Args {
         named.iter().filter_map(|(name, value)| Some(((*name).to_owned(), (*value).clone()?))).collect()
     }
 
-    /// The inputs that make the plan of a results folder again, for what it lacks.
-    fn missing(&self) -> anyhow::Result<Option<BTreeMap<String, String>>> {
-        let out =
-            self.out.clone().ok_or_else(|| bad_input("--outstanding needs --out DIR: the folder with the plan"))?;
-        if !out.join(PLAN).exists() {
-            return Err(bad_input(format!("{} holds no plan: leave --outstanding out", out.display())));
+    /// The inputs of the run; none where nothing is outstanding.
+    fn inputs(&self) -> anyhow::Result<Option<BTreeMap<String, String>>> {
+        if !self.outstanding {
+            return Ok(Some(self.named()));
         }
-        let journal = collect::open(&out)?;
-        let only: Vec<String> = journal.remaining().map(|t| t.id.clone()).collect();
-        if only.is_empty() {
-            return Ok(None);
-        }
-        let mut inputs = handoff_experiment::workflow_inputs(&journal.plan().request);
-        inputs.insert("only".to_owned(), only.join(","));
-        inputs.extend(self.inputs());
-        Ok(Some(inputs))
+        let out = self.out.as_deref();
+        let out = out.ok_or_else(|| bad_input("--outstanding needs --out DIR: the folder with the plan"))?;
+        let missing = inputs::outstanding(out, &mut out::warn)?;
+        Ok(missing.map(|inputs| inputs.into_iter().chain(self.named()).collect()))
     }
 
     /// Starts the run, and unless told otherwise waits and collects.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         self.out.as_deref().map_or(Ok(()), crate::paths::check_out)?;
-        let inputs = if self.outstanding { self.missing()? } else { Some(self.inputs()) };
-        let Some(inputs) = inputs else {
+        let Some(inputs) = self.inputs()? else {
             out::talk("nothing is outstanding: every trial of the plan has a row");
             return Ok(ExitCode::from(exit::OK));
         };
-        let api = collect::api()?;
-        let remote = Remote { api: &api, repository: collect::repository(&self.repo)? };
-        let git_ref = match &self.git_ref {
-            Some(git_ref) => git_ref.clone(),
-            None => remote.default_branch().map_err(collect::failed)?,
-        };
-        let run = remote.dispatch(&git_ref, &inputs).map_err(collect::failed)?;
+        let remote = Remote::new(Api::of_user().map_err(GithubError::from)?, &self.repo)?;
+        let run = remote.dispatch(self.git_ref.as_deref(), &inputs)?;
         out::data(&run.id.to_string());
         out::talk(&format!("started {}", run.url));
-        let out = self.out.unwrap_or_else(|| PathBuf::from(format!("results/github-{}", run.id)));
+        let out = self.out.unwrap_or_else(|| collect::folder(run.id));
         let go_on = format!(
             "handoff collect --repo {} --run-id {} --out {}",
             shell::quote(&self.repo),
@@ -138,72 +125,8 @@ impl Args {
         if self.no_wait {
             return Ok(ExitCode::from(exit::OK));
         }
-        watch(&remote, &api, run.id).map_err(|e| {
-            out::talk(&format!("the run goes on without this: {go_on}"));
-            collect::failed(e)
-        })?;
-        collect::of_run(&remote, run.id, &out)
-    }
-}
-
-/// Waits until a run has ended, and says whenever a job has changed.
-pub fn watch(remote: &Remote, api: &Api, id: u64) -> Result<Run, RestError> {
-    let mut told: BTreeMap<String, String> = BTreeMap::new();
-    loop {
-        let run = remote.run(id)?;
-        let jobs = remote.jobs(id)?;
-        let progress = progress(&jobs, jiff::Timestamp::now());
-        for job in &jobs {
-            let state = if job.conclusion.is_empty() { &job.status } else { &job.conclusion };
-            if told.insert(job.name.clone(), state.clone()).as_ref() != Some(state) {
-                out::talk(&format!("{state:<12} {} ({progress})", job.name));
-            }
-        }
-        if run.status == "completed" {
-            out::talk(&format!("run {id} ended: {}, {progress}", run.conclusion));
-            return Ok(run);
-        }
-        api.sleep(LOOK_S);
-    }
-}
-
-/// How far a run is: jobs that have ended, and when the rest will have if they go as these did.
-fn progress(jobs: &[JobState], now: jiff::Timestamp) -> String {
-    let ended = jobs.iter().filter(|j| j.status == "completed").count();
-    let said = format!("{ended} of {} jobs", jobs.len());
-    let began = jobs.iter().filter_map(|j| j.created_at.parse::<jiff::Timestamp>().ok()).min();
-    let Some(seconds) = began.map(|b| (now.as_second() - b.as_second()).max(0)) else { return said };
-    // What comes later in the run is not known yet, so that this is a least.
-    let left = jobs.len() - ended;
-    if ended == 0 || left == 0 {
-        return said;
-    }
-    let left_s = seconds as f64 / ended as f64 * left as f64;
-    format!("{said}, at least {:.0} min left", (left_s / 60.0).ceil())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn progress_says_what_is_left_of_what_is_known() {
-        let job = |status: &str| JobState {
-            name: "t".to_owned(),
-            status: status.to_owned(),
-            conclusion: String::new(),
-            created_at: "2026-01-01T00:00:00Z".to_owned(),
-            started_at: String::new(),
-            steps: Vec::new(),
-        };
-        let at = |jobs: &[&str], time: &str| {
-            progress(&jobs.iter().map(|j| job(j)).collect::<Vec<_>>(), time.parse().unwrap())
-        };
-        assert_eq!(at(&["queued", "queued"], "2026-01-01T00:05:00Z"), "0 of 2 jobs");
-        let half = ["completed", "completed", "in_progress", "queued"];
-        assert_eq!(at(&half, "2026-01-01T00:05:00Z"), "2 of 4 jobs, at least 5 min left");
-        assert_eq!(at(&["completed"], "2026-01-01T00:05:00Z"), "1 of 1 jobs");
-        // A clock that is behind the server's.
-        assert_eq!(at(&half, "2025-12-31T23:59:00Z"), "2 of 4 jobs, at least 0 min left");
+        until_ended(&remote, run.id, &mut out::talk)
+            .inspect_err(|_| out::talk(&format!("the run goes on without this: {go_on}")))?;
+        Ok(collect::report(of_run(&remote, run.id, &out, &mut out::warn)?, &out))
     }
 }

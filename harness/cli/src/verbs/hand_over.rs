@@ -4,18 +4,38 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use handoff_model::{image_name, shell};
-use handoff_registry::{Error, Intake, Outlet, StoreKind, session};
+use handoff_registry::{Error, Intake, Outlet, Settings, StoreKind, session};
 use handoff_runner::user_daemon;
 use handoff_storage::{FORBIDDEN_IN_NAMES, ServiceEndpoint};
 use handoff_strategies::PUSH_LEVEL;
 use handoff_strategies::buildx::{Compression, push_output};
 use handoff_strategies::options::named;
 
-use super::relay::Flight;
 use crate::exit::{self, bad_input};
 use crate::{out, own};
 
 mod build;
+
+/// How bytes go over the link; shared with `relay`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Flight {
+    /// Requests in flight; 0 is as many as turn out to carry more, up to 32 [default: 0]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=64))]
+    connections: Option<u16>,
+    /// MiB of a block going up and of a range coming down; times the requests in flight it is memory [default: 4]
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u16).range(1..=16))]
+    part: Option<u16>,
+}
+
+impl Flight {
+    pub(super) fn settings(&self) -> Settings {
+        Settings {
+            connections: self.connections.filter(|n| *n > 0).map(usize::from),
+            part_bytes: self.part.map(|mib| usize::from(mib) << 20),
+            ..Settings::default()
+        }
+    }
+}
 
 /// What both ends are told.
 #[derive(Debug, clap::Args)]

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use handoff_github::side as github;
+use handoff_github::job;
 
 use crate::exit;
 
@@ -20,7 +20,7 @@ pub struct Args {
 impl Args {
     /// Writes the mark.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        github::mark(Path::new("."), &self.what, &self.detail)?;
+        job::mark(Path::new("."), &self.what, &self.detail)?;
         Ok(ExitCode::from(exit::OK))
     }
 }

@@ -6,10 +6,9 @@ use std::process::ExitCode;
 use handoff_registry::session::{Report, Session};
 use handoff_registry::{Settings, StoreKind};
 
+use super::hand_over::{Flight, check_sent_name};
 use crate::files::NotWritten;
 use crate::{exit, paths};
-
-use super::hand_over::check_sent_name;
 
 /// Options of `relay`.
 #[derive(Debug, clap::Args)]
@@ -31,27 +30,6 @@ enum End {
     },
     /// Give what was sent to an engine that pulls from `registry=127.0.0.1:PORT`, until standard input ends
     Outlet(EndArgs),
-}
-
-/// How bytes go over the link; shared with `send` and `receive`.
-#[derive(Debug, clap::Args)]
-pub(super) struct Flight {
-    /// Requests in flight; 0 is as many as turn out to carry more, up to 32 [default: 0]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=64))]
-    connections: Option<u16>,
-    /// MiB of a block going up and of a range coming down; times the requests in flight it is memory [default: 4]
-    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u16).range(1..=16))]
-    part: Option<u16>,
-}
-
-impl Flight {
-    pub(super) fn settings(&self) -> Settings {
-        Settings {
-            connections: self.connections.filter(|n| *n > 0).map(usize::from),
-            part_bytes: self.part.map(|mib| usize::from(mib) << 20),
-            ..Settings::default()
-        }
-    }
 }
 
 #[derive(Debug, clap::Args)]

@@ -75,7 +75,7 @@ impl Args {
         let mut display = Display::new(plan.request.own.clone());
         let summary = handoff_runner::run(&config, &plan, &cancel, &mut |event| display.show(&event));
         display.finish(summary.is_ok());
-        if let Err(handoff_runner::DriverError::Cancelled) = &summary {
+        if let Err(handoff_runner::RunError::Cancelled) = &summary {
             let asked = plan.request.own.as_ref().map(OwnImage::build_arg_names).unwrap_or_default();
             let asked = asked.iter().map(|name| format!(" --build-arg {name}=VALUE")).collect::<Vec<_>>().concat();
             let folder = shell::quote(&named.to_string_lossy());

@@ -12,7 +12,7 @@ use handoff_runner::protocol::JobSpec;
 use handoff_runner::remote::{NoAnswer, RemoteJob};
 use handoff_runner::tools::Tools;
 use handoff_runner::workspace::{self, Workspace};
-use handoff_runner::{Cancel, DriverError};
+use handoff_runner::{Cancel, RunError};
 use handoff_strategies::MoreBuilds;
 use serde::{Deserialize, Serialize};
 
@@ -116,7 +116,7 @@ impl ProduceArgs {
 impl ConsumeArgs {
     /// Runs a consumer and verifies the image.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let read = |path: &Path| std::fs::read(path).map_err(DriverError::io("read", path));
+        let read = |path: &Path| std::fs::read(path).map_err(RunError::io("read", path));
         let file: TicketFile = serde_json::from_slice(&read(&self.side.ticket)?).map_err(|e| {
             bad_input(format!("{}: not a ticket of `handoff produce`: {e}", self.side.ticket.display()))
         })?;

@@ -298,7 +298,7 @@ fn a_port_that_is_taken_is_named() {
 
 #[test]
 fn a_corrupt_row_is_named_by_file_and_line() {
-    let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/../driver/tests/golden");
+    let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/../records/tests/golden");
     let dir = tempfile::tempdir().unwrap();
     let copy = |from: &std::path::Path| {
         for entry in std::fs::read_dir(from).unwrap().flatten().filter(|e| e.path().is_file()) {

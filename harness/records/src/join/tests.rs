@@ -166,3 +166,51 @@ fn trial_without_a_trace_has_no_time_of_its_build_and_none_of_its_transfer() {
         assert_eq!((measured.critical_path_ns(), measured.bytes_stored), (200, Some(12)));
     }
 }
+
+/// The image whose layers and content have these names.
+fn image(layer: &str, content: Option<&str>) -> ImageIdentity {
+    ImageIdentity {
+        config: Some(layer.to_owned()),
+        layers: Some(vec![layer.to_owned()]),
+        content: content.map(str::to_owned),
+        ..ImageIdentity::default()
+    }
+}
+
+#[test]
+fn consumer_with_another_image_fails_the_trial_and_leaves_its_spans_but_no_row_of_a_consumer() {
+    let plan = sample::plan(1);
+    let usage = usage(0xff);
+    let mut join = TrialJoin::new(&plan.trials[0], 42, true);
+    join.environment = Some("e0".to_owned());
+    join.add_spans(
+        Side::Producer,
+        None,
+        &[Span { kind: handoff_model::SpanKind::Build, detail: String::new(), start_ns: 1, end_ns: 2, bytes: None }],
+    );
+    join.expect_image(Some(&image("a", None)), Some(&"c".to_owned()));
+    join.add_consumer(1, &job(&usage, false, None), &image("a", Some("c"))).unwrap();
+    let refused = join.add_consumer(2, &job(&usage, false, None), &image("b", Some("c"))).unwrap_err();
+    assert!(refused.error.starts_with("layers, config not proven equal; "), "{}", refused.error);
+    let rows = join.rows(Err((Outcome::Failed, refused)));
+    assert_eq!((rows.consumers.len(), rows.spans.len()), (0, 1));
+    let row = rows.measurement;
+    assert_eq!((row.outcome, row.failed_span.as_str(), row.seed), (Outcome::Failed, "identity", 42));
+    assert_eq!((row.layers_equal, row.content_equal, row.consume_ns), (Some(false), Some(true), None));
+}
+
+#[test]
+fn content_is_demanded_unless_nobody_knows_it() {
+    let plan = sample::plan(1);
+    let usage = usage(0);
+    let arrived = |built: Option<&ImageIdentity>, content: Option<&str>, found: Option<&str>| {
+        let mut join = TrialJoin::new(&plan.trials[0], 42, false);
+        join.expect_image(built, content.map(str::to_owned).as_ref());
+        let gate = join.add_consumer(1, &job(&usage, false, None), &image("a", found));
+        (gate.is_ok(), join.rows(Ok(Measured::clocks(None, 1, 1))).measurement.content_equal)
+    };
+    assert_eq!(arrived(None, Some("c"), Some("c")), (true, Some(true)));
+    assert_eq!(arrived(None, Some("c"), None), (false, None));
+    assert_eq!(arrived(None, None, Some("c")), (true, None), "no producer, and a build of the user's own");
+    assert_eq!(arrived(Some(&image("b", Some("c"))), None, Some("d")), (false, Some(false)));
+}

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use handoff_model::{Environment, Outcome, Side, SpanKind, worst_level};
 
-use super::verify::Rows;
+use super::table::Rows;
 use crate::rows::{ConsumerRow, MeasurementRow, SpanRow};
 
 /// A producer that sent less than this may have stored nothing.

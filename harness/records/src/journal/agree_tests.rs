@@ -6,8 +6,8 @@ use std::path::Path;
 use handoff_model::Environment;
 use tempfile::TempDir;
 
+use super::row::{Row, header, lines};
 use super::sample::{environment, plan, rows};
-use super::table::{Row, header, lines};
 use super::{ENVIRONMENTS, Journal, Results};
 use crate::rows::{ConsumerRow, MeasurementRow, SpanRow};
 

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 
+use handoff_model::conditions::FACTORS;
 use handoff_model::{Conditions, OwnImage, PlanRequest};
 
 /// The first option in which `given` differs from `held`, with both values as they would be typed.
@@ -44,35 +45,18 @@ pub fn difference(held: &PlanRequest, given: &PlanRequest) -> Option<(&'static s
 }
 
 fn conditions_differ(held: &[Conditions], given: &[Conditions]) -> Option<(&'static str, String, String)> {
-    type Pick = fn(&Conditions) -> String;
-    let all = |pick: Pick| {
-        let join = |of: &[Conditions]| {
-            let mut names: Vec<String> = of.iter().map(pick).collect();
-            names.dedup();
-            names.join(",")
+    for factor in FACTORS {
+        let levels = |of: &[Conditions]| {
+            let mut levels: Vec<String> = of.iter().map(factor.level).collect();
+            levels.dedup();
+            levels.join(",")
         };
-        (join(held), join(given))
-    };
-    let fields: [(&'static str, Pick); 7] = [
-        ("--engine", |c| c.engine.to_string()),
-        ("--image-store", |c| c.image_store.to_string()),
-        ("--builder", |c| c.builder.to_string()),
-        ("--profile", |c| c.profile.clone()),
-        ("--cache-state", |c| c.cache_state.to_string()),
-        ("--consumers", |c| c.consumers.to_string()),
-        ("--consumer-concurrency", |c| c.consumer_concurrency.to_string()),
-    ];
-    for (option, pick) in fields {
-        let (a, b) = all(pick);
-        if a != b {
-            return Some((option, a, b));
+        if let Some(difference) = differ(factor.option, levels(held), levels(given)) {
+            return Some(difference);
         }
     }
     let whole = |of: &[Conditions]| {
-        let text = |c: &Conditions| {
-            let Conditions { engine, image_store, builder, profile, cache_state, consumers, consumer_concurrency } = c;
-            format!("{engine}/{image_store}/{builder}/{profile}/{cache_state}/{consumers}/{consumer_concurrency}")
-        };
+        let text = |c: &Conditions| FACTORS.iter().map(|f| (f.level)(c)).collect::<Vec<_>>().join("/");
         of.iter().map(text).collect::<Vec<_>>().join(",")
     };
     differ("the conditions", whole(held), whole(given))

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::table::{Row, Table, header, lines};
+use super::row::{Row, header, lines};
+use super::table::Table;
 use super::{JournalError, Result};
 
 /// The name under which a file is written before it is renamed: what a crash may leave, and never reads.

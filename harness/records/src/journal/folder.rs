@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::files::{sync_dir, temporary};
-use super::table::{Row, header};
+use super::row::{Row, header, records};
 use super::{ENVIRONMENTS, JournalError, LOGS, PLAN, Result};
 use crate::rows::{ConsumerRow, MeasurementRow, SpanRow};
 
@@ -94,6 +94,6 @@ fn holds_run(dir: &Path) -> JournalError {
         fs::read(dir.join(PLAN)).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
     let trials = plan.as_ref().and_then(|p| p.get("trials")?.as_array().map(Vec::len)).unwrap_or(0);
     let table = fs::read(dir.join(MeasurementRow::FILE)).unwrap_or_default();
-    let rows = super::table::records(&table).count().saturating_sub(1);
+    let rows = records(&table).count().saturating_sub(1);
     JournalError::HoldsRun { dir: dir.to_owned(), rows, trials }
 }

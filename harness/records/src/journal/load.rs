@@ -12,8 +12,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::finding::{Findings, Weight};
-use super::table::{self, Row, Table};
-use super::verify::{self, Rows};
+use super::row::Row;
+use super::table::{self, Rows, Table};
+use super::verify;
 use super::{ENVIRONMENTS, JournalError, PLAN, Result};
 use crate::rows::{ConsumerRow, MeasurementRow, SpanRow};
 

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use super::table::{Row, columns, records};
+use super::row::{Row, columns, records};
 use super::{JournalError, Result};
 
 /// Checks what concerns a CSV file as a whole: line ends, separators, marks in front, a header that is all there.

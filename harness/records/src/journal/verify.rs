@@ -8,16 +8,9 @@ use handoff_model::{Environment, Outcome, Plan, Trial};
 
 use super::agree::disagreements;
 use super::finding::{Findings, Weight};
-use super::table::{Row, Table};
+use super::row::Row;
+use super::table::{Rows, Table};
 use crate::rows::{ConsumerRow, MeasurementRow, SpanRow};
-
-/// The rows of a folder.
-#[derive(Debug)]
-pub(super) struct Rows {
-    pub consumers: Table<ConsumerRow>,
-    pub spans: Table<SpanRow>,
-    pub measurements: Table<MeasurementRow>,
-}
 
 /// The trials whose rows do not count.
 struct Verdicts<'a> {

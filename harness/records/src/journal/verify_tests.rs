@@ -5,8 +5,8 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
+use super::row::{Row, lines};
 use super::sample::{environment, plan, rows};
-use super::table::{Row, lines};
 use super::{Journal, Results};
 use crate::rows::{ConsumerRow, MeasurementRow, SpanRow};
 

@@ -1,339 +1,216 @@
 //! `measurements.csv`: one row a trial, appended last: it is the commit record of the trial.
 
 use handoff_model::Cell;
-use handoff_model::conditions::{Builder, CacheState, Conditions, EngineKind, ImageStore};
-use handoff_model::identity::IdentityCheck;
-use handoff_model::outcome::{Failure, Outcome};
-use handoff_model::plan::{SCHEMA_VERSION, Trial};
+use handoff_model::conditions::{Conditions, older};
+use handoff_model::outcome::Outcome;
+use handoff_model::plan::SCHEMA_VERSION;
 use handoff_model::size::ByteSize;
 use handoff_model::strategy::{StrategyError, StrategySpec};
-use handoff_model::usage::StepCount;
+use handoff_model::with_conditions;
 use serde::{Deserialize, Serialize};
 
-/// Result of a completed trial. The clocks are always known; a field is none where nobody could know its value, and its column is
-/// then empty. No number stands for an unknown one.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Measured {
-    /// Producer's clock; none for a strategy without a producer.
-    pub produce_ns: Option<u64>,
-    /// Slowest consumer's clock.
-    pub consume_ns: u64,
-    /// Sum of all jobs' clocks.
-    pub runner_ns: u64,
-    /// Time in which steps of the Dockerfile were executed, in the producer (in the consumer where there is none); none where
-    /// BuildKit's trace is missing.
-    pub build_ns: Option<u64>,
-    /// Bytes sent to and received from the service, and held by it after the producer; none where the service is not ours.
-    pub bytes_up: Option<u64>,
-    /// See `bytes_up`.
-    pub bytes_down: Option<u64>,
-    /// See `bytes_up`.
-    pub bytes_stored: Option<u64>,
-    /// Artifacts or cache entries held after the producer.
-    pub entries_stored: Option<u64>,
-    /// Cache entries of an earlier run that the producer found, and their bytes; none without a producer.
-    pub entries_reused: Option<u64>,
-    /// See `entries_reused`.
-    pub bytes_reused: Option<u64>,
-    /// Steps of the Dockerfile that the producer executed and that it had from a cache; none without a producer.
-    pub producer_steps: Option<StepCount>,
-    /// Requests of both sides.
-    pub requests: Option<u64>,
-    /// Requests that repeated another one.
-    pub retries: Option<u64>,
-    /// Connections opened.
-    pub connections: Option<u64>,
-    /// CPU of the producer's job.
-    pub producer_cpu_ns: Option<u64>,
-    /// CPU of all consumers' jobs.
-    pub consumer_cpu_ns: Option<u64>,
-    /// Peak memory of the producer's job.
-    pub producer_peak_memory_bytes: Option<u64>,
-    /// Highest peak memory of a consumer's job.
-    pub consumer_peak_memory_bytes: Option<u64>,
-    /// Peak disk of the producer's job.
-    pub producer_peak_disk_bytes: Option<u64>,
-    /// Highest peak disk of a consumer's job.
-    pub consumer_peak_disk_bytes: Option<u64>,
-    /// CPU of the service's process over the trial.
-    pub service_cpu_ns: Option<u64>,
-    /// Peak memory of the service's process so far.
-    pub service_peak_memory_bytes: Option<u64>,
-    /// Wall time of both clocks that no child's span covers.
-    pub harness_wall_ns: Option<u64>,
-    /// CPU of the harness's own processes over both clocks.
-    pub harness_cpu_ns: Option<u64>,
-    /// Load average when the trial started.
-    pub load_1m: Option<f64>,
-    /// CPU pressure over both clocks.
-    pub cpu_pressure_ns: Option<u64>,
-    /// Stolen time over both clocks.
-    pub steal_ns: Option<u64>,
-    /// Time waited for dirty pages between the sides, off the clock.
-    pub settle_ns: Option<u64>,
-    /// Sum of the uncompressed layer tars, as the generator laid them out.
-    pub image_bytes: Option<u64>,
-    /// Requests of both sides that the service answered with 429; none where nobody counts them.
-    pub throttled: Option<u64>,
-    /// Bytes that reached the producer's disk from the start of its clock until its pages were written back; none where the
-    /// job has no disk of its own.
-    pub producer_written_bytes: Option<u64>,
-}
+use super::measured::Measurement;
 
-impl Measured {
-    /// Result of which only the clocks are known.
-    pub fn clocks(produce_ns: Option<u64>, consume_ns: u64, runner_ns: u64) -> Self {
-        Self {
-            produce_ns,
-            consume_ns,
-            runner_ns,
-            build_ns: None,
-            bytes_up: None,
-            bytes_down: None,
-            bytes_stored: None,
-            entries_stored: None,
-            entries_reused: None,
-            bytes_reused: None,
-            producer_steps: None,
-            requests: None,
-            retries: None,
-            connections: None,
-            producer_cpu_ns: None,
-            consumer_cpu_ns: None,
-            producer_peak_memory_bytes: None,
-            consumer_peak_memory_bytes: None,
-            producer_peak_disk_bytes: None,
-            consumer_peak_disk_bytes: None,
-            service_cpu_ns: None,
-            service_peak_memory_bytes: None,
-            harness_wall_ns: None,
-            harness_cpu_ns: None,
-            load_1m: None,
-            cpu_pressure_ns: None,
-            steal_ns: None,
-            settle_ns: None,
-            image_bytes: None,
-            throttled: None,
-            producer_written_bytes: None,
+/// Writes the row down with the columns of the conditions, each group in its place.
+macro_rules! measurement_row {
+    (
+        machine { $($(#[$machine_attribute:meta])* $machine:ident: $machine_type:ty, $machine_facts:tt;)* }
+        link { $($(#[$link_attribute:meta])* $link:ident: $link_type:ty, $link_facts:tt;)* }
+        jobs { $($(#[$jobs_attribute:meta])* $jobs:ident: $jobs_type:ty, $jobs_facts:tt;)* }
+        at_once { $($(#[$at_once_attribute:meta])* $at_once:ident: $at_once_type:ty, $at_once_facts:tt, $at_once_older:literal;)* }
+        newest { $($(#[$newest_attribute:meta])* $newest:ident: $newest_type:ty, $newest_facts:tt, $newest_older:literal;)* }
+    ) => {
+        /// One line of `measurements.csv`.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[expect(missing_docs, reason = "the columns are documented in docs/format.md, checked by a test")]
+        pub struct MeasurementRow {
+            pub schema_version: u32,
+            pub trial: String,
+            pub round: u32,
+            pub position: u32,
+            pub strategy: String,
+            pub variant: String,
+            pub workload: String,
+            pub size_bytes: u64,
+            $(pub $link: $link_type,)*
+            $(pub $machine: $machine_type,)*
+            pub source: String,
+            pub client: String,
+            $(pub $jobs: $jobs_type,)*
+            pub control: bool,
+            pub environment: String,
+            pub started_at: String,
+            pub outcome: Outcome,
+            pub failed_span: String,
+            pub error: String,
+            pub produce_ns: Option<u64>,
+            pub consume_ns: Option<u64>,
+            pub critical_path_ns: Option<u64>,
+            pub runner_ns: Option<u64>,
+            pub build_ns: Option<u64>,
+            pub transfer_ns: Option<u64>,
+            pub bytes_up: Option<u64>,
+            pub bytes_down: Option<u64>,
+            pub bytes_stored: Option<u64>,
+            pub entries_stored: Option<u64>,
+            pub requests: Option<u64>,
+            pub retries: Option<u64>,
+            pub connections: Option<u64>,
+            pub index_equal: Option<bool>,
+            pub config_equal: Option<bool>,
+            pub layers_equal: Option<bool>,
+            pub content_equal: Option<bool>,
+            pub identity_note: String,
+            pub image_bytes: Option<u64>,
+            pub producer_cpu_ns: Option<u64>,
+            pub consumer_cpu_ns: Option<u64>,
+            pub service_cpu_ns: Option<u64>,
+            pub producer_peak_memory_bytes: Option<u64>,
+            pub consumer_peak_memory_bytes: Option<u64>,
+            pub service_peak_memory_bytes: Option<u64>,
+            pub producer_peak_disk_bytes: Option<u64>,
+            pub consumer_peak_disk_bytes: Option<u64>,
+            pub harness_wall_ns: Option<u64>,
+            pub harness_cpu_ns: Option<u64>,
+            pub load_1m: Option<f64>,
+            pub cpu_pressure_ns: Option<u64>,
+            pub steal_ns: Option<u64>,
+            pub settle_ns: Option<u64>,
+            pub seed: u64,
+            pub nonce: String,
+            $(#[serde(default = $at_once_older)] pub $at_once: $at_once_type,)*
+            #[serde(default)]
+            pub contended: bool,
+            #[serde(default)]
+            pub entries_reused: Option<u64>,
+            #[serde(default)]
+            pub bytes_reused: Option<u64>,
+            #[serde(default)]
+            pub producer_steps_executed: Option<u64>,
+            #[serde(default)]
+            pub producer_steps_cached: Option<u64>,
+            #[serde(default)]
+            pub queue_ns: Option<u64>,
+            #[serde(default)]
+            pub throttled: Option<u64>,
+            #[serde(default)]
+            pub producer_written_bytes: Option<u64>,
+            #[serde(default)]
+            pub spans: Option<u64>,
+            $(#[serde(default = $newest_older)] pub $newest: $newest_type,)*
         }
-    }
 
-    /// Producer plus slowest consumer: what a workflow waits for. Without a producer all jobs start at once.
-    pub fn critical_path_ns(&self) -> u64 {
-        self.produce_ns.unwrap_or(0) + self.consume_ns
-    }
-
-    /// What sharing costs on top of building. None where nothing is shared, or where the time of the build is not known.
-    pub fn transfer_ns(&self) -> Option<u64> {
-        let (_, build_ns) = self.produce_ns.zip(self.build_ns)?;
-        Some(self.critical_path_ns().saturating_sub(build_ns))
-    }
-}
-
-/// One trial's result: the only join of what the two sides and the service saw.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Measurement {
-    /// The trial.
-    pub trial: Trial,
-    /// Identifier of the environment; none where no job of the trial told its own.
-    pub environment: Option<String>,
-    /// When it started, RFC 3339, UTC; none where no job of the trial told.
-    pub started_at: Option<String>,
-    /// `output` or `save`: where the tar came from; empty where there is none.
-    pub source: String,
-    /// Name and version of the program that moved the bytes; empty where none did.
-    pub client: String,
-    /// Seed of the image's content.
-    pub seed: u64,
-    /// Whether more consumers ran at once than half the cores: such a row measures the machine.
-    pub contended: bool,
-    /// Time in which the jobs of the critical path waited for a runner; none where nobody told.
-    pub queue_ns: Option<u64>,
-    /// Identity, as far as it was compared.
-    pub identity: IdentityCheck,
-    /// How it ended, with what was measured, or why nothing was.
-    pub result: Result<Box<Measured>, (Outcome, Failure)>,
-}
-
-/// One line of `measurements.csv`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the columns are documented in docs/format.md, checked by a test")]
-pub struct MeasurementRow {
-    pub schema_version: u32,
-    pub trial: String,
-    pub round: u32,
-    pub position: u32,
-    pub strategy: String,
-    pub variant: String,
-    pub workload: String,
-    pub size_bytes: u64,
-    pub profile: String,
-    pub engine: EngineKind,
-    pub image_store: ImageStore,
-    pub builder: Builder,
-    pub source: String,
-    pub client: String,
-    pub cache_state: CacheState,
-    pub consumers: u32,
-    pub control: bool,
-    pub environment: String,
-    pub started_at: String,
-    pub outcome: Outcome,
-    pub failed_span: String,
-    pub error: String,
-    pub produce_ns: Option<u64>,
-    pub consume_ns: Option<u64>,
-    pub critical_path_ns: Option<u64>,
-    pub runner_ns: Option<u64>,
-    pub build_ns: Option<u64>,
-    pub transfer_ns: Option<u64>,
-    pub bytes_up: Option<u64>,
-    pub bytes_down: Option<u64>,
-    pub bytes_stored: Option<u64>,
-    pub entries_stored: Option<u64>,
-    pub requests: Option<u64>,
-    pub retries: Option<u64>,
-    pub connections: Option<u64>,
-    pub index_equal: Option<bool>,
-    pub config_equal: Option<bool>,
-    pub layers_equal: Option<bool>,
-    pub content_equal: Option<bool>,
-    pub identity_note: String,
-    pub image_bytes: Option<u64>,
-    pub producer_cpu_ns: Option<u64>,
-    pub consumer_cpu_ns: Option<u64>,
-    pub service_cpu_ns: Option<u64>,
-    pub producer_peak_memory_bytes: Option<u64>,
-    pub consumer_peak_memory_bytes: Option<u64>,
-    pub service_peak_memory_bytes: Option<u64>,
-    pub producer_peak_disk_bytes: Option<u64>,
-    pub consumer_peak_disk_bytes: Option<u64>,
-    pub harness_wall_ns: Option<u64>,
-    pub harness_cpu_ns: Option<u64>,
-    pub load_1m: Option<f64>,
-    pub cpu_pressure_ns: Option<u64>,
-    pub steal_ns: Option<u64>,
-    pub settle_ns: Option<u64>,
-    pub seed: u64,
-    pub nonce: String,
-    #[serde(default = "handoff_model::conditions::one")]
-    pub consumer_concurrency: u32,
-    #[serde(default)]
-    pub contended: bool,
-    #[serde(default)]
-    pub entries_reused: Option<u64>,
-    #[serde(default)]
-    pub bytes_reused: Option<u64>,
-    #[serde(default)]
-    pub producer_steps_executed: Option<u64>,
-    #[serde(default)]
-    pub producer_steps_cached: Option<u64>,
-    #[serde(default)]
-    pub queue_ns: Option<u64>,
-    #[serde(default)]
-    pub throttled: Option<u64>,
-    #[serde(default)]
-    pub producer_written_bytes: Option<u64>,
-    #[serde(default)]
-    pub spans: Option<u64>,
-}
-
-impl MeasurementRow {
-    /// Columns that were added to schema version 1: a file from before has none of them, and reads all the same.
-    pub const ADDED: &'static [&'static str] = &[
-        "consumer_concurrency",
-        "contended",
-        "entries_reused",
-        "bytes_reused",
-        "producer_steps_executed",
-        "producer_steps_cached",
-        "queue_ns",
-        "throttled",
-        "producer_written_bytes",
-        "spans",
-    ];
-}
-
-impl From<&Measurement> for MeasurementRow {
-    fn from(m: &Measurement) -> Self {
-        let done = m.result.as_ref().ok();
-        let (outcome, failure) = match &m.result {
-            Ok(_) => (Outcome::Completed, None),
-            Err((outcome, failure)) => (*outcome, Some(failure)),
-        };
-        let Cell { strategy, workload, size, conditions, control } = &m.trial.cell;
-        Self {
-            schema_version: SCHEMA_VERSION,
-            trial: m.trial.id.clone(),
-            round: m.trial.round,
-            position: m.trial.position,
-            strategy: strategy.name.clone(),
-            variant: strategy.variant(),
-            workload: workload.clone(),
-            size_bytes: size.bytes(),
-            profile: conditions.profile.clone(),
-            engine: conditions.engine,
-            image_store: conditions.image_store,
-            builder: conditions.builder,
-            source: m.source.clone(),
-            client: m.client.clone(),
-            cache_state: conditions.cache_state,
-            consumers: conditions.consumers,
-            control: *control,
-            environment: m.environment.clone().unwrap_or_default(),
-            started_at: m.started_at.clone().unwrap_or_default(),
-            outcome,
-            failed_span: failure.map(|f| f.span.clone()).unwrap_or_default(),
-            error: failure.map(|f| f.error.clone()).unwrap_or_default(),
-            produce_ns: done.and_then(|d| d.produce_ns),
-            consume_ns: done.map(|d| d.consume_ns),
-            critical_path_ns: done.map(|d| d.critical_path_ns()),
-            runner_ns: done.map(|d| d.runner_ns),
-            build_ns: done.and_then(|d| d.build_ns),
-            transfer_ns: done.and_then(|d| d.transfer_ns()),
-            bytes_up: done.and_then(|d| d.bytes_up),
-            bytes_down: done.and_then(|d| d.bytes_down),
-            bytes_stored: done.and_then(|d| d.bytes_stored),
-            entries_stored: done.and_then(|d| d.entries_stored),
-            requests: done.and_then(|d| d.requests),
-            retries: done.and_then(|d| d.retries),
-            connections: done.and_then(|d| d.connections),
-            index_equal: m.identity.index,
-            config_equal: m.identity.config,
-            layers_equal: m.identity.layers,
-            content_equal: m.identity.content,
-            identity_note: m.identity.note.clone(),
-            image_bytes: done.and_then(|d| d.image_bytes),
-            producer_cpu_ns: done.and_then(|d| d.producer_cpu_ns),
-            consumer_cpu_ns: done.and_then(|d| d.consumer_cpu_ns),
-            service_cpu_ns: done.and_then(|d| d.service_cpu_ns),
-            producer_peak_memory_bytes: done.and_then(|d| d.producer_peak_memory_bytes),
-            consumer_peak_memory_bytes: done.and_then(|d| d.consumer_peak_memory_bytes),
-            service_peak_memory_bytes: done.and_then(|d| d.service_peak_memory_bytes),
-            producer_peak_disk_bytes: done.and_then(|d| d.producer_peak_disk_bytes),
-            consumer_peak_disk_bytes: done.and_then(|d| d.consumer_peak_disk_bytes),
-            harness_wall_ns: done.and_then(|d| d.harness_wall_ns),
-            harness_cpu_ns: done.and_then(|d| d.harness_cpu_ns),
-            load_1m: done.and_then(|d| d.load_1m),
-            cpu_pressure_ns: done.and_then(|d| d.cpu_pressure_ns),
-            steal_ns: done.and_then(|d| d.steal_ns),
-            settle_ns: done.and_then(|d| d.settle_ns),
-            seed: m.seed,
-            nonce: m.trial.nonce.clone(),
-            consumer_concurrency: conditions.consumer_concurrency,
-            contended: m.contended,
-            entries_reused: done.and_then(|d| d.entries_reused),
-            bytes_reused: done.and_then(|d| d.bytes_reused),
-            producer_steps_executed: done.and_then(|d| d.producer_steps).map(|s| s.executed),
-            producer_steps_cached: done.and_then(|d| d.producer_steps).map(|s| s.cached),
-            throttled: done.and_then(|d| d.throttled),
-            producer_written_bytes: done.and_then(|d| d.producer_written_bytes),
-            queue_ns: m.queue_ns,
-            // Counted by the journal, which writes the rows of spans beside this one.
-            spans: None,
+        impl MeasurementRow {
+            /// Columns that were added to schema version 1: a file from before has none of them, and reads all the same.
+            pub const ADDED: &'static [&'static str] = &[
+                $(stringify!($at_once),)*
+                "contended",
+                "entries_reused",
+                "bytes_reused",
+                "producer_steps_executed",
+                "producer_steps_cached",
+                "queue_ns",
+                "throttled",
+                "producer_written_bytes",
+                "spans",
+                $(stringify!($newest),)*
+            ];
         }
-    }
+
+        impl From<&Measurement> for MeasurementRow {
+            fn from(m: &Measurement) -> Self {
+                let done = m.result.as_ref().ok();
+                let (outcome, failure) = match &m.result {
+                    Ok(_) => (Outcome::Completed, None),
+                    Err((outcome, failure)) => (*outcome, Some(failure)),
+                };
+                let Cell { strategy, workload, size, conditions, control } = &m.trial.cell;
+                Self {
+                    schema_version: SCHEMA_VERSION,
+                    trial: m.trial.id.clone(),
+                    round: m.trial.round,
+                    position: m.trial.position,
+                    strategy: strategy.name.clone(),
+                    variant: strategy.variant(),
+                    workload: workload.clone(),
+                    size_bytes: size.bytes(),
+                    $($link: Clone::clone(&conditions.$link),)*
+                    $($machine: Clone::clone(&conditions.$machine),)*
+                    source: m.source.clone(),
+                    client: m.client.clone(),
+                    $($jobs: Clone::clone(&conditions.$jobs),)*
+                    control: *control,
+                    environment: m.environment.clone().unwrap_or_default(),
+                    started_at: m.started_at.clone().unwrap_or_default(),
+                    outcome,
+                    failed_span: failure.map(|f| f.span.clone()).unwrap_or_default(),
+                    error: failure.map(|f| f.error.clone()).unwrap_or_default(),
+                    produce_ns: done.and_then(|d| d.produce_ns),
+                    consume_ns: done.map(|d| d.consume_ns),
+                    critical_path_ns: done.map(|d| d.critical_path_ns()),
+                    runner_ns: done.map(|d| d.runner_ns),
+                    build_ns: done.and_then(|d| d.build_ns),
+                    transfer_ns: done.and_then(|d| d.transfer_ns()),
+                    bytes_up: done.and_then(|d| d.bytes_up),
+                    bytes_down: done.and_then(|d| d.bytes_down),
+                    bytes_stored: done.and_then(|d| d.bytes_stored),
+                    entries_stored: done.and_then(|d| d.entries_stored),
+                    requests: done.and_then(|d| d.requests),
+                    retries: done.and_then(|d| d.retries),
+                    connections: done.and_then(|d| d.connections),
+                    index_equal: m.identity.index,
+                    config_equal: m.identity.config,
+                    layers_equal: m.identity.layers,
+                    content_equal: m.identity.content,
+                    identity_note: m.identity.note.clone(),
+                    image_bytes: done.and_then(|d| d.image_bytes),
+                    producer_cpu_ns: done.and_then(|d| d.producer_cpu_ns),
+                    consumer_cpu_ns: done.and_then(|d| d.consumer_cpu_ns),
+                    service_cpu_ns: done.and_then(|d| d.service_cpu_ns),
+                    producer_peak_memory_bytes: done.and_then(|d| d.producer_peak_memory_bytes),
+                    consumer_peak_memory_bytes: done.and_then(|d| d.consumer_peak_memory_bytes),
+                    service_peak_memory_bytes: done.and_then(|d| d.service_peak_memory_bytes),
+                    producer_peak_disk_bytes: done.and_then(|d| d.producer_peak_disk_bytes),
+                    consumer_peak_disk_bytes: done.and_then(|d| d.consumer_peak_disk_bytes),
+                    harness_wall_ns: done.and_then(|d| d.harness_wall_ns),
+                    harness_cpu_ns: done.and_then(|d| d.harness_cpu_ns),
+                    load_1m: done.and_then(|d| d.load_1m),
+                    cpu_pressure_ns: done.and_then(|d| d.cpu_pressure_ns),
+                    steal_ns: done.and_then(|d| d.steal_ns),
+                    settle_ns: done.and_then(|d| d.settle_ns),
+                    seed: m.seed,
+                    nonce: m.trial.nonce.clone(),
+                    $($at_once: Clone::clone(&conditions.$at_once),)*
+                    $($newest: Clone::clone(&conditions.$newest),)*
+                    contended: m.contended,
+                    entries_reused: done.and_then(|d| d.entries_reused),
+                    bytes_reused: done.and_then(|d| d.bytes_reused),
+                    producer_steps_executed: done.and_then(|d| d.producer_steps).map(|s| s.executed),
+                    producer_steps_cached: done.and_then(|d| d.producer_steps).map(|s| s.cached),
+                    throttled: done.and_then(|d| d.throttled),
+                    producer_written_bytes: done.and_then(|d| d.producer_written_bytes),
+                    queue_ns: m.queue_ns,
+                    // Counted by the journal, which writes the rows of spans beside this one.
+                    spans: None,
+                }
+            }
+        }
+
+        impl MeasurementRow {
+            /// The conditions of the trial.
+            pub fn conditions(&self) -> Conditions {
+                Conditions {
+                    $($machine: Clone::clone(&self.$machine),)*
+                    $($link: Clone::clone(&self.$link),)*
+                    $($jobs: Clone::clone(&self.$jobs),)*
+                    $($at_once: Clone::clone(&self.$at_once),)*
+                    $($newest: Clone::clone(&self.$newest),)*
+                }
+            }
+        }
+    };
 }
+with_conditions!(measurement_row);
 
 impl MeasurementRow {
     /// The strategy with its options.
@@ -351,15 +228,7 @@ impl MeasurementRow {
             strategy: self.spec()?,
             workload: self.workload.clone(),
             size: ByteSize(self.size_bytes),
-            conditions: Conditions {
-                engine: self.engine,
-                image_store: self.image_store,
-                builder: self.builder,
-                profile: self.profile.clone(),
-                cache_state: self.cache_state,
-                consumers: self.consumers,
-                consumer_concurrency: self.consumer_concurrency,
-            },
+            conditions: self.conditions(),
             control: self.control,
         })
     }

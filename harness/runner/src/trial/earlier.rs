@@ -4,7 +4,7 @@ use handoff_fixtures::{ImageSource, ImageSpec};
 use handoff_model::CacheState;
 use handoff_strategies::Strategy;
 
-use crate::DriverError;
+use crate::RunError;
 
 /// The commit that a trial builds.
 pub(super) const THIS_COMMIT: &str = "this";
@@ -25,7 +25,7 @@ impl Earlier {
         state: CacheState,
         strategy: &dyn Strategy,
         nonce: &str,
-    ) -> Result<Vec<Self>, DriverError> {
+    ) -> Result<Vec<Self>, RunError> {
         if !strategy.outlives_a_run() {
             return Ok(Vec::new());
         }
@@ -42,7 +42,7 @@ impl Earlier {
     }
 
     /// The pushes before a trial's own, oldest first: each with a last layer and a commit of its own.
-    pub(super) fn pushes(image: &ImageSource, count: u32, nonce: &str) -> Result<Vec<Self>, DriverError> {
+    pub(super) fn pushes(image: &ImageSource, count: u32, nonce: &str) -> Result<Vec<Self>, RunError> {
         let push = |number| {
             let spec = synthetic(image)?;
             let last = spec.layer_count() - 1;
@@ -55,7 +55,7 @@ impl Earlier {
 }
 
 /// Images that a trial's producer builds beside its own: other content in every layer.
-pub(super) fn others(image: &ImageSource, count: u32, nonce: &str) -> Result<Vec<ImageSource>, DriverError> {
+pub(super) fn others(image: &ImageSource, count: u32, nonce: &str) -> Result<Vec<ImageSource>, RunError> {
     let other = |number| {
         let other = synthetic(image)?.clone().with_other_layers(&format!("{nonce}-image-{number}"))?;
         Ok(ImageSource::Synthetic(other))
@@ -64,10 +64,10 @@ pub(super) fn others(image: &ImageSource, count: u32, nonce: &str) -> Result<Vec
 }
 
 /// Only of a synthetic image it is known what another one is like.
-fn synthetic(image: &ImageSource) -> Result<&ImageSpec, DriverError> {
+fn synthetic(image: &ImageSource) -> Result<&ImageSpec, RunError> {
     match image {
         ImageSource::Synthetic(spec) => Ok(spec),
-        ImageSource::Own(own) => Err(DriverError::Job(format!("{own} is only read: no other image is made of it"))),
+        ImageSource::Own(own) => Err(RunError::Job(format!("{own} is only read: no other image is made of it"))),
     }
 }
 

@@ -11,11 +11,10 @@ use handoff_docker::user::Made;
 use handoff_fixtures::{ImageSource, PROBE_PATH, probe_bytes};
 use handoff_model::Counters;
 use handoff_model::{Builder, ImageIdentity, Outcome, Side, Ticket};
-use handoff_records::SpanRow;
 use handoff_services::TokenSpec;
 
 use super::{Course, failed, run_name};
-use crate::DriverError;
+use crate::RunError;
 use crate::protocol::{Finished, JobSpec};
 use crate::remote::{NoAnswer, RemoteJob};
 
@@ -79,19 +78,19 @@ struct Prepared<'a> {
     job: Option<RemoteJob>,
 }
 
-fn service(error: &dyn std::fmt::Display) -> DriverError {
-    DriverError::Service(error.to_string())
+fn service(error: &dyn std::fmt::Display) -> RunError {
+    RunError::Service(error.to_string())
 }
 
 /// The probe as a file, for images that do not bring it along.
-fn probe(image: &ImageSource, root: &Path) -> Result<Option<PathBuf>, DriverError> {
+fn probe(image: &ImageSource, root: &Path) -> Result<Option<PathBuf>, RunError> {
     if image.carries_probe() {
         return Ok(None);
     }
     let path = root.join("handoff-probe");
     fs::write(&path, probe_bytes())
         .and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(0o755)))
-        .map_err(DriverError::io("write", &path))?;
+        .map_err(RunError::io("write", &path))?;
     Ok(Some(path))
 }
 
@@ -99,7 +98,7 @@ impl Course<'_, '_> {
     /// Runs one job, and leaves nothing of it.
     pub(super) fn one(&mut self, ask: Ask) -> Result<SideResult, NoAnswer> {
         let all = self.sides(vec![ask])?;
-        all.into_iter().next().ok_or_else(|| DriverError::Job("no job was run".to_owned()).into())
+        all.into_iter().next().ok_or_else(|| RunError::Job("no job was run".to_owned()).into())
     }
 
     /// Runs jobs at once, and leaves nothing of them. All engines are up before the first clock starts, and all clocks have
@@ -134,10 +133,10 @@ impl Course<'_, '_> {
             };
             let token = self.bench.service.mint(token_spec).map_err(|e| service(&e))?;
             let image = ask.image;
-            let sources = image.sources(&root.join("sources")).map_err(DriverError::from)?;
+            let sources = image.sources(&root.join("sources")).map_err(RunError::from)?;
             let others = ask.others.iter().zip(2..);
             let others = others.map(|(other, number)| other.sources(&root.join(format!("sources-{number}"))));
-            let others = others.collect::<Result<Vec<_>, _>>().map_err(DriverError::from)?;
+            let others = others.collect::<Result<Vec<_>, _>>().map_err(RunError::from)?;
             let spec = JobSpec {
                 job: job_name,
                 side: ask.side,
@@ -180,18 +179,18 @@ impl Course<'_, '_> {
         let (timeout, cancel) = (self.bench.timeout, self.bench.cancel);
         let run = |prepared: &mut Prepared| match &mut prepared.job {
             Some(job) => job.run(timeout, cancel),
-            None => Err(DriverError::Job("it was not started".to_owned()).into()),
+            None => Err(RunError::Job("it was not started".to_owned()).into()),
         };
         let finished: Vec<Result<Finished, NoAnswer>> = thread::scope(|scope| {
             let threads: Vec<_> = jobs.iter_mut().map(|prepared| scope.spawn(move || run(prepared))).collect();
-            let broke = || DriverError::Job("its thread broke off".to_owned()).into();
+            let broke = || RunError::Job("its thread broke off".to_owned()).into();
             threads.into_iter().map(|t| t.join().unwrap_or_else(|_| Err(broke()))).collect()
         });
         // What the others did is of interest, too, when one failed.
         for (prepared, finished) in jobs.iter().zip(&finished) {
             let Ok(finished) = finished else { continue };
             let (side, consumer) = (prepared.ask.side, prepared.ask.consumer);
-            self.spans.extend(finished.spans.iter().map(|s| SpanRow::new(&self.trial.id, side, consumer, s)));
+            self.join.add_spans(side, consumer, &finished.spans);
             self.columns.extend(finished.facts.clone());
         }
         jobs.iter_mut().zip(finished).map(|(prepared, finished)| self.look(prepared, finished?)).collect()
@@ -217,7 +216,7 @@ impl Course<'_, '_> {
                 failed("identity", "the producer built nothing, though no earlier run had built this commit")
             })?,
             (Some(job), false) => job.identify(self.bench.cancel)?,
-            (None, false) => return Err(DriverError::Job("it was not started".to_owned()).into()),
+            (None, false) => return Err(RunError::Job("it was not started".to_owned()).into()),
         };
         let after = self.bench.service.counters(token).map_err(|e| service(&e))?;
         if after.requests != counters.requests {
@@ -230,11 +229,11 @@ impl Course<'_, '_> {
     }
 
     /// Keeps what the service saw of the job with the trial's logs: for people and for tests, no column is made from it.
-    fn keep_requests(&self, spec: &JobSpec, token: &str) -> Result<(), DriverError> {
+    fn keep_requests(&self, spec: &JobSpec, token: &str) -> Result<(), RunError> {
         let log = self.bench.service.request_log(token).map_err(|e| service(&e))?;
         let path = spec.logs.join("requests.json");
         let json = serde_json::to_vec(&log).map_err(|e| service(&e))?;
-        fs::write(&path, json).map_err(DriverError::io("write", &path))
+        fs::write(&path, json).map_err(RunError::io("write", &path))
     }
 
     /// Whatever happened: the token is dead, the processes are gone, the files too.
@@ -251,7 +250,7 @@ impl Course<'_, '_> {
         self.bench.workspace.remove_job(&spec.job)?;
         stopped?;
         if leftovers::has_cgroups(&spec.job) {
-            return Err(DriverError::Job(format!("cgroups of {} could not be removed", spec.job)).into());
+            return Err(RunError::Job(format!("cgroups of {} could not be removed", spec.job)).into());
         }
         Ok(())
     }

@@ -1,9 +1,11 @@
 //! Rows of completed and of failed trials.
 
-use handoff_model::plan::{Plan, PlanRequest};
+use handoff_model::plan::{Plan, PlanRequest, Trial};
+use handoff_model::{Failure, IdentityCheck, StepCount};
 use proptest::prelude::*;
 
 use super::*;
+use crate::rows::Measured;
 
 fn trial() -> Trial {
     let request =

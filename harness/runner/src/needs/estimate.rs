@@ -27,7 +27,7 @@ impl Estimator {
     pub fn seconds(&mut self, trial: &Trial) -> f64 {
         let cell = &trial.cell;
         let Ok(strategy) = handoff_strategies::find(&cell.strategy) else { return 0.0 };
-        let gib = crate::needs::size(trial) as f64 / GIB;
+        let gib = needs::size(trial) as f64 / GIB;
         let job = JOB_S + JOB_S_PER_GIB * gib;
         let consumers = f64::from(cell.conditions.consumers);
         let jobs = f64::from(needs::jobs(trial));

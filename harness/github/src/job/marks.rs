@@ -8,7 +8,7 @@ use handoff_model::{Span, SpanKind};
 use handoff_strategies::recorder::monotonic_ns;
 use serde::{Deserialize, Serialize};
 
-use super::SIDE_DIR;
+use super::JOB_DIR;
 use crate::GithubError;
 
 /// The mark that starts the clock.
@@ -25,7 +25,7 @@ pub(super) struct Mark {
 }
 
 fn file(dir: &Path) -> PathBuf {
-    dir.join(SIDE_DIR).join("marks.jsonl")
+    dir.join(JOB_DIR).join("marks.jsonl")
 }
 
 /// Writes a mark: `start`, `stop`, or the name of a span that goes on until the next mark.
@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn a_span_lasts_until_the_next_mark() {
         let dir = tempfile::tempdir().unwrap();
-        fs::create_dir_all(dir.path().join(SIDE_DIR)).unwrap();
+        fs::create_dir_all(dir.path().join(JOB_DIR)).unwrap();
         for (at, what) in [(100, "start"), (110, "upload"), (150, "load"), (170, "stop")] {
             mark_at(dir.path(), at, what, "x").unwrap();
         }

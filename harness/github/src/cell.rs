@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::GithubError;
 
 /// GitHub runs no more jobs than this from one matrix.
-pub const MOST_CELLS: usize = 256;
+const MOST_CELLS: usize = 256;
 
 /// What the jobs of a trial are told, as one JSON value.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -46,7 +46,12 @@ pub struct CellJob {
 }
 
 /// The cells of a plan's trials, in the plan's order.
-pub fn cells(plan: &Plan, only: &[String], runner: &Value, retention_days: u32) -> Result<Vec<CellJob>, GithubError> {
+pub(crate) fn cells(
+    plan: &Plan,
+    only: &[String],
+    runner: &Value,
+    retention_days: u32,
+) -> Result<Vec<CellJob>, GithubError> {
     let bad = |e: String| GithubError::Job(e);
     if let Some(unknown) = only.iter().find(|id| plan.trials.iter().all(|t| t.id != **id)) {
         return Err(bad(format!("no trial of the plan is called `{unknown}`")));
@@ -100,7 +105,7 @@ impl CellJob {
     }
 
     /// Whether a build of that side puts its result into the engine.
-    pub(super) fn loads(&self, side: Side) -> bool {
+    pub(crate) fn loads(&self, side: Side) -> bool {
         let loads = |recipe: &Recipe| recipe.producer_loads(&self.options);
         side == Side::Consumer || github::find(&self.trial.cell.strategy).is_ok_and(|on| loads(on.recipe()))
     }

@@ -12,9 +12,9 @@ use handoff_strategies::Recorder;
 use handoff_strategies::recorder::monotonic_ns;
 use handoff_strategies::trace::Trace;
 
-use super::cell::CellJob;
-use super::{SIDE_DIR, SideFile, WORK_DIR, begin, docker, marks, private, read_side, side_path, write_side};
+use super::{JOB_DIR, JobFile, WORK_DIR, begin, docker, engine, file_path, marks, read_file, write_file};
 use crate::GithubError;
+use crate::cell::CellJob;
 
 /// Starts the first container, and stops the clock when it has answered.
 pub fn answer(dir: &Path, cell: &CellJob) -> Result<(), GithubError> {
@@ -42,9 +42,13 @@ pub fn answer(dir: &Path, cell: &CellJob) -> Result<(), GithubError> {
     marks::mark_at(dir, at, marks::STOP, "")
 }
 
-/// Reads marks, build records and the image, and completes the job's file. `status` is the job's, as GitHub says it.
-pub fn finish(dir: &Path, cell: &CellJob, status: &str) -> Result<Option<Failure>, GithubError> {
-    let mut file = read_side(&side_path(dir))?;
+/// Reads marks, build records and the image, and completes the job's file. The environment has the job's status, as GitHub says it.
+pub fn finish(dir: &Path, cell: &CellJob) -> Result<Option<Failure>, GithubError> {
+    let status = std::env::var("HANDOFF_JOB_STATUS").map_err(|_| {
+        let error = "HANDOFF_JOB_STATUS is not set: give the job's status, `${{ job.status }}`";
+        GithubError::Input(error.to_owned())
+    })?;
+    let mut file = read_file(&file_path(dir))?;
     let marks = marks::read(dir)?;
     let (spans, end) = marks::spans(&marks);
     file.spans = spans;
@@ -54,7 +58,7 @@ pub fn finish(dir: &Path, cell: &CellJob, status: &str) -> Result<Option<Failure
             file.wall_ns = end;
             None
         }
-        _ => Some(broken(&marks, status)),
+        _ => Some(broken(&marks, &status)),
     };
     let Cell { strategy, conditions, .. } = &cell.trial.cell;
     let on = handoff_strategies::github::find(strategy).map_err(|e| GithubError::Job(e.to_string()))?;
@@ -77,8 +81,8 @@ pub fn finish(dir: &Path, cell: &CellJob, status: &str) -> Result<Option<Failure
     }
     file.environment.programs.insert("buildkit".to_owned(), docker::buildkit());
     handoff_model::environment::set_id(&mut file.environment);
-    private::stop(dir)?;
-    write_side(dir, &file)?;
+    engine::stop(dir)?;
+    write_file(dir, &file)?;
     Ok(file.failure)
 }
 
@@ -90,7 +94,7 @@ fn broken(marks: &[marks::Mark], status: &str) -> Failure {
     Failure::new(span, format!("job ended with `{status}` in `{step}`: its log says why"))
 }
 
-fn usage(file: &SideFile) -> SideUsage {
+fn usage(file: &JobFile) -> SideUsage {
     let now = begin::readings();
     let start = &file.start;
     SideUsage {
@@ -104,13 +108,13 @@ fn usage(file: &SideFile) -> SideUsage {
 }
 
 /// The program that moved the bytes: the recipe names it, or the action whose step was marked.
-fn client(recipe: &Recipe, file: &SideFile) -> String {
+fn client(recipe: &Recipe, file: &JobFile) -> String {
     let moved = file.spans.iter().find(|s| matches!(s.kind, SpanKind::Upload | SpanKind::Download));
     recipe.client.map_or_else(|| moved.map(|s| s.detail.clone()).unwrap_or_default(), str::to_owned)
 }
 
 /// Puts what `BuildKit` recorded of this job's builds on its clock.
-fn trace(dir: &Path, cell: &CellJob, file: &mut SideFile) {
+fn trace(dir: &Path, cell: &CellJob, file: &mut JobFile) {
     let logs = match docker::build_records() {
         Ok(logs) => logs,
         Err(error) => {
@@ -122,7 +126,7 @@ fn trace(dir: &Path, cell: &CellJob, file: &mut SideFile) {
     let recorder = Recorder::resume(file.start.monotonic_ns, i128::from(file.start.wall_ns));
     for (number, log) in logs.iter().enumerate() {
         // For people only: nothing reads it again.
-        let _ = std::fs::write(dir.join(SIDE_DIR).join(format!("build-{}.rawjson", number + 1)), log);
+        let _ = std::fs::write(dir.join(JOB_DIR).join(format!("build-{}.rawjson", number + 1)), log);
         let trace = Trace::parse(log);
         trace.record(&recorder, cell.loads(file.side));
         if let Some(unread) = &trace.unread {
@@ -150,7 +154,7 @@ fn layers(log: &str) -> Vec<String> {
 }
 
 /// A strategy that hands a cache over must not have built again.
-fn not_built_again(recipe: &Recipe, file: &SideFile) -> Result<(), Failure> {
+fn not_built_again(recipe: &Recipe, file: &JobFile) -> Result<(), Failure> {
     if file.side == Side::Producer || !recipe.consumer_is_cached {
         return Ok(());
     }
@@ -161,7 +165,7 @@ fn not_built_again(recipe: &Recipe, file: &SideFile) -> Result<(), Failure> {
     }
 }
 
-fn identify(dir: &Path, cell: &CellJob, built: BuiltAt, file: &SideFile) -> Result<ImageIdentity, Failure> {
+fn identify(dir: &Path, cell: &CellJob, built: BuiltAt, file: &JobFile) -> Result<ImageIdentity, Failure> {
     let work = dir.join(WORK_DIR);
     let failure = |e: &dyn std::fmt::Display| Failure::new("identity", e);
     let mut known = match (file.side, built) {

@@ -1,11 +1,17 @@
 //! Rows of a run on GitHub, from what its jobs leave.
 
-use handoff_model::{Builder, Conditions, EngineKind, Environment, ImageStore, PlanRequest, SideUsage, StrategySpec};
+use std::fs;
+use std::path::Path;
+
+use handoff_model::{
+    Builder, Conditions, EngineKind, Environment, ImageIdentity, ImageStore, PlanRequest, SideUsage, StrategySpec,
+};
 use handoff_records::Results;
 use handoff_records::{ConsumerRow, MeasurementRow};
 
 use super::*;
-use crate::side::{Readings, cells};
+use crate::cell::cells;
+use crate::job::{Readings, read_files};
 
 /// A plan of one trial with two consumers, and its cell.
 fn plan() -> (Plan, CellJob) {
@@ -13,7 +19,7 @@ fn plan() -> (Plan, CellJob) {
         engine: EngineKind::Host,
         image_store: ImageStore::Overlay2,
         builder: Builder::DockerContainer,
-        profile: crate::side::PROFILE.to_owned(),
+        profile: handoff_model::conditions::GITHUB.to_owned(),
         consumers: 2,
         consumer_concurrency: 2,
         ..Conditions::default()
@@ -30,8 +36,8 @@ fn plan() -> (Plan, CellJob) {
 }
 
 /// The file of a job in which all went well and everything is known that a job on GitHub can know.
-fn file(cell: &CellJob, consumer: Option<u32>) -> SideFile {
-    SideFile {
+fn file(cell: &CellJob, consumer: Option<u32>) -> JobFile {
+    JobFile {
         trial: cell.id.clone(),
         side: if consumer.is_some() { Side::Consumer } else { Side::Producer },
         consumer,
@@ -67,11 +73,11 @@ fn file(cell: &CellJob, consumer: Option<u32>) -> SideFile {
 }
 
 /// Joins the files of a run of one trial.
-fn joined(plan: &Plan, cell: &CellJob, files: Vec<SideFile>) -> (tempfile::TempDir, Results) {
+fn joined(plan: &Plan, cell: &CellJob, files: Vec<JobFile>) -> (tempfile::TempDir, Results) {
     let dir = tempfile::tempdir().unwrap();
     let mut journal = Journal::create(dir.path(), plan, &[]).unwrap();
     let waits = BTreeMap::from([(cell.id.clone(), Waits { queue_ns: Some(11), ..Waits::default() })]);
-    join(&mut journal, std::slice::from_ref(cell), &BTreeMap::from([(cell.id.clone(), files)]), &waits).unwrap();
+    append(&mut journal, std::slice::from_ref(cell), &BTreeMap::from([(cell.id.clone(), files)]), &waits).unwrap();
     let results = Results::read(dir.path()).unwrap();
     (dir, results)
 }
@@ -114,7 +120,7 @@ fn empty_columns_of_a_github_row_are_exactly_the_documented_ones() {
 #[test]
 fn github_row_without_a_trace_has_no_time_of_its_build() {
     let (plan, cell) = plan();
-    let untraced = |consumer| SideFile { traced: false, ..file(&cell, consumer) };
+    let untraced = |consumer| JobFile { traced: false, ..file(&cell, consumer) };
     let files = vec![untraced(None), untraced(Some(1)), untraced(Some(2))];
     let (_dir, results) = joined(&plan, &cell, files);
     let row: &MeasurementRow = &results.measurements[0];
@@ -126,7 +132,7 @@ fn github_row_without_a_trace_has_no_time_of_its_build() {
 #[test]
 fn job_on_a_machine_with_another_image_store_than_planned_fails_with_the_option_that_fixes_it() {
     let (plan, cell) = plan();
-    let other = SideFile { image_store: "containerd".to_owned(), ..file(&cell, Some(2)) };
+    let other = JobFile { image_store: "containerd".to_owned(), ..file(&cell, Some(2)) };
     let (_dir, results) = joined(&plan, &cell, vec![file(&cell, None), file(&cell, Some(1)), other]);
     let row = &results.measurements[0];
     assert_eq!((row.outcome, row.failed_span.as_str()), (Outcome::Failed, "image-store"));
@@ -145,8 +151,8 @@ fn trial_whose_jobs_left_nothing_has_a_row_without_machine_and_start() {
 #[test]
 fn folder_of_job_files_that_is_not_there_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
-    assert!(read_sides(dir.path()).unwrap().is_empty());
-    let error = read_sides(&dir.path().join("none")).unwrap_err().to_string();
+    assert!(read_files(dir.path()).unwrap().is_empty());
+    let error = read_files(&dir.path().join("none")).unwrap_err().to_string();
     assert!(error.starts_with("read ") && error.contains("/none: "), "{error}");
 }
 

@@ -16,8 +16,9 @@ use handoff_docker::{Engine, EngineConfig, Programs, namespace};
 use handoff_model::{EngineKind, ImageStore};
 use serde::{Deserialize, Serialize};
 
-use super::SIDE_DIR;
+use super::JOB_DIR;
 use crate::GithubError;
+use crate::inputs::input;
 
 /// Where engines of jobs live. They end when the file [`ALIVE`] in it is gone.
 const ROOT: &str = "HANDOFF_PRIVATE_ENGINE";
@@ -32,7 +33,7 @@ struct Held {
 }
 
 fn note(dir: &Path) -> PathBuf {
-    dir.join(SIDE_DIR).join("engine.json")
+    dir.join(JOB_DIR).join("engine.json")
 }
 
 /// Starts an engine that lives until [`stop`], and tells this job's later steps where it is.
@@ -80,7 +81,8 @@ pub(super) fn start_if_asked(dir: &Path) -> Result<(), GithubError> {
     fs::write(&path, bytes).map_err(GithubError::io("write", &path))
 }
 
-fn append(variable: &str, text: &str) -> Result<(), GithubError> {
+/// Appends to a file of the runner that a variable names; nothing where there is no such variable.
+pub(crate) fn append(variable: &str, text: &str) -> Result<(), GithubError> {
     let Some(path) = std::env::var_os(variable).map(PathBuf::from) else { return Ok(()) };
     let file = OpenOptions::new().append(true).create(true).open(&path);
     file.and_then(|mut f| f.write_all(text.as_bytes())).map_err(GithubError::io("write", &path))
@@ -120,7 +122,9 @@ pub(super) fn stop(dir: &Path) -> Result<(), GithubError> {
 }
 
 /// The inside: starts the engine in this process's namespaces and holds it until told, or until the owner is gone.
-pub fn hold(root: &Path, store: ImageStore) -> Result<(), GithubError> {
+pub fn hold(root: &Path) -> Result<(), GithubError> {
+    let store = input("image_store").map_or(Ok(ImageStore::Containerd), |text| text.parse());
+    let store = store.map_err(GithubError::input)?;
     namespace::own_run_folder(root)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

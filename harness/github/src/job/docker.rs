@@ -12,7 +12,7 @@ use crate::GithubError;
 
 /// A command that talks to the job's own engine, where it has one.
 fn with_engine(command: duct::Expression) -> Result<duct::Expression, String> {
-    let env = super::private::environment(Path::new(".")).map_err(|e| e.to_string())?;
+    let env = super::engine::environment(Path::new(".")).map_err(|e| e.to_string())?;
     Ok(env.into_iter().fold(command, |c, (name, value)| c.env(name, value)))
 }
 

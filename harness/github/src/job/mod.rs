@@ -1,17 +1,17 @@
-//! A trial's sides as GitHub jobs: a job marks its times, looks at its image when its clock has stopped, and leaves a file;
-//! [`join`] makes of all files the same rows that a local run writes.
+//! The jobs' side of a trial: a job marks its times, looks at its image when its clock has stopped, and leaves a file, of which
+//! [`crate::collect`] makes rows.
 //!
 //! The steps between two marks are actions that nobody here controls. What is known of them is when they began and ended,
 //! on the machine's monotonic clock, and what `BuildKit` recorded of its builds.
 
 mod begin;
-mod cell;
 mod docker;
+mod engine;
 mod finish;
-mod join;
 mod marks;
-mod private;
 
+use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use handoff_model::{Environment, Failure, ImageIdentity, Side, SideUsage, Span};
@@ -20,25 +20,21 @@ use serde::{Deserialize, Serialize};
 use crate::GithubError;
 
 pub use begin::begin;
-pub use cell::{CellJob, MOST_CELLS, cells};
+pub(crate) use engine::append;
+pub use engine::hold;
 pub use finish::{answer, finish};
-pub use join::{Collected, Waits, join, read_sides};
 pub use marks::mark;
-pub use private::hold;
-
-/// Name of the profile of GitHub's own services: nothing is shaped or simulated.
-pub const PROFILE: &str = handoff_model::conditions::GITHUB;
 
 /// Folder of what a job leaves, relative to the workspace.
-pub const SIDE_DIR: &str = "handoff-side";
+pub const JOB_DIR: &str = "handoff-side";
 /// Folder of the job's sources and tars, relative to the workspace and alike on both sides.
 pub const WORK_DIR: &str = "handoff-work";
 /// The file that a job leaves.
-pub const SIDE_FILE: &str = "side.json";
+pub const JOB_FILE: &str = "side.json";
 
 /// What one job leaves.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct SideFile {
+pub struct JobFile {
     /// The trial.
     pub trial: String,
     /// Producer or consumer.
@@ -94,17 +90,56 @@ pub struct Readings {
     pub load_1m: Option<f64>,
 }
 
-fn side_path(dir: &Path) -> PathBuf {
-    dir.join(SIDE_DIR).join(SIDE_FILE)
+/// The number of this consumer, as the environment says it; none for a producer.
+///
+/// # Errors
+/// A `HANDOFF_CONSUMER` that is no number.
+pub fn consumer_of_env(side: Side) -> Result<Option<u32>, GithubError> {
+    match (side, std::env::var("HANDOFF_CONSUMER")) {
+        (Side::Producer, _) => Ok(None),
+        (Side::Consumer, Ok(text)) => {
+            text.parse().map(Some).map_err(|_| GithubError::Input(format!("HANDOFF_CONSUMER: `{text}`")))
+        }
+        (Side::Consumer, Err(_)) => Ok(Some(1)),
+    }
 }
 
-fn read_side(path: &Path) -> Result<SideFile, GithubError> {
-    let bytes = std::fs::read(path).map_err(GithubError::io("read", path))?;
+fn file_path(dir: &Path) -> PathBuf {
+    dir.join(JOB_DIR).join(JOB_FILE)
+}
+
+fn read_file(path: &Path) -> Result<JobFile, GithubError> {
+    let bytes = fs::read(path).map_err(GithubError::io("read", path))?;
     serde_json::from_slice(&bytes).map_err(|e| GithubError::Job(format!("{}: {e}", path.display())))
 }
 
-fn write_side(dir: &Path, side: &SideFile) -> Result<(), GithubError> {
-    let path = side_path(dir);
-    let json = serde_json::to_vec_pretty(side).map_err(|e| GithubError::Job(e.to_string()))?;
-    std::fs::write(&path, json).map_err(GithubError::io("write", &path))
+fn write_file(dir: &Path, file: &JobFile) -> Result<(), GithubError> {
+    let path = file_path(dir);
+    let json = serde_json::to_vec_pretty(file).map_err(|e| GithubError::Job(e.to_string()))?;
+    fs::write(&path, json).map_err(GithubError::io("write", &path))
+}
+
+/// Reads the files of all jobs below a folder, by trial.
+///
+/// # Errors
+/// A folder that cannot be read, or a job's file that does not read: to leave them out would make failed trials of good ones.
+pub fn read_files(dir: &Path) -> Result<BTreeMap<String, Vec<JobFile>>, GithubError> {
+    let mut all: BTreeMap<String, Vec<JobFile>> = BTreeMap::new();
+    let mut folders = vec![dir.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).map_err(GithubError::io("read", &folder))? {
+            let entry = entry.map_err(GithubError::io("read", &folder))?;
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if entry.file_name() == JOB_FILE {
+                let file = read_file(&path)?;
+                all.entry(file.trial.clone()).or_default().push(file);
+            }
+        }
+    }
+    for files in all.values_mut() {
+        files.sort_by_key(|f| f.consumer);
+    }
+    Ok(all)
 }

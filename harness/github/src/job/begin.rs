@@ -8,9 +8,9 @@ use handoff_machine::{Revision, describe};
 use handoff_model::{Failure, ImageIdentity, Side, SideUsage};
 use handoff_strategies::recorder::monotonic_ns;
 
-use super::cell::CellJob;
-use super::{Readings, SIDE_DIR, SideFile, WORK_DIR, docker, marks, private, write_side};
+use super::{JOB_DIR, JobFile, Readings, WORK_DIR, docker, engine, marks, write_file};
 use crate::GithubError;
+use crate::cell::CellJob;
 
 /// Writes the sources, describes the machine, and starts the clock, in the workspace `dir`.
 pub fn begin(
@@ -20,18 +20,18 @@ pub fn begin(
     consumer: Option<u32>,
     revision: &Revision,
 ) -> Result<(), GithubError> {
-    for name in [SIDE_DIR, WORK_DIR] {
+    for name in [JOB_DIR, WORK_DIR] {
         let folder = dir.join(name);
         if folder.exists() {
             fs::remove_dir_all(&folder).map_err(GithubError::io("remove", &folder))?;
         }
         fs::create_dir_all(&folder).map_err(GithubError::io("create", &folder))?;
     }
-    private::start_if_asked(dir)?;
+    engine::start_if_asked(dir)?;
     cell.image_spec()?.write_context(&dir.join(WORK_DIR).join("sources"))?;
     let versions = docker::versions();
     let image_store = docker::image_store()?;
-    let mut file = SideFile {
+    let mut file = JobFile {
         trial: cell.id.clone(),
         side,
         consumer,
@@ -52,7 +52,7 @@ pub fn begin(
         client: String::new(),
     };
     file.start = readings();
-    write_side(dir, &file)?;
+    write_file(dir, &file)?;
     marks::mark_at(dir, file.start.monotonic_ns, marks::START, "")
 }
 

@@ -1,0 +1,74 @@
+//! Following a run until it has ended.
+
+use std::collections::BTreeMap;
+
+use crate::GithubError;
+use crate::remote::{JobState, Remote};
+
+/// Seconds between two looks at a run.
+const POLL_INTERVAL_S: u64 = 20;
+
+/// Waits until a run has ended; `note` is given a line whenever a job has changed, and one at the end.
+///
+/// # Errors
+/// An API that does not answer as it should. The run goes on all the same.
+pub fn until_ended(remote: &Remote, id: u64, note: &mut dyn FnMut(&str)) -> Result<(), GithubError> {
+    let mut known: BTreeMap<String, String> = BTreeMap::new();
+    loop {
+        let run = remote.run(id)?;
+        let jobs = remote.jobs(id)?;
+        let progress = progress(&jobs, jiff::Timestamp::now());
+        for job in &jobs {
+            let state = if job.conclusion.is_empty() { &job.status } else { &job.conclusion };
+            if known.insert(job.name.clone(), state.clone()).as_ref() != Some(state) {
+                note(&format!("{state:<12} {} ({progress})", job.name));
+            }
+        }
+        if run.status == "completed" {
+            note(&format!("run {id} ended: {}, {progress}", run.conclusion));
+            return Ok(());
+        }
+        remote.api.sleep(POLL_INTERVAL_S);
+    }
+}
+
+/// How far a run is: jobs that have ended, and when the rest will have if they go as these did.
+fn progress(jobs: &[JobState], now: jiff::Timestamp) -> String {
+    let ended = jobs.iter().filter(|j| j.status == "completed").count();
+    let said = format!("{ended} of {} jobs", jobs.len());
+    let began = jobs.iter().filter_map(|j| j.created_at.parse::<jiff::Timestamp>().ok()).min();
+    let Some(seconds) = began.map(|b| (now.as_second() - b.as_second()).max(0)) else { return said };
+    // What comes later in the run is not known yet, so that this is a least.
+    let left = jobs.len() - ended;
+    if ended == 0 || left == 0 {
+        return said;
+    }
+    let left_s = seconds as f64 / ended as f64 * left as f64;
+    format!("{said}, at least {:.0} min left", (left_s / 60.0).ceil())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_says_what_is_left_of_what_is_known() {
+        let job = |status: &str| JobState {
+            name: "t".to_owned(),
+            status: status.to_owned(),
+            conclusion: String::new(),
+            created_at: "2026-01-01T00:00:00Z".to_owned(),
+            started_at: String::new(),
+            steps: Vec::new(),
+        };
+        let at = |jobs: &[&str], time: &str| {
+            progress(&jobs.iter().map(|j| job(j)).collect::<Vec<_>>(), time.parse().unwrap())
+        };
+        assert_eq!(at(&["queued", "queued"], "2026-01-01T00:05:00Z"), "0 of 2 jobs");
+        let half = ["completed", "completed", "in_progress", "queued"];
+        assert_eq!(at(&half, "2026-01-01T00:05:00Z"), "2 of 4 jobs, at least 5 min left");
+        assert_eq!(at(&["completed"], "2026-01-01T00:05:00Z"), "1 of 1 jobs");
+        // A clock that is behind the server's.
+        assert_eq!(at(&half, "2025-12-31T23:59:00Z"), "2 of 4 jobs, at least 0 min left");
+    }
+}
