@@ -73,6 +73,13 @@ pub fn has_changed(stored: &PlanRequest) -> bool {
     Experiment::has_changed(stored, &context(Place::Here, String::new()))
 }
 
+/// Says what a plan's rounds can decide, before the first trial.
+pub fn tell_declared(plan: &Plan) {
+    for line in handoff_experiment::warnings(plan) {
+        out::talk(&line);
+    }
+}
+
 fn lay_out(experiment: &Experiment, stored: Option<&PlanRequest>, context: &Context<'_>) -> anyhow::Result<Plan> {
     let mut plan = Plan::new(experiment.request(stored, context)?).map_err(bad_input)?;
     plan.facts = handoff_strategies::variant_facts(&plan.request.strategies);

@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::CommandFactory;
 use clap::error::ErrorKind;
 use handoff_docker::EngineError;
 use handoff_experiment::ExperimentError;
@@ -72,7 +71,7 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
 }
 
 /// Prints clap's error in one line, with the help that mends it; help and version, which clap treats as errors, as they are.
-pub fn wrong_command_line(error: &clap::Error) -> ExitCode {
+pub fn wrong_command_line(error: &clap::Error, program: &clap::Command) -> ExitCode {
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         error.exit();
     }
@@ -91,7 +90,7 @@ pub fn wrong_command_line(error: &clap::Error) -> ExitCode {
     ] {
         text = text.replace(said, meant);
     }
-    let verb = std::env::args().nth(1).filter(|word| crate::Cli::command().find_subcommand(word).is_some());
+    let verb = std::env::args().nth(1).filter(|word| program.find_subcommand(word).is_some());
     let verb = verb.map(|v| format!(" {v}")).unwrap_or_default();
     out::talk(&format!("{} (`handoff{verb} --help` lists what there is)", one_line(&text)));
     ExitCode::from(BAD_INPUT)

@@ -21,7 +21,7 @@ mod verbs;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use crate::verbs::Verb;
 
@@ -41,7 +41,7 @@ struct Cli {
 fn main() -> ExitCode {
     let cli = match Cli::try_parse_from(negative::joined(std::env::args_os())) {
         Ok(cli) => cli,
-        Err(error) => return exit::wrong_command_line(&error),
+        Err(error) => return exit::wrong_command_line(&error, &Cli::command()),
     };
     let ended = cli.verb.run().and_then(|code| Ok(out::written().map(|()| code)?));
     ended.unwrap_or_else(|error| exit::report(&error))

@@ -11,7 +11,7 @@ use handoff_github::{calibration, job, stored};
 use handoff_model::Side;
 use handoff_runner::needs;
 
-use crate::args::plan_of_workflow;
+use crate::args::{plan_of_workflow, tell_declared};
 use crate::exit::{self, bad_input};
 use crate::files::NotWritten;
 use crate::{files, out, paths, revision};
@@ -97,7 +97,7 @@ fn calibrate(dir: &Path) -> anyhow::Result<()> {
 pub fn plan(dir: &Path) -> anyhow::Result<ExitCode> {
     paths::check_out(dir)?;
     let plan = plan_of_workflow(input)?;
-    super::plan::tell_declared(&plan);
+    tell_declared(&plan);
     let planned = planned(&plan, needs::of_runners(&plan).minutes)?;
     std::fs::create_dir_all(dir).map_err(|source| NotWritten { path: dir.to_owned(), source })?;
     for (name, bytes) in &planned.files {

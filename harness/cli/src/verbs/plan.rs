@@ -11,7 +11,7 @@ use handoff_runner::estimate::Estimator;
 use handoff_runner::{needs, workspace};
 use serde::Serialize;
 
-use crate::args::PlanArgs;
+use crate::args::{PlanArgs, tell_declared};
 use crate::exit::{self, bad_input};
 use crate::out;
 use crate::paths;
@@ -60,13 +60,6 @@ fn consumers(conditions: &Conditions) -> String {
     let plural = if *consumers == 1 { "" } else { "s" };
     let at_once = if *consumer_concurrency > 1 { format!(", {consumer_concurrency} at once") } else { String::new() };
     format!("{consumers} consumer{plural}{at_once}")
-}
-
-/// Says what a plan's rounds can decide, before the first trial.
-pub fn tell_declared(plan: &Plan) {
-    for line in handoff_experiment::warnings(plan) {
-        out::talk(&line);
-    }
 }
 
 /// Refuses a plan that the disk cannot hold.

@@ -60,7 +60,7 @@ impl Args {
             }
         }
         verbs::plan::check_disk(&plan, &work_dir)?;
-        verbs::plan::tell_declared(&plan);
+        crate::args::tell_declared(&plan);
         let cancel = Cancel::default();
         end_on_signal(&cancel)?;
         let config = RunConfig {

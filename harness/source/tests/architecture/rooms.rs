@@ -68,7 +68,7 @@ pub const ROOMS: &[Room] = &[
         holds: ["all that talks to", "GitHub; its rows"],
         floor: Harness,
         place: (1, 2),
-        uses: &["docker", "fixtures", "machine", "records", "strategies", "workflows"],
+        uses: &["docker", "experiment", "fixtures", "machine", "records", "strategies", "workflows"],
     },
     Room {
         name: "runner",
@@ -81,14 +81,14 @@ pub const ROOMS: &[Room] = &[
         name: "experiment",
         holds: ["matrix files, presets,", "budget -> plan"],
         floor: Harness,
-        place: (1, 4),
+        place: (2, 5),
         uses: &["analysis", "link"],
     },
     Room {
         name: "report",
         holds: ["terminal, Markdown,", "HTML, charts"],
         floor: Harness,
-        place: (1, 5),
+        place: (1, 4),
         uses: &["analysis", "records"],
     },
     Room {
@@ -130,7 +130,7 @@ pub const ROOMS: &[Room] = &[
         name: "analysis",
         holds: ["summaries, verdicts,", "judged claims"],
         floor: Harness,
-        place: (2, 5),
+        place: (3, 5),
         uses: &["records"],
     },
     Room { name: "machine", holds: ["what is known of", "this machine"], floor: Harness, place: (3, 2), uses: &[] },
@@ -140,7 +140,7 @@ pub const ROOMS: &[Room] = &[
         name: "records",
         holds: ["files of a results", "folder: read, write"],
         floor: Harness,
-        place: (3, 5),
+        place: (4, 5),
         uses: &[],
     },
     Room {
@@ -152,18 +152,8 @@ pub const ROOMS: &[Room] = &[
     },
 ];
 
-/// Old names of crates that are being renamed. Final state: none.
-const RENAMED: &[(&str, &str)] = &[
-    ("driver", "runner"),
-    ("engine", "docker"),
-    ("relay", "registry"),
-    ("service", "services"),
-    ("transport", "storage"),
-];
-
 /// Room of a package.
 pub fn room_of(package: &str) -> Option<&'static Room> {
     let name = package.strip_prefix("handoff-")?;
-    let name = RENAMED.iter().find(|(old, _)| *old == name).map_or(name, |(_, new)| new);
     ROOMS.iter().find(|r| r.name == name)
 }
