@@ -8,6 +8,7 @@ use handoff_records::{ConsumerRow, MeasurementRow, SpanRow};
 use handoff_report::Run;
 use serde::de::DeserializeOwned;
 
+pub const REFERENCE: &str = "2026-11-23-reference-loopback";
 pub const ALL: &str = "artifact,cache-tar,gha-cache,local-cache,zstd-stream,rebuild";
 
 /// Where pages, charts and screenshots of the tests are, for a person to look at.
@@ -36,6 +37,28 @@ pub fn committed(name: &str) -> Run {
         warnings: vec![],
         set_aside: vec![],
     }
+}
+
+pub fn report(runs: Vec<Run>) -> Report {
+    let mib = 1_048_576.0;
+    let links: BTreeMap<String, Link> =
+        [("github-hosted".to_owned(), Link { up: 186.0 * mib, down: 120.0 * mib })].into();
+    Report::new(runs).unwrap().with_links(links)
+}
+
+/// Writes a report where a person can look at it; the page's path.
+pub fn write(name: &str, report: &Report) -> PathBuf {
+    let dir = looks().join(name);
+    let plots = dir.join("plots");
+    let _ = fs::remove_dir_all(&dir);
+    fs::create_dir_all(&plots).unwrap();
+    for chart in charts(report) {
+        fs::write(plots.join(format!("{}.png", chart.name)), chart.png()).unwrap();
+        fs::write(plots.join(format!("{}.svg", chart.name)), chart.svg()).unwrap();
+    }
+    fs::write(dir.join("report.md"), markdown(report)).unwrap();
+    fs::write(dir.join("report.html"), html(report)).unwrap();
+    dir.join("report.html")
 }
 
 pub fn environment() -> Environment {
