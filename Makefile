@@ -44,6 +44,7 @@ lint: ## cargo fmt --check, clippy without a warning, results of committed sourc
 	@cargo fmt --all --check
 	@cargo fmt $(probe) --check
 	@cargo clippy --workspace --all-targets -- -D warnings
+	@cargo clippy --workspace --test machine -- -D warnings
 	@cargo clippy $(probe) --target-dir target/probe --all-targets -- -D warnings
 	@scripts/check-results
 	@if command -v shellcheck >/dev/null; then \

@@ -27,12 +27,7 @@ fn a_file_that_does_not_fit_is_named_and_the_old_one_stays_whole() {
     let sync = format!("mkdir \"$0/workflows\" && cp {pins} \"$0/workflows\"");
     let cases: [(&str, &[&str], &str, &str); 6] = [
         (old, &["report", &run, "--out", "{full}"], kept, "/report.md: No space left"),
-        (
-            "true",
-            &["report", &run, "--out", "{full}"],
-            "! ls -A \"$0\" | grep -q part",
-            "/report.md: No space left",
-        ),
+        ("true", &["report", &run, "--out", "{full}"], "! ls -A \"$0\" | grep -q part", "/report.md: No space left"),
         (&sync, &["workflows", "sync", "--root", "{full}"], "true", ".yml: No space left"),
         (
             "true",

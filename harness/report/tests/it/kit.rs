@@ -1,11 +1,12 @@
 //! What the tests share: the committed run, and runs that are made up.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use handoff_model::{Conditions, Environment, Outcome, Plan, PlanRequest, Side, SpanKind, StrategySpec};
 use handoff_records::{ConsumerRow, MeasurementRow, SpanRow};
-use handoff_report::Run;
+use handoff_report::{Link, Report, Run, charts, html, markdown};
 use serde::de::DeserializeOwned;
 
 pub const REFERENCE: &str = "2026-11-23-reference-loopback";

@@ -1,14 +1,12 @@
 //! The page and its charts: the same twice, whole whatever a run holds, and no chart without data.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::PathBuf;
 
 use handoff_model::{CacheState, Conditions, ImageStore, Outcome};
 use handoff_records::MeasurementRow;
-use handoff_report::{Link, Report, Run, charts, chrome_trace, html, markdown, terminal};
+use handoff_report::{Report, Run, charts, chrome_trace, html, markdown, terminal};
 
-use crate::kit::{Made, REFERENCE, committed, looks, report, write};
+use crate::kit::{Made, REFERENCE, committed, report, write};
 
 fn fail(row: &mut MeasurementRow, error: &str) {
     row.outcome = Outcome::Failed;

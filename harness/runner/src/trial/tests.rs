@@ -68,8 +68,7 @@ impl Lab {
 
     /// What a side says at its end.
     fn ends(&self, file: &str, wall_ns: u64, failure: Option<Failure>) {
-        let span =
-            Span { kind: SpanKind::Build, detail: String::new(), start_ns: 0, end_ns: wall_ns, bytes: None };
+        let span = Span { kind: SpanKind::Build, detail: String::new(), start_ns: 0, end_ns: wall_ns, bytes: None };
         let facts = [(CLIENT.to_owned(), "client 1".to_owned())].into();
         let finished = Finished { failure, spans: vec![span], facts, ..finished(wall_ns) };
         self.jobs.answer(file, &Event::Finished(Box::new(finished)));
