@@ -1,7 +1,6 @@
 //! The user's own image: a context with a real Dockerfile, and an image of the user's daemon.
 
 use std::collections::BTreeMap;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 

@@ -1,6 +1,6 @@
 //! Folders of made-up runs.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use handoff_model::{Conditions, Environment, Plan, PlanRequest, StrategySpec, Trial};
 use handoff_records::{ConsumerRow, Journal, MeasurementRow, SpanRow};
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 /// A folder of made-up runs. `HANDOFF_KEEP=DIR` keeps them there, for `scripts/recompute-verdicts`.
 pub struct Made {
-    dir: PathBuf,
+    pub dir: PathBuf,
     _temporary: TempDir,
 }
 
