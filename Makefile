@@ -1,12 +1,12 @@
 # Two commands: `make bench` and `make test`. Both set up what they need; `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help setup build bench test lint lint-workflows buildkit-image spike-page
+.PHONY: help setup build bench check test lint lint-workflows buildkit-image spike-page
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo "  make bench SIZES=64MiB ROUNDS=1 STRATEGIES=artifact,cache-tar OUT=results/try BENCH_ARGS='--seed 7'"
-	@echo "  make test TEST_ARGS='-p handoff-docker'"
+	@echo "  make test TEST_ARGS='-p handoff-cli --test machine relay'"
 
 setup: ## an engine, Node's packages and tools in a folder of their own (docs/setup.md); nothing is installed
 	@scripts/setup
@@ -28,6 +28,9 @@ spike-page: build ## docs/spike.md: every statement of the spike, judged by the 
 buildkit-image: setup ## the image of docker-container builders, for machines that cannot pull it (needs Go)
 	@scripts/with-env cargo run -q -p handoff-cli -- doctor --build-buildkit-image
 
+check: ## the tests that need neither root nor Docker nor Node nor a network (CHECK_ARGS='-p handoff-runner')
+	@scripts/check $(CHECK_ARGS)
+
 test: setup buildkit-image ## all tests, on real engines and clients (needs root: sudo, for the test programs only)
 	@TEST_ARGS="$(TEST_ARGS)" scripts/test
 
@@ -41,8 +44,9 @@ lint: ## cargo fmt --check, clippy without a warning, results of committed sourc
 	@cargo fmt --all --check
 	@cargo fmt $(probe) --check
 	@cargo clippy --workspace --all-targets -- -D warnings
+	@cargo clippy --workspace --test machine -- -D warnings
 	@cargo clippy $(probe) --target-dir target/probe --all-targets -- -D warnings
 	@scripts/check-results
 	@if command -v shellcheck >/dev/null; then \
-	  shellcheck -x -P . scripts/setup scripts/artifact-by-hand scripts/relay-cpu && shellcheck scripts/action scripts/bench scripts/conformance scripts/setup-browser scripts/setup-skopeo scripts/test scripts/test-setup scripts/with-env scripts/act scripts/lint-workflows scripts/dev-tools scripts/testdata/make-archive .ci/run; \
+	  shellcheck -x -P . scripts/setup scripts/artifact-by-hand scripts/check scripts/relay-cpu scripts/test && shellcheck scripts/action scripts/bench scripts/conformance scripts/setup-browser scripts/setup-skopeo scripts/test-setup scripts/with-env scripts/act scripts/lint-workflows scripts/dev-tools scripts/testdata/make-archive .ci/run; \
 	else echo "lint: shellcheck is not installed, scripts were not checked (apt-get install shellcheck)"; fi

@@ -51,7 +51,7 @@ fn main() -> ExitCode {
 mod tests {
     use clap::{Command, CommandFactory};
 
-    include!("../tests/it/every_verb.rs");
+    include!("../tests/desk/every_verb.rs");
 
     /// The words of each verb that has no verbs below it, hidden ones included.
     fn leaves(command: &Command, above: &str, all: &mut Vec<String>) {
@@ -90,7 +90,7 @@ mod tests {
         let mut verbs = Vec::new();
         leaves(&super::Cli::command(), "", &mut verbs);
         let listed: Vec<&str> = VERBS.iter().map(|v| v.path).collect();
-        assert_eq!(listed, verbs, "tests/it/every_verb.rs is not what the binary has");
+        assert_eq!(listed, verbs, "tests/desk/every_verb.rs is not what the binary has");
         assert!(VERBS.iter().all(|v| v.calls.is_empty() != v.silent.is_empty()));
     }
 }

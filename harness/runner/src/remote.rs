@@ -1,6 +1,7 @@
 //! The driver's end of a job: starts it in namespaces of its own, speaks with it, and sees to it that it is gone.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -29,6 +30,9 @@ const IDENTIFY_LIMIT: Duration = Duration::from_mins(30);
 /// How often a wait looks whether it was cancelled.
 const GLANCE: Duration = Duration::from_millis(50);
 
+/// The command line that runs a program with arguments. Tests without root run it as it is.
+pub(crate) type Launch = fn(&Path, &[OsString]) -> (OsString, Vec<OsString>);
+
 /// A job that runs.
 #[derive(Debug)]
 pub struct RemoteJob {
@@ -55,8 +59,18 @@ impl From<RunError> for NoAnswer {
 }
 
 impl RemoteJob {
-    /// Starts a job and waits until its engine answers.
+    /// Starts a job in namespaces of its own and waits until its engine answers.
     pub fn start(spec: &JobSpec, handoff: &Path, cancel: &Cancel) -> Result<(Self, EngineFacts), NoAnswer> {
+        Self::start_by(namespace::command, spec, handoff, cancel)
+    }
+
+    /// Starts a job by the command line that `launch` makes of a program and its arguments.
+    pub(crate) fn start_by(
+        launch: Launch,
+        spec: &JobSpec,
+        handoff: &Path,
+        cancel: &Cancel,
+    ) -> Result<(Self, EngineFacts), NoAnswer> {
         fs::create_dir_all(&spec.logs).map_err(RunError::io("create", &spec.logs))?;
         let file = spec.root.join("job.json");
         let json = serde_json::to_vec_pretty(spec).map_err(|e| RunError::Job(e.to_string()))?;
@@ -65,7 +79,7 @@ impl RemoteJob {
         written.and_then(|mut f| f.write_all(&json)).map_err(RunError::io("write", &file))?;
         let log = spec.logs.join("job.log");
         let stderr = File::create(&log).map_err(RunError::io("create", &log))?;
-        let (program, args) = namespace::command(handoff, &["job".into(), file.into()]);
+        let (program, args) = launch(handoff, &["job".into(), file.into()]);
         let mut child = Process::new(&program)
             .args(args)
             .stdin(Stdio::piped())
@@ -94,7 +108,7 @@ impl RemoteJob {
                 Ok((job, facts))
             }
             Event::Broken(error) => Err(NoAnswer::Run(RunError::Job(error))),
-            other => Err(NoAnswer::Run(RunError::Job(format!("unexpected answer {other:?}")))),
+            other => Err(unexpected(&other)),
         }
     }
 
@@ -102,6 +116,13 @@ impl RemoteJob {
         let line = serde_json::to_string(command).map_err(|e| RunError::Job(format!("{command:?}: {e}")))?;
         let stdin = self.stdin.as_mut().ok_or_else(|| RunError::Job("it was told to stop".to_owned()))?;
         writeln!(stdin, "{line}").and_then(|()| stdin.flush()).map_err(|e| RunError::Job(format!("it is gone: {e}")))
+    }
+
+    /// Says a command and waits for its answer. A job that is gone takes no command, and the wait says so: it fails the trial, as
+    /// a job does that ends a moment later.
+    fn ask(&mut self, command: &Command, limit: Duration, what: &str, cancel: &Cancel) -> Result<Event, NoAnswer> {
+        let _ = self.say(command);
+        self.wait(limit, what, cancel)
     }
 
     fn wait(&self, limit: Duration, what: &str, cancel: &Cancel) -> Result<Event, NoAnswer> {
@@ -124,29 +145,26 @@ impl RemoteJob {
 
     /// Runs the side: the clock is the job's.
     pub fn run(&mut self, limit: Duration, cancel: &Cancel) -> Result<Finished, NoAnswer> {
-        self.say(&Command::Start)?;
-        match self.wait(limit, "side", cancel)? {
+        match self.ask(&Command::Start, limit, "side", cancel)? {
             Event::Finished(finished) => Ok(*finished),
-            other => Err(NoAnswer::Run(RunError::Job(format!("unexpected answer {other:?}")))),
+            other => Err(unexpected(&other)),
         }
     }
 
     /// Has the job's pages written back, off the clock; returns the bytes that have reached its disk since its clock started,
     /// if it has one of its own.
     pub fn write_back(&mut self, cancel: &Cancel) -> Result<Option<u64>, NoAnswer> {
-        self.say(&Command::WriteBack)?;
-        match self.wait(WRITE_BACK_LIMIT, "write-back", cancel)? {
+        match self.ask(&Command::WriteBack, WRITE_BACK_LIMIT, "write-back", cancel)? {
             Event::WrittenBack(bytes) => Ok(bytes),
-            other => Err(NoAnswer::Run(RunError::Job(format!("unexpected answer {other:?}")))),
+            other => Err(unexpected(&other)),
         }
     }
 
     /// Looks at the image, off the clock.
     pub fn identify(&mut self, cancel: &Cancel) -> Result<ImageIdentity, NoAnswer> {
-        self.say(&Command::Identify)?;
-        match self.wait(IDENTIFY_LIMIT, "identity", cancel)? {
+        match self.ask(&Command::Identify, IDENTIFY_LIMIT, "identity", cancel)? {
             Event::Identified(result) => result.map_err(|f| NoAnswer::Trial(Outcome::Failed, f)),
-            other => Err(NoAnswer::Run(RunError::Job(format!("unexpected answer {other:?}")))),
+            other => Err(unexpected(&other)),
         }
     }
 
@@ -156,19 +174,17 @@ impl RemoteJob {
         image: &BuildkitImage,
         cancel: &Cancel,
     ) -> Result<BTreeMap<String, String>, NoAnswer> {
-        self.say(&Command::TryBuilder(image.clone()))?;
-        match self.wait(PULL_LIMIT, "builder", cancel)? {
+        match self.ask(&Command::TryBuilder(image.clone()), PULL_LIMIT, "builder", cancel)? {
             Event::Builder(result) => result.map_err(|f| NoAnswer::Trial(Outcome::Failed, f)),
-            other => Err(NoAnswer::Run(RunError::Job(format!("unexpected answer {other:?}")))),
+            other => Err(unexpected(&other)),
         }
     }
 
     /// Measures the job's file system, off every clock.
     pub fn measure_disk(&mut self, cancel: &Cancel) -> Result<DiskMeasurement, NoAnswer> {
-        self.say(&Command::MeasureDisk)?;
-        match self.wait(DISK_LIMIT, "disk", cancel)? {
+        match self.ask(&Command::MeasureDisk, DISK_LIMIT, "disk", cancel)? {
             Event::Disk(measurement) => Ok(measurement),
-            other => Err(NoAnswer::Run(RunError::Job(format!("unexpected answer {other:?}")))),
+            other => Err(unexpected(&other)),
         }
     }
 
@@ -186,6 +202,10 @@ impl RemoteJob {
             None => Ok(()),
         }
     }
+}
+
+fn unexpected(event: &Event) -> NoAnswer {
+    RunError::Job(format!("unexpected answer {event:?}")).into()
 }
 
 /// A job's line. One that does not read is an answer, too: left out, it would be waited for until the time limit.
@@ -207,11 +227,12 @@ impl Drop for RemoteJob {
     }
 }
 
-/// The process namespace in which the child of `unshare` lives.
+/// The process namespace in which the child of `unshare` lives, if it is not this process's own.
 fn namespace_of_child(unshare: u32) -> Option<String> {
     let children = fs::read_to_string(format!("/proc/{unshare}/task/{unshare}/children")).ok()?;
-    let first = children.split_whitespace().next()?;
-    Some(fs::read_link(format!("/proc/{first}/ns/pid")).ok()?.display().to_string())
+    let namespace = |process: &str| fs::read_link(format!("/proc/{process}/ns/pid")).ok();
+    let child = namespace(children.split_whitespace().next()?)?;
+    (Some(&child) != namespace("self").as_ref()).then(|| child.display().to_string())
 }
 
 /// The processes that live in a process namespace.
@@ -226,13 +247,4 @@ fn inhabitants(namespace: &str) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn line_of_a_job_that_does_not_read_is_an_answer_that_says_so() {
-        assert!(matches!(event(r#"{"ready":{"versions":{},"boot_ns":1}}"#), Event::Ready(_)));
-        let Event::Broken(error) = event(r#"{"finished":{}}"#) else { panic!("it reads") };
-        assert!(error.starts_with("the job's line `{\"finished\":{}}` does not read: missing field"), "{error}");
-    }
-}
+pub(crate) mod tests;

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use handoff_docker::Programs;
+use handoff_docker::{Programs, namespace};
+use handoff_machine::settle::settle;
 use handoff_machine::{Revision, available_memory, free_bytes, load_1m};
 use handoff_model::{Failure, Outcome, OwnImage, Plan, Trial};
 use handoff_records::{Journal, MeasurementRow};
@@ -186,6 +187,8 @@ pub fn run(
                 own,
                 given: given.as_deref(),
                 cancel,
+                launch: namespace::command,
+                settle,
             };
             trial::run(&mut bench, trial, logs, &mut |part| progress(Progress::Part(part)))?
         };

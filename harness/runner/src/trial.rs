@@ -8,7 +8,6 @@ use std::time::Duration;
 use handoff_docker::buildkit::BuildkitImage;
 use handoff_docker::user::Lent;
 use handoff_fixtures::ImageSource;
-use handoff_machine::settle::settle;
 use handoff_model::ServiceUsage;
 use handoff_model::{Failure, ImageIdentity, Outcome, OwnImage, Trial};
 use handoff_records::Measured;
@@ -18,12 +17,14 @@ use handoff_strategies::Strategy;
 use handoff_strategies::recorder::{CLIENT, SOURCE};
 
 use crate::protocol::ToolPaths;
-use crate::remote::NoAnswer;
+use crate::remote::{Launch, NoAnswer};
 use crate::workspace::Workspace;
 use crate::{Cancel, RunError};
 
 mod earlier;
 mod side;
+#[cfg(test)]
+mod tests;
 
 use earlier::Earlier;
 use side::{Ask, SideResult};
@@ -84,6 +85,10 @@ pub struct Bench<'a> {
     pub given: Option<&'a Path>,
     /// The wish to end.
     pub cancel: &'a Cancel,
+    /// How a job's process is started.
+    pub(crate) launch: Launch,
+    /// Waits between the sides until dirty pages are written back; the time in ns.
+    pub(crate) settle: fn() -> u64,
 }
 
 struct Course<'a, 'b> {
@@ -152,7 +157,7 @@ impl Course<'_, '_> {
             primed = self.prime(note, number, earlier)?;
         }
         let before = self.usage()?;
-        let mut settle_ns = settle();
+        let mut settle_ns = (self.bench.settle)();
         let commit = (!earlier.is_empty()).then(|| earlier::THIS_COMMIT.to_owned());
         let image = self.image.clone();
         let mut ticket = None;
@@ -163,7 +168,7 @@ impl Course<'_, '_> {
             let side = self.one(ask)?;
             ticket = Some(side.finished.ticket.clone());
             producer = Some(side);
-            settle_ns += settle();
+            settle_ns += (self.bench.settle)();
         }
         let content = self.image.content_digest().map_err(RunError::from)?;
         self.join.expect_image(producer.as_ref().map(|p| &p.identity), content.as_ref());
@@ -173,7 +178,7 @@ impl Course<'_, '_> {
         let mut next = 1;
         while next <= all {
             if next > 1 {
-                settle_ns += settle();
+                settle_ns += (self.bench.settle)();
             }
             let to = all.min(next + at_once - 1);
             note(Part::Consumers { from: next, to, of: all });

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use handoff_storage::{
     ArtifactClient, ArtifactTarget, BlobWriter, CacheClient, Lanes, RemoteBlob, RetryPolicy, ServiceEndpoint,
 };
-
 use tokio::sync::OnceCell;
 
 use crate::Error;
@@ -55,7 +54,7 @@ pub(crate) enum Target {
     Shared(BlobWriter),
     /// An entry of its own.
     Entry { key: String, blob: BlobWriter, next: Arc<AtomicU32> },
-    /// An entry that somebody else is storing or has stored: nothing is to be sent.
+    /// An entry that somebody else has stored: nothing is to be sent.
     Known { key: String },
 }
 
@@ -118,8 +117,15 @@ impl Outgoing {
             }
             Self::Cache { client, name } => (client, name),
         };
-        let key = digest.map_or_else(|| format!("handoff-relay-upload-{name}-{upload}"), entry_key);
-        match client.create(&key).await? {
+        let own_key = format!("handoff-relay-upload-{name}-{upload}");
+        let mut key = digest.map_or_else(|| own_key.clone(), entry_key);
+        let mut created = client.create(&key).await?;
+        // A name that is taken without an entry is that of an upload that was cut off, or still runs: neither may be relied on.
+        if created.is_none() && client.find(&key).await?.is_none() {
+            key = own_key;
+            created = client.create(&key).await?;
+        }
+        match created {
             Some(blob) => Ok(Target::Entry { key, blob, next: Arc::default() }),
             None => Ok(Target::Known { key }),
         }

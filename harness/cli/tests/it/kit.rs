@@ -1,15 +1,14 @@
-//! What the tests share: running the binary, reading its rows, looking at the machine.
+//! The machine that trials take: whether it has what they need, what they leave on it, what they have written.
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
+use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
 use handoff_model::{StrategyFacts, StrategySpec};
 use handoff_records::Results;
-use tempfile::TempDir;
+
+pub use crate::support::{Place, expect, handoff};
 
 /// Trials need the machine to themselves: tests that run some take turns.
 pub fn machine() -> MutexGuard<'static, ()> {
@@ -25,29 +24,7 @@ pub fn facts(name: &str) -> &'static StrategyFacts {
     handoff_strategies::find(&StrategySpec::plain(name)).unwrap().facts()
 }
 
-/// A folder for results and one for engines, short because sockets live in it.
-pub struct Place {
-    pub out: PathBuf,
-    pub work: TempDir,
-    _out: TempDir,
-}
-
 impl Place {
-    pub fn new() -> Self {
-        let out = tempfile::tempdir().unwrap();
-        let work = tempfile::Builder::new().prefix("hf").tempdir_in("/var/tmp").unwrap();
-        Self { out: out.path().join("results"), work, _out: out }
-    }
-
-    /// `handoff run` into this place.
-    pub fn run(&self, args: &[&str]) -> Command {
-        let mut command = handoff(&["run"]);
-        // As a person would name it: relative to where they are.
-        command.current_dir(self.out.parent().unwrap());
-        command.args(args).arg("--out").arg(self.out.file_name().unwrap()).arg("--work-dir").arg(self.work.path());
-        command
-    }
-
     /// `handoff plan` of a small image.
     pub fn plan(&self, args: &[&str]) -> Command {
         let mut command = handoff(&["plan", "--sizes", "64MiB", "--rounds", "1"]);
@@ -118,32 +95,4 @@ fn named_below(dir: impl AsRef<Path>, prefix: &str, depth: u32) -> BTreeSet<Stri
         }
     }
     found
-}
-
-/// The binary with arguments.
-pub fn handoff<S: AsRef<OsStr>>(args: &[S]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_handoff"));
-    command.args(args).env("NO_COLOR", "1");
-    command
-}
-
-/// Runs to the end; panics with all output unless the exit code is the expected one.
-///
-/// A machine that is taken by a run that is not ours is waited for: two at once would measure each other.
-pub fn expect(command: &mut Command, code: i32) -> (String, String) {
-    let patience = Instant::now() + Duration::from_mins(15);
-    let busy = |o: &Output| {
-        code != 4 && o.status.code() == Some(4) && String::from_utf8_lossy(&o.stderr).contains("another run of handoff")
-    };
-    let Output { status, stdout, stderr } = loop {
-        let output = command.output().unwrap();
-        if !busy(&output) || Instant::now() > patience {
-            break output;
-        }
-        std::thread::sleep(Duration::from_millis(500));
-    };
-    let (stdout, stderr) =
-        (String::from_utf8_lossy(&stdout).into_owned(), String::from_utf8_lossy(&stderr).into_owned());
-    assert_eq!(status.code(), Some(code), "{command:?}\n--- stdout\n{stdout}\n--- stderr\n{stderr}");
-    (stdout, stderr)
 }

@@ -1,6 +1,6 @@
 //! The memory of a relay's ends, whatever the size of the image.
 //!
-//! `HANDOFF_RELAY_MIB=3072 scripts/with-env cargo test -p handoff-cli --test it -- --nocapture relay_memory` measures an image of
+//! `HANDOFF_RELAY_MIB=3072 scripts/with-env cargo test -p handoff-cli --test machine -- --nocapture relay_memory` measures an image of
 //! 3 GiB and prints the peaks.
 
 use std::io::{BufReader, Read, Write};

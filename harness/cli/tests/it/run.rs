@@ -105,19 +105,6 @@ fn ranges_come_in_parallel(place: &Place) {
 }
 
 #[test]
-fn the_readme_shows_the_table_of_the_committed_results() {
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
-    let readme = format!("{root}/README.md");
-    let text = std::fs::read_to_string(&readme).unwrap();
-    let linked = text.split("](results/").skip(1).filter_map(|t| t.split(')').next());
-    let mut command = handoff(&["report", "--readme", &readme, "--check"]);
-    let dirs: Vec<String> =
-        linked.filter(|name| name.contains("-spike-") && !name.contains('/')).map(str::to_owned).collect();
-    assert!(!dirs.is_empty(), "the README links its results");
-    expect(command.args(dirs.iter().map(|name| format!("{root}/results/{name}"))), 0);
-}
-
-#[test]
 fn overlay2_takes_tars_from_docker_save_and_refuses_cache_export() {
     let _machine = machine();
     let place = Place::new();
@@ -233,4 +220,19 @@ fn one_side_at_a_time_works_against_a_service_of_its_own() {
     assert_eq!(told.pointer("/identity/layers"), Some(&true.into()), "{told}");
     serve.kill().unwrap();
     serve.wait().unwrap();
+}
+
+#[test]
+fn a_folder_that_is_not_ours_is_left_alone() {
+    let _machine = machine();
+    let refused = |out: &str| expect(&mut handoff(&["run", "--sizes", "16MiB", "--out", out]), 2).1;
+    let dir = tempfile::tempdir().unwrap();
+    let note = dir.path().join("thesis.txt");
+    std::fs::write(&note, "mine").unwrap();
+    let out = dir.path().display().to_string();
+    let error = refused(&out);
+    assert!(error.contains(&out), "{error}");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    let error = refused("/proc/nothing/here");
+    assert!(error.contains("/proc/nothing"), "{error}");
 }

@@ -1,5 +1,6 @@
 //! What the tests share: the committed run, and runs that are made up.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -9,9 +10,10 @@ use handoff_model::{
     VariantFacts,
 };
 use handoff_records::{ConsumerRow, MeasurementRow, SpanRow};
-use handoff_report::Run;
+use handoff_report::{Link, Report, Run, charts, html, markdown};
 use serde::de::DeserializeOwned;
 
+pub const REFERENCE: &str = "2026-11-23-reference-loopback";
 pub const ALL: &str = "artifact,cache-tar,gha-cache,local-cache,zstd-stream,rebuild";
 
 /// The strategies that the tests know, in the order of the comparison table.
@@ -69,6 +71,28 @@ pub fn committed(name: &str) -> Run {
         warnings: vec![],
         set_aside: vec![],
     }
+}
+
+pub fn report(runs: Vec<Run>) -> Report {
+    let mib = 1_048_576.0;
+    let links: BTreeMap<String, Link> =
+        [("github-hosted".to_owned(), Link { up: 186.0 * mib, down: 120.0 * mib })].into();
+    Report::new(runs).unwrap().with_links(links)
+}
+
+/// Writes a report where a person can look at it; the page's path.
+pub fn write(name: &str, report: &Report) -> PathBuf {
+    let dir = looks().join(name);
+    let plots = dir.join("plots");
+    let _ = fs::remove_dir_all(&dir);
+    fs::create_dir_all(&plots).unwrap();
+    for chart in charts(report) {
+        fs::write(plots.join(format!("{}.png", chart.name)), chart.png()).unwrap();
+        fs::write(plots.join(format!("{}.svg", chart.name)), chart.svg()).unwrap();
+    }
+    fs::write(dir.join("report.md"), markdown(report)).unwrap();
+    fs::write(dir.join("report.html"), html(report)).unwrap();
+    dir.join("report.html")
 }
 
 pub fn environment() -> Environment {

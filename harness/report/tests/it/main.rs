@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are not in a test function")]
 
-mod browser;
 mod golden;
 mod kit;
 mod pages;

@@ -1,38 +1,12 @@
 //! The page and its charts: the same twice, whole whatever a run holds, and no chart without data.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::PathBuf;
 
 use handoff_model::{CacheState, Conditions, ImageStore, Outcome};
 use handoff_records::MeasurementRow;
-use handoff_report::{Link, Report, Run, charts, chrome_trace, html, markdown, terminal};
+use handoff_report::{Report, Run, charts, chrome_trace, html, markdown, terminal};
 
-use crate::kit::{Made, committed, looks};
-
-pub const REFERENCE: &str = "2026-11-23-reference-loopback";
-
-pub fn report(runs: Vec<Run>) -> Report {
-    let mib = 1_048_576.0;
-    let links: BTreeMap<String, Link> =
-        [("github-hosted".to_owned(), Link { up: 186.0 * mib, down: 120.0 * mib })].into();
-    Report::new(runs).unwrap().with_links(links)
-}
-
-/// Writes a report where a person can look at it; the page's path.
-pub fn write(name: &str, report: &Report) -> PathBuf {
-    let dir = looks().join(name);
-    let plots = dir.join("plots");
-    let _ = fs::remove_dir_all(&dir);
-    fs::create_dir_all(&plots).unwrap();
-    for chart in charts(report) {
-        fs::write(plots.join(format!("{}.png", chart.name)), chart.png()).unwrap();
-        fs::write(plots.join(format!("{}.svg", chart.name)), chart.svg()).unwrap();
-    }
-    fs::write(dir.join("report.md"), markdown(report)).unwrap();
-    fs::write(dir.join("report.html"), html(report)).unwrap();
-    dir.join("report.html")
-}
+use crate::kit::{Made, REFERENCE, committed, report, write};
 
 fn fail(row: &mut MeasurementRow, error: &str) {
     row.outcome = Outcome::Failed;

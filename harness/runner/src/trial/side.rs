@@ -13,7 +13,7 @@ use handoff_model::Counters;
 use handoff_model::{Builder, ImageIdentity, Outcome, Side, Ticket};
 use handoff_services::TokenSpec;
 
-use super::{Course, failed, run_name};
+use super::{Bench, Course, failed, run_name};
 use crate::RunError;
 use crate::protocol::{Finished, JobSpec};
 use crate::remote::{NoAnswer, RemoteJob};
@@ -173,7 +173,8 @@ impl Course<'_, '_> {
 
     fn run_all(&mut self, jobs: &mut [Prepared]) -> Result<Vec<SideResult>, NoAnswer> {
         for prepared in jobs.iter_mut() {
-            let (job, _) = RemoteJob::start(&prepared.spec, &self.bench.tools.handoff, self.bench.cancel)?;
+            let Bench { launch, tools, cancel, .. } = &*self.bench;
+            let (job, _) = RemoteJob::start_by(*launch, &prepared.spec, &tools.handoff, cancel)?;
             prepared.job = Some(job);
         }
         let (timeout, cancel) = (self.bench.timeout, self.bench.cancel);

@@ -1,4 +1,4 @@
-//! The service over real sockets: by hand-written HTTP for every rule of the wire, and by the real npm clients.
+//! The service over real sockets: by hand-written HTTP for every rule of the wire. The real npm clients are in `machine`.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests may fail as tests do")]
 
@@ -10,7 +10,6 @@ mod control;
 mod counting;
 mod faults;
 mod memory;
-mod npm;
 mod profiles;
 mod support;
 mod wire;

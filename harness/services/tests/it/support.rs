@@ -247,16 +247,6 @@ pub(crate) fn noise(length: usize, seed: u64) -> Vec<u8> {
     .collect()
 }
 
-/// The folder of the npm clients.
-pub(crate) fn clients() -> PathBuf {
-    let clients = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../strategies/clients");
-    assert!(
-        clients.join("node_modules/@actions/cache").exists(),
-        "the npm clients are not installed: run `make setup`"
-    );
-    clients.canonicalize().unwrap()
-}
-
 /// The example that runs the control protocol.
 pub(crate) fn serve_example() -> PathBuf {
     let deps = std::env::current_exe().unwrap();

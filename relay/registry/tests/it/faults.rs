@@ -1,4 +1,7 @@
-use handoff_registry::{Digest, Error, Intake, Settings, StoreKind};
+use std::io::Write as _;
+use std::net::TcpStream;
+
+use handoff_registry::{Digest, Error, Intake, Outlet, Settings, StoreKind};
 
 use crate::client::{Image, Lab, TYPE, blocking, call, noise};
 
@@ -120,4 +123,75 @@ async fn an_evicted_entry_is_told_before_anything_is_pulled() {
     assert_eq!(beside.earlier(), None);
     let error = lab.outlet(StoreKind::Cache, "old").await.unwrap_err();
     assert!(matches!(error, Error::Evicted { .. } | Error::NotSent { .. }), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn upload_that_was_cancelled_or_cut_off_is_gone_and_is_pushed_again() {
+    let lab = Lab::new().await;
+    for kind in [StoreKind::Artifact, StoreKind::Cache] {
+        let image = Image::new(&[6 * MIB]);
+        let intake = lab.intake(kind, "again").await.unwrap();
+        let (registry, pushed) = (intake.registry(), image.clone());
+        blocking(move || {
+            let (layer, digest) = (&pushed.layers[0], Digest::of(&pushed.layers[0]));
+            let begin = || {
+                let begun = call(&registry, "POST", "/v2/app/blobs/uploads/", &[], b"");
+                begun.header("location").unwrap().to_owned()
+            };
+            let cancelled = begin();
+            // Blocks of it are in the store already.
+            assert_eq!(call(&registry, "PATCH", &cancelled, &[], &layer[..5 * MIB]).status, 202);
+            assert_eq!(call(&registry, "DELETE", &cancelled, &[], b"").status, 204);
+            for (method, path) in [("DELETE", cancelled.clone()), ("PUT", format!("{cancelled}?digest={digest}"))] {
+                assert_eq!(call(&registry, method, &path, &[], b"").status, 404, "{method}");
+            }
+            // A client that dies has promised more than it sends.
+            let path = format!("{}?digest={digest}", begin());
+            let mut stream = TcpStream::connect(&registry).unwrap();
+            write!(stream, "PUT {path} HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n", layer.len()).unwrap();
+            stream.write_all(&layer[..5 * MIB]).unwrap();
+            drop(stream);
+            let blob = call(&registry, "HEAD", &format!("/v2/app/blobs/{digest}"), &[], b"");
+            assert_eq!(blob.status, 404, "a part is no blob");
+            pushed.push(&registry);
+        })
+        .await;
+        intake.commit("").await.unwrap();
+        let outlet = lab.outlet(kind, "again").await.unwrap();
+        let registry = outlet.registry();
+        blocking(move || image.pull(&registry)).await;
+        assert_eq!(outlet.stop().broken, None);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn service_that_is_busy_now_and_then_is_asked_again() {
+    let lab = Lab::behind("[faults]\n503 = '20%'\nseed = 1\n").await;
+    let image = Image::new(&[12 * MIB, 12 * MIB]);
+    let settings = Settings { part_bytes: Some(MIB), ..Settings::default() };
+    let intake = Intake::start(StoreKind::Artifact, lab.endpoint(), "app", &settings).await.unwrap();
+    let (registry, pushed) = (intake.registry(), image.clone());
+    blocking(move || pushed.push(&registry)).await;
+    assert!(intake.commit("").await.unwrap().retries > 0);
+    let outlet = Outlet::start(StoreKind::Artifact, lab.endpoint(), "app", &settings).await.unwrap();
+    let registry = outlet.registry();
+    blocking(move || image.pull(&registry)).await;
+    let received = outlet.stop();
+    assert!(received.retries > 0 && received.broken.is_none(), "{received:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_not_sent_is_not_found_by_the_receiving_end() {
+    let lab = Lab::new().await;
+    lab.send(StoreKind::Artifact, "app", &Image::new(&[10])).await.unwrap();
+    let outlet = lab.outlet(StoreKind::Artifact, "app").await.unwrap();
+    let registry = outlet.registry();
+    blocking(move || {
+        for path in [format!("blobs/{}", Digest::of(b"other")), "blobs/sha256:short".into(), "manifests/2".into()] {
+            assert_eq!(call(&registry, "GET", &format!("/v2/app/{path}"), &[], b"").status, 404, "{path}");
+        }
+        assert_eq!(call(&registry, "POST", "/v2/app/blobs/uploads/", &[], b"").status, 405);
+    })
+    .await;
+    assert_eq!(outlet.stop().broken, None, "a question is no failure");
 }

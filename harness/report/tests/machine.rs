@@ -1,10 +1,15 @@
-//! Pages in a real browser: scripts/browser/check.mjs looks at them as a reader does.
+//! Pages in a real browser: scripts/browser/check.mjs looks at them as a reader does. Needs Node and Chromium.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests are not in a test function")]
+
+#[path = "it/kit.rs"]
+#[expect(dead_code, reason = "three of its runs are looked at")]
+mod kit;
 
 use std::path::Path;
 use std::process::Command;
 
-use crate::kit::{ALL, Made, committed, looks};
-use crate::pages::{REFERENCE, report, write};
+use kit::{ALL, Made, REFERENCE, committed, looks, report, write};
 
 #[test]
 fn pages_are_readable_in_a_browser() {

@@ -5,8 +5,7 @@ use std::path::Path;
 
 use handoff_model::{Builder, Conditions, ImageStore, PlanRequest};
 
-use crate::kit::{expect, handoff};
-use crate::verdicts::{Made, request, seconds};
+use crate::support::{Made, expect, handoff, request, seconds};
 
 const FIVE: &str = "artifact,cache-tar,gha-cache,local-cache,zstd-stream";
 

@@ -6,8 +6,8 @@ use std::path::Path;
 use handoff_model::{Colour, Marker, Storage, StrategySpec, VariantFacts};
 use serde_json::{Value, json};
 
-use crate::kit::{expect, handoff};
-use crate::verdicts::{Made, request};
+use crate::support::{Made, request};
+use crate::support::{expect, handoff};
 
 const PLANNED: &str = "artifact,eighth,eighth:fast=yes,again";
 
@@ -63,7 +63,7 @@ fn strategy_that_is_unknown_here_is_reported_by_the_facts_of_its_plan() {
     assert_eq!(each(&all["break_even"], "/cell/strategy"), ["artifact", "eighth", "eighth:fast=yes"]);
     assert_eq!(each(&all["storage"], "/storage"), ["none", "artifact", "cache", "cache"]);
 
-    let out = made.path("out");
+    let out = made.dir.join("out").display().to_string();
     expect(&mut handoff(&["report", &dir, "--out", &out]), 0);
     let read = |file: &str| fs::read_to_string(Path::new(&out).join(file)).unwrap();
     let (text, page, chart) = (read("report.md"), read("report.html"), read("plots/pareto.svg"));
@@ -81,7 +81,7 @@ fn strategy_of_which_nothing_is_known_is_grey_and_its_storage_is_not_guessed() {
     let all = analysis(&dir);
     assert_eq!(each(&all["storage"], "/cell/strategy"), ["artifact"]);
     assert_eq!(all["groups"][0]["reference"], "artifact", "no strategy is known to be a baseline");
-    let out = made.path("out");
+    let out = made.dir.join("out").display().to_string();
     expect(&mut handoff(&["report", &dir, "--out", &out]), 0);
     let text = fs::read_to_string(Path::new(&out).join("report.md")).unwrap();
     assert!(text.contains("\n| eighth |") && !text.contains("this project's own"), "{text}");

@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::kit::handoff;
-use crate::verdicts::{Made, request};
+use crate::support::{Made, error, handoff, request};
 
 mod every_verb {
     include!("every_verb.rs");
@@ -90,15 +89,6 @@ fn end(what: &str, command: &mut Command) -> Output {
     child.wait_with_output().unwrap()
 }
 
-/// The one line of a failure.
-fn error(what: &str, output: &Output) -> String {
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    let errors: Vec<&str> = stderr.lines().filter(|l| l.starts_with("error: ")).collect();
-    assert_eq!(errors.len(), 1, "{what}: {stderr}");
-    assert!(!stderr.contains("panicked"), "{what}: {stderr}");
-    errors[0].to_owned()
-}
-
 fn full() -> File {
     File::options().write(true).open("/dev/full").unwrap()
 }
@@ -147,53 +137,6 @@ fn a_reader_that_goes_away_is_no_failure_and_no_panic() {
         // A machine that lacks something is told so by `doctor`'s exit code.
         let fine = output.status.success() || what.starts_with("doctor") && output.status.code() == Some(3);
         assert!(fine && !stderr.contains("panicked") && !stderr.contains("error: "), "{what}: {stderr}");
-    }
-}
-
-/// Runs the binary with a folder that is a disk of 64 KiB, nearly full. `setup` may use `$0`, the folder.
-fn on_a_full_disk(setup: &str, args: &[&str], check: &str) -> Output {
-    let dir = tempfile::tempdir().unwrap();
-    let script = format!(
-        "mount -t tmpfs -o size=64k none \"$0\" && {{ {setup}; }} && head -c 1m /dev/zero > \"$0/fill\" 2> /dev/null
-        \"$@\"; code=$?; {{ {check}; }} || exit 99; exit $code"
-    );
-    let args: Vec<String> = args.iter().map(|a| a.replace("{full}", &dir.path().display().to_string())).collect();
-    let mut command = Command::new("unshare");
-    command.args(["--mount", "sh", "-c", &script]).arg(dir.path()).arg(env!("CARGO_BIN_EXE_handoff")).args(args);
-    command.output().unwrap()
-}
-
-#[test]
-fn a_file_that_does_not_fit_is_named_and_the_old_one_stays_whole() {
-    let scene = Scene::new();
-    let root = scene.root();
-    let pins = root.join("workflows/pins.toml").display().to_string();
-    let old = "echo old > \"$0/report.md\"; mkdir \"$0/plots\"";
-    let kept = "grep -qx old \"$0/report.md\" && ! ls -A \"$0\" | grep -q part";
-    let sync = format!("mkdir \"$0/workflows\" && cp {pins} \"$0/workflows\"");
-    let cases: [(&str, &[&str], &str, &str); 6] = [
-        (old, &["report", &scene.whole, "--out", "{full}"], kept, "/report.md: No space left"),
-        (
-            "true",
-            &["report", &scene.whole, "--out", "{full}"],
-            "! ls -A \"$0\" | grep -q part",
-            "/report.md: No space left",
-        ),
-        (&sync, &["workflows", "sync", "--root", "{full}"], "true", ".yml: No space left"),
-        (
-            "true",
-            &["image", "--size", "16MiB", "--probe", "{full}/probe"],
-            "! ls \"$0/probe\" 2>&-",
-            "/probe: No space",
-        ),
-        ("true", &["image", "--size", "16MiB", "--tree", "{full}/tree"], "true", "No space left"),
-        ("true", &["image", "--size", "16MiB", "--context", "{full}/context"], "true", "No space left"),
-    ];
-    for (setup, args, check, part) in cases {
-        let output = on_a_full_disk(setup, args, check);
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(4), "{args:?}: {stderr}");
-        assert!(error(&args.join(" "), &output).contains(part), "{args:?}: {stderr}");
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::kit::{expect, handoff};
+use crate::support::{expect, handoff};
 
 fn reference() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../results/2026-11-23-reference-loopback")
@@ -79,4 +79,17 @@ fn a_trace_is_data_and_a_slip_is_named() {
     assert!(!dir.join("report.md").exists(), "a trace writes nothing");
     let (_, stderr) = expect(&mut handoff(&["report", &name, "--trace", "0003-zstd"]), 2);
     assert!(stderr.contains("0003-zstd-stream-1GiB-r1"), "{stderr}");
+}
+
+#[test]
+fn the_readme_shows_the_table_of_the_committed_results() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    let readme = format!("{root}/README.md");
+    let text = std::fs::read_to_string(&readme).unwrap();
+    let linked = text.split("](results/").skip(1).filter_map(|t| t.split(')').next());
+    let mut command = handoff(&["report", "--readme", &readme, "--check"]);
+    let dirs: Vec<String> =
+        linked.filter(|name| name.contains("-spike-") && !name.contains('/')).map(str::to_owned).collect();
+    assert!(!dirs.is_empty(), "the README links its results");
+    expect(command.args(dirs.iter().map(|name| format!("{root}/results/{name}"))), 0);
 }

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 
-use crate::kit::{Place, expect, handoff, machine};
+use crate::support::{Place, expect, handoff};
 
 /// The one line of an error.
 fn line(args: &[&str], code: i32) -> String {
@@ -126,20 +126,6 @@ fn run_that_declares_no_comparison_takes_no_options_of_comparisons() {
         assert!(auto.contains("give a number of rounds, or use --purpose decision"), "{auto}");
     }
     assert!(line(&["plan", "spike", "--purpose", "trend"], 2).contains("give a number of rounds"));
-}
-
-#[test]
-fn a_folder_that_is_not_ours_is_left_alone() {
-    let _machine = machine();
-    let dir = tempfile::tempdir().unwrap();
-    let note = dir.path().join("thesis.txt");
-    std::fs::write(&note, "mine").unwrap();
-    let out = dir.path().display().to_string();
-    let error = line(&["run", "--sizes", "16MiB", "--out", &out], 2);
-    assert!(error.contains(&out), "{error}");
-    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
-    let error = line(&["run", "--sizes", "16MiB", "--out", "/proc/nothing/here"], 2);
-    assert!(error.contains("/proc/nothing"), "{error}");
 }
 
 #[test]

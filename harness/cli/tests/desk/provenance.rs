@@ -7,8 +7,7 @@ use handoff_model::environment::set_id;
 use handoff_model::{Environment, PlanRequest};
 use serde_json::{Value, json};
 
-use crate::kit::{expect, handoff};
-use crate::verdicts::{Made, request};
+use crate::support::{Made, expect, handoff, request};
 
 /// Changes the environments of a results folder.
 fn edit(dir: &str, change: impl Fn(&mut Vec<Value>)) {

@@ -6,8 +6,7 @@ use std::path::Path;
 use handoff_model::{Builder, Conditions, ImageStore, PlanRequest, Trial};
 use serde_json::Value;
 
-use crate::kit::{expect, handoff};
-use crate::verdicts::{Made, request};
+use crate::support::{Made, expect, handoff, request};
 
 const ASK: [&str; 6] = ["--consumers", "1", "--pushes-per-day", "5", "--image-size", "1GiB"];
 

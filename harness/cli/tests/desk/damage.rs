@@ -9,8 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use handoff_model::Trial;
 use handoff_records::Results;
 
-use crate::kit::handoff;
-use crate::verdicts::{Made, request};
+use crate::support::{Made, handoff, request};
 
 mod mutations;
 

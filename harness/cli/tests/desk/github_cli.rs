@@ -13,8 +13,7 @@ use handoff_records::Results;
 use serde_json::{Value, json};
 
 use crate::github_api::{Artifact, Fault, GitHub, RUN, job};
-use crate::kit::{expect, handoff};
-use crate::verdicts::{Made, request};
+use crate::support::{Made, expect, handoff, request};
 
 mod api_faults;
 mod dispatch;

@@ -1,4 +1,6 @@
-//! The real clients: `@actions/artifact` and `@actions/cache` as they are installed for the strategies.
+//! The real clients: `@actions/artifact` and `@actions/cache` as they are installed for the strategies. Needs Node.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,7 +9,21 @@ use std::process::Command;
 use handoff_link::{Fault, RequestKind, RequestRecord, profile};
 use serde_json::{Value, json};
 
-use crate::support::{Fixture, clients, noise};
+#[path = "../it/support.rs"]
+#[expect(dead_code, reason = "no request is written by hand here")]
+mod support;
+
+use support::{Fixture, noise};
+
+/// The folder of the npm clients.
+fn clients() -> PathBuf {
+    let clients = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../strategies/clients");
+    assert!(
+        clients.join("node_modules/@actions/cache").exists(),
+        "the npm clients are not installed: run `make setup`"
+    );
+    clients.canonicalize().unwrap()
+}
 
 struct Job<'a> {
     fixture: &'a Fixture,
@@ -32,7 +48,7 @@ impl<'a> Job<'a> {
     fn call(&self, verb: &str, fields: impl Into<Value>) -> Result<Value, String> {
         let clients = clients();
         let mut call = json!({"verb": verb, "workspace": self.workspace});
-        crate::support::merge(&mut call, fields.into());
+        support::merge(&mut call, fields.into());
         let answer = self.workspace.join("temp/answer.json");
         let mut node = Command::new("node");
         node.arg("--require").arg(clients.join("loopback.cjs"));

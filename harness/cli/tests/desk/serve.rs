@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Stdio};
 
-use crate::kit::handoff;
+use crate::support::handoff;
 
 fn serve(tmp: &Path) -> Child {
     let mut serve =
