@@ -1,6 +1,6 @@
 //! The `handoff` binary without an engine: command lines, plans, results folders, reports, and GitHub behind a fake of its API.
 //!
-//! Needs neither root nor Docker nor Node nor a network: `make check` runs these tests. Those that need more are in `it`.
+//! Needs neither root nor Docker nor Node nor a network: `make check` runs these tests. Those that need more are in the target `machine`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on shall panic")]
 

@@ -1,4 +1,4 @@
-//! Helpers of both test programs, `desk` and `it`: running the binary, and folders of made-up runs.
+//! Helpers of both test programs, `desk` and `machine`: running the binary, and folders of made-up runs.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
