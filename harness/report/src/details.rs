@@ -8,7 +8,7 @@ use crate::block::Block;
 use crate::format;
 use crate::grid::{Cell, Grid, Tone};
 use crate::provenance::{Images, images};
-use crate::report::{Group, Line, Report};
+use crate::report::{Group, Report};
 
 /// The fewest trials of which a range says anything about spread.
 const ENOUGH: usize = 3;
@@ -17,28 +17,13 @@ const ENOUGH: usize = 3;
 pub(crate) fn parts(group: &Group) -> Vec<Block> {
     let mut blocks = Vec::new();
     for (i, size) in group.sizes.iter().enumerate() {
-        let mut grid = Grid {
-            columns: [
-                ("Approach", false),
-                ("Trials done", true),
-                ("Producer, s", true),
-                ("Consumer, s", true),
-                ("Critical path, s", true),
-                ("of it build, s", true),
-                ("All jobs, s", true),
-                ("Stored", true),
-                ("Sent", true),
-                ("Received", true),
-                ("Requests", true),
-                ("Harness, %", true),
-            ]
-            .map(|(name, numbers)| (name.to_owned(), numbers))
-            .into(),
-            rows: Vec::new(),
-        };
+        let mut grid = Grid::new(
+            "Approach | Trials done: | Producer, s: | Consumer, s: | Critical path, s: | of it build, s: | All jobs, s: | \
+             Stored: | Sent: | Received: | Requests: | Harness, %:",
+        );
         for line in &group.lines {
             let Some(cell) = &line.cells[i] else { continue };
-            grid.rows.push(part(line, cell));
+            grid.push_line(line, part(cell));
         }
         if !grid.rows.is_empty() {
             blocks.push(Block::Heading(4, format!("Parts at {size}, medians")));
@@ -54,10 +39,9 @@ pub(crate) fn parts(group: &Group) -> Vec<Block> {
     blocks
 }
 
-fn part(line: &Line, cell: &CellSummary) -> Vec<Cell> {
+fn part(cell: &CellSummary) -> [String; 11] {
     let harness = cell.harness_ppm.as_ref().map(|p| format!("{:.2}", p.median() as f64 / 10_000.0));
-    let mut row = vec![Cell::strategy(line)];
-    let texts = [
+    [
         format!("{} of {}", cell.n, cell.trials()),
         format::time(cell.produce.as_ref()),
         format::time(cell.consume.as_ref()),
@@ -69,9 +53,7 @@ fn part(line: &Line, cell: &CellSummary) -> Vec<Cell> {
         format::size(cell.bytes_down.as_ref()),
         format::count(cell.requests.as_ref()),
         harness.unwrap_or_else(|| format::NONE.to_owned()),
-    ];
-    row.extend(texts.map(Cell::from));
-    row
+    ]
 }
 
 /// How a cell of the comparison is to be read.
@@ -151,20 +133,14 @@ pub(crate) fn findings(report: &Report) -> Vec<Block> {
 
 /// Every trial without numbers, with its reason.
 pub(crate) fn failures(report: &Report) -> Vec<Block> {
-    let rows: Vec<Vec<Cell>> = report
-        .cells()
-        .flat_map(|c| &c.failures)
-        .map(|f| {
-            let outcome = Cell::toned(f.outcome.to_string(), Tone::Bad);
-            vec![f.trial.clone().into(), outcome, f.span.clone().into(), f.error.clone().into()]
-        })
-        .collect();
-    if rows.is_empty() {
+    let mut grid = Grid::new("Trial | Outcome | Where | Why");
+    for f in report.cells().flat_map(|c| &c.failures) {
+        let outcome = Cell::toned(f.outcome.to_string(), Tone::Bad);
+        grid.push([f.trial.clone().into(), outcome, f.span.clone().into(), f.error.clone().into()]);
+    }
+    if grid.rows.is_empty() {
         return vec![Block::Text("Every trial that has run has completed.".to_owned())];
     }
-    let columns = ["Trial", "Outcome", "Where", "Why"].map(|name| (name.to_owned(), false)).into();
-    vec![
-        Block::Text("Trials that did not complete have no times and enter no median.".to_owned()),
-        Block::Table(Grid { columns, rows }),
-    ]
+
+    vec![Block::Text("Trials that did not complete have no times and enter no median.".to_owned()), Block::Table(grid)]
 }

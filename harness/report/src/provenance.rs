@@ -322,10 +322,10 @@ fn machine(e: &Environment) -> Grid {
     rows.splice(3..3, disk_speed(e));
     rows.extend(e.programs.iter().map(|(name, version)| (name.clone(), version.clone())));
     rows.extend(e.packages.iter().map(|(name, version)| (format!("package {name}"), version.clone())));
-    Grid {
-        columns: vec![(format!("Environment {}", e.id), false), (String::new(), false)],
-        rows: rows.into_iter().map(|(name, value)| vec![name.into(), value.into()]).collect(),
-    }
+    let columns = vec![(format!("Environment {}", e.id), false), (String::new(), false)];
+    let mut grid = Grid { columns, ..Grid::default() };
+    rows.into_iter().for_each(|(name, value)| grid.push([name, value]));
+    grid
 }
 
 /// What lays out the trials of a run again: the matrix by its name, if it still does; else the options; else nothing does.

@@ -24,16 +24,7 @@ pub fn spike_page(claims: &Claims, judged: &[JudgedClaim], links: &BTreeMap<Stri
         Block::List(reading()),
     ];
     for approach in &claims.approaches {
-        let mut grid = Grid::new(&[
-            ("Place", false),
-            ("Statement", false),
-            ("Claimed", false),
-            ("Experiment", false),
-            ("Measured", false),
-            ("Verdict", false),
-            ("Reason", false),
-            ("Run", false),
-        ]);
+        let mut grid = Grid::new("Place | Statement | Claimed | Experiment | Measured | Verdict | Reason | Run");
         for claim in judged.iter().filter(|c| c.option == approach.option) {
             let texts =
                 [&claim.place, &claim.statement, &claim.claimed, &claim.experiment].map(|t| Cell::from(t.clone()));

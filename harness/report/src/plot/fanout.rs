@@ -59,14 +59,7 @@ pub(crate) fn fanout(set: &CurveSet, variants: &Variants) -> Drawn {
     "A full marker is a median of trials with just this many consumers, a hollow one on a dashed line is modelled from measured \
      parts. The table has the number of trials behind each."
         .clone_into(&mut chart.caption);
-    let mut grid = Grid::new(&[
-        ("Approach", false),
-        ("Consumers", true),
-        ("Critical path, s", true),
-        ("All jobs, s", true),
-        ("n", true),
-        ("From", false),
-    ]);
+    let mut grid = Grid::new("Approach | Consumers: | Critical path, s: | All jobs, s: | n: | From");
     for curve in &set.curves {
         for p in &curve.points {
             let from = if p.basis == Basis::Modelled { "modelled" } else { "measured" };

@@ -53,13 +53,7 @@ pub(crate) fn pareto(group: &Group, place: &str, of: &str) -> Drawn {
         .map(|(s, p)| format!("{}: {:.1} s, {:.0} MiB stored.", s.name, p.y, p.x))
         .collect::<Vec<_>>()
         .join(" ");
-    let mut grid = Grid::new(&[
-        ("Approach", false),
-        ("n", true),
-        ("Median critical path, s", true),
-        ("Stored", true),
-        ("On the line", false),
-    ]);
+    let mut grid = Grid::new("Approach | n: | Median critical path, s: | Stored: | On the line");
     for (s, p) in rows {
         let on = if best.contains(&s.name) { "yes" } else { "no" };
         grid.push([

@@ -85,21 +85,18 @@ fn sentence(series: &Series) -> String {
 }
 
 fn table(group: &Group, panel: &Panel) -> Grid {
-    let mut columns = vec![("Approach".to_owned(), false)];
-    columns.extend(group.sizes.iter().map(|s| (format!("Median critical path at {s}, s (n)"), true)));
-    let mut grid = Grid { columns, rows: Vec::new() };
+    let medians = group.sizes.iter().map(|s| format!("Median critical path at {s}, s (n)"));
+    let mut grid = Grid::new("Approach").with_numbers(medians);
     for line in &group.lines {
-        let mut row = vec![line.name.clone()];
-        row.extend(line.cells.iter().map(|c| match c {
+        let cells = line.cells.iter().map(|c| match c {
             Some(c) if c.n > 0 => format!("{} ({})", format::time(c.critical_path.as_ref()), c.n),
             _ => format::NONE.to_owned(),
-        }));
-        grid.rows.push(row.into_iter().map(Into::into).collect());
+        });
+        grid.push([line.name.clone()].into_iter().chain(cells));
     }
     if let Some((_, points)) = &panel.limit {
-        let mut row = vec!["limit: bytes alone".to_owned()];
-        row.extend(points.iter().skip(1).map(|(_, s)| format!("{s:.1}")));
-        grid.rows.push(row.into_iter().map(Into::into).collect());
+        let seconds = points.iter().skip(1).map(|(_, s)| format!("{s:.1}"));
+        grid.push(["limit: bytes alone".to_owned()].into_iter().chain(seconds));
     }
     grid
 }

@@ -157,16 +157,7 @@ fn draw(blocks: &[(&Typical, Vec<Lane>)], width: f64) -> Sketch {
 }
 
 fn table(trials: &[Typical]) -> Grid {
-    let mut grid = Grid::new(&[
-        ("Approach", false),
-        ("Trial (n)", false),
-        ("Side", false),
-        ("Span", false),
-        ("Starts, s", true),
-        ("Ends, s", true),
-        ("Time open, s", true),
-        ("Bytes", true),
-    ]);
+    let mut grid = Grid::new("Approach | Trial (n) | Side | Span | Starts, s: | Ends, s: | Time open, s: | Bytes:");
     for trial in trials {
         let mut kinds: BTreeMap<(Side, u64, SpanKind), Vec<&SpanRow>> = BTreeMap::new();
         for side in [Side::Producer, Side::Consumer] {

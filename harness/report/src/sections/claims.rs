@@ -28,13 +28,7 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
         if own.is_empty() {
             continue;
         }
-        let mut grid = Grid::new(&[
-            ("Statement", false),
-            ("Claimed", false),
-            ("Measured", false),
-            ("Verdict", false),
-            ("Reason", false),
-        ]);
+        let mut grid = Grid::new("Statement | Claimed | Measured | Verdict | Reason");
         for claim in own {
             grid.rows.push(row(report, claim));
         }

@@ -20,11 +20,8 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
         }
         blocks.push(drawn(charts::fan_out(report, &set)));
         let counts: Vec<u32> = counts(&set.curves);
-        let mut columns = vec![("Approach".to_owned(), false)];
-        for n in &counts {
-            columns.push((format!("{n}: critical path / all jobs, s"), true));
-        }
-        let mut grid = Grid { columns, rows: Vec::new() };
+        let columns = counts.iter().map(|n| format!("{n}: critical path / all jobs, s"));
+        let mut grid = Grid::new("Approach").with_numbers(columns);
         for curve in &set.curves {
             let mut row = vec![Cell {
                 text: curve.strategy.to_string(),

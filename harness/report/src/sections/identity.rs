@@ -37,8 +37,7 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
 }
 
 fn grid(group: &Group) -> Grid {
-    let mut grid =
-        Grid::new(&[("Approach", false), ("Content", false), ("Layers", false), ("Config", false), ("Index", false)]);
+    let mut grid = Grid::new("Approach | Content | Layers | Config | Index");
     for line in &group.lines {
         if let Some(row) = row(line) {
             grid.rows.push(row);

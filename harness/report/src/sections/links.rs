@@ -138,9 +138,7 @@ fn cell<'a>(group: &'a Group, line: &Line, at: Option<usize>) -> Option<&'a Cell
 
 fn grid(report: &Report, set: &[&Group], at: &[Option<usize>], labels: &[String], quantity: Quantity) -> Grid {
     let (name, of) = quantity;
-    let mut columns = vec![(format!("{name}, s"), false)];
-    columns.extend(labels.iter().map(|label| (label.clone(), true)));
-    let mut grid = Grid { columns, rows: Vec::new() };
+    let mut grid = Grid::new(&format!("{name}, s")).with_numbers(labels.iter().cloned());
     for line in lines(set) {
         let mut row = vec![Cell::strategy(line)];
         for (group, at) in set.iter().zip(at) {

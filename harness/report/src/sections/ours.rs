@@ -26,16 +26,10 @@ producer job                                              consumer job
 /// The names of our strategies, and what the section says of them. Nothing where no trial of theirs has completed.
 pub(crate) fn blocks(report: &Report) -> Option<(String, Vec<Block>)> {
     let variants = report.variants();
-    let mut grid = Grid::new(&[
-        ("Cell", false),
-        ("Approach", false),
-        ("Transfer, s", true),
-        ("Best other", false),
-        ("Transfer, s", true),
-        ("Second other", false),
-        ("Transfer, s", true),
-        ("Ratio to the best", true),
-    ]);
+    let mut grid = Grid::new(
+        "Cell | Approach | Transfer, s: | Best other | Transfer, s: | Second other | Transfer, s: | \
+         Ratio to the best:",
+    );
     let mut loses = Vec::new();
     let mut names: Vec<&str> = Vec::new();
     for group in &report.groups {
