@@ -10,6 +10,7 @@ use crate::conditions::Conditions;
 pub use crate::conditions::{CONDITION_FACTORS, level_of};
 use crate::size::ByteSize;
 use crate::strategy::StrategySpec;
+use crate::unique::unique;
 
 /// Factors that cross: every level of one with every level of the others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,11 +100,7 @@ impl Exclusion {
 
 /// Puts every item that `all` lacks behind it.
 pub fn join<T: Clone + PartialEq>(all: &mut Vec<T>, more: &[T]) {
-    for item in more {
-        if !all.contains(item) {
-            all.push(item.clone());
-        }
-    }
+    *all = unique(all.drain(..).chain(more.iter().cloned()));
 }
 
 #[cfg(test)]

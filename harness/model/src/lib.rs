@@ -26,6 +26,7 @@ pub mod size;
 pub mod span;
 pub mod strategy;
 pub mod ticket;
+pub mod unique;
 pub mod usage;
 pub mod workload;
 

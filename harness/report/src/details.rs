@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use handoff_analysis::CellSummary;
+use handoff_model::unique::unique;
 
 use crate::block::Block;
 use crate::format;
@@ -31,10 +32,7 @@ pub(crate) fn parts(group: &Group) -> Vec<Block> {
         }
     }
     if !blocks.is_empty() {
-        blocks.push(Block::Text(
-            "Harness is the harness's own share of the critical path: time that no child's span covers, plus its CPU time."
-                .to_owned(),
-        ));
+        blocks.push(Block::Text(String::from("Harness is the harness's own share of the critical path: time that no child's span covers, plus its CPU time.")));
     }
     blocks
 }
@@ -76,11 +74,8 @@ pub(crate) fn reading(report: &Report) -> Vec<String> {
             format::NONE
         ));
     }
-    notes.push(
-        "Byte-identical is measured on four levels: content is every file of the image, layers the uncompressed layers, \
-         config the image's config, index the digest by which the engine knows it."
-            .to_owned(),
-    );
+    notes.push(String::from("Byte-identical is measured on four levels: content is every file of the image, layers the uncompressed layers, \
+         config the image's config, index the digest by which the engine knows it."));
     notes.extend(too_few(report));
     notes
 }
@@ -102,31 +97,27 @@ pub(crate) fn too_few(report: &Report) -> Option<String> {
 
 /// Findings and reasons on identity, and how the bytes were moved.
 pub(crate) fn findings(report: &Report) -> Vec<Block> {
-    let mut notes: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut notes: BTreeMap<&String, Vec<String>> = BTreeMap::new();
     let mut means: Vec<String> = Vec::new();
     for cell in report.cells() {
         let name = cell.cell.strategy.to_string();
         for note in &cell.identity.notes {
-            let names = notes.entry(note.clone()).or_default();
-            if !names.contains(&name) {
-                names.push(name.clone());
-            }
+            notes.entry(note).or_default().push(name.clone());
         }
         let mut parts: Vec<String> = cell.clients.iter().cloned().collect();
         parts.extend(cell.sources.iter().map(|s| format!("tar from {s}")));
-        let line = format!("{name}: {}", parts.join(", "));
-        if !parts.is_empty() && !means.contains(&line) {
-            means.push(line);
-        }
+        means.extend((!parts.is_empty()).then(|| format!("{name}: {}", parts.join(", "))));
     }
     let mut blocks = Vec::new();
     if !notes.is_empty() {
         blocks.push(Block::Heading(3, "Findings".to_owned()));
-        blocks.push(Block::List(notes.iter().map(|(note, names)| format!("{note} ({})", names.join(", "))).collect()));
+        blocks.push(Block::List(
+            notes.into_iter().map(|(note, names)| format!("{note} ({})", unique(names).join(", "))).collect(),
+        ));
     }
     if !means.is_empty() {
         blocks.push(Block::Heading(3, "By which client".to_owned()));
-        blocks.push(Block::List(means));
+        blocks.push(Block::List(unique(means)));
     }
     blocks
 }

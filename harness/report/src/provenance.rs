@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use handoff_analysis::{JudgedClaim, Judgement, TableCell};
 use handoff_model::conditions::LOOPBACK;
 use handoff_model::shell::quote;
+use handoff_model::unique::unique;
 use handoff_model::{
     Builder, ByteSize, Compare, Conditions, DiskMeasurement, EngineKind, Environment, ImageStore, Outcome, OwnImage,
     Plan, PlanRequest, Purpose,
@@ -54,36 +55,15 @@ pub(crate) fn progress(report: &Report) -> String {
     text
 }
 
-/// Every set of conditions, in the order of the tables.
-fn conditions(report: &Report) -> Vec<&Conditions> {
-    let mut all: Vec<&Conditions> = Vec::new();
-    for group in &report.groups {
-        if !all.contains(&&group.conditions) {
-            all.push(&group.conditions);
-        }
-    }
-    all
-}
-
 /// Says that the spike's figures are shown, not judged, and what keeps these rows from judging them.
 pub(crate) fn not_judged(report: &Report) -> String {
-    let mut reasons = Vec::new();
-    let mut add = |reason: String| {
-        if !reasons.contains(&reason) {
-            reasons.push(reason);
-        }
+    let departures = |c: &Conditions| {
+        let link = (c.profile == LOOPBACK).then(|| "services on loopback without a shaped link".to_owned());
+        let store = (c.image_store != ImageStore::Overlay2).then(|| format!("the {} image store", c.image_store));
+        let builder = (c.builder != Builder::DockerContainer).then(|| format!("the `{}` builder", c.builder));
+        [link, store, builder].into_iter().flatten()
     };
-    for c in conditions(report) {
-        if c.profile == LOOPBACK {
-            add("services on loopback without a shaped link".to_owned());
-        }
-        if c.image_store != ImageStore::Overlay2 {
-            add(format!("the {} image store", c.image_store));
-        }
-        if c.builder != Builder::DockerContainer {
-            add(format!("the `{}` builder", c.builder));
-        }
-    }
+    let reasons = unique(report.groups.iter().flat_map(|g| departures(&g.conditions)));
     let recipe = "the spike's recipe is the overlay2 store with a docker-container builder on hosted runners";
     // Limits and complexity are facts of the services and of workflows: they need no trial under the recipe.
     let cell = |c: &&JudgedClaim| matches!(c.cell, Some(TableCell::Transfer | TableCell::ByteIdentical));
@@ -109,16 +89,9 @@ const GITHUB: &str = "github";
 
 /// Which profiles the cells have: simulated ones, and whether some are GitHub's own services.
 pub(crate) fn profiles(report: &Report) -> (Vec<&str>, bool) {
-    let mut simulated: Vec<&str> = Vec::new();
-    let mut real = false;
-    for c in conditions(report) {
-        if c.profile == GITHUB {
-            real = true;
-        } else if !simulated.contains(&c.profile.as_str()) {
-            simulated.push(&c.profile);
-        }
-    }
-    (simulated, real)
+    let all = unique(report.groups.iter().map(|g| g.conditions.profile.as_str()));
+    let (real, simulated): (Vec<&str>, Vec<&str>) = all.into_iter().partition(|profile| *profile == GITHUB);
+    (simulated, !real.is_empty())
 }
 
 /// Whose images were measured.
@@ -324,7 +297,9 @@ fn machine(e: &Environment) -> Grid {
     rows.extend(e.packages.iter().map(|(name, version)| (format!("package {name}"), version.clone())));
     let columns = vec![(format!("Environment {}", e.id), false), (String::new(), false)];
     let mut grid = Grid { columns, ..Grid::default() };
-    rows.into_iter().for_each(|(name, value)| grid.push([name, value]));
+    for (name, value) in rows {
+        grid.push([name, value]);
+    }
     grid
 }
 
@@ -338,17 +313,12 @@ pub(crate) fn to_repeat(report: &Report, run: &Run) -> Block {
         let spelt_out = PlanRequest { matrix: None, ..request.clone() };
         return Block::Command(command(&Plan { request: spelt_out, ..run.plan.clone() }));
     }
-    let mut programs: Vec<String> = Vec::new();
-    for e in &run.environments {
-        let program = match (e.source_commit.as_str(), e.handoff.as_str()) {
-            ("", "") => continue,
-            ("", version) => format!("handoff {version}"),
-            (commit, _) => format!("commit {commit}"),
-        };
-        if !programs.contains(&program) {
-            programs.push(program);
-        }
-    }
+    let program = |e: &Environment| match (e.source_commit.as_str(), e.handoff.as_str()) {
+        ("", "") => None,
+        ("", version) => Some(format!("handoff {version}")),
+        (commit, _) => Some(format!("commit {commit}")),
+    };
+    let programs = unique(run.environments.iter().filter_map(program));
     let by = if programs.is_empty() { String::new() } else { format!(" by {}", programs.join(", ")) };
     Block::Text(format!(
         "{}: the matrix `{matrix}` has changed since it laid out these trials{by}; no command of this program lays out the same ones. \
@@ -360,16 +330,7 @@ pub(crate) fn to_repeat(report: &Report, run: &Run) -> Block {
 /// The command that lays out the same plan, apart from the run's random name. It names no folder, so its rows go into a new one.
 fn command(plan: &Plan) -> String {
     let r = &plan.request;
-    let each = |pick: &dyn Fn(&Conditions) -> String| {
-        let mut all: Vec<String> = Vec::new();
-        for c in &r.conditions {
-            let text = pick(c);
-            if !all.contains(&text) {
-                all.push(text);
-            }
-        }
-        quote(&all.join(","))
-    };
+    let each = |pick: &dyn Fn(&Conditions) -> String| quote(&unique(r.conditions.iter().map(pick)).join(","));
     if let Some(matrix) = &r.matrix {
         return format!("handoff run {matrix}");
     }

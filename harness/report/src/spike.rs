@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use handoff_analysis::{Claims, JudgedClaim, Judgement};
+use handoff_model::unique::unique;
 
 use crate::block::Block;
 use crate::format::{NONE, plural};
@@ -80,12 +81,7 @@ fn reading() -> Vec<String> {
 
 /// The runs of the evidence shown, each once.
 fn runs(claim: &JudgedClaim, links: &BTreeMap<String, String>) -> String {
-    let mut all: Vec<String> = Vec::new();
-    for e in shown(claim).0 {
-        let text = links.get(&e.run).map_or_else(|| e.run.clone(), |link| format!("[{}]({link})", e.run));
-        if !all.contains(&text) {
-            all.push(text);
-        }
-    }
+    let text = |run: &String| links.get(run).map_or_else(|| run.clone(), |link| format!("[{run}]({link})"));
+    let all = unique(shown(claim).0.into_iter().map(|e| text(&e.run)));
     if all.is_empty() { NONE.to_owned() } else { all.join(", ") }
 }

@@ -41,7 +41,7 @@ pub(crate) fn apart(report: &Report, group: &Group) -> String {
 pub(crate) fn comparison(report: &Report, group: &Group) -> Grid {
     let claims = images(report) != Images::Own;
     let at_sizes =
-        |name: &str| -> String { group.sizes.iter().map(|size| format!(" | {name} at {size}, s:")).collect() };
+        |name: &str| group.sizes.iter().map(|size| format!(" | {name} at {size}, s:")).collect::<Vec<_>>().concat();
     let (transfer, critical_path) = (at_sizes("Transfer"), at_sizes("Critical path"));
     let mut grid = Grid::new(&if claims {
         format!(

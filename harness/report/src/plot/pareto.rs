@@ -1,7 +1,6 @@
 //! Time against bytes stored: what nobody beats in both.
 
 use super::sizes::point;
-use super::sketch::Sketch;
 use super::xy::{Panel, Series};
 use super::{Chart, Drawn, look};
 use crate::format;
@@ -29,18 +28,13 @@ pub(crate) fn pareto(group: &Group, place: &str, of: &str) -> Drawn {
     let panel = Panel {
         x_name: "Bytes stored, MiB".into(),
         y_name: "Critical path, s".into(),
-        joined: false,
         series,
-        limit: None,
         front,
+        ..Panel::default()
     };
     let size = group.sizes[i];
     let title = format!("Time and storage at {size}{of}");
-    let mut chart = Chart::draw(format!("{place}pareto"), title, |width| {
-        let mut sketch = Sketch::new(width);
-        sketch.height = panel.paint(&mut sketch, 2.0, width.min(320.0)) + 6.0;
-        sketch
-    });
+    let mut chart = Chart::of_panels(format!("{place}pareto"), title, std::slice::from_ref(&panel), 320.0, 6.0);
     chart.caption = format!(
         "A large marker is the median of a cell, a small dot a trial, the bar the interval of the median; lower and \
          further left is better. The grey line joins the medians that no other is below in both: {}. What strategies \

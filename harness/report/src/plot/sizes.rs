@@ -1,6 +1,5 @@
 //! Time against size, with the time that moving the bytes alone would take.
 
-use super::sketch::Sketch;
 use super::xy::{Panel, Point, Series};
 use super::{Chart, Drawn, look};
 use crate::format;
@@ -22,13 +21,10 @@ pub(crate) fn sizes(group: &Group, link: Option<&Link>, place: &str, of: &str) -
         joined: true,
         series,
         limit,
-        front: Vec::new(),
+        ..Panel::default()
     };
-    let mut chart = Chart::draw(format!("{place}sizes"), format!("Critical path against size{of}"), |width| {
-        let mut sketch = Sketch::new(width);
-        sketch.height = panel.paint(&mut sketch, 2.0, width.min(380.0)) + 6.0;
-        sketch
-    });
+    let title = format!("Critical path against size{of}");
+    let mut chart = Chart::of_panels(format!("{place}sizes"), title, std::slice::from_ref(&panel), 380.0, 6.0);
     chart.caption =
         "A large marker is the median of a cell, a small dot a trial, the bar the interval of the median. ".into();
     let limit = match &panel.limit {

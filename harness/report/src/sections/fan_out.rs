@@ -1,5 +1,7 @@
 //! What happens as more jobs share the image.
 
+use std::collections::BTreeSet;
+
 use handoff_analysis::{Basis, FanOutCurve};
 
 use super::drawn;
@@ -19,7 +21,7 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
             blocks.push(Block::Heading(3, capital(&set.name)));
         }
         blocks.push(drawn(charts::fan_out(report, &set)));
-        let counts: Vec<u32> = counts(&set.curves);
+        let counts = counts(&set.curves);
         let columns = counts.iter().map(|n| format!("{n}: critical path / all jobs, s"));
         let mut grid = Grid::new("Approach").with_numbers(columns);
         for curve in &set.curves {
@@ -42,12 +44,9 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
     if blocks.is_empty() {
         blocks.push(Block::Text("No fan-out: no strategy completed.".to_owned()));
     } else {
-        blocks.push(Block::Text(
-            "Columns are numbers of consumers. What has ≈ before it is modelled from the measured parts (the producer's median, \
+        blocks.push(Block::Text(String::from("Columns are numbers of consumers. What has ≈ before it is modelled from the measured parts (the producer's median, \
              the mean of the consumers, and the largest of as many draws from the consumers seen): it assumes runners that do \
-             not slow each other down, as hosted ones do not. What has not is measured."
-                .to_owned(),
-        ));
+             not slow each other down, as hosted ones do not. What has not is measured.")));
     }
     blocks
 }
@@ -86,9 +85,6 @@ pub(crate) fn sets(report: &Report) -> Vec<CurveSet<'_>> {
     sets
 }
 
-fn counts(curves: &[&FanOutCurve]) -> Vec<u32> {
-    let mut counts: Vec<u32> = curves.iter().flat_map(|c| &c.points).map(|p| p.consumers).collect();
-    counts.sort_unstable();
-    counts.dedup();
-    counts
+fn counts(curves: &[&FanOutCurve]) -> BTreeSet<u32> {
+    curves.iter().flat_map(|c| &c.points).map(|p| p.consumers).collect()
 }

@@ -9,12 +9,11 @@ use crate::grid::{Cell, Grid, Tone};
 use crate::report::{Group, Line, Report};
 
 pub(crate) fn blocks(report: &Report) -> Vec<Block> {
-    let mut blocks = vec![Block::Text(
+    let mut blocks = vec![Block::Text(String::from(
         "Compared with what was built: content is every file of the image, layers the uncompressed layers, config the image's \
          config, index the digest by which the engine knows it. Content must be equal for a trial to count; the others are \
-         findings where the image itself does not travel."
-            .to_owned(),
-    )];
+         findings where the image itself does not travel.",
+    ))];
     let alike = report
         .groups
         .iter()

@@ -1,5 +1,7 @@
 //! The same trials under several links: what rests on a figure that nobody has published, and where approaches change places.
 
+use std::collections::BTreeSet;
+
 use handoff_analysis::{CellSummary, Spread};
 use handoff_model::{ByteSize, natural};
 
@@ -113,9 +115,7 @@ fn labels(set: &[&Group]) -> Vec<String> {
 
 /// Sizes that at least two of the links have, each with its place in every group.
 fn sizes(set: &[&Group]) -> Vec<(ByteSize, Vec<Option<usize>>)> {
-    let mut all: Vec<_> = set.iter().flat_map(|g| g.sizes.iter().copied()).collect();
-    all.sort_unstable();
-    all.dedup();
+    let all: BTreeSet<ByteSize> = set.iter().flat_map(|g| g.sizes.iter().copied()).collect();
     let place = |size: ByteSize| set.iter().map(|g| g.sizes.iter().position(|s| *s == size)).collect::<Vec<_>>();
     let shared = |at: &Vec<Option<usize>>| at.iter().flatten().count() > 1;
     all.into_iter().map(|size| (size, place(size))).filter(|(_, at)| shared(at)).collect()
@@ -184,9 +184,9 @@ fn turns(set: &[&Group], at: &[Option<usize>], labels: &[String]) -> Block {
         }
     }
     if items.is_empty() {
-        return Block::Text(
-            "By medians of the critical path, no two approaches change places once from left to right.".to_owned(),
-        );
+        return Block::Text(String::from(
+            "By medians of the critical path, no two approaches change places once from left to right.",
+        ));
     }
     items.insert(0, "Places change once from left to right, by medians of the critical path (no verdicts):".to_owned());
     Block::List(items)

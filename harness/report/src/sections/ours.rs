@@ -78,11 +78,8 @@ pub(crate) fn blocks(report: &Report) -> Option<(String, Vec<Block>)> {
     )));
     blocks.push(Block::Table(grid));
     if loses.is_empty() {
-        blocks.push(Block::Text(
-            "Where it loses: in none of these cells has another approach a smaller median, neither of the transfer nor of the \
-             critical path, nor of a producer or consumer alone."
-                .to_owned(),
-        ));
+        blocks.push(Block::Text(String::from("Where it loses: in none of these cells has another approach a smaller median, neither of the transfer nor of the \
+             critical path, nor of a producer or consumer alone.")));
     } else {
         blocks.push(Block::Text("Where it loses, by medians:".to_owned()));
         blocks.push(Block::List(loses));

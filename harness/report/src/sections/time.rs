@@ -1,5 +1,7 @@
 //! Where the time goes: every sample, the parts of the critical path, and what went on when.
 
+use std::collections::BTreeSet;
+
 use handoff_model::{Side, SpanKind};
 
 use super::{drawn, group_heading};
@@ -34,10 +36,8 @@ fn spans(report: &Report, group: &Group) -> Vec<Block> {
     else {
         return Vec::new();
     };
-    let mut kinds: Vec<SpanKind> = cells.spans.iter().flat_map(|s| &s.kinds).map(|k| k.kind).collect();
-    kinds.sort_unstable();
-    kinds.dedup();
-    kinds.retain(|k| *k != SpanKind::Command);
+    let mut kinds: BTreeSet<SpanKind> = cells.spans.iter().flat_map(|s| &s.kinds).map(|k| k.kind).collect();
+    kinds.remove(&SpanKind::Command);
     let mut grid = Grid::new("Approach").with_numbers(kinds.iter().map(ToString::to_string));
     for line in &group.lines {
         let Some(spans) = cells.spans.iter().find(|s| s.cell.strategy == line.spec && s.cell.control == line.control)
@@ -57,10 +57,9 @@ fn spans(report: &Report, group: &Group) -> Vec<Block> {
     }
     vec![
         Block::Heading(4, format!("Kinds of spans at {}, producer / slowest consumer, s", group.sizes[i])),
-        Block::Text(
-            "Median time in which at least one span of the kind was open. Kinds overlap: their times do not add up."
-                .to_owned(),
-        ),
+        Block::Text(String::from(
+            "Median time in which at least one span of the kind was open. Kinds overlap: their times do not add up.",
+        )),
         Block::Table(grid),
     ]
 }

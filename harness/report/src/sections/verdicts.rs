@@ -226,13 +226,14 @@ fn circumstances(sizes: &[(usize, &Cells)]) -> Vec<Block> {
                 format::plural(noise.pairs, "round", "rounds")
             ));
         }
-        if !cells.ranking.unranked.is_empty() {
-            let names: Vec<String> = cells.ranking.unranked.iter().map(|s| format!("`{s}`")).collect();
-            notes.push(format!("No rank at {size}, because not every trial completed: {}.", names.join(", ")));
-        }
-        if !cells.ranking.contradicted.is_empty() {
-            let names: Vec<String> = cells.ranking.contradicted.iter().map(|s| format!("`{s}`")).collect();
-            notes.push(format!("No rank at {size}, because verdicts contradict each other: {}.", names.join(", ")));
+        for (strategies, why) in [
+            (&cells.ranking.unranked, "not every trial completed"),
+            (&cells.ranking.contradicted, "verdicts contradict each other"),
+        ] {
+            let names: Vec<String> = strategies.iter().map(|s| format!("`{s}`")).collect();
+            if !names.is_empty() {
+                notes.push(format!("No rank at {size}, because {why}: {}.", names.join(", ")));
+            }
         }
         for drift in cells.drift.iter().filter(|d| d.drifts) {
             let rate =
@@ -244,11 +245,8 @@ fn circumstances(sizes: &[(usize, &Cells)]) -> Vec<Block> {
         }
     }
     if sizes.iter().all(|(_, c)| c.noise.is_none()) {
-        notes.push(
-            "No noise floor: the run has no control trials (`--control` adds them), so that verdicts rest on the exact test and \
-             the smallest effect alone."
-                .to_owned(),
-        );
+        notes.push(String::from("No noise floor: the run has no control trials (`--control` adds them), so that verdicts rest on the exact test and \
+             the smallest effect alone."));
     }
     vec![Block::List(notes)]
 }
