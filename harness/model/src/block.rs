@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::cell::Cell;
 use crate::conditions::Conditions;
 pub use crate::conditions::{CONDITION_FACTORS, level_of};
+use crate::list::unique;
 use crate::size::ByteSize;
 use crate::strategy::StrategySpec;
-use crate::unique::unique;
 
 /// Factors that cross: every level of one with every level of the others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

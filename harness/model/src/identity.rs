@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::unique::unique;
+use crate::list::unique;
 
 /// What is known of an image, level by level. An empty level says why in `notes`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

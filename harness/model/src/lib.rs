@@ -13,6 +13,7 @@ pub mod environment;
 pub mod identity;
 pub mod image_name;
 pub mod level;
+pub mod list;
 pub mod natural;
 pub mod nearest;
 pub mod outcome;
@@ -26,7 +27,6 @@ pub mod size;
 pub mod span;
 pub mod strategy;
 pub mod ticket;
-pub mod unique;
 pub mod usage;
 pub mod workload;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use handoff_analysis::CellSummary;
-use handoff_model::unique::unique;
+use handoff_model::list::unique;
 
 use crate::block::Block;
 use crate::format;

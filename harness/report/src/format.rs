@@ -1,7 +1,7 @@
 //! Numbers as people read them: as many digits as carry meaning, never more.
 
 use handoff_analysis::{Finding, Identity, Spread};
-use handoff_model::unique::grouped;
+use handoff_model::list::grouped;
 
 /// Stands where there is no value.
 pub(crate) const NONE: &str = "–";
@@ -115,15 +115,6 @@ pub(crate) fn plural(n: usize, one: &str, many: &str) -> String {
 pub(crate) fn capital(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
-}
-
-/// Names as they are listed in a sentence.
-pub(crate) fn join(items: &[String]) -> String {
-    match items {
-        [] => String::new(),
-        [one] => one.clone(),
-        [rest @ .., last] => format!("{} and {last}", rest.join(", ")),
-    }
 }
 
 #[cfg(test)]

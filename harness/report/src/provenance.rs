@@ -5,15 +5,15 @@ use std::fmt::Write as _;
 
 use handoff_analysis::{JudgedClaim, Judgement, TableCell};
 use handoff_model::conditions::LOOPBACK;
+use handoff_model::list::{and, unique};
 use handoff_model::shell::quote;
-use handoff_model::unique::unique;
 use handoff_model::{
     Builder, ByteSize, Compare, Conditions, DiskMeasurement, EngineKind, Environment, ImageStore, Outcome, OwnImage,
     Plan, PlanRequest, Purpose,
 };
 
 use crate::block::Block;
-use crate::format::{bytes, capital, join, plural};
+use crate::format::{bytes, capital, plural};
 use crate::grid::Grid;
 use crate::report::{Report, Run};
 
@@ -80,7 +80,7 @@ pub(crate) fn not_judged(report: &Report) -> String {
     if reasons.is_empty() {
         format!("{first} These trials ran on one machine of ours; {recipe}.")
     } else {
-        format!("{first} These trials ran with {}; {recipe}.", join(&reasons))
+        format!("{first} These trials ran with {}; {recipe}.", and(&reasons))
     }
 }
 

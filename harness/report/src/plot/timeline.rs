@@ -1,7 +1,7 @@
 //! What went on when, in one trial of each strategy: a lane a kind of span, so that overlap is seen.
 
+use handoff_model::list::grouped;
 use handoff_model::span::union_ns;
-use handoff_model::unique::grouped;
 use handoff_model::{Side, SpanKind};
 use handoff_records::SpanRow;
 

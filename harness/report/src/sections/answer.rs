@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 
 use handoff_analysis::{Comparison, Group as Cells, Metric, Verdict};
-use handoff_model::unique::unique;
+use handoff_model::list::{and, unique};
 
 use crate::block::Block;
-use crate::format::{self, join};
+use crate::format;
 use crate::provenance::{Images, images};
 use crate::report::Report;
 
@@ -107,7 +107,7 @@ fn how_sure(cells: &Cells) -> String {
     for word in ["faster", "slower", "equivalent", "inconclusive"] {
         let names = of(word);
         if !names.is_empty() {
-            parts.push(format!("{word}: {}", join(&names)));
+            parts.push(format!("{word}: {}", and(&names)));
         }
     }
     let rounds = family.comparisons.iter().map(|c| c.pairs).max().unwrap_or(0);
@@ -138,7 +138,7 @@ fn missing(comparisons: &[Comparison]) -> String {
     let mut text = format!("; what is open takes at least {}", format::plural(fewest, "more round", "more rounds"));
     if most > fewest {
         let last: Vec<String> = open.into_iter().filter(|(n, _)| *n == most).map(|(_, name)| name).collect();
-        let _ = write!(text, ", {} about {most}", join(&last));
+        let _ = write!(text, ", {} about {most}", and(&last));
     }
     text
 }

@@ -2,7 +2,7 @@
 
 use handoff_analysis::{Evidence, JudgedClaim, Judgement, Measured, TableCell, Unit};
 use handoff_model::StrategySpec;
-use handoff_model::unique::grouped;
+use handoff_model::list::grouped;
 
 use crate::block::Block;
 use crate::format::{self, NONE};

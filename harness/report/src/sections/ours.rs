@@ -2,9 +2,10 @@
 
 use handoff_analysis::{Metric, Variants};
 use handoff_model::StrategySpec;
+use handoff_model::list::and;
 
 use crate::block::Block;
-use crate::format::{NONE, capital, join, time, time_spread};
+use crate::format::{NONE, capital, time, time_spread};
 use crate::grid::{Cell, Grid};
 use crate::report::{Group, Line, Report};
 use crate::table;
@@ -65,7 +66,7 @@ pub(crate) fn blocks(report: &Report) -> Option<(String, Vec<Block>)> {
     if grid.rows.is_empty() {
         return None;
     }
-    let quoted = join(&names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>());
+    let quoted = and(&names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>());
     let (is, uses, its) = if names.len() == 1 { ("is", "uses", "its") } else { ("are", "use", "their") };
     let what = format!(
         "{quoted} {is} this project's own. All other ways squeeze the image through a tar, or build it again; {quoted} {uses} {HOW}"
@@ -123,7 +124,7 @@ fn smaller(variants: &Variants, group: &Group, i: usize, line: &Line) -> Option<
             .map(|(s, l)| format!("`{}` ({} s)", l.name, time(Some(s))))
             .collect();
         (!less.is_empty()).then(|| {
-            format!("the {} of {} is below `{}`'s {} s", metric.words(), join(&less), line.name, time(Some(own)))
+            format!("the {} of {} is below `{}`'s {} s", metric.words(), and(&less), line.name, time(Some(own)))
         })
     });
     let told: Vec<String> = told.collect();

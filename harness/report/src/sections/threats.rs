@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use handoff_model::conditions::LOOPBACK;
+use handoff_model::list::and;
 
 use crate::block::Block;
-use crate::format::join;
 use crate::provenance;
 use crate::provenance::{Images, images};
 use crate::report::Report;
@@ -27,7 +27,7 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
         list.push(format!(
             "The link: the figures of profile {} are published ones or assumptions, each with its source and its range \
              (`handoff profiles`); what depends on an assumption is no better than it.",
-            join(&shaped)
+            and(&shaped)
         ));
     }
     let cores = report.runs.iter().flat_map(|r| &r.environments).map(|e| e.cores).min();
