@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn every_factor_of_the_conditions_has_its_level() {
-        for factor in CONDITION_FACTORS {
+        for factor in CONDITION_FACTORS.iter() {
             assert!(level_of(&Conditions::default(), factor).is_some(), "{factor}");
         }
         assert_eq!(level_of(&Conditions::default(), "sizes"), None);

@@ -10,6 +10,7 @@ mod counters;
 pub mod disk;
 pub mod duration;
 pub mod environment;
+pub mod hex;
 pub mod identity;
 pub mod image_name;
 pub mod level;
