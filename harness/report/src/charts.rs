@@ -3,7 +3,7 @@
 use handoff_model::Side;
 use handoff_records::{MeasurementRow, SpanRow};
 
-use crate::plot::{self, CurveSet, Drawn, Metric, Typical};
+use crate::plot::{self, Drawn, Metric, Typical};
 use crate::report::{Line, Report};
 
 /// What the names of a group's charts begin with, and what their titles end with.
@@ -31,11 +31,6 @@ pub(crate) fn sizes(report: &Report, i: usize) -> Drawn {
 pub(crate) fn pareto(report: &Report, i: usize) -> Drawn {
     let (place, of) = named(report, i);
     plot::pareto(&report.groups[i], &place, &of)
-}
-
-/// Time against the number of consumers.
-pub(crate) fn fan_out(report: &Report, set: &CurveSet) -> Drawn {
-    plot::fanout(set, report.variants())
 }
 
 /// The timeline at the largest size that has trials with spans.

@@ -38,7 +38,12 @@ impl Cell {
 
     /// A strategy's name.
     pub(crate) fn strategy(line: &Line) -> Self {
-        Self { text: line.name.clone(), tone: Tone::Plain, look: Some(look(line.look, line.plain)) }
+        Self::marked(&line.name, look(line.look, line.plain))
+    }
+
+    /// A text with a strategy's marker.
+    pub(crate) fn marked(text: &str, look: Look) -> Self {
+        Self { text: text.to_owned(), tone: Tone::Plain, look: Some(look) }
     }
 }
 

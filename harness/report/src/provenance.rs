@@ -8,8 +8,8 @@ use handoff_model::conditions::LOOPBACK;
 use handoff_model::list::{and, unique};
 use handoff_model::shell::quote;
 use handoff_model::{
-    Builder, ByteSize, Compare, Conditions, DiskMeasurement, EngineKind, Environment, ImageStore, Outcome, OwnImage,
-    Plan, PlanRequest, Purpose,
+    Builder, ByteSize, Compare, Conditions, DiskMeasurement, DiskSpeed, EngineKind, Environment, ImageStore, Outcome,
+    OwnImage, Plan, PlanRequest, Purpose,
 };
 
 use crate::block::Block;
@@ -145,19 +145,15 @@ pub(crate) fn environment(report: &Report) -> Vec<Block> {
     let mut blocks = vec![Block::Heading(3, "Conditions".to_owned())];
     for run in &report.runs {
         let request = &run.plan.request;
-        let mut list = Vec::new();
-        for c in &request.conditions {
-            list.push(format!(
-                "{}: {} engine, {} image store, {} builder, profile {}, {} caches, {}",
+        let conditions = |c: &Conditions| {
+            let Conditions { engine, image_store, builder, profile, cache_state, .. } = c;
+            format!(
+                "{}: {engine} engine, {image_store} image store, {builder} builder, profile {profile}, {cache_state} caches, {}",
                 run.name,
-                c.engine,
-                c.image_store,
-                c.builder,
-                c.profile,
-                c.cache_state,
                 consumers(c)
-            ));
-        }
+            )
+        };
+        let mut list: Vec<String> = request.conditions.iter().map(conditions).collect();
         list.push(format!(
             "{}: seed {}, {} in an order shuffled from it, at most {} s a side, plan {}",
             run.name,
@@ -259,22 +255,13 @@ fn disk_speed(e: &Environment) -> Vec<(String, String)> {
         Some(DiskMeasurement::NotMeasured { not_measured }) => {
             vec![("jobs' disk, speed".to_owned(), format!("not measured: {not_measured}"))]
         }
-        Some(DiskMeasurement::Measured(d)) => vec![
-            row(
-                "sequential write, synced",
-                format!("{:.0} MiB/s ({} in {:.2} s)", d.write_mib_per_s(), bytes(d.write_bytes), seconds(d.write_ns)),
-            ),
-            row(
-                "small files",
-                format!(
-                    "{:.0} files/s ({} of {} bytes in {:.2} s)",
-                    d.files_per_s(),
-                    d.files,
-                    d.file_bytes,
-                    seconds(d.files_ns)
-                ),
-            ),
-        ],
+        Some(DiskMeasurement::Measured(d)) => {
+            let DiskSpeed { files, file_bytes, .. } = d;
+            let (write_s, files_s) = (seconds(d.write_ns), seconds(d.files_ns));
+            let write = format!("{:.0} MiB/s ({} in {write_s:.2} s)", d.write_mib_per_s(), bytes(d.write_bytes));
+            let small = format!("{:.0} files/s ({files} of {file_bytes} bytes in {files_s:.2} s)", d.files_per_s());
+            vec![row("sequential write, synced", write), row("small files", small)]
+        }
     }
 }
 
@@ -335,31 +322,27 @@ fn command(plan: &Plan) -> String {
         return format!("handoff run {matrix}");
     }
     let list = |items: Vec<String>| quote(&items.join(","));
+    // In bytes where the short form would round.
+    let sizes = list(r.sizes.iter().copied().map(exact).collect());
+    let (strategies, workloads) =
+        (list(r.strategies.iter().map(ToString::to_string).collect()), list(r.workloads.clone()));
+    let (builders, consumers) = (each(&|c| c.builder.to_string()), each(&|c| c.consumers.to_string()));
+    let PlanRequest { rounds, seed, .. } = r;
     if r.conditions.iter().all(|c| c.profile == GITHUB) {
         // The workflow's form; what it does not ask is GitHub's.
         return format!(
-            "handoff dispatch --repo OWNER/NAME --sizes {} --strategies {} --rounds {} --workload {} --builder {} --consumers {} \
-             --seed {}",
-            list(r.sizes.iter().copied().map(exact).collect()),
-            list(r.strategies.iter().map(ToString::to_string).collect()),
-            r.rounds,
-            list(r.workloads.clone()),
-            each(&|c| c.builder.to_string()),
-            each(&|c| c.consumers.to_string()),
-            r.seed,
+            "handoff dispatch --repo OWNER/NAME --sizes {sizes} --strategies {strategies} --rounds {rounds} \
+             --workload {workloads} --builder {builders} --consumers {consumers} --seed {seed}"
         );
     }
     let mut words = vec![
         "handoff run".to_owned(),
-        format!("--strategies {}", list(r.strategies.iter().map(ToString::to_string).collect())),
-        format!("--rounds {}", r.rounds),
+        format!("--strategies {strategies} --rounds {rounds}"),
         format!("--profile {}", each(&|c| c.profile.clone())),
         format!("--image-store {}", each(&|c| c.image_store.to_string())),
-        format!("--builder {}", each(&|c| c.builder.to_string())),
+        format!("--builder {builders}"),
         format!("--cache-state {}", each(&|c| c.cache_state.to_string())),
-        format!("--consumers {}", each(&|c| c.consumers.to_string())),
-        format!("--timeout {}", r.timeout_s),
-        format!("--seed {}", r.seed),
+        format!("--consumers {consumers} --timeout {} --seed {seed}", r.timeout_s),
     ];
     if let Some(at_once) = r.conditions.iter().map(|c| c.consumer_concurrency).max().filter(|n| *n > 1) {
         words.push(format!("--consumer-concurrency {at_once}"));
@@ -370,9 +353,8 @@ fn command(plan: &Plan) -> String {
     if let Some(own) = &r.own {
         words.insert(1, own.to_string());
     } else {
-        // In bytes where the short form would round.
-        words.insert(1, format!("--sizes {}", list(r.sizes.iter().copied().map(exact).collect())));
-        words.insert(4, format!("--workload {}", list(r.workloads.clone())));
+        words.insert(1, format!("--sizes {sizes}"));
+        words.insert(3, format!("--workload {workloads}"));
     }
     if r.control {
         words.push("--control".to_owned());

@@ -71,16 +71,14 @@ impl Page {
                 self.out().push_str(&table);
             }
             Block::Command(text) => {
-                let name = escape(&self.name("Command"));
-                let text = escape(text);
+                let (name, text) = (escape(&self.name("Command")), escape(text));
                 let _ = writeln!(
                     self.out(),
                     "<pre tabindex=\"0\" role=\"region\" aria-label=\"{name}\"><code>{text}</code></pre>"
                 );
             }
             Block::Drawing(text) => {
-                let name = escape(&self.name("Picture"));
-                let text = escape(text);
+                let (name, text) = (escape(&self.name("Picture")), escape(text));
                 let _ = writeln!(
                     self.out(),
                     "<pre class=\"drawing\" tabindex=\"0\" role=\"img\" aria-label=\"{name}\">{text}</pre>"

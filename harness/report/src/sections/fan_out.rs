@@ -6,10 +6,9 @@ use handoff_analysis::{Basis, FanOutCurve};
 
 use super::drawn;
 use crate::block::Block;
-use crate::charts;
 use crate::format::{NONE, capital};
 use crate::grid::{Cell, Grid};
-use crate::plot::{CurveSet, look};
+use crate::plot::{self, CurveSet, look};
 use crate::report::Report;
 
 pub(crate) fn blocks(report: &Report) -> Vec<Block> {
@@ -20,24 +19,19 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
         if many {
             blocks.push(Block::Heading(3, capital(&set.name)));
         }
-        blocks.push(drawn(charts::fan_out(report, &set)));
+        blocks.push(drawn(plot::fanout(&set, report.variants())));
         let counts = counts(&set.curves);
         let columns = counts.iter().map(|n| format!("{n}: critical path / all jobs, s"));
         let mut grid = Grid::new("Approach").with_numbers(columns);
         for curve in &set.curves {
-            let mut row = vec![Cell {
-                text: curve.strategy.to_string(),
-                look: Some(look(report.variants().look(&curve.strategy), curve.strategy.options.is_empty())),
-                ..Cell::default()
-            }];
-            for n in &counts {
-                let text = curve.points.iter().find(|p| p.consumers == *n).map_or(NONE.to_owned(), |p| {
+            let look = look(report.variants().look(&curve.strategy), curve.strategy.options.is_empty());
+            let times = counts.iter().map(|n| {
+                curve.points.iter().find(|p| p.consumers == *n).map_or(NONE.into(), |p| {
                     let mark = if p.basis == Basis::Modelled { "≈ " } else { "" };
-                    format!("{mark}{:.1} / {:.1}", p.critical_path_s, p.runner_s)
-                });
-                row.push(text.into());
-            }
-            grid.rows.push(row);
+                    format!("{mark}{:.1} / {:.1}", p.critical_path_s, p.runner_s).into()
+                })
+            });
+            grid.push([Cell::marked(&curve.strategy.to_string(), look)].into_iter().chain(times));
         }
         blocks.push(Block::Table(grid));
     }

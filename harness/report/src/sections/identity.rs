@@ -14,10 +14,7 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
          config, index the digest by which the engine knows it. Content must be equal for a trial to count; the others are \
          findings where the image itself does not travel.",
     ))];
-    let alike = report
-        .groups
-        .iter()
-        .all(|g| grid(g).rows.len() == grid(&report.groups[0]).rows.len() && grid(g) == grid(&report.groups[0]));
+    let alike = report.groups.iter().all(|g| grid(g) == grid(&report.groups[0]));
     for group in &report.groups {
         let table = grid(group);
         if table.rows.is_empty() {
@@ -37,11 +34,7 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
 
 fn grid(group: &Group) -> Grid {
     let mut grid = Grid::new("Approach | Content | Layers | Config | Index");
-    for line in &group.lines {
-        if let Some(row) = row(line) {
-            grid.rows.push(row);
-        }
-    }
+    grid.rows.extend(group.lines.iter().filter_map(row));
     grid
 }
 

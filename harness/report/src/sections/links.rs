@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use handoff_analysis::{CellSummary, Spread};
+use handoff_analysis::{CellSummary, Metric};
 use handoff_model::{ByteSize, natural};
 
 use crate::block::Block;
@@ -10,12 +10,6 @@ use crate::format::{self, NONE};
 use crate::grid::{Cell, Grid};
 use crate::report::{Group, Line, Report};
 use crate::table;
-
-/// A quantity of a cell.
-type Quantity = (&'static str, fn(&CellSummary) -> Option<&Spread>);
-
-const QUANTITIES: [Quantity; 2] =
-    [("Critical path", |c| c.critical_path.as_ref()), ("Transfer", |c| c.transfer.as_ref())];
 
 /// Empty where there is one link only.
 pub(crate) fn blocks(report: &Report) -> Vec<Block> {
@@ -32,8 +26,8 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
                 heading.push_str(word);
             }
             blocks.push(Block::Heading(3, heading));
-            for quantity in QUANTITIES {
-                blocks.push(Block::Table(grid(report, set, &at, &labels, quantity)));
+            for metric in [Metric::CriticalPath, Metric::Transfer] {
+                blocks.push(Block::Table(grid(report, set, &at, &labels, metric)));
             }
             blocks.push(turns(set, &at, &labels));
         }
@@ -136,14 +130,13 @@ fn cell<'a>(group: &'a Group, line: &Line, at: Option<usize>) -> Option<&'a Cell
     group.lines.iter().find(|l| l.spec == line.spec && !l.control)?.cells[at?].as_ref()
 }
 
-fn grid(report: &Report, set: &[&Group], at: &[Option<usize>], labels: &[String], quantity: Quantity) -> Grid {
-    let (name, of) = quantity;
-    let mut grid = Grid::new(&format!("{name}, s")).with_numbers(labels.iter().cloned());
+fn grid(report: &Report, set: &[&Group], at: &[Option<usize>], labels: &[String], metric: Metric) -> Grid {
+    let mut grid = Grid::new(&format!("{}, s", format::capital(metric.words()))).with_numbers(labels.iter().cloned());
     for line in lines(set) {
         let mut row = vec![Cell::strategy(line)];
         for (group, at) in set.iter().zip(at) {
-            let text = format::time_spread(cell(group, line, *at).and_then(of));
-            let verdict = if name == "Critical path" { verdict(report, group, line, *at) } else { None };
+            let text = format::time_spread(cell(group, line, *at).and_then(|c| c.spread(metric)));
+            let verdict = if metric == Metric::CriticalPath { verdict(report, group, line, *at) } else { None };
             row.push(verdict.map_or(text.clone(), |word| format!("{text}: {word}")).into());
         }
         if row.iter().skip(1).any(|c| c.text != NONE) {

@@ -36,7 +36,8 @@ pub(crate) fn blocks(report: &Report) -> Option<(String, Vec<Block>)> {
     for group in &report.groups {
         for i in 0..group.sizes.len() {
             let cell = place(report, group, i);
-            for line in lines(group, |spec| is_own_strategy(variants, spec)) {
+            // Strategies that are ours whatever their options are, not variants alone.
+            for line in lines(group, |spec| variants.is_ours(&StrategySpec::plain(&spec.name))) {
                 let Some(own) = spread(line, i, Metric::Transfer) else { continue };
                 let mut others: Vec<(u64, &Line)> =
                     lines(group, |spec| !variants.is_ours(spec) && !variants.is_baseline(spec))
@@ -86,11 +87,6 @@ pub(crate) fn blocks(report: &Report) -> Option<(String, Vec<Block>)> {
         blocks.push(Block::List(loses));
     }
     Some((names.join(" and "), blocks))
-}
-
-/// Whether the strategy is ours whatever its options are, not a variant alone.
-fn is_own_strategy(variants: &Variants, spec: &StrategySpec) -> bool {
-    variants.is_ours(&StrategySpec::plain(&spec.name))
 }
 
 fn lines<'a>(group: &'a Group, which: impl Fn(&StrategySpec) -> bool + 'a) -> impl Iterator<Item = &'a Line> {

@@ -15,12 +15,11 @@ use crate::report::{Group, Report};
 pub(crate) fn blocks(report: &Report) -> Vec<Block> {
     let mut blocks = Vec::new();
     for (i, group) in report.groups.iter().enumerate() {
-        let mut part = vec![drawn(charts::pareto(report, i))];
-        part.extend(stored(report, group));
-        part.extend(break_even(report, group));
-        part.extend(cost(report, group));
         blocks.extend(group_heading(report, group));
-        blocks.extend(part);
+        blocks.push(drawn(charts::pareto(report, i)));
+        blocks.extend(stored(report, group));
+        blocks.extend(break_even(report, group));
+        blocks.extend(cost(report, group));
     }
     blocks
 }
@@ -77,16 +76,13 @@ fn break_even(report: &Report, group: &Group) -> Vec<Block> {
             grid.push_line(line, [b.cell.size.to_string(), format::sign(b.wait_s, 1), jobs].into_iter().chain(builds));
         }
     }
+    let own = images(report) == Images::Own;
+    let image = if own { "the image that was given" } else { "the synthetic image, a few seconds" };
     vec![
         Block::Heading(4, "When sharing pays against building again".to_owned()),
         Block::Text(format!(
             "It pays where all jobs together take less time than if each of them built. From medians; the measured build is that \
-             of {}.",
-            if images(report) == Images::Own {
-                "the image that was given"
-            } else {
-                "the synthetic image, a few seconds"
-            }
+             of {image}."
         )),
         Block::Table(grid),
     ]
