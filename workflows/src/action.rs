@@ -1,8 +1,9 @@
 //! `action.yml`: the comparison on another repository's own image, on its runner, as one step of its workflow.
 
 use crate::WorkflowError;
-use crate::model::{Step, file};
+use crate::model::{Step, expression, file};
 use crate::pins::Pins;
+use crate::steps::upload;
 use crate::yaml::{Node, map};
 
 /// The file's name.
@@ -34,14 +35,12 @@ pub fn text(pins: &Pins) -> Result<String, WorkflowError> {
         // The folder of the action comes through the environment, as everything does.
         Step::run("Compare", "\"$GITHUB_ACTION_PATH/scripts/action\"").id("compare"),
         |step, (name, ..)| {
-            step.env(&format!("HANDOFF_INPUT_{}", name.to_uppercase()), format!("${{{{ inputs.{name} }}}}"))
+            step.env(&format!("HANDOFF_INPUT_{}", name.to_uppercase()), expression(&format!("inputs.{name}")))
         },
     );
-    let keep = Step::uses("Keep rows and report", pins.uses("actions/upload-artifact")?)
-        .when("always() && steps.compare.outputs.results != ''")
-        .with("name", "handoff-results")
-        .with("path", "${{ steps.compare.outputs.results }}")
-        .with("retention-days", "${{ inputs.retention }}");
+    let folder = ("handoff-results", "${{ steps.compare.outputs.results }}");
+    let keep = upload(pins, "Keep rows and report", folder, "${{ inputs.retention }}")?
+        .when("always() && steps.compare.outputs.results != ''");
     let output = map([
         ("description", Node::from("Folder with rows and report")),
         ("value", Node::from("${{ steps.compare.outputs.results }}")),

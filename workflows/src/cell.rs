@@ -2,18 +2,14 @@
 
 use handoff_model::Recipe;
 
-use crate::model::{Job, Step, file};
+use crate::model::{Job, Step, expression, file};
 use crate::pins::Pins;
-use crate::steps::{CELL, builder, fetch, of_recipe, own_actions};
+use crate::steps::{CELL, builder, download, fetch, of_recipe, own_actions, upload};
 use crate::yaml::{Node, map};
 use crate::{Named, WorkflowError};
 
 /// The file's name.
 pub const FILE: &str = "handoff-cell.yml";
-
-fn expression(text: &str) -> String {
-    format!("${{{{ {text} }}}}")
-}
 
 fn job(name: &str, needs: Option<&str>, condition: &str) -> Job {
     let mut job = Job::named(name);
@@ -38,20 +34,15 @@ fn job(name: &str, needs: Option<&str>, condition: &str) -> Job {
 }
 
 /// Looks at the image and keeps what was measured, also of a job that failed.
-fn finish(job: &mut Job, pins: &Pins, side: &str) -> Result<(), WorkflowError> {
-    job.push(
+fn finish(pins: &Pins, side: &str) -> Result<[Step; 2], WorkflowError> {
+    let name = format!("handoff-side-{}-{side}", expression(&format!("{CELL}.id")));
+    let days = expression(&format!("{CELL}.retention_days"));
+    Ok([
         Step::run("Look at the image, off the clock", "handoff github finish")
             .when("always()")
             .env("HANDOFF_JOB_STATUS", expression("job.status")),
-    );
-    job.push(
-        Step::uses("Keep the marks", pins.uses("actions/upload-artifact")?)
-            .when("always()")
-            .with("name", format!("handoff-side-{}-{side}", expression(&format!("{CELL}.id"))))
-            .with("path", "handoff-side")
-            .with("retention-days", expression(&format!("{CELL}.retention_days"))),
-    );
-    Ok(())
+        upload(pins, "Keep the marks", (&name, "handoff-side"), days)?.when("always()"),
+    ])
 }
 
 /// The file's text.
@@ -63,50 +54,41 @@ pub fn text(pins: &Pins, strategies: &[Named]) -> Result<String, WorkflowError> 
         Some("producer"),
         &format!("!cancelled() && (needs.producer.outputs.produced == 'true' || !{CELL}.produces)"),
     )
-    .set(
-        "strategy",
-        map([
-            ("fail-fast", Node::from(false)),
-            ("matrix", map([("consumer", expression(&format!("{CELL}.consumers")))])),
-        ]),
-    );
+    .for_each("consumer", expression(&format!("{CELL}.consumers")));
     for (job, side) in [(&mut producer, "producer"), (&mut consumer, "consumer")] {
-        fetch(pins)?.into_iter().for_each(|s| job.push(s));
+        job.steps.extend(fetch(pins)?);
         let steps: fn(&Recipe) -> &'static [handoff_model::recipe::Step] =
             if side == "producer" { |r| r.producer } else { |r| r.consumer };
-        own_actions(pins, strategies, steps)?.into_iter().for_each(|s| job.push(s));
+        job.steps.extend(own_actions(pins, strategies, steps)?);
         let begin = Step::run("Write the sources, then start the clock", &format!("handoff github begin {side}"));
-        job.push(if side == "consumer" { begin.env("HANDOFF_CONSUMER", expression("matrix.consumer")) } else { begin });
-        builder(pins, strategies, steps)?.into_iter().for_each(|s| job.push(s));
+        let is_consumer = side == "consumer";
+        job.steps.push(if is_consumer { begin.env("HANDOFF_CONSUMER", expression("matrix.consumer")) } else { begin });
+        job.steps.extend(builder(pins, strategies, steps)?);
         for strategy in strategies {
-            of_recipe(pins, strategy, steps(strategy.recipe))?.into_iter().for_each(|s| job.push(s));
+            job.steps.extend(of_recipe(pins, strategy, steps(strategy.recipe))?);
         }
     }
-    producer.push(
-        Step::run("Stop the clock", "handoff mark stop\necho 'produced=true' >> \"$GITHUB_OUTPUT\"\n").id("stop"),
-    );
-    finish(&mut producer, pins, "producer")?;
-    consumer.push(Step::run("The first container answers: stop the clock", "handoff github answer"));
-    finish(&mut consumer, pins, &expression("matrix.consumer"))?;
+    let stop =
+        Step::run("Stop the clock", "handoff mark stop\necho 'produced=true' >> \"$GITHUB_OUTPUT\"\n").id("stop");
+    let producer = producer.with_steps([stop]).with_steps(finish(pins, "producer")?);
+    let answer = Step::run("The first container answers: stop the clock", "handoff github answer");
+    let consumer = consumer.with_steps([answer]).with_steps(finish(pins, &expression("matrix.consumer"))?);
 
-    let mut clean = Job::named("clean up")
+    let marks = format!("handoff-side-{}-producer", expression(&format!("{CELL}.id")));
+    let clean = Job::named("clean up")
         .set("needs", Node::List(vec!["producer".into(), "consumer".into()]))
         .set("if", format!("always() && {CELL}.stores"))
         .set("runs-on", expression(&format!("{CELL}.runner")))
         .set("timeout-minutes", 10)
         .set("continue-on-error", true)
-        .may(&[("contents", "read"), ("actions", "write")]);
-    fetch(pins)?.into_iter().for_each(|s| clean.push(s));
-    clean.push(
-        Step::uses("Fetch what the producer told", pins.uses("actions/download-artifact")?)
-            .with("pattern", format!("handoff-side-{}-producer", expression(&format!("{CELL}.id"))))
-            .with("path", "handoff-sides"),
-    );
-    clean.push(
-        Step::run("Remove what the cell has stored", "handoff github clean handoff-sides")
-            .env("HANDOFF_CELL", expression("inputs.cell"))
-            .env("GITHUB_TOKEN", expression("github.token")),
-    );
+        .may(&[("contents", "read"), ("actions", "write")])
+        .with_steps(fetch(pins)?)
+        .with_steps([
+            download(pins, "Fetch what the producer told", ("pattern", &marks), "handoff-sides")?,
+            Step::run("Remove what the cell has stored", "handoff github clean handoff-sides")
+                .env("HANDOFF_CELL", expression("inputs.cell"))
+                .env("GITHUB_TOKEN", expression("github.token")),
+        ]);
     let input = map([
         ("description", Node::from("A cell of the matrix that `handoff plan --github` prints, as JSON")),
         ("type", "string".into()),

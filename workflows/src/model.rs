@@ -100,9 +100,18 @@ impl Job {
         self.set("permissions", map(permissions.iter().copied()))
     }
 
-    /// Adds a step.
-    pub fn push(&mut self, step: Step) {
-        self.steps.push(step);
+    /// One job for each value of a variable; a job that fails ends no other.
+    #[must_use]
+    pub fn for_each(self, variable: &str, values: impl Into<Node>) -> Self {
+        let matrix = map([(variable, values.into())]);
+        self.set("strategy", map([("fail-fast", Node::from(false)), ("matrix", matrix)]))
+    }
+
+    /// Adds steps.
+    #[must_use]
+    pub fn with_steps(mut self, steps: impl IntoIterator<Item = Step>) -> Self {
+        self.steps.extend(steps);
+        self
     }
 }
 
@@ -141,7 +150,7 @@ impl Input {
     }
 
     /// The input with its name.
-    pub fn node(&self) -> (String, Node) {
+    fn node(&self) -> (String, Node) {
         let mut pairs: Vec<(String, Node)> = vec![
             ("description".into(), self.description.clone().into()),
             ("type".into(), if self.choices.is_empty() { "string" } else { "choice" }.into()),
@@ -152,6 +161,16 @@ impl Input {
         }
         (self.name.to_owned(), Node::Map(pairs))
     }
+
+    /// What starts a workflow by hand, with these inputs.
+    pub fn form(inputs: &[Self]) -> Node {
+        map([("workflow_dispatch", map([("inputs", Node::Map(inputs.iter().map(Self::node).collect()))]))])
+    }
+}
+
+/// An expression, which GitHub replaces by its value.
+pub fn expression(text: &str) -> String {
+    format!("${{{{ {text} }}}}")
 }
 
 /// The first lines of every file.

@@ -9,7 +9,7 @@ use handoff_model::recipe::{self, Does, Values, fill};
 
 use crate::model::{Job, Step};
 use crate::pins::Pins;
-use crate::steps::{HOST_NETWORK, line, quoted};
+use crate::steps::{self, HOST_NETWORK, checkout, line, quoted, with_inputs};
 use crate::yaml::{Node, map};
 use crate::{Named, WorkflowError};
 
@@ -69,25 +69,22 @@ pub fn recommended(
     let shares = !producer.is_empty();
     let mut jobs: Vec<(String, Job)> = Vec::new();
     if shares {
-        let mut build = job();
-        producer.iter().cloned().for_each(|s| build.push(s));
-        jobs.push(("build".to_owned(), build));
+        jobs.push(("build".to_owned(), job().with_steps(producer.iter().cloned())));
     }
     let tests = consumers.saturating_sub(1).max(1);
     let names: &[&str] = if consumers > 1 { &["lint", "test"] } else { &["test"] };
     for &name in names {
         let mut job = if shares { job().set("needs", "build") } else { job() };
-        consumer.iter().cloned().for_each(|s| job.push(s));
+
         let mut run = Step::run(name, &format!("docker run --rm {IMAGE} make {name}"));
         if name == "test" && tests > 1 {
             let shards = Node::List((1..=tests).map(Node::from).collect());
-            job = job.set("strategy", map([("fail-fast", Node::from(false)), ("matrix", map([("shard", shards)]))]));
+            job = job.for_each("shard", shards);
             run = Step::run(name, &format!("docker run --rm -e SHARD -e SHARDS {IMAGE} make test"))
                 .env("SHARD", "${{ matrix.shard }}")
                 .env("SHARDS", tests);
         }
-        job.push(run);
-        jobs.push((name.to_owned(), job));
+        jobs.push((name.to_owned(), job.with_steps(consumer.iter().cloned().chain([run]))));
     }
     let steps: Vec<Node> = producer.iter().chain(&consumer).cloned().map(Node::from).collect();
     let body = Node::List(steps.clone()).document();
@@ -142,27 +139,26 @@ fn job() -> Job {
     Job::default().set("runs-on", "ubuntu-latest").set("timeout-minutes", 30)
 }
 
-/// The places of a text of an input.
-fn input(text: &str, options: &Values) -> String {
+/// The places of a text; the run and the folder for temporary files have other names in expressions than in scripts.
+fn filled(text: &str, run: &str, temporary: &str, options: &Values) -> String {
     fill(text, |place| match place {
-        "name" => Some("image-${{ github.run_id }}".to_owned()),
+        "name" => Some(format!("image-{run}")),
         "image" => Some(IMAGE.to_owned()),
         "sources" => Some(".".to_owned()),
         // Outside of the checkout: what lies in it would be part of the build context.
-        "dir" => Some("${{ runner.temp }}/handoff".to_owned()),
+        "dir" => Some(format!("{temporary}/handoff")),
         option => options.get(option).cloned(),
     })
 }
 
+/// The places of a text of an input.
+fn input(text: &str, options: &Values) -> String {
+    filled(text, "${{ github.run_id }}", "${{ runner.temp }}", options)
+}
+
 /// A word of a command line.
 fn word(text: &str, options: &Values) -> String {
-    quoted(&fill(text, |place| match place {
-        "name" => Some("image-$GITHUB_RUN_ID".to_owned()),
-        "image" => Some(IMAGE.to_owned()),
-        "sources" => Some(".".to_owned()),
-        "dir" => Some("$RUNNER_TEMP/handoff".to_owned()),
-        option => options.get(option).cloned(),
-    }))
+    quoted(&filled(text, "$GITHUB_RUN_ID", "$RUNNER_TEMP", options))
 }
 
 /// What the steps of a side are written from.
@@ -189,7 +185,7 @@ impl Side<'_> {
         let pins = self.pins;
         let mut all = Vec::new();
         if Recipe::builds(steps) {
-            all.push(Step::uses("Check out", pins.uses("actions/checkout")?).with("persist-credentials", false));
+            all.push(checkout(pins)?);
             let make = Step::uses("Make a builder", pins.uses("docker/setup-buildx-action")?);
             let own = !Recipe::own_actions(steps).is_empty();
             let make = if own { make.with("driver-opts", HOST_NETWORK) } else { make };
@@ -210,29 +206,21 @@ impl Side<'_> {
 
     fn step(&self, step: &recipe::Step, build: &str) -> Result<Step, WorkflowError> {
         let options = self.variant.options;
-        let with = |action: Node, inputs: &[(&str, &str)]| {
-            inputs.iter().fold(Step::uses(step.what, action), |s, (name, value)| s.with(name, input(value, options)))
-        };
+        let input = |text: &str| input(text, options);
         let run = |pipe, file| Step::run(step.what, &line(pipe, file, |w| word(w, options)));
         let done = match step.does {
             Does::Build { outputs, cache_to, cache_from } => {
-                let action = self.pins.uses("docker/build-push-action")?;
-                let mut one = Step::uses(build, action).with("context", ".").with("tags", IMAGE);
-                let inputs = [("outputs", outputs), ("cache-to", cache_to), ("cache-from", cache_from)];
-                for (name, value) in inputs.iter().filter_map(|(n, v)| Some((n, (*v)?))) {
-                    one = one.with(name, input(value, options));
-                }
-                if outputs.is_none() { one.with("load", true) } else { one }
+                steps::build(self.pins, build, [outputs, cache_to, cache_from], input)?
             }
-            Does::Uses(action, inputs) => with(self.pins.uses(action)?, inputs),
+            Does::Uses(action, inputs) => with_inputs(step.what, self.pins.uses(action)?, inputs, input),
             Does::Own(folder, inputs) => {
-                let said: Vec<_> = inputs.iter().filter(|(_, value)| !self.is_default(value)).copied().collect();
-                with(Node::from(format!("OWNER/handoff/{folder}@{}", self.commit)), &said)
+                let action = Node::from(format!("OWNER/handoff/{folder}@{}", self.commit));
+                with_inputs(step.what, action, inputs.iter().filter(|(_, value)| !self.is_default(value)), input)
             }
             Does::Run(pipe) => run(pipe, None),
             Does::RunInto(pipe, file) => run(pipe, Some(file)),
         };
         let variables = step.env.iter().filter(|(_, value)| !self.is_default(value));
-        Ok(variables.fold(done, |s, (name, value)| s.env(name, input(value, options))))
+        Ok(variables.fold(done, |s, (name, value)| s.env(name, input(value))))
     }
 }

@@ -1,8 +1,8 @@
 //! `handoff.yml`: the whole experiment, started by hand.
 
-use crate::model::{Input, Job, Step, file};
+use crate::model::{Input, Job, Step, expression, file};
 use crate::pins::Pins;
-use crate::steps::{BINARY, SELF_REPOSITORY, fetch};
+use crate::steps::{BINARY, SELF_REPOSITORY, checkout, download, fetch, upload};
 use crate::yaml::{Node, map};
 use crate::{WorkflowError, cell};
 
@@ -42,19 +42,9 @@ pub fn inputs() -> Vec<Input> {
 }
 
 /// The inputs as variables: never pasted into a shell line.
-pub fn environment(inputs: &[Input]) -> Vec<(String, String)> {
-    inputs
-        .iter()
-        .map(|i| (format!("HANDOFF_INPUT_{}", i.name.to_uppercase()), format!("${{{{ inputs.{} }}}}", i.name)))
-        .collect()
-}
-
-fn expression(text: &str) -> String {
-    format!("${{{{ {text} }}}}")
-}
-
-fn checkout(pins: &Pins) -> Result<Step, WorkflowError> {
-    Ok(Step::uses("Check out", pins.uses("actions/checkout")?).with("persist-credentials", false))
+pub fn environment(inputs: &[Input]) -> impl Iterator<Item = (String, String)> {
+    let variable = |name: &str| format!("HANDOFF_INPUT_{}", name.to_uppercase());
+    inputs.iter().map(move |i| (variable(i.name), expression(&format!("inputs.{}", i.name))))
 }
 
 /// Builds the binary, or takes the one that the environment names.
@@ -68,120 +58,86 @@ fi
 "#;
 
 fn plan(pins: &Pins) -> Result<Job, WorkflowError> {
-    let mut job =
-        Job::named("plan").set("runs-on", "ubuntu-latest").set("timeout-minutes", 30).may(&[("contents", "read")]).set(
-            "outputs",
-            map([
-                ("matrix", expression("steps.plan.outputs.matrix")),
-                ("retention", expression("steps.plan.outputs.retention")),
-            ]),
-        );
-    job.push(checkout(pins)?);
-    job.push(Step::run("Build handoff once", BUILD));
+    let output = |name: &str| expression(&format!("steps.plan.outputs.{name}"));
     let plan =
         "handoff-bin/handoff plan --github --out handoff-plan\ncat handoff-plan/plan.txt >> \"$GITHUB_STEP_SUMMARY\"\n";
-    let step = environment(&inputs())
-        .into_iter()
-        .fold(Step::run("Check the inputs and lay out the plan", plan).id("plan"), |s, (k, v)| s.env(&k, v));
-    job.push(step);
-    for (name, path) in [(BINARY, "handoff-bin"), ("handoff-plan", "handoff-plan")] {
-        job.push(
-            Step::uses(&format!("Keep {path}"), pins.uses("actions/upload-artifact")?)
-                .with("name", name)
-                .with("path", path)
-                .with("retention-days", expression("steps.plan.outputs.retention")),
-        );
-    }
-    Ok(job)
+    let plan = Step::run("Check the inputs and lay out the plan", plan).id("plan");
+    Ok(Job::named("plan")
+        .set("runs-on", "ubuntu-latest")
+        .set("timeout-minutes", 30)
+        .may(&[("contents", "read")])
+        .set("outputs", map(["matrix", "retention"].map(|name| (name, output(name)))))
+        .with_steps([
+            checkout(pins)?,
+            Step::run("Build handoff once", BUILD),
+            environment(&inputs()).fold(plan, |step, (name, value)| step.env(&name, value)),
+            upload(pins, "Keep handoff-bin", (BINARY, "handoff-bin"), output("retention"))?,
+            upload(pins, "Keep handoff-plan", ("handoff-plan", "handoff-plan"), output("retention"))?,
+        ]))
 }
 
 fn cells() -> Job {
     Job::named(&expression("matrix.cell.id"))
         .set("needs", "plan")
         .may(&[("contents", "read"), ("actions", "write")])
-        .set(
-            "strategy",
-            map([
-                ("fail-fast", Node::from(false)),
-                ("matrix", map([("cell", expression("fromJSON(needs.plan.outputs.matrix)"))])),
-            ]),
-        )
+        .for_each("cell", expression("fromJSON(needs.plan.outputs.matrix)"))
         .set("uses", Node::Noted(format!("./.github/workflows/{}", cell::FILE), SELF_REPOSITORY.to_owned()))
         .set("with", map([("cell", expression("toJSON(matrix.cell)"))]))
 }
 
 fn report(pins: &Pins) -> Result<Job, WorkflowError> {
-    let mut job = Job::named("report")
+    // Where no job has left a file, nothing has made the folder.
+    let collect = "code=0\nmkdir -p handoff-sides\nhandoff collect --plan handoff-plan/plan.json --sides handoff-sides --out handoff-results || code=$?\necho \"code=$code\" >> \"$GITHUB_OUTPUT\"\n[ \"$code\" -le 1 ]\n";
+    let render =
+        "handoff report handoff-results\nhead -c 1000000 handoff-results/report.md >> \"$GITHUB_STEP_SUMMARY\"\n";
+    let fail = "echo '::error::some trials failed: the report lists them'\nexit 1\n";
+    let days = expression("needs.plan.outputs.retention");
+    Ok(Job::named("report")
         .set("needs", Node::List(vec!["plan".into(), "cells".into()]))
         .set("if", "always() && needs.plan.result == 'success'")
         .set("runs-on", "ubuntu-latest")
         .set("timeout-minutes", 30)
-        .may(&[("contents", "read"), ("actions", "read")]);
-    fetch(pins)?.into_iter().for_each(|s| job.push(s));
-    job.push(
-        Step::uses("Fetch the plan", pins.uses("actions/download-artifact")?)
-            .with("name", "handoff-plan")
-            .with("path", "handoff-plan"),
-    );
-    job.push(
-        Step::uses("Fetch every job's marks", pins.uses("actions/download-artifact")?)
-            .with("pattern", "handoff-side-*")
-            .with("path", "handoff-sides"),
-    );
-    // Where no job has left a file, nothing has made the folder.
-    let collect = "code=0\nmkdir -p handoff-sides\nhandoff collect --plan handoff-plan/plan.json --sides handoff-sides --out handoff-results || code=$?\necho \"code=$code\" >> \"$GITHUB_OUTPUT\"\n[ \"$code\" -le 1 ]\n";
-    job.push(Step::run("Join the marks", collect).id("collect").env("GITHUB_TOKEN", expression("github.token")));
-    job.push(Step::run(
-        "Render the report",
-        "handoff report handoff-results\nhead -c 1000000 handoff-results/report.md >> \"$GITHUB_STEP_SUMMARY\"\n",
-    ));
-    job.push(
-        Step::uses("Keep rows and report", pins.uses("actions/upload-artifact")?)
-            .with("name", RESULTS)
-            .with("path", "handoff-results")
-            .with("retention-days", expression("needs.plan.outputs.retention")),
-    );
-    job.push(
-        Step::run("Say so if a trial failed", "echo '::error::some trials failed: the report lists them'\nexit 1\n")
-            .when("steps.collect.outputs.code != '0'"),
-    );
-    Ok(job)
+        .may(&[("contents", "read"), ("actions", "read")])
+        .with_steps(fetch(pins)?)
+        .with_steps([
+            download(pins, "Fetch the plan", ("name", "handoff-plan"), "handoff-plan")?,
+            download(pins, "Fetch every job's marks", ("pattern", "handoff-side-*"), "handoff-sides")?,
+            Step::run("Join the marks", collect).id("collect").env("GITHUB_TOKEN", expression("github.token")),
+            Step::run("Render the report", render),
+            upload(pins, "Keep rows and report", (RESULTS, "handoff-results"), days)?,
+            Step::run("Say so if a trial failed", fail).when("steps.collect.outputs.code != '0'"),
+        ]))
 }
 
 /// Commits results: the only job whose token may write, and only where a branch is named.
 fn commit(pins: &Pins) -> Result<Job, WorkflowError> {
-    let mut job = Job::named("commit")
-        .set("needs", Node::List(vec!["plan".into(), "report".into()]))
-        .set("if", "always() && inputs.branch != '' && needs.plan.result == 'success'")
-        .set("runs-on", "ubuntu-latest")
-        .set("timeout-minutes", 10)
-        .may(&[("contents", "write")]);
-    job.push(checkout(pins)?);
-    job.push(
-        Step::uses("Fetch the results", pins.uses("actions/download-artifact")?)
-            .with("name", RESULTS)
-            .with("path", expression("format('results/github-{0}', github.run_id)")),
-    );
+    let folder = expression("format('results/github-{0}', github.run_id)");
     let script = r#"git check-ref-format --branch "$HANDOFF_INPUT_BRANCH"
 git add results
 git -c user.name=handoff -c user.email=handoff@users.noreply.github.com commit --quiet --message "Results of run $GITHUB_RUN_ID"
 git push --quiet "https://x-access-token:$GITHUB_TOKEN@${GITHUB_SERVER_URL#https://}/$GITHUB_REPOSITORY.git" "HEAD:refs/heads/$HANDOFF_INPUT_BRANCH"
 "#;
-    job.push(
-        Step::run("Commit them", script)
-            .env("HANDOFF_INPUT_BRANCH", expression("inputs.branch"))
-            .env("GITHUB_TOKEN", expression("github.token")),
-    );
-    Ok(job)
+    Ok(Job::named("commit")
+        .set("needs", Node::List(vec!["plan".into(), "report".into()]))
+        .set("if", "always() && inputs.branch != '' && needs.plan.result == 'success'")
+        .set("runs-on", "ubuntu-latest")
+        .set("timeout-minutes", 10)
+        .may(&[("contents", "write")])
+        .with_steps([
+            checkout(pins)?,
+            download(pins, "Fetch the results", ("name", RESULTS), &folder)?,
+            Step::run("Commit them", script)
+                .env("HANDOFF_INPUT_BRANCH", expression("inputs.branch"))
+                .env("GITHUB_TOKEN", expression("github.token")),
+        ]))
 }
 
 /// The file's text.
 pub fn text(pins: &Pins) -> Result<String, WorkflowError> {
-    let inputs = Node::Map(inputs().iter().map(Input::node).collect());
     Ok(file(vec![
         ("name", "handoff".into()),
         ("run-name", "handoff ${{ inputs.strategies }} at ${{ inputs.sizes }}".into()),
-        ("on", map([("workflow_dispatch", map([("inputs", inputs)]))])),
+        ("on", Input::form(&inputs())),
         ("permissions", Node::Map(vec![])),
         // Two runs at once would share the cache's quota, and bias each other.
         ("concurrency", map([("group", Node::from("handoff")), ("cancel-in-progress", false.into())])),

@@ -3,7 +3,7 @@
 use handoff_model::recipe::{Does, fill, places};
 use handoff_model::{Recipe, recipe};
 
-use crate::model::Step;
+use crate::model::{Step, expression};
 use crate::pins::Pins;
 use crate::yaml::Node;
 use crate::{Named, WorkflowError};
@@ -26,12 +26,31 @@ pub const HOST_NETWORK: &str = "network=host";
 /// The artifact that holds the binary.
 pub const BINARY: &str = "handoff-binary";
 
+/// Checks out the repository; no later step finds the token.
+pub fn checkout(pins: &Pins) -> Result<Step, WorkflowError> {
+    Ok(Step::uses("Check out", pins.uses("actions/checkout")?).with("persist-credentials", false))
+}
+
+/// Keeps a folder as an artifact for some days.
+pub fn upload(
+    pins: &Pins,
+    what: &str,
+    (name, path): (&str, &str),
+    days: impl Into<Node>,
+) -> Result<Step, WorkflowError> {
+    let step = Step::uses(what, pins.uses("actions/upload-artifact")?);
+    Ok(step.with("name", name).with("path", path).with("retention-days", days))
+}
+
+/// Fetches an artifact by its `name`, or all that fit a `pattern`, into a folder.
+pub fn download(pins: &Pins, what: &str, (by, text): (&str, &str), path: &str) -> Result<Step, WorkflowError> {
+    Ok(Step::uses(what, pins.uses("actions/download-artifact")?).with(by, text).with("path", path))
+}
+
 /// Fetches the binary that the first job has built.
-pub fn fetch(pins: &Pins) -> Result<Vec<Step>, WorkflowError> {
-    Ok(vec![
-        Step::uses("Fetch handoff", pins.uses("actions/download-artifact")?)
-            .with("name", BINARY)
-            .with("path", "handoff-bin"),
+pub fn fetch(pins: &Pins) -> Result<[Step; 2], WorkflowError> {
+    Ok([
+        download(pins, "Fetch handoff", ("name", BINARY), "handoff-bin")?,
         Step::run(
             "Put it on the path",
             "chmod +x handoff-bin/handoff\necho \"$GITHUB_WORKSPACE/handoff-bin\" >> \"$GITHUB_PATH\"\n",
@@ -39,28 +58,27 @@ pub fn fetch(pins: &Pins) -> Result<Vec<Step>, WorkflowError> {
     ])
 }
 
-/// The places of a text as expressions.
-fn expression(place: &str) -> String {
+/// A place of a text as an expression.
+fn value(place: &str) -> String {
     match place {
-        "name" | "image" => format!("${{{{ {CELL}.{place} }}}}"),
+        "name" | "image" => expression(&format!("{CELL}.{place}")),
         "sources" => format!("{DIR}/sources"),
         "dir" => DIR.to_owned(),
-        option => format!("${{{{ {CELL}.options.{option} }}}}"),
+        option => expression(&format!("{CELL}.options.{option}")),
     }
 }
 
 fn filled(text: &str) -> String {
-    fill(text, |place| Some(expression(place)))
+    fill(text, |place| Some(value(place)))
 }
 
 /// A word of a command line: places become variables, whatever is not plain is quoted.
 fn shell_word(word: &str) -> String {
     let variable = |place: &str| match place {
-        "sources" => Some(format!("{DIR}/sources")),
-        "dir" => Some(DIR.to_owned()),
-        other => Some(format!("${}", variable(other))),
+        "sources" | "dir" => value(place),
+        other => format!("${}", variable(other)),
     };
-    quoted(&fill(word, variable))
+    quoted(&fill(word, |place| Some(variable(place))))
 }
 
 /// A word as bash takes it: whatever is not plain is quoted; variables stay variables.
@@ -93,7 +111,31 @@ fn script(name: &str, pipe: &[&[&'static str]], file: Option<&'static str>) -> S
     used.dedup();
     used.iter()
         .filter(|p| !["sources", "dir"].contains(p))
-        .fold(Step::run(name, &line(pipe, file, shell_word)), |run, place| run.env(&variable(place), expression(place)))
+        .fold(Step::run(name, &line(pipe, file, shell_word)), |run, place| run.env(&variable(place), value(place)))
+}
+
+/// A step that uses an action with inputs.
+pub(crate) fn with_inputs<'a>(
+    name: &str,
+    action: Node,
+    inputs: impl IntoIterator<Item = &'a (&'a str, &'a str)>,
+    filled: impl Fn(&str) -> String,
+) -> Step {
+    inputs.into_iter().fold(Step::uses(name, action), |step, (input, text)| step.with(input, filled(text)))
+}
+
+/// A step of BuildKit's own action; it loads the image where no other output is named.
+pub(crate) fn build(
+    pins: &Pins,
+    name: &str,
+    [outputs, cache_to, cache_from]: [Option<&str>; 3],
+    filled: impl Fn(&str) -> String,
+) -> Result<Step, WorkflowError> {
+    let optional = [("outputs", outputs), ("cache-to", cache_to), ("cache-from", cache_from)];
+    let named = optional.into_iter().filter_map(|(input, text)| Some((input, text?)));
+    let inputs: Vec<(&str, &str)> = [("context", "{sources}"), ("tags", "{image}")].into_iter().chain(named).collect();
+    let build = with_inputs(name, pins.uses("docker/build-push-action")?, &inputs, filled);
+    Ok(if outputs.is_none() { build.with("load", true) } else { build })
 }
 
 /// A side's steps of a strategy, a mark in front of each.
@@ -105,26 +147,14 @@ pub fn of_recipe(pins: &Pins, strategy: &Named, steps: &[recipe::Step]) -> Resul
         let mark = format!("handoff mark {} '{}'", step.span, step.what);
         let done = match step.does {
             Does::Build { outputs, cache_to, cache_from } => {
-                let mut build = Step::uses(&name, pins.uses("docker/build-push-action")?)
-                    .with("context", format!("{DIR}/sources"))
-                    .with("tags", filled("{image}"));
-                let inputs = [("outputs", outputs), ("cache-to", cache_to), ("cache-from", cache_from)];
-                for (input, value) in inputs.iter().filter_map(|(i, v)| Some((i, (*v)?))) {
-                    build = build.with(input, filled(value));
-                }
-                if outputs.is_none() { build.with("load", true) } else { build }
+                build(pins, &name, [outputs, cache_to, cache_from], filled)?
             }
-            Does::Uses(action, with) => with
-                .iter()
-                .fold(Step::uses(&name, pins.uses(action)?), |s, (input, value)| s.with(input, filled(value))),
-            Does::Own(folder, with) => with
-                .iter()
-                .fold(
-                    Step::uses(&name, Node::Noted(format!("./{SOURCE}/{folder}"), SELF_REPOSITORY.to_owned())),
-                    |s, (input, value)| s.with(input, filled(value)),
-                )
-                // The one that the first job has built.
-                .with("handoff", "handoff"),
+            Does::Uses(action, inputs) => with_inputs(&name, pins.uses(action)?, inputs, filled),
+            Does::Own(folder, inputs) => {
+                let action = Node::Noted(format!("./{SOURCE}/{folder}"), SELF_REPOSITORY.to_owned());
+                // The program is the one that the first job has built.
+                with_inputs(&name, action, inputs, filled).with("handoff", "handoff")
+            }
             Does::Run(pipe) => script(&name, pipe, None),
             Does::RunInto(pipe, file) => script(&name, pipe, Some(file)),
         };
@@ -135,22 +165,26 @@ pub fn of_recipe(pins: &Pins, strategy: &Named, steps: &[recipe::Step]) -> Resul
     Ok(all)
 }
 
+/// Condition that the cell's strategy is one of those that `holds` takes; empty where it takes none.
+fn any_of(strategies: &[Named], holds: impl Fn(&Named) -> bool) -> String {
+    let names = strategies.iter().filter(|s| holds(s)).map(|s| format!("{CELL}.strategy == '{}'", s.name));
+    names.collect::<Vec<_>>().join(" || ")
+}
+
 /// Checks out this repository's own actions, off the clock, for the strategies that use one on this side.
 pub fn own_actions(
     pins: &Pins,
     strategies: &[Named],
     side: fn(&Recipe) -> &'static [recipe::Step],
 ) -> Result<Option<Step>, WorkflowError> {
-    let uses = |s: &&Named| !Recipe::own_actions(side(s.recipe)).is_empty();
-    let names: Vec<String> =
-        strategies.iter().filter(uses).map(|s| format!("{CELL}.strategy == '{}'", s.name)).collect();
-    if names.is_empty() {
+    let when = any_of(strategies, |s| !Recipe::own_actions(side(s.recipe)).is_empty());
+    if when.is_empty() {
         return Ok(None);
     }
     let step = Step::uses("Check out the actions of this repository", pins.uses("actions/checkout")?)
         .with("persist-credentials", false)
         .with("path", SOURCE)
-        .when(&names.join(" || "));
+        .when(&when);
     Ok(Some(step))
 }
 
@@ -160,24 +194,16 @@ pub fn builder(
     strategies: &[Named],
     side: fn(&Recipe) -> &'static [recipe::Step],
 ) -> Result<Vec<Step>, WorkflowError> {
-    let names: Vec<String> = strategies
-        .iter()
-        .filter(|s| Recipe::builds(side(s.recipe)))
-        .map(|s| format!("{CELL}.strategy == '{}'", s.name))
-        .collect();
-    let when = format!("{CELL}.builder == 'docker-container' && ({})", names.join(" || "));
+    let builds = |s: &Named| Recipe::builds(side(s.recipe));
+    let when = format!("{CELL}.builder == 'docker-container' && ({})", any_of(strategies, builds));
     // An action of ours that builds is a registry on the job's loopback.
-    let own: Vec<String> = strategies
-        .iter()
-        .filter(|s| Recipe::builds(side(s.recipe)) && !Recipe::own_actions(side(s.recipe)).is_empty())
-        .map(|s| format!("{CELL}.strategy == '{}'", s.name))
-        .collect();
+    let own = any_of(strategies, |s| builds(s) && !Recipe::own_actions(side(s.recipe)).is_empty());
     let make =
         Step::uses("Make a builder", pins.uses("docker/setup-buildx-action")?).with("driver", "docker-container");
     let make = if own.is_empty() {
         make
     } else {
-        make.with("driver-opts", format!("${{{{ ({}) && '{HOST_NETWORK}' || '' }}}}", own.join(" || ")))
+        make.with("driver-opts", expression(&format!("({own}) && '{HOST_NETWORK}' || ''")))
     };
     Ok(vec![
         Step::run("Mark: setup-buildx-action", "handoff mark builder setup-buildx-action").when(&when),

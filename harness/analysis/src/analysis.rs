@@ -54,12 +54,7 @@ pub fn analyse(runs: &[RunRows<'_>], options: &Options) -> Result<Analysis, Inpu
     refuse_duplicates(runs)?;
     let mut groups: BTreeMap<GroupKey, Vec<CellSummary>> = BTreeMap::new();
     for summary in summaries_of(runs) {
-        let key = GroupKey {
-            workload: summary.cell.workload.clone(),
-            size: summary.cell.size,
-            conditions: summary.cell.conditions.clone(),
-        };
-        groups.entry(key).or_default().push(summary);
+        groups.entry(GroupKey::of(&summary.cell)).or_default().push(summary);
     }
     let variants = Variants::of(runs.iter().map(|r| r.facts));
     let group = |(key, cells)| group(key, cells, runs, &variants, options);

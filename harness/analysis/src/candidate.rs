@@ -81,13 +81,4 @@ impl Candidate {
             Goal::Wait => self.wait_s,
         }
     }
-
-    /// How long its build takes, in seconds.
-    pub(crate) fn build_s(&self) -> f64 {
-        self.parts.build_s
-    }
-
-    pub(crate) fn is_measured(&self) -> bool {
-        self.basis == Basis::Measured
-    }
 }

@@ -59,7 +59,7 @@ pub(crate) fn changes(now: &Answer, ask: &Ask, answer: impl Fn(&Ask) -> Answer) 
     for side in [fewer, more] {
         changes.extend(lines(&side, ask.consumers, |n| other(&Ask { consumers: n, ..ask.clone() })));
     }
-    let build = first.build_s().max(0.0);
+    let build = first.parts.build_s.max(0.0);
     let shorter = Side {
         tried: steps(build.ceil() as u32, 0, LONGEST_BUILD_S).0,
         onwards: |s| format!("with a build of {s} s or less"),

@@ -23,14 +23,19 @@ pub(crate) struct Series {
     pub(crate) values: BTreeMap<(String, u32), u64>,
 }
 
+/// An estimate with its interval at a level.
+type AtLevel = Box<dyn Fn(f64) -> Estimate>;
+
 /// What the exact tests say before the family is known.
 struct Pair<'a> {
     strategy: &'a StrategySpec,
     reference: &'a StrategySpec,
     reference_s: f64,
+    n: usize,
     left_out: usize,
-    shift: Option<SignedRank>,
-    ratio: Option<SignedRank>,
+    p: Option<f64>,
+    shift: Option<AtLevel>,
+    ratio: Option<AtLevel>,
     spread_s: Option<f64>,
 }
 
@@ -60,14 +65,18 @@ impl<'a> Pair<'a> {
         (pairs, left_out): (Vec<(u64, u64)>, usize),
     ) -> Self {
         let differences = shift(&pairs);
+        let spread_s = deviation(&differences).map(|d| d / 1e9);
+        let (test, ratio) = (SignedRank::new(differences), SignedRank::new(log_ratios(&pairs)));
         Self {
             strategy,
             reference,
             reference_s: of_reference.map_or(0.0, |s| s.median() as f64 / 1e9),
+            n: test.as_ref().map_or(0, SignedRank::n),
             left_out,
-            spread_s: deviation(&differences).map(|d| d / 1e9),
-            shift: SignedRank::new(differences),
-            ratio: SignedRank::new(log_ratios(&pairs)),
+            p: test.as_ref().map(SignedRank::p),
+            shift: test.map(|t| -> AtLevel { Box::new(move |level| seconds(t.estimate(), t.interval(level))) }),
+            ratio: ratio.map(|t| -> AtLevel { Box::new(move |level| from_logs(t.estimate(), t.interval(level))) }),
+            spread_s,
         }
     }
 }
@@ -87,7 +96,8 @@ fn family(
 ) -> Family {
     let pairs: Vec<Pair> = cells.iter().map(|(a, b)| Pair::new(a, b, metric)).collect();
     let floor_s = noise::floor(all, metric, options.alpha).map(|n| n.floor_s);
-    let (needed, comparisons) = corrected(&pairs, floor_s, options);
+    let needed = rounds_needed(pairs.len(), options.alpha);
+    let comparisons = corrected(&pairs, needed, floor_s, options);
     let decidable = comparisons.iter().filter(|c| c.pairs >= needed).count();
     Family { kind, metric, size: pairs.len(), rounds_needed: needed, decidable, comparisons }
 }
@@ -103,15 +113,14 @@ pub(crate) fn with_one(
     let rounds = |s: &Series| joined(&s.values, &reference.values);
     let pairs: Vec<Pair> =
         others.iter().map(|s| Pair::of((&s.strategy, &reference.strategy), spread.as_ref(), rounds(s))).collect();
-    corrected(&pairs, floor_s, options).1
+    corrected(&pairs, rounds_needed(pairs.len(), options.alpha), floor_s, options)
 }
 
-/// The comparisons of a family, and the rounds that it needs.
-fn corrected(pairs: &[Pair<'_>], floor_s: Option<f64>, options: &Options) -> (usize, Vec<Comparison>) {
-    let ps: Vec<f64> = pairs.iter().map(|p| p.shift.as_ref().map_or(1.0, SignedRank::p)).collect();
-    let needed = rounds_needed(pairs.len(), options.alpha);
+/// The comparisons of a family that needs so many rounds.
+fn corrected(pairs: &[Pair<'_>], needed: usize, floor_s: Option<f64>, options: &Options) -> Vec<Comparison> {
+    let ps: Vec<f64> = pairs.iter().map(|pair| pair.p.unwrap_or(1.0)).collect();
     let each = pairs.iter().zip(holm(&ps, options.alpha));
-    (needed, each.map(|(pair, corrected)| comparison(pair, corrected, needed, floor_s, options)).collect())
+    each.map(|(pair, corrected)| comparison(pair, corrected, needed, floor_s, options)).collect()
 }
 
 fn comparison(
@@ -122,9 +131,9 @@ fn comparison(
     options: &Options,
 ) -> Comparison {
     let smallest_effect_s = options.smallest_effect.of(pair.reference_s);
-    let shift_s = pair.shift.as_ref().map(|t| seconds(t.estimate(), t.interval(level)));
+    let shift_s = pair.shift.as_ref().map(|at| at(level));
     let evidence = Evidence {
-        n: pair.shift.as_ref().map_or(0, SignedRank::n),
+        n: pair.n,
         estimate: shift_s,
         p_adjusted: p,
         alpha: options.alpha,
@@ -140,9 +149,9 @@ fn comparison(
         pairs: evidence.n,
         left_out: pair.left_out,
         shift_s,
-        ratio: pair.ratio.as_ref().map(|t| from_logs(t.estimate(), t.interval(level))),
-        p: pair.shift.as_ref().map(SignedRank::p),
-        p_adjusted: pair.shift.as_ref().map(|_| p),
+        ratio: pair.ratio.as_ref().map(|at| at(level)),
+        p: pair.p,
+        p_adjusted: pair.p.map(|_| p),
         level,
         smallest_effect_s,
         decided_in: None,
@@ -206,47 +215,33 @@ pub(crate) fn mark_decided(families: &mut [Family], pairs: &mut Option<Family>) 
 
 /// The cells of one run against the same cells of another one, corrected together: an exact Mann-Whitney test each, for
 /// rounds of two runs are no pairs.
-pub(crate) fn between(cells: &[(&CellSummary, &CellSummary)], metric: Metric, options: &Options) -> Vec<Comparison> {
+pub(crate) fn between<'a>(
+    cells: &[(&'a CellSummary, &'a CellSummary)],
+    metric: Metric,
+    options: &Options,
+) -> Vec<Comparison> {
     let values =
         |c: &CellSummary| -> Vec<i64> { c.samples.iter().filter_map(|s| s.get(metric)).map(|ns| ns as i64).collect() };
     let logs = |v: &[i64]| -> Vec<i64> { v.iter().filter(|x| **x > 0).map(|x| log(*x as f64)).collect() };
-    let samples: Vec<(Vec<i64>, Vec<i64>)> = cells.iter().map(|(a, b)| (values(a), values(b))).collect();
-    let tests: Vec<Option<RankSum>> = samples.iter().map(|(a, b)| RankSum::new(a.clone(), b.clone())).collect();
-    let ps: Vec<f64> = tests.iter().map(|t| t.as_ref().map_or(1.0, RankSum::p)).collect();
-    let needed = samples_needed(cells.len(), options.alpha);
-    let mut all = Vec::new();
-    for (i, Corrected { p, level }) in holm(&ps, options.alpha).into_iter().enumerate() {
-        let ((before, after), (a, b)) = (cells[i], &samples[i]);
-        let test = tests[i].as_ref();
-        let median_s = before.spread(metric).map_or(0.0, |s| s.median() as f64 / 1e9);
-        let shift_s = test.map(|t| seconds(t.estimate(), t.interval(level)));
+    let pair = |(before, after): &(&'a CellSummary, &'a CellSummary)| {
+        let (a, b) = (values(before), values(after));
+        let ratio = RankSum::new(logs(&a), logs(&b));
+        let n = a.len().min(b.len());
         // Two independent samples: their variances add up.
-        let deviation = deviation(a).zip(deviation(b)).map(|(x, y)| x.hypot(y) / 1e9);
-        let evidence = Evidence {
-            n: a.len().min(b.len()),
-            estimate: shift_s,
-            p_adjusted: p,
-            alpha: options.alpha,
-            level,
-            smallest: options.smallest_effect.of(median_s),
-            floor: None,
-            needed,
-            deviation,
-        };
-        all.push(Comparison {
-            strategy: after.cell.strategy.clone(),
-            reference: before.cell.strategy.clone(),
-            pairs: evidence.n,
+        let spread_s = deviation(&a).zip(deviation(&b)).map(|(x, y)| x.hypot(y) / 1e9);
+        let test = RankSum::new(a, b);
+        Pair {
+            strategy: &after.cell.strategy,
+            reference: &before.cell.strategy,
+            reference_s: before.spread(metric).map_or(0.0, |s| s.median() as f64 / 1e9),
+            n,
             left_out: 0,
-            shift_s,
-            ratio: RankSum::new(logs(a), logs(b)).map(|t| from_logs(t.estimate(), t.interval(level))),
-            p: test.map(RankSum::p),
-            p_adjusted: test.map(|_| p),
-            level,
-            smallest_effect_s: evidence.smallest,
-            decided_in: None,
-            verdict: decide(&evidence),
-        });
-    }
-    all
+            p: test.as_ref().map(RankSum::p),
+            shift: test.map(|t| -> AtLevel { Box::new(move |level| seconds(t.estimate(), t.interval(level))) }),
+            ratio: ratio.map(|t| -> AtLevel { Box::new(move |level| from_logs(t.estimate(), t.interval(level))) }),
+            spread_s,
+        }
+    };
+    let pairs: Vec<Pair> = cells.iter().map(pair).collect();
+    corrected(&pairs, samples_needed(cells.len(), options.alpha), None, options)
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::candidate::{Ask, Candidate, Goal};
 use crate::compare::{Series, with_one};
 use crate::decisions::Parts;
+use crate::fan_out::Basis;
 use crate::group::Group;
 use crate::metric::Metric;
 use crate::noise;
@@ -182,7 +183,7 @@ fn seconds(difference: f64) -> Option<String> {
 /// The quantity asked for, of each trial of a cell.
 fn series(cell: Option<&CellSummary>, candidate: &Candidate, ask: &Ask) -> Series {
     let values = cell.into_iter().flat_map(|c| &c.samples).filter_map(|s| {
-        let ns = match (candidate.is_measured(), ask.goal) {
+        let ns = match (candidate.basis == Basis::Measured, ask.goal) {
             (true, Goal::Wait) => s.get(Metric::CriticalPath)?,
             (true, Goal::Runner) => s.get(Metric::Runner)?,
             (false, goal) => {

@@ -61,15 +61,11 @@ struct Members {
     control: Option<StrategySpec>,
 }
 
-fn key(cell: &Cell) -> GroupKey {
-    GroupKey { workload: cell.workload.clone(), size: cell.size, conditions: cell.conditions.clone() }
-}
-
 fn groups(request: &PlanRequest) -> BTreeMap<GroupKey, Members> {
     let mut all: BTreeMap<GroupKey, Members> = BTreeMap::new();
     for part in request.parts() {
         for cell in request.groups_of(&part).into_iter().flatten() {
-            let members = all.entry(key(&cell)).or_default();
+            let members = all.entry(GroupKey::of(&cell)).or_default();
             if cell.control {
                 members.control = Some(cell.strategy);
             } else {
@@ -84,7 +80,7 @@ fn groups(request: &PlanRequest) -> BTreeMap<GroupKey, Members> {
 /// test can decide every comparison of every group that has a cell of that part.
 pub fn rounds_of_parts(request: &PlanRequest) -> Vec<u32> {
     let groups = groups(request);
-    let strategies = |cell: &Cell| groups.get(&key(cell)).map_or(0, |members| members.rounds.len());
+    let strategies = |cell: &Cell| groups.get(&GroupKey::of(cell)).map_or(0, |members| members.rounds.len());
     let needed = |cells: Vec<Cell>| cells.first().map_or(FEWEST_ROUNDS, |c| rounds_for(request.compare, strategies(c)));
     let of_part = |part| request.groups_of(&part).into_iter().map(needed).max().unwrap_or(FEWEST_ROUNDS);
     request.parts().into_iter().map(of_part).collect()

@@ -1,6 +1,6 @@
 //! What happens as more jobs share an image.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use handoff_model::{ByteSize, Conditions, StrategySpec};
 use serde::Serialize;
@@ -56,7 +56,7 @@ pub struct FanOutCurve {
 /// One curve a workload, size, strategy and conditions, over whatever numbers of consumers were measured.
 pub(crate) fn curves(groups: &[Group], runs: &[RunRows<'_>]) -> Vec<FanOutCurve> {
     let mut together: BTreeMap<_, Vec<&CellSummary>> = BTreeMap::new();
-    for cell in groups.iter().flat_map(|g| &g.cells).filter(|c| usable(c)) {
+    for cell in groups.iter().flat_map(|g| &g.cells).filter(|c| c.is_usable()) {
         let base = Conditions { consumers: 0, consumer_concurrency: 1, ..cell.cell.conditions.clone() };
         together
             .entry((cell.cell.workload.clone(), cell.cell.size, base, cell.cell.strategy.clone()))
@@ -66,18 +66,11 @@ pub(crate) fn curves(groups: &[Group], runs: &[RunRows<'_>]) -> Vec<FanOutCurve>
     together.into_values().filter_map(|cells| curve(cells, runs)).collect()
 }
 
-/// Contended trials measure the machine and not the strategy: a cell that has one enters no curve.
-fn usable(cell: &CellSummary) -> bool {
-    !cell.cell.control && cell.n > 0 && cell.samples.iter().all(|s| !s.contended)
-}
-
 fn curve(mut cells: Vec<&CellSummary>, runs: &[RunRows<'_>]) -> Option<FanOutCurve> {
     cells.sort_by_key(|c| c.cell.conditions.consumers);
     let base = *cells.first()?;
-    let mut numbers: Vec<u32> = CONSUMERS.to_vec();
-    numbers.extend(cells.iter().map(|c| c.cell.conditions.consumers));
-    numbers.sort_unstable();
-    numbers.dedup();
+    let numbers: BTreeSet<u32> =
+        CONSUMERS.into_iter().chain(cells.iter().map(|c| c.cell.conditions.consumers)).collect();
     let consumers = consumers(base, runs);
     let point = |n: u32| match cells.iter().find(|c| c.cell.conditions.consumers == n) {
         Some(cell) => measured(cell, n),

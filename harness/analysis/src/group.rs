@@ -1,6 +1,6 @@
 //! What may be compared: the cells of one workload, one size and one set of conditions.
 
-use handoff_model::{ByteSize, Conditions, StrategySpec};
+use handoff_model::{ByteSize, Cell, Conditions, StrategySpec};
 use serde::Serialize;
 
 use crate::drift::Drift;
@@ -44,6 +44,13 @@ pub struct Group {
     pub drift: Vec<Drift>,
     /// Where the time goes: one a cell that has completed trials.
     pub spans: Vec<CellSpans>,
+}
+
+impl GroupKey {
+    /// The group of a cell.
+    pub(crate) fn of(cell: &Cell) -> Self {
+        Self { workload: cell.workload.clone(), size: cell.size, conditions: cell.conditions.clone() }
+    }
 }
 
 impl Group {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use handoff_model::list::and;
 use handoff_records::MeasurementRow;
 use serde::Serialize;
 
@@ -89,10 +90,6 @@ impl Identity {
     pub fn words(&self) -> String {
         let named = |finding: Finding| -> Vec<&'static str> {
             self.levels().iter().filter(|(_, c)| c.finding() == finding).map(|(name, _)| *name).collect()
-        };
-        let and = |names: &[&str]| match names {
-            [rest @ .., last] if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
-            names => names.concat(),
         };
         let mut parts = Vec::new();
         for (finding, one, many) in [

@@ -9,6 +9,7 @@ mod scope;
 mod times;
 mod trials;
 
+use handoff_model::list::unique;
 use trials::Trials;
 
 use crate::claims::{Claim, Claims, Rule};
@@ -70,23 +71,12 @@ fn conclude(claim: &Claim, evidence: &[Evidence]) -> (Judgement, String) {
 
 /// Where the evidence differs, each piece by itself; then the notes on numbers.
 fn because(decisive: &[&Evidence], judgement: Judgement) -> String {
-    let mut parts = Vec::new();
-    if decisive.iter().any(|e| e.judgement != judgement) {
-        for e in decisive {
-            push(&mut parts, format!("{} at {} under {}", e.judgement.words(), e.size, e.conditions.profile));
-        }
-    }
+    let differ = decisive.iter().any(|e| e.judgement != judgement);
+    let each = decisive.iter().filter(|_| differ);
+    let each = each.map(|e| format!("{} at {} under {}", e.judgement.words(), e.size, e.conditions.profile));
     // A note without a number is what was measured, and is shown as that.
-    for e in decisive.iter().filter(|e| e.measured.is_some()) {
-        push(&mut parts, e.note.clone());
-    }
-    parts.join("; ")
-}
-
-fn push(parts: &mut Vec<String>, text: String) {
-    if !text.is_empty() && !parts.contains(&text) {
-        parts.push(text);
-    }
+    let notes = decisive.iter().filter(|e| e.measured.is_some()).map(|e| e.note.clone());
+    unique(each.chain(notes).filter(|text| !text.is_empty())).join("; ")
 }
 
 /// Why nothing is judged: what keeps rows under the recipe from it; without any, in what all the others depart from it.
@@ -94,20 +84,13 @@ fn why_not(claim: &Claim, evidence: &[Evidence]) -> String {
     if let Some(each) = scope::open_sizes(claim, evidence) {
         return each;
     }
-    let mut reasons = Vec::new();
-    for e in evidence.iter().filter(|e| e.departures.is_empty()) {
-        push(&mut reasons, e.why.clone());
-    }
+    let why = |e: &&Evidence| !e.why.is_empty();
+    let mut reasons = unique(evidence.iter().filter(|e| e.departures.is_empty()).filter(why).map(|e| e.why.as_str()));
     if reasons.is_empty() && matches!(claim.rule, Rule::OnlyOne { .. }) {
         // An experiment that tests nothing would not test more under the recipe.
-        for e in evidence {
-            push(&mut reasons, e.why.clone());
-        }
+        reasons = unique(evidence.iter().filter(why).map(|e| e.why.as_str()));
     }
-    let mut departures = Vec::new();
-    for departure in evidence.iter().flat_map(|e| &e.departures) {
-        push(&mut departures, departure.clone());
-    }
+    let departures = unique(evidence.iter().flat_map(|e| &e.departures).map(String::as_str));
     let is_under = evidence.iter().any(|e| e.departures.is_empty());
     match (&claim.preset, reasons.is_empty(), departures.is_empty()) {
         (_, false, _) if is_under => reasons.join("; "),

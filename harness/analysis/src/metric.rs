@@ -1,39 +1,25 @@
 //! The quantities that may be compared.
 
-use handoff_records::MeasurementRow;
-use serde::Serialize;
+use handoff_model::level::levels;
+use serde::{Deserialize, Serialize};
 
-/// A time of a trial.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Metric {
-    /// Producer plus slowest consumer: what a workflow waits for.
-    CriticalPath,
-    /// What sharing costs on top of building.
-    Transfer,
-    /// The producer's clock.
-    Produce,
-    /// The slowest consumer's clock.
-    Consume,
-    /// The clocks of all jobs together.
-    Runner,
-}
+levels!(
+    /// A time of a trial.
+    Metric, "quantity", {
+        /// Producer plus slowest consumer: what a workflow waits for.
+        CriticalPath = "critical_path",
+        /// What sharing costs on top of building.
+        Transfer = "transfer",
+        /// The producer's clock.
+        Produce = "produce",
+        /// The slowest consumer's clock.
+        Consume = "consume",
+        /// The clocks of all jobs together.
+        Runner = "runner",
+    }
+);
 
 impl Metric {
-    /// All of them.
-    pub const ALL: [Self; 5] = [Self::CriticalPath, Self::Transfer, Self::Produce, Self::Consume, Self::Runner];
-
-    /// The name on the command line and in files.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::CriticalPath => "critical_path",
-            Self::Transfer => "transfer",
-            Self::Produce => "produce",
-            Self::Consume => "consume",
-            Self::Runner => "runner",
-        }
-    }
-
     /// In words.
     pub fn words(self) -> &'static str {
         match self {
@@ -43,28 +29,5 @@ impl Metric {
             Self::Consume => "slowest consumer's time",
             Self::Runner => "time of all jobs",
         }
-    }
-
-    /// Its value in a row, in ns.
-    pub fn of(self, row: &MeasurementRow) -> Option<u64> {
-        match self {
-            Self::CriticalPath => row.critical_path_ns,
-            Self::Transfer => row.transfer_ns,
-            Self::Produce => row.produce_ns,
-            Self::Consume => row.consume_ns,
-            Self::Runner => row.runner_ns,
-        }
-    }
-}
-
-impl std::str::FromStr for Metric {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let names = Self::ALL.map(Self::as_str);
-        Self::ALL
-            .into_iter()
-            .find(|m| m.as_str() == text)
-            .ok_or_else(|| format!("unknown quantity `{text}`: {}", handoff_model::nearest::hint(text, &names)))
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use handoff_model::Environment;
+use handoff_model::list::unique;
 use handoff_records::MeasurementRow;
 use serde::Serialize;
 
@@ -58,12 +59,7 @@ pub fn mix<'a>(
     let order = |id: &str| recorded.iter().position(|e| e.id == id).unwrap_or(usize::MAX);
     used.sort_by_key(|(id, ..)| order(id));
     let known: Vec<&Environment> = used.iter().filter_map(|(_, environment, _)| *environment).collect();
-    let mut names: Vec<String> = Vec::new();
-    for difference in known.iter().flat_map(|e| known[0].differences(e)) {
-        if !names.contains(&difference.name) {
-            names.push(difference.name);
-        }
-    }
+    let names = unique(known.iter().flat_map(|e| known[0].differences(e)).map(|difference| difference.name));
     let value = |e: &Environment, name: &str| {
         let found = e.identity().into_iter().find(|(n, _)| n == name);
         found.map_or_else(|| "none".to_owned(), |(_, value)| value)

@@ -1,6 +1,6 @@
 //! Sizes pooled: a stratified test on log ratios.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use handoff_model::StrategySpec;
 
@@ -42,11 +42,8 @@ fn pool(groups: &[&Group], options: &Options) -> Option<Pooled> {
     if groups.iter().any(|g| g.reference.as_ref() != Some(&reference)) {
         return None;
     }
-    let mut strategies: Vec<&StrategySpec> =
-        groups.iter().flat_map(|g| &g.cells).filter(|c| !c.cell.control).map(|c| &c.cell.strategy).collect();
-    strategies.sort();
-    strategies.dedup();
-    strategies.retain(|s| **s != reference);
+    let own = groups.iter().flat_map(|g| &g.cells).filter(|c| !c.cell.control).map(|c| &c.cell.strategy);
+    let strategies: BTreeSet<&StrategySpec> = own.filter(|s| **s != reference).collect();
     let tests: Vec<Option<SignedRank>> = strategies
         .iter()
         .map(|strategy| {

@@ -52,7 +52,7 @@ pub fn recommend(
     fits: impl Fn(&GroupKey) -> bool,
     workflow: impl Fn(&GroupKey, &CellSummary) -> Result<WorkflowSize, String>,
 ) -> Option<Recommendation> {
-    let done = |g: &Group| g.cells.iter().filter(|c| usable(c)).count();
+    let done = |g: &Group| g.cells.iter().filter(|c| c.is_usable()).count();
     let away = |g: &Group| (g.key.size.bytes().max(1) as f64 / ask.image_size.bytes().max(1) as f64).ln().abs();
     let group = analysis.groups.iter().filter(|g| fits(&g.key) && done(g) > 0).min_by(|a, b| {
         let builder = |g: &Group| g.key.conditions.builder != Builder::DockerContainer;
@@ -62,7 +62,7 @@ pub fn recommend(
     })?;
     let scaled = ask.image_size.bytes() as f64 / group.key.size.bytes().max(1) as f64;
     // What a workflow takes does not depend on the question.
-    let cells = group.cells.iter().filter(|c| usable(c));
+    let cells = group.cells.iter().filter(|c| c.is_usable());
     let cells: Vec<Sized> = cells.map(|c| (c, workflow(&group.key, c))).collect();
     let (candidates, outcome) = answer(analysis, group, &cells, ask, scaled);
     let of = |(candidates, outcome): (Vec<Candidate>, Outcome)| Answer {
@@ -111,10 +111,6 @@ fn answer(
     sort(&mut candidates, ask.goal);
     let outcome = decide(group, &candidates, ask, &analysis.options);
     (candidates, outcome)
-}
-
-fn usable(cell: &CellSummary) -> bool {
-    !cell.cell.control && cell.n > 0 && cell.samples.iter().all(|s| !s.contended)
 }
 
 fn candidate(analysis: &Analysis, group: &Group, cell: &CellSummary, ask: &Ask, scaled: f64) -> Option<Candidate> {

@@ -1,5 +1,7 @@
 //! Two runs against each other, cell by cell: what `compare` says.
 
+use std::collections::BTreeSet;
+
 use handoff_model::{DiskSpeed, Environment};
 use serde::Serialize;
 
@@ -32,7 +34,7 @@ pub fn compare_runs(
         .filter_map(|a| Some((a, after.iter().find(|b| b.cell == a.cell && has(b))?)))
         .collect();
     let one = |((a, b), comparison): (&(&CellSummary, &CellSummary), _)| RunComparison {
-        key: GroupKey { workload: a.cell.workload.clone(), size: a.cell.size, conditions: a.cell.conditions.clone() },
+        key: GroupKey::of(&a.cell),
         n_first: a.spread(metric).map_or(0, crate::spread::Spread::n),
         n_second: b.spread(metric).map_or(0, crate::spread::Spread::n),
         comparison,
@@ -64,11 +66,9 @@ const THAT_MATTER: [&str; 16] = [
 pub fn environments_differ(first: &[Environment], second: &[Environment]) -> Vec<(String, String, String)> {
     let values = |environments: &[Environment], name: &str| {
         let value = |e: &Environment| e.identity().into_iter().find(|(n, _)| n == name).map(|(_, value)| value);
-        let mut values: Vec<String> =
+        let values: BTreeSet<String> =
             environments.iter().map(|e| value(e).unwrap_or_else(|| "none".to_owned())).collect();
-        values.sort();
-        values.dedup();
-        values.join(" and ")
+        values.into_iter().collect::<Vec<_>>().join(" and ")
     };
     let both = THAT_MATTER.iter().map(|name| ((*name).to_owned(), values(first, name), values(second, name)));
     both.filter(|(_, a, b)| a != b).collect()

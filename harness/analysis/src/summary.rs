@@ -146,6 +146,11 @@ impl CellSummary {
         (self.n == 0 && self.failures.iter().all(|f| planned(&f))).then_some(&first.error)
     }
 
+    /// Whether completed trials tell what a strategy takes: none of them shared the cores with too many others.
+    pub(crate) fn is_usable(&self) -> bool {
+        !self.cell.control && self.n > 0 && self.samples.iter().all(|s| !s.contended)
+    }
+
     fn of(cell: Cell, rows: &[(&str, &MeasurementRow)]) -> Self {
         let of_run: Vec<(&str, &MeasurementRow)> =
             rows.iter().filter(|(_, r)| r.outcome == Outcome::Completed).copied().collect();

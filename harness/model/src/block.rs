@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::cell::Cell;
 use crate::conditions::Conditions;
 pub use crate::conditions::{CONDITION_FACTORS, level_of};
+use crate::list::unique;
 use crate::size::ByteSize;
 use crate::strategy::StrategySpec;
 
@@ -99,11 +100,7 @@ impl Exclusion {
 
 /// Puts every item that `all` lacks behind it.
 pub fn join<T: Clone + PartialEq>(all: &mut Vec<T>, more: &[T]) {
-    for item in more {
-        if !all.contains(item) {
-            all.push(item.clone());
-        }
-    }
+    *all = unique(all.drain(..).chain(more.iter().cloned()));
 }
 
 #[cfg(test)]
@@ -137,7 +134,7 @@ mod tests {
 
     #[test]
     fn every_factor_of_the_conditions_has_its_level() {
-        for factor in CONDITION_FACTORS {
+        for factor in CONDITION_FACTORS.iter() {
             assert!(level_of(&Conditions::default(), factor).is_some(), "{factor}");
         }
         assert_eq!(level_of(&Conditions::default(), "sizes"), None);

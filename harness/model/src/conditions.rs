@@ -1,5 +1,7 @@
 //! The circumstances of a trial that decide its result: recorded in every row.
 
+use std::sync::LazyLock;
+
 use serde::{Deserialize, Serialize};
 
 use crate::level::levels;
@@ -148,28 +150,9 @@ pub struct Factor {
     pub level: fn(&Conditions) -> String,
 }
 
-const CROSSED_COUNT: usize = {
-    let (mut i, mut count) = (0, 0);
-    while i < FACTORS.len() {
-        count += FACTORS[i].crossed as usize;
-        i += 1;
-    }
-    count
-};
-
 /// The names of the conditions whose levels cross: rules can name them.
-pub const CONDITION_FACTORS: [&str; CROSSED_COUNT] = {
-    let mut names = [""; CROSSED_COUNT];
-    let (mut i, mut count) = (0, 0);
-    while i < FACTORS.len() {
-        if FACTORS[i].crossed {
-            names[count] = FACTORS[i].name;
-            count += 1;
-        }
-        i += 1;
-    }
-    names
-};
+pub static CONDITION_FACTORS: LazyLock<Vec<&str>> =
+    LazyLock::new(|| FACTORS.iter().filter(|factor| factor.crossed).map(|factor| factor.name).collect());
 
 /// A condition's level as text; `factor` is one of [`CONDITION_FACTORS`].
 pub fn level_of(conditions: &Conditions, factor: &str) -> Option<String> {

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::disk::DiskMeasurement;
+use crate::hex::hex;
+use crate::list::unique;
 
 /// A text of an environment that nobody could read: never an empty one.
 pub const UNKNOWN: &str = "unknown";
@@ -100,12 +102,10 @@ impl Environment {
 
     /// In what the identity of `other` differs from this one's; empty where both are the same environment.
     pub fn differences(&self, other: &Self) -> Vec<Difference> {
+        let (first, second) = (self.identity(), other.identity());
+        let names = unique(first.iter().chain(&second).map(|(name, _)| name.clone()));
         let (first, second): (BTreeMap<_, _>, BTreeMap<_, _>) =
-            (self.identity().into_iter().collect(), other.identity().into_iter().collect());
-        let mut names: Vec<String> =
-            self.identity().into_iter().chain(other.identity()).map(|(name, _)| name).collect();
-        let mut seen = std::collections::BTreeSet::new();
-        names.retain(|name| seen.insert(name.clone()));
+            (first.into_iter().collect(), second.into_iter().collect());
         let value =
             |of: &BTreeMap<String, String>, name: &str| of.get(name).cloned().unwrap_or_else(|| "none".to_owned());
         names
@@ -128,9 +128,7 @@ pub fn id_of(environment: &Environment) -> String {
         // Neither holds this byte, so that two lists never give the same bytes.
         hasher.update([name.as_bytes(), b"\0", value.as_bytes(), b"\0"].concat());
     }
-    let digest = hasher.finalize();
-    let first: [u8; 4] = std::array::from_fn(|i| digest[i]);
-    format!("{:08x}", u32::from_be_bytes(first))
+    hex(&hasher.finalize()[..4])
 }
 
 #[cfg(test)]

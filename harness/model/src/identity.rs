@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::list::unique;
+
 /// What is known of an image, level by level. An empty level says why in `notes`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageIdentity {
@@ -51,12 +53,7 @@ pub fn worst_level(one: Option<bool>, other: Option<bool>) -> Option<bool> {
 impl IdentityCheck {
     /// Compares what arrived with what was built.
     pub fn compare(built: &ImageIdentity, arrived: &ImageIdentity) -> Self {
-        let mut notes: Vec<String> = Vec::new();
-        for note in built.notes.iter().chain(&arrived.notes) {
-            if !notes.contains(note) {
-                notes.push(note.clone());
-            }
-        }
+        let mut notes: Vec<String> = unique(built.notes.iter().chain(&arrived.notes).cloned());
         if let (Some(b), Some(a)) = (&built.layers, &arrived.layers)
             && a != b
         {
@@ -75,18 +72,13 @@ impl IdentityCheck {
     /// The worst of two consumers' comparisons, level by level: a difference, else a level that is not known, else equality.
     #[must_use]
     pub fn worst(self, other: &Self) -> Self {
-        let mut note = self.note;
-        for part in other.note.split("; ").filter(|part| !part.is_empty()) {
-            if !note.split("; ").any(|known| known == part) {
-                note = if note.is_empty() { part.to_owned() } else { format!("{note}; {part}") };
-            }
-        }
+        let parts = self.note.split("; ").chain(other.note.split("; ")).filter(|part| !part.is_empty());
         Self {
             index: worst_level(self.index, other.index),
             config: worst_level(self.config, other.config),
             layers: worst_level(self.layers, other.layers),
             content: worst_level(self.content, other.content),
-            note,
+            note: unique(parts).join("; "),
         }
     }
 

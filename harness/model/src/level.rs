@@ -4,12 +4,20 @@
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown {factor} `{given}`: {hint}")]
 pub struct LevelError {
-    pub(crate) factor: &'static str,
-    pub(crate) given: String,
-    pub(crate) hint: String,
+    factor: &'static str,
+    given: String,
+    hint: String,
+}
+
+impl LevelError {
+    /// What is said of a text that is none of the known levels.
+    pub fn new(factor: &'static str, given: &str, known: &[&str]) -> Self {
+        Self { factor, given: given.to_owned(), hint: crate::nearest::hint(given, known) }
+    }
 }
 
 /// Writes an enum of named levels with its text form, used alike in CSV, command line and report.
+#[macro_export]
 macro_rules! levels {
     ($(#[$doc:meta])* $name:ident, $factor:literal, { $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
         $(#[$doc])*
@@ -37,10 +45,10 @@ macro_rules! levels {
             fn from_str(text: &str) -> Result<Self, $crate::level::LevelError> {
                 match text {
                     $($text => Ok(Self::$variant),)+
-                    _ => Err($crate::level::LevelError { factor: $factor, given: text.to_owned(), hint: $crate::nearest::hint(text, Self::NAMES) }),
+                    _ => Err($crate::level::LevelError::new($factor, text, Self::NAMES)),
                 }
             }
         }
     };
 }
-pub(crate) use levels;
+pub use levels;

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 use crate::block::{Block, Exclusion, join};
 use crate::cell::Cell;
 use crate::conditions::Conditions;
+use crate::hex::hex;
 use crate::own::OwnImage;
 use crate::purpose::{Compare, Purpose};
 use crate::size::ByteSize;
@@ -58,10 +59,10 @@ pub struct PlanRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub own: Option<OwnImage>,
     /// The comparisons that the rounds must be able to decide.
-    #[serde(default, skip_serializing_if = "Compare::is_default")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub compare: Compare,
     /// What the run is for: a run that does not decide declares no comparison.
-    #[serde(default, skip_serializing_if = "Purpose::is_default")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub purpose: Purpose,
 }
 
@@ -185,13 +186,12 @@ impl Plan {
 
 /// Digest of a value's JSON. A value that has none is an error: all such values would share one digest.
 fn digest<T: Serialize>(value: &T) -> serde_json::Result<String> {
-    let json = serde_json::to_vec(value)?;
-    Ok(Sha256::digest(json).iter().fold(String::new(), |mut text, byte| {
-        use std::fmt::Write;
-        // A string takes everything.
-        let _ = write!(text, "{byte:02x}");
-        text
-    }))
+    Ok(hex(&Sha256::digest(serde_json::to_vec(value)?)))
+}
+
+/// Whether a value is the default, which a plan does not write.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 #[cfg(test)]

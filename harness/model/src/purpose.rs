@@ -30,21 +30,7 @@ levels!(
     }
 );
 
-impl Compare {
-    /// Whether it is the default, which a plan does not write.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
-    pub(crate) fn is_default(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
 impl Purpose {
-    /// Whether it is the default, which a plan does not write.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
-    pub(crate) fn is_default(&self) -> bool {
-        *self == Self::default()
-    }
-
     /// A sentence on a run that declares no comparison; none for a run that decides.
     pub fn sentence(self) -> Option<&'static str> {
         match self {

@@ -33,15 +33,8 @@ pub fn quote(word: &str) -> String {
 
 /// Foreign text with its control characters escaped (`\u{1b}`), so that it stays in one line and steers no terminal.
 pub fn escaped(text: &str) -> String {
-    let mut all = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() {
-            all.extend(c.escape_default());
-        } else {
-            all.push(c);
-        }
-    }
-    all
+    let pieces = text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() });
+    pieces.collect()
 }
 
 /// The last lines of a program's output in one line: at most `lines` lines and `chars` characters, empty lines left out.

@@ -3,8 +3,8 @@
 use handoff_model::Side;
 use handoff_records::{MeasurementRow, SpanRow};
 
-use crate::plot::{self, CurveSet, Drawn, Metric, Typical};
-use crate::report::{Line, Report, Run};
+use crate::plot::{self, Drawn, Metric, Typical};
+use crate::report::{Line, Report};
 
 /// What the names of a group's charts begin with, and what their titles end with.
 fn named(report: &Report, i: usize) -> (String, String) {
@@ -33,11 +33,6 @@ pub(crate) fn pareto(report: &Report, i: usize) -> Drawn {
     plot::pareto(&report.groups[i], &place, &of)
 }
 
-/// Time against the number of consumers.
-pub(crate) fn fan_out(report: &Report, set: &CurveSet) -> Drawn {
-    plot::fanout(set, report.variants())
-}
-
 /// The timeline at the largest size that has trials with spans.
 pub(crate) fn timeline(report: &Report, i: usize) -> Drawn {
     let (place, of) = named(report, i);
@@ -54,14 +49,9 @@ pub(crate) fn timeline(report: &Report, i: usize) -> Drawn {
 /// The trial with the median critical path, with its spans.
 fn typical<'a>(report: &'a Report, line: &'a Line, i: usize) -> Option<Typical<'a>> {
     let cell = line.cells[i].as_ref()?;
-    let mut trials: Vec<(u64, &Run, &MeasurementRow)> = Vec::new();
-    for run in &report.runs {
-        for row in &run.measurements {
-            if let Some(path) = row.critical_path_ns.filter(|_| row.cell().is_ok_and(|c| c == cell.cell)) {
-                trials.push((path, run, row));
-            }
-        }
-    }
+    let own = |row: &&MeasurementRow| row.cell().is_ok_and(|c| c == cell.cell);
+    let rows = report.runs.iter().flat_map(|run| run.measurements.iter().filter(own).map(move |row| (run, row)));
+    let mut trials: Vec<_> = rows.filter_map(|(run, row)| Some((row.critical_path_ns?, run, row))).collect();
     trials.sort_by_key(|(path, run, row)| (*path, &run.name, row.position));
     let (_, run, row) = *trials.get(trials.len().checked_sub(1)? / 2)?;
     let slowest = run.consumers.iter().filter(|c| c.trial == row.trial).max_by_key(|c| c.consume_ns)?.consumer;

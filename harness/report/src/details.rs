@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use handoff_analysis::CellSummary;
+use handoff_model::list::unique;
 
 use crate::block::Block;
 use crate::format;
 use crate::grid::{Cell, Grid, Tone};
 use crate::provenance::{Images, images};
-use crate::report::{Group, Line, Report};
+use crate::report::{Group, Report};
 
 /// The fewest trials of which a range says anything about spread.
 const ENOUGH: usize = 3;
@@ -17,28 +18,13 @@ const ENOUGH: usize = 3;
 pub(crate) fn parts(group: &Group) -> Vec<Block> {
     let mut blocks = Vec::new();
     for (i, size) in group.sizes.iter().enumerate() {
-        let mut grid = Grid {
-            columns: [
-                ("Approach", false),
-                ("Trials done", true),
-                ("Producer, s", true),
-                ("Consumer, s", true),
-                ("Critical path, s", true),
-                ("of it build, s", true),
-                ("All jobs, s", true),
-                ("Stored", true),
-                ("Sent", true),
-                ("Received", true),
-                ("Requests", true),
-                ("Harness, %", true),
-            ]
-            .map(|(name, numbers)| (name.to_owned(), numbers))
-            .into(),
-            rows: Vec::new(),
-        };
+        let mut grid = Grid::new(
+            "Approach | Trials done: | Producer, s: | Consumer, s: | Critical path, s: | of it build, s: | All jobs, s: | \
+             Stored: | Sent: | Received: | Requests: | Harness, %:",
+        );
         for line in &group.lines {
             let Some(cell) = &line.cells[i] else { continue };
-            grid.rows.push(part(line, cell));
+            grid.push_line(line, part(cell));
         }
         if !grid.rows.is_empty() {
             blocks.push(Block::Heading(4, format!("Parts at {size}, medians")));
@@ -46,18 +32,14 @@ pub(crate) fn parts(group: &Group) -> Vec<Block> {
         }
     }
     if !blocks.is_empty() {
-        blocks.push(Block::Text(
-            "Harness is the harness's own share of the critical path: time that no child's span covers, plus its CPU time."
-                .to_owned(),
-        ));
+        blocks.push(Block::Text(String::from("Harness is the harness's own share of the critical path: time that no child's span covers, plus its CPU time.")));
     }
     blocks
 }
 
-fn part(line: &Line, cell: &CellSummary) -> Vec<Cell> {
+fn part(cell: &CellSummary) -> [String; 11] {
     let harness = cell.harness_ppm.as_ref().map(|p| format!("{:.2}", p.median() as f64 / 10_000.0));
-    let mut row = vec![Cell::strategy(line)];
-    let texts = [
+    [
         format!("{} of {}", cell.n, cell.trials()),
         format::time(cell.produce.as_ref()),
         format::time(cell.consume.as_ref()),
@@ -69,9 +51,7 @@ fn part(line: &Line, cell: &CellSummary) -> Vec<Cell> {
         format::size(cell.bytes_down.as_ref()),
         format::count(cell.requests.as_ref()),
         harness.unwrap_or_else(|| format::NONE.to_owned()),
-    ];
-    row.extend(texts.map(Cell::from));
-    row
+    ]
 }
 
 /// How a cell of the comparison is to be read.
@@ -94,11 +74,8 @@ pub(crate) fn reading(report: &Report) -> Vec<String> {
             format::NONE
         ));
     }
-    notes.push(
-        "Byte-identical is measured on four levels: content is every file of the image, layers the uncompressed layers, \
-         config the image's config, index the digest by which the engine knows it."
-            .to_owned(),
-    );
+    notes.push(String::from("Byte-identical is measured on four levels: content is every file of the image, layers the uncompressed layers, \
+         config the image's config, index the digest by which the engine knows it."));
     notes.extend(too_few(report));
     notes
 }
@@ -120,51 +97,41 @@ pub(crate) fn too_few(report: &Report) -> Option<String> {
 
 /// Findings and reasons on identity, and how the bytes were moved.
 pub(crate) fn findings(report: &Report) -> Vec<Block> {
-    let mut notes: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut notes: BTreeMap<&String, Vec<String>> = BTreeMap::new();
     let mut means: Vec<String> = Vec::new();
     for cell in report.cells() {
         let name = cell.cell.strategy.to_string();
         for note in &cell.identity.notes {
-            let names = notes.entry(note.clone()).or_default();
-            if !names.contains(&name) {
-                names.push(name.clone());
-            }
+            notes.entry(note).or_default().push(name.clone());
         }
         let mut parts: Vec<String> = cell.clients.iter().cloned().collect();
         parts.extend(cell.sources.iter().map(|s| format!("tar from {s}")));
-        let line = format!("{name}: {}", parts.join(", "));
-        if !parts.is_empty() && !means.contains(&line) {
-            means.push(line);
-        }
+        means.extend((!parts.is_empty()).then(|| format!("{name}: {}", parts.join(", "))));
     }
     let mut blocks = Vec::new();
     if !notes.is_empty() {
         blocks.push(Block::Heading(3, "Findings".to_owned()));
-        blocks.push(Block::List(notes.iter().map(|(note, names)| format!("{note} ({})", names.join(", "))).collect()));
+        blocks.push(Block::List(
+            notes.into_iter().map(|(note, names)| format!("{note} ({})", unique(names).join(", "))).collect(),
+        ));
     }
     if !means.is_empty() {
         blocks.push(Block::Heading(3, "By which client".to_owned()));
-        blocks.push(Block::List(means));
+        blocks.push(Block::List(unique(means)));
     }
     blocks
 }
 
 /// Every trial without numbers, with its reason.
 pub(crate) fn failures(report: &Report) -> Vec<Block> {
-    let rows: Vec<Vec<Cell>> = report
-        .cells()
-        .flat_map(|c| &c.failures)
-        .map(|f| {
-            let outcome = Cell::toned(f.outcome.to_string(), Tone::Bad);
-            vec![f.trial.clone().into(), outcome, f.span.clone().into(), f.error.clone().into()]
-        })
-        .collect();
-    if rows.is_empty() {
+    let mut grid = Grid::new("Trial | Outcome | Where | Why");
+    for f in report.cells().flat_map(|c| &c.failures) {
+        let outcome = Cell::toned(f.outcome.to_string(), Tone::Bad);
+        grid.push([f.trial.clone().into(), outcome, f.span.clone().into(), f.error.clone().into()]);
+    }
+    if grid.rows.is_empty() {
         return vec![Block::Text("Every trial that has run has completed.".to_owned())];
     }
-    let columns = ["Trial", "Outcome", "Where", "Why"].map(|name| (name.to_owned(), false)).into();
-    vec![
-        Block::Text("Trials that did not complete have no times and enter no median.".to_owned()),
-        Block::Table(Grid { columns, rows }),
-    ]
+
+    vec![Block::Text("Trials that did not complete have no times and enter no median.".to_owned()), Block::Table(grid)]
 }

@@ -12,10 +12,7 @@ const CLAIMS: &str = "The spike's statements";
 
 /// The whole report.
 pub fn document(report: &Report) -> Vec<Block> {
-    let mut blocks = vec![Block::Heading(1, provenance::title(report))];
-    blocks.extend(answer::blocks(report));
-    blocks.push(Block::Text(provenance::progress(report)));
-    blocks.extend(provenance::mixed(report).map(Block::Text));
+    let mut blocks = head(report);
     let mut section = |name: &str, content: Vec<Block>| {
         blocks.push(Block::Heading(2, name.to_owned()));
         blocks.extend(content);
@@ -42,6 +39,18 @@ pub fn document(report: &Report) -> Vec<Block> {
     blocks
 }
 
+/// The title, the answer and how far the runs have come.
+fn head(report: &Report) -> Vec<Block> {
+    let mut blocks = vec![Block::Heading(1, provenance::title(report))];
+    blocks.extend(answer::blocks(report));
+    blocks.extend(progress(report));
+    blocks
+}
+
+fn progress(report: &Report) -> impl Iterator<Item = Block> {
+    [provenance::progress(report)].into_iter().chain(provenance::mixed(report)).map(Block::Text)
+}
+
 /// The spike's table, measured beside claimed, and how to read it.
 fn comparison(report: &Report) -> Vec<Block> {
     let mut blocks = Vec::new();
@@ -58,10 +67,7 @@ fn comparison(report: &Report) -> Vec<Block> {
 
 /// What a terminal shows: the answer, the comparison, the verdicts, the spike's statements, what failed.
 pub fn summary(report: &Report) -> Vec<Block> {
-    let mut blocks = vec![Block::Heading(1, provenance::title(report))];
-    blocks.extend(answer::blocks(report));
-    blocks.push(Block::Text(provenance::progress(report)));
-    blocks.extend(provenance::mixed(report).map(Block::Text));
+    let mut blocks = head(report);
     blocks.extend(comparison(report));
     blocks.push(Block::Heading(2, "Verdicts".to_owned()));
     blocks.extend(verdicts::blocks(report));
@@ -84,14 +90,11 @@ pub fn short(report: &Report) -> Vec<Block> {
     }
     blocks.push(Block::Text(details::key().to_owned()));
     blocks.extend(details::too_few(report).map(Block::Text));
-    blocks.push(Block::Text(provenance::progress(report)));
-    blocks.extend(provenance::mixed(report).map(Block::Text));
+    blocks.extend(progress(report));
     blocks.push(Block::Text(provenance::simulated(report)));
     if images(report) != Images::Own {
         blocks.push(Block::Text(provenance::not_judged(report)));
     }
-    for run in &report.runs {
-        blocks.push(provenance::to_repeat(report, run));
-    }
+    blocks.extend(report.runs.iter().map(|run| provenance::to_repeat(report, run)));
     blocks
 }

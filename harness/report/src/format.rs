@@ -1,6 +1,7 @@
 //! Numbers as people read them: as many digits as carry meaning, never more.
 
 use handoff_analysis::{Finding, Identity, Spread};
+use handoff_model::list::grouped;
 
 /// Stands where there is no value.
 pub(crate) const NONE: &str = "–";
@@ -93,20 +94,16 @@ pub(crate) fn identity(identity: &Identity, n: usize) -> String {
     if n == 0 {
         return NONE.to_owned();
     }
-    let mut parts: Vec<(String, Vec<&str>)> = Vec::new();
-    for (level, count) in identity.levels() {
+    let words = identity.levels().map(|(level, count)| {
         let word = match count.finding() {
             Finding::Equal => "yes".to_owned(),
             Finding::Different => "no".to_owned(),
             Finding::Absent => "not known".to_owned(),
             Finding::Mixed => format!("in {} of {}", count.equal, count.n()),
         };
-        match parts.iter_mut().find(|(w, _)| *w == word) {
-            Some((_, levels)) => levels.push(level),
-            None => parts.push((word, vec![level])),
-        }
-    }
-    parts.iter().map(|(word, levels)| format!("{} {word}", levels.join("+"))).collect::<Vec<_>>().join(", ")
+        (word, level)
+    });
+    grouped(words).iter().map(|(word, levels)| format!("{} {word}", levels.join("+"))).collect::<Vec<_>>().join(", ")
 }
 
 /// Trials in words.
@@ -118,15 +115,6 @@ pub(crate) fn plural(n: usize, one: &str, many: &str) -> String {
 pub(crate) fn capital(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
-}
-
-/// Names as they are listed in a sentence.
-pub(crate) fn join(items: &[String]) -> String {
-    match items {
-        [] => String::new(),
-        [one] => one.clone(),
-        [rest @ .., last] => format!("{} and {last}", rest.join(", ")),
-    }
 }
 
 #[cfg(test)]

@@ -38,7 +38,12 @@ impl Cell {
 
     /// A strategy's name.
     pub(crate) fn strategy(line: &Line) -> Self {
-        Self { text: line.name.clone(), tone: Tone::Plain, look: Some(look(line.look, line.plain)) }
+        Self::marked(&line.name, look(line.look, line.plain))
+    }
+
+    /// A text with a strategy's marker.
+    pub(crate) fn marked(text: &str, look: Look) -> Self {
+        Self { text: text.to_owned(), tone: Tone::Plain, look: Some(look) }
     }
 }
 
@@ -58,12 +63,19 @@ pub struct Grid {
 }
 
 impl Grid {
-    /// A table without rows.
-    pub(crate) fn new(columns: &[(&str, bool)]) -> Self {
-        Self {
-            columns: columns.iter().map(|(name, numbers)| ((*name).to_owned(), *numbers)).collect(),
-            rows: Vec::new(),
-        }
+    /// A table without rows. ` | ` separates its columns; a colon after a name makes a column of numbers, as in Markdown.
+    pub(crate) fn new(columns: &str) -> Self {
+        let column = |text: &str| {
+            let numbers = text.strip_suffix(':');
+            (numbers.unwrap_or(text).to_owned(), numbers.is_some())
+        };
+        Self { columns: columns.split(" | ").map(column).collect(), rows: Vec::new() }
+    }
+
+    /// Adds a column of numbers for each name.
+    pub(crate) fn with_numbers(mut self, names: impl IntoIterator<Item = String>) -> Self {
+        self.columns.extend(names.into_iter().map(|name| (name, true)));
+        self
     }
 
     /// Adds a row.
@@ -71,5 +83,10 @@ impl Grid {
         let row: Vec<Cell> = row.into_iter().map(Into::into).collect();
         debug_assert_eq!(row.len(), self.columns.len(), "{:?}", self.columns);
         self.rows.push(row);
+    }
+
+    /// Adds the row of a strategy: its name with its marker, then these cells.
+    pub(crate) fn push_line<C: Into<Cell>>(&mut self, line: &Line, rest: impl IntoIterator<Item = C>) {
+        self.push([Cell::strategy(line)].into_iter().chain(rest.into_iter().map(Into::into)));
     }
 }

@@ -5,14 +5,15 @@ use std::fmt::Write as _;
 
 use handoff_analysis::{JudgedClaim, Judgement, TableCell};
 use handoff_model::conditions::LOOPBACK;
+use handoff_model::list::{and, unique};
 use handoff_model::shell::quote;
 use handoff_model::{
-    Builder, ByteSize, Compare, Conditions, DiskMeasurement, EngineKind, Environment, ImageStore, Outcome, OwnImage,
-    Plan, PlanRequest, Purpose,
+    Builder, ByteSize, Compare, Conditions, DiskMeasurement, DiskSpeed, EngineKind, Environment, ImageStore, Outcome,
+    OwnImage, Plan, PlanRequest, Purpose,
 };
 
 use crate::block::Block;
-use crate::format::{bytes, capital, join, plural};
+use crate::format::{bytes, capital, plural};
 use crate::grid::Grid;
 use crate::report::{Report, Run};
 
@@ -54,36 +55,15 @@ pub(crate) fn progress(report: &Report) -> String {
     text
 }
 
-/// Every set of conditions, in the order of the tables.
-fn conditions(report: &Report) -> Vec<&Conditions> {
-    let mut all: Vec<&Conditions> = Vec::new();
-    for group in &report.groups {
-        if !all.contains(&&group.conditions) {
-            all.push(&group.conditions);
-        }
-    }
-    all
-}
-
 /// Says that the spike's figures are shown, not judged, and what keeps these rows from judging them.
 pub(crate) fn not_judged(report: &Report) -> String {
-    let mut reasons = Vec::new();
-    let mut add = |reason: String| {
-        if !reasons.contains(&reason) {
-            reasons.push(reason);
-        }
+    let departures = |c: &Conditions| {
+        let link = (c.profile == LOOPBACK).then(|| "services on loopback without a shaped link".to_owned());
+        let store = (c.image_store != ImageStore::Overlay2).then(|| format!("the {} image store", c.image_store));
+        let builder = (c.builder != Builder::DockerContainer).then(|| format!("the `{}` builder", c.builder));
+        [link, store, builder].into_iter().flatten()
     };
-    for c in conditions(report) {
-        if c.profile == LOOPBACK {
-            add("services on loopback without a shaped link".to_owned());
-        }
-        if c.image_store != ImageStore::Overlay2 {
-            add(format!("the {} image store", c.image_store));
-        }
-        if c.builder != Builder::DockerContainer {
-            add(format!("the `{}` builder", c.builder));
-        }
-    }
+    let reasons = unique(report.groups.iter().flat_map(|g| departures(&g.conditions)));
     let recipe = "the spike's recipe is the overlay2 store with a docker-container builder on hosted runners";
     // Limits and complexity are facts of the services and of workflows: they need no trial under the recipe.
     let cell = |c: &&JudgedClaim| matches!(c.cell, Some(TableCell::Transfer | TableCell::ByteIdentical));
@@ -100,7 +80,7 @@ pub(crate) fn not_judged(report: &Report) -> String {
     if reasons.is_empty() {
         format!("{first} These trials ran on one machine of ours; {recipe}.")
     } else {
-        format!("{first} These trials ran with {}; {recipe}.", join(&reasons))
+        format!("{first} These trials ran with {}; {recipe}.", and(&reasons))
     }
 }
 
@@ -109,16 +89,9 @@ const GITHUB: &str = "github";
 
 /// Which profiles the cells have: simulated ones, and whether some are GitHub's own services.
 pub(crate) fn profiles(report: &Report) -> (Vec<&str>, bool) {
-    let mut simulated: Vec<&str> = Vec::new();
-    let mut real = false;
-    for c in conditions(report) {
-        if c.profile == GITHUB {
-            real = true;
-        } else if !simulated.contains(&c.profile.as_str()) {
-            simulated.push(&c.profile);
-        }
-    }
-    (simulated, real)
+    let all = unique(report.groups.iter().map(|g| g.conditions.profile.as_str()));
+    let (real, simulated): (Vec<&str>, Vec<&str>) = all.into_iter().partition(|profile| *profile == GITHUB);
+    (simulated, !real.is_empty())
 }
 
 /// Whose images were measured.
@@ -172,19 +145,15 @@ pub(crate) fn environment(report: &Report) -> Vec<Block> {
     let mut blocks = vec![Block::Heading(3, "Conditions".to_owned())];
     for run in &report.runs {
         let request = &run.plan.request;
-        let mut list = Vec::new();
-        for c in &request.conditions {
-            list.push(format!(
-                "{}: {} engine, {} image store, {} builder, profile {}, {} caches, {}",
+        let conditions = |c: &Conditions| {
+            let Conditions { engine, image_store, builder, profile, cache_state, .. } = c;
+            format!(
+                "{}: {engine} engine, {image_store} image store, {builder} builder, profile {profile}, {cache_state} caches, {}",
                 run.name,
-                c.engine,
-                c.image_store,
-                c.builder,
-                c.profile,
-                c.cache_state,
                 consumers(c)
-            ));
-        }
+            )
+        };
+        let mut list: Vec<String> = request.conditions.iter().map(conditions).collect();
         list.push(format!(
             "{}: seed {}, {} in an order shuffled from it, at most {} s a side, plan {}",
             run.name,
@@ -286,22 +255,13 @@ fn disk_speed(e: &Environment) -> Vec<(String, String)> {
         Some(DiskMeasurement::NotMeasured { not_measured }) => {
             vec![("jobs' disk, speed".to_owned(), format!("not measured: {not_measured}"))]
         }
-        Some(DiskMeasurement::Measured(d)) => vec![
-            row(
-                "sequential write, synced",
-                format!("{:.0} MiB/s ({} in {:.2} s)", d.write_mib_per_s(), bytes(d.write_bytes), seconds(d.write_ns)),
-            ),
-            row(
-                "small files",
-                format!(
-                    "{:.0} files/s ({} of {} bytes in {:.2} s)",
-                    d.files_per_s(),
-                    d.files,
-                    d.file_bytes,
-                    seconds(d.files_ns)
-                ),
-            ),
-        ],
+        Some(DiskMeasurement::Measured(d)) => {
+            let DiskSpeed { files, file_bytes, .. } = d;
+            let (write_s, files_s) = (seconds(d.write_ns), seconds(d.files_ns));
+            let write = format!("{:.0} MiB/s ({} in {write_s:.2} s)", d.write_mib_per_s(), bytes(d.write_bytes));
+            let small = format!("{:.0} files/s ({files} of {file_bytes} bytes in {files_s:.2} s)", d.files_per_s());
+            vec![row("sequential write, synced", write), row("small files", small)]
+        }
     }
 }
 
@@ -322,10 +282,12 @@ fn machine(e: &Environment) -> Grid {
     rows.splice(3..3, disk_speed(e));
     rows.extend(e.programs.iter().map(|(name, version)| (name.clone(), version.clone())));
     rows.extend(e.packages.iter().map(|(name, version)| (format!("package {name}"), version.clone())));
-    Grid {
-        columns: vec![(format!("Environment {}", e.id), false), (String::new(), false)],
-        rows: rows.into_iter().map(|(name, value)| vec![name.into(), value.into()]).collect(),
+    let columns = vec![(format!("Environment {}", e.id), false), (String::new(), false)];
+    let mut grid = Grid { columns, ..Grid::default() };
+    for (name, value) in rows {
+        grid.push([name, value]);
     }
+    grid
 }
 
 /// What lays out the trials of a run again: the matrix by its name, if it still does; else the options; else nothing does.
@@ -338,17 +300,12 @@ pub(crate) fn to_repeat(report: &Report, run: &Run) -> Block {
         let spelt_out = PlanRequest { matrix: None, ..request.clone() };
         return Block::Command(command(&Plan { request: spelt_out, ..run.plan.clone() }));
     }
-    let mut programs: Vec<String> = Vec::new();
-    for e in &run.environments {
-        let program = match (e.source_commit.as_str(), e.handoff.as_str()) {
-            ("", "") => continue,
-            ("", version) => format!("handoff {version}"),
-            (commit, _) => format!("commit {commit}"),
-        };
-        if !programs.contains(&program) {
-            programs.push(program);
-        }
-    }
+    let program = |e: &Environment| match (e.source_commit.as_str(), e.handoff.as_str()) {
+        ("", "") => None,
+        ("", version) => Some(format!("handoff {version}")),
+        (commit, _) => Some(format!("commit {commit}")),
+    };
+    let programs = unique(run.environments.iter().filter_map(program));
     let by = if programs.is_empty() { String::new() } else { format!(" by {}", programs.join(", ")) };
     Block::Text(format!(
         "{}: the matrix `{matrix}` has changed since it laid out these trials{by}; no command of this program lays out the same ones. \
@@ -360,45 +317,32 @@ pub(crate) fn to_repeat(report: &Report, run: &Run) -> Block {
 /// The command that lays out the same plan, apart from the run's random name. It names no folder, so its rows go into a new one.
 fn command(plan: &Plan) -> String {
     let r = &plan.request;
-    let each = |pick: &dyn Fn(&Conditions) -> String| {
-        let mut all: Vec<String> = Vec::new();
-        for c in &r.conditions {
-            let text = pick(c);
-            if !all.contains(&text) {
-                all.push(text);
-            }
-        }
-        quote(&all.join(","))
-    };
+    let each = |pick: &dyn Fn(&Conditions) -> String| quote(&unique(r.conditions.iter().map(pick)).join(","));
     if let Some(matrix) = &r.matrix {
         return format!("handoff run {matrix}");
     }
     let list = |items: Vec<String>| quote(&items.join(","));
+    // In bytes where the short form would round.
+    let sizes = list(r.sizes.iter().copied().map(exact).collect());
+    let (strategies, workloads) =
+        (list(r.strategies.iter().map(ToString::to_string).collect()), list(r.workloads.clone()));
+    let (builders, consumers) = (each(&|c| c.builder.to_string()), each(&|c| c.consumers.to_string()));
+    let PlanRequest { rounds, seed, .. } = r;
     if r.conditions.iter().all(|c| c.profile == GITHUB) {
         // The workflow's form; what it does not ask is GitHub's.
         return format!(
-            "handoff dispatch --repo OWNER/NAME --sizes {} --strategies {} --rounds {} --workload {} --builder {} --consumers {} \
-             --seed {}",
-            list(r.sizes.iter().copied().map(exact).collect()),
-            list(r.strategies.iter().map(ToString::to_string).collect()),
-            r.rounds,
-            list(r.workloads.clone()),
-            each(&|c| c.builder.to_string()),
-            each(&|c| c.consumers.to_string()),
-            r.seed,
+            "handoff dispatch --repo OWNER/NAME --sizes {sizes} --strategies {strategies} --rounds {rounds} \
+             --workload {workloads} --builder {builders} --consumers {consumers} --seed {seed}"
         );
     }
     let mut words = vec![
         "handoff run".to_owned(),
-        format!("--strategies {}", list(r.strategies.iter().map(ToString::to_string).collect())),
-        format!("--rounds {}", r.rounds),
+        format!("--strategies {strategies} --rounds {rounds}"),
         format!("--profile {}", each(&|c| c.profile.clone())),
         format!("--image-store {}", each(&|c| c.image_store.to_string())),
-        format!("--builder {}", each(&|c| c.builder.to_string())),
+        format!("--builder {builders}"),
         format!("--cache-state {}", each(&|c| c.cache_state.to_string())),
-        format!("--consumers {}", each(&|c| c.consumers.to_string())),
-        format!("--timeout {}", r.timeout_s),
-        format!("--seed {}", r.seed),
+        format!("--consumers {consumers} --timeout {} --seed {seed}", r.timeout_s),
     ];
     if let Some(at_once) = r.conditions.iter().map(|c| c.consumer_concurrency).max().filter(|n| *n > 1) {
         words.push(format!("--consumer-concurrency {at_once}"));
@@ -409,9 +353,8 @@ fn command(plan: &Plan) -> String {
     if let Some(own) = &r.own {
         words.insert(1, own.to_string());
     } else {
-        // In bytes where the short form would round.
-        words.insert(1, format!("--sizes {}", list(r.sizes.iter().copied().map(exact).collect())));
-        words.insert(4, format!("--workload {}", list(r.workloads.clone())));
+        words.insert(1, format!("--sizes {sizes}"));
+        words.insert(3, format!("--workload {workloads}"));
     }
     if r.control {
         words.push("--control".to_owned());

@@ -225,9 +225,8 @@ fn groups(runs: &[Run], analysis: &Analysis) -> Vec<Group> {
         }
     }
     let group = |((workload, conditions), lines): (Key, Lines)| {
-        let mut sizes: Vec<ByteSize> = lines.values().flat_map(|l| l.2.keys().copied()).collect();
-        sizes.sort_unstable();
-        sizes.dedup();
+        let sizes: BTreeSet<ByteSize> = lines.values().flat_map(|l| l.2.keys().copied()).collect();
+        let sizes: Vec<ByteSize> = sizes.into_iter().collect();
         let line = |((.., name), (spec, control, mut cells)): (Place, (StrategySpec, bool, Sizes))| Line {
             plain: spec.options.is_empty() && !control,
             look: analysis.variants.look(&spec),

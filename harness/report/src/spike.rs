@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use handoff_analysis::{Claims, JudgedClaim, Judgement};
+use handoff_model::list::unique;
 
 use crate::block::Block;
 use crate::format::{NONE, plural};
@@ -24,16 +25,7 @@ pub fn spike_page(claims: &Claims, judged: &[JudgedClaim], links: &BTreeMap<Stri
         Block::List(reading()),
     ];
     for approach in &claims.approaches {
-        let mut grid = Grid::new(&[
-            ("Place", false),
-            ("Statement", false),
-            ("Claimed", false),
-            ("Experiment", false),
-            ("Measured", false),
-            ("Verdict", false),
-            ("Reason", false),
-            ("Run", false),
-        ]);
+        let mut grid = Grid::new("Place | Statement | Claimed | Experiment | Measured | Verdict | Reason | Run");
         for claim in judged.iter().filter(|c| c.option == approach.option) {
             let texts =
                 [&claim.place, &claim.statement, &claim.claimed, &claim.experiment].map(|t| Cell::from(t.clone()));
@@ -89,12 +81,7 @@ fn reading() -> Vec<String> {
 
 /// The runs of the evidence shown, each once.
 fn runs(claim: &JudgedClaim, links: &BTreeMap<String, String>) -> String {
-    let mut all: Vec<String> = Vec::new();
-    for e in shown(claim).0 {
-        let text = links.get(&e.run).map_or_else(|| e.run.clone(), |link| format!("[{}]({link})", e.run));
-        if !all.contains(&text) {
-            all.push(text);
-        }
-    }
+    let text = |run: &String| links.get(run).map_or_else(|| run.clone(), |link| format!("[{run}]({link})"));
+    let all = unique(shown(claim).0.into_iter().map(|e| text(&e.run)));
     if all.is_empty() { NONE.to_owned() } else { all.join(", ") }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use handoff_analysis::{CellSummary, Judgement, TableCell};
+use handoff_analysis::{CellSummary, Judgement, Metric, TableCell};
 
 use crate::format::{self, NONE};
 use crate::grid::{Cell, Grid, Tone};
@@ -40,40 +40,31 @@ pub(crate) fn apart(report: &Report, group: &Group) -> String {
 /// user's own were measured: it claims nothing of them.
 pub(crate) fn comparison(report: &Report, group: &Group) -> Grid {
     let claims = images(report) != Images::Own;
-    let mut columns = vec![("Approach".to_owned(), false)];
-    for size in &group.sizes {
-        columns.push((format!("Transfer at {size}, s"), true));
+    let at_sizes =
+        |name: &str| group.sizes.iter().map(|size| format!(" | {name} at {size}, s:")).collect::<Vec<_>>().concat();
+    let (transfer, critical_path) = (at_sizes("Transfer"), at_sizes("Critical path"));
+    let mut grid = Grid::new(&if claims {
+        format!(
+            "Approach{transfer} | Claimed for 1–3 GB:{critical_path} | Complexity (claimed) | Cache limit (claimed) | \
+             Byte-identical (measured) | Byte-identical (claimed)"
+        )
+    } else {
+        format!("Approach{transfer}{critical_path} | Byte-identical (measured)")
+    });
+    for line in &group.lines {
+        grid.push_line(line, row(report, line, claims));
     }
-    if claims {
-        columns.push(("Claimed for 1–3 GB".to_owned(), true));
-    }
-    for size in &group.sizes {
-        columns.push((format!("Critical path at {size}, s"), true));
-    }
-    if claims {
-        columns.push(("Complexity (claimed)".to_owned(), false));
-        columns.push(("Cache limit (claimed)".to_owned(), false));
-    }
-    columns.push(("Byte-identical (measured)".to_owned(), false));
-    if claims {
-        columns.push(("Byte-identical (claimed)".to_owned(), false));
-    }
-    let rows = group.lines.iter().map(|line| row(report, line, claims)).collect();
-    Grid { columns, rows }
+    grid
 }
 
 fn row(report: &Report, line: &Line, claims: bool) -> Vec<Cell> {
     let missing = if rows_set_aside(report, line) { "rows set aside" } else { "not run yet" };
-    let spread = |cell: Option<&CellSummary>, text: &dyn Fn(&CellSummary) -> String| spread(cell, missing, text);
+
     let claimed = |cell| claims.then(|| claimed(report, line, cell));
-    let mut cells = vec![Cell::strategy(line)];
-    cells.extend(
-        line.cells.iter().map(|c| spread(c.as_ref(), &|c: &CellSummary| format::time_spread(c.transfer.as_ref()))),
-    );
+    let times = |metric| line.cells.iter().map(move |c| spread(c.as_ref(), missing, metric));
+    let mut cells: Vec<Cell> = times(Metric::Transfer).collect();
     cells.extend(claimed(TableCell::Transfer));
-    cells.extend(
-        line.cells.iter().map(|c| spread(c.as_ref(), &|c: &CellSummary| format::time_spread(c.critical_path.as_ref()))),
-    );
+    cells.extend(times(Metric::CriticalPath));
     cells.extend(claimed(TableCell::Complexity));
     cells.extend(claimed(TableCell::CacheLimit));
     cells.push(identity(line).into());
@@ -100,12 +91,12 @@ fn claimed(report: &Report, line: &Line, cell: TableCell) -> Cell {
 }
 
 /// A cell's text; where nothing completed, why there is none.
-fn spread(cell: Option<&CellSummary>, missing: &str, text: impl Fn(&CellSummary) -> String) -> Cell {
+fn spread(cell: Option<&CellSummary>, missing: &str, metric: Metric) -> Cell {
     match cell {
         None => Cell::toned(missing, Tone::Open),
         Some(c) if c.left_out().is_some() => Cell::toned(c.left_out().unwrap_or_default(), Tone::Open),
         Some(c) if c.n == 0 => Cell::toned(format!("none of {} completed", c.trials()), Tone::Bad),
-        Some(c) => text(c).into(),
+        Some(c) => format::time_spread(c.spread(metric)).into(),
     }
 }
 

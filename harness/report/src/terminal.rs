@@ -14,10 +14,7 @@ const NARROWEST: u16 = 40;
 pub(crate) fn render(blocks: &[Block], width: u16, color: bool) -> String {
     let width = width.max(NARROWEST);
     let mut out = String::new();
-    for block in blocks {
-        if matches!(block, Block::Chart(_)) {
-            continue;
-        }
+    for block in blocks.iter().filter(|b| !matches!(b, Block::Chart(_))) {
         if !out.is_empty() {
             out.push('\n');
         }

@@ -40,12 +40,9 @@ fn each(
     strategy: &StrategySpec,
     judge: &dyn Fn(Evidence, &Cell, &[&MeasurementRow]) -> Evidence,
 ) -> Vec<Evidence> {
-    let mut all = Vec::new();
-    for (cell, rows) in run.cells(strategy, &claim.conditions) {
-        let one = judge(Evidence::of(run.run, cell, completed(rows).count()), cell, rows);
-        all.push(one.unless_it_departs(claim.conditions.departures(cell)));
-    }
-    all
+    run.judge_cells(claim, strategy, |cell, rows| {
+        Some(judge(Evidence::of(run.run, cell, completed(rows).count()), cell, rows))
+    })
 }
 
 /// Judges the rows of two strategies in one group.

@@ -53,12 +53,8 @@ fn limit(
     let included = options.prices.cache.included_bytes;
     let gb = number(included as f64 / 1e9);
     let mut text = format!("{gb} GB are included ({}), more can be bought", options.prices.cache.source);
-    let mut fit: Vec<(handoff_model::ByteSize, u64)> = Vec::new();
-    for e in stored_bytes(claim, runs, strategy) {
-        if let Some(m) = e.measured {
-            fit.push((e.size, included / m.median as u64));
-        }
-    }
+    let images = |e: Evidence| Some((e.size, included / e.measured?.median as u64));
+    let mut fit: Vec<_> = stored_bytes(claim, runs, strategy).into_iter().filter_map(images).collect();
     fit.sort_unstable();
     // Of several runs of one size the fewest.
     fit.dedup_by_key(|(size, _)| *size);
@@ -105,20 +101,13 @@ pub(super) fn fits(
     at_most: u64,
     options: &Options,
 ) -> Vec<Evidence> {
-    let mut all = Vec::new();
-    for (cell, rows) in run.cells(strategy, &claim.conditions) {
-        let stored = |r: &&handoff_records::MeasurementRow| run.value(r, Quantity::BytesStored).filter(|b| *b > 0);
-        let Some(spread) = Spread::of(rows.iter().filter_map(stored).map(|b| options.prices.cache.included_bytes / b))
-        else {
-            continue;
-        };
-        let mut one = Evidence::of(run.run, cell, spread.n());
-        one.measured = Some(Measured::of(&spread, Unit::Count, 1.0));
-        let few = spread.max() <= at_most;
-        let one = one.judged(if few { Judgement::AsClaimed } else { Judgement::NotAsClaimed });
-        all.push(one.unless_it_departs(claim.conditions.departures(cell)));
-    }
-    all
+    run.judge_cells(claim, strategy, |cell, rows| {
+        let stored = rows.iter().filter_map(|r| run.value(r, Quantity::BytesStored)).filter(|b| *b > 0);
+        let spread = Spread::of(stored.map(|b| options.prices.cache.included_bytes / b))?;
+        let measured = Some(Measured::of(&spread, Unit::Count, 1.0));
+        let judgement = if spread.max() <= at_most { Judgement::AsClaimed } else { Judgement::NotAsClaimed };
+        Some(Evidence { measured, ..Evidence::of(run.run, cell, spread.n()) }.judged(judgement))
+    })
 }
 
 /// Counted, not judged: whether nine steps are few is the reader's to say.
@@ -141,10 +130,8 @@ fn third_party(strategy: &StrategySpec, beyond: &StrategySpec, workflows: &[Work
     };
     let more: Vec<&str> = own.iter().filter(|a| !other.contains(a)).map(String::as_str).collect();
     if more.is_empty() {
-        return (
-            Judgement::NotAsClaimed,
-            format!("its workflow has the third-party actions of `{beyond}` and no others"),
-        );
+        let text = format!("its workflow has the third-party actions of `{beyond}` and no others");
+        return (Judgement::NotAsClaimed, text);
     }
     (Judgement::AsClaimed, format!("its workflow uses {}, that of `{beyond}` does not", more.join(", ")))
 }

@@ -50,15 +50,13 @@ fn ratio(
     quantity: Quantity,
     (low, high): (f64, f64),
 ) -> Vec<Evidence> {
-    let mut all = Vec::new();
-    for (cell, rows) in run.cells(of, &claim.conditions) {
-        let Some(others) = run.beside(cell, to) else { continue };
-        let spread = ratios(run, rows, others, quantity);
+    run.judge_cells(claim, of, |cell, rows| {
+        let spread = ratios(run, rows, run.beside(cell, to)?, quantity);
         let n = spread.as_ref().map_or(0, Spread::n);
         let mut one = Evidence::of(run.run, cell, n);
         one.measured = spread.as_ref().map(|s| Measured::of(s, Unit::Ratio, PART));
         let network = claim.rule.needs_network(&cell.conditions.profile);
-        let one = match (spread, one.measured) {
+        Some(match (spread, one.measured) {
             (Some(_), Some(_)) if network.is_some() => one.refused(network.unwrap_or_default()),
             (Some(s), Some(m)) if quantity.is_time() && !m.is_sure() => {
                 let lie = between(s.min() as f64 / PART, s.max() as f64 / PART, (low, high));
@@ -72,10 +70,8 @@ fn ratio(
                 judged(one, between(range.0, range.1, (low, high)), false)
             }
             (None, _) => one.refused(format!("no round in which both have {}", quantity.words())),
-        };
-        all.push(one.unless_it_departs(claim.conditions.departures(cell)));
-    }
-    all
+        })
+    })
 }
 
 /// Where an interval lies: below, within, above; none where it reaches over a bound.
@@ -107,16 +103,12 @@ fn slowest(
     others: &[StrategySpec],
     quantity: Quantity,
 ) -> Vec<Evidence> {
-    let mut all = Vec::new();
-    for (cell, rows) in run.cells(strategy, &claim.conditions) {
+    run.judge_cells(claim, strategy, |cell, rows| {
         let found: Vec<(&StrategySpec, Spread)> = others
             .iter()
             .filter_map(|other| Some((other, ratios(run, rows, run.beside(cell, other)?, quantity)?)))
             .collect();
-        if found.is_empty() {
-            continue;
-        }
-        let n = found.iter().map(|(_, s)| s.n()).min().unwrap_or(0);
+        let n = found.iter().map(|(_, s)| s.n()).min()?;
         let mut one = Evidence::of(run.run, cell, n);
         let measured: Vec<(&StrategySpec, Measured)> =
             found.iter().map(|(other, s)| (*other, Measured::of(s, Unit::Ratio, PART))).collect();
@@ -124,13 +116,11 @@ fn slowest(
         one.note = each.join(", ");
         let faster = measured.iter().any(|(_, m)| m.is_sure() && m.high < 1.0);
         let slower = measured.iter().all(|(_, m)| m.is_sure() && m.low > 1.0) && found.len() == others.len();
-        let one = match (faster, slower) {
+        Some(match (faster, slower) {
             (true, _) => one.judged(Judgement::NotAsClaimed),
             (false, true) => one.judged(Judgement::AsClaimed),
             (false, false) if measured.iter().any(|(_, m)| !m.is_sure()) => one.refused(too_few(n)),
             (false, false) => one.refused(OVER_THE_BORDER),
-        };
-        all.push(one.unless_it_departs(claim.conditions.departures(cell)));
-    }
-    all
+        })
+    })
 }

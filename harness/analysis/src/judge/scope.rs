@@ -1,6 +1,9 @@
 //! What a verdict holds for, where that is less than the statement: the sizes that were judged, the levels of identity.
 
+use std::collections::BTreeSet;
+
 use handoff_model::ByteSize;
+use handoff_model::list::{and, grouped};
 
 use crate::claims::{Claim, IdentityLevel, Rule, Sizes};
 use crate::identity::Finding;
@@ -32,11 +35,8 @@ fn levels(evidence: &[Evidence]) -> String {
 /// `at 1GiB; 2GiB and 3GiB: 2 of the 6 trials that an interval of 95 % needs`.
 fn sizes(evidence: &[Evidence], judgement: Judgement) -> (String, bool) {
     let under: Vec<&Evidence> = evidence.iter().filter(|e| e.departures.is_empty()).collect();
-    let at = |chosen: &dyn Fn(&Evidence) -> bool| {
-        let mut all: Vec<ByteSize> = under.iter().filter(|e| chosen(e)).map(|e| e.size).collect();
-        all.sort_unstable();
-        all.dedup();
-        all
+    let at = |chosen: &dyn Fn(&Evidence) -> bool| -> BTreeSet<ByteSize> {
+        under.iter().filter(|e| chosen(e)).map(|e| e.size).collect()
     };
     let agree = at(&|e| e.judgement == judgement);
     // Runs that contradict each other in both directions: every size that decides.
@@ -53,10 +53,7 @@ fn sizes(evidence: &[Evidence], judgement: Judgement) -> (String, bool) {
 /// Why nothing is judged, size by size; none where every size has the same reason or any size will do.
 pub(super) fn open_sizes(claim: &Claim, evidence: &[Evidence]) -> Option<String> {
     let under: Vec<&Evidence> = evidence.iter().filter(|e| e.departures.is_empty()).collect();
-    let mut sizes: Vec<ByteSize> = under.iter().map(|e| e.size).collect();
-    sizes.sort_unstable();
-    sizes.dedup();
-    let reasons = reasons_by_size(&under, &sizes);
+    let reasons = reasons_by_size(&under, &under.iter().map(|e| e.size).collect());
     if claim.conditions.sizes == Sizes::Any || reasons.len() < 2 {
         return None;
     }
@@ -65,23 +62,13 @@ pub(super) fn open_sizes(claim: &Claim, evidence: &[Evidence]) -> Option<String>
 }
 
 /// Reasons with the sizes that share them. Of several runs of one size, the reason of the one with the most trials.
-fn reasons_by_size(under: &[&Evidence], sizes: &[ByteSize]) -> Vec<(String, Vec<ByteSize>)> {
-    let mut reasons: Vec<(String, Vec<ByteSize>)> = Vec::new();
-    for size in sizes {
+fn reasons_by_size(under: &[&Evidence], sizes: &BTreeSet<ByteSize>) -> Vec<(String, Vec<ByteSize>)> {
+    grouped(sizes.iter().map(|size| {
         let most = under.iter().filter(|e| e.size == *size).max_by_key(|e| e.n);
-        let why = most.map(|e| e.why.clone()).unwrap_or_default();
-        match reasons.iter_mut().find(|(reason, _)| *reason == why) {
-            Some((_, sizes)) => sizes.push(*size),
-            None => reasons.push((why, vec![*size])),
-        }
-    }
-    reasons
+        (most.map(|e| e.why.clone()).unwrap_or_default(), *size)
+    }))
 }
 
-fn list(sizes: &[ByteSize]) -> String {
-    let names: Vec<String> = sizes.iter().map(ToString::to_string).collect();
-    match names.as_slice() {
-        [rest @ .., last] if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
-        names => names.concat(),
-    }
+fn list<'a>(sizes: impl IntoIterator<Item = &'a ByteSize>) -> String {
+    and(&sizes.into_iter().map(ToString::to_string).collect::<Vec<_>>())
 }

@@ -1,6 +1,7 @@
 //! Times and rates: the interval of a median against a range.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
 use handoff_model::conditions::LOOPBACK;
 use handoff_model::{Cell, Side, SpanKind};
@@ -19,8 +20,7 @@ pub(super) fn evidence(claim: &Claim, run: &Trials<'_>) -> Vec<Evidence> {
     let (Rule::Time { strategy, client, .. } | Rule::Rate { strategy, client, .. }) = &claim.rule else {
         return Vec::new();
     };
-    let mut all = Vec::new();
-    for (cell, rows) in run.cells(strategy, &claim.conditions) {
+    run.judge_cells(claim, strategy, |cell, rows| {
         let done: Vec<&MeasurementRow> = completed(rows).collect();
         let mut one = Evidence::of(run.run, cell, done.len());
         one.measured = measured(&claim.rule, run, &done);
@@ -30,7 +30,7 @@ pub(super) fn evidence(claim: &Claim, run: &Trials<'_>) -> Vec<Evidence> {
             _ => String::new(),
         };
         let profile = cell.conditions.profile.as_str();
-        let one = match (one.measured, claim.rule.needs_network(profile)) {
+        Some(match (one.measured, claim.rule.needs_network(profile)) {
             (None, _) => one.refused("no trial has the quantity"),
             // More trials do not help where the link decides. Slow without any link is slow with one.
             (Some(m), Some(reason)) => match verdict(&claim.rule, &m) {
@@ -47,10 +47,8 @@ pub(super) fn evidence(claim: &Claim, run: &Trials<'_>) -> Vec<Evidence> {
                 None => one.refused(OVER_THE_BORDER),
                 Some(judgement) => against(one, claim, run, cell, rows, judgement),
             },
-        };
-        all.push(one.unless_it_departs(claim.conditions.departures(cell)));
-    }
-    all
+        })
+    })
 }
 
 /// The transfer beside a consumer's time: a figure of the consumer alone leaves the producer out.
@@ -62,13 +60,12 @@ fn whole_transfer(rows: &[&MeasurementRow]) -> String {
 
 /// The client of the rows, where it is not the one that the spike names.
 fn other_client(named: &str, rows: &[&MeasurementRow]) -> String {
-    let mut others: Vec<&str> =
-        rows.iter().map(|r| r.client.as_str()).filter(|c| !c.is_empty() && !c.contains(named)).collect();
-    others.sort_unstable();
-    others.dedup();
+    let clients = rows.iter().map(|r| r.client.as_str());
+    let others: BTreeSet<&str> = clients.filter(|c| !c.is_empty() && !c.contains(named)).collect();
     if others.is_empty() {
         return String::new();
     }
+    let others: Vec<&str> = others.into_iter().collect();
     format!("by the client `{}`, not by {named}'s, which the spike names", others.join("`, `"))
 }
 

@@ -6,8 +6,9 @@ use handoff_model::span::union_ns;
 use handoff_model::{Cell, Outcome, Side, SpanKind, StrategySpec};
 use handoff_records::{ConsumerRow, MeasurementRow, SpanRow};
 
-use crate::claims::{Quantity, Where, is_named};
+use crate::claims::{Claim, Quantity, Where, is_named};
 use crate::input::RunRows;
+use crate::judgement::Evidence;
 use crate::summary::cell;
 
 /// Rows of one cell.
@@ -60,6 +61,17 @@ impl<'a> Trials<'a> {
     }
 
     /// Cells of a strategy: those with exactly the options named come first.
+    /// Evidence of each cell of a strategy of which `judge` has some, unless the cell departs from the recipe.
+    pub(super) fn judge_cells<'s>(
+        &'s self,
+        claim: &Claim,
+        strategy: &StrategySpec,
+        judge: impl Fn(&'s Cell, Rows<'s, 'a>) -> Option<Evidence>,
+    ) -> Vec<Evidence> {
+        let one = |(cell, rows)| Some(judge(cell, rows)?.unless_it_departs(claim.conditions.departures(cell)));
+        self.cells(strategy, &claim.conditions).into_iter().filter_map(one).collect()
+    }
+
     fn named<'s>(&'s self, spec: &StrategySpec) -> impl Iterator<Item = (&'s Cell, Rows<'s, 'a>)> {
         let exact = |cell: &Cell| cell.strategy == *spec;
         let of = |wanted: bool| {

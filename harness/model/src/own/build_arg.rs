@@ -1,11 +1,13 @@
 //! A build argument of the user's: files hold its name and a digest of its value, never the value.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+use crate::hex::hex;
 
 /// A build argument.
 ///
@@ -133,10 +135,7 @@ impl fmt::Display for BuildArg {
 }
 
 fn digest(value: &str) -> String {
-    Sha256::digest(value).iter().take(8).fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    hex(&Sha256::digest(value)[..8])
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! A chart in the page: the chart for a wide and for a narrow screen, and the table behind it.
 
 use super::text::{escape, rich};
-use crate::plot::{Chart, Look};
+use crate::plot::Chart;
 
 pub(super) fn render(chart: &Chart) -> String {
     let [wide, narrow] = chart.inline();
@@ -14,9 +14,4 @@ pub(super) fn render(chart: &Chart) -> String {
         escape(&chart.title),
         super::table(&chart.table, &format!("Table: numbers of {}", chart.title))
     )
-}
-
-/// A strategy's marker beside its name; the name says it all, so it is hidden from a reader that speaks.
-pub(super) fn marker(look: Look) -> String {
-    look.symbol()
 }

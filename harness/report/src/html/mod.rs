@@ -71,16 +71,14 @@ impl Page {
                 self.out().push_str(&table);
             }
             Block::Command(text) => {
-                let name = escape(&self.name("Command"));
-                let text = escape(text);
+                let (name, text) = (escape(&self.name("Command")), escape(text));
                 let _ = writeln!(
                     self.out(),
                     "<pre tabindex=\"0\" role=\"region\" aria-label=\"{name}\"><code>{text}</code></pre>"
                 );
             }
             Block::Drawing(text) => {
-                let name = escape(&self.name("Picture"));
-                let text = escape(text);
+                let (name, text) = (escape(&self.name("Picture")), escape(text));
                 let _ = writeln!(
                     self.out(),
                     "<pre class=\"drawing\" tabindex=\"0\" role=\"img\" aria-label=\"{name}\">{text}</pre>"
@@ -176,26 +174,19 @@ pub(super) fn table(grid: &Grid, name: &str) -> String {
 }
 
 fn table_cell(cell: &Cell, first: bool, numbers: bool) -> String {
-    let mut classes: Vec<&str> = Vec::new();
-    if numbers {
-        classes.push("n");
-    }
-    match cell.tone {
-        Tone::Plain => {}
-        Tone::Good => classes.push("good"),
-        Tone::Bad => classes.push("bad"),
-        Tone::Same => classes.push("same"),
-        Tone::Open => classes.push("open"),
-    }
+    let tone = match cell.tone {
+        Tone::Plain => None,
+        Tone::Good => Some("good"),
+        Tone::Bad => Some("bad"),
+        Tone::Same => Some("same"),
+        Tone::Open => Some("open"),
+    };
+    let classes: Vec<&str> = numbers.then_some("n").into_iter().chain(tone).collect();
     let class = if classes.is_empty() { String::new() } else { format!(" class=\"{}\"", classes.join(" ")) };
-    let mark = cell.look.map(mark).unwrap_or_default();
+    // The name says it all: a reader that speaks passes over the marker.
+    let mark = cell.look.map(Look::symbol).unwrap_or_default();
     let text = rich(&cell.text);
     if first { format!("<th scope=\"row\"{class}>{mark}{text}</th>") } else { format!("<td{class}>{mark}{text}</td>") }
-}
-
-/// A strategy's marker, as the charts have it.
-fn mark(look: Look) -> String {
-    chart::marker(look)
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 use handoff_analysis::{Basis, FanOut, FanOutCurve, Variants};
 
-use super::sketch::Sketch;
 use super::xy::{Panel, Point, Series};
 use super::{Chart, Drawn, look};
 use crate::grid::Grid;
@@ -42,31 +41,15 @@ pub(crate) fn fanout(set: &CurveSet, variants: &Variants) -> Drawn {
                     .collect(),
             })
             .collect(),
-        limit: None,
-        front: Vec::new(),
+        ..Panel::default()
     };
     let panels = [panel("Critical path, s", |p| p.critical_path_s), panel("All jobs together, s", |p| p.runner_s)];
     let title = format!("Fan-out: {}", set.name);
-    let mut chart = Chart::draw(format!("fan-out{}", set.slug), title, |width| {
-        let mut sketch = Sketch::new(width);
-        let mut y = 2.0;
-        for panel in &panels {
-            y = panel.paint(&mut sketch, y, width.min(240.0)) + 10.0;
-        }
-        sketch.height = y;
-        sketch
-    });
+    let mut chart = Chart::of_panels(format!("fan-out{}", set.slug), title, &panels, 240.0, 10.0);
     "A full marker is a median of trials with just this many consumers, a hollow one on a dashed line is modelled from measured \
      parts. The table has the number of trials behind each."
         .clone_into(&mut chart.caption);
-    let mut grid = Grid::new(&[
-        ("Approach", false),
-        ("Consumers", true),
-        ("Critical path, s", true),
-        ("All jobs, s", true),
-        ("n", true),
-        ("From", false),
-    ]);
+    let mut grid = Grid::new("Approach | Consumers: | Critical path, s: | All jobs, s: | n: | From");
     for curve in &set.curves {
         for p in &curve.points {
             let from = if p.basis == Basis::Modelled { "modelled" } else { "measured" };
@@ -81,7 +64,7 @@ pub(crate) fn fanout(set: &CurveSet, variants: &Variants) -> Drawn {
         }
     }
     chart.table = grid;
-    let sentence = |c: &&handoff_analysis::FanOutCurve| {
+    let sentence = |c: &&FanOutCurve| {
         let points: Vec<String> =
             c.points.iter().map(|p| format!("{:.0} s with {}", p.critical_path_s, p.consumers)).collect();
         format!("{}: critical path {}.", c.strategy, points.join(", "))

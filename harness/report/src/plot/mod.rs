@@ -14,6 +14,7 @@ mod xy;
 
 use crate::grid::Grid;
 use sketch::Sketch;
+use xy::Panel;
 
 pub(crate) use palette::{Look, look};
 
@@ -41,6 +42,16 @@ impl Chart {
     fn draw(name: String, title: String, draw: impl Fn(f64) -> Sketch) -> Self {
         let [wide, narrow] = WIDTHS.map(draw);
         Self { name, title, caption: String::new(), alternative: String::new(), table: Grid::default(), wide, narrow }
+    }
+
+    /// Panels below each other, each at most this high, with a gap below each.
+    fn of_panels(name: String, title: String, panels: &[Panel], height: f64, gap: f64) -> Self {
+        Self::draw(name, title, |width| {
+            let mut sketch = Sketch::new(width);
+            let paint = |y: f64, panel: &Panel| panel.paint(&mut sketch, y, width.min(height)) + gap;
+            sketch.height = panels.iter().fold(2.0, paint);
+            sketch
+        })
     }
 
     /// The SVG file.

@@ -19,28 +19,6 @@ const MUTED: RGBColor = RGBColor(0x56, 0x5F, 0x69);
 const GRID: RGBColor = RGBColor(0xD7, 0xDD, 0xE3);
 const PAPER: RGBColor = RGBColor(0xFE, 0xFE, 0xFE);
 
-impl Sketch {
-    /// As an SVG file of its own, on white.
-    pub fn svg(&self, title: &str, text: &str) -> String {
-        file(self, title, text)
-    }
-
-    /// As SVG within a page that says what the colours are.
-    pub fn inline(&self, id: &str, title: &str, text: &str) -> String {
-        inline(self, id, title, text)
-    }
-
-    /// As a small SVG within a line of text.
-    pub fn symbol(&self) -> String {
-        symbol(self)
-    }
-
-    /// As a PNG file, on white.
-    pub fn png(&self) -> Vec<u8> {
-        png(self)
-    }
-}
-
 fn rgb(ink: Ink) -> RGBColor {
     match ink {
         Ink::Text => TEXT,
@@ -109,19 +87,6 @@ fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-fn file(sketch: &Sketch, title: &str, text: &str) -> String {
-    let (w, h) = pixels(sketch);
-    format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{}\" height=\"{}\" viewBox=\"0 0 {w} {h}\" role=\"img\">\n\
-         <title>{}</title>\n<desc>{}</desc>\n<rect width=\"{w}\" height=\"{h}\" fill=\"#FFFFFF\"/>{}</svg>\n",
-        sketch.width,
-        sketch.height,
-        escape(title),
-        escape(text),
-        body(sketch)
-    )
-}
-
 /// The body with the colours that a page gives a meaning.
 fn themed(sketch: &Sketch) -> String {
     let mut inside = body(sketch);
@@ -133,42 +98,61 @@ fn themed(sketch: &Sketch) -> String {
     inside
 }
 
-fn symbol(sketch: &Sketch) -> String {
-    let (w, h) = pixels(sketch);
-    let inside = themed(sketch).replace('\n', "");
-    format!("<svg class=\"mark\" viewBox=\"0 0 {w} {h}\" aria-hidden=\"true\">{inside}</svg>")
-}
-
-fn inline(sketch: &Sketch, id: &str, title: &str, text: &str) -> String {
-    let (w, h) = pixels(sketch);
-    let inside = themed(sketch);
-    format!(
-        "<svg viewBox=\"0 0 {w} {h}\" style=\"max-width:{}px\" role=\"img\" aria-labelledby=\"{id}-t {id}-d\">\
-         <title id=\"{id}-t\">{}</title><desc id=\"{id}-d\">{}</desc>{inside}</svg>",
-        sketch.width,
-        escape(title),
-        escape(text),
-    )
-}
-
-fn png(sketch: &Sketch) -> Vec<u8> {
-    let (w, h) = pixels(sketch);
-    let mut buffer = vec![255_u8; w as usize * h as usize * 3];
-    {
-        let area = BitMapBackend::with_buffer(&mut buffer, (w, h)).into_drawing_area();
-        // As with the SVG: a test notices what is missing.
-        let _ = paint(&area, sketch, 1.8);
+impl Sketch {
+    /// As an SVG file of its own, on white.
+    pub fn svg(&self, title: &str, text: &str) -> String {
+        let (w, h) = pixels(self);
+        format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{}\" height=\"{}\" viewBox=\"0 0 {w} {h}\" role=\"img\">\n\
+             <title>{}</title>\n<desc>{}</desc>\n<rect width=\"{w}\" height=\"{h}\" fill=\"#FFFFFF\"/>{}</svg>\n",
+            self.width,
+            self.height,
+            escape(title),
+            escape(text),
+            body(self)
+        )
     }
-    let mut out = Vec::new();
-    let mut encoder = png::Encoder::new(&mut out, w, h);
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_depth(png::BitDepth::Eight);
-    encoder.set_compression(png::Compression::Balanced);
-    // Into memory: what could fail are sizes of 0, which no chart has.
-    let written = encoder.write_header().and_then(|mut writer| {
-        writer.write_image_data(&buffer)?;
-        writer.finish()
-    });
-    debug_assert!(written.is_ok(), "{written:?}");
-    out
+
+    /// As SVG within a page that says what the colours are.
+    pub fn inline(&self, id: &str, title: &str, text: &str) -> String {
+        let (w, h) = pixels(self);
+        let inside = themed(self);
+        format!(
+            "<svg viewBox=\"0 0 {w} {h}\" style=\"max-width:{}px\" role=\"img\" aria-labelledby=\"{id}-t {id}-d\">\
+             <title id=\"{id}-t\">{}</title><desc id=\"{id}-d\">{}</desc>{inside}</svg>",
+            self.width,
+            escape(title),
+            escape(text),
+        )
+    }
+
+    /// As a small SVG within a line of text.
+    pub fn symbol(&self) -> String {
+        let (w, h) = pixels(self);
+        let inside = themed(self).replace('\n', "");
+        format!("<svg class=\"mark\" viewBox=\"0 0 {w} {h}\" aria-hidden=\"true\">{inside}</svg>")
+    }
+
+    /// As a PNG file, on white.
+    pub fn png(&self) -> Vec<u8> {
+        let (w, h) = pixels(self);
+        let mut buffer = vec![255_u8; w as usize * h as usize * 3];
+        {
+            let area = BitMapBackend::with_buffer(&mut buffer, (w, h)).into_drawing_area();
+            // As with the SVG: a test notices what is missing.
+            let _ = paint(&area, self, 1.8);
+        }
+        let mut out = Vec::new();
+        let mut encoder = png::Encoder::new(&mut out, w, h);
+        encoder.set_color(png::ColorType::Rgb);
+        encoder.set_depth(png::BitDepth::Eight);
+        encoder.set_compression(png::Compression::Balanced);
+        // Into memory: what could fail are sizes of 0, which no chart has.
+        let written = encoder.write_header().and_then(|mut writer| {
+            writer.write_image_data(&buffer)?;
+            writer.finish()
+        });
+        debug_assert!(written.is_ok(), "{written:?}");
+        out
+    }
 }

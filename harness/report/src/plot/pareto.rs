@@ -1,7 +1,6 @@
 //! Time against bytes stored: what nobody beats in both.
 
 use super::sizes::point;
-use super::sketch::Sketch;
 use super::xy::{Panel, Series};
 use super::{Chart, Drawn, look};
 use crate::format;
@@ -29,18 +28,13 @@ pub(crate) fn pareto(group: &Group, place: &str, of: &str) -> Drawn {
     let panel = Panel {
         x_name: "Bytes stored, MiB".into(),
         y_name: "Critical path, s".into(),
-        joined: false,
         series,
-        limit: None,
         front,
+        ..Panel::default()
     };
     let size = group.sizes[i];
     let title = format!("Time and storage at {size}{of}");
-    let mut chart = Chart::draw(format!("{place}pareto"), title, |width| {
-        let mut sketch = Sketch::new(width);
-        sketch.height = panel.paint(&mut sketch, 2.0, width.min(320.0)) + 6.0;
-        sketch
-    });
+    let mut chart = Chart::of_panels(format!("{place}pareto"), title, std::slice::from_ref(&panel), 320.0, 6.0);
     chart.caption = format!(
         "A large marker is the median of a cell, a small dot a trial, the bar the interval of the median; lower and \
          further left is better. The grey line joins the medians that no other is below in both: {}. What strategies \
@@ -53,13 +47,7 @@ pub(crate) fn pareto(group: &Group, place: &str, of: &str) -> Drawn {
         .map(|(s, p)| format!("{}: {:.1} s, {:.0} MiB stored.", s.name, p.y, p.x))
         .collect::<Vec<_>>()
         .join(" ");
-    let mut grid = Grid::new(&[
-        ("Approach", false),
-        ("n", true),
-        ("Median critical path, s", true),
-        ("Stored", true),
-        ("On the line", false),
-    ]);
+    let mut grid = Grid::new("Approach | n: | Median critical path, s: | Stored: | On the line");
     for (s, p) in rows {
         let on = if best.contains(&s.name) { "yes" } else { "no" };
         grid.push([

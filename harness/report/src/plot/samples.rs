@@ -93,14 +93,9 @@ fn alternative(panels: &[Panel]) -> String {
 }
 
 fn table(panels: &[Panel], metric: Metric) -> Grid {
-    let mut grid = Grid::new(&[
-        ("Approach", false),
-        ("Size", false),
-        ("n", true),
-        (&format!("Median {}, s", metric.words()), true),
-        ("Interval of the median, s", true),
-        ("Every sample, s", false),
-    ]);
+    let median = format!("Median {}, s", metric.words());
+    let mut grid =
+        Grid::new(&format!("Approach | Size | n: | {median}: | Interval of the median, s: | Every sample, s"));
     for panel in panels {
         for (line, spread) in &panel.rows {
             let samples: Vec<String> = spread.samples().iter().map(|ns| format::seconds_like(*ns, spread)).collect();

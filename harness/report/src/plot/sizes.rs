@@ -1,6 +1,5 @@
 //! Time against size, with the time that moving the bytes alone would take.
 
-use super::sketch::Sketch;
 use super::xy::{Panel, Point, Series};
 use super::{Chart, Drawn, look};
 use crate::format;
@@ -22,13 +21,10 @@ pub(crate) fn sizes(group: &Group, link: Option<&Link>, place: &str, of: &str) -
         joined: true,
         series,
         limit,
-        front: Vec::new(),
+        ..Panel::default()
     };
-    let mut chart = Chart::draw(format!("{place}sizes"), format!("Critical path against size{of}"), |width| {
-        let mut sketch = Sketch::new(width);
-        sketch.height = panel.paint(&mut sketch, 2.0, width.min(380.0)) + 6.0;
-        sketch
-    });
+    let title = format!("Critical path against size{of}");
+    let mut chart = Chart::of_panels(format!("{place}sizes"), title, std::slice::from_ref(&panel), 380.0, 6.0);
     chart.caption =
         "A large marker is the median of a cell, a small dot a trial, the bar the interval of the median. ".into();
     let limit = match &panel.limit {
@@ -85,21 +81,18 @@ fn sentence(series: &Series) -> String {
 }
 
 fn table(group: &Group, panel: &Panel) -> Grid {
-    let mut columns = vec![("Approach".to_owned(), false)];
-    columns.extend(group.sizes.iter().map(|s| (format!("Median critical path at {s}, s (n)"), true)));
-    let mut grid = Grid { columns, rows: Vec::new() };
+    let medians = group.sizes.iter().map(|s| format!("Median critical path at {s}, s (n)"));
+    let mut grid = Grid::new("Approach").with_numbers(medians);
     for line in &group.lines {
-        let mut row = vec![line.name.clone()];
-        row.extend(line.cells.iter().map(|c| match c {
+        let cells = line.cells.iter().map(|c| match c {
             Some(c) if c.n > 0 => format!("{} ({})", format::time(c.critical_path.as_ref()), c.n),
             _ => format::NONE.to_owned(),
-        }));
-        grid.rows.push(row.into_iter().map(Into::into).collect());
+        });
+        grid.push([line.name.clone()].into_iter().chain(cells));
     }
     if let Some((_, points)) = &panel.limit {
-        let mut row = vec!["limit: bytes alone".to_owned()];
-        row.extend(points.iter().skip(1).map(|(_, s)| format!("{s:.1}")));
-        grid.rows.push(row.into_iter().map(Into::into).collect());
+        let seconds = points.iter().skip(1).map(|(_, s)| format!("{s:.1}"));
+        grid.push(["limit: bytes alone".to_owned()].into_iter().chain(seconds));
     }
     grid
 }

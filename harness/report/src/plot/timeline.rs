@@ -1,7 +1,6 @@
 //! What went on when, in one trial of each strategy: a lane a kind of span, so that overlap is seen.
 
-use std::collections::BTreeMap;
-
+use handoff_model::list::grouped;
 use handoff_model::span::union_ns;
 use handoff_model::{Side, SpanKind};
 use handoff_records::SpanRow;
@@ -67,18 +66,12 @@ pub(crate) fn timeline(trials: &[Typical], size: &str, place: &str, of: &str) ->
 
 /// Lanes in the order in which they start; `command` last.
 fn lanes(trial: &Typical) -> Vec<Lane> {
-    let mut lanes: Vec<Lane> = Vec::new();
-    for span in &trial.spans {
+    let bars = trial.spans.iter().map(|span| {
         let offset = if span.side == Side::Consumer { trial.produce_ns } else { 0 };
-        let bar = (span.side, span.start_ns + offset, span.end_ns + offset);
-        match lanes.iter_mut().find(|l| l.kind == span.span) {
-            Some(lane) => lane.bars.push(bar),
-            None => lanes.push(Lane { kind: span.span, bars: vec![bar] }),
-        }
-    }
-    for lane in &mut lanes {
-        lane.bars = merged(std::mem::take(&mut lane.bars));
-    }
+        (span.span, (span.side, span.start_ns + offset, span.end_ns + offset))
+    });
+    let lane = |(kind, bars)| Lane { kind, bars: merged(bars) };
+    let mut lanes: Vec<Lane> = grouped(bars).into_iter().map(lane).collect();
     let start = |lane: &Lane| lane.bars.first().map_or(u64::MAX, |b| b.1);
     lanes.sort_by_key(|l| (l.kind == SpanKind::Command, start(l), l.kind));
     lanes
@@ -157,29 +150,12 @@ fn draw(blocks: &[(&Typical, Vec<Lane>)], width: f64) -> Sketch {
 }
 
 fn table(trials: &[Typical]) -> Grid {
-    let mut grid = Grid::new(&[
-        ("Approach", false),
-        ("Trial (n)", false),
-        ("Side", false),
-        ("Span", false),
-        ("Starts, s", true),
-        ("Ends, s", true),
-        ("Time open, s", true),
-        ("Bytes", true),
-    ]);
+    let mut grid = Grid::new("Approach | Trial (n) | Side | Span | Starts, s: | Ends, s: | Time open, s: | Bytes:");
     for trial in trials {
-        let mut kinds: BTreeMap<(Side, u64, SpanKind), Vec<&SpanRow>> = BTreeMap::new();
-        for side in [Side::Producer, Side::Consumer] {
-            let mut of: BTreeMap<SpanKind, Vec<&SpanRow>> = BTreeMap::new();
-            for span in trial.spans.iter().filter(|s| s.side == side) {
-                of.entry(span.span).or_default().push(span);
-            }
-            for (kind, spans) in of {
-                let start = spans.iter().map(|s| s.start_ns).min().unwrap_or(0);
-                kinds.insert((side, start, kind), spans);
-            }
-        }
-        for ((side, start, kind), spans) in kinds {
+        let start = |spans: &[&&SpanRow]| spans.iter().map(|s| s.start_ns).min().unwrap_or(0);
+        let mut kinds = grouped(trial.spans.iter().map(|span| ((span.side, span.span), span)));
+        kinds.sort_by_key(|((side, kind), spans)| (*side, start(spans), *kind));
+        for ((side, kind), spans) in kinds {
             let end = spans.iter().map(|s| s.end_ns).max().unwrap_or(0);
             let open = union_ns(spans.iter().map(|s| (s.start_ns, s.end_ns)));
             let bytes: u64 = spans.iter().filter_map(|s| s.bytes).sum();
@@ -189,7 +165,7 @@ fn table(trials: &[Typical]) -> Grid {
                 format!("{} ({})", trial.trial, trial.n),
                 side.to_string(),
                 kind.to_string(),
-                s(start),
+                s(start(&spans)),
                 s(end),
                 s(open),
                 if bytes == 0 { format::NONE.to_owned() } else { format::bytes(bytes) },

@@ -26,7 +26,7 @@ pub(crate) struct Point {
 }
 
 /// A panel.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Panel {
     pub x_name: String,
     pub y_name: String,

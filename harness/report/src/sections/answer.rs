@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 
 use handoff_analysis::{Comparison, Group as Cells, Metric, Verdict};
+use handoff_model::list::{and, unique};
 
 use crate::block::Block;
-use crate::format::{self, join};
+use crate::format;
 use crate::provenance::{Images, images};
 use crate::report::Report;
 
@@ -17,9 +18,9 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
             sentences.push(how_sure(cells));
         }
         None if report.runs.iter().any(|r| !r.set_aside.is_empty()) => {
-            sentences.push(
-                "No row of a completed trial can be used, so that nothing can be said of any strategy.".to_owned(),
-            );
+            sentences.push(String::from(
+                "No row of a completed trial can be used, so that nothing can be said of any strategy.",
+            ));
         }
         None => sentences.push("No trial completed, so that nothing can be said of any strategy.".to_owned()),
     }
@@ -34,14 +35,10 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
 
 /// What a run that declares no comparison is for, and whether it decides anything all the same; none where every run decides.
 pub(crate) fn purpose(report: &Report) -> Option<String> {
-    let mut sentences: Vec<String> = Vec::new();
-    for run in &report.runs {
-        let Some(sentence) = run.plan.request.purpose.sentence() else { continue };
-        let sentence = if report.runs.len() > 1 { format!("{}: {sentence}", run.name) } else { sentence.to_owned() };
-        if !sentences.contains(&sentence) {
-            sentences.push(sentence);
-        }
-    }
+    let mut sentences = unique(report.runs.iter().filter_map(|run| {
+        let sentence = run.plan.request.purpose.sentence()?;
+        Some(if report.runs.len() > 1 { format!("{}: {sentence}", run.name) } else { sentence.to_owned() })
+    }));
     let mut families = report.analysis.groups.iter().flat_map(|g| g.families.iter().chain(&g.pairs)).peekable();
     let compared = families.peek().is_some();
     let mut pooled = report.analysis.pooled.iter().flat_map(|p| &p.comparisons);
@@ -110,7 +107,7 @@ fn how_sure(cells: &Cells) -> String {
     for word in ["faster", "slower", "equivalent", "inconclusive"] {
         let names = of(word);
         if !names.is_empty() {
-            parts.push(format!("{word}: {}", join(&names)));
+            parts.push(format!("{word}: {}", and(&names)));
         }
     }
     let rounds = family.comparisons.iter().map(|c| c.pairs).max().unwrap_or(0);
@@ -141,7 +138,7 @@ fn missing(comparisons: &[Comparison]) -> String {
     let mut text = format!("; what is open takes at least {}", format::plural(fewest, "more round", "more rounds"));
     if most > fewest {
         let last: Vec<String> = open.into_iter().filter(|(n, _)| *n == most).map(|(_, name)| name).collect();
-        let _ = write!(text, ", {} about {most}", join(&last));
+        let _ = write!(text, ", {} about {most}", and(&last));
     }
     text
 }

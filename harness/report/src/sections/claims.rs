@@ -2,6 +2,7 @@
 
 use handoff_analysis::{Evidence, JudgedClaim, Judgement, Measured, TableCell, Unit};
 use handoff_model::StrategySpec;
+use handoff_model::list::grouped;
 
 use crate::block::Block;
 use crate::format::{self, NONE};
@@ -15,10 +16,9 @@ const MOST: usize = 3;
 
 pub(crate) fn blocks(report: &Report) -> Vec<Block> {
     if images(report) == Images::Own {
-        return vec![Block::Text(
-            "The spike's statements are about images of 1 to 3 GB and are not judged by an image of your own."
-                .to_owned(),
-        )];
+        return vec![Block::Text(String::from(
+            "The spike's statements are about images of 1 to 3 GB and are not judged by an image of your own.",
+        ))];
     }
     let touched: Vec<&JudgedClaim> = report.judged.iter().filter(|c| !c.evidence.is_empty()).collect();
     let left = report.judged.len() - touched.len();
@@ -28,13 +28,7 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
         if own.is_empty() {
             continue;
         }
-        let mut grid = Grid::new(&[
-            ("Statement", false),
-            ("Claimed", false),
-            ("Measured", false),
-            ("Verdict", false),
-            ("Reason", false),
-        ]);
+        let mut grid = Grid::new("Statement | Claimed | Measured | Verdict | Reason");
         for claim in own {
             grid.rows.push(row(report, claim));
         }
@@ -91,17 +85,12 @@ pub(crate) fn shown(claim: &JudgedClaim) -> (Vec<&Evidence>, usize) {
 /// value that several runs share is said once.
 pub(crate) fn measured(claim: &JudgedClaim) -> String {
     let (shown, left) = shown(claim);
-    let mut values: Vec<(String, Vec<String>)> = Vec::new();
-    for e in shown {
+    let values = shown.into_iter().map(|e| {
         let place =
             format!("{} {}, {}, {}, n = {}", e.workload, e.size, e.conditions.profile, e.conditions.image_store, e.n);
-        let value = e.measured.as_ref().map_or_else(|| e.note.clone(), value);
-        match values.iter_mut().find(|(v, _)| *v == value) {
-            Some((_, places)) => places.push(place),
-            None => values.push((value, vec![place])),
-        }
-    }
-    let mut parts: Vec<String> = values
+        (e.measured.as_ref().map_or_else(|| e.note.clone(), value), place)
+    });
+    let mut parts: Vec<String> = grouped(values)
         .into_iter()
         .map(|(value, places)| format!("{value} ({})", places.join("; ")).trim().to_owned())
         .collect();

@@ -1,13 +1,14 @@
 //! What happens as more jobs share the image.
 
+use std::collections::BTreeSet;
+
 use handoff_analysis::{Basis, FanOutCurve};
 
 use super::drawn;
 use crate::block::Block;
-use crate::charts;
 use crate::format::{NONE, capital};
 use crate::grid::{Cell, Grid};
-use crate::plot::{CurveSet, look};
+use crate::plot::{self, CurveSet, look};
 use crate::report::Report;
 
 pub(crate) fn blocks(report: &Report) -> Vec<Block> {
@@ -18,39 +19,28 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
         if many {
             blocks.push(Block::Heading(3, capital(&set.name)));
         }
-        blocks.push(drawn(charts::fan_out(report, &set)));
-        let counts: Vec<u32> = counts(&set.curves);
-        let mut columns = vec![("Approach".to_owned(), false)];
-        for n in &counts {
-            columns.push((format!("{n}: critical path / all jobs, s"), true));
-        }
-        let mut grid = Grid { columns, rows: Vec::new() };
+        blocks.push(drawn(plot::fanout(&set, report.variants())));
+        let counts = counts(&set.curves);
+        let columns = counts.iter().map(|n| format!("{n}: critical path / all jobs, s"));
+        let mut grid = Grid::new("Approach").with_numbers(columns);
         for curve in &set.curves {
-            let mut row = vec![Cell {
-                text: curve.strategy.to_string(),
-                look: Some(look(report.variants().look(&curve.strategy), curve.strategy.options.is_empty())),
-                ..Cell::default()
-            }];
-            for n in &counts {
-                let text = curve.points.iter().find(|p| p.consumers == *n).map_or(NONE.to_owned(), |p| {
+            let look = look(report.variants().look(&curve.strategy), curve.strategy.options.is_empty());
+            let times = counts.iter().map(|n| {
+                curve.points.iter().find(|p| p.consumers == *n).map_or(NONE.into(), |p| {
                     let mark = if p.basis == Basis::Modelled { "≈ " } else { "" };
-                    format!("{mark}{:.1} / {:.1}", p.critical_path_s, p.runner_s)
-                });
-                row.push(text.into());
-            }
-            grid.rows.push(row);
+                    format!("{mark}{:.1} / {:.1}", p.critical_path_s, p.runner_s).into()
+                })
+            });
+            grid.push([Cell::marked(&curve.strategy.to_string(), look)].into_iter().chain(times));
         }
         blocks.push(Block::Table(grid));
     }
     if blocks.is_empty() {
         blocks.push(Block::Text("No fan-out: no strategy completed.".to_owned()));
     } else {
-        blocks.push(Block::Text(
-            "Columns are numbers of consumers. What has ≈ before it is modelled from the measured parts (the producer's median, \
+        blocks.push(Block::Text(String::from("Columns are numbers of consumers. What has ≈ before it is modelled from the measured parts (the producer's median, \
              the mean of the consumers, and the largest of as many draws from the consumers seen): it assumes runners that do \
-             not slow each other down, as hosted ones do not. What has not is measured."
-                .to_owned(),
-        ));
+             not slow each other down, as hosted ones do not. What has not is measured.")));
     }
     blocks
 }
@@ -89,9 +79,6 @@ pub(crate) fn sets(report: &Report) -> Vec<CurveSet<'_>> {
     sets
 }
 
-fn counts(curves: &[&FanOutCurve]) -> Vec<u32> {
-    let mut counts: Vec<u32> = curves.iter().flat_map(|c| &c.points).map(|p| p.consumers).collect();
-    counts.sort_unstable();
-    counts.dedup();
-    counts
+fn counts(curves: &[&FanOutCurve]) -> BTreeSet<u32> {
+    curves.iter().flat_map(|c| &c.points).map(|p| p.consumers).collect()
 }

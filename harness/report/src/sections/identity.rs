@@ -9,16 +9,12 @@ use crate::grid::{Cell, Grid, Tone};
 use crate::report::{Group, Line, Report};
 
 pub(crate) fn blocks(report: &Report) -> Vec<Block> {
-    let mut blocks = vec![Block::Text(
+    let mut blocks = vec![Block::Text(String::from(
         "Compared with what was built: content is every file of the image, layers the uncompressed layers, config the image's \
          config, index the digest by which the engine knows it. Content must be equal for a trial to count; the others are \
-         findings where the image itself does not travel."
-            .to_owned(),
-    )];
-    let alike = report
-        .groups
-        .iter()
-        .all(|g| grid(g).rows.len() == grid(&report.groups[0]).rows.len() && grid(g) == grid(&report.groups[0]));
+         findings where the image itself does not travel.",
+    ))];
+    let alike = report.groups.iter().all(|g| grid(g) == grid(&report.groups[0]));
     for group in &report.groups {
         let table = grid(group);
         if table.rows.is_empty() {
@@ -37,13 +33,8 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
 }
 
 fn grid(group: &Group) -> Grid {
-    let mut grid =
-        Grid::new(&[("Approach", false), ("Content", false), ("Layers", false), ("Config", false), ("Index", false)]);
-    for line in &group.lines {
-        if let Some(row) = row(line) {
-            grid.rows.push(row);
-        }
-    }
+    let mut grid = Grid::new("Approach | Content | Layers | Config | Index");
+    grid.rows.extend(group.lines.iter().filter_map(row));
     grid
 }
 

@@ -1,6 +1,8 @@
 //! The same trials under several links: what rests on a figure that nobody has published, and where approaches change places.
 
-use handoff_analysis::{CellSummary, Spread};
+use std::collections::BTreeSet;
+
+use handoff_analysis::{CellSummary, Metric};
 use handoff_model::{ByteSize, natural};
 
 use crate::block::Block;
@@ -8,12 +10,6 @@ use crate::format::{self, NONE};
 use crate::grid::{Cell, Grid};
 use crate::report::{Group, Line, Report};
 use crate::table;
-
-/// A quantity of a cell.
-type Quantity = (&'static str, fn(&CellSummary) -> Option<&Spread>);
-
-const QUANTITIES: [Quantity; 2] =
-    [("Critical path", |c| c.critical_path.as_ref()), ("Transfer", |c| c.transfer.as_ref())];
 
 /// Empty where there is one link only.
 pub(crate) fn blocks(report: &Report) -> Vec<Block> {
@@ -30,8 +26,8 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
                 heading.push_str(word);
             }
             blocks.push(Block::Heading(3, heading));
-            for quantity in QUANTITIES {
-                blocks.push(Block::Table(grid(report, set, &at, &labels, quantity)));
+            for metric in [Metric::CriticalPath, Metric::Transfer] {
+                blocks.push(Block::Table(grid(report, set, &at, &labels, metric)));
             }
             blocks.push(turns(set, &at, &labels));
         }
@@ -113,9 +109,7 @@ fn labels(set: &[&Group]) -> Vec<String> {
 
 /// Sizes that at least two of the links have, each with its place in every group.
 fn sizes(set: &[&Group]) -> Vec<(ByteSize, Vec<Option<usize>>)> {
-    let mut all: Vec<_> = set.iter().flat_map(|g| g.sizes.iter().copied()).collect();
-    all.sort_unstable();
-    all.dedup();
+    let all: BTreeSet<ByteSize> = set.iter().flat_map(|g| g.sizes.iter().copied()).collect();
     let place = |size: ByteSize| set.iter().map(|g| g.sizes.iter().position(|s| *s == size)).collect::<Vec<_>>();
     let shared = |at: &Vec<Option<usize>>| at.iter().flatten().count() > 1;
     all.into_iter().map(|size| (size, place(size))).filter(|(_, at)| shared(at)).collect()
@@ -136,16 +130,13 @@ fn cell<'a>(group: &'a Group, line: &Line, at: Option<usize>) -> Option<&'a Cell
     group.lines.iter().find(|l| l.spec == line.spec && !l.control)?.cells[at?].as_ref()
 }
 
-fn grid(report: &Report, set: &[&Group], at: &[Option<usize>], labels: &[String], quantity: Quantity) -> Grid {
-    let (name, of) = quantity;
-    let mut columns = vec![(format!("{name}, s"), false)];
-    columns.extend(labels.iter().map(|label| (label.clone(), true)));
-    let mut grid = Grid { columns, rows: Vec::new() };
+fn grid(report: &Report, set: &[&Group], at: &[Option<usize>], labels: &[String], metric: Metric) -> Grid {
+    let mut grid = Grid::new(&format!("{}, s", format::capital(metric.words()))).with_numbers(labels.iter().cloned());
     for line in lines(set) {
         let mut row = vec![Cell::strategy(line)];
         for (group, at) in set.iter().zip(at) {
-            let text = format::time_spread(cell(group, line, *at).and_then(of));
-            let verdict = if name == "Critical path" { verdict(report, group, line, *at) } else { None };
+            let text = format::time_spread(cell(group, line, *at).and_then(|c| c.spread(metric)));
+            let verdict = if metric == Metric::CriticalPath { verdict(report, group, line, *at) } else { None };
             row.push(verdict.map_or(text.clone(), |word| format!("{text}: {word}")).into());
         }
         if row.iter().skip(1).any(|c| c.text != NONE) {
@@ -186,9 +177,9 @@ fn turns(set: &[&Group], at: &[Option<usize>], labels: &[String]) -> Block {
         }
     }
     if items.is_empty() {
-        return Block::Text(
-            "By medians of the critical path, no two approaches change places once from left to right.".to_owned(),
-        );
+        return Block::Text(String::from(
+            "By medians of the critical path, no two approaches change places once from left to right.",
+        ));
     }
     items.insert(0, "Places change once from left to right, by medians of the critical path (no verdicts):".to_owned());
     Block::List(items)

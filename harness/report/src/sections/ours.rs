@@ -2,9 +2,10 @@
 
 use handoff_analysis::{Metric, Variants};
 use handoff_model::StrategySpec;
+use handoff_model::list::and;
 
 use crate::block::Block;
-use crate::format::{NONE, capital, join, time, time_spread};
+use crate::format::{NONE, capital, time, time_spread};
 use crate::grid::{Cell, Grid};
 use crate::report::{Group, Line, Report};
 use crate::table;
@@ -26,22 +27,17 @@ producer job                                              consumer job
 /// The names of our strategies, and what the section says of them. Nothing where no trial of theirs has completed.
 pub(crate) fn blocks(report: &Report) -> Option<(String, Vec<Block>)> {
     let variants = report.variants();
-    let mut grid = Grid::new(&[
-        ("Cell", false),
-        ("Approach", false),
-        ("Transfer, s", true),
-        ("Best other", false),
-        ("Transfer, s", true),
-        ("Second other", false),
-        ("Transfer, s", true),
-        ("Ratio to the best", true),
-    ]);
+    let mut grid = Grid::new(
+        "Cell | Approach | Transfer, s: | Best other | Transfer, s: | Second other | Transfer, s: | \
+         Ratio to the best:",
+    );
     let mut loses = Vec::new();
     let mut names: Vec<&str> = Vec::new();
     for group in &report.groups {
         for i in 0..group.sizes.len() {
             let cell = place(report, group, i);
-            for line in lines(group, |spec| is_own_strategy(variants, spec)) {
+            // Strategies that are ours whatever their options are, not variants alone.
+            for line in lines(group, |spec| variants.is_ours(&StrategySpec::plain(&spec.name))) {
                 let Some(own) = spread(line, i, Metric::Transfer) else { continue };
                 let mut others: Vec<(u64, &Line)> =
                     lines(group, |spec| !variants.is_ours(spec) && !variants.is_baseline(spec))
@@ -71,7 +67,7 @@ pub(crate) fn blocks(report: &Report) -> Option<(String, Vec<Block>)> {
     if grid.rows.is_empty() {
         return None;
     }
-    let quoted = join(&names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>());
+    let quoted = and(&names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>());
     let (is, uses, its) = if names.len() == 1 { ("is", "uses", "its") } else { ("are", "use", "their") };
     let what = format!(
         "{quoted} {is} this project's own. All other ways squeeze the image through a tar, or build it again; {quoted} {uses} {HOW}"
@@ -84,21 +80,13 @@ pub(crate) fn blocks(report: &Report) -> Option<(String, Vec<Block>)> {
     )));
     blocks.push(Block::Table(grid));
     if loses.is_empty() {
-        blocks.push(Block::Text(
-            "Where it loses: in none of these cells has another approach a smaller median, neither of the transfer nor of the \
-             critical path, nor of a producer or consumer alone."
-                .to_owned(),
-        ));
+        blocks.push(Block::Text(String::from("Where it loses: in none of these cells has another approach a smaller median, neither of the transfer nor of the \
+             critical path, nor of a producer or consumer alone.")));
     } else {
         blocks.push(Block::Text("Where it loses, by medians:".to_owned()));
         blocks.push(Block::List(loses));
     }
     Some((names.join(" and "), blocks))
-}
-
-/// Whether the strategy is ours whatever its options are, not a variant alone.
-fn is_own_strategy(variants: &Variants, spec: &StrategySpec) -> bool {
-    variants.is_ours(&StrategySpec::plain(&spec.name))
 }
 
 fn lines<'a>(group: &'a Group, which: impl Fn(&StrategySpec) -> bool + 'a) -> impl Iterator<Item = &'a Line> {
@@ -132,7 +120,7 @@ fn smaller(variants: &Variants, group: &Group, i: usize, line: &Line) -> Option<
             .map(|(s, l)| format!("`{}` ({} s)", l.name, time(Some(s))))
             .collect();
         (!less.is_empty()).then(|| {
-            format!("the {} of {} is below `{}`'s {} s", metric.words(), join(&less), line.name, time(Some(own)))
+            format!("the {} of {} is below `{}`'s {} s", metric.words(), and(&less), line.name, time(Some(own)))
         })
     });
     let told: Vec<String> = told.collect();

@@ -4,7 +4,7 @@ use super::{drawn, group_heading};
 use crate::block::Block;
 use crate::charts;
 use crate::format::NONE;
-use crate::grid::{Cell, Grid};
+use crate::grid::Grid;
 use crate::report::Report;
 
 pub(crate) fn blocks(report: &Report) -> Vec<Block> {
@@ -17,14 +17,7 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
             report.analysis.pooled.iter().find(|p| p.workload == group.workload && p.conditions == group.conditions);
         let Some(pooled) = pooled else { continue };
         let sizes: Vec<String> = pooled.sizes.iter().map(ToString::to_string).collect();
-        let mut grid = Grid::new(&[
-            ("Approach", false),
-            ("Verdict", false),
-            ("Ratio [interval]", true),
-            ("p", true),
-            ("p after Holm", true),
-            ("Rounds compared", true),
-        ]);
+        let mut grid = Grid::new("Approach | Verdict | Ratio [interval]: | p: | p after Holm: | Rounds compared:");
         for line in group.lines.iter().filter(|l| !l.control) {
             let Some(c) = pooled.comparisons.iter().find(|c| c.strategy == line.spec) else { continue };
             let ratio = c.ratio.as_ref().map_or(NONE.to_owned(), |e| {
@@ -32,9 +25,8 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
                 format!("{:.3} [{} to {}]", e.value, end(e.low), end(e.high))
             });
             let p = |p: Option<f64>| p.map_or(NONE.to_owned(), |p| format!("{p:.4}"));
-            let mut row = vec![Cell::strategy(line), c.verdict.word().into()];
-            row.extend([ratio, p(c.p), p(c.p_adjusted), c.pairs.to_string()].map(Cell::from));
-            grid.rows.push(row);
+            let texts = [c.verdict.word().to_owned(), ratio, p(c.p), p(c.p_adjusted), c.pairs.to_string()];
+            grid.push_line(line, texts);
         }
         if !grid.rows.is_empty() {
             blocks.push(Block::Text(format!(

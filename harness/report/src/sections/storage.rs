@@ -8,33 +8,27 @@ use super::{drawn, group_heading};
 use crate::block::Block;
 use crate::charts;
 use crate::format::{self, NONE};
-use crate::grid::{Cell, Grid};
+use crate::grid::Grid;
 use crate::provenance::{Images, images};
 use crate::report::{Group, Report};
 
 pub(crate) fn blocks(report: &Report) -> Vec<Block> {
     let mut blocks = Vec::new();
     for (i, group) in report.groups.iter().enumerate() {
-        let mut part = vec![drawn(charts::pareto(report, i))];
-        part.extend(stored(report, group));
-        part.extend(break_even(report, group));
-        part.extend(cost(report, group));
         blocks.extend(group_heading(report, group));
-        blocks.extend(part);
+        blocks.push(drawn(charts::pareto(report, i)));
+        blocks.extend(stored(report, group));
+        blocks.extend(break_even(report, group));
+        blocks.extend(cost(report, group));
     }
     blocks
 }
 
 fn stored(report: &Report, group: &Group) -> Option<Block> {
-    let mut grid = Grid::new(&[
-        ("Approach", false),
-        ("Size", false),
-        ("Held by", false),
-        ("Stored a commit", true),
-        ("Entries a commit", true),
-        ("Commits until the cache limit evicts", true),
-        ("Share of the artifact quota, by plan", false),
-    ]);
+    let mut grid = Grid::new(
+        "Approach | Size | Held by | Stored a commit: | Entries a commit: | \
+         Commits until the cache limit evicts: | Share of the artifact quota, by plan",
+    );
     for line in group.lines.iter().filter(|l| !l.control) {
         for cell in line.cells.iter().flatten() {
             let Some(used) = report.analysis.storage.iter().find(|s| s.cell == cell.cell) else { continue };
@@ -45,7 +39,6 @@ fn stored(report: &Report, group: &Group) -> Option<Block> {
             };
             let shares: Vec<String> =
                 used.quota_shares.iter().map(|q| format!("{}: {:.0} %", q.plan, q.share * 100.0)).collect();
-            let mut row = vec![Cell::strategy(line)];
             let texts = [
                 cell.cell.size.to_string(),
                 held.to_owned(),
@@ -54,8 +47,7 @@ fn stored(report: &Report, group: &Group) -> Option<Block> {
                 used.commits_until_eviction.map_or(NONE.to_owned(), |n| n.to_string()),
                 if shares.is_empty() { NONE.to_owned() } else { shares.join(", ") },
             ];
-            row.extend(texts.map(Cell::from));
-            grid.rows.push(row);
+            grid.push_line(line, texts);
         }
     }
     (!grid.rows.is_empty()).then_some(Block::Table(grid))
@@ -71,36 +63,26 @@ fn break_even(report: &Report, group: &Group) -> Vec<Block> {
         .collect();
     let Some(first) = all.first() else { return Vec::new() };
     let counts: Vec<u32> = first.build_s.iter().map(|(n, _)| *n).collect();
-    let mut columns: Vec<(String, bool)> = vec![
-        ("Approach".into(), false),
-        ("Size".into(), false),
-        ("First consumer waits longer by, s".into(), true),
-        ("Jobs from which it pays at the measured build".into(), true),
-    ];
-    columns.extend(counts.iter().map(|n| (format!("Build from which it pays with {n}, s"), true)));
-    let mut grid = Grid { columns, rows: Vec::new() };
+    let names = "Approach | Size | First consumer waits longer by, s: | Jobs from which it pays at the measured build:";
+    let mut grid =
+        Grid::new(names).with_numbers(counts.iter().map(|n| format!("Build from which it pays with {n}, s")));
     for line in group.lines.iter().filter(|l| !l.control) {
         for b in all.iter().filter(|b| b.cell.strategy == line.spec) {
-            let mut row = vec![Cell::strategy(line), b.cell.size.to_string().into()];
-            row.push(format::sign(b.wait_s, 1).into());
-            row.push(b.consumers.map_or("never".to_owned(), |n| n.to_string()).into());
-            for n in &counts {
+            let jobs = b.consumers.map_or("never".to_owned(), |n| n.to_string());
+            let builds = counts.iter().map(|n| {
                 let build = b.build_s.iter().find(|(m, _)| m == n).and_then(|(_, s)| *s);
-                row.push(build.map_or("never".to_owned(), |s| format!("{:.0}", s.max(0.0))).into());
-            }
-            grid.rows.push(row);
+                build.map_or("never".to_owned(), |s| format!("{:.0}", s.max(0.0)))
+            });
+            grid.push_line(line, [b.cell.size.to_string(), format::sign(b.wait_s, 1), jobs].into_iter().chain(builds));
         }
     }
+    let own = images(report) == Images::Own;
+    let image = if own { "the image that was given" } else { "the synthetic image, a few seconds" };
     vec![
         Block::Heading(4, "When sharing pays against building again".to_owned()),
         Block::Text(format!(
             "It pays where all jobs together take less time than if each of them built. From medians; the measured build is that \
-             of {}.",
-            if images(report) == Images::Own {
-                "the image that was given"
-            } else {
-                "the synthetic image, a few seconds"
-            }
+             of {image}."
         )),
         Block::Table(grid),
     ]
@@ -109,23 +91,18 @@ fn break_even(report: &Report, group: &Group) -> Vec<Block> {
 /// What the runners of one push cost, by the prices given.
 fn cost(report: &Report, group: &Group) -> Vec<Block> {
     let prices = &report.analysis.options.prices;
-    let mut columns: Vec<(String, bool)> = vec![("Approach".into(), false), ("Size".into(), false)];
-    columns.extend(
-        CONSUMERS
-            .iter()
-            .map(|n| (format!("{n} consumer{}: billed minutes, US$", if *n == 1 { "" } else { "s" }), true)),
-    );
-    let mut grid = Grid { columns, rows: Vec::new() };
+    let columns =
+        CONSUMERS.map(|n| format!("{}: billed minutes, US$", format::plural(n as usize, "consumer", "consumers")));
+    let mut grid = Grid::new("Approach | Size").with_numbers(columns);
     for line in group.lines.iter().filter(|l| !l.control) {
         for cell in line.cells.iter().flatten() {
             let Some(parts) = Parts::of(cell) else { continue };
-            let mut row = vec![Cell::strategy(line), cell.cell.size.to_string().into()];
-            for n in CONSUMERS {
+            let costs = CONSUMERS.map(|n| {
                 let minutes = parts.billed_minutes(n);
                 let usd = prices.runner.usd_per_minute.map_or("?".to_owned(), |p| format!("{:.3}", minutes as f64 * p));
-                row.push(format!("{minutes}, {usd}").into());
-            }
-            grid.rows.push(row);
+                format!("{minutes}, {usd}")
+            });
+            grid.push_line(line, [cell.cell.size.to_string()].into_iter().chain(costs));
         }
     }
     if grid.rows.is_empty() {

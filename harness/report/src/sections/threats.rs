@@ -1,9 +1,11 @@
 //! What could mislead: said in the report, not only in the documents.
 
+use std::collections::BTreeSet;
+
 use handoff_model::conditions::LOOPBACK;
+use handoff_model::list::and;
 
 use crate::block::Block;
-use crate::format::join;
 use crate::provenance;
 use crate::provenance::{Images, images};
 use crate::report::Report;
@@ -15,35 +17,24 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
     let conditions = || report.groups.iter().map(|g| &g.conditions);
     let mut list = vec![provenance::simulated(report)];
     if conditions().any(|c| c.profile == LOOPBACK) {
-        list.push(
-            "The link: on loopback nothing is as slow as a network. Moving fewer bytes gains less here than on a real link, and \
-             many small requests one after another cost less."
-                .to_owned(),
-        );
+        list.push(String::from("The link: on loopback nothing is as slow as a network. Moving fewer bytes gains less here than on a real link, and \
+             many small requests one after another cost less."));
     }
     let (simulated, _) = provenance::profiles(report);
-    let shaped: Vec<String> = {
-        let mut names: Vec<String> = conditions()
-            .filter(|c| c.profile != LOOPBACK && simulated.contains(&c.profile.as_str()))
-            .map(|c| format!("`{}`", c.profile))
-            .collect();
-        names.sort();
-        names.dedup();
-        names
-    };
+    let mut shaped: Vec<String> = simulated.iter().filter(|p| **p != LOOPBACK).map(|p| format!("`{p}`")).collect();
+    shaped.sort();
     if !shaped.is_empty() {
         list.push(format!(
             "The link: the figures of profile {} are published ones or assumptions, each with its source and its range \
              (`handoff profiles`); what depends on an assumption is no better than it.",
-            join(&shaped)
+            and(&shaped)
         ));
     }
     let cores = report.runs.iter().flat_map(|r| &r.environments).map(|e| e.cores).min();
     if simulated.is_empty() {
-        list.push(
-            "Hosted runners differ from each other, and from day to day; a round is one run of the workflow."
-                .to_owned(),
-        );
+        list.push(String::from(
+            "Hosted runners differ from each other, and from day to day; a round is one run of the workflow.",
+        ));
         return vec![Block::List(list)];
     }
     list.push(format!(
@@ -64,28 +55,21 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
     }
     let shared_disk = report.runs.iter().flat_map(|r| &r.environments).any(|e| !e.disk.contains(OWN_DISK));
     if shared_disk {
-        list.push(
-            "The disk: the jobs' files were in folders of one file system, from which the files of earlier trials had just been \
+        list.push(String::from("The disk: the jobs' files were in folders of one file system, from which the files of earlier trials had just been \
              removed. On ext4 without a journal that slows down making files for minutes: unpacking, which every consumer does, may \
-             have taken longer than on a runner that starts empty, and differences between the ways be smaller for it."
-                .to_owned(),
-        );
+             have taken longer than on a runner that starts empty, and differences between the ways be smaller for it."));
     }
     list.push("One machine: nothing here says how much machines differ.".to_owned());
-    let mut states: Vec<String> = conditions().map(|c| c.cache_state.to_string()).collect();
-    states.sort();
-    states.dedup();
+    let states: BTreeSet<&str> = conditions().map(|c| c.cache_state.as_str()).collect();
+    let states: Vec<&str> = states.into_iter().collect();
     list.push(format!(
         "Cache state: {}. The engines' page cache is not dropped between the sides of a trial, and the service holds what was sent \
          in memory where it fits, so that a consumer's download reads no disk.",
         states.join(", ")
     ));
     if images(report) != Images::Own {
-        list.push(
-        "The build is short and synthetic, so that building again is about as cheap as it can be; a build of minutes moves every \
-         comparison with `rebuild` towards sharing."
-            .to_owned(),
-    );
+        list.push(String::from("The build is short and synthetic, so that building again is about as cheap as it can be; a build of minutes moves every \
+         comparison with `rebuild` towards sharing."));
     }
     vec![Block::List(list)]
 }

@@ -1,11 +1,13 @@
 //! Where the time goes: every sample, the parts of the critical path, and what went on when.
 
+use std::collections::BTreeSet;
+
 use handoff_model::{Side, SpanKind};
 
 use super::{drawn, group_heading};
 use crate::block::Block;
 use crate::format::{self, NONE};
-use crate::grid::{Cell, Grid};
+use crate::grid::Grid;
 use crate::report::{Group, Report};
 use crate::{charts, details};
 
@@ -34,36 +36,30 @@ fn spans(report: &Report, group: &Group) -> Vec<Block> {
     else {
         return Vec::new();
     };
-    let mut kinds: Vec<SpanKind> = cells.spans.iter().flat_map(|s| &s.kinds).map(|k| k.kind).collect();
-    kinds.sort_unstable();
-    kinds.dedup();
-    kinds.retain(|k| *k != SpanKind::Command);
-    let mut columns = vec![("Approach".to_owned(), false)];
-    columns.extend(kinds.iter().map(|k| (k.to_string(), true)));
-    let mut grid = Grid { columns, rows: Vec::new() };
+    let mut kinds: BTreeSet<SpanKind> = cells.spans.iter().flat_map(|s| &s.kinds).map(|k| k.kind).collect();
+    kinds.remove(&SpanKind::Command);
+    let mut grid = Grid::new("Approach").with_numbers(kinds.iter().map(ToString::to_string));
     for line in &group.lines {
         let Some(spans) = cells.spans.iter().find(|s| s.cell.strategy == line.spec && s.cell.control == line.control)
         else {
             continue;
         };
-        let mut row = vec![Cell::strategy(line)];
-        for kind in &kinds {
+        let times = kinds.iter().map(|kind| {
             let of = |side| {
                 spans.kinds.iter().find(|k| k.kind == *kind && k.side == side).map(|k| format::time(Some(&k.time)))
             };
-            row.push(match (of(Side::Producer), of(Side::Consumer)) {
-                (None, None) => NONE.into(),
-                (p, c) => format!("{} / {}", p.unwrap_or_else(|| NONE.into()), c.unwrap_or_else(|| NONE.into())).into(),
-            });
-        }
-        grid.rows.push(row);
+            match (of(Side::Producer), of(Side::Consumer)) {
+                (None, None) => NONE.to_owned(),
+                (p, c) => format!("{} / {}", p.unwrap_or_else(|| NONE.into()), c.unwrap_or_else(|| NONE.into())),
+            }
+        });
+        grid.push_line(line, times);
     }
     vec![
         Block::Heading(4, format!("Kinds of spans at {}, producer / slowest consumer, s", group.sizes[i])),
-        Block::Text(
-            "Median time in which at least one span of the kind was open. Kinds overlap: their times do not add up."
-                .to_owned(),
-        ),
+        Block::Text(String::from(
+            "Median time in which at least one span of the kind was open. Kinds overlap: their times do not add up.",
+        )),
         Block::Table(grid),
     ]
 }

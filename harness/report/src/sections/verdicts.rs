@@ -47,20 +47,15 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
 
 /// One row a strategy, one column a size.
 fn matrix(group: &Group, sizes: &[(usize, &Cells)]) -> Grid {
-    let mut columns = vec![("Approach".to_owned(), false)];
+    let mut grid = Grid::new("Approach");
     for (_, cells) in sizes {
         let against = cells.reference.as_ref().map_or(String::new(), |r| format!(" against {r}"));
-        columns.push((format!("{}{against}", cells.key.size), false));
-        columns.push((format!("Rank at {}", cells.key.size), true));
+        grid.columns.push((format!("{}{against}", cells.key.size), false));
+        grid.columns.push((format!("Rank at {}", cells.key.size), true));
     }
-    let mut grid = Grid { columns, rows: Vec::new() };
     for line in group.lines.iter().filter(|l| !l.control) {
-        let mut row = vec![Cell::strategy(line)];
-        for (i, cells) in sizes {
-            row.push(verdict(line, *i, cells));
-            row.push(cells.place(&line.spec).map_or_else(|| NONE.to_owned(), ToString::to_string).into());
-        }
-        grid.rows.push(row);
+        let rank = |cells: &Cells| cells.place(&line.spec).map_or_else(|| NONE.to_owned(), ToString::to_string);
+        grid.push_line(line, sizes.iter().flat_map(|(i, cells)| [verdict(line, *i, cells), rank(cells).into()]));
     }
     grid
 }
@@ -119,20 +114,12 @@ fn signed(seconds: f64) -> String {
 /// All that the words rest on.
 fn details(group: &Group, cells: &Cells, family: &Family, on_request: bool) -> Vec<Block> {
     let Some(reference) = &cells.reference else { return Vec::new() };
-    let mut grid = Grid::new(&[
-        ("Approach", false),
-        ("Verdict", false),
-        ("Shift, s [interval]", true),
-        ("Ratio [interval]", true),
-        ("p", true),
-        ("p after Holm", true),
-        ("Level of the intervals, %", true),
-        ("Rounds compared", true),
-        ("Smallest effect, s", true),
-    ]);
+    let mut grid = Grid::new(
+        "Approach | Verdict | Shift, s [interval]: | Ratio [interval]: | p: | p after Holm: | \
+         Level of the intervals, %: | Rounds compared: | Smallest effect, s:",
+    );
     for line in group.lines.iter().filter(|l| !l.control) {
         let Some(c) = family.of(&line.spec, reference) else { continue };
-        let mut row = vec![Cell::strategy(line), Cell::toned(c.verdict.word(), tone(&c.verdict))];
         let texts = [
             c.shift_s.as_ref().map_or(NONE.to_owned(), |e| estimate(e, |v| format::sign(v, 2))),
             c.ratio.as_ref().map_or(NONE.to_owned(), |e| estimate(e, |v| format!("{v:.3}"))),
@@ -142,8 +129,8 @@ fn details(group: &Group, cells: &Cells, family: &Family, on_request: bool) -> V
             c.pairs.to_string(),
             format!("{:.1}", c.smallest_effect_s),
         ];
-        row.extend(texts.map(Cell::from));
-        grid.rows.push(row);
+        let verdict = Cell::toned(c.verdict.word(), tone(&c.verdict));
+        grid.push_line(line, [verdict].into_iter().chain(texts.map(Cell::from)));
     }
     if grid.rows.is_empty() {
         return Vec::new();
@@ -164,15 +151,10 @@ fn pairs(group: &Group, cells: &Cells) -> Vec<Block> {
     if lines.len() < 3 {
         return Vec::new();
     }
-    let mut columns = vec![("Row against column".to_owned(), false)];
-    columns.extend(lines.iter().map(|l| (l.name.clone(), false)));
-    let mut grid = Grid { columns, rows: Vec::new() };
+    let mut grid = Grid::new("Row against column");
+    grid.columns.extend(lines.iter().map(|l| (l.name.clone(), false)));
     for row in &lines {
-        let mut out = vec![Cell::strategy(row)];
-        for column in &lines {
-            out.push(pair(cells, family, row, column));
-        }
-        grid.rows.push(out);
+        grid.push_line(row, lines.iter().map(|column| pair(cells, family, row, column)));
     }
     let mut text = format!(
         "The {} are corrected together, so that a pair needs at least {} to be decided.",
@@ -244,13 +226,14 @@ fn circumstances(sizes: &[(usize, &Cells)]) -> Vec<Block> {
                 format::plural(noise.pairs, "round", "rounds")
             ));
         }
-        if !cells.ranking.unranked.is_empty() {
-            let names: Vec<String> = cells.ranking.unranked.iter().map(|s| format!("`{s}`")).collect();
-            notes.push(format!("No rank at {size}, because not every trial completed: {}.", names.join(", ")));
-        }
-        if !cells.ranking.contradicted.is_empty() {
-            let names: Vec<String> = cells.ranking.contradicted.iter().map(|s| format!("`{s}`")).collect();
-            notes.push(format!("No rank at {size}, because verdicts contradict each other: {}.", names.join(", ")));
+        for (strategies, why) in [
+            (&cells.ranking.unranked, "not every trial completed"),
+            (&cells.ranking.contradicted, "verdicts contradict each other"),
+        ] {
+            let names: Vec<String> = strategies.iter().map(|s| format!("`{s}`")).collect();
+            if !names.is_empty() {
+                notes.push(format!("No rank at {size}, because {why}: {}.", names.join(", ")));
+            }
         }
         for drift in cells.drift.iter().filter(|d| d.drifts) {
             let rate =
@@ -262,11 +245,8 @@ fn circumstances(sizes: &[(usize, &Cells)]) -> Vec<Block> {
         }
     }
     if sizes.iter().all(|(_, c)| c.noise.is_none()) {
-        notes.push(
-            "No noise floor: the run has no control trials (`--control` adds them), so that verdicts rest on the exact test and \
-             the smallest effect alone."
-                .to_owned(),
-        );
+        notes.push(String::from("No noise floor: the run has no control trials (`--control` adds them), so that verdicts rest on the exact test and \
+             the smallest effect alone."));
     }
     vec![Block::List(notes)]
 }
