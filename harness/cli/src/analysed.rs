@@ -11,7 +11,7 @@ use handoff_workflows::Named;
 use handoff_workflows::pins::Pins;
 use handoff_workflows::recommended::{Recommended, Variant, recommended};
 
-use crate::exit::{Damaged, bad_input};
+use crate::exit::{Damaged, bad_input, bail_input};
 use crate::out;
 
 /// What a reader may decide about verdicts.
@@ -152,7 +152,7 @@ pub fn reference_is_there(analysis: &Analysis, options: &Options) -> anyhow::Res
         let mut names: Vec<String> = analysis.cells().map(|c| c.cell.strategy.to_string()).collect();
         names.sort();
         names.dedup();
-        return Err(bad_input(format!("--reference {reference} has no row here: use one of {}", names.join(", "))));
+        bail_input!("--reference {reference} has no row here: use one of {}", names.join(", "));
     }
     Ok(())
 }

@@ -1,7 +1,6 @@
 //! `handoff collect`: the rows of a run on GitHub.
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use handoff_github::GithubError;
 use handoff_github::collect::{of_files, of_run};
@@ -35,7 +34,7 @@ pub struct Args {
 
 impl Args {
     /// Joins what lies in folders, or what GitHub has of a run.
-    pub fn run(self) -> anyhow::Result<ExitCode> {
+    pub fn run(self) -> anyhow::Result<u8> {
         self.out.as_deref().map_or(Ok(()), crate::paths::check_out)?;
         if let Some(id) = self.run_id {
             let repo = self.repo.ok_or_else(|| bad_input("--run-id needs --repo OWNER/NAME"))?;
@@ -56,8 +55,8 @@ pub fn folder(run: u64) -> PathBuf {
 }
 
 /// Says what was collected; the code of a run whose trials failed where some did.
-pub fn report(collected: Collected, out: &Path) -> ExitCode {
+pub fn report(collected: Collected, out: &Path) -> u8 {
     let Collected { completed, failed, outstanding } = collected;
     out::talk(&format!("{completed} trials completed, {failed} failed, {outstanding} not started: {}", out.display()));
-    ExitCode::from(if failed == 0 { exit::OK } else { exit::TRIALS_FAILED })
+    if failed == 0 { exit::OK } else { exit::TRIALS_FAILED }
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use handoff_analysis::{Metric, Options};
 use handoff_link::profile::{self, Direction, Kind};
@@ -12,7 +11,7 @@ use handoff_report::{Link, Report, Run};
 
 use crate::analysed::{self, VerdictArgs};
 use crate::args::has_changed;
-use crate::exit::{self, bad_input};
+use crate::exit::{self, bad_input, bail_input};
 use crate::{files, formats, out, spike_page};
 
 /// The lines of a README between which the table stands.
@@ -175,7 +174,7 @@ fn splice(text: &str, block: &str) -> Option<String> {
 
 impl Args {
     /// Renders.
-    pub fn run(self) -> anyhow::Result<ExitCode> {
+    pub fn run(self) -> anyhow::Result<u8> {
         self.out.as_deref().map_or(Ok(()), crate::paths::check_out)?;
         if let Some(readme) = &self.readme {
             return self.update(readme);
@@ -193,7 +192,7 @@ impl Args {
                 _ => formats::json(&runs, &analysis)?,
             });
             analysed::refuse_damage(runs.iter().map(|(_, results)| results))?;
-            return Ok(ExitCode::from(exit::OK));
+            return Ok(exit::OK);
         }
         let read = read(&self.dirs, &self.options()?)?;
         if let Some(trial) = &self.trace {
@@ -212,7 +211,7 @@ impl Args {
                 out::data(&file.display().to_string());
             }
         }
-        Ok(ExitCode::from(exit::OK))
+        Ok(exit::OK)
     }
 
     fn options(&self) -> anyhow::Result<Options> {
@@ -225,7 +224,7 @@ impl Args {
         Ok(Options { reference: self.reference.clone(), metrics, ..self.verdicts.options()? })
     }
 
-    fn update(&self, readme: &Path) -> anyhow::Result<ExitCode> {
+    fn update(&self, readme: &Path) -> anyhow::Result<u8> {
         let text = regular_file::read_to_string(readme)
             .map_err(|e| bad_input(format!("cannot read {}: {e}", readme.display())))?;
         let Read { report, damage } = read(&self.dirs, &self.options()?)?;
@@ -239,17 +238,17 @@ impl Args {
             ))
         })?;
         if new == text {
-            return Ok(ExitCode::from(exit::OK));
+            return Ok(exit::OK);
         }
         if self.check {
-            return Err(bad_input(format!(
+            bail_input!(
                 "the table in {} is not that of the results: run `handoff report DIR --readme {}`",
                 readme.display(),
                 shell::quote(&readme.to_string_lossy())
-            )));
+            );
         }
         files::write(readme, new.as_bytes())?;
-        Ok(ExitCode::from(exit::OK))
+        Ok(exit::OK)
     }
 }
 
