@@ -9,10 +9,10 @@ use handoff_records::join::{JobReport, TrialJoin, TrialReport, TrialRows};
 use handoff_records::{Journal, Measured};
 use handoff_strategies::github;
 
-use crate::GithubError;
 use crate::cell::CellJob;
 use crate::job::JobFile;
 use crate::waits::Waits;
+use crate::{GithubError, Result};
 
 /// What a run's files have become.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub(crate) fn append(
     started: &[CellJob],
     files: &BTreeMap<String, Vec<JobFile>>,
     waits: &BTreeMap<String, Waits>,
-) -> Result<Collected, GithubError> {
+) -> Result<Collected> {
     let plan: Plan = journal.plan().clone();
     let mut collected = Collected::default();
     let remaining: Vec<Trial> = journal.remaining().cloned().collect();
@@ -66,8 +66,8 @@ pub(crate) fn append(
     Ok(collected)
 }
 
-fn rows(plan: &Plan, trial: &Trial, cell: &CellJob, files: &[JobFile], wait: &Waits) -> Result<TrialRows, GithubError> {
-    let on = github::find(&trial.cell.strategy).map_err(|e| GithubError::Job(e.to_string()))?;
+fn rows(plan: &Plan, trial: &Trial, cell: &CellJob, files: &[JobFile], wait: &Waits) -> Result<TrialRows> {
+    let on = github::find(&trial.cell.strategy).map_err(GithubError::job)?;
     let after = on.recipe().saves_afterwards(&cell.options).map(|what| format!("Post {}: {what}", cell.strategy));
     let files = &with_after(files, after.as_ref().and_then(|name| wait.after.get_key_value(name)));
     let producer = files.iter().find(|f| f.side == Side::Producer);
@@ -104,7 +104,7 @@ fn measured(
     cell: &CellJob,
     producer: Option<&JobFile>,
     consumers: &[(u32, &JobFile)],
-) -> Result<Result<Measured, Failure>, GithubError> {
+) -> Result<Result<Measured, Failure>> {
     let image = cell.image_spec()?;
     // Content is known beforehand, from the generator.
     join.expect_image(producer.map(|p| &p.identity), Some(&image.content_digest()?));

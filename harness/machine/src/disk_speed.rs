@@ -91,7 +91,7 @@ fn make_small(dir: &Path, limits: Limits) -> io::Result<(u64, u64)> {
 }
 
 /// Bytes that no file system compresses, the same each time: xorshift64 (Marsaglia, 2003).
-fn noise(length: usize) -> Vec<u8> {
+pub fn noise(length: usize) -> Vec<u8> {
     let mut state: u64 = 0x9e37_79b9_7f4a_7c15;
     let mut bytes = Vec::with_capacity(length + 8);
     while bytes.len() < length {

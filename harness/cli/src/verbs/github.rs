@@ -70,7 +70,7 @@ impl Args {
                 }
             }
             What::Calibrate { out } => calibrate(&out)?,
-            What::Clean { sides } => out::talk(&match stored::clean_up(CellJob::from_env()?, &sides)? {
+            What::Clean { sides } => out::talk(&match stored::clean_up(&CellJob::from_env()?, &sides)? {
                 Some((artifacts, caches)) => format!("removed {artifacts} artifacts and {caches} cache entries"),
                 None => "no token: nothing is removed".to_owned(),
             }),

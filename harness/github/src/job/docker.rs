@@ -8,7 +8,7 @@ use handoff_model::environment::UNKNOWN;
 use handoff_model::{Failure, ImageIdentity, ImageStore};
 use serde_json::Value;
 
-use crate::GithubError;
+use crate::{GithubError, Result};
 
 /// A command that talks to the job's own engine, where it has one.
 fn with_engine(command: duct::Expression) -> Result<duct::Expression, String> {
@@ -54,7 +54,7 @@ pub(super) fn buildkit() -> String {
 }
 
 /// Where the engine keeps images: `containerd`, or the name of its storage driver.
-pub(super) fn image_store() -> Result<String, GithubError> {
+pub(super) fn image_store() -> Result<String> {
     let text = run("docker", &["info", "--format", "{{.Driver}} {{json .DriverStatus}}"]).map_err(GithubError::Job)?;
     Ok(store_of(&text))
 }
