@@ -192,6 +192,8 @@ const UPLOAD: &[(&str, &str)] = &[
     ("retention-days", "1"),
 ];
 
+const DOWNLOAD: &[(&str, &str)] = &[("name", "{name}"), ("path", "{dir}/oci")];
+
 const RECIPE: Recipe = Recipe {
     derived: &[tar::LAYERS_PLACE],
     producer: &[
@@ -202,12 +204,7 @@ const RECIPE: Recipe = Recipe {
         steps::uses(SpanKind::Upload, "upload-artifact", "actions/upload-artifact", UPLOAD),
     ],
     consumer: &[
-        steps::uses(
-            SpanKind::Download,
-            "download-artifact",
-            "actions/download-artifact",
-            &[("name", "{name}"), ("path", "{dir}/oci")],
-        ),
+        steps::uses(SpanKind::Download, "download-artifact", "actions/download-artifact", DOWNLOAD),
         steps::run(SpanKind::Load, "skopeo copy", &[&["skopeo", "copy", "oci:{dir}/oci", "docker-daemon:{image}"]]),
     ],
     ..Recipe::EMPTY

@@ -112,6 +112,9 @@ const CLIENT_STEP: Step = steps::uses(SpanKind::Command, CLIENT_NAME, "lhotari/g
 /// The end of the producer's pipe.
 const UPLOAD: &[&str] = &["gh-actions-artifact-client.js", "upload", "{name}"];
 
+/// The beginning of the consumer's.
+const DOWNLOAD: &[&str] = &["gh-actions-artifact-client.js", "download", "{name}"];
+
 /// Why steps cannot choose how a stream is cut.
 const OWN_PLAN: &str = "the client that the spike names has a connection plan of its own";
 
@@ -143,11 +146,7 @@ const RECIPE: Recipe = Recipe {
     ],
     consumer: &[
         CLIENT_STEP,
-        steps::run(
-            SpanKind::Command,
-            "download | zstd -d | docker load",
-            &[&["gh-actions-artifact-client.js", "download", "{name}"], DECOMPRESS, &["docker", "load"]],
-        ),
+        steps::run(SpanKind::Command, "download | zstd -d | docker load", &[DOWNLOAD, DECOMPRESS, &["docker", "load"]]),
     ],
     client: Some(CLIENT_NAME),
     ..Recipe::EMPTY

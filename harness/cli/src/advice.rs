@@ -87,12 +87,9 @@ impl Advice {
         }
         let ask = &answer.ask;
         if let Some(chosen) = &answer.chosen {
-            say(&format!(
-                "Recommended: {chosen} for {}, {} a day, an image of {}.",
-                counted(ask.consumers, "job", "jobs"),
-                counted(ask.pushes_per_day, "push", "pushes"),
-                ask.image_size
-            ));
+            let jobs = counted(ask.consumers, "job", "jobs");
+            let pushes = counted(ask.pushes_per_day, "push", "pushes");
+            say(&format!("Recommended: {chosen} for {jobs}, {pushes} a day, an image of {}.", ask.image_size));
         }
         answer.reasons.iter().for_each(|why| say(&format!("Why: {why}.")));
         if let Some(next) = &answer.runner_up {

@@ -107,10 +107,9 @@ pub fn or_damage<'a, T>(runs: impl IntoIterator<Item = &'a Results>, answer: any
 pub fn set_aside(runs: &[(String, Results)]) -> Vec<String> {
     let damaged = runs.iter().filter(|(_, r)| r.damaged > 0);
     let sentence = |(name, r): &(String, Results)| {
+        let (aside, all) = (r.set_aside.len(), r.plan.trials.len());
         format!(
-            "rows of {name} cannot be used ({} of its {} trials are set aside), so the answer rests on the others",
-            r.set_aside.len(),
-            r.plan.trials.len()
+            "rows of {name} cannot be used ({aside} of its {all} trials are set aside), so the answer rests on the others"
         )
     };
     damaged.map(sentence).collect()
@@ -118,13 +117,8 @@ pub fn set_aside(runs: &[(String, Results)]) -> Vec<String> {
 
 /// The rows of one run.
 pub fn rows<'a>(name: &'a str, results: &'a Results) -> RunRows<'a> {
-    RunRows {
-        run: name,
-        facts: &results.plan.facts,
-        measurements: &results.measurements,
-        consumers: &results.consumers,
-        spans: &results.spans,
-    }
+    let Results { plan, measurements, consumers, spans, .. } = results;
+    RunRows { run: name, facts: &plan.facts, measurements, consumers, spans }
 }
 
 /// The environments that rows come from, where it is more than one.
@@ -182,12 +176,9 @@ pub fn workflow(
     }
     let options =
         github::express(&*strategy, conditions, Target::Workflow).map_err(|e| format!("no workflow has it: {e}"))?;
-    let variant = Variant {
-        strategy: Named { name: strategy.facts().name, recipe: strategy.recipe() },
-        spec: &spec.to_string(),
-        options: &options,
-        defaults: &github::defaults(&*strategy),
-    };
+    let (spec, defaults) = (spec.to_string(), github::defaults(&*strategy));
+    let strategy = Named { name: strategy.facts().name, recipe: strategy.recipe() };
+    let variant = Variant { strategy, spec: &spec, options: &options, defaults: &defaults };
     let pins = Pins::built_in().map_err(|e| e.to_string())?;
     recommended(&pins, crate::revision::COMMIT, &variant, consumers).map_err(|e| e.to_string())
 }

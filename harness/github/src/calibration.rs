@@ -68,23 +68,16 @@ impl Link {
         };
         let token = variable("ACTIONS_RUNTIME_TOKEN")?;
         let payload = token.split('.').nth(1).unwrap_or_default().trim_end_matches('=');
-        let claims: Value = URL_SAFE_NO_PAD
-            .decode(payload)
-            .ok()
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-            .ok_or("ACTIONS_RUNTIME_TOKEN is no token of a job")?;
+        let claims = URL_SAFE_NO_PAD.decode(payload).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let claims: Value = claims.ok_or("ACTIONS_RUNTIME_TOKEN is no token of a job")?;
         let scopes = claims.get("scp").and_then(Value::as_str).unwrap_or_default();
         let parts: Vec<&str> =
             scopes.split(' ').find(|s| s.starts_with("Actions.Results:")).unwrap_or_default().split(':').collect();
         let [_, run, job] = parts.as_slice() else { return Err("the token names no run and job".to_owned()) };
         let config = Agent::config_builder().timeout_global(Some(Duration::from_mins(10))).build();
-        Ok(Self {
-            agent: config.into(),
-            base: variable("ACTIONS_RESULTS_URL")?.trim_end_matches('/').to_owned(),
-            run: (*run).to_owned(),
-            job: (*job).to_owned(),
-            token,
-        })
+        let base = variable("ACTIONS_RESULTS_URL")?.trim_end_matches('/').to_owned();
+        let (run, job) = ((*run).to_owned(), (*job).to_owned());
+        Ok(Self { agent: config.into(), base, token, run, job })
     }
 
     fn call(&self, method: &str, mut body: Value) -> Result<Value> {

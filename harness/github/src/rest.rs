@@ -123,17 +123,10 @@ impl Api {
 
     /// An API at an address.
     fn new(base: &str, token: &str) -> Self {
-        let config = Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(Duration::from_mins(10)))
-            .timeout_connect(Some(Duration::from_secs(20)))
-            .build();
-        Self {
-            agent: config.into(),
-            base: base.trim_end_matches('/').to_owned(),
-            token: token.to_owned(),
-            second: Duration::from_secs(1),
-        }
+        let config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_mins(10)));
+        let agent = config.timeout_connect(Some(Duration::from_secs(20))).build().into();
+        let (base, token) = (base.trim_end_matches('/').to_owned(), token.to_owned());
+        Self { agent, base, token, second: Duration::from_secs(1) }
     }
 
     /// Sleeps for some of its seconds.

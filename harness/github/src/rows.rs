@@ -113,14 +113,9 @@ fn measured(
             return Ok(Err(refused));
         }
     }
-    let report = TrialReport {
-        producer: producer.map(report),
-        consumers: consumers.iter().map(|(_, file)| report(file)).collect(),
-        service: None,
-        settle_ns: None,
-        image_bytes: Some(image.predicted_bytes()),
-    };
-    Ok(Ok(report.measured()))
+    let (producer, image_bytes) = (producer.map(report), Some(image.predicted_bytes()));
+    let consumers = consumers.iter().map(|(_, file)| report(file)).collect();
+    Ok(Ok(TrialReport { producer, consumers, service: None, settle_ns: None, image_bytes }.measured()))
 }
 
 /// A trial's files, with what the producer's job did after its last mark put at the end of its clock.
@@ -130,13 +125,8 @@ fn with_after(files: &[JobFile], after: Option<(&String, &Duration)>) -> Vec<Job
     if let Some((producer, (name, took))) = producer.zip(after) {
         let (start_ns, took_ns) = (producer.wall_ns, u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
         producer.wall_ns = start_ns.saturating_add(took_ns);
-        producer.spans.push(Span {
-            kind: SpanKind::Upload,
-            detail: format!("{name} (jobs API, to the second)"),
-            start_ns,
-            end_ns: producer.wall_ns,
-            bytes: None,
-        });
+        let (detail, end_ns) = (format!("{name} (jobs API, to the second)"), producer.wall_ns);
+        producer.spans.push(Span { kind: SpanKind::Upload, detail, start_ns, end_ns, bytes: None });
     }
     files
 }

@@ -2,12 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use handoff_github::GithubError;
 use handoff_github::collect::{of_files, of_run};
-use handoff_github::remote::Remote;
-use handoff_github::rest::Api;
-use handoff_github::rows::Collected;
-use handoff_github::watch::until_ended;
+use handoff_github::{GithubError, remote::Remote, rest::Api, rows::Collected, watch::until_ended};
 
 use crate::exit::{self, bad_input};
 use crate::out;

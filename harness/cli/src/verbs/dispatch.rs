@@ -3,12 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use handoff_github::GithubError;
-use handoff_github::collect::of_run;
-use handoff_github::inputs;
-use handoff_github::remote::Remote;
-use handoff_github::rest::Api;
-use handoff_github::watch::until_ended;
+use handoff_github::{GithubError, collect::of_run, inputs, remote::Remote, rest::Api, watch::until_ended};
 use handoff_model::shell;
 
 use super::collect;
@@ -108,12 +103,8 @@ impl Args {
         out::data(&run.id.to_string());
         out::talk(&format!("started {}", run.url));
         let out = self.out.unwrap_or_else(|| collect::folder(run.id));
-        let go_on = format!(
-            "handoff collect --repo {} --run-id {} --out {}",
-            shell::quote(&self.repo),
-            run.id,
-            shell::quote(&out.to_string_lossy())
-        );
+        let (repo, folder) = (shell::quote(&self.repo), shell::quote(&out.to_string_lossy()));
+        let go_on = format!("handoff collect --repo {repo} --run-id {} --out {folder}", run.id);
         out::talk(&format!("closing this ends nothing: {go_on}"));
         if self.no_wait {
             return Ok(exit::OK);

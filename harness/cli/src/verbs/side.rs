@@ -91,18 +91,11 @@ impl ProduceArgs {
         let size: ByteSize = self.size.parse().map_err(bad_input)?;
         let nonce = self.nonce.map_or_else(crate::random_id::random_id, Ok)?;
         let strategy: StrategySpec = self.side.strategy.parse().map_err(bad_input)?;
-        let mut file = TicketFile {
-            strategy,
-            workload: self.workload,
-            size_bytes: size.bytes(),
-            seed: self.seed,
-            nonce,
-            ticket: Ticket::default(),
-            built: ImageIdentity::default(),
-        };
-        let (ticket, identity, json) = self.side.run(Side::Producer, &file)?;
-        file.ticket = ticket;
-        file.built = identity;
+        let (workload, size_bytes, seed) = (self.workload, size.bytes(), self.seed);
+        let (ticket, built) = (Ticket::default(), ImageIdentity::default());
+        let planned = TicketFile { strategy, workload, size_bytes, seed, nonce, ticket, built };
+        let (ticket, built, json) = self.side.run(Side::Producer, &planned)?;
+        let file = TicketFile { ticket, built, ..planned };
         files::write(&self.side.ticket, &serde_json::to_vec_pretty(&file)?)?;
         out::data(&serde_json::to_string_pretty(&json)?);
         Ok(exit::OK)

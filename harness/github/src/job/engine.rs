@@ -46,14 +46,9 @@ pub(super) fn start_if_asked(dir: &Path) -> Result<()> {
     let (program, args) = namespace::command(&handoff, &args);
     let log = root.join("holder.log");
     let log = fs::File::create(&log).map_err(GithubError::io("create", &log))?;
-    let mut child = Command::new(&program)
-        .args(args)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(log)
-        .process_group(0)
-        .spawn()
-        .map_err(GithubError::io("start", &program))?;
+    let mut command = Command::new(&program);
+    command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).process_group(0);
+    let mut child = command.spawn().map_err(GithubError::io("start", &program))?;
     let ready = root.join("ready.json");
     let deadline = Instant::now() + START_LIMIT;
     while !ready.exists() {
@@ -126,10 +121,8 @@ pub fn hold(root: &Path) -> Result<()> {
     let store = input("image_store").map_or(Ok(ImageStore::Containerd), |text| text.parse());
     let store = store.map_err(GithubError::input)?;
     namespace::own_run_folder(root)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(GithubError::io("start", "the API client's runtime"))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(GithubError::io("start", "the API client's runtime"))?;
     let programs = Programs::find()?;
     let job = root.file_name().map(|n| n.to_string_lossy().into_owned());
     let job = job.ok_or_else(|| GithubError::Job(format!("{} names no folder of an engine", root.display())))?;
