@@ -11,7 +11,7 @@ use handoff_model::{Conditions, Failure, SpanKind};
 
 use crate::options::{options, words};
 use crate::source::builder_exports;
-use crate::trace::{Trace, failure};
+use crate::trace::Trace;
 use crate::{Built, Job, StepResult, steps};
 
 words! {
@@ -195,7 +195,7 @@ impl<'a> Build<'a> {
         trace.record(job.recorder, self.output == Output::Load);
         job.recorder.count_steps(trace.steps());
         if !success {
-            return Err(self.failure(&Self::explained(&failure(&text))));
+            return Err(self.failure(&Self::explained(&trace.failure)));
         }
         Ok(trace)
     }

@@ -40,14 +40,9 @@ impl Recorder {
     }
 
     /// Goes on with a clock that another process of this machine has started.
-    pub fn resume(monotonic_ns: u64, wall_ns: i128) -> Self {
-        Self {
-            origin_ns: monotonic_ns,
-            wall_origin_ns: wall_ns,
-            spans: Mutex::default(),
-            facts: Mutex::default(),
-            steps: Mutex::new(Some(StepCount::default())),
-        }
+    pub fn resume(origin_ns: u64, wall_origin_ns: i128) -> Self {
+        let steps = Mutex::new(Some(StepCount::default()));
+        Self { origin_ns, wall_origin_ns, spans: Mutex::default(), facts: Mutex::default(), steps }
     }
 
     /// Time since the clock started, in ns.

@@ -11,7 +11,7 @@ use crate::Recorder;
 mod follow;
 mod reason;
 
-pub use follow::{Follower, failure};
+pub use follow::Follower;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -78,8 +78,8 @@ pub struct Trace {
     roots: Vec<String>,
     /// Vertices that the trace tells of, preparation included: none in a trace that could not be read.
     pub vertices: usize,
-    /// Why the build failed.
-    pub error: Option<String>,
+    /// Why the build failed, in one line, if it did: its final error, else the client's last line.
+    pub failure: String,
     /// The first line that does not read: what it said is missing here, so that no time of a build follows from the rest.
     pub unread: Option<String>,
 }
@@ -225,7 +225,7 @@ impl Trace {
             }
         }
         trace.vertices = vertices.names.len();
-        trace.error = reasons.into_error();
+        trace.failure = reasons.into_failure();
         trace.intervals = others.into_values().chain(statuses.into_values()).collect();
         for (_, step) in vertices.steps {
             trace.add_step(step);

@@ -12,7 +12,7 @@ use handoff_model::{Conditions, Failure, Marker, Recipe, SpanKind, Storage, Stra
 
 use crate::options::{facts_and_recipe, options};
 use crate::pipe::{self, Stage};
-use crate::stream_client::{Client, ClientOptions, StreamClient};
+use crate::stream_client::{Client, ClientOptions};
 use crate::tar::{self, LayersOption, Writer};
 use crate::{Handed, Job, Source, StepResult, Strategy, clients, steps};
 
@@ -74,24 +74,22 @@ impl Strategy for ZstdStream {
 
     fn produce(&self, job: &Job) -> StepResult<Handed> {
         let writer = Writer::in_job(self.writer(job.conditions), job)?;
-        let client = StreamClient::of(&self.stream)?;
         let words = COMPRESS[1..].iter().map(|w| job.fill(self, w));
         let zstd = job.program(&job.tools.zstd, words, &BTreeMap::new());
-        let (upload, mut gate) = client.upload(job)?;
+        let (upload, mut gate) = self.stream.upload(job)?;
         let stages = vec![Stage::new(SpanKind::Compress, "zstd", zstd), upload];
         let built = tar::pipe_from(job, writer, stages, || gate.commit())?;
-        client.told(job, "upload")?;
+        self.stream.told(job, "upload")?;
         Ok(Handed { ticket: Ticket::default().with("artifact", job.name), built })
     }
 
     fn consume(&self, job: &Job, ticket: &Ticket) -> StepResult<()> {
         ticket.get("artifact").map_err(|e| Failure::new(SpanKind::Resolve.as_str(), e))?;
-        let client = StreamClient::of(&self.stream)?;
         let zstd = job.program(&job.tools.zstd, &DECOMPRESS[1..], &BTreeMap::new());
         let load = Stage::new(SpanKind::Load, "docker-load", job.engine.docker(["load"]));
-        let stages = vec![client.download(job)?, Stage::new(SpanKind::Decompress, "zstd-d", zstd), load];
+        let stages = vec![self.stream.download(job)?, Stage::new(SpanKind::Decompress, "zstd-d", zstd), load];
         pipe::start(job, stages)?.finish(job, 3, || Ok(()))?;
-        client.told(job, "download")
+        self.stream.told(job, "download")
     }
 
     fn built_at(&self) -> BuiltAt {

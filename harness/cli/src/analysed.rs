@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use handoff_analysis::{Analysis, Mix, Options, Prices, RunRows, SmallestEffect, Variants, WorkflowSize, mix};
-use handoff_model::{Conditions, Plan, StrategySpec, regular_file};
+use handoff_model::{Builder, Conditions, ImageStore, Plan, StrategySpec, regular_file};
 use handoff_records::{Results, name_measured_size};
 use handoff_strategies::github::{self, Target};
 use handoff_strategies::options::named;
@@ -191,12 +191,9 @@ pub fn workflow_size(strategy: &str, counted: Recommended) -> WorkflowSize {
 /// What each strategy takes to set up, counted in its workflow on GitHub's runners: overlay2 store and a builder of its
 /// own, as they have.
 pub fn workflow_sizes() -> anyhow::Result<Vec<WorkflowSize>> {
-    let conditions = Conditions {
-        image_store: handoff_model::ImageStore::Overlay2,
-        builder: handoff_model::Builder::DockerContainer,
-        profile: handoff_model::conditions::GITHUB.to_owned(),
-        ..Conditions::default()
-    };
+    let (image_store, builder) = (ImageStore::Overlay2, Builder::DockerContainer);
+    let profile = handoff_model::conditions::GITHUB.to_owned();
+    let conditions = Conditions { image_store, builder, profile, ..Conditions::default() };
     handoff_strategies::ALL
         .iter()
         .map(|s| {

@@ -86,7 +86,7 @@ columns! {
     cache_state: &'a str = group.key.conditions.cache_state.as_str(),
     consumers: u32 = group.key.conditions.consumers,
     consumer_concurrency: u32 = group.key.conditions.consumer_concurrency,
-    family: &'static str = word(family.kind),
+    family: FamilyKind = family.kind,
     metric: &'static str = family.metric.as_str(),
     family_size: usize = family.size,
     strategy: String = c.strategy.to_string(),
@@ -106,7 +106,7 @@ columns! {
     level: f64 = c.level,
     smallest_effect_s: f64 = c.smallest_effect_s,
     noise_floor_s: Option<f64> = group.noise.as_ref().map(|n| n.floor_s),
-    decided_in: &'static str = c.decided_in.map_or("", word),
+    decided_in: Option<FamilyKind> = c.decided_in,
     verdict: &'static str = c.verdict.word(),
     why: &'static str = c.verdict.inconclusive().map_or("", |m| m.why.words()),
     rounds_at_least: Option<usize> = c.verdict.inconclusive().map(|m| m.rounds_at_least),
@@ -124,11 +124,4 @@ pub fn csv(analysis: &Analysis) -> anyhow::Result<String> {
         }
     }
     Ok(String::from_utf8(writer.into_inner()?)?)
-}
-
-fn word(kind: FamilyKind) -> &'static str {
-    match kind {
-        FamilyKind::Reference => "reference",
-        FamilyKind::AllPairs => "all_pairs",
-    }
 }

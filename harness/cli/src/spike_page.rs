@@ -14,10 +14,10 @@ pub fn write(dirs: &[PathBuf], page: &Path, options: &Options, check: bool) -> a
     let runs = analysed::read(dirs)?;
     let text = text(&runs, dirs, page, options)?;
     if check {
-        let old = handoff_model::regular_file::read_to_string(page)
-            .map_err(|e| bad_input(format!("cannot read {}: {e}", page.display())))?;
-        if old != text {
-            bail_input!("{} is not what the results say: run `make spike-page`", page.display());
+        let shown = page.display();
+        let old = handoff_model::regular_file::read_to_string(page);
+        if old.map_err(|e| bad_input(format!("cannot read {shown}: {e}")))? != text {
+            bail_input!("{shown} is not what the results say: run `make spike-page`");
         }
     } else {
         files::write(page, text.as_bytes())?;

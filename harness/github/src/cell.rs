@@ -47,14 +47,15 @@ pub struct CellJob {
 
 /// The cells of a plan's trials, in the plan's order.
 pub(crate) fn cells(plan: &Plan, only: &[String], runner: &Value, retention_days: u32) -> Result<Vec<CellJob>> {
-    let bad = |e: String| GithubError::Job(e);
     if let Some(unknown) = only.iter().find(|id| plan.trials.iter().all(|t| t.id != **id)) {
-        return Err(bad(format!("no trial of the plan is called `{unknown}`")));
+        return Err(GithubError::Job(format!("no trial of the plan is called `{unknown}`")));
     }
     let chosen: Vec<&Trial> = plan.trials.iter().filter(|t| only.is_empty() || only.contains(&t.id)).collect();
     if chosen.len() > MOST_CELLS {
         let error = format!("{} trials are more than the {MOST_CELLS} that GitHub runs from one matrix", chosen.len());
-        return Err(bad(format!("{error}: name fewer rounds, sizes or strategies, or start the rest with `only`")));
+        return Err(GithubError::Job(format!(
+            "{error}: name fewer rounds, sizes or strategies, or start the rest with `only`"
+        )));
     }
     chosen.into_iter().map(|t| cell(plan, t, runner, retention_days)).collect()
 }
@@ -62,9 +63,8 @@ pub(crate) fn cells(plan: &Plan, only: &[String], runner: &Value, retention_days
 fn cell(plan: &Plan, trial: &Trial, runner: &Value, retention_days: u32) -> Result<CellJob> {
     let on = github::find(&trial.cell.strategy).map_err(GithubError::job)?;
     let facts = on.facts();
-    let options = github::express(&*on, &trial.cell.conditions, Target::Cell);
-    let options =
-        options.map_err(|e| GithubError::Job(format!("{} has no steps on GitHub: {e}", trial.cell.strategy)))?;
+    let no_steps = |e| GithubError::Job(format!("{} has no steps on GitHub: {e}", trial.cell.strategy));
+    let options = github::express(&*on, &trial.cell.conditions, Target::Cell).map_err(no_steps)?;
     Ok(CellJob {
         id: trial.id.clone(),
         strategy: facts.name.to_owned(),
@@ -86,9 +86,8 @@ fn cell(plan: &Plan, trial: &Trial, runner: &Value, retention_days: u32) -> Resu
 impl CellJob {
     /// The cell that the environment's `HANDOFF_CELL` names.
     pub fn from_env() -> Result<Self> {
-        let text = std::env::var("HANDOFF_CELL").map_err(|_| {
-            GithubError::Job("HANDOFF_CELL is not set: this verb is called by the jobs of handoff-cell.yml".to_owned())
-        })?;
+        let unset = "HANDOFF_CELL is not set: this verb is called by the jobs of handoff-cell.yml";
+        let text = std::env::var("HANDOFF_CELL").map_err(|_| GithubError::job(unset))?;
         serde_json::from_str(&text).map_err(|e| GithubError::Job(format!("HANDOFF_CELL: {e}")))
     }
 

@@ -136,13 +136,10 @@ impl Api {
 
     fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Response<Body>, ureq::Error> {
         let url = if path.starts_with("http") { path.to_owned() } else { format!("{}/{path}", self.base) };
-        let request = ureq::http::Request::builder()
-            .method(method)
-            .uri(url)
-            .header("authorization", format!("Bearer {}", self.token))
-            .header("accept", "application/vnd.github+json")
-            .header("x-github-api-version", "2022-11-28")
-            .header("user-agent", "handoff");
+        let request = ureq::http::Request::builder().method(method).uri(url);
+        let request = request.header("authorization", format!("Bearer {}", self.token));
+        let request = request.header("accept", "application/vnd.github+json").header("user-agent", "handoff");
+        let request = request.header("x-github-api-version", "2022-11-28");
         match body {
             Some(body) => self.agent.run(request.header("content-type", "application/json").body(body.to_string())?),
             None => self.agent.run(request.body(())?),

@@ -25,13 +25,8 @@ pub struct Limits {
 impl Default for Limits {
     /// 256 MiB and 4096 files of 4 KiB: enough for a steady rate, and over in a few seconds on a slow disk too.
     fn default() -> Self {
-        Self {
-            write_bytes: 256 << 20,
-            sync_bytes: 32 << 20,
-            files: 4096,
-            file_bytes: 4096,
-            time: Duration::from_secs(2),
-        }
+        let time = Duration::from_secs(2);
+        Self { write_bytes: 256 << 20, sync_bytes: 32 << 20, files: 4096, file_bytes: 4096, time }
     }
 }
 

@@ -28,11 +28,9 @@ pub(super) struct Flight {
 
 impl Flight {
     pub(super) fn settings(&self) -> Settings {
-        Settings {
-            connections: self.connections.filter(|n| *n > 0).map(usize::from),
-            part_bytes: self.part.map(|mib| usize::from(mib) << 20),
-            ..Settings::default()
-        }
+        let connections = self.connections.filter(|n| *n > 0).map(usize::from);
+        let part_bytes = self.part.map(|mib| usize::from(mib) << 20);
+        Settings { connections, part_bytes, ..Settings::default() }
     }
 }
 

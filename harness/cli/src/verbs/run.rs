@@ -62,15 +62,9 @@ impl Args {
         crate::args::tell_declared(&plan);
         let cancel = Cancel::default();
         end_on_signal(&cancel)?;
-        let config = RunConfig {
-            out: out.clone(),
-            work_dir,
-            resume: self.resume,
-            mixed: self.mixed,
-            revision: revision::revision(),
-            buildkit_image: self.buildkit.buildkit_image,
-            engine_image: self.engine_image,
-        };
+        let Self { resume, mixed, engine_image, buildkit: BuildkitArgs { buildkit_image }, .. } = self;
+        let (folder, revision) = (out.clone(), revision::revision());
+        let config = RunConfig { out: folder, work_dir, resume, mixed, revision, buildkit_image, engine_image };
         let mut display = Display::new(plan.request.own.clone());
         let summary = handoff_runner::run(&config, &plan, &cancel, &mut |event| display.show(&event));
         display.finish(summary.is_ok());

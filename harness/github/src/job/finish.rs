@@ -33,21 +33,17 @@ pub fn answer(dir: &Path, cell: &CellJob) -> Result<()> {
     let _ = reader.read_to_string(&mut String::new());
     let status = handle.wait().map_err(|e| error(&e))?.status;
     let expected = cell.image_spec()?.answer();
-    if !status.success() || line.trim() != expected {
-        return Err(error(&format!(
-            "the container answered `{}` and ended with {status}, expected `{expected}`",
-            line.trim()
-        )));
+    let said = line.trim();
+    if !status.success() || said != expected {
+        return Err(error(&format!("the container answered `{said}` and ended with {status}, expected `{expected}`")));
     }
     marks::mark_at(dir, at, marks::STOP, "")
 }
 
 /// Reads marks, build records and the image, and completes the job's file. The environment has the job's status, as GitHub says it.
 pub fn finish(dir: &Path, cell: &CellJob) -> Result<Option<Failure>> {
-    let status = std::env::var("HANDOFF_JOB_STATUS").map_err(|_| {
-        let error = "HANDOFF_JOB_STATUS is not set: give the job's status, `${{ job.status }}`";
-        GithubError::Input(error.to_owned())
-    })?;
+    let unset = "HANDOFF_JOB_STATUS is not set: give the job's status, `${{ job.status }}`";
+    let status = std::env::var("HANDOFF_JOB_STATUS").map_err(|_| GithubError::input(unset))?;
     let mut file = read_file(&file_path(dir))?;
     let marks = marks::read(dir)?;
     let (spans, end) = marks::spans(&marks);
