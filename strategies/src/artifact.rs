@@ -1,13 +1,13 @@
 //! `artifact`: a docker tar as a workflow artifact, by the client of upload-artifact and download-artifact.
 
-use handoff_model::recipe::{BuiltAt, Does, Step, Unsupported, joined};
+use handoff_model::recipe::{BuiltAt, Step, Unsupported, joined};
 use handoff_model::strategy::look;
 use handoff_model::{Conditions, Marker, Recipe, SpanKind, Storage, StrategyFacts, Ticket, Transfer};
 
-use crate::options::{options, words};
+use crate::options::{facts_and_recipe, options, words};
 use crate::recorder::CLIENT;
 use crate::tar::{self, TarOptions};
-use crate::{Handed, Job, Source, StepResult, Strategy, clients};
+use crate::{Handed, Job, Source, StepResult, Strategy, clients, steps};
 
 words! {
     /// Major version of the artifact's actions.
@@ -53,13 +53,7 @@ const FACTS: StrategyFacts = StrategyFacts {
 };
 
 impl Strategy for Artifact {
-    fn facts(&self) -> &'static StrategyFacts {
-        &FACTS
-    }
-
-    fn recipe(&self) -> &'static Recipe {
-        &RECIPE
-    }
+    facts_and_recipe!();
 
     fn source(&mut self) -> Option<&mut Source> {
         Some(&mut self.tar.source)
@@ -119,13 +113,13 @@ const DOWNLOAD_FILE: &[(&str, &str)] = &[("name", "{tar}"), ("path", "{dir}")];
 const CONCURRENCY: &[(&str, &str)] = &[("ACTIONS_ARTIFACT_UPLOAD_CONCURRENCY", "{concurrency}")];
 
 const PRODUCER: [Step; 3] = [
-    Step::always(SpanKind::Upload, "upload-artifact", Does::Uses("actions/upload-artifact", UPLOAD))
+    steps::uses(SpanKind::Upload, "upload-artifact", "actions/upload-artifact", UPLOAD)
         .when(&[("action", "latest"), ("archive", "true")])
         .env(CONCURRENCY),
-    Step::always(SpanKind::Upload, "upload-artifact v4", Does::Uses("actions/upload-artifact@v4", UPLOAD))
+    steps::uses(SpanKind::Upload, "upload-artifact v4", "actions/upload-artifact@v4", UPLOAD)
         .when(&[("action", "v4"), ("archive", "true")])
         .env(CONCURRENCY),
-    Step::always(SpanKind::Upload, "upload-artifact, no zip", Does::Uses("actions/upload-artifact", UPLOAD_FILE))
+    steps::uses(SpanKind::Upload, "upload-artifact, no zip", "actions/upload-artifact", UPLOAD_FILE)
         .when(&[("action", "latest"), ("archive", "false")])
         .env(CONCURRENCY),
 ];
@@ -141,16 +135,12 @@ const RECIPE: Recipe = Recipe {
     derived: tar::PLACES,
     producer: &MAKES_AND_UPLOADS,
     consumer: &[
-        Step::always(SpanKind::Download, "download-artifact", Does::Uses("actions/download-artifact", DOWNLOAD))
+        steps::uses(SpanKind::Download, "download-artifact", "actions/download-artifact", DOWNLOAD)
             .when(&[("action", "latest"), ("archive", "true")]),
-        Step::always(SpanKind::Download, "download-artifact v4", Does::Uses("actions/download-artifact@v4", DOWNLOAD))
+        steps::uses(SpanKind::Download, "download-artifact v4", "actions/download-artifact@v4", DOWNLOAD)
             .when(&[("action", "v4"), ("archive", "true")]),
-        Step::always(
-            SpanKind::Download,
-            "download-artifact, no zip",
-            Does::Uses("actions/download-artifact", DOWNLOAD_FILE),
-        )
-        .when(&[("action", "latest"), ("archive", "false")]),
+        steps::uses(SpanKind::Download, "download-artifact, no zip", "actions/download-artifact", DOWNLOAD_FILE)
+            .when(&[("action", "latest"), ("archive", "false")]),
         tar::LOAD,
     ],
     ..Recipe::EMPTY

@@ -6,13 +6,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use duct::Expression;
-use handoff_model::recipe::{Does, Step, fill};
+use handoff_model::recipe::{Step, fill};
 use handoff_model::{Conditions, Failure, SpanKind};
 
 use crate::options::{options, words};
 use crate::source::builder_exports;
-use crate::trace::{Trace, failure};
-use crate::{Built, Job, StepResult};
+use crate::trace::Trace;
+use crate::{Built, Job, StepResult, steps};
 
 words! {
     /// Layers that an exported cache holds.
@@ -46,12 +46,10 @@ const CACHE_ONLY: &str = "type=cacheonly";
 
 /// The producer's builds of a strategy that exports a cache, as steps: one of the two is taken.
 pub const fn cache_builds(cache_to: &'static str) -> [Step; 2] {
-    const fn build(what: &'static str, outputs: Option<&'static str>, cache_to: &'static str) -> Step {
-        Step::always(SpanKind::Command, what, Does::Build { outputs, cache_to: Some(cache_to), cache_from: None })
-    }
+    let loads = Step { what: "build-push-action, loaded", ..steps::build(None, Some(cache_to), None) };
     [
-        build("build-push-action", Some(CACHE_ONLY), cache_to).when(&[("producer-load", "false")]),
-        build("build-push-action, loaded", None, cache_to).when(&[("producer-load", "true")]),
+        steps::build(Some(CACHE_ONLY), Some(cache_to), None).when(&[("producer-load", "false")]),
+        loads.when(&[("producer-load", "true")]),
     ]
 }
 
@@ -170,15 +168,9 @@ impl<'a> Build<'a> {
     /// Runs the build in the job's engine.
     pub fn run(&self, job: &Job) -> StepResult<Trace> {
         let begun = self.begin(job)?;
-        let start = job.recorder.now_ns();
-        let result = begun.command.clone().stdin_null().stdout_null().unchecked().run();
-        job.recorder.record(
-            SpanKind::Command,
-            &format!("buildx build ({})", self.step),
-            start,
-            job.recorder.now_ns(),
-            None,
-        );
+        let command = begun.command.stdin_null().stdout_null().unchecked();
+        let what = format!("buildx build ({})", self.step);
+        let result = job.recorder.span(SpanKind::Command, &what, || command.run());
         let status = result.map_err(|e| self.failure(&e))?.status;
         self.end(job, &begun, status.success())
     }
@@ -203,7 +195,7 @@ impl<'a> Build<'a> {
         trace.record(job.recorder, self.output == Output::Load);
         job.recorder.count_steps(trace.steps());
         if !success {
-            return Err(self.failure(&Self::explained(&failure(&text))));
+            return Err(self.failure(&Self::explained(&trace.failure)));
         }
         Ok(trace)
     }

@@ -1,11 +1,11 @@
 //! The cache client as a workflow with `actions/cache` uses it: look first, save under the key afterwards.
 
-use handoff_model::recipe::{Does, Step};
+use handoff_model::recipe::Step;
 use handoff_model::{Failure, Flow, SpanKind, Ticket, Transfer};
 
 use crate::options::{options, words};
 use crate::recorder::CLIENT;
-use crate::{Job, StepResult, clients};
+use crate::{Job, StepResult, clients, steps};
 
 /// How the client moves bytes.
 pub const TRANSFER: Transfer = Transfer {
@@ -39,26 +39,22 @@ type Inputs = &'static [(&'static str, &'static str)];
 /// Saving as steps: today's action or the spike's.
 pub const fn saves(with: Inputs) -> [Step; 2] {
     [
-        Step::always(SpanKind::Upload, "cache/save", Does::Uses("actions/cache/save", with))
-            .when(&[("action", "latest")]),
-        Step::always(SpanKind::Upload, "cache/save v4", Does::Uses("actions/cache/save@v4", with))
-            .when(&[("action", "v4")]),
+        steps::uses(SpanKind::Upload, "cache/save", "actions/cache/save", with).when(&[("action", "latest")]),
+        steps::uses(SpanKind::Upload, "cache/save v4", "actions/cache/save@v4", with).when(&[("action", "v4")]),
     ]
 }
 
 /// Restoring as steps: today's action or the spike's.
 pub const fn restores(with: Inputs) -> [Step; 2] {
     [
-        Step::always(SpanKind::Download, "cache/restore", Does::Uses("actions/cache/restore", with))
-            .when(&[("action", "latest")]),
-        Step::always(SpanKind::Download, "cache/restore v4", Does::Uses("actions/cache/restore@v4", with))
-            .when(&[("action", "v4")]),
+        steps::uses(SpanKind::Download, "cache/restore", "actions/cache/restore", with).when(&[("action", "latest")]),
+        steps::uses(SpanKind::Download, "cache/restore v4", "actions/cache/restore@v4", with).when(&[("action", "v4")]),
     ]
 }
 
 /// The one action that looks where it stands, and saves when the job's steps are done: on both sides, as workflows have it.
 pub const fn combined(with: Inputs) -> Step {
-    Step::always(SpanKind::Download, "cache", Does::Uses("actions/cache", with)).when(&[("action", "combined")])
+    steps::uses(SpanKind::Download, "cache", "actions/cache", with).when(&[("action", "combined")])
 }
 
 /// What a producer finds of earlier runs.

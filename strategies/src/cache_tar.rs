@@ -5,7 +5,7 @@ use handoff_model::strategy::look;
 use handoff_model::{Conditions, Marker, Recipe, Storage, StrategyFacts, Ticket};
 
 use crate::cache::{self, ActionOption, Found};
-use crate::options::options;
+use crate::options::{facts_and_recipe, options};
 use crate::tar::{self, TarOptions};
 use crate::{Built, Handed, Job, Source, StepResult, Strategy};
 
@@ -31,13 +31,7 @@ const FACTS: StrategyFacts = StrategyFacts {
 };
 
 impl Strategy for CacheTar {
-    fn facts(&self) -> &'static StrategyFacts {
-        &FACTS
-    }
-
-    fn recipe(&self) -> &'static Recipe {
-        &RECIPE
-    }
+    facts_and_recipe!();
 
     fn source(&mut self) -> Option<&mut Source> {
         Some(&mut self.tar.source)

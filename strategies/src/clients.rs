@@ -20,33 +20,25 @@ pub const ARTIFACT_TRANSFER: Transfer = Transfer {
 
 /// What a client's driver, or our own streaming client, wrote of its call.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
 pub struct ClientReport {
     /// The client.
-    #[serde(default)]
     pub client: ClientName,
     /// Spans on the machine's monotonic clock.
-    #[serde(default)]
     pub spans: Vec<ClientSpan>,
     /// Bytes that travelled.
-    #[serde(default)]
     pub bytes: Option<u64>,
     /// Digest of the index that was moved, where the client knows images.
-    #[serde(default)]
     pub index: Option<String>,
     /// Digest of its config.
-    #[serde(default)]
     pub config: Option<String>,
     /// Digests of its uncompressed layers.
-    #[serde(default)]
     pub layers: Option<Vec<String>>,
     /// The key of the cache entry that was restored; none after a miss.
-    #[serde(default)]
     pub key: Option<String>,
     /// Why it failed.
-    #[serde(default)]
     pub error: Option<String>,
     /// It was ended before it was complete, and had no failure of its own.
-    #[serde(default)]
     pub abandoned: bool,
 }
 
@@ -84,19 +76,18 @@ pub struct ClientSpan {
 
 /// Runs `node strategies/clients/PROGRAM ARGS --report FILE` with a runner's environment.
 pub fn node(job: &Job, program: &str, args: &[&str], kind: SpanKind) -> StepResult<ClientReport> {
-    let report =
-        job.logs.join(format!("{}-{}.json", program.trim_end_matches(".mjs"), args.first().unwrap_or(&"call")));
+    let verb = args.first().copied().unwrap_or_default();
+    let report = job.logs.join(format!("{}-{verb}.json", program.trim_end_matches(".mjs")));
     let mut line: Vec<OsString> = vec![job.tools.clients.join(program).into()];
     line.extend(args.iter().map(Into::into));
     line.extend(["--report".into(), report.clone().into()]);
     let command = job.program(&job.tools.node, line, &environment(job, kind)?);
-    let step = format!("{program} {}", args.first().unwrap_or(&""));
+    let step = format!("{program} {verb}");
     let mut log = job.log(&step.replace(' ', "-"))?;
     let handle = |e: std::io::Error| Failure::new(kind.as_str(), format!("{step}: {e}"));
     let (out, err) = (log.try_clone().map_err(handle)?, log.try_clone().map_err(handle)?);
-    let start = job.recorder.now_ns();
-    let result = command.stdin_null().stdout_file(out).stderr_file(err).unchecked().run();
-    job.recorder.record(SpanKind::Command, &step, start, job.recorder.now_ns(), None);
+    let command = command.stdin_null().stdout_file(out).stderr_file(err).unchecked();
+    let result = job.recorder.span(SpanKind::Command, &step, || command.run());
     let status = result.map_err(handle)?.status;
     let told = read_report(job, &report);
     if status.success() {

@@ -1,13 +1,13 @@
 //! `gha-cache`: the builder's own cache goes to the cache service, and the consumer builds again from it.
 
-use handoff_model::recipe::{BuiltAt, Does, Step, Unsupported};
+use handoff_model::recipe::{BuiltAt, Unsupported};
 use handoff_model::strategy::look;
-use handoff_model::{CacheState, Conditions, Flow, Marker, Recipe, SpanKind, Storage, StrategyFacts, Ticket, Transfer};
+use handoff_model::{CacheState, Conditions, Flow, Marker, Recipe, Storage, StrategyFacts, Ticket, Transfer};
 
 use crate::buildx::{Build, CacheOptions, Output};
-use crate::options::{options, words};
+use crate::options::{facts_and_recipe, options, words};
 use crate::recorder::CLIENT;
-use crate::{Built, Handed, Job, MoreBuilds, StepResult, Strategy, buildx};
+use crate::{Built, Handed, Job, MoreBuilds, StepResult, Strategy, buildx, steps};
 
 words! {
     /// There to say what there is not: `BuildKit`'s exporter for this cache reads no such attribute and would pass over it in
@@ -58,13 +58,7 @@ const FACTS: StrategyFacts = StrategyFacts {
 };
 
 impl Strategy for GhaCache {
-    fn facts(&self) -> &'static StrategyFacts {
-        &FACTS
-    }
-
-    fn recipe(&self) -> &'static Recipe {
-        &RECIPE
-    }
+    facts_and_recipe!();
 
     fn refuses(&self, conditions: &Conditions) -> Option<String> {
         let several = self.images > 1;
@@ -133,11 +127,7 @@ const RECIPE: Recipe = Recipe {
     not_in_a_cell: &[Unsupported::option("compression", ONE_COMPRESSION), ONE_IMAGE, ONE_SCOPE],
     not_in_a_workflow: &[Unsupported::option("compression", ONE_COMPRESSION), ONE_IMAGE, ONE_SCOPE],
     producer: &buildx::cache_builds(CACHE_TO),
-    consumer: &[Step::always(
-        SpanKind::Command,
-        "build-push-action",
-        Does::Build { outputs: None, cache_to: None, cache_from: Some(CACHE_FROM) },
-    )],
+    consumer: &[steps::build(None, None, Some(CACHE_FROM))],
     client: Some("BuildKit"),
     consumer_is_cached: true,
     ..Recipe::EMPTY

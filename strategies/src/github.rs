@@ -47,12 +47,9 @@ pub fn find(spec: &StrategySpec) -> Result<Box<dyn Strategy>, StrategyError> {
         let given = spec.options.get(unsupported.option);
         if let Some(given) = given.filter(|v| unsupported.values.is_empty() || unsupported.values.contains(&v.as_str()))
         {
-            return Err(StrategyError::BadValue {
-                strategy: spec.name.clone(),
-                option: unsupported.option.to_owned(),
-                expected: format!("not there on GitHub ({})", unsupported.reason),
-                given: given.clone(),
-            });
+            let (strategy, option, given) = (spec.name.clone(), unsupported.option.to_owned(), given.clone());
+            let expected = format!("not there on GitHub ({})", unsupported.reason);
+            return Err(StrategyError::BadValue { strategy, option, expected, given });
         }
     }
     Ok(found)

@@ -123,9 +123,8 @@ impl Job<'_> {
         let mut log = self.log(step)?;
         let out = log.try_clone().map_err(|e| Failure::new(kind.as_str(), e))?;
         let err = log.try_clone().map_err(|e| Failure::new(kind.as_str(), e))?;
-        let start = self.recorder.now_ns();
-        let result = command.stdin_null().stdout_file(out).stderr_file(err).unchecked().run();
-        self.recorder.record(kind, step, start, self.recorder.now_ns(), None);
+        let command = command.stdin_null().stdout_file(out).stderr_file(err).unchecked();
+        let result = self.recorder.span(kind, step, || command.run());
         let status = result.map_err(|e| Failure::new(kind.as_str(), format!("{step}: {e}")))?.status;
         if status.success() {
             return Ok(());

@@ -31,6 +31,7 @@ mod local_cache;
 mod oci_layout;
 mod rebuild;
 mod relay;
+mod steps;
 mod stream_client;
 mod tar;
 mod zstd_stream;

@@ -1,13 +1,13 @@
 //! `local-cache`: the builder's cache as a folder, moved through the cache by the client of actions/cache.
 
-use handoff_model::recipe::{BuiltAt, Derived, Does, Step, Unsupported};
+use handoff_model::recipe::{BuiltAt, Derived, Step, Unsupported};
 use handoff_model::strategy::look;
 use handoff_model::{CacheState, Conditions, Failure, Marker, Recipe, SpanKind, Storage, StrategyFacts, Ticket};
 
 use crate::buildx::{Build, CacheOptions, Layers, Output};
 use crate::cache::{self, ActionOption, Found};
-use crate::options::{named, options};
-use crate::{Built, Handed, Job, MoreBuilds, StepResult, Strategy, buildx};
+use crate::options::{facts_and_recipe, named, options};
+use crate::{Built, Handed, Job, MoreBuilds, StepResult, Strategy, buildx, steps};
 
 /// The folder's name, relative to the job's folder and alike on both sides.
 const FOLDER: &str = "buildx-cache";
@@ -53,13 +53,7 @@ const FACTS: StrategyFacts = StrategyFacts {
 };
 
 impl Strategy for LocalCache {
-    fn facts(&self) -> &'static StrategyFacts {
-        &FACTS
-    }
-
-    fn recipe(&self) -> &'static Recipe {
-        &RECIPE
-    }
+    facts_and_recipe!();
 
     fn refuses(&self, conditions: &Conditions) -> Option<String> {
         if self.pushes > 1 && conditions.cache_state != CacheState::Cold {
@@ -131,16 +125,7 @@ const RECIPE: Recipe = Recipe {
     not_in_a_workflow: &[ONE_PUSH, NO_MOVE],
     derived: &[COMPRESSION_PLACE],
     producer: &[cache::combined(SAVE), BUILDS[0], BUILDS[1], SAVES[0], SAVES[1]],
-    consumer: &[
-        cache::combined(RESTORE),
-        RESTORES[0],
-        RESTORES[1],
-        Step::always(
-            SpanKind::Command,
-            "build-push-action",
-            Does::Build { outputs: None, cache_to: None, cache_from: Some(CACHE_FROM) },
-        ),
-    ],
+    consumer: &[cache::combined(RESTORE), RESTORES[0], RESTORES[1], steps::build(None, None, Some(CACHE_FROM))],
     consumer_is_cached: true,
     ..Recipe::EMPTY
 };

@@ -10,7 +10,7 @@ use std::fmt::Display;
 use std::fs;
 use std::path::Path;
 
-use handoff_model::recipe::{BuiltAt, Does, Step};
+use handoff_model::recipe::BuiltAt;
 use handoff_model::strategy::look;
 use handoff_model::{
     Conditions, Failure, ImageIdentity, ImageStore, Marker, Recipe, SpanKind, Storage, StrategyFacts, Ticket,
@@ -18,11 +18,11 @@ use handoff_model::{
 use serde_json::{Value, json};
 
 use crate::buildx::{Build, Output};
-use crate::options::options;
+use crate::options::{facts_and_recipe, options};
 use crate::pipe::{self, Stage};
 use crate::recorder::CLIENT;
 use crate::tar::{self, LayersOption, Writer};
-use crate::{Built, Handed, Job, Source, StepResult, Strategy, clients};
+use crate::{Built, Handed, Job, Source, StepResult, Strategy, clients, steps};
 
 options! {
     /// The strategy.
@@ -70,13 +70,7 @@ impl OciLayout {
 }
 
 impl Strategy for OciLayout {
-    fn facts(&self) -> &'static StrategyFacts {
-        &FACTS
-    }
-
-    fn recipe(&self) -> &'static Recipe {
-        &RECIPE
-    }
+    facts_and_recipe!();
 
     fn source(&mut self) -> Option<&mut Source> {
         Some(&mut self.source)
@@ -198,33 +192,20 @@ const UPLOAD: &[(&str, &str)] = &[
     ("retention-days", "1"),
 ];
 
+const DOWNLOAD: &[(&str, &str)] = &[("name", "{name}"), ("path", "{dir}/oci")];
+
 const RECIPE: Recipe = Recipe {
     derived: &[tar::LAYERS_PLACE],
     producer: &[
-        Step::always(
-            SpanKind::Command,
-            "build-push-action",
-            Does::Build { outputs: Some(OUTPUT), cache_to: None, cache_from: None },
-        )
-        .when(&[("source", "output")]),
+        steps::build(Some(OUTPUT), None, None).when(&[("source", "output")]),
         tar::BUILD_LOAD,
-        Step::always(SpanKind::Prepare, "mkdir", Does::Run(&[&["mkdir", "--parents", "{dir}/oci"]]))
-            .when(&[("source", "save")]),
-        Step::always(SpanKind::Save, "docker save | tar", Does::Run(&[tar::SAVE_TO_PIPE, UNPACK]))
-            .when(&[("source", "save")]),
-        Step::always(SpanKind::Upload, "upload-artifact", Does::Uses("actions/upload-artifact", UPLOAD)),
+        steps::run(SpanKind::Prepare, "mkdir", &[&["mkdir", "--parents", "{dir}/oci"]]).when(&[("source", "save")]),
+        steps::run(SpanKind::Save, "docker save | tar", &[tar::SAVE_TO_PIPE, UNPACK]).when(&[("source", "save")]),
+        steps::uses(SpanKind::Upload, "upload-artifact", "actions/upload-artifact", UPLOAD),
     ],
     consumer: &[
-        Step::always(
-            SpanKind::Download,
-            "download-artifact",
-            Does::Uses("actions/download-artifact", &[("name", "{name}"), ("path", "{dir}/oci")]),
-        ),
-        Step::always(
-            SpanKind::Load,
-            "skopeo copy",
-            Does::Run(&[&["skopeo", "copy", "oci:{dir}/oci", "docker-daemon:{image}"]]),
-        ),
+        steps::uses(SpanKind::Download, "download-artifact", "actions/download-artifact", DOWNLOAD),
+        steps::run(SpanKind::Load, "skopeo copy", &[&["skopeo", "copy", "oci:{dir}/oci", "docker-daemon:{image}"]]),
     ],
     ..Recipe::EMPTY
 };

@@ -94,19 +94,30 @@ macro_rules! options {
     (@kind String) => { handoff_model::OptionKind::Text };
     (@kind $Words:ident [$($word:literal),+] = $default:tt) => { handoff_model::OptionKind::Word(&[$($word),+]) };
     (@kind $Words:ident) => { handoff_model::OptionKind::Word($Words::WORDS) };
-    (@value u32 = $default:tt) => { $default };
-    (@value bool = $default:tt) => { $default };
+    (@value $kind:ident = $default:literal) => { $default };
     (@value String) => { String::new() };
     (@value $Words:ident = $default:tt) => { $Words::$default };
     (@value $Words:ident) => { $Words::DEFAULT };
-    (@text u32 = $default:tt) => { stringify!($default) };
-    (@text bool = $default:tt) => { stringify!($default) };
+    (@text $kind:ident = $default:literal) => { stringify!($default) };
     (@text String) => { "" };
     (@text $Words:ident = $default:tt) => { $Words::$default.as_str() };
     (@text $Words:ident) => { $Words::DEFAULT.as_str() };
 }
 
-pub(crate) use {options, words};
+/// Gives a strategy the `FACTS` and the `RECIPE` of its file.
+macro_rules! facts_and_recipe {
+    () => {
+        fn facts(&self) -> &'static handoff_model::StrategyFacts {
+            &FACTS
+        }
+
+        fn recipe(&self) -> &'static handoff_model::Recipe {
+            &RECIPE
+        }
+    };
+}
+
+pub(crate) use {facts_and_recipe, options, words};
 
 /// The number of options in all lists.
 pub(crate) const fn count(lists: &[&[OptionSpec]]) -> usize {

@@ -77,17 +77,12 @@ impl Running {
     /// Waits for the first `count` stages and then for the rest, calling `between` when the first ones have all
     /// succeeded. A stage that fails ends the others; the first failure, in the order of the pipe, is told.
     pub fn finish(self, job: &Job, count: usize, between: impl FnOnce() -> StepResult<()>) -> StepResult<()> {
-        let waits: Vec<_> = self
-            .stages
-            .iter()
-            .map(|(_, _, handle)| {
-                let handle = Arc::clone(handle);
-                thread::spawn(move || {
-                    let result = handle.wait().map(|output| output.status).map_err(|e| e.to_string());
-                    (result, crate::recorder::monotonic_ns())
-                })
-            })
-            .collect();
+        let wait = |handle: Arc<Handle>| {
+            let result = handle.wait().map(|output| output.status).map_err(|e| e.to_string());
+            (result, crate::recorder::monotonic_ns())
+        };
+        let handles = self.stages.iter().map(|(_, _, handle)| Arc::clone(handle));
+        let waits: Vec<_> = handles.map(|handle| thread::spawn(move || wait(handle))).collect();
         let mut failed = None;
         let mut between = Some(between);
         for (i, wait) in waits.into_iter().enumerate() {

@@ -1,11 +1,12 @@
 //! `rebuild`: the baseline. Nothing is shared, each job builds for itself.
 
-use handoff_model::recipe::{BuiltAt, Does, Step};
+use handoff_model::recipe::BuiltAt;
 use handoff_model::strategy::look;
 use handoff_model::{Failure, Marker, Recipe, SpanKind, Storage, StrategyFacts, Ticket};
 
 use crate::buildx::{Build, Output};
-use crate::{Handed, Job, StepResult, Strategy};
+use crate::options::facts_and_recipe;
+use crate::{Handed, Job, StepResult, Strategy, steps};
 
 /// The strategy.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
@@ -29,13 +30,7 @@ const FACTS: StrategyFacts = StrategyFacts {
 };
 
 impl Strategy for Rebuild {
-    fn facts(&self) -> &'static StrategyFacts {
-        &FACTS
-    }
-
-    fn recipe(&self) -> &'static Recipe {
-        &RECIPE
-    }
+    facts_and_recipe!();
 
     fn produce(&self, _job: &Job) -> StepResult<Handed> {
         Err(Failure::new("build", "rebuild has no producer"))
@@ -51,10 +46,10 @@ impl Strategy for Rebuild {
 }
 
 const RECIPE: Recipe = Recipe {
-    consumer: &[Step::always(
+    consumer: &[steps::run(
         SpanKind::Command,
         "buildx build",
-        Does::Run(&[&["docker", "buildx", "build", "--load", "--tag", "{image}", "{sources}"]]),
+        &[&["docker", "buildx", "build", "--load", "--tag", "{image}", "{sources}"]],
     )],
     ..Recipe::EMPTY
 };

@@ -35,25 +35,14 @@ fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Recorder {
     /// Starts the clock of a side.
     pub fn start() -> Self {
-        let wall = jiff::Timestamp::now().as_nanosecond();
-        Self {
-            origin_ns: monotonic_ns(),
-            wall_origin_ns: wall,
-            spans: Mutex::default(),
-            facts: Mutex::default(),
-            steps: Mutex::new(Some(StepCount::default())),
-        }
+        let wall_ns = jiff::Timestamp::now().as_nanosecond();
+        Self::resume(monotonic_ns(), wall_ns)
     }
 
     /// Goes on with a clock that another process of this machine has started.
-    pub fn resume(monotonic_ns: u64, wall_ns: i128) -> Self {
-        Self {
-            origin_ns: monotonic_ns,
-            wall_origin_ns: wall_ns,
-            spans: Mutex::default(),
-            facts: Mutex::default(),
-            steps: Mutex::new(Some(StepCount::default())),
-        }
+    pub fn resume(origin_ns: u64, wall_origin_ns: i128) -> Self {
+        let steps = Mutex::new(Some(StepCount::default()));
+        Self { origin_ns, wall_origin_ns, spans: Mutex::default(), facts: Mutex::default(), steps }
     }
 
     /// Time since the clock started, in ns.

@@ -6,7 +6,7 @@
 use std::io::{BufRead, BufReader, Write, pipe};
 use std::path::PathBuf;
 
-use handoff_model::recipe::{BuiltAt, Does, Step, Unsupported};
+use handoff_model::recipe::{BuiltAt, Does, Step, Unsupported, joined};
 use handoff_model::strategy::look;
 use handoff_model::{
     Conditions, Failure, ImageIdentity, Marker, Recipe, SpanKind, Storage, StrategyFacts, Ticket, Transfer,
@@ -15,9 +15,9 @@ use handoff_model::{
 use crate::buildx::{Build, Compression, Output};
 use crate::clients::{self, ClientReport, read_report};
 use crate::job::tail;
-use crate::options::{options, words};
+use crate::options::{facts_and_recipe, options, words};
 use crate::recorder::{CLIENT, SOURCE};
-use crate::{Built, Handed, Job, Source, StepResult, Strategy, cache};
+use crate::{Built, Handed, Job, Source, StepResult, Strategy, cache, steps};
 
 words! {
     /// The service that keeps the layers.
@@ -63,13 +63,7 @@ const FACTS: StrategyFacts = StrategyFacts {
 };
 
 impl Strategy for Relay {
-    fn facts(&self) -> &'static StrategyFacts {
-        &FACTS
-    }
-
-    fn recipe(&self) -> &'static Recipe {
-        &RECIPE
-    }
+    facts_and_recipe!();
 
     fn storage(&self) -> Storage {
         match self.store {
@@ -117,13 +111,8 @@ impl Strategy for Relay {
         if let Err(failure) = pushed {
             return Err(end.blame(job, failure));
         }
-        let report = end.commit(job)?;
-        let identity = ImageIdentity {
-            index: report.index.clone(),
-            config: report.config.clone(),
-            layers: report.layers.clone(),
-            ..ImageIdentity::default()
-        };
+        let ClientReport { index, config, layers, .. } = end.commit(job)?;
+        let identity = ImageIdentity { index, config, layers, ..ImageIdentity::default() };
         Ok(Handed { ticket, built: Built::Known(identity) })
     }
 
@@ -156,13 +145,7 @@ impl Relay {
 const PUSHES: &[(&str, &str)] = &[("source", "push")];
 
 /// What both of the sender's actions are told; the last ones are left out where they are the action's own defaults.
-const SEND: &[(&str, &str)] = &[
-    ("image", "{image}"),
-    ("name", "{name}"),
-    ("store", "{store}"),
-    ("connections", "{connections}"),
-    ("part", "{part}"),
-];
+const SEND: [(&str, &str); 5] = joined(&[&[("image", "{image}")], RECEIVE]);
 /// The same where the action builds.
 const SEND_BUILD: &[(&str, &str)] = &[
     ("image", "{image}"),
@@ -184,13 +167,8 @@ const RECIPE: Recipe = Recipe {
         "a cell removes what it has stored, and an entry by digest may be another cell's too",
     )],
     producer: &[
-        Step::always(
-            SpanKind::Command,
-            "build-push-action",
-            Does::Build { outputs: None, cache_to: None, cache_from: None },
-        )
-        .when(PUSHES),
-        Step::always(SpanKind::Upload, "handoff/send", Does::Own("send", SEND)).when(PUSHES),
+        steps::build(None, None, None).when(PUSHES),
+        Step::always(SpanKind::Upload, "handoff/send", Does::Own("send", &SEND)).when(PUSHES),
         Step::always(SpanKind::Command, "handoff/send (builds)", Does::Own("send", SEND_BUILD))
             .when(&[("source", "output")]),
     ],
@@ -222,16 +200,17 @@ impl End {
         let step = format!("relay-{end}");
         let failure = |e: &dyn std::fmt::Display| Failure::new(SpanKind::Resolve.as_str(), format!("{step}: {e}"));
         let report = job.logs.join(format!("{step}.json"));
-        let mut args = vec!["relay".to_owned(), end.to_owned(), "--name".to_owned(), name.to_owned()];
-        args.extend(["--store".to_owned(), relay.store.as_str().to_owned(), "--report".to_owned()]);
-        args.push(report.to_str().ok_or_else(|| failure(&"the log folder is not UTF-8"))?.to_owned());
-        if relay.connections > 0 {
-            args.extend(["--connections".to_owned(), relay.connections.to_string()]);
-        }
-        args.extend(["--part".to_owned(), relay.part.to_string()]);
+        let path = report.to_str().ok_or_else(|| failure(&"the log folder is not UTF-8"))?;
         let looks = end == "intake" && relay.looks_back(job);
+        let (connections, part, earlier) =
+            (relay.connections.to_string(), relay.part.to_string(), format!("{}-", job.name));
+        let mut args =
+            vec!["relay", end, "--name", name, "--store", relay.store.as_str(), "--report", path, "--part", &part];
+        if relay.connections > 0 {
+            args.extend(["--connections", &connections]);
+        }
         if looks {
-            args.extend(["--earlier".to_owned(), format!("{}-", job.name)]);
+            args.extend(["--earlier", &earlier]);
         }
         let mut log = job.log(&step)?;
         let (input, words) = pipe().map_err(|e| failure(&e))?;

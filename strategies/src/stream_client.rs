@@ -65,50 +65,24 @@ impl ClientOptions {
             }
         }
     }
-}
 
-/// A client, ready to be a program of a pipe.
-#[derive(Debug)]
-pub enum StreamClient {
-    /// Our own, as a process of its own.
-    Handoff {
-        /// Blocks in flight.
-        blocks: String,
-        /// Ranges fetched at once.
-        ranges: String,
-    },
-    /// The one that the spike names, from a tree of the caller's.
-    Lhotari {
-        /// The tree.
-        dir: PathBuf,
-    },
-}
-
-impl StreamClient {
-    /// The client that options name. A tree is found from where the run was started.
-    pub fn of(options: &ClientOptions) -> StepResult<Self> {
-        let ClientOptions { blocks, ranges, client, dir } = options;
-        match client {
-            Client::Handoff => Ok(Self::Handoff { blocks: blocks.to_string(), ranges: ranges.to_string() }),
-            Client::Lhotari => match fs::canonicalize(dir) {
-                Ok(dir) => Ok(Self::Lhotari { dir }),
-                Err(e) => Err(Failure::new(SpanKind::Command.as_str(), format!("{dir}: {e}"))),
-            },
-        }
+    /// The tree of the named client, found from where the run was started.
+    fn tree(&self) -> StepResult<PathBuf> {
+        let failure = |e| Failure::new(SpanKind::Command.as_str(), format!("{}: {e}", self.dir));
+        fs::canonicalize(&self.dir).map_err(failure)
     }
 
     /// Standard input becomes an artifact. The second value opens the gate: only when the programs before it have ended
     /// well may our own client commit, for a cut stream is no artifact. The other one knows no gate.
     pub fn upload(&self, job: &Job) -> StepResult<(Stage, Gate)> {
-        match self {
-            Self::Handoff { blocks, .. } => {
+        match self.client {
+            Client::Handoff => {
                 let gate = Gate::make(&job.scratch.join("commit-gate"))?;
-                let more = ["--blocks", blocks, "--commit-gate", text(&gate.path)?];
-                let command = own(job, "upload", &more)?;
-                Ok((Stage::new(SpanKind::Command, "handoff-stream-upload", command), gate))
+                let more = ["--blocks", &self.blocks.to_string(), "--commit-gate", text(&gate.path)?];
+                Ok((Stage::new(SpanKind::Command, "handoff-stream-upload", own(job, "upload", &more)?), gate))
             }
-            Self::Lhotari { dir } => {
-                let command = named(job, dir, "upload", SpanKind::Upload)?;
+            Client::Lhotari => {
+                let command = named(job, &self.tree()?, "upload", SpanKind::Upload)?;
                 Ok((Stage::new(SpanKind::Upload, "lhotari-upload", command), Gate::default()))
             }
         }
@@ -116,13 +90,13 @@ impl StreamClient {
 
     /// An artifact goes to standard output.
     pub fn download(&self, job: &Job) -> StepResult<Stage> {
-        match self {
-            Self::Handoff { ranges, .. } => {
-                let command = own(job, "download", &["--ranges", ranges])?;
+        match self.client {
+            Client::Handoff => {
+                let command = own(job, "download", &["--ranges", &self.ranges.to_string()])?;
                 Ok(Stage::new(SpanKind::Command, "handoff-stream-download", command))
             }
-            Self::Lhotari { dir } => {
-                let command = named(job, dir, "download", SpanKind::Download)?;
+            Client::Lhotari => {
+                let command = named(job, &self.tree()?, "download", SpanKind::Download)?;
                 Ok(Stage::new(SpanKind::Download, "lhotari-download", command))
             }
         }
@@ -130,12 +104,12 @@ impl StreamClient {
 
     /// After the pipe: what our own client wrote of it, and the fact of which client it was.
     pub fn told(&self, job: &Job, verb: &str) -> StepResult<()> {
-        let name = match self {
-            Self::Handoff { .. } => {
+        let name = match self.client {
+            Client::Handoff => {
                 let told = read_report(job, &report(job, verb)).map_err(|e| Failure::new(verb, e))?;
                 if told.client.name.is_empty() { "handoff".to_owned() } else { told.client.to_string() }
             }
-            Self::Lhotari { dir } => describe(dir),
+            Client::Lhotari => describe(&self.tree()?),
         };
         job.recorder.fact(CLIENT, name);
         Ok(())

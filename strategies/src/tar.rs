@@ -11,7 +11,7 @@ use crate::options::{named, options, words};
 use crate::pipe::{self, Stage};
 use crate::recorder::SOURCE;
 use crate::source::builder_exports;
-use crate::{Built, Job, Source, StepResult};
+use crate::{Built, Job, Source, StepResult, steps};
 
 words! {
     /// The compressor that a tar is piped through before it is handed over.
@@ -208,16 +208,8 @@ pub const PLACES: &[Derived] = &[LAYERS_PLACE, FILE_PLACE];
 
 /// A recipe's steps that make the tar: with the builder or the engine, plain or through a compressor.
 pub const MAKE: [Step; 7] = [
-    Step::always(
-        SpanKind::Command,
-        "build-push-action",
-        Does::Build {
-            outputs: Some("type=docker,dest={dir}/image.tar{layers-attributes}"),
-            cache_to: None,
-            cache_from: None,
-        },
-    )
-    .when(&[("source", "output"), ("compress", "none")]),
+    steps::build(Some("type=docker,dest={dir}/image.tar{layers-attributes}"), None, None)
+        .when(&[("source", "output"), ("compress", "none")]),
     Step::always(SpanKind::Command, "buildx build | gzip", Does::RunInto(&[BUILD_TO_PIPE, GZIP], "{dir}/image.tar.gz"))
         .when(&[("source", "output"), ("compress", "gzip")]),
     Step::always(
@@ -227,12 +219,8 @@ pub const MAKE: [Step; 7] = [
     )
     .when(&[("source", "output"), ("compress", "zstd")]),
     BUILD_LOAD,
-    Step::always(
-        SpanKind::Save,
-        "docker save",
-        Does::Run(&[&["docker", "save", "--output", "{dir}/image.tar", "{image}"]]),
-    )
-    .when(&[("source", "save"), ("compress", "none")]),
+    steps::run(SpanKind::Save, "docker save", &[&["docker", "save", "--output", "{dir}/image.tar", "{image}"]])
+        .when(&[("source", "save"), ("compress", "none")]),
     Step::always(SpanKind::Save, "docker save | gzip", Does::RunInto(&[SAVE_TO_PIPE, GZIP], "{dir}/image.tar.gz"))
         .when(&[("source", "save"), ("compress", "gzip")]),
     Step::always(SpanKind::Save, "docker save | zstd", Does::RunInto(&[SAVE_TO_PIPE, ZSTD], "{dir}/image.tar.zst"))
@@ -240,16 +228,10 @@ pub const MAKE: [Step; 7] = [
 ];
 
 /// A recipe's step: the builder loads the image.
-pub const BUILD_LOAD: Step = Step::always(
-    SpanKind::Command,
-    "build-push-action",
-    Does::Build { outputs: None, cache_to: None, cache_from: None },
-)
-.when(&[("source", "save")]);
+pub const BUILD_LOAD: Step = steps::build(None, None, None).when(&[("source", "save")]);
 
 /// A recipe's step: the engine reads the tar.
-pub const LOAD: Step =
-    Step::always(SpanKind::Load, "docker load", Does::Run(&[&["docker", "load", "--input", "{dir}/{tar}"]]));
+pub const LOAD: Step = steps::run(SpanKind::Load, "docker load", &[&["docker", "load", "--input", "{dir}/{tar}"]]);
 
 /// File name of the plain tar, where a recipe has it.
 pub const TAR: &str = "image.tar";

@@ -11,15 +11,13 @@ use crate::Recorder;
 mod follow;
 mod reason;
 
-pub use follow::{Follower, failure};
+pub use follow::Follower;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 struct Line {
-    #[serde(default)]
     vertexes: Vec<Vertex>,
-    #[serde(default)]
     statuses: Vec<Status>,
-    #[serde(default)]
     logs: Vec<Log>,
 }
 
@@ -80,8 +78,8 @@ pub struct Trace {
     roots: Vec<String>,
     /// Vertices that the trace tells of, preparation included: none in a trace that could not be read.
     pub vertices: usize,
-    /// Why the build failed.
-    pub error: Option<String>,
+    /// Why the build failed, in one line, if it did: its final error, else the client's last line.
+    pub failure: String,
     /// The first line that does not read: what it said is missing here, so that no time of a build follows from the rest.
     pub unread: Option<String>,
 }
@@ -89,30 +87,24 @@ pub struct Trace {
 /// What a vertex is, by its name. Names are `BuildKit`'s; unknown ones count as preparation, never as build.
 pub fn kind_of(name: &str) -> SpanKind {
     let name = name.trim();
-    if name.starts_with("[internal]") || name.starts_with("[auth]") {
-        SpanKind::Prepare
-    } else if name.starts_with('[') {
-        SpanKind::Build
-    } else if name.starts_with("exporting cache")
-        || name.starts_with("exporting to GitHub")
-        || name.starts_with("preparing build cache")
-    {
-        SpanKind::CacheExport
-    } else if name.starts_with("exporting") {
-        SpanKind::Export
-    } else if name.starts_with("importing to docker")
-        || name.starts_with("sending tarball")
-        || name.starts_with("loading")
-    {
-        SpanKind::Load
-    } else if name.starts_with("pushing") {
-        SpanKind::Upload
-    } else if name.starts_with("unpacking") {
-        SpanKind::Unpack
-    } else {
-        SpanKind::Prepare
-    }
+    BEGINNINGS.iter().find(|(start, _)| name.starts_with(start)).map_or(SpanKind::Prepare, |(_, kind)| *kind)
 }
+
+/// How names of vertices begin, with what such a vertex is: the first that fits counts.
+const BEGINNINGS: [(&str, SpanKind); 12] = [
+    ("[internal]", SpanKind::Prepare),
+    ("[auth]", SpanKind::Prepare),
+    ("[", SpanKind::Build),
+    ("exporting cache", SpanKind::CacheExport),
+    ("exporting to GitHub", SpanKind::CacheExport),
+    ("preparing build cache", SpanKind::CacheExport),
+    ("exporting", SpanKind::Export),
+    ("importing to docker", SpanKind::Load),
+    ("sending tarball", SpanKind::Load),
+    ("loading", SpanKind::Load),
+    ("pushing", SpanKind::Upload),
+    ("unpacking", SpanKind::Unpack),
+];
 
 /// What is known of one step of the Dockerfile.
 #[derive(Debug, Default)]
@@ -233,7 +225,7 @@ impl Trace {
             }
         }
         trace.vertices = vertices.names.len();
-        trace.error = reasons.into_error();
+        trace.failure = reasons.into_failure();
         trace.intervals = others.into_values().chain(statuses.into_values()).collect();
         for (_, step) in vertices.steps {
             trace.add_step(step);

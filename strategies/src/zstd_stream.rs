@@ -6,15 +6,15 @@
 use std::collections::BTreeMap;
 
 use handoff_model::conditions::GITHUB;
-use handoff_model::recipe::{BuiltAt, Does, Step, Unsupported};
+use handoff_model::recipe::{BuiltAt, Step, Unsupported};
 use handoff_model::strategy::look;
 use handoff_model::{Conditions, Failure, Marker, Recipe, SpanKind, Storage, StrategyFacts, Ticket};
 
-use crate::options::options;
+use crate::options::{facts_and_recipe, options};
 use crate::pipe::{self, Stage};
-use crate::stream_client::{Client, ClientOptions, StreamClient};
+use crate::stream_client::{Client, ClientOptions};
 use crate::tar::{self, LayersOption, Writer};
-use crate::{Handed, Job, Source, StepResult, Strategy, clients};
+use crate::{Handed, Job, Source, StepResult, Strategy, clients, steps};
 
 options! {
     /// The strategy.
@@ -50,13 +50,7 @@ impl ZstdStream {
 }
 
 impl Strategy for ZstdStream {
-    fn facts(&self) -> &'static StrategyFacts {
-        &FACTS
-    }
-
-    fn recipe(&self) -> &'static Recipe {
-        &RECIPE
-    }
+    facts_and_recipe!();
 
     /// The connection plan that the spike names is anybody's; another one is that of our own client.
     fn is_ours(&self) -> bool {
@@ -80,30 +74,22 @@ impl Strategy for ZstdStream {
 
     fn produce(&self, job: &Job) -> StepResult<Handed> {
         let writer = Writer::in_job(self.writer(job.conditions), job)?;
-        let client = StreamClient::of(&self.stream)?;
         let words = COMPRESS[1..].iter().map(|w| job.fill(self, w));
         let zstd = job.program(&job.tools.zstd, words, &BTreeMap::new());
-        let (upload, mut gate) = client.upload(job)?;
+        let (upload, mut gate) = self.stream.upload(job)?;
         let stages = vec![Stage::new(SpanKind::Compress, "zstd", zstd), upload];
         let built = tar::pipe_from(job, writer, stages, || gate.commit())?;
-        client.told(job, "upload")?;
+        self.stream.told(job, "upload")?;
         Ok(Handed { ticket: Ticket::default().with("artifact", job.name), built })
     }
 
     fn consume(&self, job: &Job, ticket: &Ticket) -> StepResult<()> {
         ticket.get("artifact").map_err(|e| Failure::new(SpanKind::Resolve.as_str(), e))?;
-        let client = StreamClient::of(&self.stream)?;
         let zstd = job.program(&job.tools.zstd, &DECOMPRESS[1..], &BTreeMap::new());
-        let running = pipe::start(
-            job,
-            vec![
-                client.download(job)?,
-                Stage::new(SpanKind::Decompress, "zstd-d", zstd),
-                Stage::new(SpanKind::Load, "docker-load", job.engine.docker(["load"])),
-            ],
-        )?;
-        running.finish(job, 3, || Ok(()))?;
-        client.told(job, "download")
+        let load = Stage::new(SpanKind::Load, "docker-load", job.engine.docker(["load"]));
+        let stages = vec![self.stream.download(job)?, Stage::new(SpanKind::Decompress, "zstd-d", zstd), load];
+        pipe::start(job, stages)?.finish(job, 3, || Ok(()))?;
+        self.stream.told(job, "download")
     }
 
     fn built_at(&self) -> BuiltAt {
@@ -119,11 +105,13 @@ const DECOMPRESS: &[&str] = &["zstd", "-d", "--quiet", "--stdout"];
 /// The client that the spike names.
 const CLIENT_NAME: &str = "gh-actions-artifact-client";
 /// It is a step of the recipe, as the spike has it.
-const CLIENT_STEP: Step =
-    Step::always(SpanKind::Command, CLIENT_NAME, Does::Uses("lhotari/gh-actions-artifact-client", &[]))
-        .when(&[("client", "lhotari")]);
+const CLIENT_STEP: Step = steps::uses(SpanKind::Command, CLIENT_NAME, "lhotari/gh-actions-artifact-client", &[])
+    .when(&[("client", "lhotari")]);
 /// The end of the producer's pipe.
 const UPLOAD: &[&str] = &["gh-actions-artifact-client.js", "upload", "{name}"];
+
+/// The beginning of the consumer's.
+const DOWNLOAD: &[&str] = &["gh-actions-artifact-client.js", "download", "{name}"];
 
 /// Why steps cannot choose how a stream is cut.
 const OWN_PLAN: &str = "the client that the spike names has a connection plan of its own";
@@ -149,26 +137,14 @@ const RECIPE: Recipe = Recipe {
     producer: &[
         tar::BUILD_LOAD,
         CLIENT_STEP,
-        Step::always(
-            SpanKind::Command,
-            "docker save | zstd | upload",
-            Does::Run(&[tar::SAVE_TO_PIPE, COMPRESS, UPLOAD]),
-        )
-        .when(&[("source", "save")]),
-        Step::always(
-            SpanKind::Command,
-            "buildx build | zstd | upload",
-            Does::Run(&[tar::BUILD_TO_PIPE, COMPRESS, UPLOAD]),
-        )
-        .when(&[("source", "output")]),
+        steps::run(SpanKind::Command, "docker save | zstd | upload", &[tar::SAVE_TO_PIPE, COMPRESS, UPLOAD])
+            .when(&[("source", "save")]),
+        steps::run(SpanKind::Command, "buildx build | zstd | upload", &[tar::BUILD_TO_PIPE, COMPRESS, UPLOAD])
+            .when(&[("source", "output")]),
     ],
     consumer: &[
         CLIENT_STEP,
-        Step::always(
-            SpanKind::Command,
-            "download | zstd -d | docker load",
-            Does::Run(&[&["gh-actions-artifact-client.js", "download", "{name}"], DECOMPRESS, &["docker", "load"]]),
-        ),
+        steps::run(SpanKind::Command, "download | zstd -d | docker load", &[DOWNLOAD, DECOMPRESS, &["docker", "load"]]),
     ],
     client: Some(CLIENT_NAME),
     ..Recipe::EMPTY

@@ -45,15 +45,10 @@ impl Advice {
     /// Handoff that the chosen trials were run by.
     pub fn new(mut answer: Recommendation, flow: Recommended, programs: &[&str]) -> Self {
         let conditions = &answer.group.conditions;
-        let mut notes = Vec::new();
-        if conditions.profile == GITHUB {
-            notes.push("Measured on GitHub's runners, with GitHub's services".to_owned());
-        } else {
-            notes.push(format!(
-                "Not measured at GitHub, but with profile {} and services of Handoff",
-                conditions.profile
-            ));
-        }
+        let mut notes = vec![match conditions.profile.as_str() {
+            GITHUB => "Measured on GitHub's runners, with GitHub's services".to_owned(),
+            profile => format!("Not measured at GitHub, but with profile {profile} and services of Handoff"),
+        }];
         if !programs.is_empty() {
             notes.push(format!(
                 "Trials run by handoff {}; options that are not named had its defaults, the workflow has those of this program",
@@ -70,11 +65,10 @@ impl Advice {
         if let Some(chosen) = &answer.chosen
             && let Ok(found) = github::named(chosen)
         {
-            for (option, instead) in
-                found.recipe().of_the_machine.iter().filter(|(o, _)| chosen.options.contains_key(*o))
-            {
-                notes.push(format!("Option {option} is of the machine that measured: in the workflow {instead}"));
-            }
+            let given = found.recipe().of_the_machine.iter().filter(|(o, _)| chosen.options.contains_key(*o));
+            notes.extend(given.map(|(option, instead)| {
+                format!("Option {option} is of the machine that measured: in the workflow {instead}")
+            }));
         }
         notes.append(&mut answer.notes);
         answer.notes = notes;
@@ -93,12 +87,9 @@ impl Advice {
         }
         let ask = &answer.ask;
         if let Some(chosen) = &answer.chosen {
-            say(&format!(
-                "Recommended: {chosen} for {}, {} a day, an image of {}.",
-                counted(ask.consumers, "job", "jobs"),
-                counted(ask.pushes_per_day, "push", "pushes"),
-                ask.image_size
-            ));
+            let jobs = counted(ask.consumers, "job", "jobs");
+            let pushes = counted(ask.pushes_per_day, "push", "pushes");
+            say(&format!("Recommended: {chosen} for {jobs}, {pushes} a day, an image of {}.", ask.image_size));
         }
         answer.reasons.iter().for_each(|why| say(&format!("Why: {why}.")));
         if let Some(next) = &answer.runner_up {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use handoff_analysis::{Analysis, Mix, Options, Prices, RunRows, SmallestEffect, Variants, WorkflowSize, mix};
-use handoff_model::{Conditions, Plan, StrategySpec, regular_file};
+use handoff_model::{Builder, Conditions, ImageStore, Plan, StrategySpec, regular_file};
 use handoff_records::{Results, name_measured_size};
 use handoff_strategies::github::{self, Target};
 use handoff_strategies::options::named;
@@ -11,7 +11,7 @@ use handoff_workflows::Named;
 use handoff_workflows::pins::Pins;
 use handoff_workflows::recommended::{Recommended, Variant, recommended};
 
-use crate::exit::{Damaged, bad_input};
+use crate::exit::{Damaged, bad_input, bail_input};
 use crate::out;
 
 /// What a reader may decide about verdicts.
@@ -107,10 +107,9 @@ pub fn or_damage<'a, T>(runs: impl IntoIterator<Item = &'a Results>, answer: any
 pub fn set_aside(runs: &[(String, Results)]) -> Vec<String> {
     let damaged = runs.iter().filter(|(_, r)| r.damaged > 0);
     let sentence = |(name, r): &(String, Results)| {
+        let (aside, all) = (r.set_aside.len(), r.plan.trials.len());
         format!(
-            "rows of {name} cannot be used ({} of its {} trials are set aside), so the answer rests on the others",
-            r.set_aside.len(),
-            r.plan.trials.len()
+            "rows of {name} cannot be used ({aside} of its {all} trials are set aside), so the answer rests on the others"
         )
     };
     damaged.map(sentence).collect()
@@ -118,13 +117,8 @@ pub fn set_aside(runs: &[(String, Results)]) -> Vec<String> {
 
 /// The rows of one run.
 pub fn rows<'a>(name: &'a str, results: &'a Results) -> RunRows<'a> {
-    RunRows {
-        run: name,
-        facts: &results.plan.facts,
-        measurements: &results.measurements,
-        consumers: &results.consumers,
-        spans: &results.spans,
-    }
+    let Results { plan, measurements, consumers, spans, .. } = results;
+    RunRows { run: name, facts: &plan.facts, measurements, consumers, spans }
 }
 
 /// The environments that rows come from, where it is more than one.
@@ -152,7 +146,7 @@ pub fn reference_is_there(analysis: &Analysis, options: &Options) -> anyhow::Res
         let mut names: Vec<String> = analysis.cells().map(|c| c.cell.strategy.to_string()).collect();
         names.sort();
         names.dedup();
-        return Err(bad_input(format!("--reference {reference} has no row here: use one of {}", names.join(", "))));
+        bail_input!("--reference {reference} has no row here: use one of {}", names.join(", "));
     }
     Ok(())
 }
@@ -182,12 +176,9 @@ pub fn workflow(
     }
     let options =
         github::express(&*strategy, conditions, Target::Workflow).map_err(|e| format!("no workflow has it: {e}"))?;
-    let variant = Variant {
-        strategy: Named { name: strategy.facts().name, recipe: strategy.recipe() },
-        spec: &spec.to_string(),
-        options: &options,
-        defaults: &github::defaults(&*strategy),
-    };
+    let (spec, defaults) = (spec.to_string(), github::defaults(&*strategy));
+    let strategy = Named { name: strategy.facts().name, recipe: strategy.recipe() };
+    let variant = Variant { strategy, spec: &spec, options: &options, defaults: &defaults };
     let pins = Pins::built_in().map_err(|e| e.to_string())?;
     recommended(&pins, crate::revision::COMMIT, &variant, consumers).map_err(|e| e.to_string())
 }
@@ -200,12 +191,9 @@ pub fn workflow_size(strategy: &str, counted: Recommended) -> WorkflowSize {
 /// What each strategy takes to set up, counted in its workflow on GitHub's runners: overlay2 store and a builder of its
 /// own, as they have.
 pub fn workflow_sizes() -> anyhow::Result<Vec<WorkflowSize>> {
-    let conditions = Conditions {
-        image_store: handoff_model::ImageStore::Overlay2,
-        builder: handoff_model::Builder::DockerContainer,
-        profile: handoff_model::conditions::GITHUB.to_owned(),
-        ..Conditions::default()
-    };
+    let (image_store, builder) = (ImageStore::Overlay2, Builder::DockerContainer);
+    let profile = handoff_model::conditions::GITHUB.to_owned();
+    let conditions = Conditions { image_store, builder, profile, ..Conditions::default() };
     handoff_strategies::ALL
         .iter()
         .map(|s| {

@@ -47,21 +47,23 @@ A reader of the output that goes away (`| head`) changes no exit code.";
 pub struct Damaged(pub String);
 
 /// An error of the user's input.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
 pub struct BadInput(pub String);
-
-impl std::fmt::Display for BadInput {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for BadInput {}
 
 /// Wraps any error as bad input.
 pub fn bad_input(error: impl std::fmt::Display) -> anyhow::Error {
     BadInput(error.to_string()).into()
 }
+
+/// Returns an error of the user's input, whose text is written as for `format!`.
+macro_rules! bail_input {
+    ($($text:tt)*) => {
+        return Err($crate::exit::bad_input(format!($($text)*)))
+    };
+}
+
+pub(crate) use bail_input;
 
 /// Prints the line of a failure and picks its code. Every error names its cause itself, so the chain is not repeated.
 pub fn report(error: &anyhow::Error) -> ExitCode {
@@ -134,8 +136,17 @@ fn code(error: &anyhow::Error) -> u8 {
     };
     if let Some(engine) = engine {
         return match engine {
-            engine if is_missing(engine) => MISSING,
-            engine if is_unfit(engine) => BAD_INPUT,
+            EngineError::MissingProgram { .. }
+            | EngineError::TooOld { .. }
+            | EngineError::Unusable { .. }
+            | EngineError::NotRoot
+            | EngineError::NoDaemon { .. }
+            | EngineError::NoImage { .. } => MISSING,
+            // A daemon that was named and cannot serve.
+            EngineError::NotLocal { .. }
+            | EngineError::VirtualMachine { .. }
+            | EngineError::ForeignStore { .. }
+            | EngineError::OtherStore { .. } => BAD_INPUT,
             _ => BROKEN,
         };
     }
@@ -143,7 +154,10 @@ fn code(error: &anyhow::Error) -> u8 {
         Some(RunError::Machine(machine)) => Some(machine),
         _ => error.downcast_ref::<MachineError>(),
     };
-    let missing = matches!(run, Some(RunError::Missing(_))) || matches!(machine, Some(MachineError::Missing(_)));
+    let missing = matches!(run, Some(RunError::Missing(_)))
+        || matches!(machine, Some(MachineError::Missing(_)))
+        // Outside of a job, without a service: nothing is broken.
+        || matches!(error.downcast_ref(), Some(handoff_storage::Error::MissingVariable { .. }));
     let bad_input = error.is::<files::NotWritten>()
         || error.is::<BadInput>()
         || error.is::<ExperimentError>()
@@ -153,7 +167,7 @@ fn code(error: &anyhow::Error) -> u8 {
         || matches!(error.downcast_ref(), Some(handoff_storage::Error::BadVariable { .. }));
     match run {
         Some(RunError::Cancelled) => CANCELLED,
-        _ if missing || lacks_a_service(error) => MISSING,
+        _ if missing => MISSING,
         _ if bad_input => BAD_INPUT,
         _ => BROKEN,
     }
@@ -162,32 +176,4 @@ fn code(error: &anyhow::Error) -> u8 {
 /// Whether a full disk is behind it, at whatever depth of the chain.
 fn is_full_disk(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(files::is_full_disk))
-}
-
-/// Outside of a job, without a service: nothing is broken.
-fn lacks_a_service(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref(), Some(handoff_storage::Error::MissingVariable { .. }))
-}
-
-fn is_missing(error: &EngineError) -> bool {
-    matches!(
-        error,
-        EngineError::MissingProgram { .. }
-            | EngineError::TooOld { .. }
-            | EngineError::Unusable { .. }
-            | EngineError::NotRoot
-            | EngineError::NoDaemon { .. }
-            | EngineError::NoImage { .. }
-    )
-}
-
-/// A daemon that was named and cannot serve.
-fn is_unfit(error: &EngineError) -> bool {
-    matches!(
-        error,
-        EngineError::NotLocal { .. }
-            | EngineError::VirtualMachine { .. }
-            | EngineError::ForeignStore { .. }
-            | EngineError::OtherStore { .. }
-    )
 }

@@ -38,3 +38,15 @@ fn fix(source: &Error) -> &'static str {
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), NotWritten> {
     handoff_workflows::files::replace(path, bytes).map_err(|source| NotWritten { path: path.to_owned(), source })
 }
+
+/// Ends a process that was told to leave a report: writes the report where one is wanted, and fails with what went wrong.
+pub fn finish(
+    report: Option<PathBuf>,
+    write: impl FnOnce(&Path) -> Result<(), Error>,
+    error: Option<&str>,
+) -> anyhow::Result<()> {
+    if let Some(path) = report {
+        write(&path).map_err(|source| NotWritten { path, source })?;
+    }
+    error.map_or(Ok(()), |error| Err(anyhow::anyhow!("{error}")))
+}

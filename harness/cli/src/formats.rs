@@ -60,43 +60,57 @@ pub fn json(runs: &[(String, Results)], analysis: &Analysis) -> anyhow::Result<S
     Ok(serde_json::to_string_pretty(&document)?)
 }
 
-/// One line of the CSV: a comparison.
-#[derive(Debug, Serialize)]
-struct Line<'a> {
-    workload: &'a str,
-    size_bytes: u64,
-    engine: &'a str,
-    image_store: &'a str,
-    builder: &'a str,
-    profile: &'a str,
-    cache_state: &'a str,
-    consumers: u32,
-    consumer_concurrency: u32,
-    family: &'static str,
-    metric: &'static str,
-    family_size: usize,
-    strategy: String,
-    reference: String,
-    rank: Option<usize>,
-    worst_rank: Option<usize>,
-    pairs: usize,
-    left_out: usize,
-    shift_s: Option<f64>,
-    shift_low_s: Option<f64>,
-    shift_high_s: Option<f64>,
-    ratio: Option<f64>,
-    ratio_low: Option<f64>,
-    ratio_high: Option<f64>,
-    p: Option<f64>,
-    p_adjusted: Option<f64>,
-    level: f64,
-    smallest_effect_s: f64,
-    noise_floor_s: Option<f64>,
-    decided_in: &'static str,
-    verdict: &'static str,
-    why: &'static str,
-    rounds_at_least: Option<usize>,
-    rounds_estimated: Option<usize>,
+/// Declares the columns of the CSV, whose lines are comparisons: each column with its type and its value.
+macro_rules! columns {
+    (($group:ident, $family:ident, $c:ident); $($column:ident: $kind:ty = $value:expr,)+) => {
+        /// One line of the CSV.
+        #[derive(Debug, Serialize)]
+        struct Line<'a> {
+            $($column: $kind,)+
+        }
+
+        fn line<'a>($group: &'a Group, $family: &handoff_analysis::Family, $c: &Comparison) -> Line<'a> {
+            Line { $($column: $value,)+ }
+        }
+    };
+}
+
+columns! {
+    (group, family, c);
+    workload: &'a str = &group.key.workload,
+    size_bytes: u64 = group.key.size.bytes(),
+    engine: &'a str = group.key.conditions.engine.as_str(),
+    image_store: &'a str = group.key.conditions.image_store.as_str(),
+    builder: &'a str = group.key.conditions.builder.as_str(),
+    profile: &'a str = &group.key.conditions.profile,
+    cache_state: &'a str = group.key.conditions.cache_state.as_str(),
+    consumers: u32 = group.key.conditions.consumers,
+    consumer_concurrency: u32 = group.key.conditions.consumer_concurrency,
+    family: FamilyKind = family.kind,
+    metric: &'static str = family.metric.as_str(),
+    family_size: usize = family.size,
+    strategy: String = c.strategy.to_string(),
+    reference: String = c.reference.to_string(),
+    rank: Option<usize> = group.place(&c.strategy).map(|p| p.rank),
+    worst_rank: Option<usize> = group.place(&c.strategy).map(|p| p.worst_rank),
+    pairs: usize = c.pairs,
+    left_out: usize = c.left_out,
+    shift_s: Option<f64> = c.shift_s.map(|e| e.value),
+    shift_low_s: Option<f64> = c.shift_s.and_then(|e| e.low),
+    shift_high_s: Option<f64> = c.shift_s.and_then(|e| e.high),
+    ratio: Option<f64> = c.ratio.map(|e| e.value),
+    ratio_low: Option<f64> = c.ratio.and_then(|e| e.low),
+    ratio_high: Option<f64> = c.ratio.and_then(|e| e.high),
+    p: Option<f64> = c.p,
+    p_adjusted: Option<f64> = c.p_adjusted,
+    level: f64 = c.level,
+    smallest_effect_s: f64 = c.smallest_effect_s,
+    noise_floor_s: Option<f64> = group.noise.as_ref().map(|n| n.floor_s),
+    decided_in: Option<FamilyKind> = c.decided_in,
+    verdict: &'static str = c.verdict.word(),
+    why: &'static str = c.verdict.inconclusive().map_or("", |m| m.why.words()),
+    rounds_at_least: Option<usize> = c.verdict.inconclusive().map(|m| m.rounds_at_least),
+    rounds_estimated: Option<usize> = c.verdict.inconclusive().and_then(|m| m.rounds_estimated),
 }
 
 /// Every comparison as CSV, with the rank of its strategy.
@@ -110,52 +124,4 @@ pub fn csv(analysis: &Analysis) -> anyhow::Result<String> {
         }
     }
     Ok(String::from_utf8(writer.into_inner()?)?)
-}
-
-fn word(kind: FamilyKind) -> &'static str {
-    match kind {
-        FamilyKind::Reference => "reference",
-        FamilyKind::AllPairs => "all_pairs",
-    }
-}
-
-fn line<'a>(group: &'a Group, family: &handoff_analysis::Family, c: &Comparison) -> Line<'a> {
-    let conditions = &group.key.conditions;
-    let missing = c.verdict.inconclusive();
-    Line {
-        workload: &group.key.workload,
-        size_bytes: group.key.size.bytes(),
-        engine: conditions.engine.as_str(),
-        image_store: conditions.image_store.as_str(),
-        builder: conditions.builder.as_str(),
-        profile: &conditions.profile,
-        cache_state: conditions.cache_state.as_str(),
-        consumers: conditions.consumers,
-        consumer_concurrency: conditions.consumer_concurrency,
-        family: word(family.kind),
-        metric: family.metric.as_str(),
-        family_size: family.size,
-        strategy: c.strategy.to_string(),
-        reference: c.reference.to_string(),
-        rank: group.place(&c.strategy).map(|p| p.rank),
-        worst_rank: group.place(&c.strategy).map(|p| p.worst_rank),
-        pairs: c.pairs,
-        left_out: c.left_out,
-        shift_s: c.shift_s.map(|e| e.value),
-        shift_low_s: c.shift_s.and_then(|e| e.low),
-        shift_high_s: c.shift_s.and_then(|e| e.high),
-        ratio: c.ratio.map(|e| e.value),
-        ratio_low: c.ratio.and_then(|e| e.low),
-        ratio_high: c.ratio.and_then(|e| e.high),
-        p: c.p,
-        p_adjusted: c.p_adjusted,
-        level: c.level,
-        smallest_effect_s: c.smallest_effect_s,
-        noise_floor_s: group.noise.as_ref().map(|n| n.floor_s),
-        decided_in: c.decided_in.map_or("", word),
-        verdict: c.verdict.word(),
-        why: missing.map_or("", |m| m.why.words()),
-        rounds_at_least: missing.map(|m| m.rounds_at_least),
-        rounds_estimated: missing.and_then(|m| m.rounds_estimated),
-    }
 }

@@ -1,18 +1,17 @@
 //! `handoff profiles --check-log`: whether the service's request logs of a run agree with the arithmetic of its profiles.
 
 use std::path::Path;
-use std::process::ExitCode;
 
 use handoff_link::RequestRecord;
 use handoff_link::expected::{self, Flow};
 use handoff_link::profile;
 use handoff_records::Results;
 
-use crate::exit::{self, bad_input};
+use crate::exit::{self, bad_input, bail_input};
 use crate::{analysed, out};
 
 /// Prints a line for each flow of bytes of each job, and says by the exit code whether all are within bounds.
-pub fn run(dir: &Path) -> anyhow::Result<ExitCode> {
+pub fn run(dir: &Path) -> anyhow::Result<u8> {
     let runs = analysed::read(&[dir.to_owned()])?;
     let [(_, Results { plan, .. })] = runs.as_slice() else { return Err(bad_input("one results folder is checked")) };
     let (mut lines, mut off) = (0, 0);
@@ -31,14 +30,13 @@ pub fn run(dir: &Path) -> anyhow::Result<ExitCode> {
         }
     }
     if lines == 0 {
-        let logs = dir.join("logs");
-        return Err(bad_input(format!(
+        bail_input!(
             "no requests.json with shaped bytes below {}: name a folder of `handoff run --profile github-hosted`, with its logs",
-            logs.display()
-        )));
+            dir.join("logs").display()
+        );
     }
     out::data(&format!("{lines} flows, {off} out of bounds (5 % of what the profile says, and 1 ms a request)"));
-    Ok(ExitCode::from(if off == 0 { exit::OK } else { exit::TRIALS_FAILED }))
+    Ok(if off == 0 { exit::OK } else { exit::TRIALS_FAILED })
 }
 
 fn head() -> String {

@@ -43,7 +43,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return exit::wrong_command_line(&error, &Cli::command()),
     };
-    let ended = cli.verb.run().and_then(|code| Ok(out::written().map(|()| code)?));
+    let ended = cli.verb.run().and_then(|code| Ok(out::written().map(|()| ExitCode::from(code))?));
     ended.unwrap_or_else(|error| exit::report(&error))
 }
 

@@ -7,7 +7,7 @@ use handoff_model::own::BuildArg;
 use handoff_model::{OwnImage, PlanRequest, image_name, shell};
 use handoff_runner::user_daemon;
 
-use crate::exit::bad_input;
+use crate::exit::{bad_input, bail_input};
 use crate::paths;
 
 /// The options that name an image of the user's own.
@@ -34,7 +34,7 @@ impl OwnArgs {
         if self.context.is_none()
             && let Some(option) = self.dockerfile.as_ref().map(|_| "--dockerfile").or(values)
         {
-            return Err(bad_input(format!("{option} is for an image of your own: it needs --context DIR")));
+            bail_input!("{option} is for an image of your own: it needs --context DIR");
         }
         let option = match (&self.context, &self.image) {
             (None, None) => return stored.map(|own| with_values(own, &self.build_args)).transpose(),
@@ -42,12 +42,9 @@ impl OwnArgs {
             (Some(_), None) => "--context",
             (None, Some(_)) => "--image",
         };
-        for (other, given) in [("--sizes", factors.sizes.is_some()), ("--workload", factors.workloads.is_some())] {
-            if given {
-                return Err(bad_input(format!(
-                    "{option} is an image of your own, which is as it is: leave {other} out"
-                )));
-            }
+        let others = [("--sizes", factors.sizes.is_some()), ("--workload", factors.workloads.is_some())];
+        if let Some((other, _)) = others.into_iter().find(|(_, given)| *given) {
+            bail_input!("{option} is an image of your own, which is as it is: leave {other} out");
         }
         match (&self.context, &self.image) {
             (Some(dir), _) => context(dir, self.dockerfile.as_deref(), &self.build_args).map(Some),
@@ -74,11 +71,11 @@ fn context(dir: &Path, dockerfile: Option<&Path>, build_args: &[String]) -> anyh
 pub fn context_dir(dir: &Path) -> anyhow::Result<PathBuf> {
     paths::check_text("--context", dir)?;
     let shown = shell::quote(&dir.to_string_lossy());
-    let found = dir
-        .canonicalize()
-        .map_err(|e| bad_input(format!("--context {shown}: {e}: name the folder that holds the Dockerfile")))?;
+    let found = dir.canonicalize();
+    let found =
+        found.map_err(|e| bad_input(format!("--context {shown}: {e}: name the folder that holds the Dockerfile")))?;
     if !found.is_dir() {
-        return Err(bad_input(format!("--context {shown}: it is no folder: name the one that holds the Dockerfile")));
+        bail_input!("--context {shown}: it is no folder: name the one that holds the Dockerfile");
     }
     paths::check_text("--context", &found)?;
     Ok(found)
@@ -102,20 +99,18 @@ pub fn named_dockerfile(file: &Path, option: &str) -> anyhow::Result<PathBuf> {
 /// Refuses what is no Dockerfile, and says what it is. `option` names one.
 pub fn check_dockerfile(file: &Path, option: &str) -> anyhow::Result<()> {
     let shown = shell::quote(&file.to_string_lossy());
-    match file.metadata() {
-        Ok(meta) if meta.is_file() => Ok(()),
-        Ok(meta) if meta.is_dir() => Err(bad_input(format!(
-            "{shown} is a folder: name the Dockerfile in it with {option} FILE (the folder that is built from is --context)"
-        ))),
-        Ok(_) => Err(bad_input(format!("{shown} is no plain file: name the Dockerfile with {option} FILE"))),
-        Err(_) if file.is_symlink() => Err(bad_input(format!(
-            "{shown} is a link to a file that is not there: name the Dockerfile with {option} FILE"
-        ))),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            Err(bad_input(format!("{shown} is not there: name the Dockerfile with {option} FILE")))
-        }
-        Err(e) => Err(bad_input(format!("{shown}: {e}: name a Dockerfile that can be read with {option} FILE"))),
-    }
+    let name = format!("name the Dockerfile with {option} FILE");
+    let problem = match file.metadata() {
+        Ok(meta) if meta.is_file() => return Ok(()),
+        Ok(meta) if meta.is_dir() => format!(
+            "is a folder: name the Dockerfile in it with {option} FILE (the folder that is built from is --context)"
+        ),
+        Ok(_) => format!("is no plain file: {name}"),
+        Err(_) if file.is_symlink() => format!("is a link to a file that is not there: {name}"),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => format!("is not there: {name}"),
+        Err(e) => bail_input!("{shown}: {e}: name a Dockerfile that can be read with {option} FILE"),
+    };
+    bail_input!("{shown} {problem}")
 }
 
 fn parse_build_args(build_args: &[String]) -> anyhow::Result<Vec<BuildArg>> {
@@ -140,17 +135,17 @@ fn with_values(stored: &OwnImage, build_args: &[String]) -> anyhow::Result<OwnIm
         };
     };
     if let Some(arg) = given.iter().find(|arg| !held.iter().any(|h| h.name() == arg.name())) {
-        return Err(bad_input(format!(
+        bail_input!(
             "--build-arg {}: the run was planned without it: leave it out to go on, or use another --out",
             arg.name()
-        )));
+        );
     }
     let value = |held: &BuildArg| match given.iter().rfind(|arg| arg.name() == held.name()) {
         Some(arg) if held.is_same(arg) => Ok(arg.clone()),
-        Some(arg) => Err(bad_input(format!(
+        Some(arg) => bail_input!(
             "--build-arg {}: the run was planned with another value: give that one to go on, or use another --out",
             arg.name()
-        ))),
+        ),
         None => Ok(held.clone()),
     };
     let build_args = held.iter().map(value).collect::<anyhow::Result<_>>()?;

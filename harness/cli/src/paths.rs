@@ -5,16 +5,16 @@ use std::path::Path;
 use handoff_model::image_name::described;
 use handoff_model::shell;
 
-use crate::exit::bad_input;
+use crate::exit::{bad_input, bail_input};
 
 /// Refuses a path that is no text in one line: it could be written neither into a plan nor into a report.
 pub fn check_text(option: &str, path: &Path) -> anyhow::Result<()> {
     let shown = path.to_string_lossy();
     let Some(text) = path.to_str() else {
-        return Err(bad_input(format!(
+        bail_input!(
             "{option} {}: its name is not UTF-8, which plans, reports and builders do not take: rename it, or use another path",
             shell::escaped(&shown)
-        )));
+        );
     };
     match text.chars().find(|c| c.is_control()) {
         None => Ok(()),
@@ -58,7 +58,7 @@ pub fn check_environment() -> anyhow::Result<()> {
 pub fn check_report(path: &Path) -> anyhow::Result<()> {
     let shown = path.display();
     if path.is_dir() {
-        return Err(bad_input(format!("--report {shown} is a folder: name a file in it")));
+        bail_input!("--report {shown} is a folder: name a file in it");
     }
     let mut part = path.as_os_str().to_owned();
     part.push(".part");

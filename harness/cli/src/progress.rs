@@ -140,15 +140,10 @@ impl Display {
                 self.estimate.done(trial, *took);
                 self.aim();
                 let seconds = |ns: Option<u64>| ns.map_or("-".to_owned(), |n| format!("{:.1} s", n as f64 / 1e9));
-                let text = if row.outcome == Outcome::Completed {
-                    format!(
-                        "{} critical path {}, transfer {}",
-                        trial.id,
-                        seconds(row.critical_path_ns),
-                        seconds(row.transfer_ns)
-                    )
-                } else {
-                    format!("{} {}: {}: {}", trial.id, row.outcome, row.failed_span, row.error)
+                let (path, transfer) = (seconds(row.critical_path_ns), seconds(row.transfer_ns));
+                let text = match row.outcome {
+                    Outcome::Completed => format!("{} critical path {path}, transfer {transfer}", trial.id),
+                    outcome => format!("{} {outcome}: {}: {}", trial.id, row.failed_span, row.error),
                 };
                 self.line(&text);
                 if let Some(bar) = &self.bar {

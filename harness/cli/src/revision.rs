@@ -13,11 +13,9 @@ pub const COMMIT: &str = match option_env!("HANDOFF_HEAD") {
 
 /// What a run records of this program.
 pub fn revision() -> Revision {
-    Revision {
-        handoff: VERSION.to_owned(),
-        source_digest: env!("HANDOFF_SOURCE_DIGEST").to_owned(),
-        source_commit: env!("HANDOFF_SOURCE_COMMIT").to_owned(),
-    }
+    let sources = [env!("HANDOFF_SOURCE_DIGEST"), env!("HANDOFF_SOURCE_COMMIT")];
+    let [source_digest, source_commit] = sources.map(str::to_owned);
+    Revision { handoff: VERSION.to_owned(), source_digest, source_commit }
 }
 
 #[cfg(test)]

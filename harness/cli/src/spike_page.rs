@@ -2,29 +2,28 @@
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
-use std::process::ExitCode;
 
 use handoff_analysis::{Claims, Options, RunRows, judge};
 use handoff_records::Results;
 
-use crate::exit::{self, bad_input};
+use crate::exit::{self, bad_input, bail_input};
 use crate::{analysed, files};
 
 /// Writes the page, or checks that the file says the same.
-pub fn write(dirs: &[PathBuf], page: &Path, options: &Options, check: bool) -> anyhow::Result<ExitCode> {
+pub fn write(dirs: &[PathBuf], page: &Path, options: &Options, check: bool) -> anyhow::Result<u8> {
     let runs = analysed::read(dirs)?;
     let text = text(&runs, dirs, page, options)?;
     if check {
-        let old = handoff_model::regular_file::read_to_string(page)
-            .map_err(|e| bad_input(format!("cannot read {}: {e}", page.display())))?;
-        if old != text {
-            return Err(bad_input(format!("{} is not what the results say: run `make spike-page`", page.display())));
+        let shown = page.display();
+        let old = handoff_model::regular_file::read_to_string(page);
+        if old.map_err(|e| bad_input(format!("cannot read {shown}: {e}")))? != text {
+            bail_input!("{shown} is not what the results say: run `make spike-page`");
         }
     } else {
         files::write(page, text.as_bytes())?;
     }
     analysed::refuse_damage(runs.iter().map(|(_, results)| results))?;
-    Ok(ExitCode::from(exit::OK))
+    Ok(exit::OK)
 }
 
 fn text(runs: &[(String, Results)], dirs: &[PathBuf], page: &Path, options: &Options) -> anyhow::Result<String> {

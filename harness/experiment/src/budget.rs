@@ -8,7 +8,7 @@ use handoff_analysis::declared::families;
 use handoff_model::Plan;
 use handoff_model::duration::human;
 
-use crate::error::ExperimentError;
+use crate::error::{ExperimentError, Result};
 
 /// Time that a plan may take.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl Budget {
     ///
     /// # Errors
     /// The estimate, and what to cut.
-    pub fn check(&self, plan: &Plan, seconds: &[f64]) -> Result<(), ExperimentError> {
+    pub fn check(&self, plan: &Plan, seconds: &[f64]) -> Result<()> {
         let allowed = self.seconds as f64;
         let total: f64 = seconds.iter().sum();
         if total <= allowed {

@@ -18,10 +18,7 @@ pub(crate) fn cross(factors: &Factors, stored: &[Conditions], context: &Context<
     let engines = levels(factors.engines.as_ref(), held, |c| c.engine);
     let stores = levels(factors.image_stores.as_ref(), held, |c| c.image_store);
     let builders = levels(factors.builders.as_ref(), held, |c| c.builder);
-    let profiles = match profiles(factors, context.place)? {
-        Some(named) => named,
-        None => levels(None, held, |c| c.profile.clone()),
-    };
+    let profiles = profiles(factors, context.place)?.unwrap_or_else(|| levels(None, held, |c| c.profile.clone()));
     let states = levels(factors.cache_states.as_ref(), held, |c| c.cache_state);
     let consumers = levels(factors.consumers.as_ref(), held, |c| Consumers::held(c.consumers));
     let most = stored.iter().map(|c| c.consumer_concurrency).max().unwrap_or(1);
@@ -30,10 +27,8 @@ pub(crate) fn cross(factors: &Factors, stored: &[Conditions], context: &Context<
     for engine in engines {
         // Another's daemon has the store that it has, and its own builder is not ours to use.
         let host = engine == EngineKind::Host && stored.is_empty() && here;
-        let stores = match context.host_store.filter(|_| host && factors.image_stores.is_none()) {
-            Some(store) => vec![store],
-            None => stores.clone(),
-        };
+        let host_store = context.host_store.filter(|_| host && factors.image_stores.is_none());
+        let stores = host_store.map_or_else(|| stores.clone(), |store| vec![store]);
         let own_builder = host && factors.builders.is_none();
         let builders = if own_builder { vec![Builder::DockerContainer] } else { builders.clone() };
         for (image_store, builder) in pairs(&stores, &builders) {
@@ -56,10 +51,7 @@ pub(crate) fn cross(factors: &Factors, stored: &[Conditions], context: &Context<
             }
         }
     }
-    match context.own.as_ref().and_then(|own| changes_own(own, &all)) {
-        Some(fault) => Err(fault),
-        None => Ok(all),
-    }
+    context.own.as_ref().and_then(|own| changes_own(own, &all)).map_or(Ok(all), Err)
 }
 
 fn pairs<A: Clone, B: Clone>(a: &[A], b: &[B]) -> Vec<(A, B)> {

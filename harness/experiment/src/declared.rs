@@ -28,10 +28,7 @@ pub fn warnings(plan: &Plan) -> Vec<String> {
         }
     }
     let line = |(problem, groups): (String, Vec<String>)| {
-        let more = match groups.len() {
-            1 => String::new(),
-            n => format!(" and {} more", n - 1),
-        };
+        let more = if groups.len() == 1 { String::new() } else { format!(" and {} more", groups.len() - 1) };
         format!("warning: at {}{more}, {problem}: use {fix} or --rounds auto", groups[0])
     };
     told.into_iter().map(line).collect()

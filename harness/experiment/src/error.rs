@@ -5,6 +5,9 @@
 #[error("{0}")]
 pub struct ExperimentError(pub(crate) String);
 
+/// What fails with an [`ExperimentError`], unless it names another error.
+pub(crate) type Result<T, E = ExperimentError> = std::result::Result<T, E>;
+
 /// A fault whose place is not known yet: the key at fault finds the line of a matrix file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fault {

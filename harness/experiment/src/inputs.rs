@@ -10,7 +10,7 @@ use handoff_model::block::join;
 use handoff_model::conditions::GITHUB;
 use handoff_model::{Builder, Conditions, EngineKind, ImageStore, PlanRequest, StrategySpec};
 
-use crate::error::ExperimentError;
+use crate::error::{ExperimentError, Result};
 use crate::factors::{Factors, Whole};
 use crate::levels::{Consumers, Level, List, ProfileName};
 use crate::request::Experiment;
@@ -21,7 +21,7 @@ impl Experiment {
     ///
     /// # Errors
     /// An input that is not what its name asks for.
-    pub fn from_inputs(input: impl Fn(&str) -> Option<String>) -> Result<Self, ExperimentError> {
+    pub fn from_inputs(input: impl Fn(&str) -> Option<String>) -> Result<Self> {
         let read = Inputs(&input);
         let consumers = read.or("consumers", Consumers::held(1))?;
         Ok(Self {
@@ -50,13 +50,13 @@ impl Experiment {
 struct Inputs<'a>(&'a dyn Fn(&str) -> Option<String>);
 
 impl Inputs<'_> {
-    fn value<T: FromStr<Err: Display>>(&self, name: &str) -> Result<Option<T>, ExperimentError> {
+    fn value<T: FromStr<Err: Display>>(&self, name: &str) -> Result<Option<T>> {
         let text = (self.0)(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
         let wrong = |text: &str, error| ExperimentError(format!("input {name}: `{text}`: {error}"));
         text.map(|text| text.parse().map_err(|error| wrong(&text, error))).transpose()
     }
 
-    fn or<T: Level>(&self, name: &str, default: T) -> Result<List<T>, ExperimentError> {
+    fn or<T: Level>(&self, name: &str, default: T) -> Result<List<T>> {
         let named = self.value(name)?;
         named.map_or_else(|| List::new(vec![default]).map_err(ExperimentError), Ok)
     }

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-use crate::error::{ExperimentError, Fault};
+use crate::error::{ExperimentError, Fault, Result};
 use crate::factors::{Factors, Whole};
 use crate::rules::Rule;
 
@@ -60,7 +60,7 @@ impl Matrix {
     ///
     /// # Errors
     /// What is no TOML, an unknown key, or a value that its key does not take; each with its line.
-    pub fn read(name: &str, text: &str) -> Result<Self, ExperimentError> {
+    pub fn read(name: &str, text: &str) -> Result<Self> {
         let reader = Reader { name, text };
         let table = DeTable::parse(text).map_err(|e| reader.error(e.span().map_or(0, |s| s.start), e.message()))?;
         let mut matrix = Self { name: name.to_owned(), ..Self::default() };
@@ -132,7 +132,7 @@ type Value<'a> = Spanned<DeValue<'a>>;
 
 impl<'a> Reader<'a> {
     /// Reads a table into the type that its keys are fields of.
-    fn part<T: DeserializeOwned>(&self, table: DeTable<'a>) -> Result<(T, Lines), ExperimentError> {
+    fn part<T: DeserializeOwned>(&self, table: DeTable<'a>) -> Result<(T, Lines)> {
         let spans: Vec<(String, Range<usize>)> =
             table.iter().map(|(key, value)| (key.get_ref().to_string(), value.span())).collect();
         let keys: Vec<_> = spans.iter().map(|(key, span)| (key.clone(), self.line(span.start))).collect();
@@ -146,13 +146,13 @@ impl<'a> Reader<'a> {
         Ok((part, Lines { first, keys }))
     }
 
-    fn text(&self, key: &str, value: &Value<'_>) -> Result<String, ExperimentError> {
+    fn text(&self, key: &str, value: &Value<'_>) -> Result<String> {
         let text = value.get_ref().as_str().map(|text| text.trim().to_owned());
         text.ok_or_else(|| self.error(value.span().start, &format!("`{key}` is a text")))
     }
 
     /// Tables, each with its place.
-    fn tables(&self, key: &str, value: Value<'a>) -> Result<Vec<(DeTable<'a>, usize)>, ExperimentError> {
+    fn tables(&self, key: &str, value: Value<'a>) -> Result<Vec<(DeTable<'a>, usize)>> {
         let wrong = self.error(value.span().start, &format!("`{key}` is a list of tables: write [[{key}]]"));
         let DeValue::Array(items) = value.into_inner() else { return Err(wrong) };
         let table = |item: Value<'a>| match (item.span().start, item.into_inner()) {
@@ -163,7 +163,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Refuses an unknown key.
-    fn known(&self, table: &DeTable<'_>, known: &[&str]) -> Result<(), ExperimentError> {
+    fn known(&self, table: &DeTable<'_>, known: &[&str]) -> Result<()> {
         let unknown = table.keys().find(|key| !known.contains(&key.get_ref().as_ref()));
         unknown.map_or(Ok(()), |key| Err(self.unknown(key, known)))
     }

@@ -5,29 +5,27 @@ use std::path::Path;
 use handoff_model::nearest::hint;
 use handoff_model::regular_file;
 
-use crate::error::ExperimentError;
+use crate::error::{ExperimentError, Result};
 use crate::matrix::Matrix;
 
+/// Reads in the files of presets.
+macro_rules! presets {
+    ($($name:literal),+ $(,)?) => {
+        &[$(($name, include_str!(concat!("../presets/", $name, ".toml")))),+]
+    };
+}
+
 /// Name and text, in the order in which they are listed.
-const PRESETS: [(&str, &str); 11] = [
-    ("quick", include_str!("../presets/quick.toml")),
-    ("spike", include_str!("../presets/spike.toml")),
-    ("spike-containerd", include_str!("../presets/spike-containerd.toml")),
-    ("claims", include_str!("../presets/claims.toml")),
-    ("limits", include_str!("../presets/limits.toml")),
-    ("latency", include_str!("../presets/latency.toml")),
-    ("fan-out", include_str!("../presets/fan-out.toml")),
-    ("variants", include_str!("../presets/variants.toml")),
-    ("relay", include_str!("../presets/relay.toml")),
-    ("relay-loopback", include_str!("../presets/relay-loopback.toml")),
-    ("sensitivity", include_str!("../presets/sensitivity.toml")),
-];
+const PRESETS: &[(&str, &str)] = presets! {
+    "quick", "spike", "spike-containerd", "claims", "limits", "latency", "fan-out", "variants", "relay", "relay-loopback",
+    "sensitivity"
+};
 
 /// The preset of that name, or the matrix in the TOML file at that path.
 ///
 /// # Errors
 /// An unknown name, a file that cannot be read, and what [`Matrix::read`] refuses.
-pub fn load(name_or_path: &str) -> Result<Matrix, ExperimentError> {
+pub fn load(name_or_path: &str) -> Result<Matrix> {
     if let Some((name, text)) = PRESETS.iter().find(|(name, _)| *name == name_or_path) {
         return Matrix::read(name, text);
     }
@@ -38,11 +36,10 @@ pub fn load(name_or_path: &str) -> Result<Matrix, ExperimentError> {
         let hint = hint(name_or_path, &names);
         return Err(ExperimentError(format!("unknown matrix `{name_or_path}`: {hint}, or the path of a TOML file")));
     }
-    let text = regular_file::read_to_string(path).map_err(|error| {
-        ExperimentError(format!(
-            "cannot read the matrix {name_or_path}: {error}; give a preset's name or the path of a TOML file"
-        ))
-    })?;
+    let unreadable = |error| {
+        format!("cannot read the matrix {name_or_path}: {error}; give a preset's name or the path of a TOML file")
+    };
+    let text = regular_file::read_to_string(path).map_err(|error| ExperimentError(unreadable(error)))?;
     Matrix::read(name_or_path, &text)
 }
 
@@ -50,7 +47,7 @@ pub fn load(name_or_path: &str) -> Result<Matrix, ExperimentError> {
 ///
 /// # Errors
 /// None: a test reads all of them.
-pub fn presets() -> Result<Vec<Matrix>, ExperimentError> {
+pub fn presets() -> Result<Vec<Matrix>> {
     PRESETS.iter().map(|(name, text)| Matrix::read(name, text)).collect()
 }
 

@@ -7,7 +7,7 @@ use handoff_model::{ByteSize, EngineKind, PlanRequest, Purpose, StrategySpec, sh
 
 use crate::conditions;
 use crate::context::{Context, Place};
-use crate::error::{ExperimentError, Fault};
+use crate::error::{ExperimentError, Fault, Result};
 use crate::factors::{Factors, Given, Whole};
 use crate::matrix::Matrix;
 use crate::presets::load;
@@ -33,17 +33,17 @@ impl Experiment {
     ///
     /// # Errors
     /// A level that is not there or cannot be, and factors that do not go together; of a matrix file with the line.
-    pub fn request(&self, stored: Option<&PlanRequest>, context: &Context<'_>) -> Result<PlanRequest, ExperimentError> {
+    pub fn request(&self, stored: Option<&PlanRequest>, context: &Context<'_>) -> Result<PlanRequest> {
         if let Some(name) = &self.matrix {
             return self.request_of(&load(name)?, stored, context);
         }
         match stored.filter(|s| !(s.blocks.is_empty() && s.exclude.is_empty())) {
             // The image is the stored one, with the values of build arguments, which are in no file.
             Some(stored) if *self == Self::default() => Ok(PlanRequest { own: context.own.clone(), ..stored.clone() }),
-            Some(_) => Err(ExperimentError(
-                "this run was laid out by a matrix: leave all options out to go on with it, or name the matrix again"
-                    .to_owned(),
-            )),
+            Some(_) => {
+                let fix = "leave all options out to go on with it, or name the matrix again";
+                Err(ExperimentError(format!("this run was laid out by a matrix: {fix}")))
+            }
             None => {
                 let mut request = cross(&self.factors, &self.whole, stored, context)?;
                 resolve_auto(&mut request, &[self.factors.rounds == Some(Rounds::Auto)]);
@@ -58,7 +58,7 @@ impl Experiment {
         matrix: &Matrix,
         stored: Option<&PlanRequest>,
         context: &Context<'_>,
-    ) -> Result<PlanRequest, ExperimentError> {
+    ) -> Result<PlanRequest> {
         let given = self.given();
         let whole = self.whole.over(&matrix.whole);
         let mut parts: Vec<(PlanRequest, bool)> = Vec::new();
@@ -81,8 +81,8 @@ impl Experiment {
         }
         let (parts, auto): (Vec<PlanRequest>, Vec<bool>) = parts.into_iter().unzip();
         let mut parts = parts.into_iter();
-        let mut request =
-            parts.next().ok_or_else(|| ExperimentError(format!("matrix {}: it has no block", matrix.name)))?;
+        let none = || ExperimentError(format!("matrix {}: it has no block", matrix.name));
+        let mut request = parts.next().ok_or_else(none)?;
         parts.for_each(|part| request.absorb(&part));
         for (rule, lines) in &matrix.exclude {
             let rule = rule.exclusion(context).map_err(|fault| matrix.error(Some(lines), &fault))?;
@@ -104,7 +104,7 @@ impl Experiment {
     ///
     /// # Errors
     /// A matrix that cannot be read.
-    pub fn asks_host_store(&self) -> Result<bool, ExperimentError> {
+    pub fn asks_host_store(&self) -> Result<bool> {
         let asks = |factors: &Factors| {
             let host = factors.engines.as_ref().is_some_and(|engines| engines.contains(&EngineKind::Host));
             host && factors.image_stores.is_none()
@@ -124,7 +124,7 @@ impl Experiment {
     ///
     /// # Errors
     /// A matrix that cannot be read.
-    pub fn overrides(&self) -> Result<Vec<String>, ExperimentError> {
+    pub fn overrides(&self) -> Result<Vec<String>> {
         let Some(name) = &self.matrix else { return Ok(Vec::new()) };
         let matrix = load(name)?;
         let mut lines = Vec::new();
@@ -199,17 +199,12 @@ fn check_purpose(purpose: Purpose, factors: &Factors, whole: &Whole) -> Result<(
         return Ok(());
     }
     let none = format!("--purpose {purpose} declares no comparison");
-    if let Some(compare) = whole.compare {
-        return Err(Fault::from(format!(
-            "{none}, so --compare {compare} has no effect: leave --compare out, or use --purpose decision"
-        )));
-    }
-    if factors.rounds == Some(Rounds::Auto) {
-        return Err(Fault::from(format!(
-            "{none}, so --rounds {AUTO} has nothing to decide: give a number of rounds, or use --purpose decision"
-        )));
-    }
-    Ok(())
+    let problem = match (whole.compare, factors.rounds) {
+        (Some(compare), _) => format!("--compare {compare} has no effect: leave --compare out"),
+        (_, Some(Rounds::Auto)) => format!("--rounds {AUTO} has nothing to decide: give a number of rounds"),
+        _ => return Ok(()),
+    };
+    Err(Fault::from(format!("{none}, so {problem}, or use --purpose decision")))
 }
 
 /// Gives those parts of a request that are `auto`, in the order of [`PlanRequest::parts`], the rounds that their declared

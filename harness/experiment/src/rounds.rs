@@ -61,10 +61,8 @@ impl FromStr for Rounds {
         if text == AUTO {
             return Ok(Self::Auto);
         }
-        let number = text.parse();
-        Self::checked(
-            number.map_err(|_| format!("`{text}` is no number of rounds: use 1 to {MOST_ROUNDS}, or {AUTO}"))?,
-        )
+        let wrong = |_| format!("`{text}` is no number of rounds: use 1 to {MOST_ROUNDS}, or {AUTO}");
+        Self::checked(text.parse().map_err(wrong)?)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -15,6 +16,8 @@ use crate::inputs::{input, number};
 const MIB: usize = 1 << 20;
 /// The block that GitHub's own client sends.
 const BLOCK: usize = 8 * MIB;
+/// How the name of a figure ends that is a time, and no rate.
+const TIME: &str = ", s";
 
 /// Figures, each with the lowest and the highest of its repeats: seconds, or bytes a second.
 #[derive(Debug, Clone, Default)]
@@ -22,7 +25,7 @@ struct Calibration {
     figures: Vec<(&'static str, Vec<f64>)>,
 }
 
-type Result<T> = std::result::Result<T, String>;
+type Result<T, E = String> = std::result::Result<T, E>;
 
 /// The artifact service as a step of an action sees it.
 #[derive(Debug)]
@@ -43,10 +46,7 @@ fn error(what: &'static str) -> impl Fn(ureq::Error) -> String {
 ///
 /// # Errors
 /// An input that is no number, no token of a job, or a service that does not answer.
-pub fn calibrate(
-    name: &str,
-    scratch: &std::path::Path,
-) -> std::result::Result<[(&'static str, String); 2], GithubError> {
+pub fn calibrate(name: &str, scratch: &Path) -> Result<[(&'static str, String); 2], GithubError> {
     let (mib, repeats) = (number("megabytes", 256, 1..=4096, "")?, number("repeats", 3, 1..=4096, "")?);
     let link = Link::from_env().map_err(GithubError::Input)?;
     std::fs::create_dir_all(scratch).map_err(GithubError::io("create", scratch))?;
@@ -68,23 +68,16 @@ impl Link {
         };
         let token = variable("ACTIONS_RUNTIME_TOKEN")?;
         let payload = token.split('.').nth(1).unwrap_or_default().trim_end_matches('=');
-        let claims: Value = URL_SAFE_NO_PAD
-            .decode(payload)
-            .ok()
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-            .ok_or("ACTIONS_RUNTIME_TOKEN is no token of a job")?;
+        let claims = URL_SAFE_NO_PAD.decode(payload).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let claims: Value = claims.ok_or("ACTIONS_RUNTIME_TOKEN is no token of a job")?;
         let scopes = claims.get("scp").and_then(Value::as_str).unwrap_or_default();
         let parts: Vec<&str> =
             scopes.split(' ').find(|s| s.starts_with("Actions.Results:")).unwrap_or_default().split(':').collect();
         let [_, run, job] = parts.as_slice() else { return Err("the token names no run and job".to_owned()) };
         let config = Agent::config_builder().timeout_global(Some(Duration::from_mins(10))).build();
-        Ok(Self {
-            agent: config.into(),
-            base: variable("ACTIONS_RESULTS_URL")?.trim_end_matches('/').to_owned(),
-            run: (*run).to_owned(),
-            job: (*job).to_owned(),
-            token,
-        })
+        let base = variable("ACTIONS_RESULTS_URL")?.trim_end_matches('/').to_owned();
+        let (run, job) = ((*run).to_owned(), (*job).to_owned());
+        Ok(Self { agent: config.into(), base, token, run, job })
     }
 
     fn call(&self, method: &str, mut body: Value) -> Result<Value> {
@@ -105,16 +98,7 @@ impl Link {
         let blocks: Vec<String> = (0..bytes.div_ceil(block))
             .map(|n| base64::engine::general_purpose::STANDARD.encode(format!("{n:016}")))
             .collect();
-        // Bytes that no link compresses.
-        let mut state = 0x9E37_79B9_7F4A_7C15_u64;
-        let body: Vec<u8> = (0..block)
-            .map(|_| {
-                state ^= state << 13;
-                state ^= state >> 7;
-                state ^= state << 17;
-                (state >> 32) as u8
-            })
-            .collect();
+        let body = handoff_machine::disk_speed::noise(block);
         let start = Instant::now();
         parallel(connections, blocks.len(), |n| {
             let id = blocks[n].replace('=', "%3D");
@@ -137,13 +121,8 @@ impl Link {
         let start = Instant::now();
         parallel(connections, connections, |n| {
             let range = format!("bytes={}-{}", n * part, ((n + 1) * part).min(bytes) - 1);
-            let mut answer = self
-                .agent
-                .get(url)
-                .header("x-ms-range", &range)
-                .header("range", &range)
-                .call()
-                .map_err(error("get"))?;
+            let asked = self.agent.get(url).header("x-ms-range", &range).header("range", &range);
+            let mut answer = asked.call().map_err(error("get"))?;
             std::io::copy(&mut answer.body_mut().as_reader(), &mut std::io::sink()).map_err(|e| format!("get: {e}"))?;
             Ok(())
         })?;
@@ -174,7 +153,7 @@ fn parallel(threads: usize, count: usize, work: impl Fn(usize) -> Result<()> + S
 
 impl Calibration {
     /// Measures a link: each figure `repeats` times with `bytes`.
-    fn measure(link: &Link, name: &str, bytes: usize, repeats: usize, scratch: &std::path::Path) -> Result<Self> {
+    fn measure(link: &Link, name: &str, bytes: usize, repeats: usize, scratch: &Path) -> Result<Self> {
         let mut all = Self::default();
         for repeat in 0..repeats {
             let name = |what: &str| format!("{name}-{repeat}-{what}");
@@ -205,7 +184,7 @@ impl Calibration {
     }
 
     /// The machine beside the link: disk, and one core.
-    fn machine(&mut self, scratch: &std::path::Path) -> Result<()> {
+    fn machine(&mut self, scratch: &Path) -> Result<()> {
         let path = scratch.join("handoff-calibrate.tmp");
         let io = |e: std::io::Error| format!("{}: {e}", path.display());
         let block = vec![7_u8; BLOCK];
@@ -246,21 +225,12 @@ impl Calibration {
         let mut text = String::from("| measured here | median | lowest | highest |\n| --- | ---: | ---: | ---: |\n");
         for (name, values) in &self.figures {
             let Some((median, low, high)) = Self::spread(values) else { continue };
-            let show = |v: f64| {
-                if name.ends_with(", s") {
-                    format!("{:.1} ms", v * 1e3)
-                } else {
-                    format!("{:.1} MiB/s", v / MIB as f64)
-                }
+            let show = |v: f64| match name.strip_suffix(TIME) {
+                Some(_) => format!("{:.1} ms", v * 1e3),
+                None => format!("{:.1} MiB/s", v / MIB as f64),
             };
-            let _ = writeln!(
-                text,
-                "| {} | {} | {} | {} |",
-                name.trim_end_matches(", s"),
-                show(median),
-                show(low),
-                show(high)
-            );
+            let [median, low, high] = [median, low, high].map(show);
+            let _ = writeln!(text, "| {} | {median} | {low} | {high} |", name.trim_end_matches(TIME));
         }
         text
     }
@@ -276,41 +246,35 @@ impl Calibration {
         let mut text = format!(
             "name = \"measured\"\nsummary = \"the link of runner {runner}, as `handoff github calibrate` measured it on {when}\"\nabout = \"\"\"\nMeasured on one runner ({runner}) on {when}, against the artifact service, by plain requests. The cache was not measured and is\ngiven the same figures, as assumptions. A run under this profile is simulated.\n\"\"\"\n"
         );
-        let rates = [
+        let figures = [
             ("up.connection", "up, 1 connection"),
             ("up.aggregate", "up, 32 connections"),
             ("down.connection", "down, 1 GET"),
             ("down.aggregate", "down, 8 ranged GETs"),
+            ("request_ms", "blob request of 16 bytes, s"),
         ];
-        for kind in ["artifact", "cache"] {
-            let basis = if kind == "artifact" { "measured" } else { "assumed" };
-            for (key, figure) in rates {
-                let (median, low, high) = self.figure(figure)?;
-                let rate = |v: f64| format!("\"{:.3}MiB/s\"", (v / MIB as f64).max(0.001));
-                Self::entry(&mut text, &format!("{kind}.{key}"), [rate(median), rate(low), rate(high)], basis, figure);
+        for (kind, basis) in [("artifact", "measured"), ("cache", "assumed")] {
+            for (key, figure) in figures {
+                self.entry(&mut text, &format!("{kind}.{key}"), basis, figure)?;
             }
-            let (median, low, high) = self.figure("blob request of 16 bytes, s")?;
-            let ms = |v: f64| format!("{:.3}", v * 1e3);
-            Self::entry(
-                &mut text,
-                &format!("{kind}.request_ms"),
-                [ms(median), ms(low), ms(high)],
-                basis,
-                "blob request of 16 bytes",
-            );
         }
-        let (median, low, high) = self.figure("call of the service, s")?;
-        let ms = |v: f64| format!("{:.3}", v * 1e3);
-        Self::entry(&mut text, "api.call_ms", [ms(median), ms(low), ms(high)], "measured", "call of the service");
+        self.entry(&mut text, "api.call_ms", "measured", "call of the service, s")?;
         Ok(text)
     }
 
-    fn entry(text: &mut String, key: &str, [value, low, high]: [String; 3], basis: &str, figure: &str) {
-        let note = format!("Measured: {figure}; median, lowest and highest.");
+    fn entry(&self, text: &mut String, key: &str, basis: &str, figure: &str) -> Result<()> {
+        let (median, low, high) = self.figure(figure)?;
+        let show = |v: f64| match figure.strip_suffix(TIME) {
+            Some(_) => format!("{:.3}", v * 1e3),
+            None => format!("\"{:.3}MiB/s\"", (v / MIB as f64).max(0.001)),
+        };
+        let [value, low, high] = [median, low, high].map(show);
+        let note = format!("Measured: {}; median, lowest and highest.", figure.trim_end_matches(TIME));
         let _ = writeln!(
             text,
             "\n[{key}]\nvalue = {value}\nlow = {low}\nhigh = {high}\nbasis = \"{basis}\"\nnote = \"{note}\""
         );
+        Ok(())
     }
 }
 

@@ -7,7 +7,7 @@ use handoff_strategies::github::{self, Target};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::GithubError;
+use crate::{GithubError, Result};
 
 /// GitHub runs no more jobs than this from one matrix.
 const MOST_CELLS: usize = 256;
@@ -46,30 +46,25 @@ pub struct CellJob {
 }
 
 /// The cells of a plan's trials, in the plan's order.
-pub(crate) fn cells(
-    plan: &Plan,
-    only: &[String],
-    runner: &Value,
-    retention_days: u32,
-) -> Result<Vec<CellJob>, GithubError> {
-    let bad = |e: String| GithubError::Job(e);
+pub(crate) fn cells(plan: &Plan, only: &[String], runner: &Value, retention_days: u32) -> Result<Vec<CellJob>> {
     if let Some(unknown) = only.iter().find(|id| plan.trials.iter().all(|t| t.id != **id)) {
-        return Err(bad(format!("no trial of the plan is called `{unknown}`")));
+        return Err(GithubError::Job(format!("no trial of the plan is called `{unknown}`")));
     }
     let chosen: Vec<&Trial> = plan.trials.iter().filter(|t| only.is_empty() || only.contains(&t.id)).collect();
     if chosen.len() > MOST_CELLS {
         let error = format!("{} trials are more than the {MOST_CELLS} that GitHub runs from one matrix", chosen.len());
-        return Err(bad(format!("{error}: name fewer rounds, sizes or strategies, or start the rest with `only`")));
+        return Err(GithubError::Job(format!(
+            "{error}: name fewer rounds, sizes or strategies, or start the rest with `only`"
+        )));
     }
     chosen.into_iter().map(|t| cell(plan, t, runner, retention_days)).collect()
 }
 
-fn cell(plan: &Plan, trial: &Trial, runner: &Value, retention_days: u32) -> Result<CellJob, GithubError> {
-    let on = github::find(&trial.cell.strategy).map_err(|e| GithubError::Job(e.to_string()))?;
+fn cell(plan: &Plan, trial: &Trial, runner: &Value, retention_days: u32) -> Result<CellJob> {
+    let on = github::find(&trial.cell.strategy).map_err(GithubError::job)?;
     let facts = on.facts();
-    let options = github::express(&*on, &trial.cell.conditions, Target::Cell);
-    let options =
-        options.map_err(|e| GithubError::Job(format!("{} has no steps on GitHub: {e}", trial.cell.strategy)))?;
+    let no_steps = |e| GithubError::Job(format!("{} has no steps on GitHub: {e}", trial.cell.strategy));
+    let options = github::express(&*on, &trial.cell.conditions, Target::Cell).map_err(no_steps)?;
     Ok(CellJob {
         id: trial.id.clone(),
         strategy: facts.name.to_owned(),
@@ -90,15 +85,14 @@ fn cell(plan: &Plan, trial: &Trial, runner: &Value, retention_days: u32) -> Resu
 
 impl CellJob {
     /// The cell that the environment's `HANDOFF_CELL` names.
-    pub fn from_env() -> Result<Self, GithubError> {
-        let text = std::env::var("HANDOFF_CELL").map_err(|_| {
-            GithubError::Job("HANDOFF_CELL is not set: this verb is called by the jobs of handoff-cell.yml".to_owned())
-        })?;
+    pub fn from_env() -> Result<Self> {
+        let unset = "HANDOFF_CELL is not set: this verb is called by the jobs of handoff-cell.yml";
+        let text = std::env::var("HANDOFF_CELL").map_err(|_| GithubError::job(unset))?;
         serde_json::from_str(&text).map_err(|e| GithubError::Job(format!("HANDOFF_CELL: {e}")))
     }
 
     /// The image that the trial is about.
-    pub fn image_spec(&self) -> Result<handoff_fixtures::ImageSpec, GithubError> {
+    pub fn image_spec(&self) -> Result<handoff_fixtures::ImageSpec> {
         let workload = handoff_fixtures::load_workload(&self.trial.cell.workload)?;
         let size = self.trial.cell.size.bytes();
         Ok(handoff_fixtures::ImageSpec::new(&workload, size, Some(self.seed), &self.trial.nonce)?)

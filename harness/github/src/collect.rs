@@ -8,15 +8,15 @@ use handoff_model::Plan;
 use handoff_records::{Journal, PLAN};
 use serde::de::DeserializeOwned;
 
-use crate::GithubError;
 use crate::cell::CellJob;
-use crate::inputs::open;
+use crate::inputs::{Warn, open};
 use crate::job::read_files;
 use crate::planned::CELLS;
 use crate::remote::Remote;
 use crate::rest::{Api, variable};
 use crate::rows::{Collected, append};
 use crate::waits::{Waits, waits};
+use crate::{GithubError, Result};
 
 /// The artifact with the plan of a run.
 const PLAN_ARTIFACT: &str = "handoff-plan";
@@ -27,7 +27,7 @@ const JOB_ARTIFACT: &str = "handoff-side-";
 ///
 /// # Errors
 /// A run without a plan, an API that does not answer as it should, files that do not read, or a folder that holds another plan.
-pub fn of_run(remote: &Remote, id: u64, out: &Path, warn: &mut dyn FnMut(&str)) -> Result<Collected, GithubError> {
+pub fn of_run(remote: &Remote, id: u64, out: &Path, warn: Warn<'_>) -> Result<Collected> {
     let artifacts = remote.artifacts(id, |name| name == PLAN_ARTIFACT || name.starts_with(JOB_ARTIFACT))?;
     let scratch = std::env::temp_dir().join(format!("handoff-collect-{}", std::process::id()));
     let result = unpack(&artifacts, &scratch).and_then(|()| {
@@ -47,13 +47,7 @@ pub fn of_run(remote: &Remote, id: u64, out: &Path, warn: &mut dyn FnMut(&str)) 
 ///
 /// # Errors
 /// As [`of_run`], but an API that does not answer is none: `warn` is given why, and columns stay empty.
-pub fn of_files(
-    plan: &Path,
-    files: &Path,
-    out: &Path,
-    repository: Option<&str>,
-    warn: &mut dyn FnMut(&str),
-) -> Result<Collected, GithubError> {
+pub fn of_files(plan: &Path, files: &Path, out: &Path, repository: Option<&str>, warn: Warn<'_>) -> Result<Collected> {
     let run = variable("GITHUB_RUN_ID").and_then(|t| t.parse().ok());
     let jobs = match (Api::of_job(), repository, run) {
         (Some(api), Some(repository), Some(id)) => {
@@ -67,13 +61,7 @@ pub fn of_files(
     join(plan, files, out, &waits(&jobs), warn)
 }
 
-fn join(
-    plan: &Path,
-    files: &Path,
-    out: &Path,
-    waits: &BTreeMap<String, Waits>,
-    warn: &mut dyn FnMut(&str),
-) -> Result<Collected, GithubError> {
+fn join(plan: &Path, files: &Path, out: &Path, waits: &BTreeMap<String, Waits>, warn: Warn<'_>) -> Result<Collected> {
     let cells: Vec<CellJob> = read_json(&plan.with_file_name(CELLS))?;
     let plan: Plan = handoff_records::read_plan(plan)?;
     let mut journal = if out.join(PLAN).exists() {
@@ -88,7 +76,7 @@ fn join(
     append(&mut journal, &cells, &read_files(files)?, waits)
 }
 
-fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, GithubError> {
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let bytes = handoff_model::regular_file::read(path).map_err(|e| {
         let fix = "name the plan with --plan FILE, or a run to fetch with --repo OWNER/NAME --run-id N";
         GithubError::Input(format!("cannot read {}: {e}: {fix}", path.display()))
@@ -97,7 +85,7 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, GithubError> {
 }
 
 /// Unpacks each artifact into a folder of its name.
-fn unpack(artifacts: &[(String, Vec<u8>)], above: &Path) -> Result<(), GithubError> {
+fn unpack(artifacts: &[(String, Vec<u8>)], above: &Path) -> Result<()> {
     for (name, bytes) in artifacts {
         let bad = |e: zip::result::ZipError| GithubError::Input(format!("artifact {name}: {e}"));
         let mut zip = zip::ZipArchive::new(std::io::Cursor::new(bytes)).map_err(bad)?;

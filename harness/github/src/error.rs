@@ -45,10 +45,18 @@ pub enum GithubError {
     Job(String),
 }
 
+/// What fails with a [`GithubError`], unless it names another error.
+pub type Result<T, E = GithubError> = std::result::Result<T, E>;
+
 impl GithubError {
     /// Wraps what is wrong with something that the user gave.
     pub(crate) fn input(error: impl std::fmt::Display) -> Self {
         Self::Input(error.to_string())
+    }
+
+    /// Wraps what a job did wrong.
+    pub(crate) fn job(error: impl std::fmt::Display) -> Self {
+        Self::Job(error.to_string())
     }
 
     /// Whether the user can fix it: an input, or an answer of GitHub that another option or token changes.

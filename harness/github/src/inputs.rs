@@ -7,7 +7,10 @@ use std::path::Path;
 use handoff_records::{Journal, PLAN};
 use serde_json::Value;
 
-use crate::GithubError;
+use crate::{GithubError, Result};
+
+/// What is given warnings.
+pub type Warn<'a> = &'a mut dyn FnMut(&str);
 
 /// The value of an input, if the workflow was given one.
 pub fn input(name: &str) -> Option<String> {
@@ -16,7 +19,7 @@ pub fn input(name: &str) -> Option<String> {
 }
 
 /// An input that is a number, or what it is where it is not given; `what` names it in an error.
-pub(crate) fn number(name: &str, default: u32, allowed: RangeInclusive<u32>, what: &str) -> Result<u32, GithubError> {
+pub(crate) fn number(name: &str, default: u32, allowed: RangeInclusive<u32>, what: &str) -> Result<u32> {
     let Some(text) = input(name) else { return Ok(default) };
     let (from, to) = (allowed.start(), allowed.end());
     let error = || GithubError::Input(format!("input {name}: `{text}` is not a number{what} from {from} to {to}"));
@@ -30,7 +33,7 @@ pub(crate) fn only() -> Vec<String> {
 }
 
 /// The runners' label, or a list of labels.
-pub(crate) fn runner() -> Result<Value, GithubError> {
+pub(crate) fn runner() -> Result<Value> {
     let text = input("runner").unwrap_or_else(|| "ubuntu-latest".to_owned());
     if !text.starts_with('[') {
         return Ok(text.into());
@@ -45,7 +48,7 @@ pub(crate) fn runner() -> Result<Value, GithubError> {
 ///
 /// # Errors
 /// A folder without a plan, or one that cannot be used.
-pub fn outstanding(dir: &Path, warn: &mut dyn FnMut(&str)) -> Result<Option<BTreeMap<String, String>>, GithubError> {
+pub fn outstanding(dir: &Path, warn: Warn<'_>) -> Result<Option<BTreeMap<String, String>>> {
     if !dir.join(PLAN).exists() {
         return Err(GithubError::Input(format!("{} holds no plan: leave --outstanding out", dir.display())));
     }
@@ -60,7 +63,7 @@ pub fn outstanding(dir: &Path, warn: &mut dyn FnMut(&str)) -> Result<Option<BTre
 }
 
 /// Opens a results folder to go on with; `warn` is given what a crash had left in it.
-pub(crate) fn open(dir: &Path, warn: &mut dyn FnMut(&str)) -> Result<Journal, GithubError> {
+pub(crate) fn open(dir: &Path, warn: Warn<'_>) -> Result<Journal> {
     let (journal, _) = Journal::open(dir)?;
     for repair in journal.repairs() {
         warn(&format!("{}/{repair}", dir.display()));

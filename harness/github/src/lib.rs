@@ -19,4 +19,4 @@ pub mod stored;
 mod waits;
 pub mod watch;
 
-pub use error::GithubError;
+pub use error::{GithubError, Result};

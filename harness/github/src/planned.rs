@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use handoff_model::Plan;
 
-use crate::GithubError;
 use crate::cell::{CellJob, cells};
 use crate::inputs;
 use crate::job::append;
+use crate::{GithubError, Result};
 
 /// Name of the file with the cells, beside the plan's.
 pub const CELLS: &str = "cells.json";
@@ -27,7 +27,7 @@ impl Planned {
     ///
     /// # Errors
     /// A file of the runner that cannot be written.
-    pub fn set_outputs(&self) -> Result<(), GithubError> {
+    pub fn set_outputs(&self) -> Result<()> {
         append("GITHUB_OUTPUT", &self.outputs)
     }
 }
@@ -36,7 +36,7 @@ impl Planned {
 ///
 /// # Errors
 /// An input that does not read, or a trial that has no steps on GitHub.
-pub fn planned(plan: &Plan, minutes: u64) -> Result<Planned, GithubError> {
+pub fn planned(plan: &Plan, minutes: u64) -> Result<Planned> {
     let days = inputs::number("retention", 30, 1..=90, " of days")?;
     let cells = cells(plan, &inputs::only(), &inputs::runner()?, days).map_err(GithubError::input)?;
     let json = |e: serde_json::Error| GithubError::Job(e.to_string());

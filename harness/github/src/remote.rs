@@ -6,8 +6,8 @@ use std::time::Duration;
 use handoff_workflows::run;
 use serde_json::{Value, json};
 
-use crate::GithubError;
 use crate::rest::{self, Api, RestError};
+use crate::{GithubError, Result};
 
 const READ: &str = "`actions: read`";
 const WRITE: &str = "`actions: write` (and the workflow file on the default branch)";
@@ -80,7 +80,7 @@ impl Remote {
     ///
     /// # Errors
     /// A text that is no repository's name.
-    pub fn new(api: Api, repository: &str) -> Result<Self, GithubError> {
+    pub fn new(api: Api, repository: &str) -> Result<Self> {
         let plain =
             |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
         match repository.split_once('/') {
@@ -95,28 +95,18 @@ impl Remote {
 
     /// The branch that is meant where none is named.
     fn default_branch(&self) -> Result<String, RestError> {
-        let repository = self.api.get(
-            &format!("repository `{}`", self.repository),
-            "`metadata: read`",
-            &format!("repos/{}", self.repository),
-        )?;
+        let what = format!("repository `{}`", self.repository);
+        let repository = self.api.get(&what, "`metadata: read`", &format!("repos/{}", self.repository))?;
         let branch = repository.get("default_branch").and_then(Value::as_str).map(str::to_owned);
-        branch.ok_or_else(|| RestError::Other {
-            what: format!("repository `{}`", self.repository),
-            message: "the answer names no default branch: name one with --ref".to_owned(),
-        })
+        branch.ok_or_else(|| RestError::other(&what, "the answer names no default branch: name one with --ref"))
     }
 
     fn runs(&self) -> Result<Vec<Run>, RestError> {
         let path = self.path(&format!("workflows/{}/runs?event=workflow_dispatch&per_page=50", run::FILE));
         let what = format!("workflow `{}` in `{}`", run::FILE, self.repository);
         let runs = rest::entries(&self.api.get(&what, READ, &path)?, "workflow_runs", &what)?;
-        let run = |value: &Value| {
-            let no_run =
-                || RestError::Other { what: what.clone(), message: "an entry of the list is no run".to_owned() };
-            to_run(value).ok_or_else(no_run)
-        };
-        runs.iter().map(run).collect()
+        let no_run = || RestError::other(&what, "an entry of the list is no run");
+        runs.iter().map(|value| to_run(value).ok_or_else(no_run)).collect()
     }
 
     /// Starts the workflow of a branch or tag, else of the default branch, and finds the run that this has made.
@@ -126,7 +116,7 @@ impl Remote {
     ///
     /// # Errors
     /// An API that does not answer as it should, or a run that does not show up.
-    pub fn dispatch(&self, git_ref: Option<&str>, inputs: &BTreeMap<String, String>) -> Result<Run, GithubError> {
+    pub fn dispatch(&self, git_ref: Option<&str>, inputs: &BTreeMap<String, String>) -> Result<Run> {
         let git_ref = &git_ref.map_or_else(|| self.default_branch(), |name| Ok(name.to_owned()))?;
         let before: Vec<u64> = self.runs()?.iter().map(|r| r.id).collect();
         let what = format!("starting `{}` at `{git_ref}`", run::FILE);
@@ -149,21 +139,20 @@ impl Remote {
             }
             self.api.sleep(2);
         }
-        let message = "the run does not show up: look at the repository's Actions page".to_owned();
-        Err(RestError::Other { what, message }.into())
+        Err(RestError::other(&what, "the run does not show up: look at the repository's Actions page").into())
     }
 
     /// A run by its number.
     pub fn run(&self, id: u64) -> Result<Run, RestError> {
         let what = format!("run {id} in `{}`", self.repository);
         let answer = self.api.get(&what, READ, &self.path(&format!("runs/{id}")))?;
-        to_run(&answer).ok_or_else(|| RestError::Other { what, message: "the answer is no run".to_owned() })
+        to_run(&answer).ok_or_else(|| RestError::other(&what, "the answer is no run"))
     }
 
     /// The jobs of a run's latest attempt.
     pub fn jobs(&self, id: u64) -> Result<Vec<JobState>, RestError> {
-        let jobs =
-            self.api.list("the run's jobs", READ, &self.path(&format!("runs/{id}/jobs?filter=latest")), "jobs")?;
+        let path = self.path(&format!("runs/{id}/jobs?filter=latest"));
+        let jobs = self.api.list("the run's jobs", READ, &path, "jobs")?;
         let job = |j: &Value| JobState {
             name: text(j, "name"),
             status: text(j, "status"),
@@ -177,8 +166,8 @@ impl Remote {
 
     /// The zip files of the artifacts of a run whose names fit, by name. One that has expired is an error.
     pub fn artifacts(&self, id: u64, fits: impl Fn(&str) -> bool) -> Result<Vec<(String, Vec<u8>)>, RestError> {
-        let list =
-            self.api.list("the run's artifacts", READ, &self.path(&format!("runs/{id}/artifacts")), "artifacts")?;
+        let path = self.path(&format!("runs/{id}/artifacts"));
+        let list = self.api.list("the run's artifacts", READ, &path, "artifacts")?;
         let mut files = Vec::new();
         for artifact in list.iter().filter(|a| fits(&text(a, "name"))) {
             let name = text(artifact, "name");
@@ -187,10 +176,7 @@ impl Remote {
                 return Err(RestError::Gone { what });
             }
             let number = artifact.get("id").and_then(Value::as_u64);
-            let number = number.ok_or_else(|| RestError::Other {
-                what: what.clone(),
-                message: "the list tells no number of it".to_owned(),
-            })?;
+            let number = number.ok_or_else(|| RestError::other(&what, "the list tells no number of it"))?;
             let bytes = self.api.download(&what, READ, &self.path(&format!("artifacts/{number}/zip")))?;
             files.push((name, bytes));
         }

@@ -66,6 +66,15 @@ pub enum RestError {
     },
 }
 
+type Result<T, E = RestError> = std::result::Result<T, E>;
+
+impl RestError {
+    /// An answer that is not as it should be.
+    pub(crate) fn other(what: &str, message: impl std::fmt::Display) -> Self {
+        Self::Other { what: what.to_owned(), message: message.to_string() }
+    }
+}
+
 /// A connection to the API with a token.
 #[derive(Debug)]
 pub struct Api {
@@ -97,7 +106,7 @@ impl Api {
     ///
     /// # Errors
     /// No token, or a `HANDOFF_API_SECOND_MS` that is no number.
-    pub fn of_user() -> Result<Self, RestError> {
+    pub fn of_user() -> Result<Self> {
         let from_gh = || duct::cmd!("gh", "auth", "token").stderr_null().read().ok();
         let token = token().or_else(from_gh).filter(|t| !t.is_empty()).ok_or(RestError::NoToken)?;
         let api = Self::new(&base(), &token);
@@ -114,17 +123,10 @@ impl Api {
 
     /// An API at an address.
     fn new(base: &str, token: &str) -> Self {
-        let config = Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(Duration::from_mins(10)))
-            .timeout_connect(Some(Duration::from_secs(20)))
-            .build();
-        Self {
-            agent: config.into(),
-            base: base.trim_end_matches('/').to_owned(),
-            token: token.to_owned(),
-            second: Duration::from_secs(1),
-        }
+        let config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_mins(10)));
+        let agent = config.timeout_connect(Some(Duration::from_secs(20))).build().into();
+        let (base, token) = (base.trim_end_matches('/').to_owned(), token.to_owned());
+        Self { agent, base, token, second: Duration::from_secs(1) }
     }
 
     /// Sleeps for some of its seconds.
@@ -134,13 +136,10 @@ impl Api {
 
     fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Response<Body>, ureq::Error> {
         let url = if path.starts_with("http") { path.to_owned() } else { format!("{}/{path}", self.base) };
-        let request = ureq::http::Request::builder()
-            .method(method)
-            .uri(url)
-            .header("authorization", format!("Bearer {}", self.token))
-            .header("accept", "application/vnd.github+json")
-            .header("x-github-api-version", "2022-11-28")
-            .header("user-agent", "handoff");
+        let request = ureq::http::Request::builder().method(method).uri(url);
+        let request = request.header("authorization", format!("Bearer {}", self.token));
+        let request = request.header("accept", "application/vnd.github+json").header("user-agent", "handoff");
+        let request = request.header("x-github-api-version", "2022-11-28");
         match body {
             Some(body) => self.agent.run(request.header("content-type", "application/json").body(body.to_string())?),
             None => self.agent.run(request.body(())?),
@@ -155,8 +154,7 @@ impl Api {
         method: &str,
         path: &str,
         body: Option<&Value>,
-    ) -> Result<Response<Body>, RestError> {
-        let other = |message: String| RestError::Other { what: what.to_owned(), message };
+    ) -> Result<Response<Body>> {
         let mut tried = 0;
         loop {
             tried += 1;
@@ -167,7 +165,7 @@ impl Api {
                     self.sleep(1 << tried);
                     continue;
                 }
-                Err(error) => return Err(other(error.to_string())),
+                Err(error) => return Err(RestError::other(what, error)),
             };
             let status = response.status().as_u16();
             if (200..300).contains(&status) {
@@ -191,20 +189,19 @@ impl Api {
                 404 => return Err(RestError::NotFound { what: what.to_owned() }),
                 410 => return Err(RestError::Gone { what: what.to_owned() }),
                 500.. if tried < TRIES && method != "POST" => self.sleep(1 << tried),
-                _ => return Err(other(format!("status {status}: {message}"))),
+                _ => return Err(RestError::other(what, format!("status {status}: {message}"))),
             }
         }
     }
 
     /// GET of JSON.
-    pub fn get(&self, what: &str, needs: &str, path: &str) -> Result<Value, RestError> {
+    pub fn get(&self, what: &str, needs: &str, path: &str) -> Result<Value> {
         let text = self.answer(what, needs, "GET", path, None)?.body_mut().read_to_string();
-        let other = |message: String| RestError::Other { what: what.to_owned(), message };
-        serde_json::from_str(&text.map_err(|e| other(e.to_string()))?).map_err(|e| other(e.to_string()))
+        serde_json::from_str(&text.map_err(|e| RestError::other(what, e))?).map_err(|e| RestError::other(what, e))
     }
 
     /// Every entry of a list, page by page; `key` names it in the answer.
-    pub fn list(&self, what: &str, needs: &str, path: &str, key: &str) -> Result<Vec<Value>, RestError> {
+    pub fn list(&self, what: &str, needs: &str, path: &str, key: &str) -> Result<Vec<Value>> {
         let mut all = Vec::new();
         let joint = if path.contains('?') { '&' } else { '?' };
         for page in 1..=MOST_PAGES {
@@ -220,14 +217,14 @@ impl Api {
     }
 
     /// POST of JSON, and the JSON of the answer where it has some.
-    pub fn post(&self, what: &str, needs: &str, path: &str, body: &Value) -> Result<Option<Value>, RestError> {
+    pub fn post(&self, what: &str, needs: &str, path: &str, body: &Value) -> Result<Option<Value>> {
         // It was heard, whatever the answer says: a caller that needs more asks again.
         let text = self.answer(what, needs, "POST", path, Some(body))?.body_mut().read_to_string().unwrap_or_default();
         Ok(serde_json::from_str(&text).ok())
     }
 
     /// DELETE; what is gone already is well.
-    pub fn delete(&self, what: &str, needs: &str, path: &str) -> Result<(), RestError> {
+    pub fn delete(&self, what: &str, needs: &str, path: &str) -> Result<()> {
         match self.answer(what, needs, "DELETE", path, None) {
             Ok(_) | Err(RestError::NotFound { .. } | RestError::Gone { .. }) => Ok(()),
             Err(error) => Err(error),
@@ -235,19 +232,19 @@ impl Api {
     }
 
     /// The bytes behind an address; the token stays with the first host.
-    pub fn download(&self, what: &str, needs: &str, path: &str) -> Result<Vec<u8>, RestError> {
+    pub fn download(&self, what: &str, needs: &str, path: &str) -> Result<Vec<u8>> {
         let mut response = self.answer(what, needs, "GET", path, None)?;
         let mut bytes = Vec::new();
         let read = response.body_mut().as_reader().read_to_end(&mut bytes);
-        read.map_err(|e| RestError::Other { what: what.to_owned(), message: e.to_string() })?;
+        read.map_err(|e| RestError::other(what, e))?;
         Ok(bytes)
     }
 }
 
 /// The list that an answer holds under a name. An answer without one is no empty list.
-pub(crate) fn entries(answer: &Value, key: &str, what: &str) -> Result<Vec<Value>, RestError> {
+pub(crate) fn entries(answer: &Value, key: &str, what: &str) -> Result<Vec<Value>> {
     let list = answer.get(key).and_then(Value::as_array).cloned();
-    list.ok_or_else(|| RestError::Other { what: what.to_owned(), message: format!("the answer has no list `{key}`") })
+    list.ok_or_else(|| RestError::other(what, format!("the answer has no list `{key}`")))
 }
 
 /// GitHub's own words of a failure.

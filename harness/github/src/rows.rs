@@ -9,10 +9,10 @@ use handoff_records::join::{JobReport, TrialJoin, TrialReport, TrialRows};
 use handoff_records::{Journal, Measured};
 use handoff_strategies::github;
 
-use crate::GithubError;
 use crate::cell::CellJob;
 use crate::job::JobFile;
 use crate::waits::Waits;
+use crate::{GithubError, Result};
 
 /// What a run's files have become.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub(crate) fn append(
     started: &[CellJob],
     files: &BTreeMap<String, Vec<JobFile>>,
     waits: &BTreeMap<String, Waits>,
-) -> Result<Collected, GithubError> {
+) -> Result<Collected> {
     let plan: Plan = journal.plan().clone();
     let mut collected = Collected::default();
     let remaining: Vec<Trial> = journal.remaining().cloned().collect();
@@ -66,8 +66,8 @@ pub(crate) fn append(
     Ok(collected)
 }
 
-fn rows(plan: &Plan, trial: &Trial, cell: &CellJob, files: &[JobFile], wait: &Waits) -> Result<TrialRows, GithubError> {
-    let on = github::find(&trial.cell.strategy).map_err(|e| GithubError::Job(e.to_string()))?;
+fn rows(plan: &Plan, trial: &Trial, cell: &CellJob, files: &[JobFile], wait: &Waits) -> Result<TrialRows> {
+    let on = github::find(&trial.cell.strategy).map_err(GithubError::job)?;
     let after = on.recipe().saves_afterwards(&cell.options).map(|what| format!("Post {}: {what}", cell.strategy));
     let files = &with_after(files, after.as_ref().and_then(|name| wait.after.get_key_value(name)));
     let producer = files.iter().find(|f| f.side == Side::Producer);
@@ -104,7 +104,7 @@ fn measured(
     cell: &CellJob,
     producer: Option<&JobFile>,
     consumers: &[(u32, &JobFile)],
-) -> Result<Result<Measured, Failure>, GithubError> {
+) -> Result<Result<Measured, Failure>> {
     let image = cell.image_spec()?;
     // Content is known beforehand, from the generator.
     join.expect_image(producer.map(|p| &p.identity), Some(&image.content_digest()?));
@@ -113,14 +113,9 @@ fn measured(
             return Ok(Err(refused));
         }
     }
-    let report = TrialReport {
-        producer: producer.map(report),
-        consumers: consumers.iter().map(|(_, file)| report(file)).collect(),
-        service: None,
-        settle_ns: None,
-        image_bytes: Some(image.predicted_bytes()),
-    };
-    Ok(Ok(report.measured()))
+    let (producer, image_bytes) = (producer.map(report), Some(image.predicted_bytes()));
+    let consumers = consumers.iter().map(|(_, file)| report(file)).collect();
+    Ok(Ok(TrialReport { producer, consumers, service: None, settle_ns: None, image_bytes }.measured()))
 }
 
 /// A trial's files, with what the producer's job did after its last mark put at the end of its clock.
@@ -130,13 +125,8 @@ fn with_after(files: &[JobFile], after: Option<(&String, &Duration)>) -> Vec<Job
     if let Some((producer, (name, took))) = producer.zip(after) {
         let (start_ns, took_ns) = (producer.wall_ns, u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
         producer.wall_ns = start_ns.saturating_add(took_ns);
-        producer.spans.push(Span {
-            kind: SpanKind::Upload,
-            detail: format!("{name} (jobs API, to the second)"),
-            start_ns,
-            end_ns: producer.wall_ns,
-            bytes: None,
-        });
+        let (detail, end_ns) = (format!("{name} (jobs API, to the second)"), producer.wall_ns);
+        producer.spans.push(Span { kind: SpanKind::Upload, detail, start_ns, end_ns, bytes: None });
     }
     files
 }

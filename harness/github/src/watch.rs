@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::GithubError;
+use crate::Result;
 use crate::remote::{JobState, Remote};
 
 /// Seconds between two looks at a run.
@@ -12,7 +12,7 @@ const POLL_INTERVAL_S: u64 = 20;
 ///
 /// # Errors
 /// An API that does not answer as it should. The run goes on all the same.
-pub fn until_ended(remote: &Remote, id: u64, note: &mut dyn FnMut(&str)) -> Result<(), GithubError> {
+pub fn until_ended(remote: &Remote, id: u64, note: &mut dyn FnMut(&str)) -> Result<()> {
     let mut known: BTreeMap<String, String> = BTreeMap::new();
     loop {
         let run = remote.run(id)?;

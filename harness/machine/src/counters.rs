@@ -137,16 +137,8 @@ impl Sampler {
                 extremes
             }
         });
-        Self {
-            cpu: cpu_ns(),
-            own_cpu: own_cpu_ns(),
-            steal: steal_ns(),
-            pressure: pressure_ns(),
-            load: load_1m(),
-            free,
-            stop,
-            thread,
-        }
+        let (cpu, own_cpu, steal) = (cpu_ns(), own_cpu_ns(), steal_ns());
+        Self { cpu, own_cpu, steal, pressure: pressure_ns(), load: load_1m(), free, stop, thread }
     }
 
     /// What was used since. `harness_wall_ns` is left to whoever knows the spans.

@@ -25,13 +25,8 @@ pub struct Limits {
 impl Default for Limits {
     /// 256 MiB and 4096 files of 4 KiB: enough for a steady rate, and over in a few seconds on a slow disk too.
     fn default() -> Self {
-        Self {
-            write_bytes: 256 << 20,
-            sync_bytes: 32 << 20,
-            files: 4096,
-            file_bytes: 4096,
-            time: Duration::from_secs(2),
-        }
+        let time = Duration::from_secs(2);
+        Self { write_bytes: 256 << 20, sync_bytes: 32 << 20, files: 4096, file_bytes: 4096, time }
     }
 }
 
@@ -91,7 +86,7 @@ fn make_small(dir: &Path, limits: Limits) -> io::Result<(u64, u64)> {
 }
 
 /// Bytes that no file system compresses, the same each time: xorshift64 (Marsaglia, 2003).
-fn noise(length: usize) -> Vec<u8> {
+pub fn noise(length: usize) -> Vec<u8> {
     let mut state: u64 = 0x9e37_79b9_7f4a_7c15;
     let mut bytes = Vec::with_capacity(length + 8);
     while bytes.len() < length {

@@ -56,22 +56,10 @@ impl Follower {
     }
 }
 
-/// Why a build failed, from its whole trace.
-pub fn failure(trace: &str) -> String {
-    let mut reasons = Reasons::default();
-    for text in trace.lines() {
-        match text.starts_with('{').then(|| serde_json::from_str::<Line>(text)) {
-            Some(Ok(line)) => reasons.line(&line),
-            Some(Err(_)) => {}
-            None => reasons.plain_line(text),
-        }
-    }
-    reasons.into_failure()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trace::Trace;
 
     const FAILED_RUN: [&str; 4] = [
         r#"{"vertexes":[{"digest":"a","name":"[2/2] RUN make","started":"2026-01-01T00:00:00Z"}]}"#,
@@ -89,12 +77,12 @@ mod tests {
         let failure = follower.into_failure();
         assert!(failure.starts_with("[2/2] RUN make: process \"make\""), "{failure}");
         assert!(failure.ends_with("its last output: no rule"), "{failure}");
-        assert_eq!(super::failure(&FAILED_RUN.join("\n")), failure);
+        assert_eq!(Trace::parse(&FAILED_RUN.join("\n")).failure, failure);
     }
 
     #[test]
     fn client_that_builds_nothing_fails_with_its_last_line() {
-        assert_eq!(failure("\nunknown flag: --output\n\n"), "unknown flag: --output");
-        assert_eq!(failure(""), "no reason given");
+        assert_eq!(Trace::parse("\nunknown flag: --output\n\n").failure, "unknown flag: --output");
+        assert_eq!(Trace::parse("").failure, "no reason given");
     }
 }

@@ -89,7 +89,7 @@ impl Reasons {
     }
 
     /// The failure in one line; none where the trace knows of none.
-    pub(super) fn into_error(self) -> Option<String> {
+    fn into_error(self) -> Option<String> {
         let last_words = self.last_words.as_deref().filter(|words| !is_cancelled(words));
         // Several steps may have failed at once: the build's is the one of the client's last words.
         let same = |error: &str| last_words.is_some_and(|words| words.contains(error) || error.contains(words));

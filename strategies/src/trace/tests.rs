@@ -74,7 +74,7 @@ fn build_without_a_step_is_a_hit_and_an_executed_step_or_an_empty_trace_is_not()
 #[test]
 fn an_error_of_a_vertex_is_kept() {
     let line = r#"{"vertexes":[{"digest":"b","name":"[2/3] RUN x","started":"2026-01-01T00:00:01Z","completed":"2026-01-01T00:00:04Z","error":"exit code: 1"}]}"#;
-    assert_eq!(Trace::parse(line).error.unwrap(), "[2/3] RUN x: exit code: 1");
+    assert_eq!(Trace::parse(line).failure, "[2/3] RUN x: exit code: 1");
 }
 
 const WORKDIR: &str = r#"{"vertexes":[{"digest":"w","name":"[1/1] WORKDIR /w"}]}

@@ -1,7 +1,6 @@
 //! `handoff clean`.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use handoff_runner::workspace;
 
@@ -20,16 +19,12 @@ pub struct Args {
 
 impl Args {
     /// Lists what runs that were cut off have left, by their own notes only, and removes it when asked.
-    pub fn run(self) -> anyhow::Result<ExitCode> {
+    pub fn run(self) -> anyhow::Result<u8> {
         let found = workspace::leftovers(&self.work_dir)?;
         for leftover in &found {
             let folders: Vec<String> = leftover.folders.iter().map(|f| f.display().to_string()).collect();
-            out::data(&format!(
-                "{}  jobs: [{}]  also: [{}]",
-                leftover.dir.display(),
-                leftover.jobs.join(", "),
-                folders.join(", ")
-            ));
+            let (jobs, folders) = (leftover.jobs.join(", "), folders.join(", "));
+            out::data(&format!("{}  jobs: [{jobs}]  also: [{folders}]", leftover.dir.display()));
             for made in &leftover.made {
                 let things = made.present().map_or_else(|e| e.to_string(), |things| things.join(", "));
                 out::data(&format!("  in the daemon at {}: [{things}]", made.socket.display()));
@@ -47,6 +42,6 @@ impl Args {
             (n, true, 0) => out::talk(&format!("{n} removed")),
             (_, true, left) => anyhow::bail!("{left} could not be removed: is a process still in there?"),
         }
-        Ok(ExitCode::from(exit::OK))
+        Ok(exit::OK)
     }
 }

@@ -1,14 +1,9 @@
 //! `handoff collect`: the rows of a run on GitHub.
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
-use handoff_github::GithubError;
 use handoff_github::collect::{of_files, of_run};
-use handoff_github::remote::Remote;
-use handoff_github::rest::Api;
-use handoff_github::rows::Collected;
-use handoff_github::watch::until_ended;
+use handoff_github::{GithubError, remote::Remote, rest::Api, rows::Collected, watch::until_ended};
 
 use crate::exit::{self, bad_input};
 use crate::out;
@@ -35,7 +30,7 @@ pub struct Args {
 
 impl Args {
     /// Joins what lies in folders, or what GitHub has of a run.
-    pub fn run(self) -> anyhow::Result<ExitCode> {
+    pub fn run(self) -> anyhow::Result<u8> {
         self.out.as_deref().map_or(Ok(()), crate::paths::check_out)?;
         if let Some(id) = self.run_id {
             let repo = self.repo.ok_or_else(|| bad_input("--run-id needs --repo OWNER/NAME"))?;
@@ -56,8 +51,8 @@ pub fn folder(run: u64) -> PathBuf {
 }
 
 /// Says what was collected; the code of a run whose trials failed where some did.
-pub fn report(collected: Collected, out: &Path) -> ExitCode {
+pub fn report(collected: Collected, out: &Path) -> u8 {
     let Collected { completed, failed, outstanding } = collected;
     out::talk(&format!("{completed} trials completed, {failed} failed, {outstanding} not started: {}", out.display()));
-    ExitCode::from(if failed == 0 { exit::OK } else { exit::TRIALS_FAILED })
+    if failed == 0 { exit::OK } else { exit::TRIALS_FAILED }
 }

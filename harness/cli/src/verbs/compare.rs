@@ -2,14 +2,14 @@
 
 use std::fmt::Write;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use handoff_analysis::{
     DiskDifference, Metric, RunComparison, Verdict, compare_runs, disks_differ, environments_differ,
 };
+use handoff_model::Conditions;
 
 use crate::analysed::{VerdictArgs, or_damage, read, refuse_damage, rows};
-use crate::exit::{self, bad_input};
+use crate::exit::{self, bad_input, bail_input};
 use crate::out;
 use crate::verbs::Format;
 
@@ -69,39 +69,37 @@ struct Document<'a> {
 
 impl Args {
     /// Compares.
-    pub fn run(self) -> anyhow::Result<ExitCode> {
+    pub fn run(self) -> anyhow::Result<u8> {
         let runs = read(&[self.first.clone(), self.second.clone()])?;
         let [(a, first), (b, second)] = runs.as_slice() else {
             return Err(bad_input("compare takes two results folders"));
         };
         let differences = environments_differ(&first.environments, &second.environments);
         if !differences.is_empty() {
-            let list: Vec<String> = differences.iter().map(|(n, x, y)| format!("{n} ({x}; {y})")).collect();
-            let list = list.join(", ");
+            let list = differences.iter().map(|(n, x, y)| format!("{n} ({x}; {y})")).collect::<Vec<_>>().join(", ");
             if !self.allow_different_environment {
                 // An environment that is lost differs from any.
                 refuse_damage([first, second])?;
-                return Err(bad_input(format!(
+                bail_input!(
                     "{a} and {b} were measured in environments that differ in {list}: measure both in one, or add --allow-different-environment"
-                )));
+                );
             }
             out::warn(&format!("environments differ in {list}: a verdict is on strategy and environment together"));
         }
         let disks = disks_differ(&first.environments, &second.environments);
         if !disks.is_empty() {
-            let list: Vec<String> = disks.iter().map(ToString::to_string).collect();
+            let list = disks.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             out::warn(&format!(
-                "the disks of {a} and {b} differ by more than 20 %: {}: a verdict is on strategy and disk together",
-                list.join(", ")
+                "the disks of {a} and {b} differ by more than 20 %: {list}: a verdict is on strategy and disk together"
             ));
         }
         let options = self.verdicts.options()?;
         let all = compare_runs(&rows(a, first), &rows(b, second), self.metric, &options).map_err(bad_input);
         let all = all.and_then(|all| {
             if all.is_empty() {
-                return Err(bad_input(format!(
+                bail_input!(
                     "{a} and {b} have no cell in common with completed trials: compare runs of the same sizes, strategies and conditions"
-                )));
+                );
             }
             Ok(all)
         });
@@ -115,29 +113,21 @@ impl Args {
         }
         refuse_damage([first, second])?;
         let fails = all.iter().any(|c| self.fail_on.iter().any(|f| f.is(&c.comparison.verdict)));
-        Ok(ExitCode::from(if fails { exit::TRIALS_FAILED } else { exit::OK }))
+        Ok(if fails { exit::TRIALS_FAILED } else { exit::OK })
     }
 }
 
 fn line(c: &RunComparison, metric: Metric) -> String {
     let RunComparison { key, n_first, n_second, comparison } = c;
-    let conditions = &key.conditions;
-    let mut text = format!(
-        "{} {} {} {}/{}/{} consumers {}: {}",
-        comparison.strategy,
-        key.size,
-        key.workload,
-        conditions.image_store,
-        conditions.builder,
-        conditions.profile,
-        conditions.consumers,
-        comparison.verdict.word()
-    );
+    let Conditions { image_store, builder, profile, consumers, .. } = &key.conditions;
+    let (strategy, size, workload) = (&comparison.strategy, key.size, &key.workload);
+    let verdict = comparison.verdict.word();
+    let mut text =
+        format!("{strategy} {size} {workload} {image_store}/{builder}/{profile} consumers {consumers}: {verdict}");
     if let Some(shift) = comparison.shift_s {
+        let level = 100.0 * (1.0 - comparison.level);
         let ends = match (shift.low, shift.high) {
-            (Some(low), Some(high)) => {
-                format!(" [{low:+.2} to {high:+.2}] at {:.2} %", 100.0 * (1.0 - comparison.level))
-            }
+            (Some(low), Some(high)) => format!(" [{low:+.2} to {high:+.2}] at {level:.2} %"),
             _ => " [no interval]".to_owned(),
         };
         let _ = write!(text, ", {} {:+.2} s{ends}", metric.words(), shift.value);

@@ -2,14 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
-use handoff_github::GithubError;
-use handoff_github::collect::of_run;
-use handoff_github::inputs;
-use handoff_github::remote::Remote;
-use handoff_github::rest::Api;
-use handoff_github::watch::until_ended;
+use handoff_github::{GithubError, collect::of_run, inputs, remote::Remote, rest::Api, watch::until_ended};
 use handoff_model::shell;
 
 use super::collect;
@@ -25,6 +19,22 @@ pub struct Args {
     /// Branch or tag whose workflow is run [default: the repository's default branch]
     #[arg(long = "ref", value_name = "REF")]
     git_ref: Option<String>,
+    #[command(flatten)]
+    inputs: Inputs,
+    /// Start only what the results folder lacks: the rest of its plan, with its own inputs
+    #[arg(long, requires = "out")]
+    outstanding: bool,
+    /// Do not wait: print the run's number, for `handoff collect --run-id`
+    #[arg(long)]
+    no_wait: bool,
+    /// Results folder [default: results/github-RUN]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// What the form asks. A field is called as its input.
+#[derive(Debug, clap::Args, serde::Serialize)]
+struct Inputs {
     /// Sizes of the image, with commas
     #[arg(long, value_name = "SIZE,...")]
     sizes: Option<String>,
@@ -61,69 +71,43 @@ pub struct Args {
     /// Branch that the results are committed to
     #[arg(long, value_name = "BRANCH")]
     branch: Option<String>,
-    /// Start only what the results folder lacks: the rest of its plan, with its own inputs
-    #[arg(long, requires = "out")]
-    outstanding: bool,
-    /// Do not wait: print the run's number, for `handoff collect --run-id`
-    #[arg(long)]
-    no_wait: bool,
-    /// Results folder [default: results/github-RUN]
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
 }
 
 impl Args {
     /// The inputs that options name.
-    fn named(&self) -> BTreeMap<String, String> {
-        let named = [
-            ("sizes", &self.sizes),
-            ("strategies", &self.strategies),
-            ("rounds", &self.rounds),
-            ("workload", &self.workload),
-            ("consumers", &self.consumers),
-            ("runner", &self.runner),
-            ("builder", &self.builder),
-            ("image_store", &self.image_store),
-            ("cache_state", &self.cache_state),
-            ("seed", &self.seed),
-            ("retention", &self.retention),
-            ("branch", &self.branch),
-        ];
-        named.iter().filter_map(|(name, value)| Some(((*name).to_owned(), (*value).clone()?))).collect()
+    fn named(&self) -> anyhow::Result<BTreeMap<String, String>> {
+        let all: BTreeMap<String, Option<String>> = serde_json::from_value(serde_json::to_value(&self.inputs)?)?;
+        Ok(all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect())
     }
 
     /// The inputs of the run; none where nothing is outstanding.
     fn inputs(&self) -> anyhow::Result<Option<BTreeMap<String, String>>> {
         if !self.outstanding {
-            return Ok(Some(self.named()));
+            return self.named().map(Some);
         }
         let out = self.out.as_deref();
         let out = out.ok_or_else(|| bad_input("--outstanding needs --out DIR: the folder with the plan"))?;
-        let missing = inputs::outstanding(out, &mut out::warn)?;
-        Ok(missing.map(|inputs| inputs.into_iter().chain(self.named()).collect()))
+        let (missing, named) = (inputs::outstanding(out, &mut out::warn)?, self.named()?);
+        Ok(missing.map(|inputs| inputs.into_iter().chain(named).collect()))
     }
 
     /// Starts the run, and unless told otherwise waits and collects.
-    pub fn run(self) -> anyhow::Result<ExitCode> {
+    pub fn run(self) -> anyhow::Result<u8> {
         self.out.as_deref().map_or(Ok(()), crate::paths::check_out)?;
         let Some(inputs) = self.inputs()? else {
             out::talk("nothing is outstanding: every trial of the plan has a row");
-            return Ok(ExitCode::from(exit::OK));
+            return Ok(exit::OK);
         };
         let remote = Remote::new(Api::of_user().map_err(GithubError::from)?, &self.repo)?;
         let run = remote.dispatch(self.git_ref.as_deref(), &inputs)?;
         out::data(&run.id.to_string());
         out::talk(&format!("started {}", run.url));
         let out = self.out.unwrap_or_else(|| collect::folder(run.id));
-        let go_on = format!(
-            "handoff collect --repo {} --run-id {} --out {}",
-            shell::quote(&self.repo),
-            run.id,
-            shell::quote(&out.to_string_lossy())
-        );
+        let (repo, folder) = (shell::quote(&self.repo), shell::quote(&out.to_string_lossy()));
+        let go_on = format!("handoff collect --repo {repo} --run-id {} --out {folder}", run.id);
         out::talk(&format!("closing this ends nothing: {go_on}"));
         if self.no_wait {
-            return Ok(ExitCode::from(exit::OK));
+            return Ok(exit::OK);
         }
         until_ended(&remote, run.id, &mut out::talk)
             .inspect_err(|_| out::talk(&format!("the run goes on without this: {go_on}")))?;

@@ -1,7 +1,5 @@
 //! `handoff doctor`.
 
-use std::process::ExitCode;
-
 use handoff_docker::{Programs, buildkit, bundle, user};
 use handoff_runner::tools::{self, Check};
 
@@ -26,16 +24,16 @@ pub struct Args {
 
 impl Args {
     /// Looks at everything that a run needs; exits non-zero if a part is missing.
-    pub fn run(self) -> anyhow::Result<ExitCode> {
+    pub fn run(self) -> anyhow::Result<u8> {
         if self.build_buildkit_image {
             let made = buildkit::make(&Programs::find()?, &mut |line| out::talk(line))?;
             out::data(&describe(&made));
-            return Ok(ExitCode::from(exit::OK));
+            return Ok(exit::OK);
         }
         if let Some(name) = &self.build_engine_image {
             bundle::import(&Programs::find()?, &user::socket()?, name)?;
             out::talk(&format!("{name} is in the daemon: use it with --engine container --engine-image {name}"));
-            return Ok(ExitCode::from(exit::OK));
+            return Ok(exit::OK);
         }
         let mut checks = tools::checks();
         checks.push(buildkit_check());
@@ -50,10 +48,10 @@ impl Args {
         }
         let missing = checks.iter().filter(|c| !c.ok).count();
         if missing == 0 {
-            return Ok(ExitCode::from(exit::OK));
+            return Ok(exit::OK);
         }
         out::talk(&format!("{missing} missing"));
-        Ok(ExitCode::from(exit::MISSING))
+        Ok(exit::MISSING)
     }
 }
 
@@ -64,11 +62,8 @@ fn describe(made: &buildkit::Made) -> String {
 /// Nothing lacks where there is no such image: the default builder needs none, and another may be pulled.
 fn buildkit_check() -> Check {
     let none = || {
-        format!(
-            "not made here; --builder docker-container pulls {}, or make one: {}",
-            buildkit::DEFAULT_IMAGE,
-            buildkit::MAKE_COMMAND
-        )
+        let (pulled, make) = (buildkit::DEFAULT_IMAGE, buildkit::MAKE_COMMAND);
+        format!("not made here; --builder docker-container pulls {pulled}, or make one: {make}")
     };
     let found = buildkit::made().map_or_else(none, |made| describe(&made));
     Check { part: "builder image".to_owned(), found, ok: true, mend: buildkit::MAKE_COMMAND.to_owned() }

@@ -1,7 +1,6 @@
 //! `handoff github`: what the jobs of the workflows call, and `handoff plan --github`.
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use clap::Subcommand;
 use handoff_github::cell::CellJob;
@@ -55,7 +54,7 @@ enum What {
 
 impl Args {
     /// Does it, in the current folder, for the cell that the environment names.
-    pub fn run(self) -> anyhow::Result<ExitCode> {
+    pub fn run(self) -> anyhow::Result<u8> {
         let here = Path::new(".");
         match self.what {
             What::Begin { side } => {
@@ -67,17 +66,17 @@ impl Args {
             What::Finish => {
                 if let Some(failure) = job::finish(here, &CellJob::from_env()?)? {
                     out::talk(&format!("error: {}: {}", failure.span, failure.error));
-                    return Ok(ExitCode::from(exit::TRIALS_FAILED));
+                    return Ok(exit::TRIALS_FAILED);
                 }
             }
             What::Calibrate { out } => calibrate(&out)?,
-            What::Clean { sides } => out::talk(&match stored::clean_up(CellJob::from_env()?, &sides)? {
+            What::Clean { sides } => out::talk(&match stored::clean_up(&CellJob::from_env()?, &sides)? {
                 Some((artifacts, caches)) => format!("removed {artifacts} artifacts and {caches} cache entries"),
                 None => "no token: nothing is removed".to_owned(),
             }),
             What::Engine { root } => job::hold(&root)?,
         }
-        Ok(ExitCode::from(exit::OK))
+        Ok(exit::OK)
     }
 }
 
@@ -94,7 +93,7 @@ fn calibrate(dir: &Path) -> anyhow::Result<()> {
 }
 
 /// Reads the inputs, writes plan and cells below `dir`, and hands the matrix to the workflow.
-pub fn plan(dir: &Path) -> anyhow::Result<ExitCode> {
+pub fn plan(dir: &Path) -> anyhow::Result<u8> {
     paths::check_out(dir)?;
     let plan = plan_of_workflow(input)?;
     tell_declared(&plan);
@@ -105,5 +104,5 @@ pub fn plan(dir: &Path) -> anyhow::Result<ExitCode> {
     }
     out::data(planned.text.trim_end());
     planned.set_outputs()?;
-    Ok(ExitCode::from(exit::OK))
+    Ok(exit::OK)
 }

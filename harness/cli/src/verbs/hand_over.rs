@@ -1,7 +1,6 @@
 //! `handoff send` and `handoff receive`: an image from one job's engine to another's, through a relay.
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use handoff_model::{image_name, shell};
 use handoff_registry::{Error, Intake, Outlet, Settings, StoreKind, session};
@@ -11,7 +10,7 @@ use handoff_strategies::PUSH_LEVEL;
 use handoff_strategies::buildx::{Compression, push_output};
 use handoff_strategies::options::named;
 
-use crate::exit::{self, bad_input};
+use crate::exit::{self, bad_input, bail_input};
 use crate::{out, own};
 
 mod build;
@@ -29,11 +28,9 @@ pub(super) struct Flight {
 
 impl Flight {
     pub(super) fn settings(&self) -> Settings {
-        Settings {
-            connections: self.connections.filter(|n| *n > 0).map(usize::from),
-            part_bytes: self.part.map(|mib| usize::from(mib) << 20),
-            ..Settings::default()
-        }
+        let connections = self.connections.filter(|n| *n > 0).map(usize::from);
+        let part_bytes = self.part.map(|mib| usize::from(mib) << 20);
+        Settings { connections, part_bytes, ..Settings::default() }
     }
 }
 
@@ -82,11 +79,15 @@ pub struct ReceiveArgs {
     tag: Option<String>,
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` hands an error over by value")]
+fn does_not_start(error: std::io::Error) -> anyhow::Error {
+    bad_input(format!("docker does not start: {error} (install it, or add it to PATH)"))
+}
+
 /// A docker command of the user's own engine and configuration; its talk goes to ours.
 fn docker(args: &[&str]) -> anyhow::Result<()> {
     let run = duct::cmd("docker", args).stdin_null().stdout_to_stderr().unchecked().run();
-    let status =
-        run.map_err(|e| bad_input(format!("docker does not start: {e} (install it, or add it to PATH)")))?.status;
+    let status = run.map_err(does_not_start)?.status;
     anyhow::ensure!(status.success(), "docker {} ended with {status}", args.join(" "));
     Ok(())
 }
@@ -94,12 +95,8 @@ fn docker(args: &[&str]) -> anyhow::Result<()> {
 /// Removes a name that we gave, and only the name: the image stays under its other one. One that stays costs nothing and is given
 /// again by the next call.
 fn untag(reference: &str) {
-    let _ = duct::cmd("docker", ["rmi", "--no-prune", reference])
-        .stdin_null()
-        .stdout_null()
-        .stderr_null()
-        .unchecked()
-        .run();
+    let command = duct::cmd("docker", ["rmi", "--no-prune", reference]);
+    let _ = command.stdin_null().stdout_null().stderr_null().unchecked().run();
 }
 
 /// What an end gets its image from.
@@ -146,7 +143,7 @@ pub(super) fn check_sent_name(name: &str) -> anyhow::Result<()> {
 /// What `docker` prints and says for arguments; an error where it does not start.
 fn ask(args: &[&str]) -> anyhow::Result<(bool, String, String)> {
     let run = duct::cmd("docker", args).stdin_null().stdout_capture().stderr_capture().unchecked().run();
-    let run = run.map_err(|e| bad_input(format!("docker does not start: {e} (install it, or add it to PATH)")))?;
+    let run = run.map_err(does_not_start)?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
     Ok((run.status.success(), text(&run.stdout), text(&run.stderr)))
 }
@@ -155,10 +152,10 @@ fn ask(args: &[&str]) -> anyhow::Result<(bool, String, String)> {
 fn refuse_podman() -> anyhow::Result<()> {
     let (_, version, said) = ask(&["--version"])?;
     if format!("{version} {said}").to_lowercase().contains("podman") {
-        return Err(bad_input(format!(
+        bail_input!(
             "`docker` is podman here ({}), which does not work with relay: install Docker's own client and put it first on the PATH",
             shell::escaped(&version)
-        )));
+        );
     }
     Ok(())
 }
@@ -170,17 +167,13 @@ fn in_engine(image: &str) -> anyhow::Result<Source> {
         return Ok(Source::Engine { image: image.to_owned() });
     }
     let why = user_daemon::explained(image, &said.lines().collect::<Vec<_>>().join("; "));
-    let build = if why.contains("has no image") {
-        "; a build leaves it there with --load, or let --context DIR build it"
-    } else {
-        ""
-    };
-    Err(bad_input(format!("{why}{build}")))
+    let build = "; a build leaves it there with --load, or let --context DIR build it";
+    Err(bad_input(format!("{why}{}", if why.contains("has no image") { build } else { "" })))
 }
 
 impl SendArgs {
     /// Pushes the image to an end of our own, which stores it for receivers.
-    pub fn run(self) -> anyhow::Result<ExitCode> {
+    pub fn run(self) -> anyhow::Result<u8> {
         let source = self.source()?;
         let (common, image) = (self.common, self.image);
         let sent = session::runtime()?.block_on(async {
@@ -194,14 +187,10 @@ impl SendArgs {
             pushed??;
             Ok::<_, anyhow::Error>(intake.commit(&image).await?)
         })?;
-        out::talk(&format!(
-            "sent {image} as {:?}: {} in {} blobs, {} there already",
-            common.name,
-            mib(sent.received),
-            sent.blobs,
-            mib(sent.reused)
-        ));
-        Ok(ExitCode::from(exit::OK))
+        let (received, reused) = (mib(sent.received), mib(sent.reused));
+        let (name, blobs) = (common.name, sent.blobs);
+        out::talk(&format!("sent {image} as {name:?}: {received} in {blobs} blobs, {reused} there already"));
+        Ok(exit::OK)
     }
 
     /// What is sent, looked at before anything is begun: first what needs no program, then what docker answers.
@@ -215,9 +204,7 @@ impl SendArgs {
             own::check_dockerfile(&own::default_dockerfile(dir), "--file")?;
         }
         refuse_podman()?;
-        let Some(context) = context else {
-            return in_engine(&self.image);
-        };
+        let Some(context) = context else { return in_engine(&self.image) };
         build::check_buildx()?;
         Ok(Source::Builder { context, file, output })
     }
@@ -226,10 +213,10 @@ impl SendArgs {
     fn output(&self) -> anyhow::Result<String> {
         let compression = self.compression.as_deref().and_then(named).unwrap_or(Compression::Zstd);
         if let Some(level) = self.level.filter(|_| compression != Compression::Zstd) {
-            return Err(bad_input(format!(
+            bail_input!(
                 "--level {level} has no effect with --compression {}: leave --level out, or use --compression zstd",
                 compression.as_str()
-            )));
+            );
         }
         Ok(push_output(compression, self.level.map_or(PUSH_LEVEL, u32::from)))
     }
@@ -237,7 +224,7 @@ impl SendArgs {
 
 impl ReceiveArgs {
     /// Pulls the image from an end of our own, which fetches what was sent.
-    pub fn run(self) -> anyhow::Result<ExitCode> {
+    pub fn run(self) -> anyhow::Result<u8> {
         let (common, tag) = (self.common, self.tag);
         check_sent_name(&common.name)?;
         if let Some(tag) = &tag {
@@ -271,7 +258,7 @@ impl ReceiveArgs {
         })?;
         out::talk(&format!("received {}: {} fetched", received.0, mib(received.1)));
         out::data(&received.0);
-        Ok(ExitCode::from(exit::OK))
+        Ok(exit::OK)
     }
 }
 

@@ -4,12 +4,11 @@ use std::fs;
 use std::io::{BufWriter, ErrorKind, IsTerminal};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use handoff_fixtures::{FixtureError, ImageSpec, probe_bytes};
 use handoff_model::ByteSize;
 
-use crate::exit::{self, bad_input};
+use crate::exit::{self, bad_input, bail_input};
 use crate::{files, out};
 
 /// Options of `image`.
@@ -54,20 +53,20 @@ struct What {
 /// Files are only ever written into a folder that is new or empty.
 fn refuse_used(dir: &Path) -> anyhow::Result<()> {
     if std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) {
-        return Err(bad_input(format!("{} is not empty: name a new or an empty folder", dir.display())));
+        bail_input!("{} is not empty: name a new or an empty folder", dir.display());
     }
     Ok(())
 }
 
 impl Args {
     /// Makes the image.
-    pub fn run(self) -> anyhow::Result<ExitCode> {
+    pub fn run(self) -> anyhow::Result<u8> {
         if let Some(path) = &self.what.probe {
             files::write(path, probe_bytes())?;
             fs::set_permissions(path, fs::Permissions::from_mode(0o755))
                 .map_err(|source| files::NotWritten { path: path.clone(), source })?;
             out::talk(&format!("the probe is in {}", path.display()));
-            return Ok(ExitCode::from(exit::OK));
+            return Ok(exit::OK);
         }
         let size: ByteSize = self.size.parse().map_err(bad_input)?;
         let workload = handoff_fixtures::load_workload(&self.workload)?;
@@ -107,6 +106,6 @@ impl Args {
             });
             out::data(&serde_json::to_string_pretty(&json)?);
         }
-        Ok(ExitCode::from(exit::OK))
+        Ok(exit::OK)
     }
 }

@@ -1,7 +1,6 @@
 //! `handoff job`: the inside of a job.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use crate::exit;
 
@@ -14,8 +13,8 @@ pub struct Args {
 
 impl Args {
     /// Runs it.
-    pub fn run(self) -> anyhow::Result<ExitCode> {
+    pub fn run(self) -> anyhow::Result<u8> {
         handoff_runner::job::run(&self.spec)?;
-        Ok(ExitCode::from(exit::OK))
+        Ok(exit::OK)
     }
 }

@@ -1,7 +1,6 @@
 //! `handoff mark`.
 
 use std::path::Path;
-use std::process::ExitCode;
 
 use handoff_github::job;
 
@@ -19,8 +18,8 @@ pub struct Args {
 
 impl Args {
     /// Writes the mark.
-    pub fn run(self) -> anyhow::Result<ExitCode> {
+    pub fn run(self) -> anyhow::Result<u8> {
         job::mark(Path::new("."), &self.what, &self.detail)?;
-        Ok(ExitCode::from(exit::OK))
+        Ok(exit::OK)
     }
 }

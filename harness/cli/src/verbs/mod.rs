@@ -24,15 +24,29 @@ mod stream;
 mod workflows;
 mod workloads;
 
-use std::process::ExitCode;
-
 use clap::Subcommand;
 
-use crate::exit;
+/// Declares the verbs, each with the type of its options, which run it.
+macro_rules! verbs {
+    ($($(#[$attribute:meta])* $verb:ident($args:ty),)+) => {
+        /// What to do.
+        #[derive(Debug, Subcommand)]
+        pub enum Verb {
+            $($(#[$attribute])* $verb($args),)+
+        }
 
-/// What to do.
-#[derive(Debug, Subcommand)]
-pub enum Verb {
+        impl Verb {
+            /// Does it, and gives the exit code.
+            pub fn run(self) -> anyhow::Result<u8> {
+                match self {
+                    $(Self::$verb(args) => args.run(),)+
+                }
+            }
+        }
+    };
+}
+
+verbs! {
     /// Run a plan on this machine and print the comparison table
     Run(run::Args),
     /// Print what `run` would do: trials, disk, an estimate of the time
@@ -52,9 +66,9 @@ pub enum Verb {
     /// Run a consumer of one trial with a producer's ticket
     Consume(side::ConsumeArgs),
     /// List the strategies with their options
-    Strategies,
+    Strategies(strategies::Args),
     /// List the workloads with what they stand for
-    Workloads,
+    Workloads(workloads::Args),
     /// List the link profiles with their figures and sources, or compare a run's request logs with them
     Profiles(profiles::Args),
     /// Send an image of the engine to other jobs of the workflow run: a relay, for use beside the benchmark
@@ -87,42 +101,6 @@ pub enum Verb {
     /// One end of `relay`, a registry on loopback, as a process of its own
     #[command(hide = true)]
     Relay(relay::Args),
-}
-
-impl Verb {
-    /// Does it.
-    pub fn run(self) -> anyhow::Result<ExitCode> {
-        match self {
-            Self::Run(args) => args.run(),
-            Self::Plan(args) => args.run(),
-            Self::Report(args) => args.run(),
-            Self::Compare(args) => args.run(),
-            Self::Recommend(args) => args.run(),
-            Self::Image(args) => args.run(),
-            Self::Serve(args) => args.run(),
-            Self::Produce(args) => args.run(),
-            Self::Consume(args) => args.run(),
-            Self::Strategies => {
-                strategies::run();
-                Ok(ExitCode::from(exit::OK))
-            }
-            Self::Workloads => workloads::run().map(|()| ExitCode::from(exit::OK)),
-            Self::Profiles(args) => args.run(),
-            Self::Send(args) => args.run(),
-            Self::Receive(args) => args.run(),
-            Self::Doctor(args) => args.run(),
-            Self::Clean(args) => args.run(),
-            Self::Mark(args) => args.run(),
-            Self::Github(args) => args.run(),
-            Self::Dispatch(args) => args.run(),
-            Self::Collect(args) => args.run(),
-            Self::Workflows(args) => args.run(),
-            Self::Job(args) => args.run(),
-            Self::Service(args) => args.run(),
-            Self::Stream(args) => args.run(),
-            Self::Relay(args) => args.run(),
-        }
-    }
 }
 
 /// How data is printed.

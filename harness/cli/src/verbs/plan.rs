@@ -1,7 +1,6 @@
 //! `handoff plan`.
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::time::Duration;
 
 use handoff_machine::free_bytes;
@@ -12,7 +11,7 @@ use handoff_runner::{needs, workspace};
 use serde::Serialize;
 
 use crate::args::{PlanArgs, tell_declared};
-use crate::exit::{self, bad_input};
+use crate::exit::{self, bad_input, bail_input};
 use crate::out;
 use crate::paths;
 use crate::verbs::{Format, github};
@@ -70,25 +69,22 @@ pub fn check_disk(plan: &Plan, work_dir: &Path) -> anyhow::Result<()> {
         return Ok(());
     }
     let smaller = if plan.request.own.is_some() { "" } else { " use smaller --sizes," };
-    Err(bad_input(format!(
-        "the largest trial needs {} free, {} has {}: free some,{smaller} or name another --work-dir",
-        gib(needs.least_disk_bytes),
-        work_dir.display(),
-        gib(free)
-    )))
+    let (needed, free, dir) = (gib(needs.least_disk_bytes), gib(free), work_dir.display());
+    bail_input!(
+        "the largest trial needs {needed} free, {dir} has {free}: free some,{smaller} or name another --work-dir"
+    )
 }
 
 /// What the disk must hold, in words.
 fn disk(plan: &Plan, needs: &needs::Needs, work_dir: &Path) -> anyhow::Result<String> {
     let free = format!("{} free below {}", gib(free_bytes(work_dir)?), work_dir.display());
+    let (needed, assumed) = (gib(needs.disk_bytes), needs::ASSUMED);
     if needs.least_disk_bytes == needs.disk_bytes {
-        return Ok(format!("disk    {} needed at once, {free}", gib(needs.disk_bytes)));
+        return Ok(format!("disk    {needed} needed at once, {free}"));
     }
     let own = plan.request.own.as_ref().map_or_else(|| "the image".to_owned(), ToString::to_string);
     Ok(format!(
-        "disk    {} needed at once for an image of {}, {free}; how large {own} gets is unknown until it is built",
-        gib(needs.disk_bytes),
-        needs::ASSUMED
+        "disk    {needed} needed at once for an image of {assumed}, {free}; how large {own} gets is unknown until it is built"
     ))
 }
 
@@ -124,41 +120,35 @@ fn cells(plan: &Plan) -> Vec<CellLine> {
 
 fn show(line: &CellLine) -> String {
     let CellLine { cell, trials, estimate_s } = line;
-    let conditions = &cell.conditions;
+    let Conditions { image_store, builder, profile, .. } = &cell.conditions;
     let each = human(Duration::from_secs_f64(estimate_s / f64::from(*trials)));
+    let (strategy, size, workload) = (cell.strategy.to_string(), cell.size.to_string(), &cell.workload);
+    let (caches, consumers) = (caches(cell), consumers(&cell.conditions));
+    let control = if cell.control { ", control" } else { "" };
     format!(
-        "{trials:>3} x {:<24} {:>9}  {}  {} store, {} builder, {}, {}, {}{}  about {each} each",
-        cell.strategy.to_string(),
-        cell.size.to_string(),
-        cell.workload,
-        conditions.image_store,
-        conditions.builder,
-        conditions.profile,
-        caches(cell),
-        consumers(conditions),
-        if cell.control { ", control" } else { "" },
+        "{trials:>3} x {strategy:<24} {size:>9}  {workload}  {image_store} store, {builder} builder, {profile}, {caches}, \
+         {consumers}{control}  about {each} each"
     )
 }
 
-fn list() -> anyhow::Result<()> {
+fn list() -> anyhow::Result<u8> {
     for matrix in handoff_experiment::presets()? {
         out::data(&format!("{}: {}\n    {}\n", matrix.name, matrix.summary, matrix.answers.replace('\n', "\n    ")));
     }
     out::data(
         "run one with `handoff run NAME`, see what it takes with `handoff plan NAME`; docs/matrix.md has the keys of a file",
     );
-    Ok(())
+    Ok(exit::OK)
 }
 
 impl Args {
     /// Prints the plan.
-    pub fn run(self) -> anyhow::Result<ExitCode> {
+    pub fn run(self) -> anyhow::Result<u8> {
         if self.github {
             return github::plan(&self.out);
         }
         if self.list {
-            list()?;
-            return Ok(ExitCode::from(exit::OK));
+            return list();
         }
         paths::check_environment()?;
         paths::check_work_dir(&std::path::absolute(&self.work_dir).map_err(bad_input)?)?;
@@ -174,7 +164,7 @@ impl Args {
             let json = serde_json::json!({ "plan": plan, "cells": cells, "needs": needs, "declared": declared });
             out::data(&serde_json::to_string_pretty(&json)?);
             check_disk(&plan, &self.work_dir)?;
-            return Ok(ExitCode::from(exit::OK));
+            return Ok(exit::OK);
         }
         let own = plan.request.own.as_ref();
         for line in &cells {
@@ -186,20 +176,15 @@ impl Args {
                 out::data(&format!("{:>4}  round {}  {}", trial.position, trial.round, trial.id));
             }
         }
-        out::data(&format!(
-            "{} trials of {} cells in {} rounds, order from seed {}",
-            needs.trials,
-            cells.len(),
-            plan.request.rounds,
-            plan.request.seed
-        ));
+        let (trials, cells, rounds, seed) = (needs.trials, cells.len(), plan.request.rounds, plan.request.seed);
+        out::data(&format!("{trials} trials of {cells} cells in {rounds} rounds, order from seed {seed}"));
         out::data(&disk(&plan, &needs, &self.work_dir)?);
         match own.map(|own| (own, own.known_bytes())) {
             Some((own, Some(bytes))) => out::data(&format!("size    {own} has {} in your daemon", ByteSize(bytes))),
-            Some((own, None)) => out::data(&format!(
-                "size    that of {own} is unknown until it is built: {} is assumed for disk and time",
-                needs::ASSUMED
-            )),
+            Some((own, None)) => {
+                let assumed = format!("{} is assumed for disk and time", needs::ASSUMED);
+                out::data(&format!("size    that of {own} is unknown until it is built: {assumed}"));
+            }
             None => {}
         }
         out::data(&format!("written at most about {} in all", gib(needs.written_bytes)));
@@ -208,11 +193,11 @@ impl Args {
             "time    about {estimate}: an estimate from a reference run and the profile's arithmetic, `run` corrects it as trials end"
         ));
         let runners = needs::of_runners(&plan);
+        let (minutes, jobs) = (runners.minutes, runners.jobs);
         out::data(&format!(
-            "GitHub  about {} runner minutes in {} jobs if the same ran there: a first guess",
-            runners.minutes, runners.jobs
+            "GitHub  about {minutes} runner minutes in {jobs} jobs if the same ran there: a first guess"
         ));
         check_disk(&plan, &self.work_dir)?;
-        Ok(ExitCode::from(exit::OK))
+        Ok(exit::OK)
     }
 }

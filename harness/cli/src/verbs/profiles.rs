@@ -1,7 +1,6 @@
 //! `handoff profiles`.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use handoff_link::profile::{self, Basis, Figure, Unit};
 
@@ -21,7 +20,7 @@ pub struct Args {
 
 impl Args {
     /// Prints the link profiles with their prose and the source of each figure.
-    pub fn run(self) -> anyhow::Result<ExitCode> {
+    pub fn run(self) -> anyhow::Result<u8> {
         if let Some(dir) = self.check_log {
             return log_check::run(&dir);
         }
@@ -44,7 +43,7 @@ impl Args {
         if all {
             out::data(profile::GRAMMAR);
         }
-        Ok(ExitCode::from(exit::OK))
+        Ok(exit::OK)
     }
 }
 

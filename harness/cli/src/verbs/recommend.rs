@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use handoff_analysis::{Analysis, Ask, CellSummary, Goal, GroupKey, Options, Recommendation, recommend};
 use handoff_model::{Builder, ByteSize, Conditions, ImageStore};
@@ -10,7 +9,7 @@ use handoff_records::Results;
 
 use crate::advice::{Advice, workflow_of};
 use crate::analysed::{VerdictArgs, analyse, or_damage, prices, read, refuse_damage, set_aside, workflow_size};
-use crate::exit::{self, bad_input};
+use crate::exit::{self, bad_input, bail_input};
 use crate::out;
 use crate::verbs::Format;
 
@@ -73,9 +72,9 @@ type Value = fn(&Conditions) -> String;
 
 impl Args {
     /// Answers.
-    pub fn run(self) -> anyhow::Result<ExitCode> {
+    pub fn run(self) -> anyhow::Result<u8> {
         if !(1..=256).contains(&self.consumers) {
-            return Err(bad_input(format!("--consumers {} is out of range: use 1 to 256", self.consumers)));
+            bail_input!("--consumers {} is out of range: use 1 to 256", self.consumers);
         }
         if self.build_seconds.is_some_and(|s| !(0.0..=21_600.0).contains(&s)) {
             return Err(bad_input("--build-seconds is out of range: use 0 to 21600, the longest job"));
@@ -87,7 +86,7 @@ impl Args {
         options.prices = prices(self.prices.as_deref())?;
         if let Some(plan) = self.plan.as_deref().filter(|p| options.prices.plan(p).is_none()) {
             let names: Vec<&str> = options.prices.plans.iter().map(|p| p.name.as_str()).collect();
-            return Err(bad_input(format!("--plan {plan}: {}", handoff_model::nearest::hint(plan, &names))));
+            bail_input!("--plan {plan}: {}", handoff_model::nearest::hint(plan, &names));
         }
         let runs = read(&self.dirs)?;
         let advice = or_damage(runs.iter().map(|(_, results)| results), self.answer(&runs, &options))?;
@@ -96,7 +95,7 @@ impl Args {
             Format::Text => out::data(&advice.text()),
         }
         refuse_damage(runs.iter().map(|(_, results)| results))?;
-        Ok(ExitCode::from(exit::OK))
+        Ok(exit::OK)
     }
 
     fn answer(&self, runs: &[(String, Results)], options: &Options) -> anyhow::Result<Advice> {
@@ -140,7 +139,7 @@ impl Args {
             let there: BTreeSet<String> = analysis.groups.iter().map(|g| value(&g.key.conditions)).collect();
             if let Some(given) = given.filter(|given| !there.contains(given)) {
                 let names: Vec<String> = there.into_iter().collect();
-                return Err(bad_input(format!("{option} {given} has no row here: use one of {}", names.join(", "))));
+                bail_input!("{option} {given} has no row here: use one of {}", names.join(", "));
             }
         }
         Ok(())
@@ -156,9 +155,6 @@ impl Args {
 
 fn nothing_left(answer: &Recommendation) -> anyhow::Error {
     let out = answer.candidates.iter().filter_map(|c| Some(format!("{}: {}", c.strategy, c.excluded.as_ref()?)));
-    let why: Vec<String> = out.collect();
-    bad_input(format!(
-        "no strategy is left ({}): run others as well, or another --plan, or fewer --pushes-per-day",
-        why.join("; ")
-    ))
+    let why = out.collect::<Vec<_>>().join("; ");
+    bad_input(format!("no strategy is left ({why}): run others as well, or another --plan, or fewer --pushes-per-day"))
 }

@@ -1,14 +1,12 @@
 //! `handoff relay`: one end of a registry on loopback, as a process of its own.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
-use handoff_registry::session::{Report, Session};
+use handoff_registry::session::Session;
 use handoff_registry::{Settings, StoreKind};
 
 use super::hand_over::{Flight, check_sent_name};
-use crate::files::NotWritten;
-use crate::{exit, paths};
+use crate::{exit, files, paths};
 
 /// Options of `relay`.
 #[derive(Debug, clap::Args)]
@@ -52,7 +50,7 @@ struct EndArgs {
 
 impl Args {
     /// Serves until told to end.
-    pub fn run(self) -> anyhow::Result<ExitCode> {
+    pub fn run(self) -> anyhow::Result<u8> {
         let (args, sends, earlier) = match self.end {
             End::Intake { end, earlier } => (end, true, earlier),
             End::Outlet(end) => (end, false, None),
@@ -65,16 +63,7 @@ impl Args {
         let session = Session { name: args.name, store: args.store, settings };
         let out = std::io::stdout();
         let told = if sends { session.send(out) } else { session.receive(out) };
-        finish(&told, args.report)
-    }
-}
-
-fn finish(told: &Report, path: Option<PathBuf>) -> anyhow::Result<ExitCode> {
-    if let Some(path) = path {
-        told.write(&path).map_err(|source| NotWritten { path, source })?;
-    }
-    match &told.error {
-        Some(error) => anyhow::bail!("{error}"),
-        None => Ok(ExitCode::from(exit::OK)),
+        files::finish(args.report, |path| told.write(path), told.error.as_deref())?;
+        Ok(exit::OK)
     }
 }

@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use handoff_analysis::{Metric, Options};
 use handoff_link::profile::{self, Direction, Kind};
 use handoff_model::{StrategySpec, regular_file, shell};
+use handoff_records::Results;
 use handoff_report::{Link, Report, Run};
 
 use crate::analysed::{self, VerdictArgs};
 use crate::args::has_changed;
-use crate::exit::{self, bad_input};
+use crate::exit::{self, bad_input, bail_input};
 use crate::{files, formats, out, spike_page};
 
 /// The lines of a README between which the table stands.
@@ -76,20 +76,12 @@ pub struct Read {
 pub fn read(dirs: &[PathBuf], options: &Options) -> anyhow::Result<Read> {
     let all = analysed::read(dirs)?;
     let damage = analysed::refuse_damage(all.iter().map(|(_, results)| results));
-    let runs: Vec<Run> = all
-        .into_iter()
-        .map(|(name, results)| Run {
-            name,
-            dir: results.dir.to_string_lossy().into_owned(),
-            plan: results.plan,
-            environments: results.environments,
-            measurements: results.measurements,
-            consumers: results.consumers,
-            spans: results.spans,
-            warnings: results.warnings,
-            set_aside: results.set_aside,
-        })
-        .collect();
+    let run = |(name, results): (String, Results)| {
+        let dir = results.dir.to_string_lossy().into_owned();
+        let Results { plan, environments, measurements, consumers, spans, warnings, set_aside, .. } = results;
+        Run { name, dir, plan, environments, measurements, consumers, spans, warnings, set_aside }
+    };
+    let runs: Vec<Run> = all.into_iter().map(run).collect();
     let links = links(&runs);
     let plans = runs.iter().map(|r| &r.plan);
     let changed = plans.filter(|p| has_changed(&p.request)).map(|p| p.hash.clone()).collect();
@@ -99,11 +91,12 @@ pub fn read(dirs: &[PathBuf], options: &Options) -> anyhow::Result<Read> {
         Ok(report)
     });
     // Where nothing can be made of what is left, the cause is what is not left.
-    let (report, damage) = match report {
-        Ok(report) => (report, damage),
-        Err(error) => return Err(damage.err().unwrap_or(error)),
-    };
-    Ok(Read { report: report.with_links(links).with_changed(changed).with_workflows(&sizes), damage })
+    match report {
+        Ok(report) => {
+            Ok(Read { report: report.with_links(links).with_changed(changed).with_workflows(&sizes), damage })
+        }
+        Err(error) => Err(damage.err().unwrap_or(error)),
+    }
 }
 
 /// The rates of the runs' link profiles. A profile that is no longer where it was gives no line, and that is said.
@@ -150,17 +143,16 @@ const CHARTS: [&str; 6] = ["samples-critical-path", "samples-transfer", "timelin
 
 /// Removes charts of an earlier report.
 fn remove_old(plots: &Path) -> anyhow::Result<()> {
-    let unreadable =
-        |e: std::io::Error| bad_input(format!("cannot read {}: {e}: name another place with --out", plots.display()));
-    for entry in fs::read_dir(plots).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
+    let failed = |what: &str, path: &Path, e: std::io::Error| {
+        bad_input(format!("cannot {what} {}: {e}: name another place with --out", path.display()))
+    };
+    for entry in fs::read_dir(plots).map_err(|e| failed("read", plots, e))? {
+        let path = entry.map_err(|e| failed("read", plots, e))?.path();
         let ours = path.extension().is_some_and(|e| e == "svg" || e == "png");
         let number = |c: char| c.is_ascii_digit() || c == '-';
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
         if ours && CHARTS.contains(&stem.trim_matches(number)) {
-            fs::remove_file(&path).map_err(|e| {
-                bad_input(format!("cannot remove {}: {e}: name another place with --out", path.display()))
-            })?;
+            fs::remove_file(&path).map_err(|e| failed("remove", &path, e))?;
         }
     }
     Ok(())
@@ -175,7 +167,7 @@ fn splice(text: &str, block: &str) -> Option<String> {
 
 impl Args {
     /// Renders.
-    pub fn run(self) -> anyhow::Result<ExitCode> {
+    pub fn run(self) -> anyhow::Result<u8> {
         self.out.as_deref().map_or(Ok(()), crate::paths::check_out)?;
         if let Some(readme) = &self.readme {
             return self.update(readme);
@@ -193,7 +185,7 @@ impl Args {
                 _ => formats::json(&runs, &analysis)?,
             });
             analysed::refuse_damage(runs.iter().map(|(_, results)| results))?;
-            return Ok(ExitCode::from(exit::OK));
+            return Ok(exit::OK);
         }
         let read = read(&self.dirs, &self.options()?)?;
         if let Some(trial) = &self.trace {
@@ -212,7 +204,7 @@ impl Args {
                 out::data(&file.display().to_string());
             }
         }
-        Ok(ExitCode::from(exit::OK))
+        Ok(exit::OK)
     }
 
     fn options(&self) -> anyhow::Result<Options> {
@@ -225,31 +217,24 @@ impl Args {
         Ok(Options { reference: self.reference.clone(), metrics, ..self.verdicts.options()? })
     }
 
-    fn update(&self, readme: &Path) -> anyhow::Result<ExitCode> {
-        let text = regular_file::read_to_string(readme)
-            .map_err(|e| bad_input(format!("cannot read {}: {e}", readme.display())))?;
+    fn update(&self, readme: &Path) -> anyhow::Result<u8> {
+        let shown = readme.display();
+        let text = regular_file::read_to_string(readme).map_err(|e| bad_input(format!("cannot read {shown}: {e}")))?;
         let Read { report, damage } = read(&self.dirs, &self.options()?)?;
         // A table that is published rests on all its rows or is left as it is.
         damage?;
         let block = handoff_report::readme_block(&report);
-        let new = splice(&text, &block).ok_or_else(|| {
-            bad_input(format!(
-                "{} has no lines `{BEGIN}` and `{END}`: add them where the table shall stand",
-                readme.display()
-            ))
-        })?;
+        let no_lines = format!("{shown} has no lines `{BEGIN}` and `{END}`: add them where the table shall stand");
+        let new = splice(&text, &block).ok_or_else(|| bad_input(no_lines))?;
         if new == text {
-            return Ok(ExitCode::from(exit::OK));
+            return Ok(exit::OK);
         }
         if self.check {
-            return Err(bad_input(format!(
-                "the table in {} is not that of the results: run `handoff report DIR --readme {}`",
-                readme.display(),
-                shell::quote(&readme.to_string_lossy())
-            )));
+            let file = shell::quote(&readme.to_string_lossy());
+            bail_input!("the table in {shown} is not that of the results: run `handoff report DIR --readme {file}`");
         }
         files::write(readme, new.as_bytes())?;
-        Ok(ExitCode::from(exit::OK))
+        Ok(exit::OK)
     }
 }
 

@@ -1,14 +1,13 @@
 //! `handoff run`.
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use handoff_model::{OwnImage, Plan, shell};
 use handoff_records::{Results, difference, same_sources};
 use handoff_runner::{Cancel, RunConfig, workspace};
 
 use crate::args::{BuildkitArgs, PlanArgs};
-use crate::exit::{self, bad_input};
+use crate::exit::{self, bad_input, bail_input};
 use crate::progress::Display;
 use crate::{out, own, paths, revision, verbs};
 
@@ -38,7 +37,7 @@ pub struct Args {
 
 impl Args {
     /// Runs what is missing, then prints table and paths.
-    pub fn run(self) -> anyhow::Result<ExitCode> {
+    pub fn run(self) -> anyhow::Result<u8> {
         // Jobs run in folders of their own: a path that is relative would mean another place there.
         let named = self.out_dir();
         let out = std::path::absolute(&named).map_err(bad_input)?;
@@ -63,15 +62,9 @@ impl Args {
         crate::args::tell_declared(&plan);
         let cancel = Cancel::default();
         end_on_signal(&cancel)?;
-        let config = RunConfig {
-            out: out.clone(),
-            work_dir,
-            resume: self.resume,
-            mixed: self.mixed,
-            revision: revision::revision(),
-            buildkit_image: self.buildkit.buildkit_image,
-            engine_image: self.engine_image,
-        };
+        let Self { resume, mixed, engine_image, buildkit: BuildkitArgs { buildkit_image }, .. } = self;
+        let (folder, revision) = (out.clone(), revision::revision());
+        let config = RunConfig { out: folder, work_dir, resume, mixed, revision, buildkit_image, engine_image };
         let mut display = Display::new(plan.request.own.clone());
         let summary = handoff_runner::run(&config, &plan, &cancel, &mut |event| display.show(&event));
         display.finish(summary.is_ok());
@@ -91,15 +84,11 @@ impl Args {
             out::data(&file.display().to_string());
         }
         if summary.failed == 0 {
-            return Ok(ExitCode::from(exit::OK));
+            return Ok(exit::OK);
         }
-        out::talk(&format!(
-            "{} of {} trials are not completed; logs: {}",
-            summary.failed,
-            summary.failed + summary.completed,
-            out.join("logs").display()
-        ));
-        Ok(ExitCode::from(exit::TRIALS_FAILED))
+        let (failed, all, logs) = (summary.failed, summary.failed + summary.completed, out.join("logs"));
+        out::talk(&format!("{failed} of {all} trials are not completed; logs: {}", logs.display()));
+        Ok(exit::TRIALS_FAILED)
     }
 
     fn out_dir(&self) -> PathBuf {
@@ -117,10 +106,7 @@ impl Args {
             return Err(bad_input("--resume needs --out DIR: the folder of the run to go on with"));
         }
         if !out.join("plan.json").exists() {
-            return Err(bad_input(format!(
-                "{} holds no run to go on with: name its folder, or leave --resume out",
-                out.display()
-            )));
+            bail_input!("{} holds no run to go on with: name its folder, or leave --resume out", out.display());
         }
         Ok(Some(Results::read(out)?))
     }
@@ -130,14 +116,14 @@ impl Args {
 fn same(stored: &Plan, asked: &Plan, out: &Path) -> anyhow::Result<()> {
     let dir = out.display();
     if let Some((option, held, given)) = difference(&stored.request, &asked.request) {
-        return Err(bad_input(format!(
+        bail_input!(
             "{dir} holds another plan: {option} {held}, not {given}: leave {option} out to go on with it, or use another --out"
-        )));
+        );
     }
     if stored.hash != asked.hash {
-        return Err(bad_input(format!(
+        bail_input!(
             "{dir} holds a plan that this version of handoff would lay out otherwise: use the version that made it, or another --out"
-        )));
+        );
     }
     Ok(())
 }
@@ -149,33 +135,23 @@ fn end_on_signal(cancel: &Cancel) -> anyhow::Result<()> {
     std::thread::spawn(move || {
         runtime.block_on(async {
             use tokio::signal::unix::{SignalKind, signal};
-            // A signal that cannot be listened for ends the process, as it does by default; the next run removes what that leaves.
-            let listen = |kind| signal(kind).ok();
-            let mut signals =
-                (listen(SignalKind::interrupt()), listen(SignalKind::terminate()), listen(SignalKind::hangup()));
-            loop {
-                tokio::select! {
-                    () = wait(&mut signals.0) => {}
-                    () = wait(&mut signals.1) => {}
-                    () = wait(&mut signals.2) => {}
-                }
-                if cancel.is_cancelled() {
-                    out::talk("already ending; what is left is removed within seconds");
-                } else {
-                    out::talk("ending: the trial under way is given up, finished ones are kept");
-                }
-                cancel.cancel();
+            for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
+                // A signal that cannot be listened for ends the process, as it does by default; the next run removes what that leaves.
+                let Ok(mut signal) = signal(kind) else { continue };
+                let cancel = cancel.clone();
+                tokio::spawn(async move {
+                    while signal.recv().await.is_some() {
+                        out::talk(if cancel.is_cancelled() {
+                            "already ending; what is left is removed within seconds"
+                        } else {
+                            "ending: the trial under way is given up, finished ones are kept"
+                        });
+                        cancel.cancel();
+                    }
+                });
             }
+            std::future::pending::<()>().await;
         });
     });
     Ok(())
-}
-
-async fn wait(signal: &mut Option<tokio::signal::unix::Signal>) {
-    match signal {
-        Some(signal) => {
-            signal.recv().await;
-        }
-        None => std::future::pending().await,
-    }
 }

@@ -4,7 +4,6 @@ use std::fs::{self, File};
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::time::Duration;
 
 use handoff_link::profile;
@@ -39,7 +38,7 @@ pub struct Args {
 
 impl Args {
     /// Prints the variables that a client's environment needs, then serves until Ctrl-C.
-    pub fn run(self) -> anyhow::Result<ExitCode> {
+    pub fn run(self) -> anyhow::Result<u8> {
         let (store, own) = if let Some(store) = self.store {
             (store, None)
         } else {
@@ -76,7 +75,7 @@ impl Args {
             service.shutdown().await;
         });
         drop(own);
-        Ok(ExitCode::from(exit::OK))
+        Ok(exit::OK)
     }
 }
 

@@ -1,7 +1,6 @@
 //! `handoff service`: the services as a process of their own, spoken to over standard streams.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use handoff_link::profile;
 use handoff_services::{ServiceConfig, control};
@@ -21,10 +20,10 @@ pub struct Args {
 
 impl Args {
     /// Serves until standard input ends.
-    pub fn run(self) -> anyhow::Result<ExitCode> {
+    pub fn run(self) -> anyhow::Result<u8> {
         let profile = profile::load(&self.profile).map_err(bad_input)?;
         let config = ServiceConfig { profile, ..ServiceConfig::new(self.store) };
         control::serve(std::io::stdin().lock(), std::io::stdout(), config)?;
-        Ok(ExitCode::from(exit::OK))
+        Ok(exit::OK)
     }
 }

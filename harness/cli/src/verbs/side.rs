@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::time::Duration;
 
 use handoff_docker::buildkit;
@@ -17,7 +16,7 @@ use handoff_strategies::MoreBuilds;
 use serde::{Deserialize, Serialize};
 
 use crate::args::BuildkitArgs;
-use crate::exit::{self, bad_input};
+use crate::exit::{self, bad_input, bail_input};
 use crate::{files, out, paths};
 
 /// Options of `produce`.
@@ -88,34 +87,24 @@ struct TicketFile {
 
 impl ProduceArgs {
     /// Runs the producer and writes the ticket.
-    pub fn run(self) -> anyhow::Result<ExitCode> {
+    pub fn run(self) -> anyhow::Result<u8> {
         let size: ByteSize = self.size.parse().map_err(bad_input)?;
-        let nonce = match &self.nonce {
-            Some(nonce) => nonce.clone(),
-            None => crate::random_id::random_id()?,
-        };
+        let nonce = self.nonce.map_or_else(crate::random_id::random_id, Ok)?;
         let strategy: StrategySpec = self.side.strategy.parse().map_err(bad_input)?;
-        let mut file = TicketFile {
-            strategy,
-            workload: self.workload,
-            size_bytes: size.bytes(),
-            seed: self.seed,
-            nonce,
-            ticket: Ticket::default(),
-            built: ImageIdentity::default(),
-        };
-        let (ticket, identity, json) = self.side.run(Side::Producer, &file)?;
-        file.ticket = ticket;
-        file.built = identity;
+        let (workload, size_bytes, seed) = (self.workload, size.bytes(), self.seed);
+        let (ticket, built) = (Ticket::default(), ImageIdentity::default());
+        let planned = TicketFile { strategy, workload, size_bytes, seed, nonce, ticket, built };
+        let (ticket, built, json) = self.side.run(Side::Producer, &planned)?;
+        let file = TicketFile { ticket, built, ..planned };
         files::write(&self.side.ticket, &serde_json::to_vec_pretty(&file)?)?;
         out::data(&serde_json::to_string_pretty(&json)?);
-        Ok(ExitCode::from(exit::OK))
+        Ok(exit::OK)
     }
 }
 
 impl ConsumeArgs {
     /// Runs a consumer and verifies the image.
-    pub fn run(self) -> anyhow::Result<ExitCode> {
+    pub fn run(self) -> anyhow::Result<u8> {
         let read = |path: &Path| std::fs::read(path).map_err(RunError::io("read", path));
         let file: TicketFile = serde_json::from_slice(&read(&self.side.ticket)?).map_err(|e| {
             bad_input(format!("{}: not a ticket of `handoff produce`: {e}", self.side.ticket.display()))
@@ -127,10 +116,10 @@ impl ConsumeArgs {
         let refused = check.refused(strategy.facts().moves_image);
         out::data(&serde_json::to_string_pretty(&serde_json::json!({ "side": json, "identity": check }))?);
         if refused.is_empty() {
-            return Ok(ExitCode::from(exit::OK));
+            return Ok(exit::OK);
         }
         out::talk(&format!("error: identity: {} not proven equal", refused.join(", ")));
-        Ok(ExitCode::from(exit::TRIALS_FAILED))
+        Ok(exit::TRIALS_FAILED)
     }
 }
 
@@ -144,7 +133,7 @@ impl SideArgs {
         let given: StrategySpec = self.strategy.parse().map_err(bad_input)?;
         let strategy = handoff_strategies::find(&given).map_err(bad_input)?;
         if given != file.strategy {
-            return Err(bad_input(format!("the ticket is of `{}`, not of `{given}`", file.strategy)));
+            bail_input!("the ticket is of `{}`, not of `{given}`", file.strategy);
         }
         let conditions = Conditions {
             image_store: self.image_store.parse().map_err(bad_input)?,
@@ -152,10 +141,10 @@ impl SideArgs {
             ..Conditions::default()
         };
         if let Some(reason) = strategy.refuses(&conditions) {
-            return Err(bad_input(format!("{given}: {reason}")));
+            bail_input!("{given}: {reason}");
         }
         if strategy.more_builds() != MoreBuilds::default() {
-            return Err(bad_input(format!("{given}: images beside the trial's own are built by `handoff run` only")));
+            bail_input!("{given}: images beside the trial's own are built by `handoff run` only");
         }
         let work_dir = std::path::absolute(&self.work_dir).map_err(bad_input)?;
         let logs = std::path::absolute(&self.logs).map_err(bad_input)?;
@@ -233,12 +222,10 @@ fn service_env(needed: bool) -> anyhow::Result<BTreeMap<String, String>> {
     for name in ["ACTIONS_RESULTS_URL", "ACTIONS_RUNTIME_TOKEN"] {
         if let Some(c) = env.get(name).and_then(|v| v.chars().find(|c| c.is_whitespace() || c.is_control())) {
             let bad = handoff_model::image_name::described(c);
-            return Err(bad_input(format!("{name} has a {bad} in it: set it again without")));
+            bail_input!("{name} has a {bad} in it: set it again without");
         }
         if needed && !env.contains_key(name) {
-            return Err(bad_input(format!(
-                "{name} is not set: take it from `handoff serve`, or from a step of an action"
-            )));
+            bail_input!("{name} is not set: take it from `handoff serve`, or from a step of an action");
         }
     }
     Ok(env)

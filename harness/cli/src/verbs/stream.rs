@@ -1,13 +1,11 @@
 //! `handoff stream`: the streaming client of `zstd-stream`.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
-use handoff_storage::stream::{DownloadArgs, StreamReport, UploadArgs, download_to_stdout, upload_from_stdin};
+use handoff_storage::stream::{DownloadArgs, UploadArgs, download_to_stdout, upload_from_stdin};
 use handoff_storage::{DownloadPlan, UploadPlan};
 
-use crate::files::NotWritten;
-use crate::{exit, paths};
+use crate::{exit, files, paths};
 
 /// Options of `stream`.
 #[derive(Debug, clap::Args)]
@@ -47,30 +45,22 @@ enum Direction {
 
 impl Args {
     /// Moves the stream.
-    pub fn run(self) -> anyhow::Result<ExitCode> {
+    pub fn run(self) -> anyhow::Result<u8> {
         let (Direction::Upload { report, .. } | Direction::Download { report, .. }) = &self.direction;
         if let Some(path) = report {
             paths::check_report(path)?;
         }
-        match self.direction {
+        let (told, report) = match self.direction {
             Direction::Upload { name, report, commit_gate, blocks } => {
                 let plan = UploadPlan { in_flight: blocks, ..UploadPlan::default() };
-                finish(&upload_from_stdin(&UploadArgs { commit_gate, plan, ..UploadArgs::new(name) }), report)
+                (upload_from_stdin(&UploadArgs { commit_gate, plan, ..UploadArgs::new(name) }), report)
             }
             Direction::Download { name, report, ranges } => {
                 let plan = DownloadPlan { ranges, ..DownloadPlan::default() };
-                finish(&download_to_stdout(&DownloadArgs { name, plan }), report)
+                (download_to_stdout(&DownloadArgs { name, plan }), report)
             }
-        }
-    }
-}
-
-fn finish(told: &StreamReport, path: Option<PathBuf>) -> anyhow::Result<ExitCode> {
-    if let Some(path) = path {
-        told.write(&path).map_err(|source| NotWritten { path, source })?;
-    }
-    match &told.error {
-        Some(error) => anyhow::bail!("{error}"),
-        None => Ok(ExitCode::from(exit::OK)),
+        };
+        files::finish(report, |path| told.write(path), told.error.as_deref())?;
+        Ok(exit::OK)
     }
 }

@@ -1,7 +1,6 @@
 //! `handoff workflows`.
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use clap::Subcommand;
 use handoff_workflows::pins::{self, Pins};
@@ -58,18 +57,18 @@ fn failed(error: WorkflowError) -> anyhow::Error {
 
 impl Args {
     /// Writes or compares.
-    pub fn run(self) -> anyhow::Result<ExitCode> {
+    pub fn run(self) -> anyhow::Result<u8> {
         if let What::Pin { action, tag, commit } = &self.what {
             Pins::set(&self.root.join(pins::FILE), action, tag, commit).map_err(failed)?;
         }
         let files = model(&self.root)?;
         if matches!(self.what, What::Check) {
             files::check(&self.root, &files).map_err(bad_input)?;
-            return Ok(ExitCode::from(exit::OK));
+            return Ok(exit::OK);
         }
         for name in files::sync(&self.root, &files).map_err(failed)? {
             out::data(&name);
         }
-        Ok(ExitCode::from(exit::OK))
+        Ok(exit::OK)
     }
 }

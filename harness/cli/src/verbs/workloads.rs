@@ -1,12 +1,20 @@
 //! `handoff workloads`.
 
-use crate::out;
+use crate::{exit, out};
 
-/// Prints every named workload with its prose.
-pub fn run() -> anyhow::Result<()> {
-    for name in handoff_fixtures::workload_names() {
-        let workload = handoff_fixtures::load_workload(name)?;
-        out::data(&format!("{name}: {}\n    {}\n", workload.summary, workload.about.trim().replace('\n', "\n    ")));
+/// Options of `workloads`: none.
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+impl Args {
+    /// Prints every named workload with its prose.
+    #[expect(clippy::unused_self, reason = "every verb runs so")]
+    pub fn run(self) -> anyhow::Result<u8> {
+        for name in handoff_fixtures::workload_names() {
+            let workload = handoff_fixtures::load_workload(name)?;
+            let about = workload.about.trim().replace('\n', "\n    ");
+            out::data(&format!("{name}: {}\n    {about}\n", workload.summary));
+        }
+        Ok(exit::OK)
     }
-    Ok(())
 }

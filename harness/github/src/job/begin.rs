@@ -9,17 +9,11 @@ use handoff_model::{Failure, ImageIdentity, Side, SideUsage};
 use handoff_strategies::recorder::monotonic_ns;
 
 use super::{JOB_DIR, JobFile, Readings, WORK_DIR, docker, engine, marks, write_file};
-use crate::GithubError;
 use crate::cell::CellJob;
+use crate::{GithubError, Result};
 
 /// Writes the sources, describes the machine, and starts the clock, in the workspace `dir`.
-pub fn begin(
-    dir: &Path,
-    cell: &CellJob,
-    side: Side,
-    consumer: Option<u32>,
-    revision: &Revision,
-) -> Result<(), GithubError> {
+pub fn begin(dir: &Path, cell: &CellJob, side: Side, consumer: Option<u32>, revision: &Revision) -> Result<()> {
     for name in [JOB_DIR, WORK_DIR] {
         let folder = dir.join(name);
         if folder.exists() {

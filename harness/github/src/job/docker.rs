@@ -8,7 +8,7 @@ use handoff_model::environment::UNKNOWN;
 use handoff_model::{Failure, ImageIdentity, ImageStore};
 use serde_json::Value;
 
-use crate::GithubError;
+use crate::{GithubError, Result};
 
 /// A command that talks to the job's own engine, where it has one.
 fn with_engine(command: duct::Expression) -> Result<duct::Expression, String> {
@@ -54,7 +54,7 @@ pub(super) fn buildkit() -> String {
 }
 
 /// Where the engine keeps images: `containerd`, or the name of its storage driver.
-pub(super) fn image_store() -> Result<String, GithubError> {
+pub(super) fn image_store() -> Result<String> {
     let text = run("docker", &["info", "--format", "{{.Driver}} {{json .DriverStatus}}"]).map_err(GithubError::Job)?;
     Ok(store_of(&text))
 }
@@ -91,12 +91,8 @@ pub(super) fn build_records() -> Result<Vec<String>, String> {
     for reference in list.lines().map(str::trim).filter(|r| !r.is_empty()) {
         // BuildKit's lines come on stderr or stdout, as the version has it.
         let id = reference.rsplit('/').next().unwrap_or(reference);
-        let out = with_engine(duct::cmd!("docker", "buildx", "history", "logs", "--progress", "rawjson", id))?
-            .stdin_null()
-            .stderr_to_stdout()
-            .stdout_capture()
-            .unchecked()
-            .run();
+        let logs_of = with_engine(duct::cmd!("docker", "buildx", "history", "logs", "--progress", "rawjson", id))?;
+        let out = logs_of.stdin_null().stderr_to_stdout().stdout_capture().unchecked().run();
         logs.push(out.map(|o| String::from_utf8_lossy(&o.stdout).into_owned()).map_err(|e| e.to_string())?);
     }
     Ok(logs)

@@ -17,8 +17,8 @@ use handoff_model::{EngineKind, ImageStore};
 use serde::{Deserialize, Serialize};
 
 use super::JOB_DIR;
-use crate::GithubError;
 use crate::inputs::input;
+use crate::{GithubError, Result};
 
 /// Where engines of jobs live. They end when the file [`ALIVE`] in it is gone.
 const ROOT: &str = "HANDOFF_PRIVATE_ENGINE";
@@ -37,7 +37,7 @@ fn note(dir: &Path) -> PathBuf {
 }
 
 /// Starts an engine that lives until [`stop`], and tells this job's later steps where it is.
-pub(super) fn start_if_asked(dir: &Path) -> Result<(), GithubError> {
+pub(super) fn start_if_asked(dir: &Path) -> Result<()> {
     let Some(above) = std::env::var_os(ROOT).filter(|v| !v.is_empty()).map(PathBuf::from) else { return Ok(()) };
     let root = above.join(format!("j{}", std::process::id()));
     fs::create_dir_all(&root).map_err(GithubError::io("create", &root))?;
@@ -46,14 +46,9 @@ pub(super) fn start_if_asked(dir: &Path) -> Result<(), GithubError> {
     let (program, args) = namespace::command(&handoff, &args);
     let log = root.join("holder.log");
     let log = fs::File::create(&log).map_err(GithubError::io("create", &log))?;
-    let mut child = Command::new(&program)
-        .args(args)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(log)
-        .process_group(0)
-        .spawn()
-        .map_err(GithubError::io("start", &program))?;
+    let mut command = Command::new(&program);
+    command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).process_group(0);
+    let mut child = command.spawn().map_err(GithubError::io("start", &program))?;
     let ready = root.join("ready.json");
     let deadline = Instant::now() + START_LIMIT;
     while !ready.exists() {
@@ -65,7 +60,7 @@ pub(super) fn start_if_asked(dir: &Path) -> Result<(), GithubError> {
         thread::sleep(GLANCE);
     }
     let bytes = fs::read(&ready).map_err(GithubError::io("read", &ready))?;
-    let held: Held = serde_json::from_slice(&bytes).map_err(|e| GithubError::Job(e.to_string()))?;
+    let held: Held = serde_json::from_slice(&bytes).map_err(GithubError::job)?;
     let ours = |name: &str| ["DOCKER_", "BUILDX_", "LD_"].iter().any(|start| name.starts_with(start));
     let lines: String =
         held.env.iter().filter(|(n, _)| ours(n)).fold(String::new(), |t, (n, v)| t + &format!("{n}={v}\n"));
@@ -82,7 +77,7 @@ pub(super) fn start_if_asked(dir: &Path) -> Result<(), GithubError> {
 }
 
 /// Appends to a file of the runner that a variable names; nothing where there is no such variable.
-pub(crate) fn append(variable: &str, text: &str) -> Result<(), GithubError> {
+pub(crate) fn append(variable: &str, text: &str) -> Result<()> {
     let Some(path) = std::env::var_os(variable).map(PathBuf::from) else { return Ok(()) };
     let file = OpenOptions::new().append(true).create(true).open(&path);
     file.and_then(|mut f| f.write_all(text.as_bytes())).map_err(GithubError::io("write", &path))
@@ -92,7 +87,7 @@ pub(crate) fn append(variable: &str, text: &str) -> Result<(), GithubError> {
 ///
 /// # Errors
 /// A note that does not read: without it, commands would go to the machine's engine.
-fn held(dir: &Path) -> Result<Option<Held>, GithubError> {
+fn held(dir: &Path) -> Result<Option<Held>> {
     let path = note(dir);
     let bytes = match fs::read(&path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -103,12 +98,12 @@ fn held(dir: &Path) -> Result<Option<Held>, GithubError> {
 }
 
 /// The engine's variables for programs that this process starts, where the job has an engine of its own.
-pub(super) fn environment(dir: &Path) -> Result<std::collections::BTreeMap<String, String>, GithubError> {
+pub(super) fn environment(dir: &Path) -> Result<std::collections::BTreeMap<String, String>> {
     Ok(held(dir)?.map(|h| h.env).unwrap_or_default())
 }
 
 /// Ends the job's engine and removes its files, where there is one.
-pub(super) fn stop(dir: &Path) -> Result<(), GithubError> {
+pub(super) fn stop(dir: &Path) -> Result<()> {
     let Some(held) = held(dir)? else { return Ok(()) };
     let stop = held.root.join("stop");
     fs::write(&stop, "").map_err(GithubError::io("write", &stop))?;
@@ -122,14 +117,12 @@ pub(super) fn stop(dir: &Path) -> Result<(), GithubError> {
 }
 
 /// The inside: starts the engine in this process's namespaces and holds it until told, or until the owner is gone.
-pub fn hold(root: &Path) -> Result<(), GithubError> {
+pub fn hold(root: &Path) -> Result<()> {
     let store = input("image_store").map_or(Ok(ImageStore::Containerd), |text| text.parse());
     let store = store.map_err(GithubError::input)?;
     namespace::own_run_folder(root)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(GithubError::io("start", "the API client's runtime"))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(GithubError::io("start", "the API client's runtime"))?;
     let programs = Programs::find()?;
     let job = root.file_name().map(|n| n.to_string_lossy().into_owned());
     let job = job.ok_or_else(|| GithubError::Job(format!("{} names no folder of an engine", root.display())))?;
@@ -139,7 +132,7 @@ pub fn hold(root: &Path) -> Result<(), GithubError> {
     let ready = root.join("ready.json");
     let write = |path: &Path, bytes: &[u8]| fs::write(path, bytes).map_err(GithubError::io("write", path));
     let part = root.join("ready.part");
-    write(&part, &serde_json::to_vec(&held).map_err(|e| GithubError::Job(e.to_string()))?)?;
+    write(&part, &serde_json::to_vec(&held).map_err(GithubError::job)?)?;
     fs::rename(&part, &ready).map_err(GithubError::io("rename", &ready))?;
     let alive = || root.parent().is_some_and(|above| above.join(ALIVE).exists());
     while !root.join("stop").exists() && alive() {

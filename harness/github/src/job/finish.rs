@@ -13,11 +13,11 @@ use handoff_strategies::recorder::monotonic_ns;
 use handoff_strategies::trace::Trace;
 
 use super::{JOB_DIR, JobFile, WORK_DIR, begin, docker, engine, file_path, marks, read_file, write_file};
-use crate::GithubError;
 use crate::cell::CellJob;
+use crate::{GithubError, Result};
 
 /// Starts the first container, and stops the clock when it has answered.
-pub fn answer(dir: &Path, cell: &CellJob) -> Result<(), GithubError> {
+pub fn answer(dir: &Path, cell: &CellJob) -> Result<()> {
     marks::mark(dir, SpanKind::Run.as_str(), "docker run")?;
     let error = |e: &dyn std::fmt::Display| GithubError::Job(format!("docker run: {e}"));
     let (reader, writer) = pipe().map_err(|e| error(&e))?;
@@ -33,21 +33,17 @@ pub fn answer(dir: &Path, cell: &CellJob) -> Result<(), GithubError> {
     let _ = reader.read_to_string(&mut String::new());
     let status = handle.wait().map_err(|e| error(&e))?.status;
     let expected = cell.image_spec()?.answer();
-    if !status.success() || line.trim() != expected {
-        return Err(error(&format!(
-            "the container answered `{}` and ended with {status}, expected `{expected}`",
-            line.trim()
-        )));
+    let said = line.trim();
+    if !status.success() || said != expected {
+        return Err(error(&format!("the container answered `{said}` and ended with {status}, expected `{expected}`")));
     }
     marks::mark_at(dir, at, marks::STOP, "")
 }
 
 /// Reads marks, build records and the image, and completes the job's file. The environment has the job's status, as GitHub says it.
-pub fn finish(dir: &Path, cell: &CellJob) -> Result<Option<Failure>, GithubError> {
-    let status = std::env::var("HANDOFF_JOB_STATUS").map_err(|_| {
-        let error = "HANDOFF_JOB_STATUS is not set: give the job's status, `${{ job.status }}`";
-        GithubError::Input(error.to_owned())
-    })?;
+pub fn finish(dir: &Path, cell: &CellJob) -> Result<Option<Failure>> {
+    let unset = "HANDOFF_JOB_STATUS is not set: give the job's status, `${{ job.status }}`";
+    let status = std::env::var("HANDOFF_JOB_STATUS").map_err(|_| GithubError::input(unset))?;
     let mut file = read_file(&file_path(dir))?;
     let marks = marks::read(dir)?;
     let (spans, end) = marks::spans(&marks);
@@ -61,7 +57,7 @@ pub fn finish(dir: &Path, cell: &CellJob) -> Result<Option<Failure>, GithubError
         _ => Some(broken(&marks, &status)),
     };
     let Cell { strategy, conditions, .. } = &cell.trial.cell;
-    let on = handoff_strategies::github::find(strategy).map_err(|e| GithubError::Job(e.to_string()))?;
+    let on = handoff_strategies::github::find(strategy).map_err(GithubError::job)?;
     let mut on = on.resolved(conditions);
     file.client = client(on.recipe(), &file);
     file.source = on.source().map(|source| source.as_str().to_owned()).unwrap_or_default();

@@ -9,7 +9,7 @@ use handoff_strategies::recorder::monotonic_ns;
 use serde::{Deserialize, Serialize};
 
 use super::JOB_DIR;
-use crate::GithubError;
+use crate::{GithubError, Result};
 
 /// The mark that starts the clock.
 pub(super) const START: &str = "start";
@@ -29,25 +29,25 @@ fn file(dir: &Path) -> PathBuf {
 }
 
 /// Writes a mark: `start`, `stop`, or the name of a span that goes on until the next mark.
-pub fn mark(dir: &Path, what: &str, detail: &str) -> Result<(), GithubError> {
+pub fn mark(dir: &Path, what: &str, detail: &str) -> Result<()> {
     // The time first: what follows is the mark's own cost, and counts to what is marked.
     let now = monotonic_ns();
     mark_at(dir, now, what, detail)
 }
 
-pub(super) fn mark_at(dir: &Path, monotonic_ns: u64, what: &str, detail: &str) -> Result<(), GithubError> {
+pub(super) fn mark_at(dir: &Path, monotonic_ns: u64, what: &str, detail: &str) -> Result<()> {
     if what != START && what != STOP {
-        what.parse::<SpanKind>().map_err(|e| GithubError::Job(e.to_string()))?;
+        what.parse::<SpanKind>().map_err(GithubError::job)?;
     }
     let path = file(dir);
     let line = serde_json::to_string(&Mark { monotonic_ns, what: what.to_owned(), detail: detail.to_owned() });
-    let line = line.map_err(|e| GithubError::Job(e.to_string()))?;
+    let line = line.map_err(GithubError::job)?;
     let mut marks = OpenOptions::new().create(true).append(true).open(&path).map_err(GithubError::io("open", &path))?;
     writeln!(marks, "{line}").map_err(GithubError::io("write", &path))
 }
 
 /// The marks so far.
-pub(super) fn read(dir: &Path) -> Result<Vec<Mark>, GithubError> {
+pub(super) fn read(dir: &Path) -> Result<Vec<Mark>> {
     let path = file(dir);
     let text = fs::read_to_string(&path).map_err(GithubError::io("read", &path))?;
     let parse =

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use handoff_model::{Environment, Failure, ImageIdentity, Side, SideUsage, Span};
 use serde::{Deserialize, Serialize};
 
-use crate::GithubError;
+use crate::{GithubError, Result};
 
 pub use begin::begin;
 pub(crate) use engine::append;
@@ -94,7 +94,7 @@ pub struct Readings {
 ///
 /// # Errors
 /// A `HANDOFF_CONSUMER` that is no number.
-pub fn consumer_of_env(side: Side) -> Result<Option<u32>, GithubError> {
+pub fn consumer_of_env(side: Side) -> Result<Option<u32>> {
     match (side, std::env::var("HANDOFF_CONSUMER")) {
         (Side::Producer, _) => Ok(None),
         (Side::Consumer, Ok(text)) => {
@@ -108,14 +108,14 @@ fn file_path(dir: &Path) -> PathBuf {
     dir.join(JOB_DIR).join(JOB_FILE)
 }
 
-fn read_file(path: &Path) -> Result<JobFile, GithubError> {
+fn read_file(path: &Path) -> Result<JobFile> {
     let bytes = fs::read(path).map_err(GithubError::io("read", path))?;
     serde_json::from_slice(&bytes).map_err(|e| GithubError::Job(format!("{}: {e}", path.display())))
 }
 
-fn write_file(dir: &Path, file: &JobFile) -> Result<(), GithubError> {
+fn write_file(dir: &Path, file: &JobFile) -> Result<()> {
     let path = file_path(dir);
-    let json = serde_json::to_vec_pretty(file).map_err(|e| GithubError::Job(e.to_string()))?;
+    let json = serde_json::to_vec_pretty(file).map_err(GithubError::job)?;
     fs::write(&path, json).map_err(GithubError::io("write", &path))
 }
 
@@ -123,7 +123,7 @@ fn write_file(dir: &Path, file: &JobFile) -> Result<(), GithubError> {
 ///
 /// # Errors
 /// A folder that cannot be read, or a job's file that does not read: to leave them out would make failed trials of good ones.
-pub fn read_files(dir: &Path) -> Result<BTreeMap<String, Vec<JobFile>>, GithubError> {
+pub fn read_files(dir: &Path) -> Result<BTreeMap<String, Vec<JobFile>>> {
     let mut all: BTreeMap<String, Vec<JobFile>> = BTreeMap::new();
     let mut folders = vec![dir.to_owned()];
     while let Some(folder) = folders.pop() {

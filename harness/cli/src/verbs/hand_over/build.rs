@@ -7,7 +7,7 @@ use std::path::Path;
 use handoff_strategies::trace::Follower;
 
 use super::ask;
-use crate::exit::bad_input;
+use crate::exit::{bad_input, bail_input};
 use crate::out;
 
 /// The first version of buildx that writes a build's trace (`--progress=rawjson`).
@@ -18,11 +18,11 @@ pub(super) fn check_buildx() -> anyhow::Result<()> {
     let (works, version, said) = ask(&["buildx", "version"])?;
     if !works {
         let said = said.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it says nothing").to_owned();
-        return Err(bad_input(format!(
+        bail_input!(
             "`docker buildx version` fails ({}), and --context builds with buildx: install it, for example with \
              `apt-get install docker-buildx-plugin` (Docker's packages) or `apt-get install docker-buildx` (Debian's and Ubuntu's)",
             handoff_model::shell::escaped(&said)
-        )));
+        );
     }
     match numbers(&version) {
         Some(found) if found < OLDEST_BUILDX => Err(bad_input(format!(
@@ -49,9 +49,7 @@ pub(super) fn run(reference: &str, output: &str, context: &Path, file: Option<&P
     args.extend(file.into_iter().flat_map(|file| ["--file".into(), file.into()]));
     args.push(context.into());
     let command = duct::cmd("docker", args).stdin_null().stderr_to_stdout().unchecked();
-    let reader = command
-        .reader()
-        .map_err(|e| bad_input(format!("docker does not start: {e} (install it, or add it to PATH)")))?;
+    let reader = command.reader().map_err(super::does_not_start)?;
     let mut follower = Follower::default();
     let mut lines = BufReader::new(&reader);
     let mut line = Vec::new();

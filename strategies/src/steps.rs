@@ -1,0 +1,23 @@
+//! The kinds of steps that recipes are made of.
+
+use handoff_model::SpanKind;
+use handoff_model::recipe::{Does, Step};
+
+/// A build by docker/build-push-action; without `outputs` it loads the image into the engine.
+pub const fn build(
+    outputs: Option<&'static str>,
+    cache_to: Option<&'static str>,
+    cache_from: Option<&'static str>,
+) -> Step {
+    Step::always(SpanKind::Command, "build-push-action", Does::Build { outputs, cache_to, cache_from })
+}
+
+/// Programs in a pipe, each as its words.
+pub const fn run(span: SpanKind, what: &'static str, pipe: &'static [&'static [&'static str]]) -> Step {
+    Step::always(span, what, Does::Run(pipe))
+}
+
+/// An action with its inputs.
+pub const fn uses(span: SpanKind, what: &'static str, action: &'static str, with: &'static [(&str, &str)]) -> Step {
+    Step::always(span, what, Does::Uses(action, with))
+}
