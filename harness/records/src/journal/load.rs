@@ -180,7 +180,7 @@ fn rows<T: Row>(dir: &Path, purpose: Purpose, planned: &HashSet<&str>, findings:
         findings.add(Weight::Note, T::FILE, *line, "a blank line, which no run writes: it is passed over");
     }
     if purpose == Purpose::Resume && !table::has_our_header::<T>(&bytes) {
-        return Err(JournalError::OtherColumns { path });
+        return Err(JournalError::OtherColumns(path));
     }
     if !table.unknown.is_empty() {
         findings.add(Weight::Note, T::FILE, 1, format!("unknown columns are ignored: {}", table.unknown.join(", ")));
