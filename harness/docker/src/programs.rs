@@ -120,10 +120,7 @@ impl Programs {
 
     /// The least environment in which the programs run: nothing of the user's leaks into a child.
     pub fn child_env(&self) -> BTreeMap<String, String> {
-        let mut env = BTreeMap::new();
-        env.insert("PATH".to_owned(), self.path.clone());
-        env.insert("LC_ALL".to_owned(), "C".to_owned());
-        env
+        BTreeMap::from([("PATH".to_owned(), self.path.clone()), ("LC_ALL".to_owned(), "C".to_owned())])
     }
 }
 

@@ -47,7 +47,7 @@ impl<W: Write> Write for Hashed<W> {
     }
 }
 
-fn header(kind: EntryType, mode: u32, size: u64) -> Header {
+pub fn header(kind: EntryType, mode: u32, size: u64) -> Header {
     let mut header = Header::new_gnu();
     header.set_entry_type(kind);
     header.set_mode(mode);
