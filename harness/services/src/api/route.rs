@@ -23,7 +23,7 @@ type Method = fn(&Call<'_>) -> Result<Value, TwirpError>;
 
 /// Answers a call, or any request that is for nothing else.
 pub(crate) fn handle(state: &State, exchange: &mut Exchange<'_>) -> io::Result<()> {
-    exchange.is(RequestKind::Rpc);
+    exchange.record.kind = RequestKind::Rpc;
     let bearer = match authenticate(state, exchange) {
         Ok(bearer) => bearer,
         Err(error) => return exchange.send(&TwirpError::from(error).reply()),
