@@ -72,15 +72,7 @@ pub fn pinned_version() -> &'static str {
 }
 
 fn recipe() -> String {
-    hex(&Sha256::digest(format!("{LAYOUT}\n{GO_MOD}\n{GO_SUM}")))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut text, b| {
-        let _ = write!(text, "{b:02x}");
-        text
-    })
+    hex::encode(Sha256::digest(format!("{LAYOUT}\n{GO_MOD}\n{GO_SUM}")))
 }
 
 /// The image that was made here, if one is there and is what this version would make.

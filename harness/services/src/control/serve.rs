@@ -28,15 +28,10 @@ pub fn serve(stdin: impl BufRead, mut stdout: impl Write, config: ServiceConfig)
         if line.trim().is_empty() {
             continue;
         }
-        let request = match serde_json::from_str(&line) {
-            Ok(request) => request,
-            Err(error) => {
-                say(&mut stdout, &Answer::Error(format!("not a request: {error}")))?;
-                continue;
-            }
-        };
-        let last = matches!(request, Request::Shutdown {});
-        say(&mut stdout, &answer(&service, request))?;
+        let request = serde_json::from_str(&line);
+        let last = matches!(request, Ok(Request::Shutdown {}));
+        let refused = |error| Answer::Error(format!("not a request: {error}"));
+        say(&mut stdout, &request.map_or_else(refused, |request| answer(&service, request)))?;
         if last {
             break;
         }
