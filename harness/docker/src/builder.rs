@@ -54,21 +54,11 @@ impl Engine {
         let (name, image) = (self.builder_name(), format!("image={}", self.builder_image()));
         // buildx would put it into a cgroup of its own choice, which would outlive the job.
         let cgroup = self.cgroup_parent().map(|parent| format!("cgroup-parent={parent}/buildx"));
-        let mut create = vec![
-            "buildx",
-            "create",
-            "--name",
-            &name,
-            "--driver",
-            "docker-container",
-            // The engine has no bridge, and the builder must reach the service.
-            "--driver-opt",
-            "network=host",
-            "--driver-opt",
-            &image,
-            "--buildkitd-flags",
-            "--allow-insecure-entitlement security.insecure --allow-insecure-entitlement network.host",
-        ];
+        let mut create = vec!["buildx", "create", "--name", &name, "--driver", "docker-container"];
+        // The engine has no bridge, and the builder must reach the service.
+        create.extend(["--driver-opt", "network=host", "--driver-opt", &image]);
+        let allowed = "--allow-insecure-entitlement security.insecure --allow-insecure-entitlement network.host";
+        create.extend(["--buildkitd-flags", allowed]);
         if let Some(cgroup) = &cgroup {
             create.extend(["--driver-opt", cgroup]);
         }

@@ -103,7 +103,7 @@ pub fn has_image(socket: &std::path::Path, image: &str) -> Result<bool, EngineEr
 }
 
 /// The names of what a job makes in the user's daemon: written down before any of it exists.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Made {
     /// The daemon's socket.
     pub socket: PathBuf,
@@ -122,14 +122,8 @@ pub struct Made {
 impl Made {
     /// What a job of a kind makes; nothing where the engine is its own.
     pub fn by(kind: EngineKind, lent: &Lent, job: &str, image: &str) -> Self {
-        let mut made = Self {
-            socket: lent.socket.clone(),
-            run: lent.run.clone(),
-            job: job.to_owned(),
-            containers: Vec::new(),
-            volumes: Vec::new(),
-            images: Vec::new(),
-        };
+        let (socket, run) = (lent.socket.clone(), lent.run.clone());
+        let mut made = Self { socket, run, job: job.to_owned(), ..Self::default() };
         match kind {
             EngineKind::Private => {}
             EngineKind::Container => {
