@@ -21,7 +21,7 @@ pub struct ServiceAccess {
 }
 
 /// Programs beside the engine that strategies run.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct Tools {
     /// Node.
     pub node: PathBuf,

@@ -6,7 +6,7 @@ use handoff_model::EngineKind;
 use handoff_model::environment::UNKNOWN;
 
 use crate::buildkit::BuildkitImage;
-use crate::{Engine, EngineError, names};
+use crate::{Engine, EngineError, capture, names};
 
 /// The builder's name. Its record lies in the job's own `BUILDX_CONFIG`.
 pub const BUILDER: &str = "handoff";
@@ -28,14 +28,9 @@ impl Engine {
             return self.ask(&["tag", name, &self.builder_image()]).map(|_| ());
         }
         match &image.tar {
-            Some(tar) => {
-                let tar = tar.display().to_string();
-                self.ask(&["load", "--quiet", "--input", &tar])?;
-            }
-            None => {
-                self.ask(&["pull", "--quiet", name])?;
-            }
-        }
+            Some(tar) => self.ask(&["load", "--quiet", "--input", &tar.display().to_string()])?,
+            None => self.ask(&["pull", "--quiet", name])?,
+        };
         self.ask(&["tag", name, &self.builder_image()]).map(|_| ())
     }
 
@@ -59,21 +54,11 @@ impl Engine {
         let (name, image) = (self.builder_name(), format!("image={}", self.builder_image()));
         // buildx would put it into a cgroup of its own choice, which would outlive the job.
         let cgroup = self.cgroup_parent().map(|parent| format!("cgroup-parent={parent}/buildx"));
-        let mut create = vec![
-            "buildx",
-            "create",
-            "--name",
-            &name,
-            "--driver",
-            "docker-container",
-            // The engine has no bridge, and the builder must reach the service.
-            "--driver-opt",
-            "network=host",
-            "--driver-opt",
-            &image,
-            "--buildkitd-flags",
-            "--allow-insecure-entitlement security.insecure --allow-insecure-entitlement network.host",
-        ];
+        let mut create = vec!["buildx", "create", "--name", &name, "--driver", "docker-container"];
+        // The engine has no bridge, and the builder must reach the service.
+        create.extend(["--driver-opt", "network=host", "--driver-opt", &image]);
+        let allowed = "--allow-insecure-entitlement security.insecure --allow-insecure-entitlement network.host";
+        create.extend(["--buildkitd-flags", allowed]);
         if let Some(cgroup) = &cgroup {
             create.extend(["--driver-opt", cgroup]);
         }
@@ -85,13 +70,7 @@ impl Engine {
     pub fn try_builder(&self) -> Result<BTreeMap<String, String>, EngineError> {
         let mut said = String::new();
         for (what, command) in self.builder_commands() {
-            let out = command.stdin_null().stdout_capture().stderr_capture().unchecked().run();
-            let out = out.map_err(EngineError::io("run", what))?;
-            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-            if !out.status.success() {
-                return Err(EngineError::BuildkitImage(format!("{what}: {}", text(&out.stderr))));
-            }
-            said = text(&out.stdout);
+            said = capture(&command, what)?.map_err(|e| EngineError::BuildkitImage(format!("{what}: {e}")))?;
         }
         self.builder_has_booted();
         let line = |name: &str| said.lines().find_map(|l| l.trim().strip_prefix(name)).map_or(UNKNOWN, str::trim);
@@ -105,13 +84,9 @@ impl Engine {
 
     /// Runs a docker command off every clock; its last line is the error.
     fn ask(&self, args: &[&str]) -> Result<String, EngineError> {
-        let out = self.docker(args).stdin_null().stdout_capture().stderr_capture().unchecked().run();
-        let out = out.map_err(EngineError::io("run", "docker"))?;
-        if out.status.success() {
-            return Ok(String::from_utf8_lossy(&out.stdout).into_owned());
-        }
-        let said = String::from_utf8_lossy(&out.stderr).into_owned();
-        let last = said.lines().rfind(|l| !l.trim().is_empty()).unwrap_or("no reason given").trim().to_owned();
-        Err(EngineError::Api(format!("docker {}: {last}", args[0])))
+        capture(&self.docker(args), "docker")?.map_err(|said| {
+            let last = said.lines().next_back().unwrap_or("no reason given").trim();
+            EngineError::Api(format!("docker {}: {last}", args[0]))
+        })
     }
 }

@@ -5,7 +5,10 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::{EngineError, Programs};
+use tar::EntryType;
+
+use crate::buildkit::header;
+use crate::{EngineError, Programs, capture};
 
 /// Name under which the image is put into the user's daemon.
 pub const LOCAL_IMAGE: &str = "handoff/engine:local";
@@ -30,25 +33,21 @@ fn import_file(programs: &Programs, socket: &Path, name: &str, tree: &Path) -> R
     let args = args.into_iter().chain([tree.display().to_string(), name.to_owned()]);
     let mut env = programs.child_env();
     env.insert("DOCKER_HOST".to_owned(), format!("unix://{}", socket.display()));
-    let line = duct::cmd(programs.program("docker")?, args).full_env(env);
-    let out = line.stdin_null().stdout_capture().stderr_capture().unchecked().run();
-    let out = out.map_err(EngineError::io("run", "docker import"))?;
-    if out.status.success() {
-        return Ok(());
-    }
-    Err(EngineError::Api(format!("docker import: {}", String::from_utf8_lossy(&out.stderr).trim())))
+    let imported = capture(&duct::cmd(programs.program("docker")?, args).full_env(env), "docker import")?;
+    imported.map(drop).map_err(|said| EngineError::Api(format!("docker import: {said}")))
 }
 
 fn write_tree(programs: &Programs, path: &Path) -> Result<(), EngineError> {
     let failed = || EngineError::io("write", path);
     let mut tree = tar::Builder::new(File::create(path).map_err(failed())?);
     for (dir, mode) in DIRS {
-        append(&mut tree, tar::EntryType::Directory, Path::new(dir), mode, &[]).map_err(failed())?;
+        tree.append_data(&mut header(EntryType::Directory, mode, 0), dir, io::empty()).map_err(failed())?;
     }
-    append_link(&mut tree, "var/run", "/run").map_err(failed())?;
+    tree.append_link(&mut header(EntryType::Symlink, 0o777, 0), "var/run", "/run").map_err(failed())?;
     for (inside, source) in files(programs)? {
         let bytes = std::fs::read(&source).map_err(EngineError::io("read", &source))?;
-        append(&mut tree, tar::EntryType::Regular, &inside, 0o755, &bytes).map_err(failed())?;
+        let mut header = header(EntryType::Regular, 0o755, bytes.len() as u64);
+        tree.append_data(&mut header, &inside, bytes.as_slice()).map_err(failed())?;
     }
     tree.into_inner().and_then(|mut f| f.flush()).map_err(failed())
 }
@@ -80,29 +79,6 @@ fn libraries(list: &str) -> Vec<(PathBuf, PathBuf)> {
         }
     };
     list.lines().filter_map(place).collect()
-}
-
-fn header(kind: tar::EntryType, mode: u32, size: u64) -> tar::Header {
-    let mut header = tar::Header::new_gnu();
-    header.set_entry_type(kind);
-    header.set_mode(mode);
-    header.set_size(size);
-    header.set_mtime(0);
-    header
-}
-
-fn append<W: Write>(
-    tree: &mut tar::Builder<W>,
-    kind: tar::EntryType,
-    path: &Path,
-    mode: u32,
-    bytes: &[u8],
-) -> io::Result<()> {
-    tree.append_data(&mut header(kind, mode, bytes.len() as u64), path, bytes)
-}
-
-fn append_link<W: Write>(tree: &mut tar::Builder<W>, path: &str, target: &str) -> io::Result<()> {
-    tree.append_link(&mut header(tar::EntryType::Symlink, 0o777, 0), path, target)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::EngineError;
 use crate::api::api;
 use crate::config::EngineConfig;
 use crate::names::engine_container;
-use crate::private::START_LIMIT;
+use crate::private::{START_LIMIT, did_not_start};
 use crate::settings::{NO_NETWORK, daemon_json};
 use crate::user::{self, Lent};
 
@@ -89,13 +89,7 @@ impl Guest {
             let ended = state.trim() != "true";
             if ended || Instant::now() > deadline {
                 let text = self.docker(&["logs", &self.name]).unwrap_or_default();
-                let last = text.lines().rfind(|l| !l.trim().is_empty()).unwrap_or("it said nothing").to_owned();
-                let reason = if ended { last } else { format!("no answer in {} s: {last}", START_LIMIT.as_secs()) };
-                return Err(EngineError::DidNotStart {
-                    program: "the engine's container".to_owned(),
-                    reason,
-                    log: self.keep_log(),
-                });
+                return Err(did_not_start("the engine's container", &text, ended, self.keep_log()));
             }
             std::thread::sleep(std::time::Duration::from_millis(20));
         }

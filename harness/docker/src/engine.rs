@@ -95,7 +95,7 @@ impl Engine {
     pub(crate) fn cgroup_parent(&self) -> Option<String> {
         let takes = match &self.backing {
             Backing::Private(_) | Backing::Container(_) => true,
-            Backing::Host(stay) => stay.plain_cgroups(),
+            Backing::Host(stay) => stay.plain_cgroups,
         };
         takes.then(|| format!("/{}", cgroup_name(&self.job)))
     }

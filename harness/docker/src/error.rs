@@ -8,11 +8,8 @@ use handoff_model::ImageStore;
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// A program is not there.
-    #[error("{program} not found: run `make setup` (it unpacks an engine into a private folder), or install it")]
-    MissingProgram {
-        /// The program.
-        program: String,
-    },
+    #[error("{0} not found: run `make setup` (it unpacks an engine into a private folder), or install it")]
+    MissingProgram(String),
     /// A program is too old.
     #[error("{program} is {found}, at least {floor} is needed: run `make setup`")]
     TooOld {
@@ -52,14 +49,11 @@ pub enum EngineError {
         /// Its log.
         log: PathBuf,
     },
-    /// The daemon is on another machine.
+    /// The daemon is on another machine, at this address.
     #[error(
-        "DOCKER_HOST is {host}: the service listens on this machine's loopback, which a daemon elsewhere cannot reach; use a local one (DOCKER_HOST=unix:///var/run/docker.sock), or --engine private"
+        "DOCKER_HOST is {0}: the service listens on this machine's loopback, which a daemon elsewhere cannot reach; use a local one (DOCKER_HOST=unix:///var/run/docker.sock), or --engine private"
     )]
-    NotLocal {
-        /// The address.
-        host: String,
-    },
+    NotLocal(String),
     /// No daemon answers.
     #[error("no Docker daemon answers at {socket}: {error}; start it, set DOCKER_HOST, or use --engine private")]
     NoDaemon {
@@ -68,20 +62,14 @@ pub enum EngineError {
         /// What happened.
         error: String,
     },
-    /// The daemon lives in a virtual machine.
+    /// The daemon behind this socket lives in a virtual machine.
     #[error(
-        "the daemon at {socket} is Docker Desktop's: in its virtual machine 127.0.0.1 is not this machine, and the service cannot be reached; use a Linux daemon of this machine, or --engine private"
+        "the daemon at {0} is Docker Desktop's: in its virtual machine 127.0.0.1 is not this machine, and the service cannot be reached; use a Linux daemon of this machine, or --engine private"
     )]
-    VirtualMachine {
-        /// The socket.
-        socket: PathBuf,
-    },
-    /// The daemon keeps images in a way that is no level of the experiment.
-    #[error("the daemon keeps images with the {driver} driver: only the containerd store and overlay2 are measured")]
-    ForeignStore {
-        /// Its storage driver.
-        driver: String,
-    },
+    VirtualMachine(PathBuf),
+    /// The daemon keeps images with a storage driver that is no level of the experiment.
+    #[error("the daemon keeps images with the {0} driver: only the containerd store and overlay2 are measured")]
+    ForeignStore(String),
     /// The daemon keeps images in another store.
     #[error(
         "--image-store {asked}: the daemon has the {has} store, and --engine host takes it as it is; use --image-store {has}"
@@ -94,12 +82,9 @@ pub enum EngineError {
     },
     /// The daemon lacks an image that is never pulled on our own.
     #[error(
-        "the daemon has no image {image}, and none is pulled unasked: `docker pull {image}`, or `handoff doctor --build-engine-image` makes one from the programs here"
+        "the daemon has no image {0}, and none is pulled unasked: `docker pull {0}`, or `handoff doctor --build-engine-image` makes one from the programs here"
     )]
-    NoImage {
-        /// The image.
-        image: String,
-    },
+    NoImage(String),
     /// The user's daemon lacks the builder's image.
     #[error(
         "the daemon has no image {image}, and with --engine host none is brought in unasked: {}",
@@ -114,11 +99,8 @@ pub enum EngineError {
         tar: Option<PathBuf>,
     },
     /// Something in the user's daemon has a name that a job would use.
-    #[error("the daemon has a {what} already, which a job would make and remove: rename it, or remove it")]
-    NameTaken {
-        /// What it is.
-        what: String,
-    },
+    #[error("the daemon has a {0} already, which a job would make and remove: rename it, or remove it")]
+    NameTaken(String),
     /// A file operation failed.
     #[error("{what} {path}: {source}")]
     Io {

@@ -9,7 +9,8 @@ use crate::user::{self, Lent};
 pub(crate) struct Stay {
     run: String,
     job: String,
-    plain_cgroups: bool,
+    /// Whether cgroups are plain folders, which can be named; systemd's are units.
+    pub(crate) plain_cgroups: bool,
 }
 
 impl Stay {
@@ -20,11 +21,6 @@ impl Stay {
             return Err(EngineError::OtherStore { asked: config.store, has: facts.store });
         }
         Ok(Self { run: lent.run.clone(), job: config.job.clone(), plain_cgroups: facts.plain_cgroups })
-    }
-
-    /// Whether cgroups are plain folders, which can be named; systemd's are units.
-    pub(crate) fn plain_cgroups(&self) -> bool {
-        self.plain_cgroups
     }
 
     /// Options by which a container of the job is found again.

@@ -6,18 +6,14 @@ use handoff_model::{ImageIdentity, ImageStore};
 use serde_json::Value;
 
 use crate::tarball::TarMetadata;
-use crate::{Engine, EngineError};
+use crate::{Engine, EngineError, capture};
 
 impl Engine {
     /// What the engine knows of an image: index or manifest digest, config digest, layers.
     pub fn identity(&self, image: &str) -> Result<ImageIdentity, EngineError> {
-        let out = self.docker(["image", "inspect", image]).stdout_capture().stderr_capture().unchecked().run();
-        let out = out.map_err(EngineError::io("run", "docker image inspect"))?;
-        if !out.status.success() {
-            return Err(EngineError::Api(String::from_utf8_lossy(&out.stderr).trim().to_owned()));
-        }
-        let json: Value =
-            serde_json::from_slice(&out.stdout).map_err(|e| EngineError::Api(format!("docker image inspect: {e}")))?;
+        let what = "docker image inspect";
+        let said = capture(&self.docker(["image", "inspect", image]), what)?.map_err(EngineError::Api)?;
+        let json: Value = serde_json::from_str(&said).map_err(|e| EngineError::Api(format!("{what}: {e}")))?;
         let text = |pointer: &str| json.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
         let layers = inspected_layers(&json);
         let id = text("/0/Id").ok_or_else(|| EngineError::Api(format!("{image} has no id")))?;
@@ -43,11 +39,8 @@ impl Engine {
     /// Follows an index to the manifest of a platform (not an attestation), and that to its config.
     /// None where the engine's blobs are not ours to read.
     fn config_below(&self, digest: &str) -> Option<Result<String, EngineError>> {
-        let blob = match self.read_blob(digest)? {
-            Ok(blob) => blob,
-            Err(error) => return Some(Err(error)),
-        };
-        match config_or_manifest(digest, &blob) {
+        let blob = self.read_blob(digest)?;
+        match blob.and_then(|blob| config_or_manifest(digest, &blob)) {
             Ok(Named::Config(config)) => Some(Ok(config)),
             Ok(Named::Manifest(manifest)) => self.config_below(&manifest),
             Err(error) => Some(Err(error)),

@@ -30,6 +30,7 @@ mod settings;
 mod tarball;
 pub mod user;
 
+pub use api::capture;
 pub use config::EngineConfig;
 pub use container::DEFAULT_IMAGE as DEFAULT_ENGINE_IMAGE;
 pub use engine::Engine;

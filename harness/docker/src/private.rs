@@ -24,6 +24,13 @@ pub(crate) struct Daemons {
     running: Vec<(&'static str, Child)>,
 }
 
+/// Why a daemon is not there in time, by the last line that it has said.
+pub(crate) fn did_not_start(program: &str, said: &str, ended: bool, log: PathBuf) -> EngineError {
+    let last = said.lines().rfind(|l| !l.trim().is_empty()).unwrap_or("it said nothing").to_owned();
+    let reason = if ended { last } else { format!("no answer in {} s: {last}", START_LIMIT.as_secs()) };
+    EngineError::DidNotStart { program: program.to_owned(), reason, log }
+}
+
 /// The socket of the private engine below a folder.
 pub(crate) fn socket(root: &Path) -> PathBuf {
     root.join("docker.sock")
@@ -131,10 +138,7 @@ path = "{root}/opt"
         let log = self.log_file(name);
         let ended = self.running.iter_mut().any(|(n, c)| *n == name && !matches!(c.try_wait(), Ok(None)));
         if ended || Instant::now() > deadline {
-            let text = fs::read_to_string(&log).unwrap_or_default();
-            let last = text.lines().rfind(|l| !l.trim().is_empty()).unwrap_or("it said nothing").to_owned();
-            let reason = if ended { last } else { format!("no answer in {} s: {last}", START_LIMIT.as_secs()) };
-            return Err(EngineError::DidNotStart { program: name.to_owned(), reason, log });
+            return Err(did_not_start(name, &fs::read_to_string(&log).unwrap_or_default(), ended, log));
         }
         Ok(())
     }

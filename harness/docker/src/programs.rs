@@ -53,7 +53,7 @@ impl Programs {
         };
         for program in ["dockerd", "containerd", "containerd-shim-runc-v2", "runc", "docker"] {
             if on_path(&path, program).is_none() {
-                return Err(EngineError::MissingProgram { program: program.to_owned() });
+                return Err(EngineError::MissingProgram(program.to_owned()));
             }
         }
         let roots: Vec<&Path> = if own { vec![&prefix, Path::new("/")] } else { vec![Path::new("/")] };
@@ -61,7 +61,7 @@ impl Programs {
             .iter()
             .flat_map(|root| PLUGIN_DIRS.iter().map(move |dir| root.join(dir).join("docker-buildx")))
             .find(|p| p.exists())
-            .ok_or_else(|| EngineError::MissingProgram { program: "docker-buildx".to_owned() })?;
+            .ok_or_else(|| EngineError::MissingProgram("docker-buildx".to_owned()))?;
         let packages = packages(&prefix.join("manifest.json"))?;
         let mut programs = Self { path, buildx, versions: BTreeMap::new(), packages };
         programs.ask_versions()?;
@@ -115,15 +115,12 @@ impl Programs {
 
     /// The full path of a program.
     pub fn program(&self, name: &str) -> Result<PathBuf, EngineError> {
-        on_path(&self.path, name).ok_or_else(|| EngineError::MissingProgram { program: name.to_owned() })
+        on_path(&self.path, name).ok_or_else(|| EngineError::MissingProgram(name.to_owned()))
     }
 
     /// The least environment in which the programs run: nothing of the user's leaks into a child.
     pub fn child_env(&self) -> BTreeMap<String, String> {
-        let mut env = BTreeMap::new();
-        env.insert("PATH".to_owned(), self.path.clone());
-        env.insert("LC_ALL".to_owned(), "C".to_owned());
-        env
+        BTreeMap::from([("PATH".to_owned(), self.path.clone()), ("LC_ALL".to_owned(), "C".to_owned())])
     }
 }
 

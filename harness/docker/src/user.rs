@@ -62,7 +62,7 @@ fn socket_of(host: &str) -> Result<PathBuf, EngineError> {
         return Ok(PathBuf::from(DEFAULT_SOCKET));
     }
     let path = host.strip_prefix("unix://").filter(|p| p.starts_with('/'));
-    path.map(PathBuf::from).ok_or_else(|| EngineError::NotLocal { host: host.to_owned() })
+    path.map(PathBuf::from).ok_or_else(|| EngineError::NotLocal(host.to_owned()))
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, EngineError> {
@@ -82,7 +82,7 @@ pub fn facts(socket: &std::path::Path) -> Result<Facts, EngineError> {
     let info = runtime()?.block_on(async { Ok::<_, EngineError>(client(socket).await?.info().await?) })?;
     let os = info.operating_system.unwrap_or_else(|| UNKNOWN.to_owned());
     if os.contains("Docker Desktop") {
-        return Err(EngineError::VirtualMachine { socket: socket.to_owned() });
+        return Err(EngineError::VirtualMachine(socket.to_owned()));
     }
     let status: Vec<String> = info.driver_status.unwrap_or_default().into_iter().flatten().collect();
     let driver = info.driver.unwrap_or_else(|| UNKNOWN.to_owned());
@@ -91,7 +91,7 @@ pub fn facts(socket: &std::path::Path) -> Result<Facts, EngineError> {
     } else if driver == "overlay2" {
         ImageStore::Overlay2
     } else {
-        return Err(EngineError::ForeignStore { driver });
+        return Err(EngineError::ForeignStore(driver));
     };
     let plain_cgroups = info.cgroup_driver == Some(SystemInfoCgroupDriverEnum::CGROUPFS);
     Ok(Facts { store, version: info.server_version.unwrap_or_else(|| UNKNOWN.to_owned()), os, plain_cgroups })
@@ -103,7 +103,7 @@ pub fn has_image(socket: &std::path::Path, image: &str) -> Result<bool, EngineEr
 }
 
 /// The names of what a job makes in the user's daemon: written down before any of it exists.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Made {
     /// The daemon's socket.
     pub socket: PathBuf,
@@ -122,14 +122,8 @@ pub struct Made {
 impl Made {
     /// What a job of a kind makes; nothing where the engine is its own.
     pub fn by(kind: EngineKind, lent: &Lent, job: &str, image: &str) -> Self {
-        let mut made = Self {
-            socket: lent.socket.clone(),
-            run: lent.run.clone(),
-            job: job.to_owned(),
-            containers: Vec::new(),
-            volumes: Vec::new(),
-            images: Vec::new(),
-        };
+        let (socket, run) = (lent.socket.clone(), lent.run.clone());
+        let mut made = Self { socket, run, job: job.to_owned(), ..Self::default() };
         match kind {
             EngineKind::Private => {}
             EngineKind::Container => {
@@ -176,7 +170,7 @@ impl Made {
     /// Refuses to start where something has one of the names already: it would be removed as ours.
     pub fn claim(&self) -> Result<(), EngineError> {
         match self.present()?.into_iter().next() {
-            Some(what) => Err(EngineError::NameTaken { what }),
+            Some(what) => Err(EngineError::NameTaken(what)),
             None => Ok(()),
         }
     }

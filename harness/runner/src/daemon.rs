@@ -20,7 +20,7 @@ pub fn lend(plan: &Plan, engine_image: &str, workspace: &Workspace) -> Result<Op
         return Err(EngineError::OtherStore { asked: other.image_store, has }.into());
     }
     if uses(EngineKind::Container) && !user::has_image(&socket, engine_image)? {
-        return Err(EngineError::NoImage { image: engine_image.to_owned() }.into());
+        return Err(EngineError::NoImage(engine_image.to_owned()).into());
     }
     let run = workspace.dir().file_name().unwrap_or_default().to_string_lossy().into_owned();
     Ok(Some(Lent { socket, run, engine_image: engine_image.to_owned() }))

@@ -9,28 +9,15 @@ use handoff_records::JournalError;
 /// A run cannot start or cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// Another run holds the machine.
+    /// Another run holds the machine, by this lock file.
     #[error(
-        "another run of handoff measures on this machine (lock: {lock}): wait for its end, two at once would measure each other"
+        "another run of handoff measures on this machine (lock: {0}): wait for its end, two at once would measure each other"
     )]
-    Busy {
-        /// The lock file.
-        lock: PathBuf,
-    },
-    /// A file operation failed.
-    #[error("{what} {path}: {source}")]
-    Io {
-        /// What was tried.
-        what: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
+    Busy(PathBuf),
     /// A program that trials need is missing or too old.
     #[error("{0}")]
     Missing(String),
-    /// The engine does not work here.
+    /// The engine does not work here, or a file operation failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// The machine does not tell what it is.
@@ -56,7 +43,7 @@ pub enum RunError {
 impl RunError {
     /// Names the operation and the path of an I/O error.
     pub fn io(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
-        let path = path.into();
-        move |source| Self::Io { what, path, source }
+        let named = EngineError::io(what, path);
+        move |source| named(source).into()
     }
 }

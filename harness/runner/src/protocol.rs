@@ -12,6 +12,7 @@ use handoff_model::{
     Conditions, DiskMeasurement, Failure, ImageIdentity, Side, SideUsage, Sources, Span, StepCount, StrategySpec,
     Ticket,
 };
+pub use handoff_strategies::Tools as ToolPaths;
 use serde::{Deserialize, Serialize};
 
 /// Name, in the job's folder, of the builder's image after [`Command::TryBuilder`] has pulled it.
@@ -82,19 +83,6 @@ impl JobSpec {
     pub fn disk(&self) -> PathBuf {
         self.root.join("d")
     }
-}
-
-/// Programs beside the engine, as paths.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct ToolPaths {
-    /// Node.
-    pub node: PathBuf,
-    /// Folder of the npm clients.
-    pub clients: PathBuf,
-    /// zstd.
-    pub zstd: PathBuf,
-    /// The `handoff` binary.
-    pub handoff: PathBuf,
 }
 
 /// A line from the driver.

@@ -39,15 +39,13 @@ fn docker(args: &[&str]) -> Result<String, String> {
 /// The client's words for a daemon that is not there and for an image that is not there differ by version and transport.
 pub fn explained(name: &str, words: &str) -> String {
     let lower = words.to_lowercase();
-    if ["cannot connect", "failed to connect", "dial unix", "dial tcp", "daemon running"]
-        .iter()
-        .any(|w| lower.contains(w))
-    {
+    let says = |words: &[&str]| words.iter().any(|w| lower.contains(w));
+    if says(&["cannot connect", "failed to connect", "dial unix", "dial tcp", "daemon running"]) {
         return format!(
             "no Docker daemon answers, so that {name} cannot be looked up: {words}; start the daemon, or set DOCKER_HOST"
         );
     }
-    if ["no such image", "no such object", "not found"].iter().any(|w| lower.contains(w)) {
+    if says(&["no such image", "no such object", "not found"]) {
         return format!(
             "the daemon has no image {name}: `docker image ls` lists what there is; DOCKER_HOST names the daemon"
         );

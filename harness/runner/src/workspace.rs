@@ -63,7 +63,7 @@ impl Workspace {
     pub fn create(lock: &Path, work_dir: &Path, run: &str) -> Result<Self, RunError> {
         let path = lock.to_owned();
         let lock = File::create(&path).map_err(RunError::io("create", &path))?;
-        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|_| RunError::Busy { lock: path })?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|_| RunError::Busy(path))?;
         fs::create_dir_all(work_dir).map_err(RunError::io("create", work_dir))?;
         let dir = work_dir.join(run);
         fs::create_dir_all(&dir).map_err(RunError::io("create", &dir))?;

@@ -1,9 +1,9 @@
 //! HMAC-SHA256, hexadecimal text and random bytes: what signing tokens and URLs needs.
 
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Read};
 
+pub(crate) use hex::encode as hex;
 use sha2::{Digest, Sha256};
 
 const BLOCK: usize = 64;
@@ -45,19 +45,9 @@ pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a.iter().zip(b).fold(0, |difference, (x, y)| difference | (x ^ y)) == 0
 }
 
-/// Lower-case hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 /// Reads hexadecimal of either case; `None` when it is not.
 pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digits: Option<Vec<u8>> = text.chars().map(|c| c.to_digit(16).map(|digit| digit as u8)).collect();
-    let digits = digits.filter(|digits| digits.len() % 2 == 0)?;
-    Some(digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect())
+    hex::decode(text).ok()
 }
 
 /// `N` bytes of the system's generator.
@@ -89,7 +79,7 @@ mod tests {
             ),
         ];
         for (key, message, expected) in cases {
-            assert_eq!(hex(&hmac(&key, message)), expected);
+            assert_eq!(hex(hmac(&key, message)), expected);
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::account::{Account, Accounts};
-use crate::blob::{Access, BlobStore, Grant, Owner};
+use crate::blob::{BlobStore, Grant, Owner};
 use crate::catalog::{Artifacts, Caches};
 use crate::clock;
 use crate::config::ServiceConfig;
@@ -84,15 +84,9 @@ impl State {
     }
 
     /// Signs a URL for `account`, on a host that makes its client behave as on GitHub.
-    pub(crate) fn blob_url(&self, account: &Account, client: &Caller<'_>, wish: Wish<'_>) -> String {
-        let grant = Grant {
-            path: wish.path.to_owned(),
-            access: wish.access,
-            expires: clock::unix_seconds().saturating_add_unsigned(self.config.url_ttl.as_secs()),
-            account: account.id.clone(),
-            disposition: wish.disposition,
-            content_type: wish.content_type,
-        };
+    pub(crate) fn blob_url(&self, account: &Account, client: &Caller<'_>, grant: Grant) -> String {
+        let expires = clock::unix_seconds().saturating_add_unsigned(self.config.url_ttl.as_secs());
+        let grant = Grant { expires, account: account.id.clone(), ..grant };
         let host = match &self.config.blob_host {
             Some(host) if client.is_npm() => format!("{host}:{}", client.local.port()),
             _ => reachable(client.local).to_string(),
@@ -109,20 +103,6 @@ impl State {
 
     pub(crate) fn stored_by(&self, account: &Arc<Account>) -> u64 {
         self.blobs.stored_bytes(|owner| owner.account == account.id)
-    }
-}
-
-/// What a URL is wanted for.
-pub(crate) struct Wish<'a> {
-    pub(crate) path: &'a str,
-    pub(crate) access: Access,
-    pub(crate) disposition: Option<String>,
-    pub(crate) content_type: Option<String>,
-}
-
-impl<'a> Wish<'a> {
-    pub(crate) fn new(path: &'a str, access: Access) -> Self {
-        Self { path, access, disposition: None, content_type: None }
     }
 }
 

@@ -6,6 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::Error;
+
 /// `sha256:` and 64 hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -30,6 +32,11 @@ impl Digest {
             text
         });
         Self(hex)
+    }
+
+    /// That what came has this digest.
+    pub(crate) fn check(&self, got: &Self) -> Result<(), Error> {
+        if got == self { Ok(()) } else { Err(Error::Damaged { digest: self.to_string(), got: got.to_string() }) }
     }
 
     /// The whole text.

@@ -61,12 +61,8 @@ impl Earlier {
         };
         let reader = self.0.reader(digest, place)?;
         let bytes = reader.read(place.offset..place.offset + place.size).await?;
-        let got = Digest::of(&bytes);
-        if got == *digest {
-            Ok(Some(bytes))
-        } else {
-            Err(Error::Damaged { digest: digest.to_string(), got: got.to_string() })
-        }
+        digest.check(&Digest::of(&bytes))?;
+        Ok(Some(bytes))
     }
 
     /// Why giving it failed, if it did.

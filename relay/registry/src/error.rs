@@ -7,12 +7,9 @@ pub enum Error {
     /// The service, after all retries.
     #[error(transparent)]
     Transport(#[from] handoff_storage::Error),
-    /// The table of what was sent is not usable.
-    #[error("the table of the relayed image is not usable: {why}")]
-    Table {
-        /// What is wrong.
-        why: String,
-    },
+    /// The table of what was sent is not usable: what is wrong with it.
+    #[error("the table of the relayed image is not usable: {0}")]
+    Table(String),
     /// Nothing of that name was sent.
     #[error(
         "nothing was sent under the name {name:?} {within}: send it first (`handoff send IMAGE --name {}`)",
@@ -24,20 +21,14 @@ pub enum Error {
         /// Where it was looked for.
         within: &'static str,
     },
-    /// A cache entry is gone.
+    /// The cache entry of a blob is gone: its digest.
     #[error(
-        "{digest} is no longer in the cache: it was evicted after it was sent (run the sending job again, or send with --store artifact)"
+        "{0} is no longer in the cache: it was evicted after it was sent (run the sending job again, or send with --store artifact)"
     )]
-    Evicted {
-        /// The blob.
-        digest: String,
-    },
+    Evicted(String),
     /// The name is taken in the cache.
-    #[error("an image was sent under the name {name:?} before, and cache entries never change: use another --name")]
-    Taken {
-        /// The name.
-        name: String,
-    },
+    #[error("an image was sent under the name {0:?} before, and cache entries never change: use another --name")]
+    Taken(String),
     /// Nothing was pushed.
     #[error("no image was pushed to the relay: nothing was sent")]
     NothingPushed,

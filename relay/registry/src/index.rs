@@ -56,7 +56,7 @@ pub struct Place {
 impl Index {
     /// Table and trailer.
     pub(crate) fn encode(&self) -> Result<Vec<u8>, Error> {
-        let mut bytes = serde_json::to_vec(self).map_err(|e| Error::Table { why: e.to_string() })?;
+        let mut bytes = serde_json::to_vec(self).map_err(|e| Error::Table(e.to_string()))?;
         let len = bytes.len() as u64;
         bytes.extend_from_slice(&len.to_le_bytes());
         bytes.extend_from_slice(MAGIC);
@@ -65,7 +65,7 @@ impl Index {
 
     /// How many bytes of the end hold table and trailer, by the trailer.
     pub(crate) fn encoded_len(tail: &[u8]) -> Result<u64, Error> {
-        let bad = || Error::Table { why: "what is stored is no relayed image".to_owned() };
+        let bad = || Error::Table("what is stored is no relayed image".to_owned());
         let trailer = tail.last_chunk::<16>().ok_or_else(bad)?;
         let (len, magic) = trailer.split_at(8);
         if magic != MAGIC {
@@ -78,10 +78,10 @@ impl Index {
     /// Reads the table out of the last bytes of what is stored.
     pub(crate) fn decode(tail: &[u8]) -> Result<Self, Error> {
         let len = Self::encoded_len(tail)?;
-        let short = || Error::Table { why: "it is cut short".to_owned() };
+        let short = || Error::Table("it is cut short".to_owned());
         let from = (tail.len() as u64).checked_sub(len).ok_or_else(short)? as usize;
         let table = &tail[from..tail.len() - TRAILER as usize];
-        serde_json::from_slice(table).map_err(|e| Error::Table { why: e.to_string() })
+        serde_json::from_slice(table).map_err(|e| Error::Table(e.to_string()))
     }
 }
 

@@ -106,8 +106,8 @@ impl Pull {
         if place.entry.is_none() && place.offset >= *tail_from {
             let at = (place.offset - tail_from + range.start) as usize;
             if let Some(bytes) = tail.get(at..at + size as usize) {
-                if whole && Digest::of(bytes) != *digest {
-                    shared.fail(&damaged(digest, &Digest::of(bytes)));
+                if whole && let Err(error) = digest.check(&Digest::of(bytes)) {
+                    shared.fail(&error);
                     return Reply::Pieces { size, pieces };
                 }
                 shared.gave(size);
@@ -131,10 +131,6 @@ impl Pull {
         });
         Reply::Pieces { size, pieces }
     }
-}
-
-fn damaged(digest: &Digest, got: &Digest) -> Error {
-    Error::Damaged { digest: digest.to_string(), got: got.to_string() }
 }
 
 /// Fetches a blob's ranges in its turn, several at once, and hands their bytes on in order. The last piece is held back until
@@ -199,10 +195,7 @@ async fn stream(
         }
     }
     if let Some(digest) = check {
-        let got = Digest::finish(hash);
-        if got != *digest {
-            return Err(damaged(digest, &got));
-        }
+        digest.check(&Digest::finish(hash))?;
     }
     if let Some(last) = held {
         let _ = out.send(Ok(last)).await;

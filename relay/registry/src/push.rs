@@ -32,20 +32,27 @@ impl Handler for Push {
         {
             return earlier.answer(request).await;
         }
-        match (&method, what) {
-            (_, Route::Base) => Answer::bytes(StatusCode::OK, "application/json", "{}"),
+        let answered = match (&method, what) {
+            (_, Route::Base) => Ok(Answer::bytes(StatusCode::OK, "application/json", "{}")),
             (&Method::POST, Route::NewUpload) => self.begin(&name, request).await,
             (&Method::PATCH, Route::Upload(id)) => self.chunk(&name, &id, request).await,
             (&Method::PUT, Route::Upload(id)) => self.finish(&name, &id, request).await,
             (&Method::GET, Route::Upload(id)) => self.status(&name, &id).await,
-            (&Method::DELETE, Route::Upload(id)) => self.abandon(&id),
+            (&Method::DELETE, Route::Upload(id)) => Ok(self.abandon(&id)),
             (&Method::HEAD | &Method::GET, Route::Blob(digest)) => self.blob(&method, &digest).await,
             (&Method::PUT, Route::Manifest(reference)) => self.manifest(&name, &reference, request).await,
-            (&Method::HEAD | &Method::GET, Route::Manifest(reference)) => self.read_manifest(&reference),
-            (&Method::GET, Route::Tags) => tags(&name, request.uri(), self.0.tags()),
-            (&Method::GET, Route::Referrers(digest)) => self.0.with_manifests(|all| referrers(&digest, all)),
-            _ => Answer::refused(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", "a relay takes images and gives them"),
-        }
+            (&Method::HEAD | &Method::GET, Route::Manifest(reference)) => {
+                Ok(manifest_answer(&reference, self.0.manifest(&reference)))
+            }
+            (&Method::GET, Route::Tags) => Ok(tags(&name, request.uri(), self.0.tags())),
+            (&Method::GET, Route::Referrers(digest)) => Ok(self.0.with_manifests(|all| referrers(&digest, all))),
+            _ => Err(Answer::refused(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "UNSUPPORTED",
+                "a relay takes images and gives them",
+            )),
+        };
+        answered.unwrap_or_else(|refused| refused)
     }
 }
 
@@ -56,8 +63,12 @@ fn is_tag(text: &str) -> bool {
     text.len() <= 128 && bytes.next().is_some_and(word) && bytes.all(|b| word(b) || b == b'.' || b == b'-')
 }
 
-fn location(name: &str, id: &str) -> String {
-    format!("/v2/{name}/blobs/uploads/{id}")
+/// Where an upload is, and how far it has come.
+fn progress(status: StatusCode, name: &str, id: &str, size: u64) -> Answer {
+    Answer::new(status)
+        .header("location", format!("/v2/{name}/blobs/uploads/{id}"))
+        .header("range", format!("0-{}", size.saturating_sub(1)))
+        .header("docker-upload-uuid", id)
 }
 
 fn created(name: &str, digest: &Digest) -> Answer {
@@ -75,21 +86,18 @@ fn content_range(text: &str) -> Option<(u64, u64)> {
 }
 
 impl Push {
-    async fn begin(&self, name: &str, request: Request<Incoming>) -> Answer {
+    async fn begin(&self, name: &str, request: Request<Incoming>) -> Result<Answer, Answer> {
         let shared = &self.0;
         if let Some(digest) = query(request.uri(), "mount").and_then(|d| d.parse::<Digest>().ok())
             && let Ok(Some(_)) = shared.blob(&digest).await
         {
-            return created(name, &digest);
+            return Ok(created(name, &digest));
         }
         let id = shared.begin();
         if query(request.uri(), "digest").is_some() {
             return self.finish(name, &id, request).await;
         }
-        Answer::new(StatusCode::ACCEPTED)
-            .header("location", location(name, &id))
-            .header("range", "0-0")
-            .header("docker-upload-uuid", id)
+        Ok(progress(StatusCode::ACCEPTED, name, &id, 0))
     }
 
     /// Reads a request's body into an upload.
@@ -126,45 +134,30 @@ impl Push {
         Answer::refused(StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN", error)
     }
 
-    async fn chunk(&self, name: &str, id: &str, request: Request<Incoming>) -> Answer {
-        match self.receive(id, request, None).await {
-            Ok(size) => Answer::new(StatusCode::ACCEPTED)
-                .header("location", location(name, id))
-                .header("range", format!("0-{}", size.saturating_sub(1)))
-                .header("docker-upload-uuid", id),
-            Err(refused) => refused,
-        }
+    async fn chunk(&self, name: &str, id: &str, request: Request<Incoming>) -> Result<Answer, Answer> {
+        let size = self.receive(id, request, None).await?;
+        Ok(progress(StatusCode::ACCEPTED, name, id, size))
     }
 
-    async fn finish(&self, name: &str, id: &str, request: Request<Incoming>) -> Answer {
+    async fn finish(&self, name: &str, id: &str, request: Request<Incoming>) -> Result<Answer, Answer> {
         let shared = &self.0;
-        let digest = match query(request.uri(), "digest").unwrap_or_default().parse::<Digest>() {
-            Ok(digest) => digest,
-            Err(why) => return no_digest(why),
-        };
-        if let Err(refused) = self.receive(id, request, Some(&digest)).await {
-            return refused;
-        }
-        let Some(upload) = shared.upload(id) else { return unknown_upload() };
-        let Some(upload) = upload.lock().await.take() else { return unknown_upload() };
+        let digest = query(request.uri(), "digest").unwrap_or_default().parse::<Digest>().map_err(no_digest)?;
+        self.receive(id, request, Some(&digest)).await?;
+        let upload = shared.upload(id).ok_or_else(unknown_upload)?;
+        let upload = upload.lock().await.take().ok_or_else(unknown_upload)?;
         shared.end(id);
-        match upload.finish(&shared.sink, &digest).await {
-            Ok(pushed) => {
-                shared.keep(&digest, pushed);
-                created(name, &digest)
-            }
-            Err(Error::Damaged { got, .. }) => no_digest(format!("what was pushed has the digest {got}")),
-            Err(error) => self.broken(&error),
-        }
+        let pushed = upload.finish(&shared.sink, &digest).await.map_err(|error| match error {
+            Error::Damaged { got, .. } => no_digest(format!("what was pushed has the digest {got}")),
+            error => self.broken(&error),
+        })?;
+        shared.keep(&digest, pushed);
+        Ok(created(name, &digest))
     }
 
-    async fn status(&self, name: &str, id: &str) -> Answer {
-        let Some(upload) = self.0.upload(id) else { return unknown_upload() };
+    async fn status(&self, name: &str, id: &str) -> Result<Answer, Answer> {
+        let upload = self.0.upload(id).ok_or_else(unknown_upload)?;
         let size = upload.lock().await.as_ref().map_or(0, crate::upload::Upload::size);
-        Answer::new(StatusCode::NO_CONTENT)
-            .header("location", location(name, id))
-            .header("range", format!("0-{}", size.saturating_sub(1)))
-            .header("docker-upload-uuid", id)
+        Ok(progress(StatusCode::NO_CONTENT, name, id, size))
     }
 
     fn abandon(&self, id: &str) -> Answer {
@@ -175,74 +168,51 @@ impl Push {
         Answer::new(StatusCode::NO_CONTENT)
     }
 
-    async fn blob(&self, method: &Method, digest: &str) -> Answer {
-        let digest = match digest.parse::<Digest>() {
-            Ok(digest) => digest,
-            Err(why) => return no_digest(why),
-        };
+    async fn blob(&self, method: &Method, digest: &str) -> Result<Answer, Answer> {
+        let digest = digest.parse::<Digest>().map_err(no_digest)?;
         let unknown = |why: &str| Answer::refused(StatusCode::NOT_FOUND, "BLOB_UNKNOWN", why);
-        match self.0.blob(&digest).await {
-            Ok(Some(Held::Small(bytes))) => {
-                Answer::bytes(StatusCode::OK, "application/octet-stream", bytes).digest(&digest)
-            }
-            Ok(Some(held)) if method == Method::HEAD => {
+        let answer = match self.0.blob(&digest).await.map_err(|error| self.broken(&error))? {
+            Some(Held::Small(bytes)) => Answer::bytes(StatusCode::OK, "application/octet-stream", bytes),
+            Some(held) if method == Method::HEAD => {
                 let (_, pieces) = tokio::sync::mpsc::channel(1);
                 Answer::with(StatusCode::OK, Reply::Pieces { size: held.size(), pieces })
                     .header("content-type", "application/octet-stream")
-                    .digest(&digest)
             }
-            Ok(Some(_)) => unknown("it was sent on and is not kept here: pull from a receiving end"),
-            Ok(None) => unknown("it was not pushed"),
-            Err(error) => self.broken(&error),
-        }
+            Some(_) => return Err(unknown("it was sent on and is not kept here: pull from a receiving end")),
+            None => return Err(unknown("it was not pushed")),
+        };
+        Ok(answer.digest(&digest))
     }
 
-    async fn manifest(&self, name: &str, reference: &str, request: Request<Incoming>) -> Answer {
+    async fn manifest(&self, name: &str, reference: &str, request: Request<Incoming>) -> Result<Answer, Answer> {
         let invalid = |why: String| Answer::refused(StatusCode::BAD_REQUEST, "MANIFEST_INVALID", why);
+        let missing = |why: String| Answer::refused(StatusCode::NOT_FOUND, "MANIFEST_BLOB_UNKNOWN", why);
         let header = request.headers().get("content-type").and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
-        let body = match Limited::new(request.into_body(), LARGEST_MANIFEST).collect().await {
-            Ok(body) => body.to_bytes(),
-            Err(e) => return Answer::refused(StatusCode::PAYLOAD_TOO_LARGE, "MANIFEST_INVALID", e),
-        };
+        let body = Limited::new(request.into_body(), LARGEST_MANIFEST).collect().await;
+        let body = body.map_err(|e| Answer::refused(StatusCode::PAYLOAD_TOO_LARGE, "MANIFEST_INVALID", e))?.to_bytes();
         let digest = Digest::of(&body);
         let named = reference.parse::<Digest>().ok();
         if named.is_none() && !is_tag(reference) {
-            return no_digest(format!("{reference} is neither a tag nor a digest by sha256"));
+            return Err(no_digest(format!("{reference} is neither a tag nor a digest by sha256")));
         }
         if named.as_ref().is_some_and(|named| *named != digest) {
-            return no_digest(format!("the manifest has the digest {digest}"));
+            return Err(no_digest(format!("the manifest has the digest {digest}")));
         }
-        let found = match references(&body) {
-            Ok(found) => found,
-            Err(why) => return invalid(why),
-        };
+        let found = references(&body).map_err(invalid)?;
         if let Some(layer) = found.foreign.first() {
-            return invalid(format!(
+            return Err(invalid(format!(
                 "layer {layer} is not distributable: it is not pushed, so the image cannot be sent; rebuild without it"
-            ));
+            )));
         }
         for blob in &found.blobs {
-            match self.0.blob(blob).await {
-                Ok(Some(_)) => {}
-                Ok(None) => {
-                    return Answer::refused(
-                        StatusCode::NOT_FOUND,
-                        "MANIFEST_BLOB_UNKNOWN",
-                        format!("{blob} was not pushed"),
-                    );
-                }
-                Err(error) => return self.broken(&error),
-            }
+            let held = self.0.blob(blob).await.map_err(|error| self.broken(&error))?;
+            held.ok_or_else(|| missing(format!("{blob} was not pushed")))?;
         }
         // Of an index, the platforms that were pushed travel; one of them at least must be there.
         if !found.manifests.is_empty() && !found.manifests.iter().any(|m| self.0.has_manifest(m)) {
-            return Answer::refused(
-                StatusCode::NOT_FOUND,
-                "MANIFEST_BLOB_UNKNOWN",
-                "no manifest of the index was pushed",
-            );
+            return Err(missing("no manifest of the index was pushed".to_owned()));
         }
-        let Ok(text) = String::from_utf8(body.to_vec()) else { return invalid("it is not UTF-8".to_owned()) };
+        let text = String::from_utf8(body.to_vec()).map_err(|_| invalid("it is not UTF-8".to_owned()))?;
         let media_type =
             if header.is_empty() { "application/vnd.oci.image.manifest.v1+json".to_owned() } else { header };
         self.0.keep_manifest(&digest, Manifest { media_type, text }, named.is_none().then_some(reference));
@@ -250,11 +220,7 @@ impl Push {
             .header("location", format!("/v2/{name}/manifests/{digest}"))
             .digest(&digest);
         // Says that it will be found among the referrers.
-        if let Some(subject) = found.subject { answer.header("oci-subject", subject.as_str()) } else { answer }
-    }
-
-    fn read_manifest(&self, reference: &str) -> Answer {
-        manifest_answer(reference, self.0.manifest(reference))
+        Ok(if let Some(subject) = found.subject { answer.header("oci-subject", subject.as_str()) } else { answer })
     }
 }
 

@@ -48,7 +48,7 @@ async fn read_table(table: &RemoteBlob) -> Result<(Index, (u64, bytes::Bytes)), 
     let mut tail = table.read(from..size).await?;
     let need = Index::encoded_len(&tail)?;
     if need > tail.len() as u64 {
-        from = size.checked_sub(need).ok_or_else(|| Error::Table { why: "it is cut short".to_owned() })?;
+        from = size.checked_sub(need).ok_or_else(|| Error::Table("it is cut short".to_owned()))?;
         tail = table.read(from..size).await?;
     }
     Ok((Index::decode(&tail)?, (from, tail)))
@@ -104,7 +104,7 @@ impl Shared {
             None => Ok(Arc::clone(&self.table)),
             Some(key) => {
                 let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-                entries.get(key).cloned().ok_or_else(|| Error::Evicted { digest: digest.to_string() })
+                entries.get(key).cloned().ok_or_else(|| Error::Evicted(digest.to_string()))
             }
         }
     }

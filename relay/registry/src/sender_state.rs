@@ -59,7 +59,7 @@ impl Held {
 }
 
 /// What was sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sent {
     /// Bytes that engines and builders pushed.
     pub received: u64,
@@ -256,17 +256,12 @@ impl Shared {
         let sent = Sent {
             received: self.received.load(Ordering::Relaxed),
             reused: self.reused.load(Ordering::Relaxed),
-            stored: 0,
             blobs: state.blobs.len(),
             digest: top.map(String::from),
             config: config.map(String::from),
             layers,
             first_byte_ns: Some(self.first_byte_ns.load(Ordering::Relaxed)).filter(|ns| *ns > 0),
-            uploaded_ns: 0,
-            lanes: 0,
-            requests: 0,
-            retries: 0,
-            connections: 0,
+            ..Sent::default()
         };
         Ok((index, order, packed, at, sent))
     }

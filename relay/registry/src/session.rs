@@ -22,8 +22,14 @@ struct Client {
     version: &'static str,
 }
 
+impl Default for Client {
+    fn default() -> Self {
+        Self { name: "handoff-relay", version: env!("CARGO_PKG_VERSION") }
+    }
+}
+
 /// What happened, in the form that the other clients' reports have too.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub struct Report {
     client: Client,
     /// Spans on the machine's monotonic clock.
@@ -58,24 +64,6 @@ pub struct Report {
 }
 
 impl Report {
-    fn new() -> Self {
-        Self {
-            client: Client { name: "handoff-relay", version: env!("CARGO_PKG_VERSION") },
-            spans: Vec::new(),
-            bytes: 0,
-            reused_bytes: 0,
-            index: None,
-            config: None,
-            layers: None,
-            lanes: 0,
-            requests: 0,
-            retries: 0,
-            connections: 0,
-            error: None,
-            abandoned: false,
-        }
-    }
-
     fn span(&mut self, name: SpanKind, detail: &str, start_ns: u64, end_ns: u64, bytes: Option<u64>) {
         self.spans.push(TransferSpan { name, detail: detail.to_owned(), start_ns, end_ns, bytes });
     }
@@ -122,7 +110,7 @@ impl Session {
             let started = Intake::start(session.store, endpoint, &session.name, &session.settings).await;
             let intake = match started {
                 // Whoever asks for earlier images is content with one of this very name.
-                Err(Error::Taken { name }) if session.settings.earlier.is_some() => {
+                Err(Error::Taken(name)) if session.settings.earlier.is_some() => {
                     return announce(said, &format!("sent={name}"));
                 }
                 started => started?,
@@ -181,7 +169,7 @@ impl Session {
         mut said: W,
         work: impl AsyncFnOnce(&Self, &mut Report, &mut W) -> Result<(), Error>,
     ) -> Report {
-        let mut report = Report::new();
+        let mut report = Report::default();
         let result = runtime().and_then(|runtime| runtime.block_on(work(self, &mut report, &mut said)));
         report.abandoned = matches!(result, Err(Error::Abandoned));
         report.error = result.err().map(|e| e.to_string());

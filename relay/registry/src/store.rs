@@ -76,7 +76,7 @@ impl Outgoing {
             StoreKind::Cache => {
                 let client = Arc::new(cache(endpoint)?);
                 if client.find(&image_key(name)).await?.is_some() {
-                    return Err(Error::Taken { name: name.to_owned() });
+                    return Err(Error::Taken(name.to_owned()));
                 }
                 Ok(Self::Cache { client, name: name.to_owned() })
             }
@@ -161,7 +161,7 @@ impl Outgoing {
             }
             Self::Cache { client, name } => {
                 let key = image_key(name);
-                let blob = client.create(&key).await?.ok_or_else(|| Error::Taken { name: name.clone() })?;
+                let blob = client.create(&key).await?.ok_or_else(|| Error::Taken(name.clone()))?;
                 let order = put_all(&blob, &AtomicU32::new(0), tail, lanes).await?;
                 blob.commit(&order, MIME).await?;
                 client.finalize(&key, size).await?;
@@ -269,7 +269,7 @@ impl Incoming {
 
     /// A blob in an entry of its own.
     pub(crate) async fn entry(&self, digest: &Digest, key: &str, size: u64) -> Result<RemoteBlob, Error> {
-        let evicted = || Error::Evicted { digest: digest.to_string() };
+        let evicted = || Error::Evicted(digest.to_string());
         let Self::Cache(client) = self else { return Err(evicted()) };
         let entry = client.find(key).await?.ok_or_else(evicted)?;
         Ok(client.reader(&entry, size))

@@ -109,10 +109,7 @@ impl Upload {
         if self.large.is_some() && !self.buffer.is_empty() {
             self.send_block(sink).await?;
         }
-        let got = Digest::finish(self.hash);
-        if got != *digest {
-            return Err(Error::Damaged { digest: digest.to_string(), got: got.to_string() });
-        }
+        digest.check(&Digest::finish(self.hash))?;
         let size = self.size;
         match self.large {
             None => Ok(Pushed::Small(self.buffer.freeze())),

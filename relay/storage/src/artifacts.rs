@@ -5,12 +5,12 @@ use std::sync::Arc;
 use crate::blob::BlobWriter;
 use crate::endpoint::ServiceEndpoint;
 use crate::error::Error;
-use crate::http::Http;
+
 use crate::remote::RemoteBlob;
 use crate::retry::{Counters, RetryPolicy};
 use crate::token::BackendIds;
 use crate::twirp::Twirp;
-use crate::wire::{Artifact, CreateAnswer, ListAnswer, OkAnswer, Request as Body, UrlAnswer};
+use crate::wire::{Artifact, Request as Body};
 
 const SERVICE: &str = "ArtifactService";
 
@@ -35,8 +35,6 @@ impl ArtifactTarget {
 /// A job's view of the artifact service. Cheap to share between tasks by reference.
 #[derive(Debug)]
 pub struct ArtifactClient {
-    pub(crate) http: Arc<Http>,
-    pub(crate) retry: RetryPolicy,
     twirp: Twirp,
     ids: BackendIds,
 }
@@ -56,13 +54,12 @@ impl ArtifactClient {
     /// As [`Self::new`].
     pub fn with_retry(endpoint: ServiceEndpoint, retry: RetryPolicy) -> Result<Self, Error> {
         let ids = BackendIds::from_token(&endpoint.token)?;
-        let twirp = Twirp::new(endpoint, retry, SERVICE)?;
-        Ok(Self { http: Arc::clone(&twirp.http), retry, twirp, ids })
+        Ok(Self { twirp: Twirp::new(endpoint, retry, SERVICE)?, ids })
     }
 
     /// What this client has done on the wire so far.
     pub fn counters(&self) -> &Counters {
-        &self.http.counters
+        &self.twirp.http.counters
     }
 
     /// Reserves a name; the answer is where the bytes go.
@@ -74,7 +71,7 @@ impl ArtifactClient {
         let mut request = self.request(&target.name);
         request.version = Some(target.version);
         request.mime_type = Some(&target.mime);
-        let answer: CreateAnswer = self.twirp.call("CreateArtifact", &request).await?;
+        let answer = self.twirp.call("CreateArtifact", &request).await?;
         if !answer.ok || answer.signed_upload_url.is_empty() {
             let why = "it is not ok or names no upload address".to_owned();
             return Err(Error::Answer { what: "CreateArtifact", why });
@@ -103,11 +100,9 @@ impl ArtifactClient {
         let mut request = self.request(name);
         request.size = Some(size.to_string());
         request.hash = hash;
-        let answer: OkAnswer = self.twirp.call("FinalizeArtifact", &request).await?;
-        match answer {
-            OkAnswer { ok: true, artifact_id: Some(id) } => Ok(id),
-            _ => Err(Error::Answer { what: "FinalizeArtifact", why: "it is not ok or names no artifact".to_owned() }),
-        }
+        let answer = self.twirp.call("FinalizeArtifact", &request).await?;
+        let why = "it is not ok or names no artifact".to_owned();
+        answer.artifact_id.filter(|_| answer.ok).ok_or(Error::Answer { what: "FinalizeArtifact", why })
     }
 
     /// The run's complete artifacts, or those of one name.
@@ -118,8 +113,7 @@ impl ArtifactClient {
         let mut request = self.request("");
         request.name = None;
         request.name_filter = name;
-        let answer: ListAnswer<Artifact> = self.twirp.call("ListArtifacts", &request).await?;
-        Ok(answer.artifacts)
+        Ok(self.twirp.call("ListArtifacts", &request).await?.artifacts)
     }
 
     /// The newest artifact of that name.
@@ -130,7 +124,7 @@ impl ArtifactClient {
         let found = self.list(Some(name)).await?;
         // The filter is the service's; a name that it did not filter is not the one asked for.
         let newest = found.into_iter().filter(|artifact| artifact.name == name).max_by_key(|a| a.database_id);
-        newest.ok_or_else(|| Error::NotFound { name: name.to_owned() })
+        newest.ok_or_else(|| Error::NotFound(name.to_owned()))
     }
 
     /// Where an artifact's bytes are.
@@ -138,7 +132,7 @@ impl ArtifactClient {
     /// # Errors
     /// [`Error::Status`] when it is gone.
     pub async fn signed_url(&self, artifact: &Artifact) -> Result<String, Error> {
-        let answer: UrlAnswer = self.twirp.call("GetSignedArtifactURL", &Body::of(artifact)).await?;
+        let answer = self.twirp.call("GetSignedArtifactURL", &Body::of(artifact)).await?;
         if answer.signed_url.is_empty() {
             Err(Error::Answer { what: "GetSignedArtifactURL", why: "it names no address".to_owned() })
         } else {
@@ -151,18 +145,18 @@ impl ArtifactClient {
     /// # Errors
     /// [`Error::Status`] when it is gone already.
     pub async fn delete(&self, artifact: &Artifact) -> Result<(), Error> {
-        let answer: OkAnswer = self.twirp.call("DeleteArtifact", &Body::of(artifact)).await?;
+        let answer = self.twirp.call("DeleteArtifact", &Body::of(artifact)).await?;
         if answer.ok { Ok(()) } else { Err(Error::Answer { what: "DeleteArtifact", why: "it is not ok".to_owned() }) }
     }
 
     /// Writes the blob behind the address that [`Self::create`] gave.
     pub fn writer(&self, url: String) -> BlobWriter {
-        BlobWriter::new(Arc::clone(&self.http), url, self.retry)
+        BlobWriter::new(Arc::clone(&self.twirp.http), url)
     }
 
     /// Reads the blob of an artifact, by the address that [`Self::signed_url`] gave.
     pub fn reader(&self, artifact: &Artifact, url: String) -> RemoteBlob {
-        RemoteBlob::new(Arc::clone(&self.http), self.retry, url, artifact.name.clone(), artifact.size)
+        RemoteBlob::new(Arc::clone(&self.twirp.http), url, artifact.name.clone(), artifact.size)
     }
 
     fn request<'a>(&'a self, name: &'a str) -> Body<'a> {
@@ -174,11 +168,7 @@ impl ArtifactClient {
 pub const FORBIDDEN_IN_NAMES: [char; 11] = ['"', ':', '<', '>', '|', '*', '?', '\r', '\n', '\\', '/'];
 
 fn check_name(name: &str) -> Result<(), Error> {
-    if name.is_empty() || name.contains(FORBIDDEN_IN_NAMES) {
-        Err(Error::BadName { name: name.to_owned() })
-    } else {
-        Ok(())
-    }
+    if name.is_empty() || name.contains(FORBIDDEN_IN_NAMES) { Err(Error::BadName(name.to_owned())) } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use http_body_util::Full;
 
 use crate::error::Error;
 use crate::http::{Exchange, Http};
-use crate::retry::{Patience, RetryPolicy, random_u64};
+use crate::retry::random_u64;
 use crate::twirp::USER_AGENT;
 use crate::wire::explain;
 
@@ -22,61 +22,18 @@ const BLOCK: Duration = Duration::from_mins(5);
 /// The protocol's version that we follow.
 const API_VERSION: &str = "2024-11-04";
 
-/// A blob being written, block by block.
-#[derive(Debug)]
-pub(crate) struct NewBlob {
-    pub(crate) url: String,
-    pub(crate) retry: RetryPolicy,
-    nonce: u64,
-}
-
-impl NewBlob {
-    pub(crate) fn new(url: String, retry: RetryPolicy) -> Self {
-        Self { url, retry, nonce: random_u64() }
-    }
-
-    /// Sends one block, again if need be.
-    pub(crate) async fn put_block(&self, http: &Http, index: u32, bytes: Bytes) -> Result<(), Error> {
-        let url = with_query(&self.url, &format!("comp=block&blockid={}", block_id(self.nonce, index)));
-        let mut patience = Patience::new(self.retry, &http.counters);
-        loop {
-            match put(http, "Put Block", &url, None, bytes.clone()).await {
-                Ok(()) => return Ok(()),
-                Err(failure) => patience.after(failure).await?,
-            }
-        }
-    }
-
-    /// Makes the first `blocks` blocks the blob's content, in order.
-    pub(crate) async fn commit(&self, http: &Http, blocks: u32, mime: &str) -> Result<(), Error> {
-        self.commit_list(http, 0..blocks, mime).await
-    }
-
-    /// Makes blocks the blob's content in the order given, whatever the order in which they were sent.
-    async fn commit_list(&self, http: &Http, order: impl IntoIterator<Item = u32>, mime: &str) -> Result<(), Error> {
-        let url = with_query(&self.url, "comp=blocklist");
-        let list = Bytes::from(block_list(self.nonce, order));
-        let mut patience = Patience::new(self.retry, &http.counters);
-        loop {
-            match put(http, "Put Block List", &url, Some(mime), list.clone()).await {
-                Ok(()) => return Ok(()),
-                Err(failure) => patience.after(failure).await?,
-            }
-        }
-    }
-}
-
 /// A blob whose blocks may be sent in any order: the list at the end says which of them are its content, and in which
 /// order. Cheap to share between tasks.
 #[derive(Debug, Clone)]
 pub struct BlobWriter {
     http: Arc<Http>,
-    blob: Arc<NewBlob>,
+    url: Arc<str>,
+    nonce: u64,
 }
 
 impl BlobWriter {
-    pub(crate) fn new(http: Arc<Http>, url: String, retry: RetryPolicy) -> Self {
-        Self { http, blob: Arc::new(NewBlob::new(url, retry)) }
+    pub(crate) fn new(http: Arc<Http>, url: String) -> Self {
+        Self { http, url: url.into(), nonce: random_u64() }
     }
 
     /// Sends a block under a number of the caller's choice, again if need be.
@@ -87,7 +44,8 @@ impl BlobWriter {
         if index >= MAX_BLOCKS {
             return Err(Error::TooManyBlocks { limit: MAX_BLOCKS, block_bytes: bytes.len() });
         }
-        self.blob.put_block(&self.http, index, bytes).await
+        let url = with_query(&self.url, &format!("comp=block&blockid={}", block_id(self.nonce, index)));
+        self.http.repeat(|| put(&self.http, "Put Block", &url, None, bytes.clone())).await
     }
 
     /// Makes the blocks named the blob's content, in that order.
@@ -95,7 +53,14 @@ impl BlobWriter {
     /// # Errors
     /// What the store answers after all retries.
     pub async fn commit(&self, order: &[u32], mime: &str) -> Result<(), Error> {
-        self.blob.commit_list(&self.http, order.iter().copied(), mime).await
+        self.commit_list(order.iter().copied(), mime).await
+    }
+
+    /// As [`Self::commit`], for any list of blocks.
+    pub(crate) async fn commit_list(&self, order: impl IntoIterator<Item = u32>, mime: &str) -> Result<(), Error> {
+        let url = with_query(&self.url, "comp=blocklist");
+        let list = Bytes::from(block_list(self.nonce, order));
+        self.http.repeat(|| put(&self.http, "Put Block List", &url, Some(mime), list.clone())).await
     }
 }
 

@@ -2,24 +2,21 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::blob::BlobWriter;
 use crate::endpoint::ServiceEndpoint;
 use crate::error::Error;
-use crate::http::Http;
+
 use crate::remote::{RemoteBlob, size_of};
-use crate::retry::{Counters, Patience, RetryPolicy};
+use crate::retry::{Counters, RetryPolicy};
 use crate::twirp::Twirp;
-use crate::wire::CreateAnswer;
 
 const SERVICE: &str = "CacheService";
 
 /// A job's view of the cache service.
 #[derive(Debug)]
 pub struct CacheClient {
-    http: Arc<Http>,
-    retry: RetryPolicy,
     twirp: Twirp,
     version: String,
 }
@@ -42,35 +39,18 @@ struct Request<'a> {
     size_bytes: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct Finalized {
-    #[serde(default)]
-    ok: bool,
-}
-
-#[derive(Deserialize)]
-struct Found {
-    #[serde(default)]
-    ok: bool,
-    #[serde(default, alias = "signedDownloadUrl")]
-    signed_download_url: String,
-    #[serde(default, alias = "matchedKey")]
-    matched_key: String,
-}
-
 impl CacheClient {
     /// A client whose entries are told apart from other clients' by `version` (the service compares it literally).
     ///
     /// # Errors
     /// [`Error::BadUrl`] when the endpoint is not usable.
     pub fn new(endpoint: ServiceEndpoint, retry: RetryPolicy, version: &str) -> Result<Self, Error> {
-        let twirp = Twirp::new(endpoint, retry, SERVICE)?;
-        Ok(Self { http: Arc::clone(&twirp.http), retry, twirp, version: version.to_owned() })
+        Ok(Self { twirp: Twirp::new(endpoint, retry, SERVICE)?, version: version.to_owned() })
     }
 
     /// What this client has done on the wire so far.
     pub fn counters(&self) -> &Counters {
-        &self.http.counters
+        &self.twirp.http.counters
     }
 
     /// Reserves a key. `None` when somebody has it already.
@@ -79,10 +59,9 @@ impl CacheClient {
     /// [`Error::Status`]: 403 where the token may not write, 429 when the repository's minute is used up for longer
     /// than our patience.
     pub async fn create(&self, key: &str) -> Result<Option<BlobWriter>, Error> {
-        let request = self.request(key, None);
-        match self.twirp.call::<CreateAnswer>("CreateCacheEntry", &request).await {
+        match self.twirp.call("CreateCacheEntry", &self.request(key, None)).await {
             Ok(answer) if answer.ok && !answer.signed_upload_url.is_empty() => {
-                Ok(Some(BlobWriter::new(Arc::clone(&self.http), answer.signed_upload_url, self.retry)))
+                Ok(Some(BlobWriter::new(Arc::clone(&self.twirp.http), answer.signed_upload_url)))
             }
             Ok(_) | Err(Error::Status { status: 409, .. }) => Ok(None),
             Err(other) => Err(other),
@@ -94,13 +73,9 @@ impl CacheClient {
     /// # Errors
     /// [`Error::Status`] when the service does not accept it.
     pub async fn finalize(&self, key: &str, size: u64) -> Result<(), Error> {
-        let answer: Finalized =
-            self.twirp.call("FinalizeCacheEntryUpload", &self.request(key, Some(size.to_string()))).await?;
-        if answer.ok {
-            Ok(())
-        } else {
-            Err(Error::Answer { what: "FinalizeCacheEntryUpload", why: "it is not ok".to_owned() })
-        }
+        let what = "FinalizeCacheEntryUpload";
+        let answer = self.twirp.call(what, &self.request(key, Some(size.to_string()))).await?;
+        if answer.ok { Ok(()) } else { Err(Error::Answer { what, why: "it is not ok".to_owned() }) }
     }
 
     /// The entry with exactly that key, if there is one. The service counts a look as a use.
@@ -121,14 +96,14 @@ impl CacheClient {
     }
 
     async fn look_up(&self, request: &Request<'_>) -> Result<Option<CacheEntry>, Error> {
-        let found: Found = self.twirp.call("GetCacheEntryDownloadURL", request).await?;
+        let found = self.twirp.call("GetCacheEntryDownloadURL", request).await?;
         let there = found.ok && !found.signed_download_url.is_empty();
         Ok(there.then_some(CacheEntry { key: found.matched_key, url: found.signed_download_url }))
     }
 
     /// Reads an entry whose size is known.
     pub fn reader(&self, entry: &CacheEntry, size: u64) -> RemoteBlob {
-        RemoteBlob::new(Arc::clone(&self.http), self.retry, entry.url.clone(), entry.key.clone(), size)
+        RemoteBlob::new(Arc::clone(&self.twirp.http), entry.url.clone(), entry.key.clone(), size)
     }
 
     /// Reads an entry whose size is not known yet: the store is asked for it.
@@ -136,13 +111,8 @@ impl CacheClient {
     /// # Errors
     /// What the store answers after all retries.
     pub async fn open(&self, entry: &CacheEntry) -> Result<RemoteBlob, Error> {
-        let mut patience = Patience::new(self.retry, &self.http.counters);
-        loop {
-            match size_of(&self.http, &entry.url).await {
-                Ok(size) => return Ok(self.reader(entry, size)),
-                Err(failure) => patience.after(failure).await?,
-            }
-        }
+        let http = &self.twirp.http;
+        Ok(self.reader(entry, http.repeat(|| size_of(http, &entry.url)).await?))
     }
 
     fn request<'a>(&'a self, key: &'a str, size_bytes: Option<String>) -> Request<'a> {

@@ -1,6 +1,7 @@
 //! SHA-256 on a thread of its own: hashing a block costs as much as sending it, so the two run side by side.
 
 use bytes::Bytes;
+pub(crate) use hex::encode as hex;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{mpsc, oneshot};
 
@@ -23,7 +24,7 @@ impl Digester {
                 state.update(&piece);
             }
             // Nobody waits for the digest of a transfer that was given up.
-            let _ = answer.send(hex(&state.finalize()));
+            let _ = answer.send(hex(state.finalize()));
         };
         spawn("sha256", work)?;
         Ok(Self { input, result })
@@ -49,13 +50,6 @@ pub(crate) fn spawn(name: &'static str, work: impl FnOnce() + Send + 'static) ->
         Ok(_) => Ok(()),
         Err(source) => Err(Error::System { what: "starting a thread", source }),
     }
-}
-
-/// Bytes as lower-case hex.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digits = bytes.iter().flat_map(|b| [b >> 4, b & 15]);
-    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }
 
 #[cfg(test)]

@@ -49,7 +49,7 @@ impl ServiceEndpoint {
             values => {
                 let missing: Vec<_> =
                     names.iter().zip(&values).filter(|(_, value)| value.is_none()).map(|(name, _)| *name).collect();
-                Err(Error::MissingVariable { names: missing.join(", ") })
+                Err(Error::MissingVariable(missing.join(", ")))
             }
         }
     }

@@ -8,12 +8,9 @@ use std::time::Duration;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Variables that name the service are not set.
-    #[error("not set in the environment: {names} (`handoff serve` prints them; on GitHub only actions get them)")]
-    MissingVariable {
-        /// The names, joined by commas.
-        names: String,
-    },
+    /// Variables that name the service are not set: their names, joined by commas.
+    #[error("not set in the environment: {0} (`handoff serve` prints them; on GitHub only actions get them)")]
+    MissingVariable(String),
     /// A variable that names the service holds what cannot be part of its value.
     #[error(
         "{name} has a {what} in it: it was copied with more than its value, set it again without (`printf` instead of `echo`)"
@@ -32,20 +29,14 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
-    /// A token from which the run and job cannot be read.
-    #[error("ACTIONS_RUNTIME_TOKEN is not usable: {why}")]
-    BadToken {
-        /// What is wrong with it.
-        why: &'static str,
-    },
+    /// A token from which the run and job cannot be read: what is wrong with it.
+    #[error("ACTIONS_RUNTIME_TOKEN is not usable: {0}")]
+    BadToken(&'static str),
     /// An artifact name that the service does not allow.
     #[error(
-        "artifact name {name:?} is not allowed: it must not be empty or hold any of \" : < > | * ? \\ / or a line break"
+        "artifact name {0:?} is not allowed: it must not be empty or hold any of \" : < > | * ? \\ / or a line break"
     )]
-    BadName {
-        /// The name.
-        name: String,
-    },
+    BadName(String),
     /// A plan that makes no sense.
     #[error("{what} must be {expected}")]
     BadPlan {
@@ -111,11 +102,8 @@ pub enum Error {
         last: Box<Error>,
     },
     /// No artifact of that name can be seen.
-    #[error("no artifact named {name:?} in this run (was its upload finalized?)")]
-    NotFound {
-        /// The name asked for.
-        name: String,
-    },
+    #[error("no artifact named {0:?} in this run (was its upload finalized?)")]
+    NotFound(String),
     /// The stream to upload could not be read.
     #[error("reading the stream failed after {at} bytes, nothing was committed: {source}")]
     Reader {
@@ -124,12 +112,9 @@ pub enum Error {
         /// The reader's error.
         source: io::Error,
     },
-    /// Who made the stream did not end well: the stream may be cut short.
-    #[error("the producer of the stream failed, nothing was committed: {why}")]
-    ProducerFailed {
-        /// What the producer said.
-        why: String,
-    },
+    /// Who made the stream did not end well, and what it said: the stream may be cut short.
+    #[error("the producer of the stream failed, nothing was committed: {0}")]
+    ProducerFailed(String),
     /// A stream without a byte.
     #[error("the stream was empty, nothing was committed")]
     EmptyStream,
@@ -170,11 +155,8 @@ pub enum Error {
         got: String,
     },
     /// The blob was replaced during the download.
-    #[error("artifact {name:?} changed while it was downloaded")]
-    Changed {
-        /// The artifact.
-        name: String,
-    },
+    #[error("artifact {0:?} changed while it was downloaded")]
+    Changed(String),
     /// The commit gate did not open.
     #[error("commit gate {}: {why}", path.display())]
     Gate {

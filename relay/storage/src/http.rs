@@ -5,7 +5,8 @@
 //! in an unknown state.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,7 +21,7 @@ use tokio::time::timeout;
 
 use crate::endpoint::{Address, Resolve, Target};
 use crate::error::{Error, scrub};
-use crate::retry::Counters;
+use crate::retry::{Counters, Patience, RetryPolicy};
 use crate::tls::Tls;
 
 /// An answer that should be small is never read beyond this many bytes.
@@ -35,7 +36,8 @@ pub(crate) struct Http {
     idle: Mutex<HashMap<Target, Vec<SendRequest<Full<Bytes>>>>>,
     /// No byte for this long means that the other side is gone.
     stall: Duration,
-    pub(crate) counters: Arc<Counters>,
+    retry: RetryPolicy,
+    pub(crate) counters: Counters,
     tls: Tls,
 }
 
@@ -49,8 +51,28 @@ pub(crate) struct Exchange<'a> {
 }
 
 impl Http {
-    pub(crate) fn new(resolve: Resolve, stall: Duration) -> Self {
-        Self { resolve, idle: Mutex::default(), stall, counters: Arc::default(), tls: Tls::default() }
+    pub(crate) fn new(resolve: Resolve, stall: Duration, retry: RetryPolicy) -> Self {
+        let (idle, counters, tls) = (Mutex::default(), Counters::default(), Tls::default());
+        Self { resolve, idle, stall, retry, counters, tls }
+    }
+
+    /// Counts the failures of one operation.
+    pub(crate) fn patience(&self) -> Patience<'_> {
+        Patience::new(self.retry, &self.counters)
+    }
+
+    /// Repeats an operation where that may help.
+    pub(crate) async fn repeat<T, F>(&self, operation: impl Fn() -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        let mut patience = self.patience();
+        loop {
+            match operation().await {
+                Ok(done) => return Ok(done),
+                Err(failure) => patience.after(failure).await?,
+            }
+        }
     }
 
     /// Sends one request and waits for the head of its answer. `request` holds an absolute address.
@@ -58,7 +80,7 @@ impl Http {
         let url = scrub(&request.uri().to_string());
         let target = Target::of(request.uri())?;
         let mut request = origin_form(request, &target)?;
-        self.counters.request();
+        self.counters.requests.fetch_add(1, Ordering::Relaxed);
         loop {
             let (mut sender, reused) = match self.take(&target).await {
                 Some(sender) => (sender, true),
@@ -105,7 +127,7 @@ impl Http {
         };
         let tcp = timeout(CONNECT, connect).await.map_err(|_| failed("timed out".to_owned()))??;
         tcp.set_nodelay(true).map_err(|e| failed(e.to_string()))?;
-        self.counters.connection();
+        self.counters.connections.fetch_add(1, Ordering::Relaxed);
         if !target.tls {
             return speak(tcp).await.map_err(|e| failed(e.to_string()));
         }

@@ -29,7 +29,7 @@ pub struct Lane {
     lanes: Lanes,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct State {
     climb: Climb,
     adapts: bool,
@@ -42,7 +42,7 @@ struct State {
 }
 
 /// The search for the number of lanes: pure, driven by the rate of each window.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Climb {
     lanes: usize,
     most: usize,
@@ -82,15 +82,7 @@ impl Lanes {
     pub fn new(fixed: Option<usize>, most: usize) -> Self {
         let climb = Climb::new(fixed.unwrap_or(START), fixed.unwrap_or(most));
         let free = Arc::new(Semaphore::new(climb.lanes));
-        let state = State {
-            climb,
-            adapts: fixed.is_none(),
-            surplus: 0,
-            busy: 0,
-            window_start: None,
-            window_bytes: 0,
-            window_full: true,
-        };
+        let state = State { climb, adapts: fixed.is_none(), window_full: true, ..State::default() };
         Self { free, state: Arc::new(Mutex::new(state)) }
     }
 

@@ -9,7 +9,6 @@ use bytes::{Bytes, BytesMut};
 use crate::blob;
 use crate::error::Error;
 use crate::http::{Exchange, Http};
-use crate::retry::{Patience, RetryPolicy};
 use crate::wire::explain;
 
 /// Takes the bytes of a range in order.
@@ -35,7 +34,6 @@ impl Frames for BytesMut {
 #[derive(Debug)]
 pub struct RemoteBlob {
     http: Arc<Http>,
-    retry: RetryPolicy,
     url: String,
     name: String,
     size: u64,
@@ -43,8 +41,8 @@ pub struct RemoteBlob {
 }
 
 impl RemoteBlob {
-    pub(crate) fn new(http: Arc<Http>, retry: RetryPolicy, url: String, name: String, size: u64) -> Self {
-        Self { http, retry, url, name, size, etag: OnceLock::new() }
+    pub(crate) fn new(http: Arc<Http>, url: String, name: String, size: u64) -> Self {
+        Self { http, url, name, size, etag: OnceLock::new() }
     }
 
     /// Its size in bytes.
@@ -70,7 +68,7 @@ impl RemoteBlob {
 
     /// Gives the bytes of `range` in order, going on where a connection broke.
     pub(crate) async fn fetch(&self, range: Range<u64>, frames: &mut impl Frames) -> Result<(), Error> {
-        let mut patience = Patience::new(self.retry, &self.http.counters);
+        let mut patience = self.http.patience();
         let mut at = range.start;
         loop {
             let before = at;
@@ -147,7 +145,7 @@ impl RemoteBlob {
     }
 
     fn changed(&self) -> Error {
-        Error::Changed { name: self.name.clone() }
+        Error::Changed(self.name.clone())
     }
 }
 

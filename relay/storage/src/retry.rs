@@ -37,9 +37,9 @@ impl RetryPolicy {
 /// What was done on the wire, shared by all tasks of a client.
 #[derive(Debug, Default)]
 pub struct Counters {
-    requests: AtomicU64,
+    pub(crate) requests: AtomicU64,
     retries: AtomicU64,
-    connections: AtomicU64,
+    pub(crate) connections: AtomicU64,
 }
 
 impl Counters {
@@ -56,18 +56,6 @@ impl Counters {
     /// Connections opened.
     pub fn connections(&self) -> u64 {
         self.connections.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn request(&self) {
-        self.requests.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn retry(&self) {
-        self.retries.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn connection(&self) {
-        self.connections.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -97,7 +85,7 @@ impl<'a> Patience<'a> {
         if self.failed >= self.policy.attempts {
             return Err(Error::GaveUp { attempts: self.failed, last: Box::new(failure) });
         }
-        self.counters.retry();
+        self.counters.retries.fetch_add(1, Ordering::Relaxed);
         tokio::time::sleep(self.policy.delay(self.failed, failure.retry_after(), random_fraction())).await;
         Ok(())
     }

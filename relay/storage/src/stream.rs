@@ -66,8 +66,15 @@ pub struct ClientName {
     pub version: String,
 }
 
+impl Default for ClientName {
+    /// Us.
+    fn default() -> Self {
+        Self { name: "handoff".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() }
+    }
+}
+
 /// What happened, in the form that the npm drivers write too.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamReport {
     /// Us.
     pub client: ClientName,
@@ -96,21 +103,6 @@ pub struct StreamReport {
 }
 
 impl StreamReport {
-    fn new() -> Self {
-        Self {
-            client: ClientName { name: "handoff".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
-            spans: Vec::new(),
-            bytes: 0,
-            blocks: None,
-            digest: None,
-            id: None,
-            requests: 0,
-            retries: 0,
-            connections: 0,
-            error: None,
-        }
-    }
-
     /// Writes it as JSON, whole or not at all.
     ///
     /// # Errors
@@ -158,7 +150,7 @@ pub fn download_to_stdout(args: &DownloadArgs) -> StreamReport {
 
 fn run(what: String, work: impl AsyncFnOnce(&mut StreamReport, &ArtifactClient) -> Result<(), Error>) -> StreamReport {
     let start = monotonic_ns();
-    let mut report = StreamReport::new();
+    let mut report = StreamReport::default();
     let outcome = || {
         let client = ArtifactClient::new(ServiceEndpoint::from_env()?)?;
         // One thread for the network: copying into sockets is all it does, hashing and pipes have threads of their

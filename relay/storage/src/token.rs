@@ -26,7 +26,7 @@ impl BackendIds {
     /// # Errors
     /// [`Error::BadToken`] when the token is no JWT or the claim is not there or has another shape.
     pub fn from_token(token: &str) -> Result<Self, Error> {
-        let bad = |why| Error::BadToken { why };
+        let bad = Error::BadToken;
         let mut parts = token.split('.');
         let (Some(_), Some(payload), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
             return Err(bad("it does not have the three parts of a JWT"));

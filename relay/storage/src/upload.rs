@@ -2,7 +2,6 @@
 //! visible only when whoever made the stream says that it is whole.
 
 use std::io::Read;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use handoff_model::SpanKind;
@@ -10,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::artifacts::{ArtifactClient, ArtifactTarget};
-use crate::blob::{MAX_BLOCKS, NewBlob};
+use crate::blob::{BlobWriter, MAX_BLOCKS};
 use crate::buffers::BufferPool;
 use crate::clock::monotonic_ns;
 use crate::digest::{Digester, spawn};
@@ -99,16 +98,12 @@ impl ArtifactClient {
         let url = self.create(target).await?;
         spans.push(TransferSpan::ended(SpanKind::Resolve, "CreateArtifact", start, None));
 
-        let blob = Arc::new(NewBlob::new(url, self.retry));
-        let sent = self.send_blocks(&blob, plan, &mut pieces).await?;
+        let writer = self.writer(url);
+        let sent = send_blocks(&writer, plan, &mut pieces).await?;
         let sha256 = digester.finish().await?;
-        blob.commit(&self.http, sent.blocks, &target.mime).await?;
-        spans.push(TransferSpan::ended(
-            SpanKind::Upload,
-            format!("{} blocks", sent.blocks),
-            sent.start_ns,
-            Some(sent.bytes),
-        ));
+        writer.commit_list(0..sent.blocks, &target.mime).await?;
+        let detail = format!("{} blocks", sent.blocks);
+        spans.push(TransferSpan::ended(SpanKind::Upload, detail, sent.start_ns, Some(sent.bytes)));
 
         let start = monotonic_ns();
         let artifact_id = self.finalize(&target.name, sent.bytes, &sha256).await?;
@@ -116,49 +111,45 @@ impl ArtifactClient {
         let retries = self.counters().retries() - retries_before;
         Ok(UploadOutcome { bytes: sent.bytes, blocks: sent.blocks, sha256, artifact_id, retries, spans })
     }
+}
 
-    /// Sends blocks as they come; done when the stream has ended well and all of them have been taken. Leaving early
-    /// drops the tasks, which ends them.
-    async fn send_blocks(
-        &self,
-        blob: &Arc<NewBlob>,
-        plan: &UploadPlan,
-        pieces: &mut mpsc::Receiver<Piece>,
-    ) -> Result<Sent, Error> {
-        let mut sent = Sent { start_ns: monotonic_ns(), bytes: 0, blocks: 0 };
-        let mut flying = JoinSet::new();
-        let mut open = true;
-        loop {
-            tokio::select! {
-                Some(done) = flying.join_next(), if !flying.is_empty() => {
-                    done.map_err(|e| Error::System { what: "sending a block", source: std::io::Error::other(e) })??;
-                }
-                piece = pieces.recv(), if open && flying.len() < plan.in_flight => match piece {
-                    Some(Ok(Some(bytes))) => {
-                        if sent.blocks == MAX_BLOCKS {
-                            return Err(Error::TooManyBlocks { limit: MAX_BLOCKS, block_bytes: plan.block_bytes });
-                        }
-                        if sent.blocks == 0 {
-                            sent.start_ns = monotonic_ns();
-                        }
-                        let (http, blob, index) = (Arc::clone(&self.http), Arc::clone(blob), sent.blocks);
-                        sent.blocks += 1;
-                        sent.bytes += bytes.len() as u64;
-                        flying.spawn(async move { blob.put_block(&http, index, bytes).await });
-                    }
-                    Some(Ok(None)) => open = false,
-                    Some(Err(failure)) => return Err(failure),
-                    // A thread that vanished without a word said nothing about the stream's end.
-                    None => return Err(Error::ProducerFailed { why: "the reading thread ended before the stream".to_owned() }),
-                },
-                else => break,
+/// Sends blocks as they come; done when the stream has ended well and all of them have been taken. Leaving early
+/// drops the tasks, which ends them.
+async fn send_blocks(
+    writer: &BlobWriter,
+    plan: &UploadPlan,
+    pieces: &mut mpsc::Receiver<Piece>,
+) -> Result<Sent, Error> {
+    let mut sent = Sent { start_ns: monotonic_ns(), bytes: 0, blocks: 0 };
+    let mut flying = JoinSet::new();
+    let mut open = true;
+    loop {
+        tokio::select! {
+            Some(done) = flying.join_next(), if !flying.is_empty() => {
+                done.map_err(|e| Error::System { what: "sending a block", source: std::io::Error::other(e) })??;
             }
-        }
-        match sent.blocks {
-            0 => Err(Error::EmptyStream),
-            _ => Ok(sent),
+            piece = pieces.recv(), if open && flying.len() < plan.in_flight => match piece {
+                Some(Ok(Some(bytes))) => {
+                    if sent.blocks == MAX_BLOCKS {
+                        return Err(Error::TooManyBlocks { limit: MAX_BLOCKS, block_bytes: plan.block_bytes });
+                    }
+                    if sent.blocks == 0 {
+                        sent.start_ns = monotonic_ns();
+                    }
+                    let (writer, index) = (writer.clone(), sent.blocks);
+                    sent.blocks += 1;
+                    sent.bytes += bytes.len() as u64;
+                    flying.spawn(async move { writer.put(index, bytes).await });
+                }
+                Some(Ok(None)) => open = false,
+                Some(Err(failure)) => return Err(failure),
+                // A thread that vanished without a word said nothing about the stream's end.
+                None => return Err(Error::ProducerFailed("the reading thread ended before the stream".to_owned())),
+            },
+            else => break,
         }
     }
+    if sent.blocks == 0 { Err(Error::EmptyStream) } else { Ok(sent) }
 }
 
 struct Sent {
@@ -191,7 +182,7 @@ fn read_blocks(
             Ok(0) => {
                 // The digest waits for this sender.
                 drop((block, hash));
-                let end = finish().map(|()| None).map_err(|why| Error::ProducerFailed { why });
+                let end = finish().map(|()| None).map_err(Error::ProducerFailed);
                 // Nobody listens when the upload has failed meanwhile.
                 let _ = said.blocking_send(end);
                 return;

@@ -25,7 +25,7 @@ pub struct Artifact {
 }
 
 /// Every request: absent fields are not sent.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct Request<'a> {
     workflow_run_backend_id: &'a str,
     workflow_job_run_backend_id: &'a str,
@@ -45,16 +45,7 @@ pub(crate) struct Request<'a> {
 
 impl<'a> Request<'a> {
     pub(crate) fn new(run: &'a str, job: &'a str, name: &'a str) -> Self {
-        Self {
-            workflow_run_backend_id: run,
-            workflow_job_run_backend_id: job,
-            name: Some(name),
-            version: None,
-            mime_type: None,
-            size: None,
-            hash: None,
-            name_filter: None,
-        }
+        Self { workflow_run_backend_id: run, workflow_job_run_backend_id: job, name: Some(name), ..Self::default() }
     }
 
     /// About an artifact as listed: in the name of the job that made it.
@@ -63,32 +54,22 @@ impl<'a> Request<'a> {
     }
 }
 
-#[derive(Debug, Deserialize)]
-pub(crate) struct CreateAnswer {
-    #[serde(default)]
+/// Every answer of both services: a method's own has the fields that it is about.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Answer {
     pub(crate) ok: bool,
-    #[serde(default, alias = "signedUploadUrl")]
+    #[serde(alias = "signedUploadUrl")]
     pub(crate) signed_upload_url: String,
-}
-
-#[derive(Debug, Deserialize)]
-pub(crate) struct OkAnswer {
-    #[serde(default)]
-    pub(crate) ok: bool,
-    #[serde(default, alias = "artifactId", deserialize_with = "Int::optional")]
-    pub(crate) artifact_id: Option<u64>,
-}
-
-#[derive(Debug, Deserialize)]
-pub(crate) struct UrlAnswer {
-    #[serde(default, alias = "signedUrl")]
+    #[serde(alias = "signedDownloadUrl")]
+    pub(crate) signed_download_url: String,
+    #[serde(alias = "signedUrl")]
     pub(crate) signed_url: String,
-}
-
-#[derive(Debug, Deserialize)]
-pub(crate) struct ListAnswer<T> {
-    #[serde(default = "Vec::new")]
-    pub(crate) artifacts: Vec<T>,
+    #[serde(alias = "matchedKey")]
+    pub(crate) matched_key: String,
+    #[serde(alias = "artifactId", deserialize_with = "Int::optional")]
+    pub(crate) artifact_id: Option<u64>,
+    pub(crate) artifacts: Vec<Artifact>,
 }
 
 /// A 64-bit number: written as a string, read from a string or a number.

@@ -8,7 +8,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use tar::{Builder, EntryType, Header};
 
-use super::hex;
+use hex::encode as hex;
 
 /// The folders that `buildkitd`, buildx and runc expect, with their modes.
 const FOLDERS: [(&str, u32); 8] = [
@@ -47,7 +47,7 @@ impl<W: Write> Write for Hashed<W> {
     }
 }
 
-fn header(kind: EntryType, mode: u32, size: u64) -> Header {
+pub fn header(kind: EntryType, mode: u32, size: u64) -> Header {
     let mut header = Header::new_gnu();
     header.set_entry_type(kind);
     header.set_mode(mode);
@@ -77,7 +77,7 @@ fn layer(path: &Path, files: &[ImageFile]) -> io::Result<String> {
     }
     let mut hashed = tar.into_inner()?;
     hashed.flush()?;
-    Ok(hex(&hashed.digest.finalize()))
+    Ok(hex(hashed.digest.finalize()))
 }
 
 /// Writes an image that starts `buildkitd`; returns the digest of its config. `work` is a folder for the layer.
@@ -100,7 +100,7 @@ pub fn write(out: &Path, work: &Path, reference: &str, files: &[ImageFile]) -> i
         "rootfs": { "type": "layers", "diff_ids": [format!("sha256:{diff_id}")] },
     })
     .to_string();
-    let digest = hex(&Sha256::digest(&config));
+    let digest = hex(Sha256::digest(&config));
     let config_name = format!("{digest}.json");
     let manifest = json!([{ "Config": config_name, "RepoTags": [reference], "Layers": ["layer.tar"] }]).to_string();
     let mut tar = Builder::new(io::BufWriter::new(File::create(out)?));
@@ -130,6 +130,6 @@ mod tests {
         let identity = crate::identity::of_tar(&a).unwrap();
         assert_eq!(identity.config, Some(digest));
         let layer = std::fs::read(dir.path().join("layer.tar")).unwrap();
-        assert_eq!(identity.layers, Some(vec![format!("sha256:{}", hex(&Sha256::digest(layer)))]));
+        assert_eq!(identity.layers, Some(vec![format!("sha256:{}", hex(Sha256::digest(layer)))]));
     }
 }

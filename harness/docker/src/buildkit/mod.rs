@@ -4,6 +4,8 @@
 mod docker_tar;
 mod make;
 
+pub(crate) use docker_tar::header;
+
 use std::fs;
 use std::path::PathBuf;
 
@@ -70,16 +72,7 @@ pub fn pinned_version() -> &'static str {
 }
 
 fn recipe() -> String {
-    let digest = Sha256::digest(format!("{LAYOUT}\n{GO_MOD}\n{GO_SUM}"));
-    hex(&digest)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut text, b| {
-        let _ = write!(text, "{b:02x}");
-        text
-    })
+    hex::encode(Sha256::digest(format!("{LAYOUT}\n{GO_MOD}\n{GO_SUM}")))
 }
 
 /// The image that was made here, if one is there and is what this version would make.
@@ -91,12 +84,9 @@ pub fn made() -> Option<Made> {
 /// The image to use for `--buildkit-image`: the one that was made here where nothing or its name is asked, else what
 /// is asked, pulled.
 pub fn choose(asked: Option<&str>) -> BuildkitImage {
-    match (asked, made()) {
-        (None, Some(made)) => BuildkitImage { reference: made.reference, tar: Some(tar_path()) },
-        (Some(name), Some(made)) if made.reference == name => {
-            BuildkitImage { reference: made.reference, tar: Some(tar_path()) }
-        }
-        (asked, _) => BuildkitImage { reference: asked.unwrap_or(DEFAULT_IMAGE).to_owned(), tar: None },
+    match made().filter(|made| asked.is_none_or(|name| made.reference == name)) {
+        Some(made) => BuildkitImage { reference: made.reference, tar: Some(tar_path()) },
+        None => BuildkitImage { reference: asked.unwrap_or(DEFAULT_IMAGE).to_owned(), tar: None },
     }
 }
 

@@ -79,14 +79,12 @@ pub(super) fn apply(mut profile: Profile, text: &str, base: &str, changes: &str)
     let mut set: Vec<&str> = Vec::new();
     for (key, value) in settings {
         let part = format!("{key}={value}");
-        let fits: Vec<(&'static str, Unit)> =
-            FIGURES.iter().copied().filter(|(figure, _)| stands_for(key, figure)).collect();
+        let fits: Vec<_> = FIGURES.iter().filter(|(figure, _)| stands_for(key, figure)).collect();
         let Some((_, unit)) = fits.first() else {
             let near = nearest(key, FIGURES.iter().map(|(figure, _)| *figure));
             let near = near.map_or_else(String::new, |near| format!("did you mean `{near}`? "));
             return Err(fault(&part, format!("is of no figure: {near}`handoff profiles` lists them")));
         };
-        let mut written = value.to_owned();
         for (figure, unit) in &fits {
             if set.contains(figure) {
                 return Err(fault(&part, format!("sets {figure}, which is set already: set it once")));
@@ -102,12 +100,11 @@ pub(super) fn apply(mut profile: Profile, text: &str, base: &str, changes: &str)
                     .read(value)
                     .ok_or_else(|| fault(&part, format!("is out of place: write {}", unit.example())))?,
             };
-            profile.figures.insert(figure, Figure::set(amount));
+            let note = "Set by hand.".to_owned();
+            profile.figures.insert(figure, Figure { value: amount, note, ..Figure::default() });
         }
-        if let Some(amount) = unit.read(value) {
-            written = spelling(*unit, amount).unwrap_or(written);
-        }
-        name.push(format!("{key}={written}"));
+        let written = unit.read(value).and_then(|amount| spelling(*unit, amount));
+        name.push(format!("{key}={}", written.unwrap_or_else(|| value.to_owned())));
     }
     profile.name = format!("{base}:{}", name.join(","));
     profile.check().map_err(|(key, problem)| fault(key, problem))?;
@@ -124,12 +121,6 @@ fn spelling(unit: Unit, amount: f64) -> Option<String> {
         }
     }
     all.into_iter().filter(|text| unit.read(text) == Some(amount)).min_by_key(String::len)
-}
-
-impl Figure {
-    fn set(value: f64) -> Self {
-        Self { value, low: None, high: None, basis: None, note: "Set by hand.".to_owned() }
-    }
 }
 
 /// Moves every assumed figure to one end of its range.

@@ -22,7 +22,8 @@ pub enum Unit {
 }
 
 /// Where a figure comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Basis {
     /// Somebody measured or documented it.
     Published,
@@ -33,7 +34,7 @@ pub enum Basis {
 }
 
 /// A figure with its range and its source.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Figure {
     /// In the unit of its key: bytes a second, ms, bytes, a count, a share, seconds, or a factor.
     pub value: f64,

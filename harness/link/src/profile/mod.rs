@@ -92,18 +92,15 @@ pub struct Profile {
     pub summary: String,
     /// Prose: where its figures come from, and what it does not say.
     pub about: String,
-    figures: BTreeMap<&'static str, Figure>,
+    figures: Figures,
 }
+
+type Figures = BTreeMap<&'static str, Figure>;
 
 impl Default for Profile {
     fn default() -> Self {
-        let text = |text: &str| text.to_owned();
-        Self {
-            name: text("loopback"),
-            summary: text("nothing is shaped"),
-            about: String::new(),
-            figures: BTreeMap::new(),
-        }
+        let (name, summary) = ("loopback".to_owned(), "nothing is shaped".to_owned());
+        Self { name, summary, about: String::new(), figures: Figures::new() }
     }
 }
 
@@ -184,10 +181,8 @@ impl Profile {
         let Some(faults) = self.faults() else { return Ok(()) };
         // A little more than all: ten times 10 % are not exactly 1.
         if faults.of_blobs() > 1.0 + 1e-9 {
-            return Err((
-                "faults",
-                "meet more than all requests: stall, slow, reset, 500 and 503 add up to 1 at most".to_owned(),
-            ));
+            let problem = "meet more than all requests: stall, slow, reset, 500 and 503 add up to 1 at most";
+            return Err(("faults", problem.to_owned()));
         }
         if faults.slow > 0.0 {
             for (kind, kind_name) in [(Kind::Artifact, "artifact"), (Kind::Cache, "cache")] {

@@ -1,13 +1,11 @@
 //! From TOML to a profile. By hand, because a slip of the finger must get the nearest key, and because a figure may stand
 //! alone (`request_ms = 5`) or with its range and source (a table with `value`).
 
-use std::collections::BTreeMap;
-
 use handoff_model::nearest::hint;
 use toml::{Table, Value};
 
 use super::figure::{Basis, FIGURES, Figure, Unit};
-use super::{Profile, ProfileError};
+use super::{Figures, Profile, ProfileError};
 
 const TEXTS: [&str; 3] = ["name", "summary", "about"];
 const PARTS: [&str; 5] = ["value", "low", "high", "basis", "note"];
@@ -18,7 +16,7 @@ pub(super) fn read(origin: &str, text: &str) -> Result<Profile, ProfileError> {
         ProfileError::Syntax { origin: origin.to_owned(), message: format!("line {line}: {}", error.message()) }
     })?;
     let reader = Reader { origin };
-    let mut figures = BTreeMap::new();
+    let mut figures = Figures::new();
     reader.level("", &table, &mut figures)?;
     let name = reader.text(&table, "name", true)?;
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
@@ -37,12 +35,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     /// Reads the figures below `place` (empty, or ending in a dot).
-    fn level(
-        &self,
-        place: &str,
-        table: &Table,
-        figures: &mut BTreeMap<&'static str, Figure>,
-    ) -> Result<(), ProfileError> {
+    fn level(&self, place: &str, table: &Table, figures: &mut Figures) -> Result<(), ProfileError> {
         for (name, value) in table {
             let key = format!("{place}{name}");
             if place.is_empty() && TEXTS.contains(&name.as_str()) {
@@ -67,7 +60,7 @@ impl Reader<'_> {
     fn figure(&self, key: &str, unit: Unit, value: &Value) -> Result<Figure, ProfileError> {
         let Value::Table(parts) = value else {
             let value = self.amount(key, unit, value)?;
-            return Ok(Figure { value, low: None, high: None, basis: None, note: String::new() });
+            return Ok(Figure { value, ..Figure::default() });
         };
         if let Some(name) = parts.keys().find(|name| !PARTS.contains(&name.as_str())) {
             return Err(self.unknown(&format!("{key}.{name}"), name, &PARTS));
@@ -79,18 +72,12 @@ impl Reader<'_> {
         if low.is_some_and(|low| low > value) || high.is_some_and(|high| high < value) {
             return Err(self.fault(key, "is not between its low and its high".to_owned()));
         }
-        let basis = match parts.get("basis").map(Value::as_str) {
-            None => None,
-            Some(Some("published")) => Some(Basis::Published),
-            Some(Some("measured")) => Some(Basis::Measured),
-            Some(Some("assumed")) => Some(Basis::Assumed),
-            Some(_) => {
-                let words = "is none of `published`, `measured`, `assumed`";
-                return Err(self.fault(&format!("{key}.basis"), words.to_owned()));
-            }
-        };
+        let basis = parts.get("basis").map(|basis| {
+            let words = "is none of `published`, `measured`, `assumed`";
+            basis.clone().try_into::<Basis>().map_err(|_| self.fault(&format!("{key}.basis"), words.to_owned()))
+        });
         let note = self.text(parts, "note", false)?;
-        Ok(Figure { value, low, high, basis, note })
+        Ok(Figure { value, low, high, basis: basis.transpose()?, note })
     }
 
     fn amount(&self, key: &str, unit: Unit, value: &Value) -> Result<f64, ProfileError> {
@@ -125,13 +112,8 @@ fn children(place: &str) -> Vec<&'static str> {
     let texts = TEXTS.iter().copied().filter(|_| place.is_empty());
     let below = FIGURES.iter().filter_map(|(key, _)| key.strip_prefix(place)?.split('.').next());
     let mut all: Vec<&str> = texts.chain(below).collect();
-    let mut seen = Vec::new();
-    all.retain(|name| {
-        !seen.contains(name) && {
-            seen.push(*name);
-            true
-        }
-    });
+    // What stands below one name stands together.
+    all.dedup();
     all
 }
 

@@ -111,12 +111,9 @@ pub enum JournalError {
     },
     /// Columns of a file that rows are to be appended to are not ours, or in another order.
     #[error(
-        "{path}:1: the columns are not those that this handoff writes: restore the file, or go on with the version that wrote it"
+        "{0}:1: the columns are not those that this handoff writes: restore the file, or go on with the version that wrote it"
     )]
-    OtherColumns {
-        /// The file.
-        path: PathBuf,
-    },
+    OtherColumns(PathBuf),
     /// A file of a run that is not there.
     #[error("{0}: the file is missing from the run: restore it from git or from a copy")]
     Missing(PathBuf),

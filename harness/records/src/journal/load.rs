@@ -8,7 +8,6 @@ use std::path::Path;
 use handoff_model::environment::id_of;
 use handoff_model::plan::{self, PlanReadError, ReadPlan, SCHEMA_MINOR, SCHEMA_VERSION};
 use handoff_model::{Environment, Plan, regular_file};
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::finding::{Findings, Weight};
@@ -52,17 +51,14 @@ pub(super) fn load(dir: &Path, purpose: Purpose) -> Result<Loaded> {
     let spans: Table<SpanRow> = rows(dir, purpose, &planned, &mut findings)?;
     let mut rows = Rows { consumers, spans, measurements };
     let set_aside = verify::verify(&plan, &environments, &mut rows, &mut findings);
-    if purpose == Purpose::Resume {
-        refuse_damage(dir, &findings)?;
+    // Rows are only added to rows that can be used: what a repair drops would be lost.
+    if purpose == Purpose::Resume
+        && let Some(first) = findings.damage().next()
+    {
+        let (dir, first) = (dir.to_owned(), first.to_string());
+        return Err(JournalError::Damaged { dir, first, others: findings.damage().count() - 1 });
     }
     Ok(Loaded { plan, environments, rows, findings, set_aside })
-}
-
-/// Rows are only added to rows that can be used: what a repair drops would be lost.
-fn refuse_damage(dir: &Path, findings: &Findings) -> Result<()> {
-    let mut damage = findings.damage();
-    let Some(first) = damage.next() else { return Ok(()) };
-    Err(JournalError::Damaged { dir: dir.to_owned(), first: first.to_string(), others: damage.count() })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
@@ -73,17 +69,10 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     })
 }
 
-fn json<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T> {
-    serde_json::from_slice(bytes).map_err(|e| JournalError::Json {
-        path: path.to_owned(),
-        line: e.line(),
-        what: e.to_string(),
-    })
-}
-
 /// Environments, each as it was recorded: rows name them by ids, and an id is a digest of what it stands for.
 fn stored_environments(path: &Path) -> Result<Vec<Environment>> {
-    let environments: Vec<Environment> = json(path, &read(path)?)?;
+    let odd = |e: serde_json::Error| JournalError::Json { path: path.to_owned(), line: e.line(), what: e.to_string() };
+    let environments: Vec<Environment> = serde_json::from_slice(&read(path)?).map_err(odd)?;
     for (at, environment) in environments.iter().enumerate() {
         // Folders from before there was a digest of the sources have ids by another rule.
         let recorded = environment.source_digest.is_empty() || environment.id == id_of(environment);
@@ -97,10 +86,6 @@ fn stored_environments(path: &Path) -> Result<Vec<Environment>> {
         return Err(JournalError::AlteredEnvironment { path, id, what });
     }
     Ok(environments)
-}
-
-fn newer(version: u32) -> String {
-    format!("schema version {version} is newer than {SCHEMA_VERSION}: what is new in it is left out")
 }
 
 fn stored_plan(dir: &Path, purpose: Purpose, findings: &mut Findings) -> Result<Plan> {
@@ -180,7 +165,7 @@ fn rows<T: Row>(dir: &Path, purpose: Purpose, planned: &HashSet<&str>, findings:
         findings.add(Weight::Note, T::FILE, *line, "a blank line, which no run writes: it is passed over");
     }
     if purpose == Purpose::Resume && !table::has_our_header::<T>(&bytes) {
-        return Err(JournalError::OtherColumns { path });
+        return Err(JournalError::OtherColumns(path));
     }
     if !table.unknown.is_empty() {
         findings.add(Weight::Note, T::FILE, 1, format!("unknown columns are ignored: {}", table.unknown.join(", ")));
@@ -191,7 +176,9 @@ fn rows<T: Row>(dir: &Path, purpose: Purpose, planned: &HashSet<&str>, findings:
             return Err(JournalError::Version { path, found: version, known: SCHEMA_VERSION, writer: writer(dir) });
         }
         if version > SCHEMA_VERSION {
-            findings.add(Weight::Note, T::FILE, *line, newer(version));
+            let what =
+                format!("schema version {version} is newer than {SCHEMA_VERSION}: what is new in it is left out");
+            findings.add(Weight::Note, T::FILE, *line, what);
         }
     }
     Ok(table)

@@ -7,7 +7,7 @@ use handoff_model::usage::StepCount;
 
 /// Result of a completed trial. The clocks are always known; a field is none where nobody could know its value, and its column is
 /// then empty. No number stands for an unknown one.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Measured {
     /// Producer's clock; none for a strategy without a producer.
     pub produce_ns: Option<u64>,
@@ -78,39 +78,7 @@ pub struct Measured {
 impl Measured {
     /// Result of which only the clocks are known.
     pub fn clocks(produce_ns: Option<u64>, consume_ns: u64, runner_ns: u64) -> Self {
-        Self {
-            produce_ns,
-            consume_ns,
-            runner_ns,
-            build_ns: None,
-            bytes_up: None,
-            bytes_down: None,
-            bytes_stored: None,
-            entries_stored: None,
-            entries_reused: None,
-            bytes_reused: None,
-            producer_steps: None,
-            requests: None,
-            retries: None,
-            connections: None,
-            producer_cpu_ns: None,
-            consumer_cpu_ns: None,
-            producer_peak_memory_bytes: None,
-            consumer_peak_memory_bytes: None,
-            producer_peak_disk_bytes: None,
-            consumer_peak_disk_bytes: None,
-            service_cpu_ns: None,
-            service_peak_memory_bytes: None,
-            harness_wall_ns: None,
-            harness_cpu_ns: None,
-            load_1m: None,
-            cpu_pressure_ns: None,
-            steal_ns: None,
-            settle_ns: None,
-            image_bytes: None,
-            throttled: None,
-            producer_written_bytes: None,
-        }
+        Self { produce_ns, consume_ns, runner_ns, ..Self::default() }
     }
 
     /// Producer plus slowest consumer: what a workflow waits for. Without a producer all jobs start at once.

@@ -11,9 +11,33 @@ use serde::{Deserialize, Serialize};
 
 use super::measured::Measurement;
 
-/// Writes the row down with the columns of the conditions, each group in its place.
+/// Adds the columns of numbers to those of the conditions; each list stands in one place of the row.
 macro_rules! measurement_row {
+    ($($conditions:tt)*) => {
+        row! {
+            traffic { bytes_up bytes_down bytes_stored entries_stored requests retries connections }
+            jobs_and_service {
+                producer_cpu_ns consumer_cpu_ns service_cpu_ns
+                producer_peak_memory_bytes consumer_peak_memory_bytes service_peak_memory_bytes
+                producer_peak_disk_bytes consumer_peak_disk_bytes harness_wall_ns harness_cpu_ns
+            }
+            machine_state { cpu_pressure_ns steal_ns settle_ns }
+            added {
+                entries_reused bytes_reused producer_steps_executed producer_steps_cached queue_ns throttled
+                producer_written_bytes spans
+            }
+            $($conditions)*
+        }
+    };
+}
+
+/// Writes the row down, each group of columns in its place.
+macro_rules! row {
     (
+        traffic { $($traffic:ident)* }
+        jobs_and_service { $($usage:ident)* }
+        machine_state { $($state:ident)* }
+        added { $($added:ident)* }
         machine { $($(#[$machine_attribute:meta])* $machine:ident: $machine_type:ty, $machine_facts:tt;)* }
         link { $($(#[$link_attribute:meta])* $link:ident: $link_type:ty, $link_facts:tt;)* }
         jobs { $($(#[$jobs_attribute:meta])* $jobs:ident: $jobs_type:ty, $jobs_facts:tt;)* }
@@ -49,54 +73,22 @@ macro_rules! measurement_row {
             pub runner_ns: Option<u64>,
             pub build_ns: Option<u64>,
             pub transfer_ns: Option<u64>,
-            pub bytes_up: Option<u64>,
-            pub bytes_down: Option<u64>,
-            pub bytes_stored: Option<u64>,
-            pub entries_stored: Option<u64>,
-            pub requests: Option<u64>,
-            pub retries: Option<u64>,
-            pub connections: Option<u64>,
+            $(pub $traffic: Option<u64>,)*
             pub index_equal: Option<bool>,
             pub config_equal: Option<bool>,
             pub layers_equal: Option<bool>,
             pub content_equal: Option<bool>,
             pub identity_note: String,
             pub image_bytes: Option<u64>,
-            pub producer_cpu_ns: Option<u64>,
-            pub consumer_cpu_ns: Option<u64>,
-            pub service_cpu_ns: Option<u64>,
-            pub producer_peak_memory_bytes: Option<u64>,
-            pub consumer_peak_memory_bytes: Option<u64>,
-            pub service_peak_memory_bytes: Option<u64>,
-            pub producer_peak_disk_bytes: Option<u64>,
-            pub consumer_peak_disk_bytes: Option<u64>,
-            pub harness_wall_ns: Option<u64>,
-            pub harness_cpu_ns: Option<u64>,
+            $(pub $usage: Option<u64>,)*
             pub load_1m: Option<f64>,
-            pub cpu_pressure_ns: Option<u64>,
-            pub steal_ns: Option<u64>,
-            pub settle_ns: Option<u64>,
+            $(pub $state: Option<u64>,)*
             pub seed: u64,
             pub nonce: String,
             $(#[serde(default = $at_once_older)] pub $at_once: $at_once_type,)*
             #[serde(default)]
             pub contended: bool,
-            #[serde(default)]
-            pub entries_reused: Option<u64>,
-            #[serde(default)]
-            pub bytes_reused: Option<u64>,
-            #[serde(default)]
-            pub producer_steps_executed: Option<u64>,
-            #[serde(default)]
-            pub producer_steps_cached: Option<u64>,
-            #[serde(default)]
-            pub queue_ns: Option<u64>,
-            #[serde(default)]
-            pub throttled: Option<u64>,
-            #[serde(default)]
-            pub producer_written_bytes: Option<u64>,
-            #[serde(default)]
-            pub spans: Option<u64>,
+            $(#[serde(default)] pub $added: Option<u64>,)*
             $(#[serde(default = $newest_older)] pub $newest: $newest_type,)*
         }
 
@@ -105,14 +97,7 @@ macro_rules! measurement_row {
             pub const ADDED: &'static [&'static str] = &[
                 $(stringify!($at_once),)*
                 "contended",
-                "entries_reused",
-                "bytes_reused",
-                "producer_steps_executed",
-                "producer_steps_cached",
-                "queue_ns",
-                "throttled",
-                "producer_written_bytes",
-                "spans",
+                $(stringify!($added),)*
                 $(stringify!($newest),)*
             ];
         }
@@ -151,33 +136,16 @@ macro_rules! measurement_row {
                     runner_ns: done.map(|d| d.runner_ns),
                     build_ns: done.and_then(|d| d.build_ns),
                     transfer_ns: done.and_then(|d| d.transfer_ns()),
-                    bytes_up: done.and_then(|d| d.bytes_up),
-                    bytes_down: done.and_then(|d| d.bytes_down),
-                    bytes_stored: done.and_then(|d| d.bytes_stored),
-                    entries_stored: done.and_then(|d| d.entries_stored),
-                    requests: done.and_then(|d| d.requests),
-                    retries: done.and_then(|d| d.retries),
-                    connections: done.and_then(|d| d.connections),
+                    $($traffic: done.and_then(|d| d.$traffic),)*
                     index_equal: m.identity.index,
                     config_equal: m.identity.config,
                     layers_equal: m.identity.layers,
                     content_equal: m.identity.content,
                     identity_note: m.identity.note.clone(),
                     image_bytes: done.and_then(|d| d.image_bytes),
-                    producer_cpu_ns: done.and_then(|d| d.producer_cpu_ns),
-                    consumer_cpu_ns: done.and_then(|d| d.consumer_cpu_ns),
-                    service_cpu_ns: done.and_then(|d| d.service_cpu_ns),
-                    producer_peak_memory_bytes: done.and_then(|d| d.producer_peak_memory_bytes),
-                    consumer_peak_memory_bytes: done.and_then(|d| d.consumer_peak_memory_bytes),
-                    service_peak_memory_bytes: done.and_then(|d| d.service_peak_memory_bytes),
-                    producer_peak_disk_bytes: done.and_then(|d| d.producer_peak_disk_bytes),
-                    consumer_peak_disk_bytes: done.and_then(|d| d.consumer_peak_disk_bytes),
-                    harness_wall_ns: done.and_then(|d| d.harness_wall_ns),
-                    harness_cpu_ns: done.and_then(|d| d.harness_cpu_ns),
+                    $($usage: done.and_then(|d| d.$usage),)*
                     load_1m: done.and_then(|d| d.load_1m),
-                    cpu_pressure_ns: done.and_then(|d| d.cpu_pressure_ns),
-                    steal_ns: done.and_then(|d| d.steal_ns),
-                    settle_ns: done.and_then(|d| d.settle_ns),
+                    $($state: done.and_then(|d| d.$state),)*
                     seed: m.seed,
                     nonce: m.trial.nonce.clone(),
                     $($at_once: Clone::clone(&conditions.$at_once),)*

@@ -9,13 +9,13 @@ use std::time::Instant;
 
 use handoff_docker::buildkit::BuildkitImage;
 use handoff_docker::disk::{self, Written};
-use handoff_docker::{Engine, EngineConfig, EngineError, Programs, identity, namespace};
+use handoff_docker::{Engine, EngineConfig, EngineError, Programs, capture, identity, namespace};
 use handoff_machine::{Sampler, disk_speed};
 use handoff_model::environment::UNKNOWN;
 use handoff_model::span::union_ns;
 use handoff_model::{EngineKind, Failure, ImageIdentity, Side, Ticket};
 use handoff_strategies::buildx::{Build, Output};
-use handoff_strategies::{Built, Job, Recorder, ServiceAccess, Strategy, Tools};
+use handoff_strategies::{Built, Job, Recorder, ServiceAccess, Strategy};
 
 use super::container;
 use crate::protocol::{BUILDKIT_TAR, Command, EngineFacts, Event, Finished, JOB_DISK, JobSpec, OWN_DISK};
@@ -149,10 +149,7 @@ impl<'a> Course<'a> {
     fn obey(mut self, commands: &mpsc::Receiver<Command>) {
         while let Ok(command) = commands.recv() {
             match command {
-                Command::Start => {
-                    let finished = self.run_side();
-                    say(&Event::Finished(Box::new(finished)));
-                }
+                Command::Start => say(&Event::Finished(Box::new(self.run_side()))),
                 // What cannot be read any more is empty, as where there never was a disk of its own.
                 Command::WriteBack => say(&Event::WrittenBack(self.written.as_ref().and_then(Written::bytes))),
                 Command::Identify => say(&Event::Identified(self.identify())),
@@ -167,24 +164,22 @@ impl<'a> Course<'a> {
                 Command::Stop => break,
             }
         }
-        let logs = self.engine.stop();
-        self.keep_logs(&logs);
+        // The daemons' logs are kept with the trial's, for people: one that is not there breaks no trial.
+        for log in self.engine.stop() {
+            if let Some(name) = log.file_name() {
+                let _ = fs::copy(&log, self.spec.logs.join(name));
+            }
+        }
     }
 
     fn with_job<T>(&self, work: impl FnOnce(&Job) -> T) -> T {
         let spec = self.spec;
         let service = ServiceAccess { env: spec.service_env.clone() };
-        let tools = Tools {
-            node: spec.tools.node.clone(),
-            clients: spec.tools.clients.clone(),
-            zstd: spec.tools.zstd.clone(),
-            handoff: spec.tools.handoff.clone(),
-        };
         work(&Job {
             engine: &self.engine,
             recorder: &self.recorder,
             service: &service,
-            tools: &tools,
+            tools: &spec.tools,
             name: &spec.name,
             commit: spec.commit.as_deref(),
             image: &spec.image,
@@ -223,11 +218,11 @@ impl<'a> Course<'a> {
         let covered = union_ns(spans.iter().map(|s| (s.start_ns.min(wall_ns), s.end_ns.min(wall_ns))));
         usage.harness_wall_ns = Some(wall_ns.saturating_sub(covered));
         let facts = self.recorder.facts().into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
-        let (failure, handed) = match result {
-            Ok(handed) => (None, handed),
-            Err(failure) => (Some(failure), None),
+        let (failure, ticket, built) = match result {
+            Ok(Some(handed)) => (None, handed.ticket, Some(handed.built)),
+            Ok(None) => (None, Ticket::default(), None),
+            Err(failure) => (Some(failure), Ticket::default(), None),
         };
-        let (ticket, built) = handed.map_or((Ticket::default(), None), |h| (h.ticket, Some(h.built)));
         let (steps, built_earlier) = (self.recorder.steps(), built == Some(Built::Earlier));
         self.built = built;
         Finished { failure, wall_ns, spans, usage, facts, steps, built_earlier, ticket }
@@ -255,8 +250,7 @@ impl<'a> Course<'a> {
             }
             (Side::Producer, None) => Err(Failure::new("identity", "the producer left no image to look at")),
             (Side::Consumer, _) => {
-                let known: ImageIdentity = self.engine.identity(image).map_err(failure)?;
-                return self.with_content(known);
+                return self.with_content(self.engine.identity(image).map_err(failure)?);
             }
         }?;
         if self.spec.probe.is_none() {
@@ -285,27 +279,18 @@ impl<'a> Course<'a> {
     /// Reads a tar into the engine; what the engine calls the image.
     fn load(&self, tar: &Path) -> Result<String, EngineError> {
         let words = ["load".as_ref(), "--quiet".as_ref(), "--input".as_ref(), tar.as_os_str()];
-        let out = self.engine.docker(words).stdout_capture().stderr_capture().unchecked().run();
-        let out = out.map_err(EngineError::io("run", "docker load"))?;
-        if !out.status.success() {
-            return Err(EngineError::Api(String::from_utf8_lossy(&out.stderr).trim().to_owned()));
-        }
+        let text = capture(&self.engine.docker(words), "docker load")?.map_err(EngineError::Api)?;
         // `Loaded image: NAME`, or `Loaded image ID: sha256:...`.
-        let text = String::from_utf8_lossy(&out.stdout).into_owned();
         let name = text.lines().rev().find_map(|l| l.split_once(": ")).map(|(_, name)| name.trim().to_owned());
-        name.ok_or_else(|| EngineError::Api(format!("docker load named no image: {}", text.trim())))
+        name.ok_or_else(|| EngineError::Api(format!("docker load named no image: {text}")))
     }
 
     /// Puts an image that was given into the engine, off the clock.
     fn take_given(&self) -> Result<(), EngineError> {
         let Some(tar) = &self.spec.given else { return Ok(()) };
         let name = self.load(tar)?;
-        let tagged = self.engine.docker(["tag", &name, &self.spec.image]).stderr_capture().unchecked().run();
-        let tagged = tagged.map_err(EngineError::io("run", "docker tag"))?;
-        if tagged.status.success() {
-            return Ok(());
-        }
-        Err(EngineError::Api(String::from_utf8_lossy(&tagged.stderr).trim().to_owned()))
+        let tagged = capture(&self.engine.docker(["tag", &name, &self.spec.image]), "docker tag")?;
+        tagged.map(drop).map_err(EngineError::Api)
     }
 
     /// Boots a builder where there is no trial. A pulled image is saved, so that no trial has to pull it again.
@@ -315,15 +300,5 @@ impl<'a> Course<'a> {
             self.engine.save_buildkit(image, &self.spec.root.join(BUILDKIT_TAR))?;
         }
         self.engine.try_builder()
-    }
-
-    /// Keeps the daemons' logs with the trial's.
-    fn keep_logs(&self, logs: &[PathBuf]) {
-        for log in logs {
-            if let Some(name) = log.file_name() {
-                // For people: a log that is not there breaks no trial.
-                let _ = fs::copy(log, self.spec.logs.join(name));
-            }
-        }
     }
 }

@@ -6,11 +6,10 @@ use serde_json::{Value, json};
 use super::call::Call;
 use super::error::TwirpError;
 use super::wire::{self, required};
-use crate::blob::Access;
+use crate::blob::{Access, Grant};
 use crate::catalog::{Artifact, Conflict};
 use crate::clock;
 use crate::http::percent;
-use crate::state::Wish;
 
 const ZIP: &str = "application/zip";
 /// Characters that the real service refuses in names.
@@ -68,16 +67,15 @@ pub(super) fn create(call: &Call<'_>) -> Result<Value, TwirpError> {
     // client, whose artifacts were always taken for zips.
     let extension = if mime.as_deref().is_none_or(|mime| mime == ZIP) { ".zip" } else { "" };
     let path = format!("/actions-results/{run}/artifacts/{id}{extension}");
-    let artifact =
-        Artifact { id, run, job, name: name.clone(), mime, path, created: clock::unix_seconds(), content: None };
-    let path = artifact.path.clone();
+    let created = clock::unix_seconds();
+    let artifact = Artifact { id, run, job, name: name.clone(), mime, path: path.clone(), created, content: None };
     // The blob first: once the name is taken, another request may look for it.
     call.state.add_blob(&path, &call.account);
     if call.state.artifacts.create(artifact).is_err() {
         call.state.blobs.remove(&path);
         return Err(TwirpError::taken(format!("an artifact with the name {name} already exists in this run")));
     }
-    let url = call.state.blob_url(&call.account, &call.caller, Wish::new(&path, Access::Write));
+    let url = call.state.blob_url(&call.account, &call.caller, Grant::new(path, Access::Write));
     Ok(json!({ "ok": true, "signed_upload_url": url }))
 }
 
@@ -137,11 +135,11 @@ pub(super) fn signed_url(call: &Call<'_>) -> Result<Value, TwirpError> {
     }
     let zip = artifact.mime.as_deref().is_none_or(|mime| mime == ZIP);
     let file = if zip { format!("{}.zip", artifact.name) } else { artifact.name.clone() };
-    let mut wish = Wish::new(&artifact.path, Access::Read);
-    wish.disposition = Some(disposition(&file));
+    let mut grant = Grant::new(artifact.path, Access::Read);
+    grant.disposition = Some(disposition(&file));
     // A client that states no type may upload what is no zip, and says so with the blob's own type.
-    wish.content_type = artifact.mime;
-    Ok(json!({ "signed_url": call.state.blob_url(&call.account, &call.caller, wish) }))
+    grant.content_type = artifact.mime;
+    Ok(json!({ "signed_url": call.state.blob_url(&call.account, &call.caller, grant) }))
 }
 
 // The plain form for old clients, the encoded one for any character.

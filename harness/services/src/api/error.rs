@@ -15,33 +15,29 @@ pub(crate) struct TwirpError {
     retry_after: Option<u64>,
 }
 
+/// A constructor for each code that has nothing but a message, with its status.
+macro_rules! codes {
+    ($($name:ident: $status:literal $code:literal,)*) => {
+        impl TwirpError {
+            $(pub(crate) fn $name(message: impl Into<String>) -> Self {
+                Self::new($status, $code, message)
+            })*
+        }
+    };
+}
+codes! {
+    invalid: 400 "invalid_argument",
+    malformed: 400 "malformed",
+    denied: 403 "permission_denied",
+    not_found: 404 "not_found",
+    bad_route: 404 "bad_route",
+    taken: 409 "already_exists",
+    not_ready: 412 "failed_precondition",
+}
+
 impl TwirpError {
     fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
         Self { status, code, message: message.into(), retry_after: None }
-    }
-
-    pub(crate) fn invalid(message: impl Into<String>) -> Self {
-        Self::new(400, "invalid_argument", message)
-    }
-
-    pub(crate) fn malformed(message: impl Into<String>) -> Self {
-        Self::new(400, "malformed", message)
-    }
-
-    pub(crate) fn denied(message: impl Into<String>) -> Self {
-        Self::new(403, "permission_denied", message)
-    }
-
-    pub(crate) fn not_found(message: impl Into<String>) -> Self {
-        Self::new(404, "not_found", message)
-    }
-
-    pub(crate) fn bad_route(message: impl Into<String>) -> Self {
-        Self::new(404, "bad_route", message)
-    }
-
-    pub(crate) fn taken(message: impl Into<String>) -> Self {
-        Self::new(409, "already_exists", message)
     }
 
     pub(crate) fn too_many(retry_after: u64) -> Self {
@@ -53,10 +49,6 @@ impl TwirpError {
     pub(crate) fn injected(retry_after: u64) -> Self {
         let message = format!("rate limit exceeded (a fault of the link profile): retry in {retry_after} s");
         Self { retry_after: Some(retry_after), ..Self::new(429, "resource_exhausted", message) }
-    }
-
-    pub(crate) fn not_ready(message: impl Into<String>) -> Self {
-        Self::new(412, "failed_precondition", message)
     }
 
     /// Every client parses the body of an error as JSON, whatever the status.

@@ -23,8 +23,8 @@ type Method = fn(&Call<'_>) -> Result<Value, TwirpError>;
 
 /// Answers a call, or any request that is for nothing else.
 pub(crate) fn handle(state: &State, exchange: &mut Exchange<'_>) -> io::Result<()> {
-    exchange.is(RequestKind::Rpc);
-    let bearer = match authenticate(state, exchange) {
+    exchange.record.kind = RequestKind::Rpc;
+    let (account, run, scopes) = match authenticate(state, exchange) {
         Ok(bearer) => bearer,
         Err(error) => return exchange.send(&TwirpError::from(error).reply()),
     };
@@ -39,7 +39,6 @@ pub(crate) fn handle(state: &State, exchange: &mut Exchange<'_>) -> io::Result<(
     exchange.note_attempt(&Attempt::Call(&path, &body));
     let user_agent = exchange.head.header("user-agent").unwrap_or_default().to_owned();
     let caller = Caller { user_agent: &user_agent, local: exchange.local() };
-    let Bearer { account, run, scopes } = bearer;
     let answer = match exchange.refusal() {
         Some((_, retry_after)) => Err(TwirpError::injected(retry_after)),
         None => method(&Call { state, account, run, scopes, caller, body: &body }),
@@ -58,12 +57,8 @@ pub(crate) fn handle(state: &State, exchange: &mut Exchange<'_>) -> io::Result<(
     result
 }
 
-// Who calls, by the claims of the token.
-struct Bearer {
-    account: Arc<Account>,
-    run: String,
-    scopes: Vec<Scope>,
-}
+/// Who calls, by the claims of the token: the account, the run and the cache scopes.
+type Bearer = (Arc<Account>, String, Vec<Scope>);
 
 fn authenticate(state: &State, exchange: &mut Exchange<'_>) -> Result<Bearer, TokenError> {
     let header = exchange.head.header("authorization").ok_or(TokenError::Missing)?;
@@ -83,7 +78,7 @@ fn authenticate(state: &State, exchange: &mut Exchange<'_>) -> Result<Bearer, To
     valid?;
     let (run, _) = claims.run_and_job().ok_or(TokenError::Malformed)?;
     let scopes = claims.scopes().ok_or(TokenError::Malformed)?;
-    Ok(Bearer { account, run: run.to_owned(), scopes })
+    Ok((account, run.to_owned(), scopes))
 }
 
 fn method(exchange: &Exchange<'_>) -> Result<Method, TwirpError> {

@@ -48,9 +48,9 @@ impl Failure {
 
     /// The answer; the connection's error when there can be none.
     pub(crate) fn reply(self) -> io::Result<Reply> {
-        let Self::Refused { status, code, message, size } = self else {
-            let Self::Gone(error) = self else { unreachable!("a failure is refused or gone") };
-            return Err(error);
+        let (status, code, message, size) = match self {
+            Self::Gone(error) => return Err(error),
+            Self::Refused { status, code, message, size } => (status, code, message, size),
         };
         if status == 304 {
             return Ok(Reply::new(status));

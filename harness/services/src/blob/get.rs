@@ -23,7 +23,7 @@ pub(super) struct Found {
 
 /// Finds what a GET asks for.
 pub(super) fn get(exchange: &mut Exchange<'_>, blob: &Blob, grant: &Grant) -> Result<Found, Failure> {
-    exchange.is(RequestKind::GetBlob);
+    exchange.record.kind = RequestKind::GetBlob;
     let (committed, file) = blob.open()?;
     conditions(exchange, &committed)?;
     let size = committed.layout.size();
@@ -33,13 +33,8 @@ pub(super) fn get(exchange: &mut Exchange<'_>, blob: &Blob, grant: &Grant) -> Re
         Wanted::All => (200, 0, size),
         Wanted::Part { start, length } => (206, start, length),
         Wanted::Beyond => {
-            let message = "The range specified is invalid for the current size of the resource.";
-            return Err(Failure::Refused {
-                status: 416,
-                code: "InvalidRange",
-                message: message.into(),
-                size: Some(size),
-            });
+            let message = "The range specified is invalid for the current size of the resource.".to_owned();
+            return Err(Failure::Refused { status: 416, code: "InvalidRange", message, size: Some(size) });
         }
     };
     let mut reply = properties(Reply::new(status), &committed, grant).with_length(length);
@@ -65,7 +60,7 @@ impl Found {
 
 /// Answers a HEAD.
 pub(super) fn head(exchange: &mut Exchange<'_>, blob: &Blob, grant: &Grant) -> Result<Reply, Failure> {
-    exchange.is(RequestKind::HeadBlob);
+    exchange.record.kind = RequestKind::HeadBlob;
     Failure::injected(exchange)?;
     let (committed, _) = blob.open()?;
     conditions(exchange, &committed)?;

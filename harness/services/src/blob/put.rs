@@ -27,7 +27,7 @@ pub(super) fn put(exchange: &mut Exchange<'_>, blob: &Blob) -> Result<Reply, Fai
 }
 
 fn put_block(exchange: &mut Exchange<'_>, blob: &Blob) -> Result<Reply, Failure> {
-    exchange.is(RequestKind::PutBlock);
+    exchange.record.kind = RequestKind::PutBlock;
     let text = exchange.head.query.get("blockid").unwrap_or_default().to_owned();
     exchange.note_attempt(&Attempt::Write(&exchange.head.path, "block", &text));
     let id = blocklist::block_id(&text)
@@ -37,7 +37,7 @@ fn put_block(exchange: &mut Exchange<'_>, blob: &Blob) -> Result<Reply, Failure>
 }
 
 fn put_block_list(exchange: &mut Exchange<'_>, blob: &Blob) -> Result<Reply, Failure> {
-    exchange.is(RequestKind::PutBlockList);
+    exchange.record.kind = RequestKind::PutBlockList;
     exchange.note_attempt(&Attempt::Write(&exchange.head.path, "blocklist", ""));
     Failure::injected(exchange)?;
     length(exchange, MAX_LIST)?;
@@ -54,7 +54,7 @@ fn put_block_list(exchange: &mut Exchange<'_>, blob: &Blob) -> Result<Reply, Fai
 }
 
 fn put_blob(exchange: &mut Exchange<'_>, blob: &Blob) -> Result<Reply, Failure> {
-    exchange.is(RequestKind::PutBlob);
+    exchange.record.kind = RequestKind::PutBlob;
     exchange.note_attempt(&Attempt::Write(&exchange.head.path, "blob", ""));
     match exchange.head.header("x-ms-blob-type") {
         Some("BlockBlob") => {}

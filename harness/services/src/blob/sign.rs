@@ -57,6 +57,11 @@ pub(crate) enum BadGrant {
 }
 
 impl Grant {
+    /// Of nobody yet, and void.
+    pub(crate) fn new(path: String, access: Access) -> Self {
+        Self { path, access, expires: 0, account: String::new(), disposition: None, content_type: None }
+    }
+
     /// Path and query, signed.
     pub(crate) fn sign(&self, key: &Key) -> String {
         let expires = clock::rfc3339(self.expires);
@@ -75,7 +80,7 @@ impl Grant {
                 let _ = write!(url, "{name}={}&", percent::encode(value));
             }
         }
-        let _ = write!(url, "sig={}", crypto::hex(&key.sign(&message(&self.path, &values))));
+        let _ = write!(url, "sig={}", crypto::hex(key.sign(&message(&self.path, &values))));
         url
     }
 

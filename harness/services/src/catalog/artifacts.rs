@@ -69,15 +69,7 @@ impl Artifacts {
 
     /// Removes all of a run, unfinalized ones too, and gives the paths of their blobs.
     pub(crate) fn purge(&self, run: &str) -> Vec<String> {
-        let mut paths = Vec::new();
-        self.all().retain(|_, artifact| {
-            let stays = artifact.run != run;
-            if !stays {
-                paths.push(artifact.path.clone());
-            }
-            stays
-        });
-        paths
+        self.all().extract_if(.., |_, artifact| artifact.run == run).map(|(_, artifact)| artifact.path).collect()
     }
 
     fn all(&self) -> MutexGuard<'_, BTreeMap<u64, Artifact>> {

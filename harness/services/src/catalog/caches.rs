@@ -93,47 +93,27 @@ impl Caches {
         restore_keys: &[String],
     ) -> Option<Entry> {
         let mut all = self.all();
-        let mut entry = Self::find_visible(&all, scopes, version, key, restore_keys)?;
-        entry.used = self.use_number();
-        all.insert(entry.id, entry.clone());
-        Some(entry)
-    }
-
-    fn find_visible<'a>(
-        all: &BTreeMap<u64, Entry>,
-        scopes: impl IntoIterator<Item = &'a str>,
-        version: &str,
-        key: &str,
-        restore_keys: &[String],
-    ) -> Option<Entry> {
         let visible = |scope: &'a str| {
             let fits = move |entry: &&Entry| entry.size.is_some() && entry.version == version && entry.scope == scope;
             all.values().rev().filter(fits)
         };
-        for scope in scopes {
+        let found = scopes.into_iter().find_map(|scope| {
             let exact = visible(scope).find(|entry| entry.key == key);
             let mut prefixes = std::iter::once(key).chain(restore_keys.iter().map(String::as_str));
             // An empty prefix would find anything.
             let newest =
                 |prefix: &str| visible(scope).find(|entry| !prefix.is_empty() && entry.key.starts_with(prefix));
-            if let Some(found) = exact.or_else(|| prefixes.find_map(newest)) {
-                return Some(found.clone());
-            }
-        }
-        None
+            exact.or_else(|| prefixes.find_map(newest))
+        });
+        let id = found?.id;
+        let entry = all.get_mut(&id)?;
+        entry.used = self.use_number();
+        Some(entry.clone())
     }
 
     /// Removes what a run stored, unfinalized entries too, and gives the paths of their blobs.
     pub(crate) fn purge(&self, run: &str) -> Vec<String> {
-        let mut paths = Vec::new();
-        self.all().retain(|_, entry| {
-            let stays = entry.run != run;
-            if !stays {
-                paths.push(entry.path.clone());
-            }
-            stays
-        });
-        paths
+        self.all().extract_if(.., |_, entry| entry.run == run).map(|(_, entry)| entry.path).collect()
     }
 
     fn all(&self) -> MutexGuard<'_, BTreeMap<u64, Entry>> {

@@ -11,7 +11,7 @@ use handoff_link::RequestRecord;
 use handoff_model::{Counters, ServiceUsage};
 use serde::de::DeserializeOwned;
 
-use super::{Answer, Hello, Nothing, OfRun, OfToken, Ready, Request};
+use super::{Answer, Hello, Ready, Request};
 use crate::config::TokenSpec;
 use crate::error::ServiceError;
 use crate::service;
@@ -44,20 +44,14 @@ impl Client {
             return Err(ServiceError::Lost("it has no pipes".to_owned()));
         };
         let mut pipes = Pipes { to: Some(to), from: BufReader::new(from) };
-        let hello = pipes.read();
-        let ready = match hello {
-            Ok(Hello::Ready(ready)) => ready,
-            other => {
-                child.kill().ok();
-                child.wait().ok();
-                return Err(match other {
-                    Ok(Hello::Error(message)) => ServiceError::Refused(message),
-                    Err(error) => error,
-                    Ok(Hello::Ready(_)) => unreachable!("handled above"),
-                });
-            }
+        let error = match pipes.read() {
+            Ok(Hello::Ready(ready)) => return Ok(Self { pipes: Mutex::new(pipes), child: Mutex::new(child), ready }),
+            Ok(Hello::Error(message)) => ServiceError::Refused(message),
+            Err(error) => error,
         };
-        Ok(Self { pipes: Mutex::new(pipes), child: Mutex::new(child), ready })
+        child.kill().ok();
+        child.wait().ok();
+        Err(error)
     }
 
     /// The process, for whoever accounts for processes.
@@ -87,42 +81,42 @@ impl Client {
 
     /// See [`crate::Service::revoke`].
     pub fn revoke(&self, token: &str) -> Result<bool, ServiceError> {
-        self.ask(&Request::Revoke(of(token)))
+        self.ask(&Request::Revoke { token: token.to_owned() })
     }
 
     /// See [`crate::Service::counters`].
     pub fn counters(&self, token: &str) -> Result<Counters, ServiceError> {
-        self.ask(&Request::Counters(of(token)))
+        self.ask(&Request::Counters { token: token.to_owned() })
     }
 
     /// See [`crate::Service::request_log`].
     pub fn request_log(&self, token: &str) -> Result<Vec<RequestRecord>, ServiceError> {
-        self.ask(&Request::Log(of(token)))
+        self.ask(&Request::Log { token: token.to_owned() })
     }
 
     /// See [`crate::Service::purge`].
     pub fn purge(&self, run: &str) -> Result<(), ServiceError> {
-        self.ask(&Request::Purge(OfRun { run: run.to_owned() }))
+        self.ask(&Request::Purge { run: run.to_owned() })
     }
 
     /// See [`crate::Service::rest`].
     pub fn rest(&self) -> Result<(), ServiceError> {
-        self.ask(&Request::Rest(Nothing {}))
+        self.ask(&Request::Rest {})
     }
 
     /// See [`crate::Service::stored_bytes`].
     pub fn stored_bytes(&self, run: &str) -> Result<u64, ServiceError> {
-        self.ask(&Request::StoredBytes(OfRun { run: run.to_owned() }))
+        self.ask(&Request::StoredBytes { run: run.to_owned() })
     }
 
     /// See [`crate::Service::usage`].
     pub fn usage(&self) -> Result<ServiceUsage, ServiceError> {
-        self.ask(&Request::Usage(Nothing {}))
+        self.ask(&Request::Usage {})
     }
 
     /// Ends the service and waits for its process, which has deleted what it stored by then.
     pub fn shutdown(self) -> Result<(), ServiceError> {
-        self.ask::<()>(&Request::Shutdown(Nothing {}))?;
+        self.ask::<()>(&Request::Shutdown {})?;
         let status = self.child.lock().unwrap_or_else(PoisonError::into_inner).wait().map_err(ServiceError::Pipe)?;
         if status.success() { Ok(()) } else { Err(ServiceError::Lost(format!("it ended with {status}"))) }
     }
@@ -172,8 +166,4 @@ impl Drop for Client {
             thread::sleep(Duration::from_millis(2));
         }
     }
-}
-
-fn of(token: &str) -> OfToken {
-    OfToken { token: token.to_owned() }
 }

@@ -28,15 +28,10 @@ pub fn serve(stdin: impl BufRead, mut stdout: impl Write, config: ServiceConfig)
         if line.trim().is_empty() {
             continue;
         }
-        let request = match serde_json::from_str(&line) {
-            Ok(request) => request,
-            Err(error) => {
-                say(&mut stdout, &Answer::Error(format!("not a request: {error}")))?;
-                continue;
-            }
-        };
-        let last = matches!(request, Request::Shutdown(_));
-        say(&mut stdout, &answer(&service, request))?;
+        let request = serde_json::from_str(&line);
+        let last = matches!(request, Ok(Request::Shutdown {}));
+        let refused = |error| Answer::Error(format!("not a request: {error}"));
+        say(&mut stdout, &request.map_or_else(refused, |request| answer(&service, request)))?;
         if last {
             break;
         }
@@ -47,20 +42,20 @@ pub fn serve(stdin: impl BufRead, mut stdout: impl Write, config: ServiceConfig)
 fn answer(service: &Service, request: Request) -> Answer {
     let value = match request {
         Request::Mint(spec) => Ok(Value::String(service.mint(spec))),
-        Request::Revoke(of) => Ok(Value::Bool(service.revoke(&of.token))),
-        Request::Counters(of) => serde_json::to_value(service.counters(&of.token)),
-        Request::Log(of) => serde_json::to_value(service.request_log(&of.token)),
-        Request::Purge(of) => {
-            service.purge(&of.run);
+        Request::Revoke { token } => Ok(Value::Bool(service.revoke(&token))),
+        Request::Counters { token } => serde_json::to_value(service.counters(&token)),
+        Request::Log { token } => serde_json::to_value(service.request_log(&token)),
+        Request::Purge { run } => {
+            service.purge(&run);
             Ok(Value::Null)
         }
-        Request::Rest(_) => {
+        Request::Rest {} => {
             service.rest();
             Ok(Value::Null)
         }
-        Request::StoredBytes(of) => Ok(service.stored_bytes(&of.run).into()),
-        Request::Usage(_) => serde_json::to_value(service.usage()),
-        Request::Shutdown(_) => Ok(Value::Null),
+        Request::StoredBytes { run } => Ok(service.stored_bytes(&run).into()),
+        Request::Usage {} => serde_json::to_value(service.usage()),
+        Request::Shutdown {} => Ok(Value::Null),
     };
     value.map_or_else(|error| Answer::Error(error.to_string()), Answer::Ok)
 }

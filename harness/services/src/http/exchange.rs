@@ -13,7 +13,7 @@ use super::connection::Connection;
 use super::head::{BodyLength, Head};
 use crate::account::{Account, Attempt, Receipt};
 use crate::clock;
-use handoff_link::{Call, Direction, Fault, RequestKind, RequestRecord};
+use handoff_link::{Call, Direction, Fault, RequestRecord};
 
 use crate::link::Passage;
 
@@ -309,10 +309,5 @@ impl<'a> Exchange<'a> {
             account.complete(receipt, clock::monotonic_ns(), result.is_err(), missing);
         }
         result
-    }
-
-    /// States what the request is, for the log.
-    pub(crate) fn is(&mut self, kind: RequestKind) {
-        self.record.kind = kind;
     }
 }

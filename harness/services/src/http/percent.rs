@@ -1,5 +1,7 @@
 //! Percent encoding of paths and query values.
 
+use std::fmt::Write as _;
+
 /// Decodes `%XX`, and `+` as a space where `plus_is_space`; `None` when it is cut off or not UTF-8.
 pub(crate) fn decode(text: &str, plus_is_space: bool) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
@@ -25,15 +27,12 @@ fn digit(byte: u8) -> Option<u8> {
 
 /// Encodes everything but RFC 3986's unreserved characters.
 pub(crate) fn encode(text: &str) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             out.push(char::from(byte));
         } else {
-            out.push('%');
-            out.push(char::from(DIGITS[usize::from(byte >> 4)]));
-            out.push(char::from(DIGITS[usize::from(byte & 15)]));
+            let _ = write!(out, "%{byte:02X}");
         }
     }
     out

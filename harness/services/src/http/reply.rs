@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use http::StatusCode;
+
 /// Status, headers and a body in memory (or none, with a length of its own for HEAD and files).
 #[derive(Debug)]
 pub(crate) struct Reply {
@@ -39,7 +41,8 @@ impl Reply {
     /// The head's text. Every answer carries a request id: BuildKit's client dereferences it unchecked.
     pub(crate) fn head(&self, request_id: &str, date: &str, keep_alive: bool) -> String {
         let mut text = String::with_capacity(512);
-        let _ = write!(text, "HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
+        let reason = StatusCode::from_u16(self.status).ok().and_then(|status| status.canonical_reason());
+        let _ = write!(text, "HTTP/1.1 {} {}\r\n", self.status, reason.unwrap_or("Status"));
         for (name, value) in &self.headers {
             // A line break in a value would begin another header.
             let value: String = value.chars().filter(|c| !c.is_control()).collect();
@@ -49,30 +52,6 @@ impl Reply {
         let _ = write!(text, "Content-Length: {length}\r\nx-ms-request-id: {request_id}\r\nDate: {date}\r\n");
         text.push_str(if keep_alive { "\r\n" } else { "Connection: close\r\n\r\n" });
         text
-    }
-}
-
-fn reason(status: u16) -> &'static str {
-    match status {
-        200 => "OK",
-        201 => "Created",
-        206 => "Partial Content",
-        304 => "Not Modified",
-        400 => "Bad Request",
-        401 => "Unauthorized",
-        403 => "Forbidden",
-        404 => "Not Found",
-        405 => "Method Not Allowed",
-        409 => "Conflict",
-        411 => "Length Required",
-        412 => "Precondition Failed",
-        413 => "Payload Too Large",
-        416 => "Range Not Satisfiable",
-        429 => "Too Many Requests",
-        500 => "Internal Server Error",
-        501 => "Not Implemented",
-        503 => "Service Unavailable",
-        _ => "Status",
     }
 }
 
