@@ -3,7 +3,8 @@
 use handoff_model::recipe::{Unsupported, Values};
 use handoff_model::{Conditions, OptionSpec, StrategyError, StrategySpec};
 
-use crate::{Strategy, by_name, check_list_with};
+use crate::Strategy;
+use crate::all::{by_name, check_list_with};
 
 /// What a recipe's steps become.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
