@@ -13,10 +13,8 @@ use crate::size::ByteSize;
 use crate::strategy::{StrategySpec, VariantFacts};
 
 mod layout;
-mod read;
 
 pub use layout::PlanError;
-pub use read::{PlanReadError, ReadPlan, read};
 
 /// Major version of `plan.json` and of the CSV files: a reader of another one would misunderstand them.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -156,7 +154,7 @@ pub struct Trial {
     pub nonce: String,
 }
 
-/// A run's trials in order. A stored plan is read by [`read()`], which refuses typos.
+/// A run's trials in order. A stored plan is read by `harness/records`, which refuses typos.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// [`SCHEMA_VERSION`] of the writer.
@@ -185,7 +183,7 @@ impl Plan {
 }
 
 /// Digest of a value's JSON. A value that has none is an error: all such values would share one digest.
-fn digest<T: Serialize>(value: &T) -> serde_json::Result<String> {
+pub fn digest<T: Serialize>(value: &T) -> serde_json::Result<String> {
     Ok(hex(&Sha256::digest(serde_json::to_vec(value)?)))
 }
 

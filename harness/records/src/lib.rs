@@ -8,6 +8,7 @@
 pub mod join;
 pub mod journal;
 mod own_size;
+mod plan;
 pub mod rows;
 
 pub use journal::{

@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use handoff_model::environment::id_of;
-use handoff_model::plan::{self, PlanReadError, ReadPlan, SCHEMA_MINOR, SCHEMA_VERSION};
+use handoff_model::plan::{SCHEMA_MINOR, SCHEMA_VERSION};
 use handoff_model::{Environment, Plan, regular_file};
 use serde_json::Value;
 
@@ -15,6 +15,7 @@ use super::row::Row;
 use super::table::{self, Rows, Table};
 use super::verify;
 use super::{ENVIRONMENTS, JournalError, PLAN, Result};
+use crate::plan::{self, PlanReadError, ReadPlan};
 use crate::rows::{ConsumerRow, MeasurementRow, SpanRow};
 
 /// What the folder is read for.

@@ -1,16 +1,16 @@
 //! Plans of this version, of newer ones, and with typos.
 
+use handoff_model::block::{Block, Exclusion};
+use handoff_model::conditions::{Builder, CacheState, Conditions, EngineKind, ImageStore};
+use handoff_model::own::{BuildArg, OwnImage};
+use handoff_model::plan::{PlanRequest, SCHEMA_MINOR};
+use handoff_model::size::ByteSize;
+use handoff_model::strategy::{Marker, Storage, StrategySpec, VariantFacts, look};
+use handoff_model::{Compare, Purpose};
 use proptest::prelude::*;
 use proptest::sample::subsequence;
 
 use super::*;
-use crate::block::{Block, Exclusion};
-use crate::conditions::{Builder, CacheState, Conditions, EngineKind, ImageStore};
-use crate::own::{BuildArg, OwnImage};
-use crate::plan::{PlanRequest, SCHEMA_MINOR};
-use crate::size::ByteSize;
-use crate::strategy::{Marker, Storage, StrategySpec, VariantFacts, look};
-use crate::{Compare, Purpose};
 
 fn text() -> impl Strategy<Value = String> {
     "[a-zé\"\\\\ ]{1,6}"

@@ -3,10 +3,9 @@
 //! A plan of the same or an older version may hold no field that is not known here: it is a typo. A plan of a newer minor version
 //! may, and keeps all others; serde itself tells which fields it has left out, so there is no list of the known ones.
 
+use handoff_model::plan::{Plan, SCHEMA_MINOR, SCHEMA_VERSION, digest};
 use serde::Deserialize;
 use serde_json::Value;
-
-use super::{Plan, SCHEMA_MINOR, SCHEMA_VERSION, digest};
 
 /// A stored plan that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
