@@ -1,6 +1,6 @@
 //! Tables of a report.
 
-use crate::plot::{Look, look};
+use crate::plot::palette::{Look, look};
 use crate::report::Line;
 
 /// What a cell of a table says, where it is more than a text.

@@ -74,7 +74,9 @@ impl Reader<'_> {
         }
         let basis = parts.get("basis").map(|basis| {
             let words = "is none of `published`, `measured`, `assumed`";
-            basis.clone().try_into::<Basis>().map_err(|_| self.fault(&format!("{key}.basis"), words.to_owned()))
+            // serde would also take a table with one of the words as its key.
+            let read = basis.as_str().and_then(|_| basis.clone().try_into::<Basis>().ok());
+            read.ok_or_else(|| self.fault(&format!("{key}.basis"), words.to_owned()))
         });
         let note = self.text(parts, "note", false)?;
         Ok(Figure { value, low, high, basis: basis.transpose()?, note })
@@ -164,6 +166,7 @@ mod tests {
             ("[api.call_ms]\nlow = 1", "has no value"),
             ("[api.call_ms]\nvalue = 5\nlow = 6", "between its low and its high"),
             ("[api.call_ms]\nvalue = 5\nbasis = 'rumour'", "`published`, `measured`, `assumed`"),
+            ("[api.call_ms]\nvalue = 5\nbasis = { published = {} }", "`published`, `measured`, `assumed`"),
             ("[api.call_ms]\nvalue = 5\nnote = 5", "`note` is missing"),
             ("[api", "line 3: "),
         ] {

@@ -4,7 +4,7 @@ mod axis;
 mod fanout;
 mod font;
 mod paint;
-mod palette;
+pub(crate) mod palette;
 mod pareto;
 mod samples;
 mod sizes;
