@@ -70,12 +70,8 @@ mod tests {
     fn list(names: &str) -> Vec<VariantFacts> {
         let facts = |strategy: StrategySpec| VariantFacts {
             storage: Storage::Artifact,
-            moves_image: true,
             has_producer: strategy.name != "base",
-            ours: false,
-            colour: look::GREY,
-            marker: Marker::Bar,
-            strategy,
+            ..VariantFacts::unknown(strategy)
         };
         StrategySpec::parse_list(names).unwrap().into_iter().map(facts).collect()
     }

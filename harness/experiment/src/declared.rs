@@ -52,8 +52,7 @@ fn problem(family: &DeclaredFamily) -> String {
 
 #[cfg(test)]
 mod tests {
-    use handoff_model::strategy::look;
-    use handoff_model::{ByteSize, Compare, Marker, PlanRequest, Purpose, Storage, StrategySpec, VariantFacts};
+    use handoff_model::{ByteSize, Compare, PlanRequest, Purpose, StrategySpec, VariantFacts};
 
     use super::*;
 
@@ -66,13 +65,8 @@ mod tests {
     /// The warnings of a plan that says that `rebuild` has no producer.
     fn warned(request: PlanRequest) -> Vec<String> {
         let facts = |strategy: &StrategySpec| VariantFacts {
-            strategy: strategy.clone(),
-            storage: Storage::None,
-            moves_image: true,
             has_producer: strategy.name != "rebuild",
-            ours: false,
-            colour: look::GREY,
-            marker: Marker::Bar,
+            ..VariantFacts::unknown(strategy.clone())
         };
         let facts = request.strategies.iter().map(facts).collect();
         warnings(&Plan { facts, ..Plan::new(request).unwrap() })

@@ -1,6 +1,6 @@
-//! What the driver and a job say to each other: JSON lines over the job's standard streams.
+//! What the runner and a job say to each other: JSON lines over the job's standard streams.
 //!
-//! The driver's end of the pipe is also the job's lifeline: when it closes, whatever the reason, the job ends, and with
+//! The runner's end of the pipe is also the job's lifeline: when it closes, whatever the reason, the job ends, and with
 //! its first process the kernel ends everything that the job started.
 
 use std::collections::BTreeMap;
@@ -24,7 +24,7 @@ pub const JOB_DISK: &str = "job disk";
 /// Its value where each job has a file system of its own.
 pub const OWN_DISK: &str = "ext4 of its own";
 
-/// All that a job needs to know, in a file that the driver writes.
+/// All that a job needs to know, in a file that the runner writes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct JobSpec {
     /// Name of the job: its folder and its cgroup.
@@ -85,7 +85,7 @@ impl JobSpec {
     }
 }
 
-/// A line from the driver.
+/// A line from the runner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Command {

@@ -1,4 +1,4 @@
-//! The driver's end of a job: starts it in namespaces of its own, speaks with it, and sees to it that it is gone.
+//! The runner's end of a job: starts it in namespaces of its own, speaks with it, and sees to it that it is gone.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -85,7 +85,7 @@ impl RemoteJob {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(stderr)
-            // A group of its own: Ctrl-C in the terminal is the driver's to handle, not the job's.
+            // A group of its own: Ctrl-C in the terminal is the runner's to handle, not the job's.
             .process_group(0)
             .spawn()
             .map_err(RunError::io("start", &program))?;

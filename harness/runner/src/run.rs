@@ -235,7 +235,7 @@ fn service_store(plan: &Plan, workspace: &mut Workspace) -> Result<(PathBuf, &'s
 fn start_service(handoff: &Path, store: &Path, profile: &str) -> Result<Client, RunError> {
     use std::os::unix::process::CommandExt;
     let mut command = std::process::Command::new(handoff);
-    // A group of its own: Ctrl-C in the terminal is the driver's to handle.
+    // A group of its own: Ctrl-C in the terminal is the runner's to handle.
     command.arg("service").arg("--store").arg(store).args(["--profile", profile]).process_group(0);
     Client::spawn(command).map_err(|e| RunError::Service(e.to_string()))
 }

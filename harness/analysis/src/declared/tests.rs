@@ -1,5 +1,4 @@
-use handoff_model::strategy::look;
-use handoff_model::{Block, ByteSize, Exclusion, Marker, Storage};
+use handoff_model::{Block, ByteSize, Exclusion};
 use proptest::prelude::*;
 
 use super::*;
@@ -15,13 +14,8 @@ const SEVEN: &str = "artifact,cache-tar,gha-cache,local-cache,relay,zstd-stream,
 /// The families of a request whose plan says that `rebuild` has no producer.
 fn families(request: &PlanRequest) -> Vec<DeclaredFamily> {
     let facts = |strategy: &StrategySpec| VariantFacts {
-        strategy: strategy.clone(),
-        storage: Storage::None,
-        moves_image: true,
         has_producer: strategy.name != "rebuild",
-        ours: false,
-        colour: look::GREY,
-        marker: Marker::Bar,
+        ..VariantFacts::unknown(strategy.clone())
     };
     super::families(request, &request.strategies.iter().map(facts).collect::<Vec<_>>())
 }

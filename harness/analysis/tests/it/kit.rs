@@ -1,8 +1,7 @@
 //! Rows made up for a purpose.
 
 use handoff_analysis::{Analysis, Options, RunRows, analyse};
-use handoff_model::strategy::look;
-use handoff_model::{Conditions, Marker, Outcome, Plan, PlanRequest, Storage, StrategySpec, VariantFacts};
+use handoff_model::{Conditions, Outcome, Plan, PlanRequest, Storage, StrategySpec, VariantFacts};
 use handoff_records::{ConsumerRow, MeasurementRow, SpanRow};
 
 /// A trial's numbers in seconds: producer (none: nothing is shared), consumer, build. None: it failed.
@@ -19,17 +18,13 @@ pub struct Made {
 /// What plans say of these strategies, as far as an analysis asks for it.
 fn facts(strategy: &StrategySpec) -> VariantFacts {
     VariantFacts {
-        strategy: strategy.clone(),
         storage: match strategy.name.as_str() {
             "rebuild" => Storage::None,
             name if name.contains("cache") => Storage::Cache,
             _ => Storage::Artifact,
         },
-        moves_image: true,
         has_producer: strategy.name != "rebuild",
-        ours: false,
-        colour: look::GREY,
-        marker: Marker::Bar,
+        ..VariantFacts::unknown(strategy.clone())
     }
 }
 

@@ -89,10 +89,10 @@ verbs! {
     Collect(collect::Args),
     /// Write or check the GitHub workflows of a checkout of Handoff
     Workflows(workflows::Args),
-    /// The inside of a job (started by the driver)
+    /// The inside of a job (started by the runner)
     #[command(hide = true)]
     Job(job::Args),
-    /// The services as a process of their own (started by the driver)
+    /// The services as a process of their own (started by the runner)
     #[command(hide = true)]
     Service(service::Args),
     /// The streaming client of `zstd-stream`, as a process of its own

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::look::GREY;
 use super::{Colour, Marker, OptionSpec, StrategyError, StrategySpec, Transfer};
 use crate::nearest::hint;
 
@@ -59,6 +60,21 @@ pub struct VariantFacts {
     pub colour: Colour,
     /// Its marker in every chart.
     pub marker: Marker,
+}
+
+impl VariantFacts {
+    /// Facts of a variant of which nothing is known but that it has a producer and moves the image.
+    pub fn unknown(strategy: StrategySpec) -> Self {
+        Self {
+            strategy,
+            storage: Storage::None,
+            moves_image: true,
+            has_producer: true,
+            ours: false,
+            colour: GREY,
+            marker: Marker::Bar,
+        }
+    }
 }
 
 impl StrategyFacts {

@@ -20,7 +20,7 @@ use handoff_strategies::{Built, Job, Recorder, ServiceAccess, Strategy};
 use super::container;
 use crate::protocol::{BUILDKIT_TAR, Command, EngineFacts, Event, Finished, JOB_DISK, JobSpec, OWN_DISK};
 
-/// Runs a job whose spec stands in a file. Returns when the driver says so; ends the process when the driver is gone.
+/// Runs a job whose spec stands in a file. Returns when the runner says so; ends the process when the runner is gone.
 pub fn run(spec: &Path) -> Result<(), EngineError> {
     let bytes = fs::read(spec).map_err(EngineError::io("read", spec))?;
     let spec: JobSpec =
@@ -33,17 +33,17 @@ pub fn run(spec: &Path) -> Result<(), EngineError> {
     Ok(())
 }
 
-/// Reads the driver's lines in a thread. When the driver is gone the process ends at once, and the namespace with it.
+/// Reads the runner's lines in a thread. When the runner is gone the process ends at once, and the namespace with it.
 fn listen() -> mpsc::Receiver<Command> {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
         for line in std::io::stdin().lock().lines() {
-            // A driver that is gone, or that speaks another language: the job ends, and the driver's log says why.
+            // A runner that is gone, or that speaks another language: the job ends, and the runner's log says why.
             let Ok(line) = line else { break };
             let command = match serde_json::from_str::<Command>(&line) {
                 Ok(command) => command,
                 Err(error) => {
-                    say(&Event::Broken(format!("the driver's line `{line}` does not read: {error}")));
+                    say(&Event::Broken(format!("the runner's line `{line}` does not read: {error}")));
                     break;
                 }
             };
@@ -62,12 +62,12 @@ fn listen() -> mpsc::Receiver<Command> {
 
 fn say(event: &Event) {
     match serde_json::to_string(event) {
-        // A driver that is gone reads nothing; the listening thread ends the job.
+        // A runner that is gone reads nothing; the listening thread ends the job.
         Ok(line) => {
             let mut out = std::io::stdout().lock();
             let _ = writeln!(out, "{line}").and_then(|()| out.flush());
         }
-        // Without an answer the driver would wait for its time limit. A text can always be written.
+        // Without an answer the runner would wait for its time limit. A text can always be written.
         Err(error) => say(&Event::Broken(format!("the job's answer cannot be written: {error}"))),
     }
 }
