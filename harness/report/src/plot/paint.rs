@@ -25,7 +25,7 @@ const PAGE: Theme = Theme(["currentColor", "var(--muted)", "var(--line)", "var(-
 impl Theme {
     fn color(&self, ink: Ink) -> String {
         let at = match ink {
-            Ink::Strategy(r, g, b) => return format!("#{r:02x}{g:02x}{b:02x}"),
+            Ink::Rgb(r, g, b) => return format!("#{r:02x}{g:02x}{b:02x}"),
             Ink::Text => 0,
             Ink::Muted => 1,
             Ink::Grid => 2,

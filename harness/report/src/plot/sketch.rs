@@ -12,7 +12,7 @@ pub(crate) enum Ink {
     /// Background.
     Paper,
     /// Colour of a strategy, the same in light and dark.
-    Strategy(u8, u8, u8),
+    Rgb(u8, u8, u8),
 }
 
 /// Position of a text relative to its point.
