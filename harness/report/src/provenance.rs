@@ -29,10 +29,10 @@ pub(crate) fn title(report: &Report) -> String {
 }
 
 /// Name of the user's image, where all runs measure the same one.
-pub(crate) fn user_image(report: &Report) -> Option<&str> {
-    let first = report.groups.first()?;
-    let is_only = images(report) == Images::User && report.groups.iter().all(|g| g.workload == first.workload);
-    is_only.then(|| first.workload.split_once(':').map_or(first.workload.as_str(), |(_, name)| name))
+pub(crate) fn user_image(report: &Report) -> Option<String> {
+    let names = report.runs.iter().map(|run| run.plan.request.user_image.as_ref().map(UserImage::workload));
+    let [Some(only)] = &unique(names)[..] else { return None };
+    Some(only.split_once(':').map_or(only.as_str(), |(_, name)| name).to_owned())
 }
 
 /// Cores of the smallest machine.

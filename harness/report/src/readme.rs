@@ -30,7 +30,7 @@ pub const README_CHARTS: &str = "docs";
 ///
 /// `links` has the address of each run's folder, as seen from the README. None where no trial completed.
 pub fn readme(report: &Report, links: &BTreeMap<String, String>) -> Option<Readme> {
-    let cells = report.headline()?;
+    let cells = report.headline(|_| true)?;
     let group = &report.groups[report.group_of(cells)?];
     let i = group.sizes.iter().position(|size| *size == cells.key.size)?;
     let is_main = |line: &Line| {
@@ -47,9 +47,10 @@ pub fn readme(report: &Report, links: &BTreeMap<String, String>) -> Option<Readm
         grid.push([format!("`{}`", line.name), path, transfer, format::identical(&cell.identity, cell.n)]);
     }
     let runs: Vec<String> = links.iter().map(|(run, link)| format!("[{run}]({link})")).collect();
-    let simulated = if provenance::profiles(report).0.is_empty() { "Measured on GitHub" } else { "Simulated link" };
+    let is_real = provenance::profiles(report).0.is_empty();
+    let place = if is_real { "Measured on GitHub" } else { "GitHub's services and network are simulated on one machine" };
     let caption = format!(
-        "A dot is a trial, the bar the median of {}. {simulated}: {}, {}. Run: {}.",
+        "A dot is a trial, the bar the median of {}. {place}: {}, {}. Run: {}.",
         format::plural(cells.rounds(), "round", "rounds"),
         factors::words(&cells.key.conditions),
         provenance::cores(report),
@@ -57,7 +58,7 @@ pub fn readme(report: &Report, links: &BTreeMap<String, String>) -> Option<Readm
     );
     let files = [("critical-path.svg", chart.svg(false)), ("critical-path-dark.svg", chart.svg(true))];
     let [light, dark] = [0, 1].map(|i| format!("{README_CHARTS}/{}", files[i].0));
-    let alternative = format!("{} at {size}. {}", chart.title, chart.alternative);
+    let alternative = format!("{}. {}", chart.title, chart.alternative);
     let chart = format!("{}\n{caption}", markdown::picture(&light, &dark, &alternative));
     Some(Readme { chart, table: markdown::render(&[Block::Table(grid)]), files })
 }

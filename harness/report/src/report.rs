@@ -175,11 +175,11 @@ impl Report {
         self.analysis.groups.iter().find(same)
     }
 
-    /// Cells that the answer is about: of the group with the most strategies that finished, then the most rounds, then the largest
-    /// size.
-    pub(crate) fn headline(&self) -> Option<&Cells> {
+    /// Cells that the answer is about, of those that `wanted` takes: those with the most strategies that finished, then the most rounds,
+    /// then the largest size.
+    pub(crate) fn headline(&self, wanted: impl Fn(&Cells) -> bool) -> Option<&Cells> {
         let done = |g: &&Cells| g.cells.iter().filter(|c| c.n > 0 && !c.cell.control).count();
-        let groups = self.analysis.groups.iter().filter(|g| done(g) > 0);
+        let groups = self.analysis.groups.iter().filter(|g| wanted(g) && done(g) > 0);
         // Of equals the first, so that the order of the groups decides and nothing else.
         groups.rev().max_by_key(|g| (done(g), g.rounds(), g.key.size))
     }

@@ -9,15 +9,15 @@ mod kit;
 use std::path::Path;
 use std::process::Command;
 
-use kit::{ALL, Made, REFERENCE, committed, looks, report, write};
+use kit::{ALL, SampleRun, REFERENCE, committed, looks, report, write};
 
 #[test]
 fn pages_are_readable_in_a_browser() {
     let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts");
     let pages = [
         write("reference", &report(vec![committed(REFERENCE)])),
-        write("several", &report(vec![Made::several().run()])),
-        write("one-round", &report(vec![Made::one().run()])),
+        write("several", &report(vec![SampleRun::several().run()])),
+        write("one-round", &report(vec![SampleRun::one().run()])),
     ];
     let ready = scripts.join("browser/node_modules/playwright-core").exists();
     assert!(ready, "scripts/browser has no packages: run scripts/setup-browser");

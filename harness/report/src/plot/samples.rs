@@ -32,9 +32,7 @@ pub(crate) fn samples(
     let mut chart = Chart::draw(format!("{prefix}samples-{}", metric.as_str().replace('_', "-")), title, |width| {
         draw(&panels, metric, width)
     });
-    chart.caption = "A dot is a trial. The upright bar is the median, the pale bar its interval. n is the number of completed \
-                     trials."
-        .into();
+    chart.caption = "Dots are trials, upright bars medians, pale bars their intervals. n counts completed trials.".into();
     chart.alternative = alternative(&panels);
     chart.table = table(&panels, metric);
     Ok(chart)

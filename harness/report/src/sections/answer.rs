@@ -7,11 +7,14 @@ use crate::block::Block;
 use crate::report::Report;
 use crate::{factors, format, provenance};
 
-pub(crate) fn blocks(report: &Report) -> Vec<Block> {
+/// Sentences of the answer; `groups` are those of the first screen, the one of the answer first.
+pub(crate) fn blocks(report: &Report, groups: &[usize]) -> Vec<Block> {
     let mut sentences = Vec::new();
-    match report.headline() {
+    match report.headline(|_| true) {
         Some(cells) => {
             sentences.push(best(report, cells));
+            let others = groups.iter().skip(1).filter_map(|i| report.headline(|cells| report.group_of(cells) == Some(*i)));
+            sentences.extend(others.map(|cells| best(report, cells)));
             sentences.extend(stock(report.variants(), cells));
             sentences.push(conditions(report, cells));
         }
@@ -19,6 +22,11 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
             sentences.push("No row of a completed trial can be used: nothing is known of any strategy.".to_owned());
         }
         None => sentences.push("No trial completed: nothing is known of any strategy.".to_owned()),
+    }
+    let count = |of: fn(&CellSummary) -> usize| report.cells().map(of).sum::<usize>();
+    let (failed, all) = (count(|c| c.failures.len()), format::plural(count(CellSummary::trials), "trial", "trials"));
+    if failed > 0 {
+        sentences.push(format!("{failed} of {all} did not complete. The section \"Failures\" has the reasons."));
     }
     sentences.into_iter().map(Block::Lead).collect()
 }
@@ -102,7 +110,7 @@ fn stock(variants: &Variants, cells: &Cells) -> Option<String> {
         return Some("It is a stock way: a workflow needs nothing from this project for it.".to_owned());
     }
     let (cell, time) = shortest(variants, cells, |c| !variants.is_ours(&c.cell.strategy))?;
-    let verdict = verdict(variants, cells, cell);
+    let verdict = verdict(variants, cells, cell).replace("verdict", "verdict against building again");
     Some(format!(
         "Of the stock ways, which need nothing from this project, `{}` has the shortest: {time}{verdict}.",
         cell.cell.strategy
@@ -122,6 +130,6 @@ fn conditions(report: &Report, cells: &Cells) -> String {
         (_, true) => "Rows of profile `github` were measured on GitHub. The services and the network of all other rows are simulated \
                       on one machine."
             .to_owned(),
-        _ => format!("Services and network are simulated on one machine: {words}. No trial ran on GitHub."),
+        _ => format!("GitHub's services and network are simulated on one machine: {words}. No trial ran on GitHub."),
     }
 }

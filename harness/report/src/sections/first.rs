@@ -12,7 +12,7 @@ const MOST: usize = 2;
 
 /// Groups of the first screen: all if they are few, else the group of the answer.
 fn groups(report: &Report) -> Vec<usize> {
-    let headline = report.headline().and_then(|cells| report.group_of(cells)).unwrap_or(0);
+    let headline = report.headline(|_| true).and_then(|cells| report.group_of(cells)).unwrap_or(0);
     let mut all: Vec<usize> = (0..report.groups.len()).collect();
     all.sort_by_key(|i| *i != headline);
     all.truncate(if all.len() > MOST { 1 } else { MOST });
@@ -27,7 +27,7 @@ pub(crate) fn is_shown(report: &Report, i: usize) -> bool {
 pub(crate) fn blocks(report: &Report) -> Vec<Block> {
     let shown = groups(report);
     let mut blocks: Vec<Block> = shown.iter().map(|i| drawn(charts::critical_path(report, *i), true)).collect();
-    blocks.extend(answer::blocks(report));
+    blocks.extend(answer::blocks(report, &shown));
     blocks.extend(shown.iter().flat_map(|i| tables(report, *i)));
     blocks.push(Block::Text(details::key().to_owned()));
     blocks.extend(advice(report));
@@ -45,7 +45,7 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
 
 /// Command that recommends a way for a user's image and prints its workflow.
 fn advice(report: &Report) -> Vec<Block> {
-    let (Some(_), Some(cells)) = (provenance::user_image(report), report.headline()) else { return Vec::new() };
+    let (Some(_), Some(cells)) = (provenance::user_image(report), report.headline(|_| true)) else { return Vec::new() };
     let folders: Vec<String> = report.runs.iter().map(|r| quote(&r.dir)).collect();
     let (folders, size, consumers) = (folders.join(" "), cells.key.size, cells.key.conditions.consumers);
     vec![

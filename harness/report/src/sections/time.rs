@@ -35,6 +35,9 @@ fn spans(report: &Report, group: &Group) -> Vec<Block> {
     };
     let mut kinds: BTreeSet<SpanKind> = cells.spans.iter().flat_map(|s| &s.kinds).map(|k| k.kind).collect();
     kinds.remove(&SpanKind::Command);
+    if kinds.is_empty() {
+        return Vec::new();
+    }
     let mut grid = Grid::new("Approach").with_numbers(kinds.iter().map(ToString::to_string));
     for line in &group.lines {
         let Some(spans) = cells.spans.iter().find(|s| s.cell.strategy == line.spec && s.cell.control == line.control)
