@@ -1,6 +1,7 @@
 //! `handoff report --readme`: chart and table of a README.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use handoff_model::regular_file::read_to_string;
@@ -37,6 +38,9 @@ pub fn write(report: &Report, dirs: &[PathBuf], file: &Path, check: bool) -> any
     }
     let folder = file.parent().unwrap_or(Path::new("")).join(README_CHARTS);
     let charts = parts.files.into_iter().map(|(name, svg)| (folder.join(name), svg));
+    if !check {
+        fs::create_dir_all(&folder).map_err(|source| files::NotWritten { path: folder.clone(), source })?;
+    }
     for (path, new) in [(file.to_owned(), text)].into_iter().chain(charts) {
         if check && read_to_string(&path).ok().as_deref() != Some(new.as_str()) {
             bail_input!("{} differs from the results: run `make readme`", path.display());
