@@ -106,6 +106,6 @@ fn what_has_expired_or_never_was_is_named() {
     one_line(&stderr, &["artifact `handoff-plan` of run 4711", "expired"]);
     desk.github.state().artifacts[1].expired = true;
     let (_, stderr) = desk.collect(2);
-    one_line(&stderr, &[&format!("artifact `handoff-side-{}-producer`", cells[0].id), "expired"]);
+    one_line(&stderr, &[&format!("artifact `handoff-marks-{}-producer`", cells[0].id), "expired"]);
     assert!(!desk.path("rows").exists());
 }
