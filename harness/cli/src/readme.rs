@@ -28,12 +28,18 @@ pub fn write(report: &Report, dirs: &[PathBuf], file: &Path, check: bool) -> any
     let old = read_to_string(file).map_err(|e| bad_input(format!("cannot read {shown}: {e}")))?;
     let links = dirs.iter().map(|dir| Ok((analysed::run_name(dir), link(file, dir)?)));
     let links: BTreeMap<String, String> = links.collect::<anyhow::Result<_>>()?;
-    let Some(parts) = readme(report, &links) else { bail_input!("no trial of these folders completed: {shown} is left as it is") };
+    let Some(parts) = readme(report, &links) else {
+        bail_input!("no trial of these folders completed: {shown} is left as it is")
+    };
     let mut text = old.clone();
     for (block, content) in [("chart", &parts.chart), ("table", &parts.table)] {
         text = splice(&text, block, content).ok_or_else(|| {
             let marker = |at| format!("`<!-- handoff:{block}:{at} -->`");
-            bad_input(format!("{shown} has no lines {} and {}: add them for the {block}", marker("begin"), marker("end")))
+            bad_input(format!(
+                "{shown} has no lines {} and {}: add them for the {block}",
+                marker("begin"),
+                marker("end")
+            ))
         })?;
     }
     let folder = file.parent().unwrap_or(Path::new("")).join(README_CHARTS);

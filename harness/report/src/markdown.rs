@@ -22,7 +22,8 @@ pub(crate) fn fitting(blocks: &[Block]) -> String {
         let tables = pieces.iter_mut().filter(|(_, rows)| rows.is_some());
         let Some((text, rows)) = tables.max_by_key(|(text, _)| text.len()) else { break };
         let count = rows.take().unwrap_or(0);
-        *text = format!("A table of {count} rows is left out so that this fits a job's summary; `report.html` has it.\n");
+        *text =
+            format!("A table of {count} rows is left out so that this fits a job's summary; `report.html` has it.\n");
     }
     pieces.into_iter().map(|(text, _)| text).collect::<Vec<_>>().join("\n")
 }
@@ -122,7 +123,8 @@ mod tests {
 
     #[test]
     fn text_of_rows_is_escaped() {
-        let grid = Grid { columns: vec![("a".into(), false)], rows: vec![vec!["x | <b>\ny".into()]], ..Grid::default() };
+        let grid =
+            Grid { columns: vec![("a".into(), false)], rows: vec![vec!["x | <b>\ny".into()]], ..Grid::default() };
         assert_eq!(render(&[Block::Table(grid)]), "| a |\n| --- |\n| x \\| &lt;b> y |\n");
     }
 }

@@ -93,7 +93,8 @@ pub(crate) fn not_judged(report: &Report) -> String {
             capital(recipe)
         );
     }
-    let first = "No time and no identity of the spike's table is judged here. Its figures are shown for orientation only.";
+    let first =
+        "No time and no identity of the spike's table is judged here. Its figures are shown for orientation only.";
     if reasons.is_empty() {
         format!("{first} These trials ran on one machine of this project; {recipe}.")
     } else {
@@ -128,7 +129,8 @@ pub(crate) fn images(report: &Report) -> Images {
 /// Paragraph on what is simulated.
 pub(crate) fn simulated(report: &Report) -> String {
     let (profiles, real) = profiles(report);
-    let on_github = "They were measured on GitHub's hosted runners with GitHub's services and clients, on synthetic images.";
+    let on_github =
+        "They were measured on GitHub's hosted runners with GitHub's services and clients, on synthetic images.";
     if profiles.is_empty() && real {
         return format!("Nothing is simulated in rows of profile `{GITHUB}`. {on_github}");
     }
@@ -200,8 +202,8 @@ pub(crate) fn mixed(report: &Report) -> Option<String> {
 /// Sentence on the daemon that an image was saved from, whose store decides the bytes sent.
 fn saved_from(user_image: &UserImage) -> Option<String> {
     let UserImage::Image { store, .. } = user_image else { return None };
-    let from = store
-        .map_or_else(|| "a daemon with an unknown store".to_owned(), |s| format!("a daemon with the {s} store"));
+    let from =
+        store.map_or_else(|| "a daemon with an unknown store".to_owned(), |s| format!("a daemon with the {s} store"));
     Some(format!(
         "`{user_image}` was saved from {from}. With overlay2, `docker save` writes uncompressed layers; with containerd, it writes \
          layers as they are stored, mostly compressed. The bytes that `relay` and other strategies send depend on it"

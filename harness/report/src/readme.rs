@@ -43,12 +43,14 @@ pub fn readme(report: &Report, links: &BTreeMap<String, String>) -> Option<Readm
     let mut grid = Grid::new(&columns);
     for line in group.lines.iter().filter(|line| is_main(line)) {
         let Some(cell) = &line.cells[i] else { continue };
-        let [path, transfer] = [Metric::CriticalPath, Metric::Transfer].map(|metric| format::range(cell.spread(metric)));
+        let [path, transfer] =
+            [Metric::CriticalPath, Metric::Transfer].map(|metric| format::range(cell.spread(metric)));
         grid.push([format!("`{}`", line.name), path, transfer, format::identical(&cell.identity, cell.n)]);
     }
     let runs: Vec<String> = links.iter().map(|(run, link)| format!("[{run}]({link})")).collect();
     let is_real = provenance::profiles(report).0.is_empty();
-    let place = if is_real { "Measured on GitHub" } else { "GitHub's services and network are simulated on one machine" };
+    let place =
+        if is_real { "Measured on GitHub" } else { "GitHub's services and network are simulated on one machine" };
     let caption = format!(
         "A dot is a trial, the bar the median of {}. {place}: {}, {}. Run: {}.",
         format::plural(cells.rounds(), "round", "rounds"),

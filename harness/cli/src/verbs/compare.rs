@@ -73,8 +73,7 @@ struct Document<'a> {
 /// Environments of a run that rows come from which `wanted` takes; all of the run where no such row names one.
 fn environments(run: &Results, wanted: impl Fn(&MeasurementRow) -> bool) -> Vec<&Environment> {
     let rows: Vec<&MeasurementRow> = run.measurements.iter().filter(|row| wanted(row)).collect();
-    let found: Vec<_> =
-        run.environments.iter().filter(|e| rows.iter().any(|row| row.environment == e.id)).collect();
+    let found: Vec<_> = run.environments.iter().filter(|e| rows.iter().any(|row| row.environment == e.id)).collect();
     if found.is_empty() { run.environments.iter().collect() } else { found }
 }
 

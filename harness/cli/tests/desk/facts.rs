@@ -67,7 +67,10 @@ fn strategy_that_is_unknown_here_is_reported_by_the_facts_of_its_plan() {
     expect(&mut handoff(&["report", &dir, "--out", &out]), 0);
     let read = |file: &str| fs::read_to_string(Path::new(&out).join(file)).unwrap();
     let (text, page, chart) = (read("report.md"), read("report.html"), read("plots/pareto.svg"));
-    assert!(text.contains("## Eighth beside the others") && text.contains("`eighth` is part of this project."), "{text}");
+    assert!(
+        text.contains("## Eighth beside the others") && text.contains("`eighth` is part of this project."),
+        "{text}"
+    );
     assert!(text.contains("against 30."), "{text}");
     let row = |name: &str| text.find(&format!("\n| {name} |")).unwrap_or_else(|| panic!("{name}: {text}"));
     assert!(row("eighth") < row("eighth:fast=yes") && row("eighth:fast=yes") < row("again"), "the baseline is last");

@@ -202,7 +202,11 @@ mod tests {
 
     #[test]
     fn text_of_rows_is_escaped_and_anchors_are_unique() {
-        let grid = Grid { columns: vec![("a <b>".into(), false)], rows: vec![vec!["<script>x</script>".into()]], ..Grid::default() };
+        let grid = Grid {
+            columns: vec![("a <b>".into(), false)],
+            rows: vec![vec!["<script>x</script>".into()]],
+            ..Grid::default()
+        };
         let page = render(&[
             Block::Heading(1, "T & U".into()),
             Block::Heading(2, "Same".into()),

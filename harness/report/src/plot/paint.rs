@@ -45,6 +45,17 @@ fn pairs(points: &[(f64, f64)]) -> String {
     points.iter().map(|(x, y)| format!("{},{}", px(*x), px(*y))).collect::<Vec<_>>().join(" ")
 }
 
+/// Path of an area; that of an upright rectangle is shorter.
+fn outline(points: &[(f64, f64)]) -> String {
+    if let [(left, top), b, (right, bottom), d] = points
+        && (*b, *d) == ((*right, *top), (*left, *bottom))
+    {
+        let (width, height) = (px(right - left), px(bottom - top));
+        return format!("M{},{}h{width}v{height}h-{width}z", px(*left), px(*top));
+    }
+    format!("M{}z", pairs(points))
+}
+
 fn opacity(alpha: f64) -> String {
     if alpha < 1.0 { format!(" opacity=\"{alpha}\"") } else { String::new() }
 }
@@ -52,7 +63,8 @@ fn opacity(alpha: f64) -> String {
 /// Elements of a sketch, one a line.
 fn body(sketch: &Sketch, theme: &Theme) -> String {
     let mut out = String::new();
-    for shape in &sketch.shapes {
+    let mut shapes = sketch.shapes.iter().peekable();
+    while let Some(shape) = shapes.next() {
         let _ = match shape {
             Shape::Line { points, ink, width, dashed } => writeln!(
                 out,
@@ -61,13 +73,16 @@ fn body(sketch: &Sketch, theme: &Theme) -> String {
                 theme.color(*ink),
                 if *dashed { format!(" stroke-dasharray=\"{DASH}\"") } else { String::new() }
             ),
-            Shape::Area { points, ink, alpha } => writeln!(
-                out,
-                "<polygon points=\"{}\" fill=\"{}\"{}/>",
-                pairs(points),
-                theme.color(*ink),
-                opacity(*alpha)
-            ),
+            Shape::Area { points, ink, alpha } => {
+                let mut path = outline(points);
+                // Neighbours of one style are one element, which keeps files small.
+                while let Some(Shape::Area { points, .. }) = shapes
+                    .next_if(|next| matches!(next, Shape::Area { ink: i, alpha: a, .. } if (i, a) == (ink, alpha)))
+                {
+                    path.push_str(&outline(points));
+                }
+                writeln!(out, "<path d=\"{path}\" fill=\"{}\"{}/>", theme.color(*ink), opacity(*alpha))
+            }
             Shape::Disc { at: (x, y), radius, ink, alpha } => writeln!(
                 out,
                 "<circle cx=\"{}\" cy=\"{}\" r=\"{}\" fill=\"{}\"{}/>",

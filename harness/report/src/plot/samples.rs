@@ -32,7 +32,8 @@ pub(crate) fn samples(
     let mut chart = Chart::draw(format!("{prefix}samples-{}", metric.as_str().replace('_', "-")), title, |width| {
         draw(&panels, metric, width)
     });
-    chart.caption = "Dots are trials, upright bars medians, pale bars their intervals. n counts completed trials.".into();
+    chart.caption =
+        "Dots are trials, upright bars medians, pale bars their intervals. n counts completed trials.".into();
     chart.alternative = alternative(&panels);
     chart.table = table(&panels, metric);
     Ok(chart)

@@ -25,8 +25,7 @@ pub(crate) fn sizes(group: &Group, link: Option<&Link>, prefix: &str, suffix: &s
     };
     let title = format!("Critical path against size{suffix}");
     let mut chart = Chart::of_panels(format!("{prefix}sizes"), title, std::slice::from_ref(&panel), 380.0, 6.0);
-    chart.caption =
-        "A large marker is a median, a small dot a trial, the bar the interval of the median. ".into();
+    chart.caption = "A large marker is a median, a small dot a trial, the bar the interval of the median. ".into();
     let limit = match &panel.limit {
         Some(_) => format!(
             "The dashed line is the limit: the fewest bytes that any strategy moved, at the rates of all connections together of \

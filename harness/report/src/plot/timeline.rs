@@ -123,16 +123,16 @@ fn draw(blocks: &[(&TypicalTrial, Vec<TimelineRow>)], width: f64) -> Sketch {
         for (i, row) in rows.iter().enumerate() {
             let top = y + HEAD + ROW * i as f64;
             sketch.text((left - 8.0, top + ROW / 2.0), row.kind.as_str(), Ink::Muted, Anchor::Right);
-            for (role, from, to) in strips(&row.bars, x) {
-                let (inset, alpha) = match (row.kind, role) {
-                    (SpanKind::Command, _) => (5.5, 0.6),
-                    (_, Role::Producer) => (1.5, 1.0),
-                    (_, Role::Consumer) => (1.5, 0.6),
-                };
-                let ink = if row.kind == SpanKind::Command { Ink::Muted } else { look.ink };
-                // Paper hides the grid behind the bar.
-                sketch.bar((from, top + inset), (to - from, ROW - 2.0 * inset), Ink::Paper, 1.0);
-                sketch.bar((from, top + inset), (to - from, ROW - 2.0 * inset), ink, alpha);
+            let strips = strips(&row.bars, x);
+            let (ink, inset) = if row.kind == SpanKind::Command { (Ink::Muted, 5.5) } else { (look.ink, 1.5) };
+            // Paper hides the grid behind the bars.
+            for is_paper in [true, false] {
+                for (role, from, to) in &strips {
+                    let is_pale = row.kind == SpanKind::Command || *role == Role::Consumer;
+                    let (ink, alpha) =
+                        if is_paper { (Ink::Paper, 1.0) } else { (ink, if is_pale { 0.6 } else { 1.0 }) };
+                    sketch.bar((*from, top + inset), (to - from, ROW - 2.0 * inset), ink, alpha);
+                }
             }
         }
         if trial.produce_ns > 0 {

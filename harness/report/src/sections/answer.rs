@@ -13,7 +13,8 @@ pub(crate) fn blocks(report: &Report, groups: &[usize]) -> Vec<Block> {
     match report.headline(|_| true) {
         Some(cells) => {
             sentences.push(best(report, cells));
-            let others = groups.iter().skip(1).filter_map(|i| report.headline(|cells| report.group_of(cells) == Some(*i)));
+            let others =
+                groups.iter().skip(1).filter_map(|i| report.headline(|cells| report.group_of(cells) == Some(*i)));
             sentences.extend(others.map(|cells| best(report, cells)));
             sentences.extend(stock(report.variants(), cells));
             sentences.push(conditions(report, cells));

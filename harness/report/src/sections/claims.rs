@@ -151,7 +151,9 @@ fn comparison(report: &Report, group: &Group) -> Grid {
             cell => table::missing(report, line, cell.as_ref()),
         });
         let mut row: Vec<Cell> = times.collect();
-        row.extend([TableCell::Transfer, TableCell::Complexity, TableCell::CacheLimit].map(|c| claimed(report, line, c)));
+        row.extend(
+            [TableCell::Transfer, TableCell::Complexity, TableCell::CacheLimit].map(|c| claimed(report, line, c)),
+        );
         row.extend([identity(line).into(), claimed(report, line, TableCell::ByteIdentical)]);
         grid.push_line(line, row);
     }

@@ -20,7 +20,8 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
         if many {
             blocks.push(Block::Heading(3, capital(&set.name)));
         }
-        let embedded = set.curves.iter().any(|c| c.points.iter().filter(|p| p.basis == CurveBasis::Measured).count() > 1);
+        let embedded =
+            set.curves.iter().any(|c| c.points.iter().filter(|p| p.basis == CurveBasis::Measured).count() > 1);
         blocks.push(drawn(plot::fanout(&set, report.variants()), embedded));
         let counts = counts(&set.curves);
         let columns = counts.iter().map(|n| format!("{n}: critical path / all jobs, s"));

@@ -49,8 +49,13 @@ fn advice(report: &Report) -> Vec<Block> {
     let folders: Vec<String> = report.runs.iter().map(|r| quote(&r.dir)).collect();
     let (folders, size, consumers) = (folders.join(" "), cells.key.size, cells.key.conditions.consumers);
     vec![
-        Block::Text("This command recommends a way for your number of jobs and pushes, and prints the workflow to paste:".to_owned()),
-        Block::Command(format!("handoff recommend {folders} --consumers {consumers} --pushes-per-day 10 --image-size {size}")),
+        Block::Text(
+            "This command recommends a way for your number of jobs and pushes, and prints the workflow to paste:"
+                .to_owned(),
+        ),
+        Block::Command(format!(
+            "handoff recommend {folders} --consumers {consumers} --pushes-per-day 10 --image-size {size}"
+        )),
     ]
 }
 

@@ -176,7 +176,11 @@ fn changes_of_place(set: &[&Group], at: &[Option<usize>], labels: &[String]) -> 
             "By medians of the critical path, no two approaches change places once from left to right.",
         ));
     }
-    items.insert(0, "These approaches change places once from left to right, by medians of the critical path (no verdicts):".to_owned());
+    items.insert(
+        0,
+        "These approaches change places once from left to right, by medians of the critical path (no verdicts):"
+            .to_owned(),
+    );
     Block::List(items)
 }
 

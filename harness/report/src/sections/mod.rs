@@ -23,11 +23,14 @@ fn group_heading(report: &Report, group: &Group) -> Option<Block> {
     (report.groups.len() > 1).then(|| Block::Heading(3, capital(&crate::factors::differences(report, group))))
 }
 
-/// Chart, shown in report.md if `embedded`; or the sentence that says why there is none.
+/// Largest SVG file that report.md shows, in bytes.
+const MOST_EMBEDDED: usize = 60 << 10;
+
+/// Chart, shown in report.md if `embedded` and small; or the sentence that says why there is none.
 fn drawn(chart: Drawn, embedded: bool) -> Block {
     match chart {
         Ok(mut chart) => {
-            chart.embedded = embedded;
+            chart.embedded = embedded && chart.svg(false).len() <= MOST_EMBEDDED;
             Block::Chart(Box::new(chart))
         }
         Err(sentence) => Block::Text(sentence),

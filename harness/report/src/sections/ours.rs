@@ -20,7 +20,7 @@ producer job                                              consumer job
  builder or engine                                         engine
    │ push, layer by layer                                    ▲ pull, unpacking meanwhile
    ▼                                                         │
- sending end on 127.0.0.1                                  receiving end on 127.0.0.1
+ sender on 127.0.0.1                                       receiver on 127.0.0.1
    │ blocks, several at once     one artifact, or            ▲ ranges, several at once
    └──────────────────────────▶ one cache entry a layer ─────┘";
 

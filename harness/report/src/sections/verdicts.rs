@@ -13,7 +13,9 @@ use crate::report::{Group, Line, Report};
 pub(crate) fn blocks(report: &Report) -> Vec<Block> {
     let mut blocks = Vec::new();
     if report.analysis.groups.iter().all(|g| g.families.is_empty()) {
-        blocks.push(Block::Text("There is no verdict, because no size has two strategies that can be compared.".to_owned()));
+        blocks.push(Block::Text(
+            "There is no verdict, because no size has two strategies that can be compared.".to_owned(),
+        ));
         return blocks;
     }
     let options = &report.analysis.options;

@@ -89,7 +89,11 @@ fn user_image_is_not_called_synthetic() {
     });
     let text = markdown(&report(vec![user_image]));
     assert!(text.starts_with("# app:1 (1GiB): ways to hand it to other jobs"), "{text}");
-    assert!(text.contains("For your image `app:1` (1GiB), ") && text.contains("handoff recommend results/full --consumers 1"), "{text}");
+    assert!(
+        text.contains("For your image `app:1` (1GiB), ")
+            && text.contains("handoff recommend results/full --consumers 1"),
+        "{text}"
+    );
     assert!(text.contains("was saved from a daemon with the overlay2 store"), "{text}");
     assert!(!text.to_lowercase().contains("synthetic image") && !text.contains("short and synthetic"), "{text}");
 }
@@ -131,7 +135,10 @@ fn user_image_has_one_line_on_the_spike_below_the_verdicts() {
     let report = report(vec![user_image]);
     for text in [markdown(&report), terminal(&report, 60_000, false)] {
         assert!(!text.to_lowercase().contains("claimed") && !text.contains("1 to 3 GB)"), "{text}");
-        let lines: Vec<&str> = text.lines().filter(|l| l.contains("spike") && !l.starts_with("handoff ") && !l.starts_with("Sections: ")).collect();
+        let lines: Vec<&str> = text
+            .lines()
+            .filter(|l| l.contains("spike") && !l.starts_with("handoff ") && !l.starts_with("Sections: "))
+            .collect();
         assert!(lines.len() <= 2 && lines.iter().all(|l| l.contains("spike's statements")), "{lines:?}");
         if let (Some(verdicts), Some(spike)) = (text.find("Verdicts"), text.find("The spike's statements")) {
             assert!(verdicts < spike);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use handoff_model::strategy::look;
 use handoff_model::{
     Colour, Conditions, Environment, Marker, Outcome, Plan, PlanRequest, Role, SpanKind, Storage, StrategySpec,
-    VariantFacts,
+    UserImage, VariantFacts,
 };
 use handoff_records::{ConsumerRow, MeasurementRow, SpanRow};
 use handoff_report::{EMBEDDED, Link, Report, Run, charts, html, markdown};
@@ -166,6 +166,16 @@ impl SampleRun {
     pub fn one() -> Self {
         let conditions = vec![Conditions::default()];
         Self { name: "one", sizes: &["64MiB"], strategies: ALL, rounds: 1, conditions, control: false }
+    }
+
+    /// Run of a user's image.
+    pub fn of_user_image() -> Run {
+        let mut run = Self { name: "my-app", sizes: &["1GiB"], rounds: 8, ..Self::one() }.run();
+        let image = UserImage::Context { dir: "/src/my-app".into(), dockerfile: None, build_args: Vec::new() };
+        run.measurements.iter_mut().for_each(|row| row.workload = image.workload());
+        run.plan.trials.iter_mut().for_each(|trial| trial.cell.workload = image.workload());
+        run.plan.request.user_image = Some(image);
+        run
     }
 
     /// Run with rows that a formula made.

@@ -6,7 +6,7 @@ use handoff_model::{CacheState, Conditions, ImageStore, Outcome};
 use handoff_records::MeasurementRow;
 use handoff_report::{Report, Run, charts, chrome_trace, html, markdown, terminal};
 
-use crate::kit::{SampleRun, REFERENCE, committed, report, write};
+use crate::kit::{REFERENCE, SampleRun, committed, report, write};
 
 fn fail(row: &mut MeasurementRow, error: &str) {
     row.outcome = Outcome::Failed;
@@ -72,7 +72,8 @@ fn check_first_screen(page: &str, text: &str) {
 fn same_rows_give_the_same_files() {
     let of = || {
         let report = report(vec![committed(REFERENCE)]);
-        let charts: Vec<_> = charts(&report).iter().map(|c| (c.name.clone(), [c.svg(false), c.svg(true)], c.png())).collect();
+        let charts: Vec<_> =
+            charts(&report).iter().map(|c| (c.name.clone(), [c.svg(false), c.svg(true)], c.png())).collect();
         (html(&report), markdown(&report), charts)
     };
     let (first, second) = (of(), of());
@@ -151,6 +152,18 @@ fn relay_is_compared_with_the_two_best_stock_ways() {
     assert!(section.contains("```text\nproducer job") && page.contains("<pre class=\"drawing\""));
     let (_, _, text) = whole(vec![SampleRun::one().run()]);
     assert!(!text.contains("Relay beside"), "no relay, no section");
+}
+
+#[test]
+fn report_of_a_user_image_begins_with_its_name_and_advice() {
+    let report = report(vec![SampleRun::of_user_image()]);
+    let (page, text) = (html(&report), markdown(&report));
+    write("user-image", &report);
+    check_first_screen(&page, &text);
+    assert!(text.starts_with("# my-app (1GiB): ways to hand it to other jobs"), "{text}");
+    assert!(text.contains("\nFor your image `my-app` (1GiB), `"), "{text}");
+    let command = "handoff recommend results/my-app --consumers 1 --pushes-per-day 10 --image-size 1GiB";
+    assert!(text.find(command) < text.find("\nSections: ["), "{text}");
 }
 
 #[test]
