@@ -173,14 +173,14 @@ pub(super) fn table(grid: &Grid, name: &str) -> String {
     for row in &grid.rows {
         out.push_str("<tr>");
         for (i, (cell, (_, numbers))) in row.iter().zip(&grid.columns).enumerate() {
-            out.push_str(&table_cell(cell, i == 0, *numbers));
+            out.push_str(&table_cell(cell, i == 0, *numbers, !grid.caption.is_empty()));
         }
         out.push_str("</tr>\n");
     }
     out + "</tbody>\n" + end
 }
 
-fn table_cell(cell: &Cell, first: bool, numbers: bool) -> String {
+fn table_cell(cell: &Cell, first: bool, numbers: bool, fits: bool) -> String {
     let tone = match cell.tone {
         Tone::Plain => None,
         Tone::Good => Some("good"),
@@ -192,7 +192,11 @@ fn table_cell(cell: &Cell, first: bool, numbers: bool) -> String {
     let class = if classes.is_empty() { String::new() } else { format!(" class=\"{}\"", classes.join(" ")) };
     // Screen readers pass over the marker, because the name says the same.
     let mark = cell.look.map(Look::symbol).unwrap_or_default();
-    let text = rich(&cell.text);
+    let mut text = rich(&cell.text);
+    if fits && numbers {
+        // A range stays on one line where a column is narrow.
+        text = text.replace('[', "<span class=\"range\">[").replace(']', "]</span>");
+    }
     if first { format!("<th scope=\"row\"{class}>{mark}{text}</th>") } else { format!("<td{class}>{mark}{text}</td>") }
 }
 

@@ -28,9 +28,9 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
     let shown = groups(report);
     let mut blocks: Vec<Block> = shown.iter().map(|i| drawn(charts::critical_path(report, *i), true)).collect();
     blocks.extend(answer::blocks(report, &shown));
+    blocks.extend(advice(report));
     blocks.extend(shown.iter().flat_map(|i| tables(report, *i)));
     blocks.push(Block::Text(details::key().to_owned()));
-    blocks.extend(advice(report));
     blocks.extend(answer::purpose(report).map(Block::Text));
     blocks.push(Block::Text(provenance::progress(report)));
     blocks.extend(details::too_few(report).map(Block::Text));
