@@ -4,7 +4,7 @@ use crate::block::Block;
 use crate::format::capital;
 use crate::report::Report;
 use crate::sections::{claims, fan_out, first, identity, links, ours, sizes, storage, threats, time, verdicts};
-use crate::{details, provenance};
+use crate::{details, provenance, repeat};
 
 /// Heading above the spike's statements.
 const CLAIMS: &str = "The spike's statements";
@@ -29,7 +29,7 @@ pub fn document(report: &Report) -> Vec<Block> {
         ("Failures".to_owned(), details::failures(report)),
         ("Environment".to_owned(), provenance::environment(report)),
         ("Threats to validity".to_owned(), threats::blocks(report)),
-        (AGAIN.to_owned(), provenance::again(report)),
+        (AGAIN.to_owned(), repeat::again(report)),
     ]);
     sections.retain(|(_, blocks)| !blocks.is_empty());
     let mut blocks = head(report);
@@ -58,7 +58,7 @@ pub fn summary(report: &Report) -> Vec<Block> {
         ("Verdicts", verdicts::blocks(report)),
         (CLAIMS, claims::blocks(report)),
         ("Failures", failures),
-        (AGAIN, provenance::again(report)),
+        (AGAIN, repeat::again(report)),
     ];
     let shown = sections.into_iter().filter(|(_, blocks)| !blocks.is_empty());
     head(report).into_iter().chain(shown.flat_map(|(name, blocks)| section((name.to_owned(), blocks)))).collect()

@@ -17,6 +17,7 @@ mod markdown;
 mod plot;
 mod provenance;
 mod readme;
+mod repeat;
 mod sections;
 mod spike;
 mod table;

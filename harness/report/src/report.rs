@@ -212,11 +212,11 @@ fn rows(runs: &[Run]) -> Vec<RunRows<'_>> {
         .collect()
 }
 
-/// Sorts summaries into tables. A planned cell without a row has an empty place, so that a gap is visible.
+/// Sorts summaries into tables. A planned cell without a row is an empty cell, so that a gap is visible.
 fn groups(runs: &[Run], analysis: &Analysis) -> Vec<Group> {
     type Key = (String, Conditions);
     type Sizes = BTreeMap<ByteSize, Option<CellSummary>>;
-    // By the strategy's place, its name (of those without a place), and the line's name.
+    // By the strategy's rank in the facts, its name (of those without facts), and the line's name.
     type RankRange = ((bool, usize), String, String);
     type Lines = BTreeMap<RankRange, (StrategySpec, bool, Sizes)>;
     let mut tables: BTreeMap<Key, Lines> = BTreeMap::new();
@@ -232,9 +232,9 @@ fn groups(runs: &[Run], analysis: &Analysis) -> Vec<Group> {
             .or_default()
             .entry((analysis.variants.place(&cell.strategy), cell.strategy.name.clone(), name))
             .or_insert_with(|| (cell.strategy.clone(), cell.control, Sizes::new()));
-        let place = line.2.entry(cell.size).or_default();
+        let known = line.2.entry(cell.size).or_default();
         if summary.is_some() {
-            *place = summary;
+            *known = summary;
         }
     }
     let group = |((workload, conditions), lines): (Key, Lines)| {

@@ -69,7 +69,7 @@ fn reading() -> Vec<String> {
          the rates. `loopback` can only refute a rate.",
         "**Verdicts on times under `github-hosted` hold for the simulated link**, whose figures are published or assumed. Transfers \
          and the slowest option depend on its rates of one connection and of all connections. No number was measured on GitHub.",
-        "`ours` marks a bound or a reading that the spike does not give.",
+        "`ours` marks a bound or a reading of this project, which the spike does not give.",
         "A verdict names the sizes that were judged. Undecided sizes follow, with the range of their few trials.",
         "All rows under the statement's conditions are shown. Rows of other image stores, builders or sizes are shown only if there \
          are no other rows, or if only their store keeps an index.",

@@ -313,5 +313,5 @@ fn rows_of_several_environments_are_named_with_what_differs() {
     );
     assert_eq!(handoff_analysis::mix(&rows, &[of("e", "6.1"), of("f", "6.1")]), None, "the same under two ids");
     let unknown = handoff_analysis::mix(&rows, &recorded[..1]).unwrap().to_string();
-    assert!(unknown.contains("f (1 trial). In what they differ is not recorded."), "{unknown}");
+    assert!(unknown.contains("f (1 trial). Their differences are not recorded."), "{unknown}");
 }

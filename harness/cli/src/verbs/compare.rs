@@ -148,8 +148,10 @@ impl Args {
                 out::data(&serde_json::to_string_pretty(&all.iter().zip(differences).map(one).collect::<Vec<_>>())?);
             }
             Format::Text => {
-                all.iter().for_each(|c| out::data(&line(c, self.metric)));
-                touched(&all, &differences).iter().for_each(|line| out::data(line));
+                let lines = all.iter().map(|c| line(c, self.metric));
+                for line in lines.chain(touched(&all, &differences)) {
+                    out::data(&line);
+                }
             }
         }
         refuse_damage([first, second])?;

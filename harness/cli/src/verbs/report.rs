@@ -69,6 +69,9 @@ pub struct ReadReport {
 }
 
 /// Reads results folders into a report.
+///
+/// # Errors
+/// Folders that cannot be read or make no report.
 pub fn read(dirs: &[PathBuf], options: &Options) -> anyhow::Result<ReadReport> {
     let all = analysed::read(dirs)?;
     let damage = analysed::refuse_damage(all.iter().map(|(_, results)| results));

@@ -29,7 +29,7 @@ fn page_merges_folders_of_different_conditions_and_is_checked() {
         text.contains("as claimed | artifacts count against the plan's storage"),
         "facts of strategies are known here"
     );
-    assert!(text.contains("its workflow uses lhotari/gh-actions-artifact-client"), "workflows are counted here");
+    assert!(text.contains("the workflow uses lhotari/gh-actions-artifact-client"), "workflows are counted here");
     assert!(!Path::new(&here).join("report.md").exists(), "only the page is written");
 
     expect(&mut handoff(&["report", &here, &there, "--spike", &page, "--check"]), 0);

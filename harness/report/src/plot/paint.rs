@@ -111,7 +111,7 @@ fn escape(text: &str) -> String {
 }
 
 impl Sketch {
-    /// SVG file on paper of its own.
+    /// SVG file with a background.
     pub fn svg(&self, title: &str, text: &str, dark: bool) -> String {
         let theme = if dark { DARK } else { LIGHT };
         let (w, h) = (px(self.width), px(self.height));
@@ -214,7 +214,7 @@ fn raster<B: DrawingBackend>(area: &DrawingArea<B, Shift>, sketch: &Sketch) -> P
                 let style: ShapeStyle = rgb(*ink).mix(*alpha).filled();
                 area.draw(&Circle::new(at(*centre), px(*radius), style))?;
             }
-            Shape::Text { at: place, text, ink, anchor } => {
+            Shape::Text { at: middle, text, ink, anchor } => {
                 let h = match anchor {
                     Anchor::Left => HPos::Left,
                     Anchor::Middle => HPos::Center,
@@ -225,7 +225,7 @@ fn raster<B: DrawingBackend>(area: &DrawingArea<B, Shift>, sketch: &Sketch) -> P
                     .color(&color)
                     .pos(Pos::new(h, VPos::Center));
                 // The middle of a line lies above the middle of its letters.
-                area.draw(&Text::new(text.clone(), at((place.0, place.1 + 1.8)), style))?;
+                area.draw(&Text::new(text.clone(), at((middle.0, middle.1 + 1.8)), style))?;
             }
         }
     }

@@ -47,7 +47,7 @@ impl Panel {
         let width = sketch.width;
         let names = self.series.iter().map(|s| text_width(&s.name)).chain(self.limit.iter().map(|l| text_width(&l.0)));
         let names = (names.fold(0.0, f64::max) + 26.0).min(width * 0.34);
-        // The names of curves stand right of the panel; a list of them needs its height.
+        // Names of curves are right of the panel, which is at least as high as their list.
         let lines = self.series.len() + usize::from(self.limit.is_some());
         let top = y + 26.0;
         let bottom = top + height.max(lines as f64 * LINE + 10.0);

@@ -73,7 +73,8 @@ fn verdict(variants: &Variants, cells: &Cells, cell: &CellSummary) -> String {
     found.next().map_or(String::new(), |c| format!(" (verdict: {})", c.verdict.word()))
 }
 
-fn place(report: &Report, cells: &Cells) -> String {
+/// First words of the answer: the size with the conditions that differ, or the user's image.
+fn subject(report: &Report, cells: &Cells) -> String {
     let size = cells.key.size;
     if let Some(name) = provenance::user_image(report) {
         return format!("For your image `{name}` ({size})");
@@ -87,20 +88,20 @@ fn place(report: &Report, cells: &Cells) -> String {
 
 /// Sentence on the best way that shares the image, and on building again.
 fn best(report: &Report, cells: &Cells) -> String {
-    let (variants, place) = (report.variants(), place(report, cells));
+    let (variants, subject) = (report.variants(), subject(report, cells));
     let again = cells.baseline(variants).and_then(|c| Some((&c.cell.strategy, median(c)?.1)));
     match (shortest(variants, cells, |_| true), again) {
         (Some((cell, time)), Some((baseline, again))) => format!(
-            "{place}, `{}` has the shortest median critical path of the ways that share the image: {time}, against {again} for \
+            "{subject}, `{}` has the shortest median critical path of the ways that share the image: {time}, against {again} for \
              `{baseline}`{}.",
             cell.cell.strategy,
             verdict(variants, cells, cell)
         ),
         (Some((cell, time)), None) => {
-            format!("{place}, `{}` has the shortest median critical path: {time}.", cell.cell.strategy)
+            format!("{subject}, `{}` has the shortest median critical path: {time}.", cell.cell.strategy)
         }
-        (None, Some((_, again))) => format!("{place}, only building again in every job completed: {again}."),
-        (None, None) => format!("{place}, nothing completed."),
+        (None, Some((_, again))) => format!("{subject}, only building again in every job completed: {again}."),
+        (None, None) => format!("{subject}, nothing completed."),
     }
 }
 
@@ -118,7 +119,7 @@ fn stock(variants: &Variants, cells: &Cells) -> Option<String> {
     ))
 }
 
-/// Sentence on the conditions of the answer, and on what is simulated.
+/// Sentence on the conditions of the answer, and on the simulation.
 fn conditions(report: &Report, cells: &Cells) -> String {
     let mut words = factors::words(&cells.key.conditions);
     if provenance::user_image(report).is_none() {

@@ -100,13 +100,13 @@ pub(crate) fn shown(claim: &JudgedClaim) -> (Vec<&Evidence>, usize) {
 pub(crate) fn measured(claim: &JudgedClaim) -> String {
     let (shown, left) = shown(claim);
     let values = shown.into_iter().map(|e| {
-        let place =
+        let cell =
             format!("{} {}, {}, {}, n = {}", e.workload, e.size, e.conditions.profile, e.conditions.image_store, e.n);
-        (e.measured.as_ref().map_or_else(|| e.note.clone(), value), place)
+        (e.measured.as_ref().map_or_else(|| e.note.clone(), value), cell)
     });
     let mut parts: Vec<String> = grouped(values)
         .into_iter()
-        .map(|(value, places)| format!("{value} ({})", places.join("; ")).trim().to_owned())
+        .map(|(value, cells)| format!("{value} ({})", cells.join("; ")).trim().to_owned())
         .collect();
     if left > 0 {
         parts.push(format!("and {left} more"));
@@ -140,7 +140,7 @@ fn value(m: &Measured) -> String {
 
 /// The spike's comparison table, measured beside claimed: one row a strategy, one column a size.
 fn comparison(report: &Report, group: &Group) -> Grid {
-    let transfer = group.sizes.iter().map(|size| format!(" | Transfer at {size}, s:")).collect::<String>();
+    let transfer = group.sizes.iter().map(|size| format!(" | Transfer at {size}, s:")).collect::<Vec<_>>().concat();
     let mut grid = Grid::new(&format!(
         "Approach{transfer} | Claimed for 1–3 GB | Complexity (claimed) | Cache limit (claimed) | Byte-identical (measured) | \
          Byte-identical (claimed)"
