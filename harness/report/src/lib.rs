@@ -28,6 +28,8 @@ pub use trace::chrome_trace;
 
 pub use report::{Link, Report, ReportError, Run};
 
+pub use markdown::EMBEDDED;
+
 pub use plot::Chart;
 
 pub use readme::{README_CHARTS, Readme, readme};
@@ -57,5 +59,3 @@ pub fn charts(report: &Report) -> Vec<Chart> {
     document(report).into_iter().filter_map(|b| if let Block::Chart(f) = b { Some(*f) } else { None }).collect()
 }
 
-/// Folder below the folder of charts that holds the charts shown in `report.md`.
-pub const EMBEDDED: &str = markdown::EMBEDDED;

@@ -9,7 +9,7 @@ use crate::grid::Grid;
 const MOST: usize = 1 << 20;
 
 /// Folder below `plots` of the charts that `report.md` shows.
-pub(crate) const EMBEDDED: &str = "embedded";
+pub const EMBEDDED: &str = "embedded";
 
 /// Whole report, short enough for a job's summary: a sentence replaces the largest tables where it would be longer.
 pub(crate) fn fitting(blocks: &[Block]) -> String {

@@ -74,8 +74,8 @@ pub(crate) fn blocks(report: &Report) -> Option<(String, Vec<Block>)> {
     );
     let mut blocks = vec![Block::Text(what), Block::Drawing(PICTURE.to_owned())];
     blocks.push(Block::Text(format!(
-        "The table has the median of {its} transfer beside those of the two best stock ways under the same conditions. Options of stock \
-         ways count; `zstd-stream` with a connection plan of this project (`ranges`, `blocks`) does not. A ratio below 1 favours \
+        "The table has the median of {its} transfer beside those of the two best alternatives under the same conditions. Options count; \
+         `zstd-stream` with a connection plan of this project (`ranges`, `blocks`) does not. A ratio below 1 favours \
          {quoted}. The verdicts tell whether the difference is more than noise."
     )));
     blocks.push(Block::Table(grid));
