@@ -58,4 +58,3 @@ pub fn html(report: &Report) -> String {
 pub fn charts(report: &Report) -> Vec<Chart> {
     document(report).into_iter().filter_map(|b| if let Block::Chart(f) = b { Some(*f) } else { None }).collect()
 }
-

@@ -30,14 +30,17 @@ pub(super) fn text_width(text: &str) -> f64 {
     font.box_size(text).map_or(text.chars().count() as f64 * FONT_PX * 0.6, |(width, _)| f64::from(width) / SCALE)
 }
 
-/// Text cut to a width in px, with an ellipsis.
+/// Text cut to a width in px, with an ellipsis in its middle, so that variants of one strategy stay distinct.
 pub(super) fn fit(text: &str, width: f64) -> String {
     if text_width(text) <= width {
         return text.to_owned();
     }
     let mut letters: Vec<char> = text.chars().collect();
-    while letters.pop().is_some() {
-        let cut: String = letters.iter().collect::<String>().trim_end().to_owned() + "…";
+    while !letters.is_empty() {
+        let middle = letters.len() / 2;
+        letters.remove(middle);
+        let (start, end) = letters.split_at(middle);
+        let cut = format!("{}…{}", start.iter().collect::<String>(), end.iter().collect::<String>());
         if text_width(&cut) <= width {
             return cut;
         }
