@@ -119,6 +119,17 @@ fn rows_of_two_environments_are_never_merged_silently() {
 }
 
 #[test]
+fn compare_names_the_rows_that_a_difference_touches() {
+    let runs = Made::new();
+    let (one, two) = (made("one", &runs), made("two", &runs));
+    mix(&two);
+    let (text, _) = expect(&mut handoff(&["compare", &one, &two, "--allow-different-environment"]), 0);
+    let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("environment differs in ")).collect();
+    let row = "artifact 1GiB typical containerd/docker/loopback consumers 1";
+    assert_eq!(lines, [format!("environment differs in kernel (;  and 6.9): {row}")], "{text}");
+}
+
+#[test]
 fn compare_names_disks_that_differ_and_refuses_nothing_for_it() {
     let runs = Made::new();
     let (one, two) = (made("one", &runs), made("two", &runs));
