@@ -1,6 +1,6 @@
 //! Reports of runs as text and charts, without a clock, files or a terminal.
 //!
-//! A [`Report`] is made once from one or several runs. [`terminal`], [`markdown`] and [`html`] lay out the same
+//! A [`Report`] is made once from one or several runs. [`terminal()`], [`markdown()`] and [`html()`] lay out the same
 //! [`document`](document::document).
 
 pub mod document;
