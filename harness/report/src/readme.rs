@@ -39,20 +39,20 @@ pub fn readme(report: &Report, links: &BTreeMap<String, String>) -> Option<Readm
     };
     let chart = plot::samples(group, Metric::CriticalPath, |line, size| size == i && is_main(line), ("", "")).ok()?;
     let size = cells.key.size;
-    let columns = format!("Approach | Critical path at {size}, s: | Transfer at {size}, s: | Image arrived: identical");
+    let columns = format!("Approach | Critical path at {size}, s: | Each further job, s: | Proven identical");
     let mut grid = Grid::new(&columns);
     for line in group.lines.iter().filter(|line| is_main(line)) {
         let Some(cell) = &line.cells[i] else { continue };
-        let [path, transfer] =
-            [Metric::CriticalPath, Metric::Transfer].map(|metric| format::range(cell.spread(metric)));
-        grid.push([format!("`{}`", line.name), path, transfer, format::identical(&cell.identity, cell.n)]);
+        let [path, job] = [Metric::CriticalPath, Metric::Consume].map(|metric| format::range(cell.spread(metric)));
+        let approach = format!("`{}`: {}", line.name, summary(report, line));
+        grid.push([approach, path, job, format::identical(&cell.identity, cell.n)]);
     }
     let runs: Vec<String> = links.iter().map(|(run, link)| format!("[{run}]({link})")).collect();
     let is_real = provenance::profiles(report).0.is_empty();
     let place =
         if is_real { "Measured on GitHub" } else { "GitHub's services and network are simulated on one machine" };
     let caption = format!(
-        "A dot is a trial, the bar the median of {}. {place}: {}, {}. Run: {}.",
+        "A mark is a trial, the line the median of {}, the band their range. {place}: {}, {}. Run: {}.",
         format::plural(cells.rounds(), "round", "rounds"),
         factors::words(&cells.key.conditions),
         provenance::cores(report),
@@ -63,4 +63,14 @@ pub fn readme(report: &Report, links: &BTreeMap<String, String>) -> Option<Readm
     let alternative = format!("{}. {}", chart.title, chart.alternative);
     let chart = format!("{}\n{caption}", markdown::picture(&light, &dark, &alternative));
     Some(Readme { chart, table: markdown::render(&[Block::Table(grid)]), files })
+}
+
+/// Summary of a strategy in a few words.
+fn summary<'a>(report: &'a Report, line: &Line) -> &'a str {
+    let of_spike = report.claims.approaches.iter().find(|a| a.strategy == line.spec.name);
+    match of_spike {
+        Some(approach) => &approach.summary,
+        None if report.variants().is_baseline(&line.spec) => "every job builds the image itself",
+        None => "layers through a registry on loopback, stored as an artifact",
+    }
 }
