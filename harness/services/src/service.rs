@@ -41,7 +41,7 @@ impl Service {
         let socket = TcpListener::bind(addr).map_err(failed)?;
         config.bind = socket.local_addr().map_err(failed)?;
         let key = Key::random().map_err(ServiceError::System)?;
-        let instance = crypto::hex(crypto::random_bytes::<8>().map_err(ServiceError::System)?);
+        let instance = hex::encode(crypto::random_bytes::<8>().map_err(ServiceError::System)?);
         let blobs = BlobStore::create(&config.store_dir)?;
         let state = Arc::new(State::new(config, key, blobs));
         let own = Arc::clone(&state);

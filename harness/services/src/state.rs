@@ -11,7 +11,7 @@ use crate::blob::{BlobStore, Owner, UrlGrant};
 use crate::catalog::{Artifacts, Caches};
 use crate::clock;
 use crate::config::ServiceConfig;
-use crate::crypto::{self, Key};
+use crate::crypto::Key;
 use crate::link::Network;
 
 /// The state of a service.
@@ -51,7 +51,7 @@ impl State {
     /// each time would need an answer to a generator that fails.
     pub(crate) fn next_token_id(&self) -> String {
         let count = self.last_token.fetch_add(1, Ordering::Relaxed);
-        crypto::hex(&self.key.sign(format!("token {count}").as_bytes())[..16])
+        hex::encode(&self.key.sign(format!("token {count}").as_bytes())[..16])
     }
 
     pub(crate) fn next_id(&self) -> u64 {

@@ -26,12 +26,7 @@ impl Digest {
 
     /// The digest of what was hashed.
     pub(crate) fn finish(state: Sha256) -> Self {
-        let hex = state.finalize().iter().fold(String::from("sha256:"), |mut text, byte| {
-            use fmt::Write;
-            let _ = write!(text, "{byte:02x}");
-            text
-        });
-        Self(hex)
+        Self(format!("sha256:{}", hex::encode(state.finalize())))
     }
 
     /// That what came has this digest.

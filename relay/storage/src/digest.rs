@@ -1,7 +1,6 @@
 //! SHA-256 on a thread of its own: hashing a block costs as much as sending it, so the two run side by side.
 
 use bytes::Bytes;
-pub(crate) use hex::encode as hex;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{mpsc, oneshot};
 
@@ -24,7 +23,7 @@ impl Digester {
                 state.update(&piece);
             }
             // Nobody waits for the digest of a transfer that was given up.
-            let _ = answer.send(hex(state.finalize()));
+            let _ = answer.send(hex::encode(state.finalize()));
         };
         spawn("sha256", work)?;
         Ok(Self { input, result })

@@ -1,9 +1,9 @@
 //! When to try again: exponential waits with jitter, bounded in number and length, counted.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::clock::monotonic_ns;
 use crate::error::Error;
 
 /// How often and how patiently an operation is repeated.
@@ -91,9 +91,9 @@ impl<'a> Backoff<'a> {
     }
 }
 
-/// A random number that needs no generator: the standard library seeds its hashers from the system.
+/// A random number. On a system without a generator the clock has to do: the number only keeps two clients apart.
 pub(crate) fn random_u64() -> u64 {
-    RandomState::new().build_hasher().finish()
+    getrandom::u64().unwrap_or_else(|_| monotonic_ns())
 }
 
 fn random_fraction() -> f64 {

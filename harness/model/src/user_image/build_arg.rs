@@ -7,7 +7,6 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::hex::hex;
 
 /// A build argument.
 ///
@@ -135,7 +134,7 @@ impl fmt::Display for BuildArg {
 }
 
 fn digest(value: &str) -> String {
-    hex(&Sha256::digest(value)[..8])
+    hex::encode(&Sha256::digest(value)[..8])
 }
 
 #[cfg(test)]

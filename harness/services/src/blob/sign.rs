@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use crate::clock;
-use crate::crypto::{self, Key};
+use crate::crypto::Key;
 use crate::http::{Query, percent};
 
 /// The version of Azure's service that is stated; no client depends on it.
@@ -80,7 +80,7 @@ impl UrlGrant {
                 let _ = write!(url, "{name}={}&", percent::encode(value));
             }
         }
-        let _ = write!(url, "sig={}", crypto::hex(key.sign(&message(&self.path, &values))));
+        let _ = write!(url, "sig={}", hex::encode(key.sign(&message(&self.path, &values))));
         url
     }
 
@@ -91,8 +91,8 @@ impl UrlGrant {
         if SIGNED.iter().zip(values).any(|(name, value)| value.is_none() && query.has(name)) {
             return Err(BadUrlGrant::Malformed);
         }
-        let signature = query.only("sig").and_then(crypto::unhex).ok_or(BadUrlGrant::Malformed)?;
-        if !crypto::same(&key.sign(&message(path, &values)), &signature) {
+        let signature = query.only("sig").and_then(|text| hex::decode(text).ok()).ok_or(BadUrlGrant::Malformed)?;
+        if !key.verify(&message(path, &values), &signature) {
             return Err(BadUrlGrant::Signature);
         }
         let [disposition, content_type, expires, account, letters, ..] = values;

@@ -27,7 +27,7 @@ impl BlobStore {
         let failed = |source| ServiceError::Store { path: parent.to_owned(), source };
         let made = (!parent.exists()).then(|| parent.to_owned());
         fs::create_dir_all(parent).map_err(failed)?;
-        let name = crypto::hex(crypto::random_bytes::<8>().map_err(failed)?);
+        let name = hex::encode(crypto::random_bytes::<8>().map_err(failed)?);
         let dir = parent.join(format!("blobs-{name}"));
         fs::create_dir(&dir).map_err(failed)?;
         Ok(Self { dir, made, blobs: Mutex::default(), files: AtomicU64::new(0) })

@@ -85,7 +85,7 @@ fn split_target(target: &str) -> Result<(String, Query), BadHead> {
     if !path.starts_with('/') {
         return Err(BadHead("the path does not begin with a slash"));
     }
-    let path = percent::decode(path, false).ok_or(BadHead("the path is not percent-encoded UTF-8"))?;
+    let path = percent::decode(path).ok_or(BadHead("the path is not percent-encoded UTF-8"))?;
     let query = Query::parse(query).ok_or(BadHead("the query is not percent-encoded UTF-8"))?;
     Ok((path, query))
 }
