@@ -152,12 +152,12 @@ async fn stream(
     let mut hash = Sha256::new();
     let mut held: Option<Bytes> = None;
     turn.wait_for_lower_layers().await;
-    while order.given() < parts {
-        let more = |started| started < parts && order.admits(started);
+    while order.taken() < parts {
+        let more = |started| started < parts && order.has_room_for(started);
         while more(started) && fetches.len() < shared.concurrency.count() + SPARE_RANGES && turn.may_fetch() {
             // Other blobs may hold all permits. The range that the engine waits for needs none, so that no blob waits forever.
             let room = Arc::clone(&shared.room).try_acquire_owned().ok();
-            if room.is_none() && started != order.given() {
+            if room.is_none() && started != order.taken() {
                 break;
             }
             let first = range.start + started * part;

@@ -1,4 +1,4 @@
-//! A real service, a proxy that spoils chosen answers, and a client with little patience.
+//! A real service, a proxy that injects faults into chosen answers, and a client with short waits between retries.
 
 pub mod proxy;
 
