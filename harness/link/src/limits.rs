@@ -20,7 +20,7 @@ impl Creations {
     }
 
     /// Forgets what was created: as if a minute had gone by.
-    pub fn forget(&mut self) {
+    pub fn reset(&mut self) {
         self.recent.clear();
     }
 
@@ -59,7 +59,7 @@ mod tests {
         assert_eq!(creations.take(60 * SECOND), Err(10), "the next of them leaves at 70 s");
         assert_eq!(creations.take(70 * SECOND), Ok(()));
         assert!(creations.take(70 * SECOND).is_err());
-        creations.forget();
+        creations.reset();
         assert_eq!(creations.take(70 * SECOND), Ok(()));
     }
 }

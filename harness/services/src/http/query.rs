@@ -1,4 +1,4 @@
-//! The query of a URL, decoded: clients reorder and re-encode it, so nothing may depend on its text.
+//! Decoded query of a URL. Clients reorder and re-encode it, so nothing depends on its text.
 
 use super::percent;
 
@@ -13,19 +13,19 @@ impl Query {
         Some(Self(form_urlencoded::parse(text.as_bytes()).into_owned().collect()))
     }
 
-    /// The first value of `name`.
+    /// First value of `name`.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// The value of `name` if it is given exactly once: a signed parameter must not have a second meaning.
+    /// Value of `name` if it appears exactly once, because a signed parameter must not have a second value.
     pub(crate) fn only(&self, name: &str) -> Option<&str> {
         let mut values = self.0.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str());
         let first = values.next();
         if values.next().is_some() { None } else { first }
     }
 
-    /// Whether `name` is given at all.
+    /// Whether `name` appears.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.get(name).is_some()
     }

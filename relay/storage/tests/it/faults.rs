@@ -40,7 +40,7 @@ async fn exhausted_retries_report_the_last_answer() {
         panic!("it must give up");
     };
     assert_eq!(last.retry_after(), Some(Duration::from_secs(7)));
-    assert!(last.to_string().contains("spoilt by the test"), "{last}");
+    assert!(last.to_string().contains("fault of the test"), "{last}");
     assert!(!lab.listed("n").await);
 }
 
