@@ -23,6 +23,8 @@
 //! # }
 //! ```
 
+#![warn(clippy::missing_errors_doc)]
+
 mod account;
 mod api;
 mod blob;

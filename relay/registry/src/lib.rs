@@ -30,6 +30,8 @@
 //! # }
 //! ```
 
+#![warn(clippy::missing_errors_doc)]
+
 mod answers;
 mod digest;
 mod earlier_image;

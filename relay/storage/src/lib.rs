@@ -26,6 +26,8 @@
 //! # }
 //! ```
 
+#![warn(clippy::missing_errors_doc)]
+
 mod artifacts;
 mod blob;
 mod buffers;

@@ -1,4 +1,4 @@
-//! Stands between client and service, remembers every request and spoils the answers that a rule names.
+//! Proxy between client and service that records every request and injects faults by a rule.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
