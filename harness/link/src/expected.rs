@@ -1,7 +1,7 @@
 //! Expected times of a request log under a profile, to compare with the measured ones.
 //!
 //! A flow is the traffic of one job in one direction of one service. Each request starts at its measured start. It waits for
-//! the latency of a request, then moves its bytes at the rate of its connection, or at its share of the aggregate rate.
+//! the latency of a request. Then it moves its bytes at the rate of its connection, or at its share of the aggregate rate.
 //! This fluid model has no pieces, wake-ups or sockets, so that it shares only the profile's figures with the shaper.
 
 use crate::profile::{Direction, Profile, RateLimit, ServiceKind};

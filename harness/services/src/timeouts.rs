@@ -25,11 +25,11 @@ pub const SLEEP_SLICE: Duration = Duration::from_millis(100);
 
 /// Every time limit of this crate by name.
 pub const TIMEOUTS: &[(&str, Duration)] = &[
-    ("default_ttl", DEFAULT_TTL),
-    ("clock_skew", CLOCK_SKEW),
+    ("default ttl", DEFAULT_TTL),
+    ("clock skew", CLOCK_SKEW),
     ("shutdown", SHUTDOWN_TIMEOUT),
-    ("process_exit", PROCESS_EXIT_TIMEOUT),
-    ("exit_poll", EXIT_POLL_INTERVAL),
-    ("accept_backoff", ACCEPT_BACKOFF),
-    ("sleep_slice", SLEEP_SLICE),
+    ("process exit", PROCESS_EXIT_TIMEOUT),
+    ("exit poll", EXIT_POLL_INTERVAL),
+    ("accept backoff", ACCEPT_BACKOFF),
+    ("sleep slice", SLEEP_SLICE),
 ];

@@ -65,7 +65,7 @@ pub(crate) enum TokenError {
     /// `exp` has passed.
     #[error("the token has expired: mint a new one")]
     Expired,
-    /// It was revoked.
+    /// Revoked token.
     #[error("the token has been revoked")]
     Revoked,
     /// No `Authorization: Bearer` header.

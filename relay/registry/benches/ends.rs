@@ -1,5 +1,4 @@
-//! Costs of the registries: the digest of a layer, a layer pushed to a sender and stored as blocks, and a layer fetched by ranges
-//! and pulled from a receiver in order. Service, registries and clients share the machine, and nothing shapes the link.
+//! Costs of the registries: the digest of a layer, a layer pushed to a sender, and a layer pulled from a receiver. Service, registries and clients share the machine, and nothing shapes the link.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

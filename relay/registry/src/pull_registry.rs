@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use handoff_storage::ServiceEndpoint;
+use handoff_storage::{ServiceEndpoint, Traffic};
 
 use crate::pull::PullHandler;
 use crate::receiver_state::ReceiverState;
@@ -19,12 +19,8 @@ pub struct Received {
     pub between_ns: Option<(u64, u64)>,
     /// Requests in flight at the end.
     pub concurrency: usize,
-    /// Requests sent to the service.
-    pub requests: u64,
-    /// Retries of operations.
-    pub retries: u64,
-    /// Connections opened.
-    pub connections: u64,
+    /// Counts of requests to the service.
+    pub traffic: Traffic,
     /// The first failure, if any.
     pub broken: Option<String>,
 }
@@ -71,14 +67,11 @@ impl PullRegistry {
 
     /// Stops serving and returns the counts.
     pub fn stop(self) -> Received {
-        let counters = self.shared.counters();
         Received {
             given: self.shared.given(),
             between_ns: self.shared.between(),
             concurrency: self.shared.concurrency.count(),
-            requests: counters.requests(),
-            retries: counters.retries(),
-            connections: counters.connections(),
+            traffic: self.shared.counters().traffic(),
             broken: self.broken(),
         }
     }

@@ -74,15 +74,7 @@ impl PushRegistry {
         let mut tail = packed;
         tail.extend(index.encode()?);
         let stored = shared.sink.store.finish(order, at, tail, &shared.sink.concurrency).await?;
-        let counters = shared.sink.store.counters();
-        Ok(Sent {
-            stored,
-            uploaded_ns,
-            requests: counters.requests(),
-            retries: counters.retries(),
-            connections: counters.connections(),
-            concurrency: shared.sink.concurrency.count(),
-            ..sent
-        })
+        let (traffic, concurrency) = (shared.sink.store.counters().traffic(), shared.sink.concurrency.count());
+        Ok(Sent { stored, uploaded_ns, concurrency, traffic, ..sent })
     }
 }

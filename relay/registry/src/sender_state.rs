@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use handoff_storage::{AdaptiveConcurrency, monotonic_ns};
+use handoff_storage::{AdaptiveConcurrency, Traffic, monotonic_ns};
 use tokio::task::JoinSet;
 
 use crate::digest::Digest;
@@ -82,12 +82,8 @@ pub struct Sent {
     pub uploaded_ns: u64,
     /// Requests in flight at the end.
     pub concurrency: usize,
-    /// Requests sent to the service.
-    pub requests: u64,
-    /// Retries of operations.
-    pub retries: u64,
-    /// Connections opened.
-    pub connections: u64,
+    /// Counts of requests to the service.
+    pub traffic: Traffic,
 }
 
 impl SenderState {

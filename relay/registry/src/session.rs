@@ -7,7 +7,8 @@ use std::io::{self, BufRead, Write};
 use std::path::Path;
 
 use handoff_model::SpanKind;
-use handoff_storage::{ServiceEndpoint, TransferSpan, monotonic_ns};
+use handoff_storage::stream::{ClientName, write_report};
+use handoff_storage::{ServiceEndpoint, Traffic, TransferSpan, monotonic_ns};
 use serde::Serialize;
 
 use crate::{Error, PullRegistry, PushRegistry, Settings, StoreKind};
@@ -15,23 +16,10 @@ use crate::{Error, PullRegistry, PushRegistry, Settings, StoreKind};
 /// Line on standard input that completes a sender.
 pub const COMMIT: &str = "commit";
 
-/// Program that moved the bytes.
-#[derive(Debug, Serialize)]
-struct Client {
-    name: &'static str,
-    version: &'static str,
-}
-
-impl Default for Client {
-    fn default() -> Self {
-        Self { name: "handoff-relay", version: env!("CARGO_PKG_VERSION") }
-    }
-}
-
 /// Report of a transfer, with the fields of the other clients' reports.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
-    client: Client,
+    client: ClientName,
     /// Spans on the machine's monotonic clock.
     pub spans: Vec<TransferSpan>,
     /// Bytes of blobs that a sender received or a receiver delivered.
@@ -49,12 +37,9 @@ pub struct Report {
     pub layers: Option<Vec<String>>,
     /// Requests in flight at the end.
     pub concurrency: usize,
-    /// Requests sent.
-    pub requests: u64,
-    /// Retries of operations.
-    pub retries: u64,
-    /// Connections opened.
-    pub connections: u64,
+    /// Counts of requests.
+    #[serde(flatten)]
+    pub traffic: Traffic,
     /// Reason of the failure, one line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -73,10 +58,7 @@ impl Report {
     /// # Errors
     /// Errors of the file system.
     pub fn write(&self, path: &Path) -> io::Result<()> {
-        let mut part = path.as_os_str().to_owned();
-        part.push(".part");
-        std::fs::write(&part, serde_json::to_vec_pretty(self)?)?;
-        std::fs::rename(&part, path)
+        write_report(path, self)
     }
 }
 
@@ -137,8 +119,7 @@ impl Session {
             report.bytes = sent.received;
             report.reused_bytes = sent.reused;
             (report.index, report.config, report.layers) = (sent.digest, sent.config, sent.layers);
-            (report.concurrency, report.requests) = (sent.concurrency, sent.requests);
-            (report.retries, report.connections) = (sent.retries, sent.connections);
+            (report.concurrency, report.traffic) = (sent.concurrency, sent.traffic);
             Ok(())
         })
     }
@@ -158,8 +139,7 @@ impl Session {
                 report.span(SpanKind::Download, &detail, first, last, Some(received.given));
             }
             report.bytes = received.given;
-            (report.concurrency, report.requests) = (received.concurrency, received.requests);
-            (report.retries, report.connections) = (received.retries, received.connections);
+            (report.concurrency, report.traffic) = (received.concurrency, received.traffic);
             received.broken.map_or(Ok(()), |broken| Err(Error::Broken(broken)))
         })
     }
@@ -169,7 +149,7 @@ impl Session {
         mut out: W,
         work: impl AsyncFnOnce(&Self, &mut Report, &mut W) -> Result<(), Error>,
     ) -> Report {
-        let mut report = Report::default();
+        let mut report = Report { client: ClientName::ours("handoff-relay"), ..Report::default() };
         let result = runtime().and_then(|runtime| runtime.block_on(work(self, &mut report, &mut out)));
         report.abandoned = matches!(result, Err(Error::Abandoned));
         report.error = result.err().map(|e| e.to_string());

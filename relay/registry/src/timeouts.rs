@@ -13,7 +13,7 @@ pub const LOWER_LAYERS_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// Every time limit of this crate by name.
 pub const TIMEOUTS: &[(&str, Duration)] = &[
-    ("engine_stall", ENGINE_STALL_TIMEOUT),
-    ("quiet_interval", QUIET_INTERVAL),
-    ("lower_layers", LOWER_LAYERS_TIMEOUT),
+    ("engine stall", ENGINE_STALL_TIMEOUT),
+    ("quiet interval", QUIET_INTERVAL),
+    ("lower layers", LOWER_LAYERS_TIMEOUT),
 ];

@@ -94,14 +94,14 @@ mod tests {
             choices in prop::collection::vec(any::<prop::sample::Index>(), 60),
         ) {
             let mut parts = InOrder::new(window);
-            let (mut started, mut flying, mut seen) = (0, Vec::new(), Vec::new());
+            let (mut started, mut in_flight, mut seen) = (0, Vec::new(), Vec::new());
             let mut choices = choices.into_iter();
             while seen.len() < count as usize {
                 while started < count && parts.has_room_for(started) {
-                    flying.push(started);
+                    in_flight.push(started);
                     started += 1;
                 }
-                let arrived = flying.remove(choices.next().unwrap().index(flying.len()));
+                let arrived = in_flight.remove(choices.next().unwrap().index(in_flight.len()));
                 parts.put(arrived, arrived).unwrap();
                 while let Some(part) = parts.pop() {
                     seen.push(part);

@@ -65,7 +65,7 @@ pub use error::Error;
 pub use gate::{COMMIT, Gate};
 pub use in_order::{InOrder, Unexpected};
 pub use remote::RemoteBlob;
-pub use retry::{Counters, RetryPolicy};
+pub use retry::{Counters, RetryPolicy, Traffic};
 pub use spans::TransferSpan;
 pub use token::BackendIds;
 pub use upload::{UploadOutcome, UploadPlan};

@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::clock::monotonic_ns;
 use crate::error::Error;
 use crate::timeouts::{BACKOFF_BASE, BACKOFF_CAP};
@@ -46,20 +48,27 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Requests sent.
-    pub fn requests(&self) -> u64 {
-        self.requests.load(Ordering::Relaxed)
-    }
-
     /// Retries after a failure.
     pub fn retries(&self) -> u64 {
         self.retries.load(Ordering::Relaxed)
     }
 
-    /// Connections opened.
-    pub fn connections(&self) -> u64 {
-        self.connections.load(Ordering::Relaxed)
+    /// Counts so far.
+    pub fn traffic(&self) -> Traffic {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Traffic { requests: count(&self.requests), retries: self.retries(), connections: count(&self.connections) }
     }
+}
+
+/// Counts of a client's requests.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traffic {
+    /// Requests sent.
+    pub requests: u64,
+    /// Retries of operations.
+    pub retries: u64,
+    /// Connections opened.
+    pub connections: u64,
 }
 
 /// Backoff of one operation: counts its failures and waits between attempts.

@@ -16,6 +16,7 @@ use crate::download::DownloadPlan;
 use crate::endpoint::ServiceEndpoint;
 use crate::error::Error;
 use crate::gate::Gate;
+use crate::retry::Traffic;
 use crate::spans::TransferSpan;
 use crate::timeouts::GATE_TIMEOUT;
 use crate::upload::UploadPlan;
@@ -62,14 +63,21 @@ pub struct DownloadArgs {
 pub struct ClientName {
     /// `handoff`, or the npm package.
     pub name: String,
-    /// Its version.
+    /// Version.
     pub version: String,
+}
+
+impl ClientName {
+    /// Program of this workspace.
+    pub fn ours(name: &str) -> Self {
+        Self { name: name.to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() }
+    }
 }
 
 impl Default for ClientName {
     /// This crate.
     fn default() -> Self {
-        Self { name: "handoff".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() }
+        Self::ours("handoff")
     }
 }
 
@@ -91,12 +99,9 @@ pub struct StreamReport {
     /// Number of the artifact.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// Requests sent.
-    pub requests: u64,
-    /// Retries of operations.
-    pub retries: u64,
-    /// Connections opened.
-    pub connections: u64,
+    /// Counts of requests.
+    #[serde(flatten)]
+    pub traffic: Traffic,
     /// Reason of a failure, one line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -108,11 +113,19 @@ impl StreamReport {
     /// # Errors
     /// Errors of the file system.
     pub fn write(&self, path: &Path) -> io::Result<()> {
-        let mut part = path.as_os_str().to_owned();
-        part.push(".part");
-        std::fs::write(&part, serde_json::to_vec_pretty(self)?)?;
-        std::fs::rename(&part, path)
+        write_report(path, self)
     }
+}
+
+/// Writes a report as JSON, atomically.
+///
+/// # Errors
+/// Errors of the file system.
+pub fn write_report(path: &Path, report: &impl Serialize) -> io::Result<()> {
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    std::fs::write(&part, serde_json::to_vec_pretty(report)?)?;
+    std::fs::rename(&part, path)
 }
 
 /// Uploads standard input to the service named by the environment. Failures are in the report's `error`.
@@ -158,9 +171,7 @@ fn run(what: String, work: impl AsyncFnOnce(&mut StreamReport, &ArtifactClient) 
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|source| Error::System { what: "starting the runtime", source })?;
         let outcome = runtime.block_on(work(&mut report, &client));
-        report.requests = client.counters().requests();
-        report.retries = client.counters().retries();
-        report.connections = client.counters().connections();
+        report.traffic = client.counters().traffic();
         outcome
     };
     report.error = outcome().err().map(|e| e.to_string());

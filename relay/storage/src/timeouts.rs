@@ -33,7 +33,7 @@ pub const TIMEOUTS: &[(&str, Duration)] = &[
     ("blob", BLOB_TIMEOUT),
     ("stall", STALL_TIMEOUT),
     ("gate", GATE_TIMEOUT),
-    ("backoff_base", BACKOFF_BASE),
-    ("backoff_cap", BACKOFF_CAP),
-    ("throughput_window", THROUGHPUT_WINDOW),
+    ("backoff base", BACKOFF_BASE),
+    ("backoff cap", BACKOFF_CAP),
+    ("throughput window", THROUGHPUT_WINDOW),
 ];

@@ -9,7 +9,7 @@ pub enum ProfileError {
     /// Unknown name.
     #[error("unknown profile `{name}`: {hint}, or the path of a TOML file")]
     Unknown {
-        /// As given.
+        /// Given name.
         name: String,
         /// Nearest name and all known ones.
         hint: String,
@@ -17,7 +17,7 @@ pub enum ProfileError {
     /// Unreadable file.
     #[error("cannot read the profile {path}: {source}; give a name or the path of a TOML file")]
     Read {
-        /// As given.
+        /// Given path.
         path: String,
         /// Error of the system.
         source: io::Error,

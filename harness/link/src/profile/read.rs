@@ -1,4 +1,4 @@
-//! Parser of profiles. It is written by hand, because an unknown key is reported with the nearest known one, and because a
+//! Parser of profiles. It is written by hand for two reasons. An unknown key is reported with the nearest known one, and a
 //! figure is a number (`request_ms = 5`) or a table with its range and source.
 
 use handoff_model::nearest::hint;

@@ -83,8 +83,8 @@ impl Caches {
         self.uses.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Finds the entry of a restore. In each scope in turn, it is the exact key, else the newest with the prefix `key`, else the
-    /// newest with the first matching restore key as its prefix.
+    /// Finds the entry of a restore. In each scope in turn, it is the exact key, else the newest with the prefix `key`. Otherwise
+    /// it is the newest with the first matching restore key as its prefix.
     pub(crate) fn look_up<'a>(
         &self,
         scopes: impl IntoIterator<Item = &'a str>,

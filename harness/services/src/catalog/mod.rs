@@ -13,6 +13,6 @@ pub(crate) enum Conflict {
     Taken,
     /// The name does not exist.
     Missing,
-    /// It was finalized before with other content.
+    /// The name was finalized before with other content.
     Finalized,
 }

@@ -1,4 +1,4 @@
-//! What is refused: tokens and URLs that are missing, altered, expired or revoked.
+//! Refusals of missing, altered, expired or revoked tokens and URLs.
 
 use std::time::Duration;
 

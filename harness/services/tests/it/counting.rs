@@ -1,4 +1,4 @@
-//! What is counted, and for whom.
+//! Counters and request log of a token.
 
 use std::io::Read;
 

@@ -172,12 +172,12 @@ async fn request_to_a_busy_service_is_retried() {
     let sender = PushRegistry::start(StoreKind::Artifact, lab.endpoint(), "app", &settings).await.unwrap();
     let (registry, pushed) = (sender.registry(), image.clone());
     blocking(move || pushed.push(&registry)).await;
-    assert!(sender.commit("").await.unwrap().retries > 0);
+    assert!(sender.commit("").await.unwrap().traffic.retries > 0);
     let receiver = PullRegistry::start(StoreKind::Artifact, lab.endpoint(), "app", &settings).await.unwrap();
     let registry = receiver.registry();
     blocking(move || image.pull(&registry)).await;
     let received = receiver.stop();
-    assert!(received.retries > 0 && received.broken.is_none(), "{received:?}");
+    assert!(received.traffic.retries > 0 && received.broken.is_none(), "{received:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -28,7 +28,7 @@ async fn pulled_image_equals_the_pushed_image() {
             let (registry, image) = (receiver.registry(), image.clone());
             blocking(move || image.pull(&registry)).await;
             let received = receiver.stop();
-            assert_eq!((received.broken, received.retries), (None, 0));
+            assert_eq!((received.broken, received.traffic.retries), (None, 0));
         }
     }
 }
@@ -38,13 +38,13 @@ async fn hundred_small_layers_take_few_requests() {
     let lab = Lab::new().await;
     let image = Image::new(&(1..=100).map(|n| n * 900).collect::<Vec<_>>());
     let sent = lab.send(StoreKind::Artifact, "app", &image).await.unwrap();
-    assert!(sent.requests <= 6, "{}", sent.requests);
+    assert!(sent.traffic.requests <= 6, "{:?}", sent.traffic);
     let receiver = lab.receiver(StoreKind::Artifact, "app").await.unwrap();
     let registry = receiver.registry();
     blocking(move || image.pull(&registry)).await;
     let received = receiver.stop();
     // 4.3 MiB of them: the last one is there with the table, the others are ranges.
-    assert!(received.requests <= 110, "{}", received.requests);
+    assert!(received.traffic.requests <= 110, "{:?}", received.traffic);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -221,7 +221,7 @@ async fn part_size_follows_the_settings() {
         let receiver = PullRegistry::start(StoreKind::Artifact, lab.endpoint(), &name, &settings).await.unwrap();
         let (registry, pulled) = (receiver.registry(), image.clone());
         blocking(move || pulled.pull(&registry)).await;
-        requests.push((sent.requests, receiver.stop().requests));
+        requests.push((sent.traffic.requests, receiver.stop().traffic.requests));
     }
     // Nine blocks or one, nine ranges or one.
     assert_eq!((requests[0].0 - requests[1].0, requests[0].1 - requests[1].1), (8, 8));

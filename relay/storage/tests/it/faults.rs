@@ -1,4 +1,4 @@
-//! What may go wrong between client and service, and what must never come of it.
+//! Faults between client and service.
 
 use std::io::{self, Read};
 use std::time::Duration;

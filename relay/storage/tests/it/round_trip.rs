@@ -51,8 +51,8 @@ async fn idle_connection_is_reused() {
     let lab = Lab::fair().await;
     lab.upload("n", &noise(40 * PLAN.block_bytes)).await.unwrap();
     let counters = lab.client.counters();
-    assert_eq!(counters.requests(), 43, "create, 40 blocks, block list, finalize");
-    assert!(counters.connections() <= PLAN.in_flight as u64 + 1, "{}", counters.connections());
+    assert_eq!(counters.traffic().requests, 43, "create, 40 blocks, block list, finalize");
+    assert!(counters.traffic().connections <= PLAN.in_flight as u64 + 1, "{}", counters.traffic().connections);
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! TLS, as GitHub's services speak it, with certificates of our own.
+//! TLS, with certificates of a test authority.
 
 use std::path::Path;
 use std::process::{Output, Stdio};
@@ -60,7 +60,7 @@ async fn stream_round_trips_through_tls() {
     let (data, report_path) = (noise(20 << 20), dir.path().join("report"));
     assert!(ended(&lab, &["upload", "n"], &report_path, &roots, data.clone()).await.status.success());
     let up = report(&report_path);
-    assert_eq!((up.bytes, up.blocks, up.error.as_deref(), up.retries), (20 << 20, Some(3), None, 0));
+    assert_eq!((up.bytes, up.blocks, up.error.as_deref(), up.traffic.retries), (20 << 20, Some(3), None, 0));
     for ranges in ["1", "3"] {
         let output = ended(&lab, &["download", "n", ranges], &report_path, &roots, Vec::new()).await;
         assert!(output.status.success() && output.stdout == data);
@@ -86,7 +86,7 @@ async fn untrusted_host_gets_no_token_and_is_reported_without_retry() {
         let host = lab.proxy.address.to_string();
         assert!(message.starts_with(&format!("{host} is not trusted")) && !message.contains('\n'), "{message}");
         assert!(message.contains("SSL_CERT_FILE"), "{message}");
-        assert_eq!((report(&report_path).retries, lab.proxy.seen().len()), (0, 0));
+        assert_eq!((report(&report_path).traffic.retries, lab.proxy.seen().len()), (0, 0));
     }
     // The service is who it says, the blob store is not: nothing goes to it, nothing becomes visible.
     let lab = Lab::behind(authority.front(&["127.0.0.1"]), |_| Fault::Pass).await;

@@ -15,7 +15,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
-/// What to do to one request.
+/// Fault of one request.
 #[derive(Debug, Clone, Copy)]
 pub enum Fault {
     /// Nothing.
@@ -39,9 +39,9 @@ pub struct Seen {
     pub path: String,
     pub query: String,
     pub headers: HeaderMap,
-    /// How many requests of the same method, path and query came before.
+    /// Number of earlier requests with the same method, path and query.
     pub earlier: usize,
-    /// How many requests of the same method came before.
+    /// Number of earlier requests with the same method.
     pub earlier_of_method: usize,
 }
 
@@ -55,7 +55,7 @@ impl Seen {
     }
 }
 
-/// What the proxy calls itself in the addresses that it passes on.
+/// Scheme and TLS of the proxy, which it also writes into URLs.
 #[derive(Clone)]
 pub struct Front {
     /// `http` or `https`.
@@ -207,7 +207,7 @@ impl State {
 pub struct FaultyBody {
     data: Option<Bytes>,
     breaks: bool,
-    /// How often the client's side still gets a turn before the break, so that what came before it has arrived.
+    /// Polls before the break, so that the client has received the earlier bytes.
     turns: u32,
 }
 
