@@ -50,6 +50,6 @@ pub enum ServiceError {
         reason: String,
     },
     /// Failure to read requests or write answers.
-    #[error("control pipe: {0}")]
+    #[error("the control pipe of the service failed: {0}")]
     Pipe(#[source] io::Error),
 }

@@ -52,7 +52,7 @@ pub enum Error {
         why: String,
     },
     /// Server without a trusted certificate for its host name.
-    #[error("{host} is not trusted: {why} (a certificate authority of your own: name its PEM file in SSL_CERT_FILE)")]
+    #[error("{host} is not trusted: {why} (for a private certificate authority, name its PEM file in SSL_CERT_FILE)")]
     NotTrusted {
         /// Host.
         host: String,
@@ -60,7 +60,7 @@ pub enum Error {
         why: String,
     },
     /// Unusable file of additional certificate authorities.
-    #[error("SSL_CERT_FILE names {}, which is no PEM file of certificates: {why}", path.display())]
+    #[error("SSL_CERT_FILE names {}, which is no PEM file of certificates: {why} (correct or unset it)", path.display())]
     BadRoots {
         /// File.
         path: PathBuf,
@@ -84,7 +84,7 @@ pub enum Error {
         retry_after: Option<Duration>,
     },
     /// Answer without the required content.
-    #[error("{what} was answered with something unexpected: {why}")]
+    #[error("{what} had an unexpected answer: {why}")]
     Answer {
         /// Operation.
         what: &'static str,
@@ -133,7 +133,7 @@ pub enum Error {
         source: io::Error,
     },
     /// Artifact whose stored size differs from the listed one.
-    #[error("artifact {name:?} has {got} bytes at the blob store, {expected} are listed")]
+    #[error("artifact {name:?} has {got} bytes at the blob store, {expected} are listed: run the job again")]
     Length {
         /// Name of the artifact.
         name: String,
@@ -143,7 +143,7 @@ pub enum Error {
         got: u64,
     },
     /// Artifact whose digest differs from the listed one.
-    #[error("artifact {name:?} is damaged: its digest is {got}, {expected} is listed (run the job again)")]
+    #[error("artifact {name:?} is damaged: its digest is {got}, {expected} is listed: run the job again")]
     Digest {
         /// Name of the artifact.
         name: String,
@@ -156,7 +156,7 @@ pub enum Error {
     #[error("artifact {0:?} changed during the download: run the job again")]
     Changed(String),
     /// Commit gate that did not open.
-    #[error("commit gate {}: {why}", path.display())]
+    #[error("commit gate {} did not open: {why}", path.display())]
     Gate {
         /// Path of the named pipe.
         path: PathBuf,
