@@ -7,7 +7,6 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-
 /// A build argument.
 ///
 /// Its value lives in this process alone: what is written has a digest of it, by which a run that goes on knows whether it
