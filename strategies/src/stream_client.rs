@@ -175,8 +175,7 @@ fn describe(dir: &Path) -> String {
         fs::read(dir.join("package.json")).ok().and_then(|b| serde_json::from_slice(&b).ok());
     let version = json.as_ref().and_then(|j| j.get("version")?.as_str()).unwrap_or("of unknown version");
     let digest = fs::read(dir.join(PROGRAM)).map(Sha256::digest);
-    let hex = |digest: &[u8]| digest.iter().take(6).map(|b| format!("{b:02x}")).collect::<Vec<_>>().concat();
-    let hex = digest.map_or_else(|e| format!("unknown: {e}"), |digest| hex(&digest));
+    let hex = digest.map_or_else(|e| format!("unknown: {e}"), |digest| hex::encode(&digest[..6]));
     format!("lhotari/gh-actions-artifact-client {version} (sha256 {hex})")
 }
 

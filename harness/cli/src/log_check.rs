@@ -56,9 +56,9 @@ fn line(trial: &str, job: &str, flow: &Flow) -> String {
         flow.bytes as f64 / MIB,
         flow.typical_bytes as f64 / MIB,
         flow.at_once,
-        flow.asked_s,
+        flow.expected_s,
         flow.measured_s,
-        flow.measured_s / flow.asked_s,
+        flow.measured_s / flow.expected_s,
     )
 }
 

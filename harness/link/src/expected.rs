@@ -1,50 +1,49 @@
-//! What a request log should look like under a profile: the profile's arithmetic, laid beside what was measured.
+//! Expected times of a request log under a profile, to compare with the measured ones.
 //!
-//! A flow is what one job moved in one direction of one kind of traffic. Each of its requests is taken at the time at which it
-//! began; from there on it should wait for the time of a request and then move its bytes at the rate of its connection, or at its
-//! part of the aggregate rate while others move theirs. That is a fluid: no pieces, no wake-ups, no sockets, so that it shares
-//! nothing with the shaper but the profile's figures.
+//! A flow is the traffic of one job in one direction of one service. Each request starts at its measured start. It waits for
+//! the latency of a request. Then it moves its bytes at the rate of its connection, or at its share of the aggregate rate.
+//! This fluid model has no pieces, wake-ups or sockets, so that it shares only the profile's figures with the shaper.
 
 use crate::profile::{Direction, Profile, RateLimit, ServiceKind};
 use crate::request::{RequestKind, RequestRecord};
 
-/// What a job moved in one direction of one kind of traffic.
+/// Traffic of a job in one direction of one service.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Flow {
     /// Artifacts or cache entries.
     pub kind: ServiceKind,
     /// Up or down.
     pub direction: Direction,
-    /// Requests that carried its bytes.
+    /// Number of requests.
     pub requests: usize,
-    /// Bytes that they carried.
+    /// Bytes of all requests.
     pub bytes: u64,
-    /// Bytes of the one in the middle when sorted by size.
+    /// Median of the requests' bytes.
     pub typical_bytes: u64,
-    /// The most that were under way at once.
+    /// Largest number of concurrent requests.
     pub at_once: usize,
-    /// Seconds in which at least one request should have been under way.
-    pub asked_s: f64,
-    /// Seconds in which at least one was.
+    /// Expected seconds with at least one active request.
+    pub expected_s: f64,
+    /// Measured seconds with at least one active request.
     pub measured_s: f64,
 }
 
 impl Flow {
-    /// `cache down`.
+    /// Name, for example `cache down`.
     pub fn name(&self) -> String {
         let kind = if self.kind == ServiceKind::Cache { "cache" } else { "artifact" };
         format!("{kind} {}", if self.direction == Direction::Up { "up" } else { "down" })
     }
 
-    /// Whether measured and asked differ by no more than 5 %, and 1 ms for each request in a row.
+    /// Whether measured and expected time differ by at most 5 % and 1 ms per sequential request.
     pub fn within_bounds(&self) -> bool {
         let in_a_row = self.requests.div_ceil(self.at_once.max(1)) as f64;
-        (self.measured_s - self.asked_s).abs() <= self.asked_s * 0.05 + in_a_row * 1e-3
+        (self.measured_s - self.expected_s).abs() <= self.expected_s * 0.05 + in_a_row * 1e-3
     }
 }
 
-/// The flows of a job's log that the profile shapes. Requests that failed, broke off or met a fault are left out, as their
-/// time is not the link's.
+/// Computes the flows of a job's log that the profile shapes. Failed, broken and faulty requests are left out, because the
+/// link does not determine their time.
 pub fn flows(profile: &Profile, log: &[RequestRecord]) -> Vec<Flow> {
     let mut flows = Vec::new();
     for kind in [ServiceKind::Artifact, ServiceKind::Cache] {
@@ -52,10 +51,11 @@ pub fn flows(profile: &Profile, log: &[RequestRecord]) -> Vec<Flow> {
             let limit = profile.limit(kind, direction);
             let request_ms = profile.request_ms(kind);
             let shaped = limit != RateLimit::default() || request_ms > 0.0;
-            let mut of: Vec<&RequestRecord> = log.iter().filter(|record| belongs(record, kind, direction)).collect();
-            of.sort_by_key(|record| record.start_ns);
-            if shaped && !of.is_empty() {
-                flows.push(flow(kind, direction, limit, request_ms, &of));
+            let mut records: Vec<&RequestRecord> =
+                log.iter().filter(|record| belongs(record, kind, direction)).collect();
+            records.sort_by_key(|record| record.start_ns);
+            if shaped && !records.is_empty() {
+                flows.push(flow(kind, direction, limit, request_ms, &records));
             }
         }
     }
@@ -64,47 +64,53 @@ pub fn flows(profile: &Profile, log: &[RequestRecord]) -> Vec<Flow> {
 
 fn belongs(record: &RequestRecord, kind: ServiceKind, direction: Direction) -> bool {
     let cache = record.path.starts_with("/actions-cache/");
-    let way = match record.kind {
+    let record_direction = match record.kind {
         RequestKind::PutBlock | RequestKind::PutBlob => Direction::Up,
         RequestKind::GetBlob => Direction::Down,
         _ => return false,
     };
     let whole = record.status < 300 && !record.broken && record.fault.is_none();
-    whole && way == direction && cache == (kind == ServiceKind::Cache)
+    whole && record_direction == direction && cache == (kind == ServiceKind::Cache)
 }
 
-fn flow(kind: ServiceKind, direction: Direction, limit: RateLimit, request_ms: f64, of: &[&RequestRecord]) -> Flow {
+fn flow(
+    kind: ServiceKind,
+    direction: Direction,
+    limit: RateLimit,
+    request_ms: f64,
+    records: &[&RequestRecord],
+) -> Flow {
     let carried = |record: &RequestRecord| if direction == Direction::Up { record.bytes_up } else { record.bytes_down };
-    let first = of[0].start_ns;
+    let first = records[0].start_ns;
     let seconds = |ns: u64| ns.saturating_sub(first) as f64 / 1e9;
-    let starts: Vec<f64> = of.iter().map(|record| seconds(record.start_ns)).collect();
-    let ends: Vec<f64> = of.iter().map(|record| seconds(record.end_ns)).collect();
-    let bytes: Vec<u64> = of.iter().map(|record| carried(record)).collect();
+    let starts: Vec<f64> = records.iter().map(|record| seconds(record.start_ns)).collect();
+    let ends: Vec<f64> = records.iter().map(|record| seconds(record.end_ns)).collect();
+    let bytes: Vec<u64> = records.iter().map(|record| carried(record)).collect();
     let mut sorted = bytes.clone();
     sorted.sort_unstable();
-    let asked = fluid(&starts, &bytes, request_ms / 1e3, limit);
+    let expected = expected_ends(&starts, &bytes, request_ms / 1e3, limit);
     Flow {
         kind,
         direction,
-        requests: of.len(),
+        requests: records.len(),
         bytes: bytes.iter().sum(),
         typical_bytes: sorted[sorted.len() / 2],
         at_once: at_once(&starts, &ends),
-        asked_s: covered(&starts, &asked),
+        expected_s: covered(&starts, &expected),
         measured_s: covered(&starts, &ends),
     }
 }
 
-/// When each request should end, in seconds.
-fn fluid(starts: &[f64], bytes: &[u64], request_s: f64, limit: RateLimit) -> Vec<f64> {
-    let own = limit.connection.unwrap_or(f64::INFINITY);
-    let all = limit.aggregate.unwrap_or(f64::INFINITY);
+/// Expected end of each request, in seconds.
+fn expected_ends(starts: &[f64], bytes: &[u64], request_s: f64, limit: RateLimit) -> Vec<f64> {
+    let connection_rate = limit.connection.unwrap_or(f64::INFINITY);
+    let aggregate_rate = limit.aggregate.unwrap_or(f64::INFINITY);
     let mut left: Vec<f64> = bytes.iter().map(|bytes| *bytes as f64).collect();
     let mut ends: Vec<f64> = starts.iter().map(|start| start + request_s).collect();
-    if own.is_infinite() && all.is_infinite() {
+    if connection_rate.is_infinite() && aggregate_rate.is_infinite() {
         return ends;
     }
-    // Requests begin in order, so those that move are between two marks; ended ones are dropped.
+    // Requests start in order; `moving` holds the active ones.
     let begins = ends.clone();
     let (mut next, mut now, mut moving) = (0, 0.0_f64, Vec::<usize>::new());
     while next < begins.len() || !moving.is_empty() {
@@ -115,7 +121,7 @@ fn fluid(starts: &[f64], bytes: &[u64], request_s: f64, limit: RateLimit) -> Vec
             moving.push(next);
             next += 1;
         }
-        let rate = own.min(all / moving.len() as f64);
+        let rate = connection_rate.min(aggregate_rate / moving.len() as f64);
         let soonest = moving.iter().map(|at| left[*at] / rate).fold(f64::INFINITY, f64::min);
         let step = begins.get(next).map_or(soonest, |begin| soonest.min(begin - now));
         for at in &moving {
@@ -123,7 +129,7 @@ fn fluid(starts: &[f64], bytes: &[u64], request_s: f64, limit: RateLimit) -> Vec
         }
         now += step;
         moving.retain(|at| {
-            // Less than a byte is rounding.
+            // Less than half a byte is a rounding error.
             let moves = left[*at] > 0.5;
             if !moves {
                 ends[*at] = now;
@@ -134,7 +140,7 @@ fn fluid(starts: &[f64], bytes: &[u64], request_s: f64, limit: RateLimit) -> Vec
     ends
 }
 
-/// Seconds that lie in at least one of the intervals; starts are sorted.
+/// Seconds covered by at least one of the intervals; starts are sorted.
 fn covered(starts: &[f64], ends: &[f64]) -> f64 {
     let (mut sum, mut until) = (0.0, f64::NEG_INFINITY);
     for (start, end) in starts.iter().zip(ends) {
@@ -144,6 +150,7 @@ fn covered(starts: &[f64], ends: &[f64]) -> f64 {
     sum
 }
 
+/// Largest number of intervals that overlap.
 fn at_once(starts: &[f64], ends: &[f64]) -> usize {
     let (mut sorted, mut ended, mut most) = (ends.to_vec(), 0, 0);
     sorted.sort_by(f64::total_cmp);
@@ -179,21 +186,21 @@ mod tests {
     }
 
     #[test]
-    fn serial_blocks_take_the_time_of_a_request_and_their_bytes_each() {
+    fn serial_blocks_take_latency_plus_bytes_each() {
         // 1 MiB at 50 MiB/s and 5 ms: 25 ms; the client takes 10 ms in between, which is not the link's.
         let profile = load("loopback:cache.up.connection=50MiB/s,request_ms=5ms").unwrap();
         let log: Vec<_> = (0..100).map(|n| record(RequestKind::PutBlock, n * 35, 25, MIB)).collect();
         let flows = flows(&profile, &log);
         let flow = &flows[0];
         assert_eq!((flows.len(), flow.name().as_str(), flow.requests, flow.at_once), (1, "cache up", 100, 1));
-        assert!((flow.asked_s - 2.5).abs() < 1e-6 && (flow.measured_s - 2.5).abs() < 1e-6, "{flow:?}");
+        assert!((flow.expected_s - 2.5).abs() < 1e-6 && (flow.measured_s - 2.5).abs() < 1e-6, "{flow:?}");
         assert!(flow.within_bounds());
         let slow: Vec<_> = (0..100).map(|n| record(RequestKind::PutBlock, n * 35, 29, MIB)).collect();
         assert!(!super::flows(&profile, &slow)[0].within_bounds());
     }
 
     #[test]
-    fn connections_share_what_is_there_for_all() {
+    fn connections_share_the_aggregate_rate() {
         // Eight at once, 30 each but 120 together: 15 each, 4 MiB take 266.7 ms.
         let profile = load("loopback:cache.down.connection=30MiB/s,cache.down.aggregate=120MiB/s").unwrap();
         let mut log = Vec::new();
@@ -202,14 +209,15 @@ mod tests {
         }
         let flow = &flows(&profile, &log)[0];
         assert_eq!((flow.at_once, flow.typical_bytes, flow.bytes), (8, 4 * MIB, 128 * MIB));
-        assert!((flow.asked_s - 32.0 * 4.0 / 120.0).abs() < 1e-3 && flow.within_bounds(), "{flow:?}");
-        // One that comes while another moves slows it from then on only.
-        let ends = fluid(&[0.0, 0.5], &[100, 100], 0.0, RateLimit { connection: Some(100.0), aggregate: Some(100.0) });
+        assert!((flow.expected_s - 32.0 * 4.0 / 120.0).abs() < 1e-3 && flow.within_bounds(), "{flow:?}");
+        // A later request slows an earlier one only from its own start.
+        let ends =
+            expected_ends(&[0.0, 0.5], &[100, 100], 0.0, RateLimit { connection: Some(100.0), aggregate: Some(100.0) });
         assert!((ends[0] - 1.5).abs() < 1e-9 && (ends[1] - 2.0).abs() < 1e-9, "{ends:?}");
     }
 
     #[test]
-    fn failures_and_other_requests_are_left_out() {
+    fn failed_and_unshaped_requests_are_left_out() {
         let profile = load("github-hosted").unwrap();
         let mut log = vec![record(RequestKind::Rpc, 0, 200, 9), record(RequestKind::PutBlockList, 0, 5, 9)];
         log.push(RequestRecord { status: 503, ..record(RequestKind::GetBlob, 0, 5, 9) });

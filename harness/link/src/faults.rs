@@ -1,8 +1,7 @@
-//! Faults by probability: which request of a job meets one is drawn from the profile's seed, the job and the request's
-//! number, so that a run that is repeated meets the same ones.
+//! Faults by probability, drawn from the profile's seed, the job and the request's number, so that a repeated run has the same.
 //!
-//! Requests of one job that arrive together get their numbers in the order of their arrival: how many faults there are, and of
-//! which kind, is the same each time; which of several blocks in flight meets one is not.
+//! Concurrent requests get their numbers in the order of arrival. So number and kind of the faults repeat, but not which of
+//! several blocks in flight meets one.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,16 +10,16 @@ use sha2::{Digest, Sha256};
 use crate::profile::{FaultFigures, ServiceKind};
 use crate::request::Fault;
 
-/// What a request costs besides its bytes.
+/// Kind of request, which determines its latency and faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
-    /// A call of the artifact or the cache service.
+    /// Call of the artifact or cache service.
     Api,
-    /// A request for a blob of that kind.
+    /// Request for a blob of a service.
     Blob(ServiceKind),
 }
 
-/// The faults of one job's link.
+/// Faults of one job's link.
 #[derive(Debug)]
 pub struct Faults {
     figures: FaultFigures,
@@ -30,17 +29,17 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// Those that `figures` give `job`.
+    /// Creates the faults of `job` by `figures`.
     pub fn new(figures: FaultFigures, job: &str) -> Self {
         Self { figures, job: job.to_owned(), blobs: AtomicU64::new(0), calls: AtomicU64::new(0) }
     }
 
-    /// The figures that they come from.
+    /// Figures of the faults.
     pub fn figures(&self) -> &FaultFigures {
         &self.figures
     }
 
-    /// What the job's next request of that kind meets.
+    /// Draws the fault of the job's next request.
     pub fn draw(&self, call: Call) -> Option<Fault> {
         let f = &self.figures;
         match call {
@@ -58,13 +57,13 @@ impl Faults {
         }
     }
 
-    /// One throw decides: a request meets one fault at most.
+    /// Draws one number for all faults, so that a request meets at most one.
     fn pick(&self, kind: &str, numbers: &AtomicU64, faults: &[(f64, Fault)]) -> Option<Fault> {
         let number = numbers.fetch_add(1, Ordering::Relaxed);
         let digest = Sha256::digest(format!("{}\n{}\n{kind}\n{number}", self.figures.seed, self.job));
         let mut bytes = [0; 8];
         bytes.copy_from_slice(&digest[..8]);
-        // 53 bits: every value is exact, and 1 is never reached.
+        // 53 bits: every value is exact and below 1.
         let mut left = (u64::from_be_bytes(bytes) >> 11) as f64 / (1_u64 << 53) as f64;
         for &(share, fault) in faults {
             if left < share {
@@ -88,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_job_meets_the_same_faults_and_another_meets_others() {
+    fn faults_repeat_for_the_same_job_and_differ_for_another() {
         let changes = "stall=5%,reset=5%,503=5%";
         assert_eq!(drawn(changes, "trial/producer", 500), drawn(changes, "trial/producer", 500));
         assert_ne!(drawn(changes, "trial/producer", 500), drawn(changes, "trial/consumer-1", 500));
@@ -96,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn every_fault_is_as_frequent_as_its_share() {
+    fn fault_frequency_equals_its_share() {
         let all = drawn("stall=1%,slow=2%,reset=3%,500=4%,503=5%", "job", 100_000);
         let kinds = [Fault::Stall, Fault::Slow, Fault::Reset, Fault::Status500, Fault::Status503];
         for (fault, percent) in kinds.into_iter().zip([1.0, 2.0, 3.0, 4.0, 5.0]) {
@@ -106,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_meet_429_and_nothing_else() {
+    fn calls_meet_only_429() {
         let faults = Faults::new(load("loopback:429=100%,reset=100%").unwrap().faults().unwrap(), "job");
         assert_eq!(faults.draw(Call::Api), Some(Fault::Status429));
         assert_eq!(faults.draw(Call::Blob(ServiceKind::Artifact)), Some(Fault::Reset));

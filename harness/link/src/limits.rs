@@ -1,30 +1,33 @@
-//! What GitHub allows a repository, as far as a profile states it: cache entries made in a minute, bytes stored.
+//! Rate limit of a repository: cache entries created in a minute.
 
 use std::collections::VecDeque;
 
-/// The time within which creations are counted, in ns.
+/// Interval of the rate limit, in ns.
 const MINUTE: u64 = 60_000_000_000;
 
-/// How many cache entries may be created within any minute. On a clock that the caller gives.
+/// Rate limit of cache entries in any minute, on the caller's clock.
 #[derive(Debug)]
 pub struct Creations {
     most: usize,
-    /// When those of the last minute were created, in ns, oldest first.
+    /// Creation times in the last minute, in ns, oldest first.
     recent: VecDeque<u64>,
 }
 
 impl Creations {
-    /// At most `most` a minute.
+    /// Creates a limit of `most` entries a minute.
     pub fn new(most: usize) -> Self {
         Self { most, recent: VecDeque::new() }
     }
 
-    /// Forgets what was created: as if a minute had gone by.
-    pub fn forget(&mut self) {
+    /// Resets the limit, as if a minute had passed.
+    pub fn reset(&mut self) {
         self.recent.clear();
     }
 
-    /// Takes one at `now`, or says after how many whole seconds one can be had. A refused one does not count.
+    /// Counts an entry created at `now`, in ns. A refused entry does not count.
+    ///
+    /// # Errors
+    /// Whole seconds to wait when the limit is reached.
     pub fn take(&mut self, now: u64) -> Result<(), u64> {
         while self.recent.front().is_some_and(|at| now.saturating_sub(*at) >= MINUTE) {
             self.recent.pop_front();
@@ -48,7 +51,7 @@ mod tests {
     const SECOND: u64 = 1_000_000_000;
 
     #[test]
-    fn above_the_limit_the_wait_is_told_and_suffices() {
+    fn entry_beyond_the_limit_is_refused_with_a_sufficient_wait() {
         let mut creations = Creations::new(3);
         for at in [0, 10, 20] {
             assert_eq!(creations.take(at * SECOND), Ok(()));
@@ -59,7 +62,7 @@ mod tests {
         assert_eq!(creations.take(60 * SECOND), Err(10), "the next of them leaves at 70 s");
         assert_eq!(creations.take(70 * SECOND), Ok(()));
         assert!(creations.take(70 * SECOND).is_err());
-        creations.forget();
+        creations.reset();
         assert_eq!(creations.take(70 * SECOND), Ok(()));
     }
 }

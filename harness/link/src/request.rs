@@ -1,83 +1,83 @@
-//! One line of the request log.
+//! Record of a request in the log of a service.
 
 use serde::{Deserialize, Serialize};
 
-/// What a request was.
+/// Kind of a request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RequestKind {
-    /// A call of the artifact or cache service.
+    /// Call of the artifact or cache service.
     Rpc,
-    /// One block of a blob.
+    /// Put Block.
     PutBlock,
-    /// The list that makes a blob of its blocks.
+    /// Put Block List.
     PutBlockList,
-    /// A whole blob at once.
+    /// Put Blob.
     PutBlob,
-    /// A blob or a range of it.
+    /// Get Blob, whole or a range.
     GetBlob,
-    /// A blob's properties.
+    /// Get Blob Properties.
     HeadBlob,
-    /// Anything else.
+    /// Any other request.
     #[default]
     Other,
 }
 
-/// What a request meets where a profile has faults.
+/// Injected fault of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fault {
-    /// For some seconds no byte of it moves.
+    /// No byte moves for some seconds.
     #[serde(rename = "stall")]
     Stall,
-    /// Its bytes move at a part of their rate.
+    /// The bytes move at a fraction of their rate.
     #[serde(rename = "slow")]
     Slow,
-    /// The connection breaks when half of its bytes have moved.
+    /// The connection breaks after half of the bytes.
     #[serde(rename = "reset")]
     Reset,
-    /// It is answered with 500.
+    /// The answer is 500.
     #[serde(rename = "500")]
     Status500,
-    /// It is answered with 503.
+    /// The answer is 503.
     #[serde(rename = "503")]
     Status503,
-    /// It is answered with 429.
+    /// The answer is 429.
     #[serde(rename = "429")]
     Status429,
 }
 
-/// One request as the service saw it.
+/// One request as measured by the service.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestRecord {
-    /// When its head had arrived, in ns of `CLOCK_MONOTONIC`.
+    /// Arrival of the head, in ns of `CLOCK_MONOTONIC`.
     pub start_ns: u64,
-    /// When the last byte of the answer had been given to the system, same clock.
+    /// Time at which the last byte of the answer was passed to the system, same clock.
     pub end_ns: u64,
-    /// What it was.
+    /// Kind.
     pub kind: RequestKind,
     /// HTTP method.
     pub method: String,
-    /// Path without the query: signatures are in the query, and never here.
+    /// Path without the query, which holds the signature.
     pub path: String,
     /// HTTP status; 0 when the connection broke before an answer.
     pub status: u16,
-    /// Bytes of the request's body that arrived.
+    /// Received bytes of the request's body.
     pub bytes_up: u64,
-    /// Bytes of the answer's body that were sent.
+    /// Sent bytes of the answer's body.
     pub bytes_down: u64,
-    /// First byte and length of the range that was sent, for a GET with a range.
+    /// First byte and length of the sent range, for a GET with a range.
     pub range: Option<(u64, u64)>,
     /// Number of the TCP connection, unique within the service.
     pub connection: u64,
-    /// The connection broke before the answer was complete.
+    /// Whether the connection broke before the answer was complete.
     pub broken: bool,
-    /// What the profile made it meet.
+    /// Injected fault.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<Fault>,
 }
 
 impl RequestRecord {
-    /// Bytes of blobs that it carried, up and down: no calls, lists or error messages.
+    /// Bytes of blobs up and down, without calls, lists and error messages.
     pub fn payload(&self) -> (u64, u64) {
         match self.kind {
             RequestKind::PutBlock | RequestKind::PutBlob => (self.bytes_up, 0),

@@ -1,32 +1,30 @@
-//! The arithmetic of a shaped link, on a clock that the caller gives: no sleeping, no sockets, so that tests run it on
-//! virtual time.
+//! Arithmetic of a shaped link, on the caller's clock, so that tests run it on virtual time.
 //!
-//! A pace is a schedule, not a bucket: bytes have a time at which they may have moved, and who is late by a wake-up of
-//! the scheduler makes it good with the next piece. Nobody saves up: what was idle for longer than [`GRACE`] begins anew.
+//! A pace is a schedule, not a token bucket: it assigns each piece the time at which it may have moved. A late wake-up is made
+//! up by the next piece. Idle time earns no credit: a stream that was idle for longer than [`GRACE`] starts anew.
 
-/// How late a piece may be without losing its place in the schedule, in ns: wake-ups of a busy machine are inside, pauses of a
-/// client are not.
+/// Largest delay of a piece that the next ones make up, in ns. It covers late wake-ups of a busy machine, not a client's pauses.
 pub const GRACE: u64 = 50_000_000;
 
-/// How long a piece takes, in seconds: short enough that bytes arrive evenly, long enough that wake-ups cost little.
+/// Duration of a piece in seconds: short enough for a steady flow, long enough for few wake-ups.
 const PIECE_S: f64 = 0.004;
 
-/// The schedule of one stream of bytes at one rate.
+/// Schedule of one stream of bytes at one rate.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
-    /// Bytes a second.
+    /// Rate in bytes a second.
     rate: f64,
-    /// When everything booked so far has moved, in ns.
+    /// Time at which all booked bytes have moved, in ns.
     next: u64,
 }
 
 impl Pace {
-    /// A pace of `rate` bytes a second whose first byte may move at `start` ns.
+    /// Creates a pace of `rate` bytes a second that starts at `start` ns.
     pub fn new(rate: f64, start: u64) -> Self {
         Self { rate, next: start }
     }
 
-    /// Books `bytes` at the time `now` and gives the time at which they may have moved, in ns.
+    /// Books `bytes` at the time `now`; returns the time at which they may have moved, in ns.
     pub fn book(&mut self, now: u64, bytes: u64) -> u64 {
         let takes = (bytes as f64 / self.rate * 1e9) as u64;
         self.next = self.next.max(now.saturating_sub(GRACE)).saturating_add(takes);
@@ -34,21 +32,21 @@ impl Pace {
     }
 }
 
-/// The schedule that all connections of a job share in one direction of one kind of traffic.
+/// Schedule that all connections of a job share in one direction of one service.
 #[derive(Debug)]
 pub struct SharedPace {
     pace: Pace,
-    /// Requests that are moving bytes now.
+    /// Number of requests that move bytes.
     active: u32,
 }
 
 impl SharedPace {
-    /// A shared pace of `rate` bytes a second.
+    /// Creates a shared pace of `rate` bytes a second.
     pub fn new(rate: f64) -> Self {
         Self { pace: Pace::new(rate, 0), active: 0 }
     }
 
-    /// A request begins to move bytes. The first after a pause finds no credit.
+    /// Adds a request that starts to move bytes. The first one after a pause has no credit.
     pub fn enter(&mut self, now: u64) {
         if self.active == 0 {
             self.pace.next = self.pace.next.max(now);
@@ -56,18 +54,18 @@ impl SharedPace {
         self.active += 1;
     }
 
-    /// It moves none any more.
+    /// Removes a request.
     pub fn leave(&mut self) {
         self.active = self.active.saturating_sub(1);
     }
 
-    /// As [`Pace::book`].
+    /// Books bytes, as [`Pace::book`].
     pub fn book(&mut self, now: u64, bytes: u64) -> u64 {
         self.pace.book(now, bytes)
     }
 }
 
-/// Bytes to move at once at `rate` bytes a second.
+/// Size of a piece in bytes at `rate` bytes a second.
 pub fn piece(rate: f64) -> usize {
     (rate * PIECE_S).clamp(4_096.0, 4_194_304.0) as usize
 }
@@ -132,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn throughput_is_what_the_rates_say_at_any_number_of_connections() {
+    fn throughput_follows_the_rates_at_any_number_of_connections() {
         for late in [0, 100_000, 3_000_000] {
             for (rate, all) in [(30.0, 120.0), (60.0, 125.0), (7.0, 45.0), (35.0, 186.0), (500.0, 4_000.0)] {
                 for connections in [1, 4, 8, 24] {
@@ -150,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_takes_its_time_plus_its_bytes() {
+    fn request_takes_latency_plus_bytes() {
         for request_ms in [2.0, 5.0, 25.0, 65.0] {
             for (mib, rate) in [(1.0, 60.0), (8.0, 35.0), (0.001, 10.0)] {
                 let bytes = (mib * MIB) as u64;
@@ -167,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn idle_time_earns_nothing() {
+    fn idle_time_earns_no_credit() {
         let mut pace = Pace::new(1e6, 0);
         assert_eq!(pace.book(0, 1_000), 1_000_000);
         let late = 10_000_000_000;
@@ -182,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn connections_share_evenly() {
+    fn connections_share_a_rate_evenly() {
         let (mut shared, mut moved) = (SharedPace::new(100e6), [0_u64; 4]);
         shared.enter(0);
         let mut wakes: BinaryHeap<Reverse<(u64, usize)>> = (0..4).map(|c| Reverse((0, c))).collect();
@@ -198,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_follow_the_rate_within_bounds() {
+    fn piece_size_follows_the_rate_within_bounds() {
         assert_eq!((piece(1.0), piece(1e6), piece(1e12)), (4_096, 4_096, 4_194_304));
         assert_eq!(piece(100e6), 400_000);
     }

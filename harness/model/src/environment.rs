@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::disk::DiskMeasurement;
-use crate::hex::hex;
 use crate::list::unique;
 
 /// A text of an environment that nobody could read: never an empty one.
@@ -128,7 +127,7 @@ pub fn id_of(environment: &Environment) -> String {
         // Neither holds this byte, so that two lists never give the same bytes.
         hasher.update([name.as_bytes(), b"\0", value.as_bytes(), b"\0"].concat());
     }
-    hex(&hasher.finalize()[..4])
+    hex::encode(&hasher.finalize()[..4])
 }
 
 #[cfg(test)]

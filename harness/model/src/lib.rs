@@ -10,7 +10,6 @@ mod counters;
 pub mod disk;
 pub mod duration;
 pub mod environment;
-pub mod hex;
 pub mod identity;
 pub mod image_name;
 pub mod level;

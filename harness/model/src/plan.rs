@@ -6,7 +6,6 @@ use sha2::{Digest, Sha256};
 use crate::block::{Block, Exclusion, join};
 use crate::cell::Cell;
 use crate::conditions::Conditions;
-use crate::hex::hex;
 use crate::purpose::{Compare, Purpose};
 use crate::size::ByteSize;
 use crate::strategy::{StrategySpec, VariantFacts};
@@ -184,7 +183,7 @@ impl Plan {
 
 /// Digest of a value's JSON. A value that has none is an error: all such values would share one digest.
 pub fn digest<T: Serialize>(value: &T) -> serde_json::Result<String> {
-    Ok(hex(&Sha256::digest(serde_json::to_vec(value)?)))
+    Ok(hex::encode(Sha256::digest(serde_json::to_vec(value)?)))
 }
 
 /// Whether a value is the default, which a plan does not write.

@@ -241,7 +241,7 @@ impl TrialRun<'_, '_> {
 
     /// What was counted against limits of time belongs to another workflow run than what comes now.
     fn rest(&self) -> Result<(), RunError> {
-        self.context.service.rest().map_err(|e| RunError::Service(e.to_string()))
+        self.context.service.reset_rate_limits().map_err(|e| RunError::Service(e.to_string()))
     }
 
     fn usage(&mut self) -> Result<ServiceUsage, RunError> {

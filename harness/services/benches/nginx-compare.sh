@@ -1,5 +1,5 @@
 #!/bin/sh
-# Compares the service with nginx: the same 1 GiB file, the same client (curl), the same disk, turn by turn.
+# Compares the service with nginx: the same 1 GiB file, the same client (curl), the same disk, in turn.
 #
 #   sudo apt-get install nginx-light curl     # nginx is only run from here, with a configuration of its own
 #   harness/services/benches/nginx-compare.sh [ROUNDS] [MIB] [FOLDER]
@@ -57,7 +57,7 @@ mkfifo "$dir/in"
 serve_pid=$!
 exec 3>"$dir/in"
 answers=0
-# Says one line to the service and prints its answer.
+# Sends one line to the service and prints its answer.
 ask() {
     [ -z "$1" ] || echo "$1" >&3
     answers=$((answers + 1))
@@ -82,16 +82,16 @@ until curl -s -o /dev/null "http://127.0.0.1:$port/"; do kill -0 $nginx_pid; don
 cpu() { sed 's/.*) //' "/proc/$1/stat" | awk '{ print $12 + $13 }'; }
 speed() { curl -sS --noproxy '*' -o /dev/null -w '%{http_code} %{time_total}\n' "$@" |
     awk -v mib="$mib" '{ if ($1 !~ /^20/) { print "status " $1 > "/dev/stderr"; exit 1 } printf "%.0f\n", mib / $2 }'; }
-# Nothing written before may be in the way of what is measured.
-settle() { sync; }
+# Earlier writes must not slow down the measured transfer.
+flush() { sync; }
 note() { echo "$3" >>"$dir/$1-$2"; printf ' %s %s %6s' "$1" "$2" "$3"; }
 
 # One transfer of each kind by each server.
-nginx_put() { settle; note nginx PUT "$(speed -T "$dir/file" "http://127.0.0.1:$port/file")"; }
+nginx_put() { flush; note nginx PUT "$(speed -T "$dir/file" "http://127.0.0.1:$port/file")"; }
 nginx_get() { note nginx GET "$(speed "http://127.0.0.1:$port/file")"; }
 serve_put() {
     target=$(call CreateCacheEntry "{\"key\":\"k$1\",\"version\":\"v\"}" | field signed_upload_url)
-    settle
+    flush
     note service PUT "$(speed -T "$dir/file" -H 'x-ms-blob-type: BlockBlob' "$target")"
     call FinalizeCacheEntryUpload "{\"key\":\"k$1\",\"version\":\"v\",\"size_bytes\":\"$((mib << 20))\"}" >/dev/null
 }
@@ -104,7 +104,7 @@ serve_get() {
 nginx_before=$(cpu $nginx_pid) serve_before=$(cpu $serve_pid)
 for round in $(seq "$rounds"); do
     printf 'round %s (MiB/s):' "$round"
-    # Who begins changes, so that neither always finds the disk fresh.
+    # The order alternates, so that neither always finds an idle disk.
     if [ $((round % 2)) = 0 ]; then serve_put $round; serve_get $round; fi
     nginx_put; nginx_get; rm "$dir/www/file"
     if [ $((round % 2)) = 1 ]; then serve_put $round; serve_get $round; fi

@@ -1,5 +1,5 @@
-//! The two clocks of the service: a monotonic one for records, so that they can be laid beside other processes' spans
-//! of the same machine, and the wall clock for everything that clients read (expiry, dates).
+//! Clocks of the service: a monotonic one for records, which other processes of the machine share, and the wall clock for
+//! expiries and dates.
 
 use jiff::Timestamp;
 use rustix::time::{ClockId, clock_gettime};
@@ -19,7 +19,7 @@ fn as_ns(clock: ClockId) -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
-/// Now, in seconds since 1970 (what a JWT carries).
+/// Current time in seconds since 1970, as in a JWT.
 pub(crate) fn unix_seconds() -> i64 {
     Timestamp::now().as_second()
 }
@@ -29,7 +29,7 @@ pub(crate) fn rfc3339(unix_seconds: i64) -> String {
     Timestamp::from_second(unix_seconds).unwrap_or(Timestamp::MAX).to_string()
 }
 
-/// Reads what [`rfc3339`] writes; `None` when it is not a time.
+/// Parses a time as [`rfc3339`] writes it.
 pub(crate) fn parse_rfc3339(text: &str) -> Option<i64> {
     text.parse::<Timestamp>().ok().map(Timestamp::as_second)
 }
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dates_are_written_as_clients_read_them() {
+    fn dates_have_the_formats_of_clients() {
         assert_eq!(rfc3339(1_769_860_800), "2026-01-31T12:00:00Z");
         assert_eq!(parse_rfc3339("2026-01-31T12:00:00Z"), Some(1_769_860_800));
         assert_eq!(parse_rfc3339("tomorrow"), None);
@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_beyond_the_calendar_is_its_end() {
+    fn time_beyond_the_calendar_becomes_its_end() {
         assert!(rfc3339(i64::MAX).starts_with("9999-12-30"));
     }
 }

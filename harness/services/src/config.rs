@@ -1,4 +1,4 @@
-//! How a service is set up, and what a token is minted for.
+//! Configuration of a service and of a token.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -7,37 +7,39 @@ use std::time::Duration;
 use handoff_link::Profile;
 use serde::{Deserialize, Serialize};
 
-/// A storage account name with hyphens cannot exist in Azure (names are lower-case letters and digits), so that a
-/// request for this host can never reach anyone even where it is not mapped to this machine.
+use crate::timeouts::DEFAULT_TTL;
+
+/// Host name in the blob URLs of npm clients. It cannot exist in Azure, whose account names have no hyphens, so that a request
+/// never reaches another host.
 pub const DEFAULT_BLOB_HOST: &str = "handoff-loopback-only.blob.core.windows.net";
 
-/// What a service listens on and where it keeps what it is given.
+/// Configuration of a service.
 #[derive(Clone, Debug)]
 pub struct ServiceConfig {
     /// Address to listen on; port 0 takes a free one. Default `127.0.0.1:0`.
     pub bind: SocketAddr,
-    /// Folder for blobs. The service makes a folder of its own inside and removes it at the end; the folder itself is
-    /// made when missing, and then removed too.
+    /// Folder for blobs. The service creates a private folder inside and removes it at the end. A missing `store_dir` is
+    /// created, and then removed too.
     pub store_dir: PathBuf,
-    /// Host name in the blob URLs that GitHub's npm clients get (user agent `@actions/...`), which take their parallel
-    /// path only for such a name; `None` gives them the address, like everyone else.
+    /// Host name in the blob URLs for GitHub's npm clients (user agent `@actions/...`), which transfer in parallel only for such
+    /// a name. `None` and other clients use the address.
     pub blob_host: Option<String>,
-    /// How long a signed blob URL is valid.
+    /// Validity of a signed blob URL.
     pub url_ttl: Duration,
-    /// Requests kept for each token's log; older ones are dropped and counted.
+    /// Requests kept in each token's log; older ones are dropped and counted.
     pub log_capacity: usize,
-    /// How the link of each token is shaped; default bare loopback.
+    /// Link profile of each token; default bare loopback.
     pub profile: Profile,
 }
 
 impl ServiceConfig {
-    /// Loopback, a free port, and blobs under `store_dir`.
+    /// Configuration for a free port on loopback with blobs under `store_dir`.
     pub fn new(store_dir: impl Into<PathBuf>) -> Self {
         Self {
             bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             store_dir: store_dir.into(),
             blob_host: Some(DEFAULT_BLOB_HOST.to_owned()),
-            url_ttl: Duration::from_hours(6),
+            url_ttl: DEFAULT_TTL,
             log_capacity: 65_536,
             profile: Profile::default(),
         }
@@ -45,17 +47,17 @@ impl ServiceConfig {
 }
 
 impl Default for ServiceConfig {
-    /// Blobs go to `handoff-service` in the system's folder for temporary files.
+    /// Configuration with blobs in `handoff-service` below the system's temporary folder.
     fn default() -> Self {
         Self::new(std::env::temp_dir().join("handoff-service"))
     }
 }
 
-/// Whom a token is for and what it may do.
+/// Job and permissions of a token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TokenSpec {
-    /// Workflow run: artifacts belong to it. Characters other than letters, digits, `.`, `_` and `-` become `-`.
+    /// Workflow run, which owns artifacts. Characters other than letters, digits, `.`, `_` and `-` become `-`.
     pub run: String,
     /// Job of the run; same characters.
     pub job: String,
@@ -63,12 +65,12 @@ pub struct TokenSpec {
     pub ref_scope: String,
     /// Further cache scopes that it only reads, in order (the default branch, a pull request's base).
     pub read_scopes: Vec<String>,
-    /// Life time from now, in whole seconds; zero gives a token that has already expired.
+    /// Validity from now, in whole seconds; zero makes an expired token.
     #[serde(with = "seconds")]
     pub ttl: Duration,
-    /// Trial that the token's traffic is counted for.
+    /// Trial of the token's traffic.
     pub trial: String,
-    /// Side of the trial: `producer`, `consumer`, ...
+    /// Role in the trial, for example `producer`.
     pub role: String,
 }
 
@@ -79,7 +81,7 @@ impl Default for TokenSpec {
             job: "job".to_owned(),
             ref_scope: "refs/heads/main".to_owned(),
             read_scopes: Vec::new(),
-            ttl: Duration::from_hours(6),
+            ttl: DEFAULT_TTL,
             trial: String::new(),
             role: String::new(),
         }
@@ -87,7 +89,7 @@ impl Default for TokenSpec {
 }
 
 mod seconds {
-    //! Durations as whole seconds on the control protocol.
+    //! Durations as whole seconds in the control protocol.
 
     use std::time::Duration;
 
@@ -102,7 +104,7 @@ mod seconds {
     }
 }
 
-/// `text` with every character that could be mistaken in a token or a URL replaced by `-`.
+/// Replaces every character with a meaning in a token or URL by `-`.
 pub(crate) fn plain_id(text: &str) -> String {
     text.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' }).collect()
 }
@@ -112,12 +114,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_lose_what_would_break_a_token() {
+    fn special_characters_of_ids_become_hyphens() {
         assert_eq!(plain_id("run 1:a/b_c.d-é"), "run-1-a-b_c.d--");
     }
 
     #[test]
-    fn a_spec_travels_as_json_with_its_defaults() {
+    fn spec_round_trips_as_json_with_defaults() {
         let spec: TokenSpec = serde_json::from_str(r#"{"run":"7","ttl":60}"#).unwrap();
         assert_eq!(spec, TokenSpec { run: "7".into(), ttl: Duration::from_mins(1), ..TokenSpec::default() });
         let back: TokenSpec = serde_json::from_str(&serde_json::to_string(&spec).unwrap()).unwrap();

@@ -1,55 +1,55 @@
-//! What can go wrong outside the wire: starting the service, and talking to it as a process.
+//! Errors of starting a service and of controlling its process.
 
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// Why the service cannot be started or reached.
+/// Error of starting or controlling a service.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServiceError {
-    /// The address is taken, or not one of this machine.
+    /// Address that is taken or not local.
     #[error("cannot listen on {addr}: {source}; choose another address or port (0 takes a free one)")]
     Bind {
-        /// The address that was asked for.
+        /// Configured address.
         addr: SocketAddr,
-        /// What the system said.
+        /// Error of the system.
         source: io::Error,
     },
-    /// The folder for stored blobs cannot be made or written.
+    /// Unusable folder for blobs.
     #[error("cannot use {} as the store: {source}; give a folder that can be written", path.display())]
     Store {
-        /// The folder.
+        /// Folder.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the system.
         source: io::Error,
     },
-    /// The machine refuses a thread or random bytes.
+    /// Failure to start a thread or to draw random bytes.
     #[error("cannot start the service: {0}")]
     System(#[source] io::Error),
-    /// The program that should be the service cannot be started.
-    #[error("cannot start {program}: {source}")]
+    /// Service program that cannot be started.
+    #[error("cannot start the service process {program}: {source}")]
     Spawn {
-        /// The command line.
+        /// Command line.
         program: String,
-        /// What the system said.
+        /// Error of the system.
         source: io::Error,
     },
-    /// The service's process ended or its pipes broke.
-    #[error("lost the service process: {0}")]
+    /// Service process that ended, or whose pipes broke.
+    #[error("lost the service process: {0} (its standard error may say why)")]
     Lost(String),
-    /// The service's process answered with an error.
+    /// Error answer of the service process.
     #[error("the service process refused: {0}")]
     Refused(String),
-    /// A line of the control protocol that is not what it should be.
+    /// Malformed line of the control protocol.
     #[error("cannot read the service process's answer {line:?}: {reason}")]
     Protocol {
-        /// The line as read.
+        /// Line as read.
         line: String,
-        /// What is wrong with it.
+        /// Reason.
         reason: String,
     },
-    /// Reading requests or writing answers failed.
-    #[error("control pipe: {0}")]
+    /// Failure to read requests or write answers.
+    #[error("the control pipe of the service failed: {0}")]
     Pipe(#[source] io::Error),
 }

@@ -1,9 +1,9 @@
-//! The link between a job and the service: the one place through which every byte and every request of a token passes.
+//! Link between a job and the service: every request and byte of a token passes it.
 //!
-//! Each token has a link of its own, as each job has its own network. A connection thread asks it before an API call
-//! or a blob request goes on and as bytes move, and waiting is sleeping in that thread. A request is measured from the
-//! arrival of its head: it takes the time of a request plus its bytes at the rate of the connection, or longer where all
-//! connections together are at their rate. A link of bare loopback gives no passage at all: nothing is booked or locked.
+//! Each token has its own link, because each job has its own network. A connection thread waits here before an API call or a
+//! blob request proceeds, and as bytes move. A request takes its latency plus its bytes at the rate of its connection, from
+//! the arrival of its head. It takes longer when all connections together reach the aggregate rate. Bare loopback has no
+//! guard: nothing is booked or locked.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,11 +14,9 @@ use handoff_link::shaper::{self, Pace, SharedPace};
 use handoff_link::{Call, Direction, Fault, Faults, Profile, RateLimit, ServiceKind};
 
 use crate::clock;
+use crate::timeouts::SLEEP_SLICE;
 
-/// A sleep is cut into such parts, so that a service that ends does not wait for it.
-const NAP: Duration = Duration::from_millis(100);
-
-/// What all links of a service are made from.
+/// Profile and end of all links of a service.
 #[derive(Debug)]
 pub(crate) struct Network {
     profile: Profile,
@@ -30,7 +28,7 @@ impl Network {
         Self { profile, ended: Arc::default() }
     }
 
-    /// The link of a new job; `job` is what its faults are drawn for.
+    /// Creates the link of a job. Its faults are drawn for the name `job`.
     pub(crate) fn link(&self, job: &str) -> Arc<Link> {
         let route = |kind| {
             let path = |direction| {
@@ -52,7 +50,7 @@ impl Network {
         })
     }
 
-    /// Wakes whoever sleeps: the service ends.
+    /// Ends every wait, because the service ends.
     pub(crate) fn end(&self) {
         self.ended.store(true, Ordering::Relaxed);
     }
@@ -62,7 +60,7 @@ fn ns(ms: f64) -> u64 {
     (ms * 1e6) as u64
 }
 
-/// The link of one token's job.
+/// Link of one token's job.
 #[derive(Debug)]
 pub(crate) struct Link {
     api_ns: u64,
@@ -72,18 +70,18 @@ pub(crate) struct Link {
     ended: Arc<AtomicBool>,
 }
 
-/// When and how a request goes on.
+/// Decision about a request: its shaping and its fault.
 #[derive(Debug)]
 pub(crate) struct Admission {
-    /// What its bytes have to pass, if they are shaped.
+    /// Guard of the request's bytes, if they are shaped.
     pub(crate) guard: Option<TransferGuard>,
-    /// What it meets.
+    /// Injected fault.
     pub(crate) fault: Option<Fault>,
-    /// With a 429: seconds after which to come again.
+    /// Seconds in the Retry-After of a 429.
     pub(crate) retry_after_s: u64,
 }
 
-/// One kind of traffic.
+/// Shaping of one kind of traffic.
 #[derive(Debug)]
 struct Route {
     request_ns: u64,
@@ -91,7 +89,7 @@ struct Route {
     down: ShapedPath,
 }
 
-/// One direction of it.
+/// Shaping of one direction of a route.
 #[derive(Debug)]
 struct ShapedPath {
     limit: RateLimit,
@@ -99,14 +97,14 @@ struct ShapedPath {
 }
 
 impl Link {
-    /// Returns once a request whose head arrived at `arrived` (ns of the monotonic clock) may go on.
+    /// Waits until a request whose head arrived at `arrived` (ns of the monotonic clock) may proceed.
     pub(crate) fn admit(self: &Arc<Self>, call: Call, arrived: u64) -> Admission {
         let admission = self.schedule(call, arrived);
         self.sleep_until(admission.1);
         admission.0
     }
 
-    /// As [`Link::admit`], without waiting: with the time until which to wait.
+    /// Computes the admission and the time until which to wait, in ns.
     fn schedule(self: &Arc<Self>, call: Call, arrived: u64) -> (Admission, u64) {
         let (takes, kind) = match call {
             Call::Api => (self.api_ns, None),
@@ -115,11 +113,11 @@ impl Link {
         let fault = self.faults.as_ref().and_then(|faults| faults.draw(call));
         let figures = self.faults.as_ref().map(Faults::figures);
         let stall = figures.filter(|_| fault == Some(Fault::Stall)).map_or(0, |figures| ns(figures.stall_s * 1e3));
-        let slower = figures.filter(|_| fault == Some(Fault::Slow)).map_or(1.0, |figures| figures.slow_factor);
+        let slowdown = figures.filter(|_| fault == Some(Fault::Slow)).map_or(1.0, |figures| figures.slow_factor);
         let start = arrived.saturating_add(takes).saturating_add(stall);
         let kind = kind.filter(|kind| self.route(*kind).is_shaped());
         let guard =
-            kind.map(|kind| TransferGuard { link: Arc::clone(self), kind, start, slower, up: None, down: None });
+            kind.map(|kind| TransferGuard { link: Arc::clone(self), kind, start, slowdown, up: None, down: None });
         let retry_after_s = figures.map_or(0, |figures| figures.retry_after_s);
         (Admission { guard, fault, retry_after_s }, if takes + stall > 0 { start } else { 0 })
     }
@@ -137,7 +135,7 @@ impl Link {
             if left == 0 || self.ended.load(Ordering::Relaxed) {
                 return;
             }
-            thread::sleep(Duration::from_nanos(left).min(NAP));
+            thread::sleep(Duration::from_nanos(left).min(SLEEP_SLICE));
         }
     }
 }
@@ -163,44 +161,44 @@ impl ShapedPath {
     }
 }
 
-/// What the bytes of one request pass. Dropping it ends the request's part in what connections share.
+/// Shaper of one request's bytes. Dropping it releases the request's share of the aggregate rate.
 #[derive(Debug)]
 pub(crate) struct TransferGuard {
     link: Arc<Link>,
     kind: ServiceKind,
     start: u64,
-    /// How many times as slow as its connection's rate.
-    slower: f64,
-    // Made with the first bytes of a direction.
+    /// Factor by which the rate of the connection is divided.
+    slowdown: f64,
+    // Created with the first bytes of a direction.
     up: Option<RequestPace>,
     down: Option<RequestPace>,
 }
 
-/// The request's own pace in a direction; none when connections have no rate of their own.
+/// Pace of one request in a direction; `None` when connections have no rate.
 #[derive(Clone, Copy, Debug)]
 struct RequestPace(Option<Pace>);
 
 impl TransferGuard {
-    /// Largest number of bytes to move before passing again; `None` when that direction is not shaped.
+    /// Largest number of bytes per [`Self::pass`]; `None` when the direction is not shaped.
     pub(crate) fn piece(&self, direction: Direction) -> Option<usize> {
         let limit = self.link.route(self.kind).path(direction).limit;
         limit.connection.or(limit.aggregate).map(shaper::piece)
     }
 
-    /// Returns once `bytes` more may have moved.
+    /// Waits until `bytes` more may have moved.
     pub(crate) fn pass(&mut self, direction: Direction, bytes: u64) {
         let path = self.link.route(self.kind).path(direction);
-        let own = match direction {
+        let pace = match direction {
             Direction::Up => &mut self.up,
             Direction::Down => &mut self.down,
         };
         let now = clock::monotonic_ns();
-        let own = own.get_or_insert_with(|| {
+        let pace = pace.get_or_insert_with(|| {
             path.with(|shared_pace| shared_pace.enter(now));
-            let rate = path.limit.connection.or(path.limit.aggregate.filter(|_| self.slower > 1.0));
-            RequestPace(rate.map(|rate| Pace::new(rate / self.slower, self.start)))
+            let rate = path.limit.connection.or(path.limit.aggregate.filter(|_| self.slowdown > 1.0));
+            RequestPace(rate.map(|rate| Pace::new(rate / self.slowdown, self.start)))
         });
-        let alone = own.0.as_mut().map_or(0, |pace| pace.book(now, bytes));
+        let alone = pace.0.as_mut().map_or(0, |pace| pace.book(now, bytes));
         let together = path.with(|shared_pace| shared_pace.book(now, bytes)).unwrap_or(0);
         self.link.sleep_until(alone.max(together));
     }
@@ -209,8 +207,8 @@ impl TransferGuard {
 impl Drop for TransferGuard {
     fn drop(&mut self) {
         let route = self.link.route(self.kind);
-        for (own, path) in [(self.up, &route.up), (self.down, &route.down)] {
-            if own.is_some() {
+        for (pace, path) in [(self.up, &route.up), (self.down, &route.down)] {
+            if pace.is_some() {
                 path.with(SharedPace::leave);
             }
         }
@@ -222,7 +220,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn loopback_gives_no_passage() {
+    fn loopback_has_no_guard_and_no_fault() {
         let link = Network::new(Profile::default()).link("");
         for call in [Call::Api, Call::Blob(ServiceKind::Artifact), Call::Blob(ServiceKind::Cache)] {
             let admission = link.admit(call, u64::MAX);
@@ -231,16 +229,16 @@ mod tests {
     }
 
     #[test]
-    fn a_service_that_ends_wakes_who_sleeps() {
+    fn ended_service_admits_without_waiting() {
         let profile = Profile::parse("test", "name = 'test'\nsummary = 's'\n[api]\ncall_ms = 60000\n").unwrap();
         let network = Network::new(profile);
         network.end();
-        // Would take a minute.
+        // Would wait for a minute otherwise.
         assert!(network.link("").admit(Call::Api, clock::monotonic_ns()).guard.is_none());
     }
 
     #[test]
-    fn a_request_counts_for_the_shared_rate_only_while_it_lasts() {
+    fn request_shares_the_aggregate_rate_until_it_is_dropped() {
         let text = "name = 'test'\nsummary = 's'\n[cache.down]\naggregate = '1TiB/s'\n";
         let link = Network::new(Profile::parse("test", text).unwrap()).link("");
         let mut guard = link.admit(Call::Blob(ServiceKind::Cache), clock::monotonic_ns()).guard.unwrap();
@@ -255,20 +253,20 @@ mod tests {
     }
 
     #[test]
-    fn a_stall_moves_the_start_and_a_slow_request_takes_its_bytes_longer() {
+    fn stall_delays_the_start_and_slow_divides_the_rate() {
         let profile = |fault: &str| {
             handoff_link::profile::load(&format!("loopback:request_ms=5ms,connection=1MB/s,{fault}")).unwrap()
         };
         let run = |fault: &str| {
             let link = Network::new(profile(fault)).link("job");
             let (admission, until) = link.schedule(Call::Blob(ServiceKind::Cache), 1_000);
-            (admission.fault, until, admission.guard.unwrap().slower, link)
+            (admission.fault, until, admission.guard.unwrap().slowdown, link)
         };
         let (fault, until, ..) = run("stall=100%,stall_s=40");
         assert_eq!((fault, until), (Some(Fault::Stall), 40_005_001_000));
-        let (fault, until, slower, link) = run("slow=1,slow_factor=20");
+        let (fault, until, slowdown, link) = run("slow=1,slow_factor=20");
         assert_eq!((fault, until), (Some(Fault::Slow), 5_001_000));
-        let rate = link.cache.down.limit.connection.unwrap() / slower;
+        let rate = link.cache.down.limit.connection.unwrap() / slowdown;
         assert_eq!(Pace::new(rate, until).book(until, 1_000_000), until + 20_000_000_000);
     }
 }

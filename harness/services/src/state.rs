@@ -1,4 +1,4 @@
-//! Everything that requests share.
+//! State that all requests share.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,10 +11,10 @@ use crate::blob::{BlobStore, Owner, UrlGrant};
 use crate::catalog::{Artifacts, Caches};
 use crate::clock;
 use crate::config::ServiceConfig;
-use crate::crypto::{self, Key};
+use crate::crypto::Key;
 use crate::link::Network;
 
-/// The state of a service.
+/// State of a service.
 pub(crate) struct State {
     pub(crate) key: Key,
     pub(crate) accounts: Accounts,
@@ -25,7 +25,7 @@ pub(crate) struct State {
     pub(crate) network: Network,
     creations: Option<Mutex<Creations>>,
     last_token: AtomicU64,
-    // Artifacts and entries share one count, as ids that clients may confuse should differ.
+    // Artifacts and entries share one sequence of ids, so that a confused id is never valid.
     last_id: AtomicU64,
 }
 
@@ -47,31 +47,33 @@ impl State {
         }
     }
 
-    /// A name for a token that no other one has and nobody can guess: the service's own random key signs a count. A name drawn anew
-    /// each time would need an answer to a generator that fails.
+    /// Unique, unguessable id of a new token: the signature of a counter. Unlike a random number, it cannot fail.
     pub(crate) fn next_token_id(&self) -> String {
         let count = self.last_token.fetch_add(1, Ordering::Relaxed);
-        crypto::hex(&self.key.sign(format!("token {count}").as_bytes())[..16])
+        hex::encode(&self.key.sign(format!("token {count}").as_bytes())[..16])
     }
 
     pub(crate) fn next_id(&self) -> u64 {
         self.last_id.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Takes one of the minute's cache entries, or says after how many seconds to come again.
+    /// Counts a new cache entry against the rate limit.
+    ///
+    /// # Errors
+    /// Seconds to wait when the limit is reached.
     pub(crate) fn may_create_entry(&self) -> Result<(), u64> {
         let Some(creations) = &self.creations else { return Ok(()) };
         creations.lock().unwrap_or_else(PoisonError::into_inner).take(clock::monotonic_ns())
     }
 
-    /// Forgets what counts against a limit of time, as if a minute had gone by.
-    pub(crate) fn rest(&self) {
+    /// Resets the rate limit, as if a minute had passed.
+    pub(crate) fn reset_rate_limits(&self) {
         if let Some(creations) = &self.creations {
-            creations.lock().unwrap_or_else(PoisonError::into_inner).forget();
+            creations.lock().unwrap_or_else(PoisonError::into_inner).reset();
         }
     }
 
-    /// Removes the entries that the storage limit has no room for. At once, where GitHub looks once an hour.
+    /// Evicts entries beyond the storage limit, at once and not once an hour as GitHub does.
     pub(crate) fn keep_within_storage(&self) {
         let Some(limit) = self.config.profile.storage_limit() else { return };
         for path in self.caches.evict(limit) {
@@ -79,12 +81,12 @@ impl State {
         }
     }
 
-    /// A new, empty blob of `account`.
+    /// Adds an empty blob of `account`.
     pub(crate) fn add_blob(&self, path: &str, account: &Account) {
         self.blobs.add(path, Owner { run: account.spec.run.clone(), account: account.id.clone() });
     }
 
-    /// Signs a URL for `account`, on a host that makes its client behave as on GitHub.
+    /// Signs a URL for `account`, with a host name that makes its client behave as on GitHub.
     pub(crate) fn blob_url(&self, account: &Account, client: &Caller<'_>, grant: UrlGrant) -> String {
         let expires = clock::unix_seconds().saturating_add_unsigned(self.config.url_ttl.as_secs());
         let grant = UrlGrant { expires, account: account.id.clone(), ..grant };
@@ -95,7 +97,7 @@ impl State {
         format!("http://{host}{}", grant.sign(&self.key))
     }
 
-    /// Removes everything that `run` stored.
+    /// Deletes the data of `run`.
     pub(crate) fn purge(&self, run: &str) {
         for path in self.artifacts.purge(run).into_iter().chain(self.caches.purge(run)) {
             self.blobs.remove(&path);
@@ -107,10 +109,10 @@ impl State {
     }
 }
 
-/// Who calls, as far as URLs depend on it.
+/// Properties of the caller that determine its URLs.
 pub(crate) struct Caller<'a> {
     pub(crate) user_agent: &'a str,
-    /// The address by which it reached the service.
+    /// Address by which the caller reached the service.
     pub(crate) local: SocketAddr,
 }
 
@@ -121,7 +123,7 @@ impl Caller<'_> {
     }
 }
 
-/// `addr` as a client can dial it: the address that means "all of them" becomes loopback.
+/// Address for a client to connect to: the unspecified address becomes loopback.
 pub(crate) fn reachable(addr: SocketAddr) -> SocketAddr {
     let ip = match addr.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),

@@ -1,17 +1,17 @@
-//! The runtime token: a JWT (HS256) with the claims that clients and the service read.
+//! Runtime token: a JWT (HS256) with the claims that clients and the service read.
 //!
-//! Clients never check the signature, but they do parse: artifact clients take the run and job out of `scp`, BuildKit
-//! needs `ac` as a *string* of JSON and numeric `nbf` and `exp`. The service checks everything.
+//! Clients do not check the signature, but parse the claims: artifact clients read run and job from `scp`, BuildKit needs `ac`
+//! as a *string* of JSON and numeric `nbf` and `exp`. The service checks everything.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
-use crate::crypto::{self, Key};
+use crate::crypto::Key;
 
-/// May read a cache scope.
+/// Permission to read a cache scope.
 pub(crate) const READ: u32 = 1;
-/// May write a cache scope.
+/// Permission to write a cache scope.
 pub(crate) const WRITE: u32 = 2;
 
 #[derive(Serialize, Deserialize)]
@@ -20,7 +20,7 @@ struct Header {
     alg: String,
 }
 
-/// A cache scope of the `ac` claim.
+/// Cache scope of the `ac` claim.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Scope {
     /// Git ref.
@@ -31,50 +31,50 @@ pub(crate) struct Scope {
     pub(crate) permission: u32,
 }
 
-/// The payload.
+/// Payload of the token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Claims {
-    /// `Actions.Results:RUN:JOB`, among other words in real tokens.
+    /// Scopes separated by spaces, one of them `Actions.Results:RUN:JOB`.
     pub(crate) scp: String,
     /// JSON text of the scopes.
     pub(crate) ac: String,
-    /// Not valid before, seconds since 1970.
+    /// Start of the validity, in seconds since 1970.
     pub(crate) nbf: i64,
-    /// Expired from then on, seconds since 1970.
+    /// Expiry, in seconds since 1970.
     pub(crate) exp: i64,
-    /// Whom the traffic is counted for.
+    /// Id of the account.
     pub(crate) jti: String,
-    /// The trial, for people who look into a token.
+    /// Trial, for debugging.
     pub(crate) trial: String,
-    /// The side of the trial.
+    /// Role in the trial.
     pub(crate) role: String,
 }
 
-/// Why a token is refused.
+/// Reason to refuse a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TokenError {
     /// Not three parts of base64url with JSON inside.
     #[error("the token is not a JWT of this service")]
     Malformed,
-    /// Signed by someone else, or altered.
+    /// Signed by another key, or altered.
     #[error("the token's signature is not valid")]
     Signature,
-    /// `nbf` is to come.
+    /// `nbf` is in the future.
     #[error("the token is not valid yet")]
     Early,
     /// `exp` has passed.
-    #[error("the token has expired")]
+    #[error("the token has expired: mint a new one")]
     Expired,
-    /// It was valid once.
+    /// Revoked token.
     #[error("the token has been revoked")]
     Revoked,
     /// No `Authorization: Bearer` header.
-    #[error("no bearer token was sent")]
+    #[error("no bearer token was sent: send the header Authorization: Bearer TOKEN")]
     Missing,
 }
 
 impl Claims {
-    /// Run and job of the first `Actions.Results` word.
+    /// Run and job of the first `Actions.Results` scope.
     pub(crate) fn run_and_job(&self) -> Option<(&str, &str)> {
         let word = self.scp.split(' ').find(|word| word.split(':').next() == Some("Actions.Results"))?;
         match word.split(':').collect::<Vec<_>>()[..] {
@@ -83,23 +83,23 @@ impl Claims {
         }
     }
 
-    /// The scopes, in the order in which they are searched.
+    /// Cache scopes in search order.
     pub(crate) fn scopes(&self) -> Option<Vec<Scope>> {
         serde_json::from_str(&self.ac).ok()
     }
 }
 
-/// Signs `claims`.
+/// Signs `claims` as a JWT.
 pub(crate) fn encode(key: &Key, claims: &Claims) -> String {
     let header = r#"{"typ":"JWT","alg":"HS256"}"#;
-    // Texts and numbers always have JSON; a token without claims would be refused everywhere.
+    // Strings and numbers always serialize; a token without claims would be refused.
     let payload = serde_json::to_string(claims).unwrap_or_default();
     let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
     let signature = URL_SAFE_NO_PAD.encode(key.sign(signed.as_bytes()));
     format!("{signed}.{signature}")
 }
 
-/// Checks signature and times of `token` at `now` (seconds since 1970) and gives its claims.
+/// Checks signature and times of `token` at `now` (seconds since 1970); returns its claims.
 pub(crate) fn decode(key: &Key, token: &str, now: i64) -> Result<Claims, TokenError> {
     let claims = decode_signed(key, token)?;
     if now < claims.nbf {
@@ -111,13 +111,13 @@ pub(crate) fn decode(key: &Key, token: &str, now: i64) -> Result<Claims, TokenEr
     Ok(claims)
 }
 
-/// The claims of a token that this service signed, expired or not.
+/// Checks only the signature of `token`; returns its claims, expired or not.
 pub(crate) fn decode_signed(key: &Key, token: &str) -> Result<Claims, TokenError> {
     let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
     let (header, payload) = signed.split_once('.').ok_or(TokenError::Malformed)?;
     let part = |text: &str| URL_SAFE_NO_PAD.decode(text).map_err(|_| TokenError::Malformed);
     let (header, payload, signature) = (part(header)?, part(payload)?, part(signature)?);
-    if !crypto::same(&key.sign(signed.as_bytes()), &signature) {
+    if !key.verify(signed.as_bytes(), &signature) {
         return Err(TokenError::Signature);
     }
     let header: Header = serde_json::from_slice(&header).map_err(|_| TokenError::Malformed)?;
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signed_token_gives_its_claims_back() {
+    fn signed_token_decodes_to_its_claims() {
         let key = Key::fixed(1);
         let token = encode(&key, &claims("x"));
         let read = decode(&key, &token, 150).unwrap();
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_kept_to_the_second() {
+    fn validity_is_checked_to_the_second() {
         let key = Key::fixed(1);
         let token = encode(&key, &claims("x"));
         assert_eq!(decode(&key, &token, 99), Err(TokenError::Early));
@@ -167,13 +167,13 @@ mod tests {
     }
 
     #[test]
-    fn another_process_key_is_refused() {
+    fn token_of_another_key_is_refused() {
         let token = encode(&Key::fixed(1), &claims("x"));
         assert_eq!(decode(&Key::fixed(2), &token, 150), Err(TokenError::Signature));
     }
 
     #[test]
-    fn an_unsigned_algorithm_is_refused_even_when_signed() {
+    fn algorithm_none_is_refused_even_when_signed() {
         let key = Key::fixed(1);
         let signed = format!(
             "{}.{}",
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scope_word_needs_exactly_three_parts() {
+    fn results_scope_has_exactly_three_parts() {
         for scp in ["", "Actions.Results", "Actions.Results:a", "Actions.Results:a:b:c", "Other:a:b"] {
             assert_eq!(Claims { scp: scp.into(), ..claims("x") }.run_and_job(), None, "{scp}");
         }
@@ -193,7 +193,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_changed_character_is_refused(jti in "[a-z]{1,8}", at: prop::sample::Index, with in "[A-Za-z0-9_.-]") {
+        fn any_changed_character_invalidates_the_token(jti in "[a-z]{1,8}", at: prop::sample::Index, with in "[A-Za-z0-9_.-]") {
             let key = Key::fixed(3);
             let token = encode(&key, &claims(&jti));
             let at = at.index(token.len());
@@ -203,7 +203,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_read_without_panic(text: String) {
+        fn decoding_any_text_never_panics(text: String) {
             prop_assert!(decode(&Key::fixed(1), &text, 0).is_err());
         }
     }

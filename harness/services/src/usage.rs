@@ -1,4 +1,4 @@
-//! What the service itself costs the machine that it shares with what is measured.
+//! CPU time and memory of the service, which shares the machine with the measured jobs.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use handoff_model::ServiceUsage;
 
 use crate::clock;
 
-/// Usage of this process, now: it means the service only where that has a process of its own.
+/// Usage of this process so far. It is the service's usage only in a separate process.
 pub(crate) fn now() -> ServiceUsage {
     let status = fs::read_to_string("/proc/self/status").ok();
     ServiceUsage { cpu_ns: clock::process_cpu_ns(), peak_rss_bytes: status.and_then(|s| peak_rss(&s)) }
@@ -22,7 +22,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_process_has_used_something() {
+    fn usage_of_this_process_is_positive() {
         let usage = now();
         assert!(usage.cpu_ns > 0 && usage.peak_rss_bytes > Some(1 << 16), "{usage:?}");
         assert_eq!(peak_rss("Name:\tx\nVmHWM:\t    2048 kB\nVmRSS: 1 kB\n"), Some(2 << 20));

@@ -1,7 +1,6 @@
 //! Digest of the source trees.
 
 use std::ffi::OsStr;
-use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -74,11 +73,7 @@ pub fn digest(root: &Path) -> Result<String, SourceError> {
         all.update([0]);
         all.update(content);
     }
-    let mut text = "sha256:".to_owned();
-    for byte in all.finalize() {
-        let _ = write!(text, "{byte:02x}");
-    }
-    Ok(text)
+    Ok(format!("sha256:{}", hex::encode(all.finalize())))
 }
 
 fn of_file(path: &Path) -> io::Result<[u8; 32]> {

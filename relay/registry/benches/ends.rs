@@ -1,5 +1,4 @@
-//! What the ends cost: the digest of a layer, a layer pushed into a sending end and stored as blocks, a layer fetched by ranges and
-//! pulled from a receiving end in order. Service, ends and clients share the machine, and nothing shapes the link.
+//! Costs of the registries: the digest of a layer, a layer pushed to a sender, and a layer pulled from a receiver. Service, registries and clients share the machine, and nothing shapes the link.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -26,7 +25,7 @@ fn layer() -> Vec<u8> {
     data
 }
 
-/// One request on a connection of its own; gives the bytes of the answer.
+/// Sends one request on a new connection; returns the bytes of the answer.
 fn exchange(registry: &str, head: &str, body: &[u8]) -> usize {
     let mut stream = TcpStream::connect(registry).expect("the end serves");
     let length = body.len();

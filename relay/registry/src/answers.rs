@@ -1,4 +1,4 @@
-//! Answers of both ends to requests that only read.
+//! Answers to read requests, common to sender and receiver.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::index::Manifest;
 use crate::manifest::{self, INDEX};
 use crate::wire::{Answer, query};
 
-/// The list of tags, sorted; the query may ask for `n` of them, from behind `last`.
+/// Sorted list of tags, paged by the query's `n` and `last`.
 pub(crate) fn tags(name: &str, uri: &http::Uri, mut tags: Vec<String>) -> Answer {
     if let Some(last) = query(uri, "last") {
         tags.retain(|tag| *tag > last);
@@ -25,24 +25,26 @@ pub(crate) fn tags(name: &str, uri: &http::Uri, mut tags: Vec<String>) -> Answer
     if let Some(next) = next { answer.header("link", next) } else { answer }
 }
 
-/// The manifests that are about another one.
+/// Index of the manifests that are about `digest`.
 pub(crate) fn referrers(digest: &str, manifests: &BTreeMap<Digest, Manifest>) -> Answer {
     match digest.parse() {
         Ok(digest) => Answer::bytes(StatusCode::OK, INDEX, manifest::referrers(&digest, manifests)),
-        Err(why) => no_digest(why),
+        Err(why) => invalid_digest(why),
     }
 }
 
-/// A text that is no digest.
-pub(crate) fn no_digest(why: impl std::fmt::Display) -> Answer {
+/// Refusal of an invalid digest.
+pub(crate) fn invalid_digest(why: impl std::fmt::Display) -> Answer {
     Answer::refused(StatusCode::BAD_REQUEST, "DIGEST_INVALID", why)
 }
 
-/// A manifest, or that it is unknown.
+/// Answer with a manifest, or 404.
 pub(crate) fn manifest_answer(reference: &str, found: Option<(Digest, Manifest)>) -> Answer {
     match found {
         Some((digest, manifest)) => Answer::bytes(StatusCode::OK, &manifest.media_type, manifest.text).digest(&digest),
-        None => Answer::refused(StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN", format!("{reference} was not sent")),
+        None => {
+            Answer::refused(StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN", format!("the image has no manifest {reference}"))
+        }
     }
 }
 
@@ -51,10 +53,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_of_tags_has_pages() {
+    fn list_of_tags_links_to_its_next_page() {
         let all = || ["a", "b", "c"].map(str::to_owned).to_vec();
         let link = |uri: &'static str| {
-            let answer = tags("x", &http::Uri::from_static(uri), all()).done();
+            let answer = tags("x", &http::Uri::from_static(uri), all()).into_response();
             answer.headers().get("link").map(|link| link.to_str().unwrap_or_default().to_owned())
         };
         assert_eq!(link("/?n=2").unwrap(), "</v2/x/tags/list?n=2&last=b>; rel=\"next\"");

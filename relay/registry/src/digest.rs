@@ -8,57 +8,52 @@ use sha2::{Digest as _, Sha256};
 
 use crate::Error;
 
-/// `sha256:` and 64 hexadecimal digits.
+/// SHA-256 digest: `sha256:` and 64 hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Digest(String);
 
-/// A text that is no digest.
+/// Error of a text that is no digest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no digest: sha256: and 64 hexadecimal digits are due")]
-pub struct NoDigest(String);
+#[error("`{0}` is no digest: use sha256: and 64 hexadecimal digits")]
+pub struct InvalidDigest(String);
 
 impl Digest {
-    /// The digest of bytes.
+    /// Computes the digest of bytes.
     pub fn of(bytes: &[u8]) -> Self {
         Self::finish(Sha256::new_with_prefix(bytes))
     }
 
-    /// The digest of what was hashed.
+    /// Finishes a hash.
     pub(crate) fn finish(state: Sha256) -> Self {
-        let hex = state.finalize().iter().fold(String::from("sha256:"), |mut text, byte| {
-            use fmt::Write;
-            let _ = write!(text, "{byte:02x}");
-            text
-        });
-        Self(hex)
+        Self(format!("sha256:{}", hex::encode(state.finalize())))
     }
 
-    /// That what came has this digest.
+    /// Checks that received bytes with the digest `got` have this one.
     pub(crate) fn check(&self, got: &Self) -> Result<(), Error> {
         if got == self { Ok(()) } else { Err(Error::Damaged { digest: self.to_string(), got: got.to_string() }) }
     }
 
-    /// The whole text.
+    /// Text with the prefix `sha256:`.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
 impl FromStr for Digest {
-    type Err = NoDigest;
+    type Err = InvalidDigest;
 
-    fn from_str(text: &str) -> Result<Self, NoDigest> {
-        let hex = text.strip_prefix("sha256:").ok_or_else(|| NoDigest(text.to_owned()))?;
+    fn from_str(text: &str) -> Result<Self, InvalidDigest> {
+        let hex = text.strip_prefix("sha256:").ok_or_else(|| InvalidDigest(text.to_owned()))?;
         let good = hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-        if good { Ok(Self(text.to_owned())) } else { Err(NoDigest(text.to_owned())) }
+        if good { Ok(Self(text.to_owned())) } else { Err(InvalidDigest(text.to_owned())) }
     }
 }
 
 impl TryFrom<String> for Digest {
-    type Error = NoDigest;
+    type Error = InvalidDigest;
 
-    fn try_from(text: String) -> Result<Self, NoDigest> {
+    fn try_from(text: String) -> Result<Self, InvalidDigest> {
         text.parse()
     }
 }
@@ -80,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_digests_are_digests() {
+    fn only_sha256_in_lower_case_is_parsed() {
         let empty = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         assert_eq!(Digest::of(b"").as_str(), empty);
         assert_eq!(empty.parse::<Digest>().unwrap(), Digest::of(b""));

@@ -1,4 +1,4 @@
-//! The image of an earlier run, beside what is being pushed: a builder builds from it and sends only what is new.
+//! Image of an earlier run that a sender serves to builders, so that only new layers are built and sent.
 
 use std::sync::Arc;
 
@@ -8,29 +8,30 @@ use http::{Method, Request};
 use hyper::body::Incoming as Body;
 
 use crate::digest::Digest;
-use crate::pull::Pull;
+use crate::pull::PullHandler;
 use crate::receiver_state::ReceiverState;
-use crate::store::{Incoming, StoreKind};
+use crate::store::{ReceiverStore, StoreKind};
 use crate::wire::{Answer, Handler};
 use crate::{Error, Settings};
 
-/// The repository under which a sending end gives the earlier image.
+/// Repository under which a sender serves the earlier image.
 const REPOSITORY: &str = "handoff-earlier";
 
-/// An image that an earlier run sent, whole.
+/// Complete image that an earlier run sent.
 #[derive(Debug)]
 pub(crate) struct EarlierImage(Arc<ReceiverState>);
 
 impl EarlierImage {
-    /// The newest image whose name begins so. One of which a part was evicted is none: building from it would break off.
+    /// Finds the newest image with the prefix [`Settings::earlier`]. An image with an evicted entry does not count, because a
+    /// build from it would fail.
     pub(crate) async fn find(
         kind: StoreKind,
         endpoint: ServiceEndpoint,
         settings: &Settings,
     ) -> Result<Option<Self>, Error> {
-        let Some(beginning) = &settings.earlier else { return Ok(None) };
-        let store = Incoming::open(kind, endpoint)?;
-        let Some(table) = store.newest(beginning).await? else { return Ok(None) };
+        let Some(prefix) = &settings.earlier else { return Ok(None) };
+        let store = ReceiverStore::open(kind, endpoint)?;
+        let Some(table) = store.newest(prefix).await? else { return Ok(None) };
         match ReceiverState::open(store, table, settings).await {
             Ok(shared) => Ok(Some(Self(shared))),
             Err(Error::Evicted { .. } | Error::Table { .. }) => Ok(None),
@@ -38,34 +39,34 @@ impl EarlierImage {
         }
     }
 
-    /// Repository and tag.
+    /// Repository and tag of the image.
     pub(crate) fn reference(&self) -> Option<String> {
         let tag = self.0.index.tags.keys().next_back()?;
         Some(format!("{REPOSITORY}:{tag}"))
     }
 
-    /// Whether a request asks for it.
-    pub(crate) fn is_asked(repository: &str, method: &Method) -> bool {
+    /// Whether a request is for the earlier image.
+    pub(crate) fn is_requested(repository: &str, method: &Method) -> bool {
         repository == REPOSITORY && (method == Method::GET || method == Method::HEAD)
     }
 
-    /// Answers such a request.
+    /// Answers a request for the earlier image.
     pub(crate) async fn answer(&self, request: Request<Body>) -> Answer {
-        Arc::new(Pull(Arc::clone(&self.0))).handle(request).await
+        Arc::new(PullHandler(Arc::clone(&self.0))).handle(request).await
     }
 
-    /// A blob that has no entry of its own, because it is small.
+    /// Content of a small blob, which is stored with the table.
     pub(crate) async fn small(&self, digest: &Digest) -> Result<Option<Bytes>, Error> {
-        let Some(place) = self.0.index.blobs.get(digest).filter(|place| place.entry.is_none()) else {
+        let Some(location) = self.0.index.blobs.get(digest).filter(|location| location.entry.is_none()) else {
             return Ok(None);
         };
-        let reader = self.0.reader(digest, place)?;
-        let bytes = reader.read(place.offset..place.offset + place.size).await?;
+        let reader = self.0.reader(digest, location)?;
+        let bytes = reader.read(location.offset..location.offset + location.size).await?;
         digest.check(&Digest::of(&bytes))?;
         Ok(Some(bytes))
     }
 
-    /// Why giving it failed, if it did.
+    /// First failure of serving it.
     pub(crate) fn broken(&self) -> Option<String> {
         self.0.broken()
     }

@@ -1,57 +1,59 @@
-//! What can go wrong with a relayed image.
+//! Errors of relaying an image.
 
-/// Everything this crate fails with.
+/// Error of a sender or receiver.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The service, after all retries.
+    /// Failure of the service, after all retries.
     #[error(transparent)]
     Transport(#[from] handoff_storage::Error),
-    /// The table of what was sent is not usable: what is wrong with it.
-    #[error("the table of the relayed image is not usable: {0}")]
+    /// Invalid table of the relayed image, with the reason.
+    #[error(
+        "the table of the relayed image is not usable: {0} (send the image again with the same version of handoff)"
+    )]
     Table(String),
-    /// Nothing of that name was sent.
+    /// No image of that name was sent.
     #[error(
         "nothing was sent under the name {name:?} {within}: send it first (`handoff send IMAGE --name {}`)",
         handoff_model::shell::quote(name)
     )]
     NotSent {
-        /// The name.
+        /// Name of the image.
         name: String,
-        /// Where it was looked for.
+        /// Place of the search.
         within: &'static str,
     },
-    /// The cache entry of a blob is gone: its digest.
+    /// Blob whose cache entry is gone, by its digest.
     #[error(
         "{0} is no longer in the cache: it was evicted after it was sent (run the sending job again, or send with --store artifact)"
     )]
     Evicted(String),
-    /// The name is taken in the cache.
-    #[error("an image was sent under the name {0:?} before, and cache entries never change: use another --name")]
+    /// Name that the cache already has.
+    #[error("an image was already sent under the name {0:?}, and cache entries never change: use another --name")]
     Taken(String),
-    /// Nothing was pushed.
-    #[error("no image was pushed to the relay: nothing was sent")]
+    /// Commit without a pushed image.
+    #[error("no image was pushed to the relay, so nothing was sent: push one before the commit")]
     NothingPushed,
-    /// The caller ended it, because what it does had failed: the cause is the caller's.
-    #[error("it was ended before the push was complete: nothing was sent")]
+    /// Sender that its caller abandoned, for example because the build failed.
+    #[error("the sender was stopped before the commit, so nothing was sent")]
     Abandoned,
-    /// What arrived has another digest.
+    /// Blob whose received bytes have another digest.
     #[error("{digest} is damaged: what arrived has the digest {got}")]
     Damaged {
-        /// The digest asked for.
+        /// Requested digest.
         digest: String,
-        /// The digest of what came.
+        /// Digest of the received bytes.
         got: String,
     },
-    /// A system call failed.
+    /// Failed system call.
     #[error("{what} failed: {source}")]
     System {
-        /// What was tried.
+        /// Attempted operation.
         what: &'static str,
-        /// The system's error.
+        /// Error of the system.
         source: std::io::Error,
     },
-    /// A part of the end broke.
+    /// Earlier failure of the sender or receiver, with its reason.
     #[error("the relay broke: {0}")]
     Broken(String),
 }

@@ -1,11 +1,11 @@
-//! What a relayed image consists of and where its bytes are: the table at the end of what is stored.
+//! Table of a relayed image: its manifests, and the location of every blob.
 //!
 //! ```text
 //! blob ... blob | small blobs, packed | this table as JSON | its length, 8 bytes | MAGIC, 8 bytes
 //! ```
 //!
-//! The table stands at the end, because only then every place is known: blobs are stored while they are pushed. One ranged
-//! GET of the last megabyte gives the table, the manifests and the small blobs.
+//! The table is at the end, because blobs are stored while they are pushed and only the end knows every location. One ranged
+//! GET of the last megabyte returns the table, the manifests and the small blobs.
 
 use std::collections::BTreeMap;
 
@@ -15,46 +15,46 @@ use crate::Error;
 use crate::digest::Digest;
 
 const MAGIC: &[u8; 8] = b"handoff1";
-/// Bytes behind the table.
+/// Bytes after the table.
 pub(crate) const TRAILER: u64 = 16;
 
-/// Everything that was pushed.
+/// Table of a relayed image.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Index {
-    /// The reference under which the image was sent, to give it back on arrival.
+    /// Reference under which the image was sent; the receiver tags the image with it.
     #[serde(default)]
     pub reference: String,
-    /// Tags and what they stand for.
+    /// Digests of manifests by tag.
     pub tags: BTreeMap<String, Digest>,
-    /// Manifests and indexes, whole: they are small, and needed first.
+    /// Complete manifests and indexes, which are small and needed first.
     pub manifests: BTreeMap<Digest, Manifest>,
-    /// Blobs.
+    /// Locations of blobs.
     pub blobs: BTreeMap<Digest, BlobLocation>,
 }
 
-/// A manifest or index.
+/// Manifest or index as it was pushed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// Its media type, as it was pushed.
+    /// Media type.
     pub media_type: String,
-    /// Its text; a digest depends on every byte of it.
+    /// Text, byte for byte: the digest depends on it.
     pub text: String,
 }
 
-/// Where a blob's bytes are.
+/// Location of a blob's bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlobLocation {
-    /// The cache entry that holds it; none: what holds this table.
+    /// Cache entry of the blob; `None` means the blob is stored with the table.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entry: Option<String>,
-    /// Its first byte there.
+    /// Offset of the first byte.
     pub offset: u64,
-    /// Its length.
+    /// Length in bytes.
     pub size: u64,
 }
 
 impl Index {
-    /// Table and trailer.
+    /// Encodes table and trailer.
     pub(crate) fn encode(&self) -> Result<Vec<u8>, Error> {
         let mut bytes = serde_json::to_vec(self).map_err(|e| Error::Table(e.to_string()))?;
         let len = bytes.len() as u64;
@@ -63,9 +63,9 @@ impl Index {
         Ok(bytes)
     }
 
-    /// How many bytes of the end hold table and trailer, by the trailer.
+    /// Length of table and trailer in bytes, read from the trailer.
     pub(crate) fn encoded_len(tail: &[u8]) -> Result<u64, Error> {
-        let bad = || Error::Table("what is stored is no relayed image".to_owned());
+        let bad = || Error::Table("the stored bytes are no relayed image".to_owned());
         let trailer = tail.last_chunk::<16>().ok_or_else(bad)?;
         let (len, magic) = trailer.split_at(8);
         if magic != MAGIC {
@@ -75,10 +75,10 @@ impl Index {
         len.checked_add(TRAILER).ok_or_else(bad)
     }
 
-    /// Reads the table out of the last bytes of what is stored.
+    /// Decodes the table from the last bytes of the stored image.
     pub(crate) fn decode(tail: &[u8]) -> Result<Self, Error> {
         let len = Self::encoded_len(tail)?;
-        let short = || Error::Table("it is cut short".to_owned());
+        let short = || Error::Table("it is truncated".to_owned());
         let from = (tail.len() as u64).checked_sub(len).ok_or_else(short)? as usize;
         let table = &tail[from..tail.len() - TRAILER as usize];
         serde_json::from_slice(table).map_err(|e| Error::Table(e.to_string()))
@@ -92,7 +92,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_table_is_read_back_whatever_stands_before_it(
+        fn table_is_decoded_after_any_bytes(
             before in prop::collection::vec(any::<u8>(), 0..100),
             blobs in prop::collection::vec((any::<u64>(), any::<u64>(), prop::option::of("[a-z]{1,9}")), 0..9),
             tag in "[a-z]{1,9}",
@@ -112,7 +112,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_read_or_refused(mut bytes in prop::collection::vec(any::<u8>(), 0..64), magic: bool) {
+        fn decoding_any_bytes_never_panics(mut bytes in prop::collection::vec(any::<u8>(), 0..64), magic: bool) {
             if magic {
                 bytes.extend_from_slice(MAGIC);
             }

@@ -1,4 +1,4 @@
-//! What a manifest names, and what of it must have been pushed before.
+//! References of manifests: blobs and manifests that must have been pushed before.
 
 use std::collections::BTreeMap;
 
@@ -7,19 +7,19 @@ use serde_json::Value;
 use crate::digest::Digest;
 use crate::index::Manifest;
 
-/// The media type of an index.
+/// Media type of an index.
 pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
-/// What a manifest or index refers to.
+/// References of a manifest or index.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct References {
     /// Blobs: config and layers.
     pub(crate) blobs: Vec<Digest>,
     /// Other manifests. Those of other platforms may be missing.
     pub(crate) manifests: Vec<Digest>,
-    /// Layers that their licence keeps out of registries: they are at some address of their owner's.
+    /// Layers whose licence keeps them out of registries.
     pub(crate) foreign: Vec<Digest>,
-    /// What it is about: a manifest that need not be there.
+    /// Manifest that this one is about. It may be missing.
     pub(crate) subject: Option<Digest>,
 }
 
@@ -27,11 +27,11 @@ fn digest(value: &Value) -> Option<Digest> {
     value.get("digest")?.as_str()?.parse().ok()
 }
 
-/// Reads what a manifest refers to.
+/// Parses the references of a manifest.
 pub(crate) fn references(text: &[u8]) -> Result<References, String> {
-    let json: Value = serde_json::from_slice(text).map_err(|e| format!("it is no JSON: {e}"))?;
+    let json: Value = serde_json::from_slice(text).map_err(|e| format!("the manifest is no JSON: {e}"))?;
     if json.get("schemaVersion").and_then(Value::as_u64) != Some(2) {
-        return Err("its schemaVersion is not 2".to_owned());
+        return Err("the schemaVersion is not 2: push an OCI image or a Docker schema 2 image".to_owned());
     }
     let list = |name: &str| json.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
     let mut found = References::default();
@@ -51,7 +51,7 @@ pub(crate) fn references(text: &[u8]) -> Result<References, String> {
     Ok(found)
 }
 
-/// The config of an image, below indexes; attestations are passed over.
+/// Finds the config of an image, also below an index; skips attestations.
 pub(crate) fn config_of(top: &Digest, manifests: &BTreeMap<Digest, Manifest>) -> Option<Digest> {
     let json: Value = serde_json::from_str(&manifests.get(top)?.text).ok()?;
     if let Some(config) = json.get("config") {
@@ -62,20 +62,20 @@ pub(crate) fn config_of(top: &Digest, manifests: &BTreeMap<Digest, Manifest>) ->
     below.filter_map(digest).find(|d| manifests.contains_key(d)).and_then(|d| config_of(&d, manifests))
 }
 
-/// An index of the manifests that are about `subject`.
+/// Index of the manifests that are about `subject`, as JSON.
 pub(crate) fn referrers(subject: &Digest, manifests: &BTreeMap<Digest, Manifest>) -> String {
-    let about = manifests.iter().filter_map(|(own, manifest)| {
+    let about = manifests.iter().filter_map(|(digest_of_manifest, manifest)| {
         let json: Value = serde_json::from_str(&manifest.text).ok()?;
         if json.get("subject").and_then(digest).as_ref() != Some(subject) {
             return None;
         }
         let mut found = serde_json::json!({
             "mediaType": manifest.media_type,
-            "digest": own.as_str(),
+            "digest": digest_of_manifest.as_str(),
             "size": manifest.text.len(),
         });
-        let kind = json.get("artifactType").or_else(|| json.pointer("/config/mediaType"));
-        for (name, value) in [("artifactType", kind), ("annotations", json.get("annotations"))] {
+        let artifact_type = json.get("artifactType").or_else(|| json.pointer("/config/mediaType"));
+        for (name, value) in [("artifactType", artifact_type), ("annotations", json.get("annotations"))] {
             if let Some(value) = value {
                 found[name] = value.clone();
             }
@@ -85,7 +85,7 @@ pub(crate) fn referrers(subject: &Digest, manifests: &BTreeMap<Digest, Manifest>
     serde_json::json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": about.collect::<Vec<_>>() }).to_string()
 }
 
-/// The uncompressed layers that a config names.
+/// Digests of the uncompressed layers in a config.
 pub(crate) fn layers_of(config: &[u8]) -> Option<Vec<String>> {
     let json: Value = serde_json::from_slice(config).ok()?;
     match json.get("rootfs")?.as_object()?.get("diff_ids") {
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_manifest_needs_is_found() {
+    fn references_of_a_manifest_are_found_and_foreign_layers_separated() {
         let found = references(image("c", "application/vnd.oci.image.layer.v1.tar+zstd").as_bytes()).unwrap();
         assert_eq!(found.blobs, [d("c"), d("layer")]);
         let foreign = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn the_config_is_found_below_an_index_past_attestations() {
+    fn config_is_found_below_an_index_with_attestations() {
         let index = format!(
             r#"{{"schemaVersion":2,"manifests":[{{"digest":"{}","platform":{{"os":"unknown"}}}},{{"digest":"{}","platform":{{"os":"linux"}}}}]}}"#,
             d("attestation"),

@@ -1,9 +1,8 @@
-//! The receiving end's requests, and the stream that a blob becomes.
+//! Requests of a pulling engine, and the stream of a blob's bytes.
 
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use handoff_storage::{InOrder, RemoteBlob};
@@ -19,25 +18,23 @@ use crate::digest::Digest;
 use crate::index::BlobLocation;
 use crate::receiver_state::ReceiverState;
 use crate::scheduler::LayerTurn;
+use crate::timeouts::ENGINE_STALL_TIMEOUT;
 use crate::wire::{Answer, Handler, Reply, Route, route};
 
-/// Pieces between a blob's task and its connection: few, because each holds on to its whole range.
-const DEPTH: usize = 2;
-/// Bytes of a piece that is hashed and handed on.
-const PIECE: usize = 256 << 10;
+/// Pieces buffered between a blob's task and its connection. Few, because each piece keeps its whole range in memory.
+const BUFFERED_PIECES: usize = 2;
+/// Bytes of a piece that is hashed and delivered.
+const PIECE_BYTES: usize = 256 << 10;
+/// Ranges that a blob may request beyond the free request slots, so that no slot is idle.
+const SPARE_RANGES: usize = 4;
 
-/// An engine that takes nothing for so long is at work with something else: others may have the link meanwhile.
-const STALLED: Duration = Duration::from_millis(20);
-/// Ranges that a blob may have asked for beyond the lanes, so that no lane is ever without one.
-const SPARE: usize = 4;
+/// Handler of a pulling engine's requests.
+pub(crate) struct PullHandler(pub(crate) Arc<ReceiverState>);
 
-/// Answers a pull.
-pub(crate) struct Pull(pub(crate) Arc<ReceiverState>);
-
-impl Handler for Pull {
+impl Handler for PullHandler {
     async fn handle(self: Arc<Self>, request: Request<Incoming>) -> Answer {
         let Some((name, what)) = route(request.uri().path()) else {
-            return Answer::refused(StatusCode::NOT_FOUND, "NAME_UNKNOWN", "no such path");
+            return Answer::refused(StatusCode::NOT_FOUND, "NAME_UNKNOWN", "the path is none of the registry API");
         };
         let index = &self.0.index;
         match (request.method(), what) {
@@ -50,31 +47,34 @@ impl Handler for Pull {
             }
             (&Method::GET, Route::Tags) => tags(&name, request.uri(), index.tags.keys().cloned().collect()),
             (&Method::GET, Route::Referrers(digest)) => referrers(&digest, &index.manifests),
-            _ => {
-                Answer::refused(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", "this end of a relay only gives images")
-            }
+            _ => Answer::refused(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "UNSUPPORTED",
+                "a relay receiver only serves pulls: push to the sender's registry",
+            ),
         }
     }
 }
 
-/// `bytes=5-` or `bytes=5-9` of so many bytes; the ranges that engines ask for.
-fn asked(header: &str, size: u64) -> Option<Range<u64>> {
+/// Parses `bytes=5-` or `bytes=5-9`, the ranges that engines request, for a blob of `size` bytes.
+fn parse_range(header: &str, size: u64) -> Option<Range<u64>> {
     let (first, last) = header.strip_prefix("bytes=")?.split_once('-')?;
     let first: u64 = first.parse().ok()?;
     let end = if last.is_empty() { size } else { last.parse::<u64>().ok()?.checked_add(1)?.min(size) };
     (first < end).then_some(first..end)
 }
 
-impl Pull {
+impl PullHandler {
     fn blob(&self, digest: &str, request: &Request<Incoming>) -> Answer {
-        let unknown = || Answer::refused(StatusCode::NOT_FOUND, "BLOB_UNKNOWN", "it was not sent");
+        let unknown =
+            || Answer::refused(StatusCode::NOT_FOUND, "BLOB_UNKNOWN", "the image that was sent has no such blob");
         let Ok(digest) = digest.parse::<Digest>() else { return unknown() };
-        let Some(place) = self.0.index.blobs.get(&digest).cloned() else { return unknown() };
-        let size = place.size;
+        let Some(location) = self.0.index.blobs.get(&digest).cloned() else { return unknown() };
+        let size = location.size;
         let header = request.headers().get("range").and_then(|v| v.to_str().ok());
         let range = match header {
             None => Some(0..size),
-            Some(header) => asked(header, size),
+            Some(header) => parse_range(header, size),
         };
         let Some(range) = range else {
             let why = format!("the blob has {size} bytes");
@@ -83,7 +83,7 @@ impl Pull {
         };
         let status = if header.is_none() { StatusCode::OK } else { StatusCode::PARTIAL_CONTENT };
         let content_range = format!("bytes {}-{}/{size}", range.start, range.end.saturating_sub(1));
-        let reply = self.reply(request.method(), &digest, &place, range);
+        let reply = self.reply(request.method(), &digest, &location, range);
         let answer = Answer::with(status, reply)
             .header("content-type", "application/octet-stream")
             .header("accept-ranges", "bytes")
@@ -91,20 +91,20 @@ impl Pull {
         if status == StatusCode::PARTIAL_CONTENT { answer.header("content-range", content_range) } else { answer }
     }
 
-    fn reply(&self, method: &Method, digest: &Digest, place: &BlobLocation, range: Range<u64>) -> Reply {
+    fn reply(&self, method: &Method, digest: &Digest, location: &BlobLocation, range: Range<u64>) -> Reply {
         let size = range.end - range.start;
-        let (sender, pieces) = mpsc::channel(DEPTH);
+        let (sender, pieces) = mpsc::channel(BUFFERED_PIECES);
         if method == Method::HEAD {
             return Reply::Pieces { size, pieces };
         }
         let shared = Arc::clone(&self.0);
-        let place_in_line = shared.place_of(digest);
-        shared.asked(place_in_line);
-        let whole = size == place.size;
-        // The table came with the last bytes of what holds it: what is among them is here already.
+        let position = shared.position_of(digest);
+        shared.note_request(position);
+        let whole = size == location.size;
+        // The last bytes of the stored image were read with its table: a blob among them needs no request.
         let (tail_from, tail) = &shared.tail;
-        if place.entry.is_none() && place.offset >= *tail_from {
-            let at = (place.offset - tail_from + range.start) as usize;
+        if location.entry.is_none() && location.offset >= *tail_from {
+            let at = (location.offset - tail_from + range.start) as usize;
             if let Some(bytes) = tail.get(at..at + size as usize) {
                 if whole && let Err(error) = digest.check(&Digest::of(bytes)) {
                     shared.fail(&error);
@@ -114,18 +114,18 @@ impl Pull {
                 return Reply::Whole(Some(tail.slice(at..at + size as usize)));
             }
         }
-        let (digest, place) = (digest.clone(), place.clone());
-        let turn = shared.scheduler.enter(place_in_line);
+        let (digest, location) = (digest.clone(), location.clone());
+        let turn = shared.scheduler.enter(position);
         tokio::spawn(async move {
-            let wanted = place.offset + range.start..place.offset + range.end;
+            let range = location.offset + range.start..location.offset + range.end;
             let check = whole.then_some(&digest);
-            let result = match shared.reader(&digest, &place) {
-                Ok(reader) => stream(&shared, reader, wanted, check, turn, &sender).await,
+            let result = match shared.reader(&digest, &location) {
+                Ok(reader) => stream(&shared, reader, range, check, turn, &sender).await,
                 Err(error) => Err(error),
             };
             if let Err(error) = result {
                 shared.fail(&error);
-                // The connection breaks off: the engine sees a blob cut short, never a wrong one.
+                // The connection breaks: the engine sees a truncated blob, never a wrong one.
                 let _ = sender.send(Err(io::Error::other(error.to_string()))).await;
             }
         });
@@ -133,61 +133,62 @@ impl Pull {
     }
 }
 
-/// Fetches a blob's ranges in its turn, several at once, and hands their bytes on in order. The last piece is held back until
-/// the digest of all of them is known to be right.
+/// Fetches a blob's ranges in its turn, several at once, and delivers their bytes in order.
+///
+/// The last piece is held back until the digest of the whole blob is verified.
 async fn stream(
     shared: &Arc<ReceiverState>,
     reader: Arc<RemoteBlob>,
-    wanted: Range<u64>,
+    range: Range<u64>,
     check: Option<&Digest>,
     mut turn: LayerTurn,
     out: &mpsc::Sender<Result<Bytes, io::Error>>,
 ) -> Result<(), Error> {
     let part = shared.part_bytes;
-    let parts = (wanted.end - wanted.start).div_ceil(part);
-    let mut order = InOrder::new(shared.most_ranges);
-    let mut flying = JoinSet::new();
-    let mut begun = 0;
+    let parts = (range.end - range.start).div_ceil(part);
+    let mut order = InOrder::new(shared.max_ranges);
+    let mut fetches = JoinSet::new();
+    let mut started = 0;
     let mut hash = Sha256::new();
     let mut held: Option<Bytes> = None;
     turn.wait_for_lower_layers().await;
-    while order.given() < parts {
-        let more = |begun| begun < parts && order.admits(begun);
-        while more(begun) && flying.len() < shared.concurrency.count() + SPARE && turn.may_fetch() {
-            // Other blobs may hold all the room; the range that the engine waits for needs none, so nobody waits for ever.
+    while order.taken() < parts {
+        let more = |started| started < parts && order.has_room_for(started);
+        while more(started) && fetches.len() < shared.concurrency.count() + SPARE_RANGES && turn.may_fetch() {
+            // Other blobs may hold all permits. The range that the engine waits for needs none, so that no blob waits forever.
             let room = Arc::clone(&shared.room).try_acquire_owned().ok();
-            if room.is_none() && begun != order.given() {
+            if room.is_none() && started != order.taken() {
                 break;
             }
-            let first = wanted.start + begun * part;
-            let range = first..wanted.end.min(first + part);
-            let (reader, concurrency, number) = (Arc::clone(&reader), shared.concurrency.clone(), begun);
-            flying.spawn(async move {
-                let lane = concurrency.take().await;
+            let first = range.start + started * part;
+            let range = first..range.end.min(first + part);
+            let (reader, concurrency, number) = (Arc::clone(&reader), shared.concurrency.clone(), started);
+            fetches.spawn(async move {
+                let slot = concurrency.take().await;
                 let len = range.end - range.start;
                 let bytes = reader.read(range).await?;
-                lane.moved(len);
+                slot.moved(len);
                 Ok::<_, Error>((number, bytes, room))
             });
-            begun += 1;
+            started += 1;
         }
-        turn.set_wants_more(more(begun));
+        turn.set_wants_more(more(started));
         let done = tokio::select! {
-            Some(done) = flying.join_next() => done,
-            () = turn.changed(), if begun < parts => continue,
+            Some(done) = fetches.join_next() => done,
+            () = turn.changed(), if started < parts => continue,
             else => break,
         };
         let (number, bytes, room) = done.map_err(|e| Error::Broken(e.to_string()))??;
         order.put(number, (bytes, room)).map_err(|e| Error::Broken(e.to_string()))?;
         while let Some((mut bytes, room)) = order.pop() {
             while !bytes.is_empty() {
-                let piece = bytes.split_to(PIECE.min(bytes.len()));
+                let piece = bytes.split_to(PIECE_BYTES.min(bytes.len()));
                 hash.update(&piece);
                 shared.count_sent(piece.len() as u64);
                 if let Some(ready) = held.replace(piece)
-                    && !give(out, ready, &turn).await
+                    && !deliver(out, ready, &turn).await
                 {
-                    // The engine went away; if it comes back it asks again.
+                    // The engine disconnected; it requests the blob again if it still needs it.
                     return Ok(());
                 }
             }
@@ -203,16 +204,16 @@ async fn stream(
     Ok(())
 }
 
-/// Hands a piece on; false: nobody takes it any more. While the engine takes nothing, the turn is given to others.
-async fn give(out: &mpsc::Sender<Result<Bytes, io::Error>>, piece: Bytes, turn: &LayerTurn) -> bool {
-    let place = if let Ok(place) = tokio::time::timeout(STALLED, out.reserve()).await {
-        place
+/// Delivers a piece; false when the engine has disconnected. Other blobs may fetch while the engine is stalled.
+async fn deliver(out: &mpsc::Sender<Result<Bytes, io::Error>>, piece: Bytes, turn: &LayerTurn) -> bool {
+    let permit = if let Ok(permit) = tokio::time::timeout(ENGINE_STALL_TIMEOUT, out.reserve()).await {
+        permit
     } else {
         turn.set_wants_more(false);
         out.reserve().await
     };
-    let Ok(place) = place else { return false };
-    place.send(Ok(piece));
+    let Ok(permit) = permit else { return false };
+    permit.send(Ok(piece));
     true
 }
 
@@ -221,12 +222,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranges_are_read() {
-        assert_eq!(asked("bytes=5-", 10), Some(5..10));
-        assert_eq!(asked("bytes=0-3", 10), Some(0..4));
-        assert_eq!(asked("bytes=0-99", 10), Some(0..10));
+    fn only_ranges_within_the_blob_are_parsed() {
+        assert_eq!(parse_range("bytes=5-", 10), Some(5..10));
+        assert_eq!(parse_range("bytes=0-3", 10), Some(0..4));
+        assert_eq!(parse_range("bytes=0-99", 10), Some(0..10));
         for bad in ["bytes=10-", "bytes=3-2", "bytes=-5", "items=0-1", "bytes=0-18446744073709551615x"] {
-            assert_eq!(asked(bad, 10), None, "{bad}");
+            assert_eq!(parse_range(bad, 10), None, "{bad}");
         }
     }
 }

@@ -1,36 +1,31 @@
-//! The receiving end: a registry on loopback that an engine pulls from, whose blobs come by parallel ranged GETs while they
-//! are handed on in order.
+//! Receiver: a registry on loopback that fetches blobs by parallel ranged GETs and delivers them in order.
 
 use std::sync::Arc;
 
-use handoff_storage::ServiceEndpoint;
+use handoff_storage::{ServiceEndpoint, Traffic};
 
-use crate::pull::Pull;
+use crate::pull::PullHandler;
 use crate::receiver_state::ReceiverState;
-use crate::store::{Incoming, StoreKind};
+use crate::store::{ReceiverStore, StoreKind};
 use crate::wire::{Server, serve};
 use crate::{Error, Settings};
 
-/// What was received.
+/// Result of a receiver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received {
-    /// Bytes of blobs that were given to engines.
+    /// Bytes of blobs that were delivered to engines.
     pub given: u64,
-    /// From the first request of a blob to its last byte, on the machine's monotonic clock.
+    /// First request for a blob and last delivered byte, in ns of `CLOCK_MONOTONIC`.
     pub between_ns: Option<(u64, u64)>,
-    /// Lanes in use at the end.
+    /// Requests in flight at the end.
     pub concurrency: usize,
-    /// Requests to the service.
-    pub requests: u64,
-    /// Operations that were repeated.
-    pub retries: u64,
-    /// Connections that were opened.
-    pub connections: u64,
+    /// Counts of requests to the service.
+    pub traffic: Traffic,
     /// The first failure, if any.
     pub broken: Option<String>,
 }
 
-/// A receiving end that runs.
+/// Running registry of a receiver, for an engine to pull from.
 #[derive(Debug)]
 pub struct PullRegistry {
     shared: Arc<ReceiverState>,
@@ -38,48 +33,45 @@ pub struct PullRegistry {
 }
 
 impl PullRegistry {
-    /// Reads the table of what was sent under a name, and serves it.
+    /// Reads the table of the image `name` and serves the image.
     ///
     /// # Errors
-    /// [`Error::NotSent`]; [`Error::Evicted`] when a part of it is gone already; what the service says.
+    /// [`Error::NotSent`]; [`Error::Evicted`] when a cache entry of the image is gone; errors of the service.
     pub async fn start(
         kind: StoreKind,
         endpoint: ServiceEndpoint,
         name: &str,
         settings: &Settings,
     ) -> Result<Self, Error> {
-        let store = Incoming::open(kind, endpoint)?;
+        let store = ReceiverStore::open(kind, endpoint)?;
         let table = store.table(name).await?;
         let shared = ReceiverState::open(store, table, settings).await?;
-        let server = serve(settings.port, Arc::new(Pull(Arc::clone(&shared)))).await?;
+        let server = serve(settings.port, Arc::new(PullHandler(Arc::clone(&shared)))).await?;
         Ok(Self { shared, server })
     }
 
-    /// Where engines pull from: `127.0.0.1:PORT`.
+    /// Address to pull from: `127.0.0.1:PORT`.
     pub fn registry(&self) -> String {
         self.server.address.to_string()
     }
 
-    /// The name under which the image was sent, and a tag of it.
+    /// Reference under which the image was sent, and its last tag.
     pub fn sent_as(&self) -> (&str, Option<&str>) {
         (&self.shared.index.reference, self.shared.index.tags.keys().next_back().map(String::as_str))
     }
 
-    /// What went wrong so far, in one line.
+    /// First failure, in one line.
     pub fn broken(&self) -> Option<String> {
         self.shared.broken()
     }
 
-    /// Stops serving.
+    /// Stops serving and returns the counts.
     pub fn stop(self) -> Received {
-        let counters = self.shared.counters();
         Received {
             given: self.shared.given(),
             between_ns: self.shared.between(),
             concurrency: self.shared.concurrency.count(),
-            requests: counters.requests(),
-            retries: counters.retries(),
-            connections: counters.connections(),
+            traffic: self.shared.counters().traffic(),
             broken: self.broken(),
         }
     }

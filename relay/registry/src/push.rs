@@ -1,4 +1,4 @@
-//! The sending end's requests: what pushing needs of the OCI distribution specification, and reading back what is small.
+//! Requests of a pushing engine or builder: the push part of the OCI distribution specification, and reads of small blobs.
 
 use std::sync::Arc;
 
@@ -7,28 +7,28 @@ use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 
 use crate::Error;
-use crate::answers::{manifest_answer, no_digest, referrers, tags};
+use crate::answers::{invalid_digest, manifest_answer, referrers, tags};
 use crate::digest::Digest;
 use crate::earlier_image::EarlierImage;
 use crate::index::Manifest;
 use crate::manifest::references;
-use crate::sender_state::{Held, SenderState};
+use crate::sender_state::{KnownBlob, SenderState};
 use crate::wire::{Answer, Handler, Reply, Route, query, route};
 
-/// The specification's limit for a manifest.
-const LARGEST_MANIFEST: usize = 4 << 20;
+/// Largest manifest in bytes, by the specification.
+const MAX_MANIFEST_BYTES: usize = 4 << 20;
 
-/// Answers a push.
-pub(crate) struct Push(pub(crate) Arc<SenderState>);
+/// Handler of a pushing client's requests.
+pub(crate) struct PushHandler(pub(crate) Arc<SenderState>);
 
-impl Handler for Push {
+impl Handler for PushHandler {
     async fn handle(self: Arc<Self>, request: Request<Incoming>) -> Answer {
         let Some((name, what)) = route(request.uri().path()) else {
-            return Answer::refused(StatusCode::NOT_FOUND, "NAME_UNKNOWN", "no such path");
+            return Answer::refused(StatusCode::NOT_FOUND, "NAME_UNKNOWN", "the path is none of the registry API");
         };
         let method = request.method().clone();
         if let Some(earlier) = &self.0.earlier
-            && EarlierImage::is_asked(&name, &method)
+            && EarlierImage::is_requested(&name, &method)
         {
             return earlier.answer(request).await;
         }
@@ -49,21 +49,21 @@ impl Handler for Push {
             _ => Err(Answer::refused(
                 StatusCode::METHOD_NOT_ALLOWED,
                 "UNSUPPORTED",
-                "a relay takes images and gives them",
+                "this method is not supported here: a relay sender takes pushes",
             )),
         };
         answered.unwrap_or_else(|refused| refused)
     }
 }
 
-/// Whether a manifest may be called so, where that is no digest.
+/// Whether `text` is a valid tag.
 fn is_tag(text: &str) -> bool {
     let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
     let mut bytes = text.bytes();
     text.len() <= 128 && bytes.next().is_some_and(word) && bytes.all(|b| word(b) || b == b'.' || b == b'-')
 }
 
-/// Where an upload is, and how far it has come.
+/// Answer with the location and the progress of an upload.
 fn progress(status: StatusCode, name: &str, id: &str, size: u64) -> Answer {
     Answer::new(status)
         .header("location", format!("/v2/{name}/blobs/uploads/{id}"))
@@ -76,16 +76,16 @@ fn created(name: &str, digest: &Digest) -> Answer {
 }
 
 fn unknown_upload() -> Answer {
-    Answer::refused(StatusCode::NOT_FOUND, "BLOB_UPLOAD_UNKNOWN", "no such upload")
+    Answer::refused(StatusCode::NOT_FOUND, "BLOB_UPLOAD_UNKNOWN", "the upload is unknown or finished: begin a new one")
 }
 
-/// `0-9` as the first and the last byte.
+/// Parses `0-9` into the first and the last byte.
 fn content_range(text: &str) -> Option<(u64, u64)> {
     let (first, last) = text.trim_start_matches("bytes ").split_once('-')?;
     Some((first.trim().parse().ok()?, last.split('/').next()?.trim().parse().ok()?))
 }
 
-impl Push {
+impl PushHandler {
     async fn begin(&self, name: &str, request: Request<Incoming>) -> Result<Answer, Answer> {
         let shared = &self.0;
         if let Some(digest) = query(request.uri(), "mount").and_then(|d| d.parse::<Digest>().ok())
@@ -128,7 +128,7 @@ impl Push {
         Ok(upload.size())
     }
 
-    /// The store does not take it: the engine is told, and nothing is committed, whatever the engine makes of it.
+    /// Answer for a failure of the store. It also fails the transfer, so that nothing is committed.
     fn broken(&self, error: &Error) -> Answer {
         self.0.fail(error);
         Answer::refused(StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN", error)
@@ -141,13 +141,13 @@ impl Push {
 
     async fn finish(&self, name: &str, id: &str, request: Request<Incoming>) -> Result<Answer, Answer> {
         let shared = &self.0;
-        let digest = query(request.uri(), "digest").unwrap_or_default().parse::<Digest>().map_err(no_digest)?;
+        let digest = query(request.uri(), "digest").unwrap_or_default().parse::<Digest>().map_err(invalid_digest)?;
         self.receive(id, request, Some(&digest)).await?;
         let upload = shared.upload(id).ok_or_else(unknown_upload)?;
         let upload = upload.lock().await.take().ok_or_else(unknown_upload)?;
         shared.end(id);
         let pushed = upload.finish(&shared.sink, &digest).await.map_err(|error| match error {
-            Error::Damaged { got, .. } => no_digest(format!("what was pushed has the digest {got}")),
+            Error::Damaged { got, .. } => invalid_digest(format!("what was pushed has the digest {got}")),
             error => self.broken(&error),
         })?;
         shared.keep(&digest, pushed);
@@ -169,17 +169,17 @@ impl Push {
     }
 
     async fn blob(&self, method: &Method, digest: &str) -> Result<Answer, Answer> {
-        let digest = digest.parse::<Digest>().map_err(no_digest)?;
+        let digest = digest.parse::<Digest>().map_err(invalid_digest)?;
         let unknown = |why: &str| Answer::refused(StatusCode::NOT_FOUND, "BLOB_UNKNOWN", why);
         let answer = match self.0.blob(&digest).await.map_err(|error| self.broken(&error))? {
-            Some(Held::Small(bytes)) => Answer::bytes(StatusCode::OK, "application/octet-stream", bytes),
+            Some(KnownBlob::Small(bytes)) => Answer::bytes(StatusCode::OK, "application/octet-stream", bytes),
             Some(held) if method == Method::HEAD => {
                 let (_, pieces) = tokio::sync::mpsc::channel(1);
                 Answer::with(StatusCode::OK, Reply::Pieces { size: held.size(), pieces })
                     .header("content-type", "application/octet-stream")
             }
-            Some(_) => return Err(unknown("it was sent on and is not kept here: pull from a receiving end")),
-            None => return Err(unknown("it was not pushed")),
+            Some(_) => return Err(unknown("the blob was forwarded and is not kept here: pull it from a receiver")),
+            None => return Err(unknown("the blob was not pushed")),
         };
         Ok(answer.digest(&digest))
     }
@@ -188,27 +188,27 @@ impl Push {
         let invalid = |why: String| Answer::refused(StatusCode::BAD_REQUEST, "MANIFEST_INVALID", why);
         let missing = |why: String| Answer::refused(StatusCode::NOT_FOUND, "MANIFEST_BLOB_UNKNOWN", why);
         let header = request.headers().get("content-type").and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
-        let body = Limited::new(request.into_body(), LARGEST_MANIFEST).collect().await;
+        let body = Limited::new(request.into_body(), MAX_MANIFEST_BYTES).collect().await;
         let body = body.map_err(|e| Answer::refused(StatusCode::PAYLOAD_TOO_LARGE, "MANIFEST_INVALID", e))?.to_bytes();
         let digest = Digest::of(&body);
         let named = reference.parse::<Digest>().ok();
         if named.is_none() && !is_tag(reference) {
-            return Err(no_digest(format!("{reference} is neither a tag nor a digest by sha256")));
+            return Err(invalid_digest(format!("{reference} is neither a tag nor a digest by sha256")));
         }
         if named.as_ref().is_some_and(|named| *named != digest) {
-            return Err(no_digest(format!("the manifest has the digest {digest}")));
+            return Err(invalid_digest(format!("the manifest has the digest {digest}")));
         }
         let found = references(&body).map_err(invalid)?;
         if let Some(layer) = found.foreign.first() {
             return Err(invalid(format!(
-                "layer {layer} is not distributable: it is not pushed, so the image cannot be sent; rebuild without it"
+                "layer {layer} is not distributable, so the image cannot be sent: rebuild the image without this layer"
             )));
         }
         for blob in &found.blobs {
             let held = self.0.blob(blob).await.map_err(|error| self.broken(&error))?;
             held.ok_or_else(|| missing(format!("{blob} was not pushed")))?;
         }
-        // Of an index, the platforms that were pushed travel; one of them at least must be there.
+        // An index is relayed with the platforms that were pushed; at least one must be there.
         if !found.manifests.is_empty() && !found.manifests.iter().any(|m| self.0.has_manifest(m)) {
             return Err(missing("no manifest of the index was pushed".to_owned()));
         }
@@ -219,7 +219,7 @@ impl Push {
         let answer = Answer::new(StatusCode::CREATED)
             .header("location", format!("/v2/{name}/manifests/{digest}"))
             .digest(&digest);
-        // Says that it will be found among the referrers.
+        // The header confirms that the manifest is listed among the referrers.
         Ok(if let Some(subject) = found.subject { answer.header("oci-subject", subject.as_str()) } else { answer })
     }
 }
@@ -229,7 +229,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tag_is_a_word() {
+    fn only_valid_tags_are_accepted() {
         for good in ["1", "v1.2-rc_3", "_x"] {
             assert!(is_tag(good), "{good}");
         }
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges_of_chunks_are_read() {
+    fn content_range_of_a_chunk_is_parsed() {
         assert_eq!(content_range("0-9"), Some((0, 9)));
         assert_eq!(content_range("bytes 10-19/20"), Some((10, 19)));
         assert_eq!(content_range("x"), None);

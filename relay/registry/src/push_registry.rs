@@ -1,5 +1,4 @@
-//! The sending end: a registry on loopback that an engine or a builder pushes to, and that keeps nothing: what comes in
-//! goes out to the store at once.
+//! Sender: a registry on loopback that forwards every pushed blob to the store at once and keeps nothing.
 
 use std::sync::Arc;
 
@@ -7,11 +6,11 @@ use handoff_storage::{ServiceEndpoint, monotonic_ns};
 
 use crate::earlier_image::EarlierImage;
 use crate::sender_state::{SenderState, Sent};
-use crate::store::{Outgoing, StoreKind};
+use crate::store::{SenderStore, StoreKind};
 use crate::wire::{Server, serve};
 use crate::{Error, Settings};
 
-/// A sending end that runs.
+/// Running registry of a sender, for an engine or a builder to push to.
 #[derive(Debug)]
 pub struct PushRegistry {
     shared: Arc<SenderState>,
@@ -19,24 +18,24 @@ pub struct PushRegistry {
 }
 
 impl PushRegistry {
-    /// Serves, for an image of that name. An artifact is created by [`PushRegistry::ready`], or else by the first large blob.
+    /// Starts a sender for the image `name`. [`PushRegistry::ready`] or the first large blob creates the artifact.
     ///
     /// # Errors
-    /// When the cache has the name already, or no port can be opened.
+    /// [`Error::Taken`] when the cache has the name already, [`Error::System`] when no port can be opened.
     pub async fn start(
         kind: StoreKind,
         endpoint: ServiceEndpoint,
         name: &str,
         settings: &Settings,
     ) -> Result<Self, Error> {
-        let store = Outgoing::open(kind, endpoint.clone(), name).await?;
+        let store = SenderStore::open(kind, endpoint.clone(), name).await?;
         let earlier = EarlierImage::find(kind, endpoint, settings).await?;
         let shared = SenderState::new(store, earlier, settings);
-        let server = serve(settings.port, Arc::new(crate::push::Push(Arc::clone(&shared)))).await?;
+        let server = serve(settings.port, Arc::new(crate::push::PushHandler(Arc::clone(&shared)))).await?;
         Ok(Self { shared, server })
     }
 
-    /// Waits until the store can be written to: to be called at once, beside the build, so that neither waits for the other.
+    /// Waits until the store accepts writes. Call it at once, in parallel with the build, to hide this time.
     ///
     /// # Errors
     /// When the service refuses the name or the token.
@@ -45,45 +44,37 @@ impl PushRegistry {
         ready.inspect_err(|error| self.shared.fail(error))
     }
 
-    /// Where engines push to: `127.0.0.1:PORT`.
+    /// Address to push to: `127.0.0.1:PORT`.
     pub fn registry(&self) -> String {
         self.server.address.to_string()
     }
 
-    /// Where builders find the image that [`Settings::earlier`] asks for, if there is one.
+    /// Reference of the image found by [`Settings::earlier`], for builders.
     pub fn earlier(&self) -> Option<String> {
         let reference = self.shared.earlier.as_ref()?.reference()?;
         Some(format!("{}/{reference}", self.registry()))
     }
 
-    /// Why the latest failure of pushing or building was one, in one line.
+    /// First failure of the push or of the earlier image, in one line.
     pub fn broken(&self) -> Option<String> {
         let earlier = || self.shared.earlier.as_ref().and_then(EarlierImage::broken);
         self.shared.broken().or_else(earlier)
     }
 
-    /// Ends the pushing and makes what was pushed visible to receivers. `reference` is the image's name, to be given back.
+    /// Stops serving and makes the pushed image visible to receivers, as `reference`.
     ///
     /// # Errors
-    /// [`Error::NothingPushed`], the first failure of any part, and what the store says.
+    /// [`Error::NothingPushed`], the first failure of a push, and errors of the store.
     pub async fn commit(self, reference: &str) -> Result<Sent, Error> {
         let Self { shared, server } = self;
         drop(server);
-        shared.landed().await?;
+        shared.wait_for_blocks().await?;
         let uploaded_ns = monotonic_ns();
         let (index, order, packed, at, sent) = shared.table(reference)?;
         let mut tail = packed;
         tail.extend(index.encode()?);
         let stored = shared.sink.store.finish(order, at, tail, &shared.sink.concurrency).await?;
-        let counters = shared.sink.store.counters();
-        Ok(Sent {
-            stored,
-            uploaded_ns,
-            requests: counters.requests(),
-            retries: counters.retries(),
-            connections: counters.connections(),
-            concurrency: shared.sink.concurrency.count(),
-            ..sent
-        })
+        let (traffic, concurrency) = (shared.sink.store.counters().traffic(), shared.sink.concurrency.count());
+        Ok(Sent { stored, uploaded_ns, concurrency, traffic, ..sent })
     }
 }

@@ -1,4 +1,4 @@
-//! What a receiving end finds in the store, and what engines have taken of it.
+//! State of a receiver: the stored image, and the bytes delivered to engines.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,64 +9,66 @@ use tokio::sync::Semaphore;
 
 use crate::digest::Digest;
 use crate::index::{BlobLocation, Index};
-use crate::scheduler::{LayerScheduler, places};
-use crate::store::Incoming;
+use crate::scheduler::{LayerScheduler, layer_positions};
+use crate::store::ReceiverStore;
 use crate::{Error, Settings};
 
-/// Read at first: enough for the table and the small blobs of most images.
-const TAIL: u64 = 1 << 20;
+/// Bytes of the first read: enough for the table and the small blobs of most images.
+const TAIL_BYTES: u64 = 1 << 20;
 
-/// What all connections share.
+/// State that all connections of a receiver share.
 #[derive(Debug)]
 pub(crate) struct ReceiverState {
     pub(crate) index: Index,
     pub(crate) concurrency: AdaptiveConcurrency,
-    /// Bytes of a range.
+    /// Size of a range in bytes.
     pub(crate) part_bytes: u64,
-    /// The most ranges that are held at once.
-    pub(crate) most_ranges: usize,
-    /// Room for ranges that wait until an engine takes them.
+    /// Largest number of ranges held at once.
+    pub(crate) max_ranges: usize,
+    /// Permits for ranges that wait for an engine.
     pub(crate) room: Arc<Semaphore>,
     pub(crate) scheduler: Arc<LayerScheduler>,
-    /// Where blobs stand in the image.
-    places: HashMap<Digest, usize>,
-    store: Incoming,
-    /// What holds the table, and its last bytes.
+    /// Positions of blobs in the image.
+    positions: HashMap<Digest, usize>,
+    store: ReceiverStore,
+    /// Blob with the table.
     table: Arc<RemoteBlob>,
+    /// Offset and content of the last bytes of `table`.
     pub(crate) tail: (u64, bytes::Bytes),
     entries: Mutex<HashMap<String, Arc<RemoteBlob>>>,
     given: AtomicU64,
-    /// When the first and the latest byte of a blob went to an engine; 0: none yet.
+    /// Time of the first request for a blob; 0: none yet.
     first_ns: AtomicU64,
+    /// Time of the last delivered byte; 0: none yet.
     last_ns: AtomicU64,
     broken: Mutex<Option<String>>,
 }
 
 async fn read_table(table: &RemoteBlob) -> Result<(Index, (u64, bytes::Bytes)), Error> {
     let size = table.size();
-    let mut from = size.saturating_sub(TAIL);
+    let mut from = size.saturating_sub(TAIL_BYTES);
     let mut tail = table.read(from..size).await?;
     let need = Index::encoded_len(&tail)?;
     if need > tail.len() as u64 {
-        from = size.checked_sub(need).ok_or_else(|| Error::Table("it is cut short".to_owned()))?;
+        from = size.checked_sub(need).ok_or_else(|| Error::Table("it is truncated".to_owned()))?;
         tail = table.read(from..size).await?;
     }
     Ok((Index::decode(&tail)?, (from, tail)))
 }
 
 impl ReceiverState {
-    /// Reads the table, and looks whether everything that it names is there.
-    pub(crate) async fn open(store: Incoming, table: RemoteBlob, settings: &Settings) -> Result<Arc<Self>, Error> {
+    /// Reads the table and checks that every cache entry of the image exists.
+    pub(crate) async fn open(store: ReceiverStore, table: RemoteBlob, settings: &Settings) -> Result<Arc<Self>, Error> {
         let (index, tail) = read_table(&table).await?;
-        let places = places(&index);
+        let positions = layer_positions(&index);
         let shared = Arc::new(Self {
-            scheduler: LayerScheduler::new(places.values().copied()),
-            places,
+            scheduler: LayerScheduler::new(positions.values().copied()),
+            positions,
             index,
-            concurrency: AdaptiveConcurrency::new(settings.connections, settings.most_lanes()),
+            concurrency: AdaptiveConcurrency::new(settings.connections, settings.max_requests()),
             part_bytes: settings.part() as u64,
-            most_ranges: settings.most_ranges(),
-            room: Arc::new(Semaphore::new(settings.most_ranges())),
+            max_ranges: settings.max_ranges(),
+            room: Arc::new(Semaphore::new(settings.max_ranges())),
             store,
             table: Arc::new(table),
             tail,
@@ -76,31 +78,31 @@ impl ReceiverState {
             last_ns: AtomicU64::new(0),
             broken: Mutex::default(),
         });
-        shared.look_for_entries().await?;
+        shared.check_entries().await?;
         Ok(shared)
     }
 
-    /// Large blobs in entries of their own may be evicted between the jobs: that is told before anything is pulled.
-    async fn look_for_entries(self: &Arc<Self>) -> Result<(), Error> {
-        let mut looks = tokio::task::JoinSet::new();
-        for (digest, place) in self.index.blobs.clone() {
-            let Some(key) = place.entry else { continue };
+    /// Checks the entries of large blobs before anything is pulled, because a cache may evict them between the jobs.
+    async fn check_entries(self: &Arc<Self>) -> Result<(), Error> {
+        let mut checks = tokio::task::JoinSet::new();
+        for (digest, location) in self.index.blobs.clone() {
+            let Some(key) = location.entry else { continue };
             let shared = Arc::clone(self);
-            looks.spawn(async move {
-                let reader = shared.store.entry(&digest, &key, place.size).await?;
+            checks.spawn(async move {
+                let reader = shared.store.entry(&digest, &key, location.size).await?;
                 shared.entries.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::new(reader));
                 Ok::<(), Error>(())
             });
         }
-        while let Some(done) = looks.join_next().await {
+        while let Some(done) = checks.join_next().await {
             done.map_err(|e| Error::Broken(e.to_string()))??;
         }
         Ok(())
     }
 
-    /// Where a blob is read from.
-    pub(crate) fn reader(&self, digest: &Digest, place: &BlobLocation) -> Result<Arc<RemoteBlob>, Error> {
-        match &place.entry {
+    /// Finds the remote blob that stores `digest`.
+    pub(crate) fn reader(&self, digest: &Digest, location: &BlobLocation) -> Result<Arc<RemoteBlob>, Error> {
+        match &location.entry {
             None => Ok(Arc::clone(&self.table)),
             Some(key) => {
                 let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
@@ -109,24 +111,24 @@ impl ReceiverState {
         }
     }
 
-    /// Where a blob stands in the image: the lower, the earlier an engine needs it.
-    pub(crate) fn place_of(&self, digest: &Digest) -> usize {
-        self.places.get(digest).copied().unwrap_or(0)
+    /// Position of a blob in the image. An engine needs lower positions earlier.
+    pub(crate) fn position_of(&self, digest: &Digest) -> usize {
+        self.positions.get(digest).copied().unwrap_or(0)
     }
 
-    /// An engine asks for a blob.
-    pub(crate) fn asked(&self, place: usize) {
-        self.scheduler.asked(place);
+    /// Notes an engine's request for the blob at `position`.
+    pub(crate) fn note_request(&self, position: usize) {
+        self.scheduler.note_request(position);
         let _ = self.first_ns.compare_exchange(0, monotonic_ns(), Ordering::Relaxed, Ordering::Relaxed);
     }
 
-    /// Bytes of a blob went to an engine.
+    /// Counts bytes delivered to an engine.
     pub(crate) fn count_sent(&self, bytes: u64) {
         self.given.fetch_add(bytes, Ordering::Relaxed);
         self.last_ns.store(monotonic_ns(), Ordering::Relaxed);
     }
 
-    /// Bytes that went to engines.
+    /// Bytes delivered to engines.
     pub(crate) fn given(&self) -> u64 {
         self.given.load(Ordering::Relaxed)
     }

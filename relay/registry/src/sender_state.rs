@@ -1,99 +1,96 @@
-//! What a sending end has been given, and what becomes of it: blobs, manifests, tags.
+//! State of a sender: pushed blobs, manifests and tags, and their layout in the store.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use handoff_storage::{AdaptiveConcurrency, monotonic_ns};
+use handoff_storage::{AdaptiveConcurrency, Traffic, monotonic_ns};
 use tokio::task::JoinSet;
 
 use crate::digest::Digest;
 use crate::earlier_image::EarlierImage;
 use crate::index::{BlobLocation, Index, Manifest};
-use crate::store::Outgoing;
-use crate::upload::{Pushed, Sink, Upload, flown};
+use crate::store::SenderStore;
+use crate::upload::{BlockSink, PushedBlob, Upload, block_result};
 use crate::{Error, Settings};
 
-/// What all connections share.
+/// State that all connections of a sender share.
 #[derive(Debug)]
 pub(crate) struct SenderState {
-    pub(crate) sink: Sink,
+    pub(crate) sink: BlockSink,
     pub(crate) earlier: Option<EarlierImage>,
     pub(crate) uploads: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Option<Upload>>>>>,
     state: Mutex<State>,
     next_upload: AtomicU64,
-    /// Bytes that came in, and bytes of blobs that were in the store already.
+    /// Bytes of blobs received.
     received: AtomicU64,
-    /// When the first byte of a blob came; 0: none yet.
+    /// Time of the first byte of a blob; 0: none yet.
     first_byte_ns: AtomicU64,
+    /// Bytes of blobs that were already in the store.
     reused: AtomicU64,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    blobs: BTreeMap<Digest, Held>,
+    blobs: BTreeMap<Digest, KnownBlob>,
     manifests: BTreeMap<Digest, Manifest>,
     tags: BTreeMap<String, Digest>,
-    flying: JoinSet<Result<(), Error>>,
-    /// The first failure: whatever is pushed after it, nothing is committed.
+    in_flight: JoinSet<Result<(), Error>>,
+    /// First failure. Nothing is committed after it.
     broken: Option<String>,
 }
 
-/// A blob that was pushed, or found.
+/// Blob that was pushed, or found in the store.
 #[derive(Debug, Clone)]
-pub(crate) enum Held {
+pub(crate) enum KnownBlob {
     Small(Bytes),
     Blocks { blocks: Vec<u32>, size: u64 },
     Entry(BlobLocation),
 }
 
-impl Held {
+impl KnownBlob {
     pub(crate) fn size(&self) -> u64 {
         match self {
             Self::Small(bytes) => bytes.len() as u64,
             Self::Blocks { size, .. } => *size,
-            Self::Entry(place) => place.size,
+            Self::Entry(location) => location.size,
         }
     }
 }
 
-/// What was sent.
+/// Result of a sender.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sent {
     /// Bytes that engines and builders pushed.
     pub received: u64,
-    /// Bytes of blobs that were in the store already and were not pushed.
+    /// Bytes of blobs that were already in the store and not pushed.
     pub reused: u64,
-    /// Bytes of what holds the table.
+    /// Size in bytes of the artifact or entry with the table.
     pub stored: u64,
-    /// Blobs.
+    /// Number of blobs.
     pub blobs: usize,
-    /// The digest of the manifest or index that was tagged last.
+    /// Digest of the manifest or index with the last tag.
     pub digest: Option<String>,
-    /// The digest of its config, where it has one image.
+    /// Digest of the image's config.
     pub config: Option<String>,
-    /// The digests of its uncompressed layers, from the config.
+    /// Digests of the uncompressed layers, from the config.
     pub layers: Option<Vec<String>>,
-    /// When the first byte of a blob was pushed, on the machine's monotonic clock.
+    /// Time of the first pushed byte, in ns of `CLOCK_MONOTONIC`.
     pub first_byte_ns: Option<u64>,
-    /// When the store had taken all of them.
+    /// Time at which the store had accepted the last block, in ns of `CLOCK_MONOTONIC`.
     pub uploaded_ns: u64,
-    /// Lanes in use at the end.
+    /// Requests in flight at the end.
     pub concurrency: usize,
-    /// Requests to the service.
-    pub requests: u64,
-    /// Operations that were repeated.
-    pub retries: u64,
-    /// Connections that were opened.
-    pub connections: u64,
+    /// Counts of requests to the service.
+    pub traffic: Traffic,
 }
 
 impl SenderState {
-    pub(crate) fn new(store: Outgoing, earlier: Option<EarlierImage>, settings: &Settings) -> Arc<Self> {
-        let concurrency = AdaptiveConcurrency::new(settings.connections, settings.most_lanes());
+    pub(crate) fn new(store: SenderStore, earlier: Option<EarlierImage>, settings: &Settings) -> Arc<Self> {
+        let concurrency = AdaptiveConcurrency::new(settings.connections, settings.max_requests());
         Arc::new(Self {
-            sink: Sink { store, concurrency, part_bytes: settings.part() },
+            sink: BlockSink { store, concurrency, part_bytes: settings.part() },
             earlier,
             uploads: Mutex::default(),
             state: Mutex::default(),
@@ -124,7 +121,7 @@ impl SenderState {
         self.uploads.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
     }
 
-    /// Counts bytes of a blob that came in.
+    /// Counts received bytes of a blob.
     pub(crate) fn count_received(&self, bytes: u64) {
         if self.received.fetch_add(bytes, Ordering::Relaxed) == 0 {
             self.first_byte_ns.store(monotonic_ns(), Ordering::Relaxed);
@@ -132,10 +129,10 @@ impl SenderState {
     }
 
     /// Waits until every block has been sent.
-    pub(crate) async fn landed(&self) -> Result<(), Error> {
-        let mut flying = std::mem::take(&mut self.state().flying);
-        while let Some(done) = flying.join_next().await {
-            flown(done)?;
+    pub(crate) async fn wait_for_blocks(&self) -> Result<(), Error> {
+        let mut in_flight = std::mem::take(&mut self.state().in_flight);
+        while let Some(done) = in_flight.join_next().await {
+            block_result(done)?;
         }
         Ok(())
     }
@@ -145,38 +142,38 @@ impl SenderState {
         self.state().broken.clone()
     }
 
-    /// Remembers a failure that no later push can mend.
+    /// Records a failure that no later push can fix.
     pub(crate) fn fail(&self, error: &Error) {
         self.state().broken.get_or_insert_with(|| error.to_string());
     }
 
-    pub(crate) fn keep(&self, digest: &Digest, pushed: Pushed) {
+    pub(crate) fn keep(&self, digest: &Digest, pushed: PushedBlob) {
         let mut state = self.state();
         let held = match pushed {
-            Pushed::Small(bytes) => Held::Small(bytes),
-            Pushed::Entry(place) => Held::Entry(place),
-            Pushed::Blocks { blocks, size, mut flying } => {
-                state.flying.spawn(async move {
-                    while let Some(done) = flying.join_next().await {
-                        flown(done)?;
+            PushedBlob::Small(bytes) => KnownBlob::Small(bytes),
+            PushedBlob::Entry(location) => KnownBlob::Entry(location),
+            PushedBlob::Blocks { blocks, size, mut in_flight } => {
+                state.in_flight.spawn(async move {
+                    while let Some(done) = in_flight.join_next().await {
+                        block_result(done)?;
                     }
                     Ok(())
                 });
-                Held::Blocks { blocks, size }
+                KnownBlob::Blocks { blocks, size }
             }
         };
         state.blobs.insert(digest.clone(), held);
     }
 
-    /// A blob that was pushed, or that the store has from an earlier run.
-    pub(crate) async fn blob(&self, digest: &Digest) -> Result<Option<Held>, Error> {
+    /// Finds a blob that was pushed, or stored by an earlier run.
+    pub(crate) async fn blob(&self, digest: &Digest) -> Result<Option<KnownBlob>, Error> {
         if let Some(held) = self.state().blobs.get(digest).cloned() {
             return Ok(Some(held));
         }
         let held = match (self.sink.store.find(digest).await?, &self.earlier) {
-            (Some(place), _) => Held::Entry(place),
+            (Some(location), _) => KnownBlob::Entry(location),
             (None, Some(earlier)) => match earlier.small(digest).await? {
-                Some(bytes) => Held::Small(bytes),
+                Some(bytes) => KnownBlob::Small(bytes),
                 None => return Ok(None),
             },
             (None, None) => return Ok(None),
@@ -193,8 +190,8 @@ impl SenderState {
         Some((digest, manifest))
     }
 
-    pub(crate) fn with_manifests<T>(&self, look: impl FnOnce(&BTreeMap<Digest, Manifest>) -> T) -> T {
-        look(&self.state().manifests)
+    pub(crate) fn with_manifests<T>(&self, read: impl FnOnce(&BTreeMap<Digest, Manifest>) -> T) -> T {
+        read(&self.state().manifests)
     }
 
     pub(crate) fn has_manifest(&self, digest: &Digest) -> bool {
@@ -213,7 +210,7 @@ impl SenderState {
         self.state().tags.keys().cloned().collect()
     }
 
-    /// Lays everything out: blocks blob by blob, then the small blobs, then the table.
+    /// Computes the layout of the stored image: blocks blob by blob, then the small blobs, then the table.
     #[expect(clippy::type_complexity, reason = "used once")]
     pub(crate) fn table(&self, reference: &str) -> Result<(Index, Vec<u32>, Vec<u8>, u64, Sent), Error> {
         let state = self.state();
@@ -226,20 +223,20 @@ impl SenderState {
         let mut index = Index { reference: reference.to_owned(), ..Index::default() };
         let (mut order, mut at) = (Vec::new(), 0);
         for (digest, held) in &state.blobs {
-            let place = match held {
-                Held::Small(_) => continue,
-                Held::Entry(place) => place.clone(),
-                Held::Blocks { blocks, size } => {
+            let location = match held {
+                KnownBlob::Small(_) => continue,
+                KnownBlob::Entry(location) => location.clone(),
+                KnownBlob::Blocks { blocks, size } => {
                     order.extend(blocks);
                     at += size;
                     BlobLocation { entry: None, offset: at - size, size: *size }
                 }
             };
-            index.blobs.insert(digest.clone(), place);
+            index.blobs.insert(digest.clone(), location);
         }
         let mut packed = Vec::new();
         for (digest, held) in &state.blobs {
-            if let Held::Small(bytes) = held {
+            if let KnownBlob::Small(bytes) = held {
                 let offset = at + packed.len() as u64;
                 index.blobs.insert(digest.clone(), BlobLocation { entry: None, offset, size: bytes.len() as u64 });
                 packed.extend_from_slice(bytes);
@@ -250,7 +247,7 @@ impl SenderState {
         let top = state.tags.values().next_back().cloned();
         let config = top.as_ref().and_then(|d| crate::manifest::config_of(d, &state.manifests));
         let layers = config.as_ref().and_then(|c| match state.blobs.get(c) {
-            Some(Held::Small(bytes)) => crate::manifest::layers_of(bytes),
+            Some(KnownBlob::Small(bytes)) => crate::manifest::layers_of(bytes),
             _ => None,
         });
         let sent = Sent {

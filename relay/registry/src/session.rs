@@ -1,42 +1,30 @@
-//! An end as a process: it says where its registry is, serves until its input ends, and reports what happened.
+//! Sender or receiver as a process: prints its registry's address, serves until its input ends, writes a report.
 //!
-//! The caller holds the end's standard input. The line `commit` there completes a sending end; the input's end without
-//! that word, as when the caller dies, abandons it: nothing becomes visible.
+//! The caller holds the standard input of the process. The line `commit` completes a sender. An input that ends without
+//! this line, for example because the caller died, abandons the sender: nothing becomes visible.
 
 use std::io::{self, BufRead, Write};
 use std::path::Path;
 
 use handoff_model::SpanKind;
-use handoff_storage::{ServiceEndpoint, TransferSpan, monotonic_ns};
+use handoff_storage::stream::{ClientName, write_report};
+use handoff_storage::{ServiceEndpoint, Traffic, TransferSpan, monotonic_ns};
 use serde::Serialize;
 
 use crate::{Error, PullRegistry, PushRegistry, Settings, StoreKind};
 
-/// The word that completes a sending end.
+/// Line on standard input that completes a sender.
 pub const COMMIT: &str = "commit";
 
-/// What moved the bytes.
-#[derive(Debug, Serialize)]
-struct Client {
-    name: &'static str,
-    version: &'static str,
-}
-
-impl Default for Client {
-    fn default() -> Self {
-        Self { name: "handoff-relay", version: env!("CARGO_PKG_VERSION") }
-    }
-}
-
-/// What happened, in the form that the other clients' reports have too.
+/// Report of a transfer, with the fields of the other clients' reports.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
-    client: Client,
+    client: ClientName,
     /// Spans on the machine's monotonic clock.
     pub spans: Vec<TransferSpan>,
-    /// Bytes of blobs that came or went.
+    /// Bytes of blobs that a sender received or a receiver delivered.
     pub bytes: u64,
-    /// Bytes of blobs that the store had already.
+    /// Bytes of blobs that were already in the store.
     pub reused_bytes: u64,
     /// Digest of the manifest or index.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,16 +37,13 @@ pub struct Report {
     pub layers: Option<Vec<String>>,
     /// Requests in flight at the end.
     pub concurrency: usize,
-    /// Requests sent.
-    pub requests: u64,
-    /// Operations that were repeated.
-    pub retries: u64,
-    /// Connections opened.
-    pub connections: u64,
-    /// Why it failed, one line.
+    /// Counts of requests.
+    #[serde(flatten)]
+    pub traffic: Traffic,
+    /// Reason of the failure, one line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// Whether the caller ended it before it was complete, and it had no failure of its own.
+    /// Whether the caller abandoned the transfer before any other failure.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub abandoned: bool,
 }
@@ -68,30 +53,27 @@ impl Report {
         self.spans.push(TransferSpan { name, detail: detail.to_owned(), start_ns, end_ns, bytes });
     }
 
-    /// Writes it as JSON, whole or not at all.
+    /// Writes the report as JSON, atomically.
     ///
     /// # Errors
-    /// Those of the file system.
+    /// Errors of the file system.
     pub fn write(&self, path: &Path) -> io::Result<()> {
-        let mut part = path.as_os_str().to_owned();
-        part.push(".part");
-        std::fs::write(&part, serde_json::to_vec_pretty(self)?)?;
-        std::fs::rename(&part, path)
+        write_report(path, self)
     }
 }
 
-/// Which end, of what.
+/// Configuration of a sender or receiver process.
 #[derive(Debug, Clone)]
 pub struct Session {
-    /// The name under which the image is sent.
+    /// Name of the relayed image.
     pub name: String,
-    /// Where it is kept meanwhile.
+    /// Service that stores the image between the jobs.
     pub store: StoreKind,
-    /// What the caller fixes.
+    /// Settings of the registry.
     pub settings: Settings,
 }
 
-/// Network, hashing and copying: more threads than this only take cores from the engine.
+/// Starts the runtime of a sender or receiver: at most 4 threads, because the engine needs the other cores.
 ///
 /// # Errors
 /// [`Error::System`] when threads cannot be started.
@@ -102,30 +84,30 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Error> {
 }
 
 impl Session {
-    /// A sending end, from start to commit. Never fails: the report says what happened.
-    pub fn send(&self, said: impl Write) -> Report {
-        self.run(said, async |session, report, said| {
+    /// Runs a sender from start to commit. Failures are in the report.
+    pub fn send(&self, out: impl Write) -> Report {
+        self.run(out, async |session, report, out| {
             let start = monotonic_ns();
             let endpoint = ServiceEndpoint::from_env()?;
             let started = PushRegistry::start(session.store, endpoint, &session.name, &session.settings).await;
             let sender = match started {
-                // Whoever asks for earlier images is content with one of this very name.
+                // A caller that asks for earlier images accepts one of this very name.
                 Err(Error::Taken(name)) if session.settings.earlier.is_some() => {
-                    return announce(said, &format!("sent={name}"));
+                    return print_line(out, &format!("sent={name}"));
                 }
                 started => started?,
             };
-            announce(said, &format!("registry={}", sender.registry()))?;
+            print_line(out, &format!("registry={}", sender.registry()))?;
             if session.settings.earlier.is_some() {
-                announce(said, &format!("earlier={}", sender.earlier().unwrap_or_default()))?;
+                print_line(out, &format!("earlier={}", sender.earlier().unwrap_or_default()))?;
             }
             let opening = async {
                 sender.ready().await?;
                 report.span(SpanKind::Resolve, "relay: store opened", start, monotonic_ns(), None);
                 Ok(())
             };
-            let ((), told) = tokio::try_join!(opening, committed())?;
-            if !told {
+            let ((), commit_requested) = tokio::try_join!(opening, wait_for_commit())?;
+            if !commit_requested {
                 return Err(sender.broken().map_or(Error::Abandoned, Error::Broken));
             }
             let sent = sender.commit(&session.name).await?;
@@ -137,58 +119,56 @@ impl Session {
             report.bytes = sent.received;
             report.reused_bytes = sent.reused;
             (report.index, report.config, report.layers) = (sent.digest, sent.config, sent.layers);
-            (report.concurrency, report.requests) = (sent.concurrency, sent.requests);
-            (report.retries, report.connections) = (sent.retries, sent.connections);
+            (report.concurrency, report.traffic) = (sent.concurrency, sent.traffic);
             Ok(())
         })
     }
 
-    /// A receiving end, until the caller's end. Never fails: the report says what happened.
-    pub fn receive(&self, said: impl Write) -> Report {
-        self.run(said, async |session, report, said| {
+    /// Runs a receiver until the input ends. Failures are in the report.
+    pub fn receive(&self, out: impl Write) -> Report {
+        self.run(out, async |session, report, out| {
             let start = monotonic_ns();
             let endpoint = ServiceEndpoint::from_env()?;
             let receiver = PullRegistry::start(session.store, endpoint, &session.name, &session.settings).await?;
             report.span(SpanKind::Resolve, "relay: table read", start, monotonic_ns(), None);
-            announce(said, &format!("registry={}", receiver.registry()))?;
-            committed().await?;
+            print_line(out, &format!("registry={}", receiver.registry()))?;
+            wait_for_commit().await?;
             let received = receiver.stop();
             if let Some((first, last)) = received.between_ns {
                 let detail = format!("relay: {} lanes", received.concurrency);
                 report.span(SpanKind::Download, &detail, first, last, Some(received.given));
             }
             report.bytes = received.given;
-            (report.concurrency, report.requests) = (received.concurrency, received.requests);
-            (report.retries, report.connections) = (received.retries, received.connections);
+            (report.concurrency, report.traffic) = (received.concurrency, received.traffic);
             received.broken.map_or(Ok(()), |broken| Err(Error::Broken(broken)))
         })
     }
 
     fn run<W: Write>(
         &self,
-        mut said: W,
+        mut out: W,
         work: impl AsyncFnOnce(&Self, &mut Report, &mut W) -> Result<(), Error>,
     ) -> Report {
-        let mut report = Report::default();
-        let result = runtime().and_then(|runtime| runtime.block_on(work(self, &mut report, &mut said)));
+        let mut report = Report { client: ClientName::ours("handoff-relay"), ..Report::default() };
+        let result = runtime().and_then(|runtime| runtime.block_on(work(self, &mut report, &mut out)));
         report.abandoned = matches!(result, Err(Error::Abandoned));
         report.error = result.err().map(|e| e.to_string());
         report
     }
 }
 
-fn announce(said: &mut impl Write, line: &str) -> Result<(), Error> {
-    let told = writeln!(said, "{line}").and_then(|()| said.flush());
-    told.map_err(|source| Error::System { what: "writing to standard output", source })
+fn print_line(out: &mut impl Write, line: &str) -> Result<(), Error> {
+    let written = writeln!(out, "{line}").and_then(|()| out.flush());
+    written.map_err(|source| Error::System { what: "writing to standard output", source })
 }
 
-/// Waits for the caller's word, or for the end of its words.
-async fn committed() -> Result<bool, Error> {
-    let (said, word) = tokio::sync::oneshot::channel();
-    // A thread of its own: a read of standard input cannot be given up, and a runtime would wait for it.
+/// Waits for the first line or the end of standard input: true for `commit`.
+async fn wait_for_commit() -> Result<bool, Error> {
+    let (sender, word) = tokio::sync::oneshot::channel();
+    // On a thread outside the runtime: a read of standard input cannot be cancelled, and the runtime would wait for it.
     std::thread::spawn(move || {
         let word = io::stdin().lock().lines().map_while(Result::ok).next();
-        let _ = said.send(word.is_some_and(|w| w.trim() == COMMIT));
+        let _ = sender.send(word.is_some_and(|w| w.trim() == COMMIT));
     });
-    word.await.map_err(|_| Error::Broken("nobody reads its input".to_owned()))
+    word.await.map_err(|_| Error::Broken("the thread that reads standard input ended: run it again".to_owned()))
 }

@@ -1,4 +1,4 @@
-//! Where relayed bytes go: one artifact of the run, or cache entries by digest that later runs find again.
+//! Stores of relayed bytes: one artifact of the run, or cache entries by digest, which later runs find again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -13,15 +13,15 @@ use crate::Error;
 use crate::digest::Digest;
 use crate::index::BlobLocation;
 
-/// Tells our cache entries from those of other clients, and from those of another layout.
+/// Cache version: it separates relay's entries from other clients' and from other layouts.
 const CACHE_VERSION: &str = "handoff-relay-1";
-/// The content type of what is stored.
+/// Content type of stored bytes.
 pub(crate) const MIME: &str = "application/octet-stream";
 
-/// Which of GitHub's services holds the bytes.
+/// Service that stores the bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoreKind {
-    /// One artifact an image: seen by this run only, no part of the cache's 10 GB.
+    /// One artifact per image: visible in this run only, outside the cache's 10 GB.
     Artifact,
     /// Cache entries by digest: a layer that an earlier run stored is not sent again.
     Cache,
@@ -39,23 +39,23 @@ impl std::str::FromStr for StoreKind {
     }
 }
 
-/// The sending side's store.
+/// Store of a sender.
 #[derive(Debug)]
-pub(crate) enum Outgoing {
-    /// All blobs are blocks of one artifact, put in order by its block list. It is created by [`Outgoing::ready`].
+pub(crate) enum SenderStore {
+    /// One artifact whose block list orders the blocks of all blobs. [`SenderStore::ready`] creates it.
     Artifact { client: Box<ArtifactClient>, name: String, blob: OnceCell<BlobWriter>, next: AtomicU32 },
-    /// Each large blob is an entry.
+    /// One cache entry per large blob.
     Cache { client: Arc<CacheClient>, name: String },
 }
 
-/// What an upload of a large blob writes to.
+/// Destination of one large blob.
 #[derive(Debug, Clone)]
 pub(crate) enum Target {
     /// Blocks of the artifact, which all uploads share.
-    Shared(BlobWriter),
-    /// An entry of its own.
+    Artifact(BlobWriter),
+    /// A new cache entry.
     Entry { key: String, blob: BlobWriter, next: Arc<AtomicU32> },
-    /// An entry that somebody else has stored: nothing is to be sent.
+    /// An entry that another job stored: nothing is sent.
     Known { key: String },
 }
 
@@ -67,7 +67,7 @@ fn image_key(name: &str) -> String {
     format!("handoff-relay-image-{name}")
 }
 
-impl Outgoing {
+impl SenderStore {
     pub(crate) async fn open(kind: StoreKind, endpoint: ServiceEndpoint, name: &str) -> Result<Self, Error> {
         match kind {
             StoreKind::Artifact => {
@@ -75,7 +75,7 @@ impl Outgoing {
                 Ok(Self::Artifact { client, name: name.to_owned(), blob: OnceCell::new(), next: AtomicU32::new(0) })
             }
             StoreKind::Cache => {
-                let client = Arc::new(cache(endpoint)?);
+                let client = Arc::new(cache_client(endpoint)?);
                 if client.find(&image_key(name)).await?.is_some() {
                     return Err(Error::Taken(name.to_owned()));
                 }
@@ -84,16 +84,15 @@ impl Outgoing {
         }
     }
 
-    /// Waits until blocks can be written. The first call asks the service for the artifact, so that a build need not wait
-    /// for its answer; whatever writes waits here.
+    /// Waits until blocks can be written. The first call creates the artifact, in parallel with a build.
     pub(crate) async fn ready(&self) -> Result<(), Error> {
         match self {
-            Self::Artifact { client, name, blob, .. } => created(client, name, blob).await.map(drop),
+            Self::Artifact { client, name, blob, .. } => artifact_writer(client, name, blob).await.map(drop),
             Self::Cache { .. } => Ok(()),
         }
     }
 
-    /// What the client has done on the wire.
+    /// Counters of the client.
     pub(crate) fn counters(&self) -> &handoff_storage::Counters {
         match self {
             Self::Artifact { client, .. } => client.counters(),
@@ -101,7 +100,7 @@ impl Outgoing {
         }
     }
 
-    /// A blob that an earlier run stored.
+    /// Finds a blob that an earlier run stored.
     pub(crate) async fn find(&self, digest: &Digest) -> Result<Option<BlobLocation>, Error> {
         let Self::Cache { client, .. } = self else { return Ok(None) };
         let key = entry_key(digest);
@@ -110,20 +109,20 @@ impl Outgoing {
         Ok(Some(BlobLocation { entry: Some(key), offset: 0, size }))
     }
 
-    /// Where a large blob goes. A digest that is known beforehand names its entry, so that later runs find it.
+    /// Opens the destination of a large blob. A digest known beforehand names the entry, so that later runs find it.
     pub(crate) async fn target(&self, digest: Option<&Digest>, upload: &str) -> Result<Target, Error> {
         let (client, name) = match self {
             Self::Artifact { client, name, blob, .. } => {
-                return Ok(Target::Shared(created(client, name, blob).await?.clone()));
+                return Ok(Target::Artifact(artifact_writer(client, name, blob).await?.clone()));
             }
             Self::Cache { client, name } => (client, name),
         };
-        let own_key = format!("handoff-relay-upload-{name}-{upload}");
-        let mut key = digest.map_or_else(|| own_key.clone(), entry_key);
+        let upload_key = format!("handoff-relay-upload-{name}-{upload}");
+        let mut key = digest.map_or_else(|| upload_key.clone(), entry_key);
         let mut created = client.create(&key).await?;
-        // A name that is taken without an entry is that of an upload that was cut off, or still runs: neither may be relied on.
+        // A reserved key without an entry belongs to an upload that broke off or still runs: neither is reliable.
         if created.is_none() && client.find(&key).await?.is_none() {
-            key = own_key;
+            key = upload_key;
             created = client.create(&key).await?;
         }
         match created {
@@ -132,10 +131,10 @@ impl Outgoing {
         }
     }
 
-    /// The writer of a target, and the number of its next block.
+    /// Writer of a target, and the number of its next block.
     pub(crate) fn block(&self, target: &Target) -> Option<(BlobWriter, u32)> {
         match (self, target) {
-            (Self::Artifact { next, .. }, Target::Shared(blob)) => {
+            (Self::Artifact { next, .. }, Target::Artifact(blob)) => {
                 Some((blob.clone(), next.fetch_add(1, Ordering::Relaxed)))
             }
             (_, Target::Entry { blob, next, .. }) => Some((blob.clone(), next.fetch_add(1, Ordering::Relaxed))),
@@ -143,7 +142,7 @@ impl Outgoing {
         }
     }
 
-    /// Makes what holds the table visible: the image is sent.
+    /// Stores the table and makes the image visible; returns the stored bytes.
     pub(crate) async fn finish(
         &self,
         order: Vec<u32>,
@@ -154,7 +153,7 @@ impl Outgoing {
         let size = before + tail.len() as u64;
         match self {
             Self::Artifact { client, name, blob, next } => {
-                let blob = created(client, name, blob).await?;
+                let blob = artifact_writer(client, name, blob).await?;
                 let mut order = order;
                 order.extend(put_all(blob, next, tail, concurrency).await?);
                 blob.commit(&order, MIME).await?;
@@ -179,8 +178,8 @@ impl Outgoing {
     }
 }
 
-/// The artifact's writer; whoever comes first has it created, the others wait for that.
-async fn created<'a>(
+/// Writer of the artifact. The first caller creates the artifact, later ones wait for it.
+async fn artifact_writer<'a>(
     client: &ArtifactClient,
     name: &str,
     blob: &'a OnceCell<BlobWriter>,
@@ -205,9 +204,9 @@ async fn put_all(
         let piece = bytes.slice(at..bytes.len().min(at + crate::PART_BYTES));
         at += piece.len();
         let number = next.fetch_add(1, Ordering::Relaxed);
-        let (lane, len) = (concurrency.take().await, piece.len() as u64);
+        let (slot, len) = (concurrency.take().await, piece.len() as u64);
         blob.put(number, piece).await?;
-        lane.moved(len);
+        slot.moved(len);
         order.push(number);
     }
     Ok(order)
@@ -217,24 +216,24 @@ fn artifact_name(name: &str) -> String {
     format!("handoff-relay-{name}")
 }
 
-fn cache(endpoint: ServiceEndpoint) -> Result<CacheClient, Error> {
+fn cache_client(endpoint: ServiceEndpoint) -> Result<CacheClient, Error> {
     Ok(CacheClient::new(endpoint, RetryPolicy::default(), CACHE_VERSION)?)
 }
 
-/// The receiving side's store.
+/// Store of a receiver.
 #[derive(Debug)]
-pub(crate) enum Incoming {
-    /// One artifact.
+pub(crate) enum ReceiverStore {
+    /// Artifacts of this run.
     Artifact(ArtifactClient),
     /// Cache entries.
     Cache(CacheClient),
 }
 
-impl Incoming {
+impl ReceiverStore {
     pub(crate) fn open(kind: StoreKind, endpoint: ServiceEndpoint) -> Result<Self, Error> {
         match kind {
             StoreKind::Artifact => Ok(Self::Artifact(ArtifactClient::new(endpoint)?)),
-            StoreKind::Cache => Ok(Self::Cache(cache(endpoint)?)),
+            StoreKind::Cache => Ok(Self::Cache(cache_client(endpoint)?)),
         }
     }
 
@@ -245,7 +244,7 @@ impl Incoming {
         }
     }
 
-    /// What holds the table.
+    /// Opens the blob with the table of the image `name`.
     pub(crate) async fn table(&self, name: &str) -> Result<RemoteBlob, Error> {
         match self {
             Self::Artifact(client) => {
@@ -264,16 +263,16 @@ impl Incoming {
         }
     }
 
-    /// What holds the table of the newest image whose name begins so; only a cache remembers other runs.
-    pub(crate) async fn newest(&self, beginning: &str) -> Result<Option<RemoteBlob>, Error> {
+    /// Opens the blob with the table of the newest image whose name begins with `prefix`. Only a cache stores other runs' images.
+    pub(crate) async fn newest(&self, prefix: &str) -> Result<Option<RemoteBlob>, Error> {
         let Self::Cache(client) = self else { return Ok(None) };
-        match client.newest(&image_key(beginning)).await? {
+        match client.newest(&image_key(prefix)).await? {
             Some(entry) => Ok(Some(client.open(&entry).await?)),
             None => Ok(None),
         }
     }
 
-    /// A blob in an entry of its own.
+    /// Opens the cache entry `key` of a blob.
     pub(crate) async fn entry(&self, digest: &Digest, key: &str, size: u64) -> Result<RemoteBlob, Error> {
         let evicted = || Error::Evicted(digest.to_string());
         let Self::Cache(client) = self else { return Err(evicted()) };

@@ -1,4 +1,4 @@
-//! One blob on its way in: hashed as it comes, kept if small, else cut into blocks that are sent while the rest arrives.
+//! Upload of one pushed blob: hashed on arrival, kept if small, else split into blocks that are sent at once.
 
 use bytes::{Bytes, BytesMut};
 use handoff_storage::AdaptiveConcurrency;
@@ -7,19 +7,19 @@ use tokio::task::JoinSet;
 
 use crate::digest::Digest;
 use crate::index::BlobLocation;
-use crate::store::{Outgoing, Target};
+use crate::store::{SenderStore, Target};
 use crate::{Error, SMALL_BYTES};
 
-/// Where the blocks of uploads go.
+/// Destination of uploaded blocks.
 #[derive(Debug)]
-pub(crate) struct Sink {
-    pub(crate) store: Outgoing,
+pub(crate) struct BlockSink {
+    pub(crate) store: SenderStore,
     pub(crate) concurrency: AdaptiveConcurrency,
-    /// Bytes of a block.
+    /// Size of a block in bytes.
     pub(crate) part_bytes: usize,
 }
 
-/// A blob that is being pushed.
+/// Blob that is being pushed.
 #[derive(Debug)]
 pub(crate) struct Upload {
     id: String,
@@ -33,16 +33,16 @@ pub(crate) struct Upload {
 struct Large {
     target: Target,
     blocks: Vec<u32>,
-    flying: JoinSet<Result<(), Error>>,
+    in_flight: JoinSet<Result<(), Error>>,
 }
 
-/// A blob that has been pushed whole.
-pub(crate) enum Pushed {
-    /// It is small: it travels with the table.
+/// Completely pushed blob.
+pub(crate) enum PushedBlob {
+    /// Small blob, stored with the table.
     Small(Bytes),
-    /// Blocks of the artifact; they may still be on their way.
-    Blocks { blocks: Vec<u32>, size: u64, flying: JoinSet<Result<(), Error>> },
-    /// A cache entry; it is complete.
+    /// Blocks of the artifact, some of which may still be in flight.
+    Blocks { blocks: Vec<u32>, size: u64, in_flight: JoinSet<Result<(), Error>> },
+    /// Complete cache entry.
     Entry(BlobLocation),
 }
 
@@ -51,13 +51,13 @@ impl Upload {
         Self { id, hash: Sha256::new(), size: 0, buffer: BytesMut::new(), large: None }
     }
 
-    /// Bytes so far.
+    /// Bytes received so far.
     pub(crate) fn size(&self) -> u64 {
         self.size
     }
 
-    /// Takes the next bytes. `digest` is what the client has announced, if it has.
-    pub(crate) async fn push(&mut self, sink: &Sink, bytes: &[u8], digest: Option<&Digest>) -> Result<(), Error> {
+    /// Appends bytes. `digest` is the digest that the client announced, if any.
+    pub(crate) async fn push(&mut self, sink: &BlockSink, bytes: &[u8], digest: Option<&Digest>) -> Result<(), Error> {
         self.hash.update(bytes);
         self.size += bytes.len() as u64;
         let (mut rest, block) = (bytes, sink.part_bytes);
@@ -75,7 +75,7 @@ impl Upload {
             }
             if self.large.is_none() {
                 let target = sink.store.target(digest, &self.id).await?;
-                self.large = Some(Large { target, blocks: Vec::new(), flying: JoinSet::new() });
+                self.large = Some(Large { target, blocks: Vec::new(), in_flight: JoinSet::new() });
                 self.buffer.reserve(block - self.buffer.len());
             } else {
                 self.send_block(sink).await?;
@@ -84,52 +84,54 @@ impl Upload {
         Ok(())
     }
 
-    async fn send_block(&mut self, sink: &Sink) -> Result<(), Error> {
+    async fn send_block(&mut self, sink: &BlockSink) -> Result<(), Error> {
         let Some(large) = &mut self.large else { return Ok(()) };
         let bytes = std::mem::replace(&mut self.buffer, BytesMut::with_capacity(sink.part_bytes)).freeze();
         let Some((writer, number)) = sink.store.block(&large.target) else { return Ok(()) };
         large.blocks.push(number);
-        // A lane is waited for here: the client is read no faster than bytes leave.
-        let lane = sink.concurrency.take().await;
+        // Waiting for a slot here limits reading from the client to the speed of the uploads.
+        let slot = sink.concurrency.take().await;
         let len = bytes.len() as u64;
-        large.flying.spawn(async move {
+        large.in_flight.spawn(async move {
             writer.put(number, bytes).await?;
-            lane.moved(len);
+            slot.moved(len);
             Ok(())
         });
-        // What has failed already is told now, not at the end of gigabytes.
-        while let Some(done) = large.flying.try_join_next() {
-            flown(done)?;
+        // A failed block is reported now, not after gigabytes.
+        while let Some(done) = large.in_flight.try_join_next() {
+            block_result(done)?;
         }
         Ok(())
     }
 
-    /// The blob is whole: its digest must be the one that the client names.
-    pub(crate) async fn finish(mut self, sink: &Sink, digest: &Digest) -> Result<Pushed, Error> {
+    /// Completes the blob after checking it against the client's digest.
+    pub(crate) async fn finish(mut self, sink: &BlockSink, digest: &Digest) -> Result<PushedBlob, Error> {
         if self.large.is_some() && !self.buffer.is_empty() {
             self.send_block(sink).await?;
         }
         digest.check(&Digest::finish(self.hash))?;
         let size = self.size;
         match self.large {
-            None => Ok(Pushed::Small(self.buffer.freeze())),
-            Some(Large { target: Target::Shared(_), blocks, flying }) => Ok(Pushed::Blocks { blocks, size, flying }),
-            Some(Large { target: Target::Known { key }, .. }) => {
-                Ok(Pushed::Entry(BlobLocation { entry: Some(key), offset: 0, size }))
+            None => Ok(PushedBlob::Small(self.buffer.freeze())),
+            Some(Large { target: Target::Artifact(_), blocks, in_flight }) => {
+                Ok(PushedBlob::Blocks { blocks, size, in_flight })
             }
-            Some(Large { target: Target::Entry { key, blob, .. }, blocks, mut flying }) => {
-                while let Some(done) = flying.join_next().await {
-                    flown(done)?;
+            Some(Large { target: Target::Known { key }, .. }) => {
+                Ok(PushedBlob::Entry(BlobLocation { entry: Some(key), offset: 0, size }))
+            }
+            Some(Large { target: Target::Entry { key, blob, .. }, blocks, mut in_flight }) => {
+                while let Some(done) = in_flight.join_next().await {
+                    block_result(done)?;
                 }
                 blob.commit(&blocks, crate::store::MIME).await?;
                 sink.store.finalize_entry(&key, size).await?;
-                Ok(Pushed::Entry(BlobLocation { entry: Some(key), offset: 0, size }))
+                Ok(PushedBlob::Entry(BlobLocation { entry: Some(key), offset: 0, size }))
             }
         }
     }
 }
 
-/// What a block's task says.
-pub(crate) fn flown(done: Result<Result<(), Error>, tokio::task::JoinError>) -> Result<(), Error> {
+/// Result of the task that sent a block.
+pub(crate) fn block_result(done: Result<Result<(), Error>, tokio::task::JoinError>) -> Result<(), Error> {
     done.map_err(|e| Error::Broken(format!("sending a block: {e}")))?
 }

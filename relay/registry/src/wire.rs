@@ -1,4 +1,4 @@
-//! The HTTP side of a registry end: requests by what they ask for, answers, and the server itself.
+//! HTTP of the registries: routes, answers and the server.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use crate::Error;
 use crate::digest::Digest;
 
-/// What a path asks for.
+/// Resource that a path names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Route {
     /// `/v2/`
@@ -37,7 +37,7 @@ pub(crate) enum Route {
     Referrers(String),
 }
 
-/// Splits a path into the repository's name and what is asked of it.
+/// Splits a path into repository and resource.
 pub(crate) fn route(path: &str) -> Option<(String, Route)> {
     let rest = path.strip_prefix("/v2")?;
     if rest.is_empty() || rest == "/" {
@@ -54,7 +54,7 @@ pub(crate) fn route(path: &str) -> Option<(String, Route)> {
     if let Some(name) = rest.strip_suffix("/blobs/uploads") {
         return named(name, Route::NewUpload);
     }
-    // A repository may be called like one of these words: only the last two parts of the path count.
+    // A repository may have one of these words in its name: only the last two parts of the path count.
     let (before, last) = rest.rsplit_once('/')?;
     let (name, kind) = before.rsplit_once('/')?;
     let make: fn(String) -> Route = match kind {
@@ -66,26 +66,13 @@ pub(crate) fn route(path: &str) -> Option<(String, Route)> {
     if last.is_empty() { None } else { named(name, make(last.to_owned())) }
 }
 
-/// A value of the query, decoded.
+/// Decoded value of a query parameter.
 pub(crate) fn query(uri: &http::Uri, name: &str) -> Option<String> {
-    let pairs = uri.query()?.split('&');
-    let value = pairs.filter_map(|p| p.split_once('=')).find(|(key, _)| *key == name)?.1;
-    let mut bytes = Vec::with_capacity(value.len());
-    let mut rest = value.bytes();
-    while let Some(byte) = rest.next() {
-        match byte {
-            b'%' => {
-                let hex = [rest.next()?, rest.next()?];
-                bytes.push(u8::from_str_radix(std::str::from_utf8(&hex).ok()?, 16).ok()?);
-            }
-            b'+' => bytes.push(b' '),
-            other => bytes.push(other),
-        }
-    }
-    String::from_utf8(bytes).ok()
+    let mut pairs = form_urlencoded::parse(uri.query()?.as_bytes());
+    pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }
 
-/// An answer's body: whole, or in pieces that come from elsewhere.
+/// Body of an answer: in memory, or streamed in pieces.
 pub(crate) enum Reply {
     Whole(Option<Bytes>),
     Pieces { size: u64, pieces: mpsc::Receiver<Result<Bytes, std::io::Error>> },
@@ -113,7 +100,7 @@ impl Body for Reply {
     }
 }
 
-/// An answer under construction.
+/// Answer under construction.
 pub(crate) struct Answer(Response<Reply>);
 
 impl Answer {
@@ -131,14 +118,14 @@ impl Answer {
 
     pub(crate) fn bytes(status: StatusCode, media_type: &str, bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
-        // Named, because an answer to HEAD leaves out a length of nothing.
+        // Set explicitly, because hyper omits a length of zero in an answer to HEAD.
         let length = bytes.len().to_string();
         Self::with(status, Reply::Whole(Some(bytes)))
             .header(header::CONTENT_TYPE.as_str(), media_type)
             .header(header::CONTENT_LENGTH.as_str(), length)
     }
 
-    /// A header; one whose value cannot be sent is left out.
+    /// Adds a header; an invalid value is left out.
     pub(crate) fn header(mut self, name: &'static str, value: impl AsRef<str>) -> Self {
         if let Ok(value) = HeaderValue::from_str(value.as_ref()) {
             self.0.headers_mut().insert(name, value);
@@ -150,24 +137,24 @@ impl Answer {
         self.header("docker-content-digest", digest.as_str())
     }
 
-    /// An error in the form that registries use.
+    /// Error in the format of the distribution specification.
     pub(crate) fn refused(status: StatusCode, code: &str, message: impl std::fmt::Display) -> Self {
         let body = serde_json::json!({ "errors": [{ "code": code, "message": message.to_string() }] });
         Self::bytes(status, "application/json", body.to_string())
     }
 
-    /// The answer to HEAD: the same head, no body. hyper leaves the body out, the length stays.
-    pub(crate) fn done(self) -> Response<Reply> {
+    /// Response for hyper, which leaves out the body of an answer to HEAD and keeps its length.
+    pub(crate) fn into_response(self) -> Response<Reply> {
         self.0
     }
 }
 
-/// Answers the requests of an engine.
+/// Handler of an engine's requests.
 pub(crate) trait Handler: Send + Sync + 'static {
     fn handle(self: Arc<Self>, request: Request<Incoming>) -> impl Future<Output = Answer> + Send;
 }
 
-/// A server on loopback. It ends, with its connections, when this is dropped.
+/// Server on loopback. Dropping it ends the server and its connections.
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
@@ -180,7 +167,7 @@ impl Drop for Server {
     }
 }
 
-/// Serves on a free port (or the one given) of 127.0.0.1: no other machine can reach it.
+/// Starts a server on a port of 127.0.0.1 (0 selects a free one), which no other machine can reach.
 pub(crate) async fn serve(port: u16, handler: Arc<impl Handler>) -> Result<Server, Error> {
     let failed = |source| Error::System { what: "opening a port on 127.0.0.1", source };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(failed)?;
@@ -195,9 +182,9 @@ pub(crate) async fn serve(port: u16, handler: Arc<impl Handler>) -> Result<Serve
                     connections.spawn(async move {
                         let service = service_fn(move |request| {
                             let handler = Arc::clone(&handler);
-                            async move { Ok::<_, Infallible>(handler.handle(request).await.done()) }
+                            async move { Ok::<_, Infallible>(handler.handle(request).await.into_response()) }
                         });
-                        // A client that goes away is its own business.
+                        // A client that disconnects is no error of the server.
                         let _ = hyper::server::conn::http1::Builder::new()
                             .serve_connection(TokioIo::new(stream), service)
                             .await;
@@ -215,7 +202,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_are_taken_apart_from_their_end() {
+    fn path_is_split_from_its_end() {
         let of = |path: &str| route(path).map(|(name, route)| format!("{name} {route:?}"));
         assert_eq!(of("/v2/").unwrap(), " Base");
         assert_eq!(of("/v2/a/b/blobs/uploads/").unwrap(), "a/b NewUpload");
@@ -229,10 +216,11 @@ mod tests {
     }
 
     #[test]
-    fn queries_are_decoded() {
+    fn query_values_are_decoded() {
         let uri: http::Uri = "/x?digest=sha256%3Aab&mount=a+b&bad=%zz".parse().unwrap();
         assert_eq!(query(&uri, "digest").unwrap(), "sha256:ab");
         assert_eq!(query(&uri, "mount").unwrap(), "a b");
-        assert_eq!((query(&uri, "bad"), query(&uri, "none")), (None, None));
+        assert_eq!(query(&uri, "bad").unwrap(), "%zz", "an incomplete escape stands for itself");
+        assert_eq!(query(&uri, "none"), None);
     }
 }

@@ -1,4 +1,4 @@
-//! What cutting a stream into blocks, putting ranges in order and giving out lanes cost, apart from any network.
+//! Costs of splitting a stream into blocks, ordering ranges and handing out request slots, without a network.
 
 use std::hint::black_box;
 use std::io::Read as _;
@@ -49,17 +49,17 @@ fn ordering(c: &mut Criterion) {
 fn scheduling(c: &mut Criterion) {
     const REQUESTS: u64 = 1024;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
-    let mut group = c.benchmark_group("lanes");
+    let mut group = c.benchmark_group("slots");
     group.throughput(Throughput::Elements(REQUESTS));
     for (name, fixed) in [("fixed", Some(8)), ("found out", None)] {
         group.bench_function(name, |b| {
             b.iter(|| {
                 runtime.block_on(async {
-                    let lanes = AdaptiveConcurrency::new(fixed, 32);
+                    let slots = AdaptiveConcurrency::new(fixed, 32);
                     for _ in 0..REQUESTS {
-                        lanes.take().await.moved(black_box(4 << 20));
+                        slots.take().await.moved(black_box(4 << 20));
                     }
-                    lanes.count()
+                    slots.count()
                 })
             });
         });

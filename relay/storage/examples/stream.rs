@@ -1,4 +1,4 @@
-//! The two ends of a pipe as a program, as a verb of the `handoff` binary uses them:
+//! Upload and download of a pipe as a program:
 //! `... | stream upload NAME REPORT [GATE]` and `stream download NAME REPORT [RANGES] | ...`.
 
 use std::path::Path;

@@ -1,11 +1,10 @@
-//! The artifact service: small JSON calls that say where bytes go, where they are and that they are complete.
+//! Artifact service: calls that create, finalize, find and delete artifacts.
 
 use std::sync::Arc;
 
 use crate::blob::BlobWriter;
 use crate::endpoint::ServiceEndpoint;
 use crate::error::Error;
-
 use crate::remote::RemoteBlob;
 use crate::retry::{Counters, RetryPolicy};
 use crate::token::BackendIds;
@@ -14,25 +13,25 @@ use crate::wire::{Artifact, Request as Body};
 
 const SERVICE: &str = "ArtifactService";
 
-/// What to call a new artifact.
+/// Name and type of a new artifact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArtifactTarget {
-    /// Its name, unique in the run.
+    /// Name, unique in the run.
     pub name: String,
-    /// What its bytes are; the service keeps it as the content type.
+    /// Media type; the service stores it as the content type.
     pub mime: String,
-    /// The version of the upload protocol: 7 is what GitHub's own client says.
+    /// Version of the upload protocol; GitHub's client sends 7.
     pub version: u32,
 }
 
 impl ArtifactTarget {
-    /// A stream of zstd frames.
+    /// Target for a stream of zstd frames.
     pub fn zstd(name: impl Into<String>) -> Self {
         Self { name: name.into(), mime: "application/zstd".to_owned(), version: 7 }
     }
 }
 
-/// A job's view of the artifact service. Cheap to share between tasks by reference.
+/// Client of the artifact service. Share it between tasks by reference.
 #[derive(Debug)]
 pub struct ArtifactClient {
     twirp: Twirp,
@@ -40,7 +39,7 @@ pub struct ArtifactClient {
 }
 
 impl ArtifactClient {
-    /// A client with the usual patience.
+    /// Creates a client with the default retries.
     ///
     /// # Errors
     /// [`Error::BadUrl`] or [`Error::BadToken`] when the endpoint is not usable.
@@ -48,7 +47,7 @@ impl ArtifactClient {
         Self::with_retry(endpoint, RetryPolicy::default())
     }
 
-    /// A client that repeats failed operations as `retry` says.
+    /// Creates a client that retries failed operations by `retry`.
     ///
     /// # Errors
     /// As [`Self::new`].
@@ -57,12 +56,12 @@ impl ArtifactClient {
         Ok(Self { twirp: Twirp::new(endpoint, retry, SERVICE)?, ids })
     }
 
-    /// What this client has done on the wire so far.
+    /// Counters of this client's requests.
     pub fn counters(&self) -> &Counters {
         &self.twirp.http.counters
     }
 
-    /// Reserves a name; the answer is where the bytes go.
+    /// Reserves a name; returns the signed URL for the upload.
     ///
     /// # Errors
     /// [`Error::BadName`]; [`Error::Status`] with 409 when the name is taken.
@@ -73,13 +72,13 @@ impl ArtifactClient {
         request.mime_type = Some(&target.mime);
         let answer = self.twirp.call("CreateArtifact", &request).await?;
         if !answer.ok || answer.signed_upload_url.is_empty() {
-            let why = "it is not ok or names no upload address".to_owned();
+            let why = "it is not ok or has no upload URL".to_owned();
             return Err(Error::Answer { what: "CreateArtifact", why });
         }
         Ok(answer.signed_upload_url)
     }
 
-    /// Makes an uploaded artifact visible; gives its number.
+    /// Makes an uploaded artifact visible; returns its number.
     ///
     /// # Errors
     /// [`Error::Status`] when the service does not accept it.
@@ -87,8 +86,7 @@ impl ArtifactClient {
         self.finalize_as(name, size, Some(format!("sha256:{sha256}"))).await
     }
 
-    /// The same without a digest of the whole: for content that proves itself piece by piece, and whose pieces were
-    /// sent out of order.
+    /// Finalizes without a digest of the whole, for content with a digest of each piece whose pieces were sent out of order.
     ///
     /// # Errors
     /// As [`Self::finalize`].
@@ -101,11 +99,11 @@ impl ArtifactClient {
         request.size = Some(size.to_string());
         request.hash = hash;
         let answer = self.twirp.call("FinalizeArtifact", &request).await?;
-        let why = "it is not ok or names no artifact".to_owned();
+        let why = "it is not ok or has no artifact id".to_owned();
         answer.artifact_id.filter(|_| answer.ok).ok_or(Error::Answer { what: "FinalizeArtifact", why })
     }
 
-    /// The run's complete artifacts, or those of one name.
+    /// Lists the run's finalized artifacts, all or those of one name.
     ///
     /// # Errors
     /// [`Error::Status`] and broken connections after all retries.
@@ -116,31 +114,31 @@ impl ArtifactClient {
         Ok(self.twirp.call("ListArtifacts", &request).await?.artifacts)
     }
 
-    /// The newest artifact of that name.
+    /// Finds the newest artifact of that name.
     ///
     /// # Errors
     /// [`Error::NotFound`] when there is none.
     pub async fn find(&self, name: &str) -> Result<Artifact, Error> {
         let found = self.list(Some(name)).await?;
-        // The filter is the service's; a name that it did not filter is not the one asked for.
+        // Checked again, because the filter is the service's.
         let newest = found.into_iter().filter(|artifact| artifact.name == name).max_by_key(|a| a.database_id);
         newest.ok_or_else(|| Error::NotFound(name.to_owned()))
     }
 
-    /// Where an artifact's bytes are.
+    /// Gets a signed URL for the download of an artifact.
     ///
     /// # Errors
     /// [`Error::Status`] when it is gone.
     pub async fn signed_url(&self, artifact: &Artifact) -> Result<String, Error> {
         let answer = self.twirp.call("GetSignedArtifactURL", &Body::of(artifact)).await?;
         if answer.signed_url.is_empty() {
-            Err(Error::Answer { what: "GetSignedArtifactURL", why: "it names no address".to_owned() })
+            Err(Error::Answer { what: "GetSignedArtifactURL", why: "it has no download URL".to_owned() })
         } else {
             Ok(answer.signed_url)
         }
     }
 
-    /// Removes an artifact.
+    /// Deletes an artifact.
     ///
     /// # Errors
     /// [`Error::Status`] when it is gone already.
@@ -149,12 +147,12 @@ impl ArtifactClient {
         if answer.ok { Ok(()) } else { Err(Error::Answer { what: "DeleteArtifact", why: "it is not ok".to_owned() }) }
     }
 
-    /// Writes the blob behind the address that [`Self::create`] gave.
+    /// Writer of the blob at a URL from [`Self::create`].
     pub fn writer(&self, url: String) -> BlobWriter {
         BlobWriter::new(Arc::clone(&self.twirp.http), url)
     }
 
-    /// Reads the blob of an artifact, by the address that [`Self::signed_url`] gave.
+    /// Reader of an artifact's blob at a URL from [`Self::signed_url`].
     pub fn reader(&self, artifact: &Artifact, url: String) -> RemoteBlob {
         RemoteBlob::new(Arc::clone(&self.twirp.http), url, artifact.name.clone(), artifact.size)
     }
@@ -164,7 +162,7 @@ impl ArtifactClient {
     }
 }
 
-/// Characters that the service allows in no artifact's name.
+/// Characters that the service forbids in artifact names.
 pub const FORBIDDEN_IN_NAMES: [char; 11] = ['"', ':', '<', '>', '|', '*', '?', '\r', '\n', '\\', '/'];
 
 fn check_name(name: &str) -> Result<(), Error> {
@@ -176,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_the_service_refuses_are_refused_before_asking() {
+    fn invalid_name_is_refused_before_any_request() {
         for bad in ["", "a/b", "a\\b", "a:b", "what?", "a\nb", "\"", "<", ">", "|", "*"] {
             assert!(check_name(bad).is_err(), "{bad:?}");
         }

@@ -1,7 +1,6 @@
-//! The blob store behind signed addresses: blocks up, a list that puts them in order, ranges down.
+//! Blob store behind signed URLs: put blocks, commit their order, get ranges.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,18 +11,16 @@ use http_body_util::Full;
 use crate::error::Error;
 use crate::http::{Exchange, Http};
 use crate::retry::random_u64;
+use crate::timeouts::BLOB_TIMEOUT;
 use crate::twirp::USER_AGENT;
-use crate::wire::explain;
+use crate::wire::parse_error_body;
 
-/// The most blocks that a blob may have.
+/// Largest number of blocks of a blob.
 pub const MAX_BLOCKS: u32 = 50_000;
-/// A block that is not taken in this time is sent again.
-const BLOCK: Duration = Duration::from_mins(5);
-/// The protocol's version that we follow.
+/// Protocol version of the blob store.
 const API_VERSION: &str = "2024-11-04";
 
-/// A blob whose blocks may be sent in any order: the list at the end says which of them are its content, and in which
-/// order. Cheap to share between tasks.
+/// Writer of a blob whose blocks may be sent in any order. The list at the end orders them. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct BlobWriter {
     http: Arc<Http>,
@@ -36,10 +33,10 @@ impl BlobWriter {
         Self { http, url: url.into(), nonce: random_u64() }
     }
 
-    /// Sends a block under a number of the caller's choice, again if need be.
+    /// Sends a block under the number `index`, with retries.
     ///
     /// # Errors
-    /// What the store answers after all retries; [`Error::TooManyBlocks`] beyond [`MAX_BLOCKS`].
+    /// Errors of the store after all retries; [`Error::TooManyBlocks`] beyond [`MAX_BLOCKS`].
     pub async fn put(&self, index: u32, bytes: Bytes) -> Result<(), Error> {
         if index >= MAX_BLOCKS {
             return Err(Error::TooManyBlocks { limit: MAX_BLOCKS, block_bytes: bytes.len() });
@@ -48,15 +45,15 @@ impl BlobWriter {
         self.http.repeat(|| put(&self.http, "Put Block", &url, None, bytes.clone())).await
     }
 
-    /// Makes the blocks named the blob's content, in that order.
+    /// Commits the blocks of `order` as the blob's content.
     ///
     /// # Errors
-    /// What the store answers after all retries.
+    /// Errors of the store after all retries.
     pub async fn commit(&self, order: &[u32], mime: &str) -> Result<(), Error> {
         self.commit_list(order.iter().copied(), mime).await
     }
 
-    /// As [`Self::commit`], for any list of blocks.
+    /// Commits any list of blocks, as [`Self::commit`].
     pub(crate) async fn commit_list(&self, order: impl IntoIterator<Item = u32>, mime: &str) -> Result<(), Error> {
         let url = with_query(&self.url, "comp=blocklist");
         let list = Bytes::from(block_list(self.nonce, order));
@@ -71,16 +68,16 @@ async fn put(http: &Http, what: &'static str, url: &str, mime: Option<&str>, bod
         None => request.header("content-type", "application/octet-stream"),
     };
     let request = request.body(Full::new(body)).map_err(|e| bad_url(url, &e))?;
-    let exchange = http.send(request, BLOCK).await?;
+    let exchange = http.send(request, BLOB_TIMEOUT).await?;
     match exchange.status() {
         201 => exchange.body().await.map(drop),
-        // Success of another kind than documented is no proof that the bytes are there.
-        200..=299 => Err(Error::Answer { what, why: format!("status {} where 201 is due", exchange.status()) }),
-        _ => Err(exchange.refused(what, explain).await),
+        // An undocumented success is no proof that the bytes are stored.
+        200..=299 => Err(Error::Answer { what, why: format!("status {} instead of 201", exchange.status()) }),
+        _ => Err(exchange.refused(what, parse_error_body).await),
     }
 }
 
-/// Asks for a blob, or for its bytes from `range.0` up to but not `range.1`, of the version `etag` if one is known.
+/// Gets a blob, or its bytes from `range.0` to before `range.1`, in the version `etag` if known.
 pub(crate) async fn get<'a>(
     http: &'a Http,
     url: &str,
@@ -95,11 +92,11 @@ pub(crate) async fn get<'a>(
         request = request.header("if-match", etag);
     }
     let request = request.body(Full::default()).map_err(|e| bad_url(url, &e))?;
-    http.send(request, BLOCK).await
+    http.send(request, BLOB_TIMEOUT).await
 }
 
 fn bad_url(url: &str, why: &http::Error) -> Error {
-    Error::BadUrl { url: crate::error::scrub(url), why: why.to_string() }
+    Error::BadUrl { url: crate::error::without_query(url), why: why.to_string() }
 }
 
 fn with_query(url: &str, more: &str) -> String {
@@ -107,8 +104,8 @@ fn with_query(url: &str, more: &str) -> String {
     format!("{url}{separator}{more}")
 }
 
-/// All ids of a blob have one length, as the store demands. 24 characters of plain ASCII have a base64 form without
-/// `+`, `/` and `=`, so that it needs no escaping in a query.
+/// Id of a block. All ids of a blob have one length, as the store demands. The base64 form of 24 ASCII characters has no
+/// `+`, `/` or `=`, so that it needs no escaping in a query.
 fn block_id(nonce: u64, index: u32) -> String {
     STANDARD.encode(format!("{nonce:016x}{index:08}"))
 }
@@ -131,7 +128,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn ids_have_one_length_differ_and_need_no_escaping(nonce: u64, a in 0..MAX_BLOCKS, b in 0..MAX_BLOCKS) {
+        fn block_ids_have_one_length_differ_and_need_no_escaping(nonce: u64, a in 0..MAX_BLOCKS, b in 0..MAX_BLOCKS) {
             let (first, second) = (block_id(nonce, a), block_id(nonce, b));
             prop_assert_eq!(first.len(), 32);
             prop_assert!(first.bytes().all(|c| c.is_ascii_alphanumeric()));
@@ -139,7 +136,7 @@ mod tests {
         }
 
         #[test]
-        fn the_list_names_every_block_once_in_order(nonce: u64, blocks in 0_u32..50) {
+        fn block_list_has_every_block_once_in_order(nonce: u64, blocks in 0_u32..50) {
             let xml = block_list(nonce, 0..blocks);
             let listed: Vec<&str> = xml.split("<Latest>").skip(1).map(|s| s.split('<').next().unwrap()).collect();
             let expected: Vec<String> = (0..blocks).map(|i| block_id(nonce, i)).collect();
@@ -148,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn queries_are_appended() {
+    fn query_is_appended_to_a_url_with_or_without_one() {
         assert_eq!(with_query("http://h/b?sig=1", "comp=block"), "http://h/b?sig=1&comp=block");
         assert_eq!(with_query("http://h/b", "comp=block"), "http://h/b?comp=block");
     }

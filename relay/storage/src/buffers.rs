@@ -1,15 +1,14 @@
-//! Block buffers that are filled, sent, hashed and used again: the memory of an upload is their number, whatever the
-//! length of the stream.
+//! Pool of block buffers, which bounds the memory of an upload whatever the length of the stream.
 
 use std::io::{self, Read};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use bytes::Bytes;
 
-/// A fixed number of buffers of one size. Taking one waits until one is free.
+/// Pool of a fixed number of buffers of one size.
 #[derive(Debug, Clone)]
 pub struct BufferPool {
-    shared: Arc<PoolState>,
+    pool: Arc<PoolState>,
 }
 
 #[derive(Debug)]
@@ -22,53 +21,53 @@ struct PoolState {
 #[derive(Debug)]
 struct State {
     free: Vec<Vec<u8>>,
-    unmade: usize,
+    unallocated: usize,
     closed: bool,
 }
 
-/// One buffer out of the pool; it returns when it, and every `Bytes` made of it, is dropped.
+/// Buffer of a pool. It returns to the pool when it and every `Bytes` made from it are dropped.
 #[derive(Debug)]
 pub struct Block {
     data: Vec<u8>,
     filled: usize,
-    shared: Arc<PoolState>,
+    pool: Arc<PoolState>,
 }
 
 impl BufferPool {
-    /// A pool of at most `blocks` buffers of `block_bytes`, made when first needed.
+    /// Creates a pool of at most `blocks` buffers of `block_bytes`, allocated on first use.
     pub fn new(blocks: usize, block_bytes: usize) -> Self {
-        let state = Mutex::new(State { free: Vec::with_capacity(blocks), unmade: blocks, closed: false });
-        Self { shared: Arc::new(PoolState { state, freed: Condvar::new(), block_bytes }) }
+        let state = Mutex::new(State { free: Vec::with_capacity(blocks), unallocated: blocks, closed: false });
+        Self { pool: Arc::new(PoolState { state, freed: Condvar::new(), block_bytes }) }
     }
 
-    /// A free buffer, empty. Blocks the thread until there is one; `None` once the pool is closed.
+    /// Takes an empty buffer. Blocks the thread until one is free; `None` once the pool is closed.
     pub fn take(&self) -> Option<Block> {
-        let lock = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let waiting = |state: &mut State| !state.closed && state.free.is_empty() && state.unmade == 0;
-        let mut state = self.shared.freed.wait_while(lock, waiting).unwrap_or_else(PoisonError::into_inner);
+        let lock = self.pool.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = |state: &mut State| !state.closed && state.free.is_empty() && state.unallocated == 0;
+        let mut state = self.pool.freed.wait_while(lock, waiting).unwrap_or_else(PoisonError::into_inner);
         if state.closed {
             return None;
         }
         let data = state.free.pop().unwrap_or_else(|| {
-            state.unmade -= 1;
-            vec![0; self.shared.block_bytes]
+            state.unallocated -= 1;
+            vec![0; self.pool.block_bytes]
         });
         drop(state);
-        Some(Block { data, filled: 0, shared: Arc::clone(&self.shared) })
+        Some(Block { data, filled: 0, pool: Arc::clone(&self.pool) })
     }
 
-    /// Lets every waiting and later [`Self::take`] give `None`.
+    /// Closes the pool: every waiting and later [`Self::take`] returns `None`.
     pub fn close(&self) {
-        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
-        self.shared.freed.notify_all();
+        self.pool.state.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
+        self.pool.freed.notify_all();
     }
 }
 
 impl Block {
-    /// Reads until the buffer is full or the stream has ended; gives the number of bytes in it.
+    /// Reads until the buffer is full or the stream ends; returns the number of bytes in the buffer.
     ///
     /// # Errors
-    /// The reader's, interruptions excepted.
+    /// Errors of the reader, except interruptions.
     pub fn fill(&mut self, reader: &mut impl Read) -> io::Result<usize> {
         while self.filled < self.data.len() {
             match reader.read(&mut self.data[self.filled..]) {
@@ -81,7 +80,7 @@ impl Block {
         Ok(self.filled)
     }
 
-    /// Its content, shared without copying.
+    /// Shares the content without a copy.
     pub fn freeze(self) -> Bytes {
         Bytes::from_owner(self)
     }
@@ -96,8 +95,8 @@ impl AsRef<[u8]> for Block {
 impl Drop for Block {
     fn drop(&mut self) {
         let data = std::mem::take(&mut self.data);
-        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner).free.push(data);
-        self.shared.freed.notify_one();
+        self.pool.state.lock().unwrap_or_else(PoisonError::into_inner).free.push(data);
+        self.pool.freed.notify_one();
     }
 }
 
@@ -106,7 +105,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Gives bytes in pieces of chosen sizes, as a pipe does.
+    /// Reader that returns pieces of chosen sizes, as a pipe does.
     struct Dribble<'a> {
         rest: &'a [u8],
         sizes: Vec<usize>,
@@ -129,7 +128,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn blocks_put_together_are_the_stream_and_all_but_the_last_are_full(
+        fn concatenated_blocks_are_the_stream_and_all_but_the_last_are_full(
             data in prop::collection::vec(any::<u8>(), 0..300),
             block in 1_usize..64,
             mut sizes in prop::collection::vec(0_usize..50, 0..6),
@@ -153,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_buffer_returns_when_its_last_reference_is_gone_and_brings_no_old_bytes() {
+    fn buffer_returns_empty_after_its_last_reference_is_dropped() {
         let pool = BufferPool::new(1, 4);
         let mut block = pool.take().unwrap();
         block.fill(&mut &b"abcd"[..]).unwrap();
@@ -170,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn closing_frees_who_waits() {
+    fn closing_the_pool_wakes_waiting_threads() {
         let pool = BufferPool::new(1, 4);
         let held = pool.take().unwrap();
         let waiter = std::thread::spawn({

@@ -1,4 +1,4 @@
-//! The cache service: entries by key that outlive a run, within a repository's limits.
+//! Cache service: entries by key that outlive a run, within a repository's limits.
 
 use std::sync::Arc;
 
@@ -7,24 +7,23 @@ use serde::Serialize;
 use crate::blob::BlobWriter;
 use crate::endpoint::ServiceEndpoint;
 use crate::error::Error;
-
-use crate::remote::{RemoteBlob, size_of};
+use crate::remote::{RemoteBlob, blob_size};
 use crate::retry::{Counters, RetryPolicy};
 use crate::twirp::Twirp;
 
 const SERVICE: &str = "CacheService";
 
-/// A job's view of the cache service.
+/// Client of the cache service.
 #[derive(Debug)]
 pub struct CacheClient {
     twirp: Twirp,
     version: String,
 }
 
-/// An entry that is there.
+/// Existing cache entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CacheEntry {
-    /// The key under which it was stored.
+    /// Key under which it was stored.
     pub key: String,
     url: String,
 }
@@ -40,7 +39,7 @@ struct Request<'a> {
 }
 
 impl CacheClient {
-    /// A client whose entries are told apart from other clients' by `version` (the service compares it literally).
+    /// Creates a client. `version` separates its entries from other clients', because the service compares it literally.
     ///
     /// # Errors
     /// [`Error::BadUrl`] when the endpoint is not usable.
@@ -48,16 +47,15 @@ impl CacheClient {
         Ok(Self { twirp: Twirp::new(endpoint, retry, SERVICE)?, version: version.to_owned() })
     }
 
-    /// What this client has done on the wire so far.
+    /// Counters of this client's requests.
     pub fn counters(&self) -> &Counters {
         &self.twirp.http.counters
     }
 
-    /// Reserves a key. `None` when somebody has it already.
+    /// Reserves a key. `None` when the key is taken.
     ///
     /// # Errors
-    /// [`Error::Status`]: 403 where the token may not write, 429 when the repository's minute is used up for longer
-    /// than our patience.
+    /// [`Error::Status`]: 403 when the token may not write, 429 when the rate limit outlasts all retries.
     pub async fn create(&self, key: &str) -> Result<Option<BlobWriter>, Error> {
         match self.twirp.call("CreateCacheEntry", &self.request(key, None)).await {
             Ok(answer) if answer.ok && !answer.signed_upload_url.is_empty() => {
@@ -78,7 +76,7 @@ impl CacheClient {
         if answer.ok { Ok(()) } else { Err(Error::Answer { what, why: "it is not ok".to_owned() }) }
     }
 
-    /// The entry with exactly that key, if there is one. The service counts a look as a use.
+    /// Finds the entry with exactly this key. The service counts the lookup as a use.
     ///
     /// # Errors
     /// [`Error::Status`] and broken connections after all retries.
@@ -87,32 +85,32 @@ impl CacheClient {
         Ok(self.look_up(&self.request(key, None)).await?.filter(|entry| entry.key == key))
     }
 
-    /// The newest entry whose key begins so, if there is one.
+    /// Finds the newest entry whose key begins with `prefix`.
     ///
     /// # Errors
     /// As [`Self::find`].
-    pub async fn newest(&self, beginning: &str) -> Result<Option<CacheEntry>, Error> {
-        self.look_up(&Request { restore_keys: &[beginning], ..self.request(beginning, None) }).await
+    pub async fn newest(&self, prefix: &str) -> Result<Option<CacheEntry>, Error> {
+        self.look_up(&Request { restore_keys: &[prefix], ..self.request(prefix, None) }).await
     }
 
     async fn look_up(&self, request: &Request<'_>) -> Result<Option<CacheEntry>, Error> {
         let found = self.twirp.call("GetCacheEntryDownloadURL", request).await?;
-        let there = found.ok && !found.signed_download_url.is_empty();
-        Ok(there.then_some(CacheEntry { key: found.matched_key, url: found.signed_download_url }))
+        let exists = found.ok && !found.signed_download_url.is_empty();
+        Ok(exists.then_some(CacheEntry { key: found.matched_key, url: found.signed_download_url }))
     }
 
-    /// Reads an entry whose size is known.
+    /// Reader of an entry of known size.
     pub fn reader(&self, entry: &CacheEntry, size: u64) -> RemoteBlob {
         RemoteBlob::new(Arc::clone(&self.twirp.http), entry.url.clone(), entry.key.clone(), size)
     }
 
-    /// Reads an entry whose size is not known yet: the store is asked for it.
+    /// Reader of an entry of unknown size, which is requested from the store.
     ///
     /// # Errors
-    /// What the store answers after all retries.
+    /// Errors of the store after all retries.
     pub async fn open(&self, entry: &CacheEntry) -> Result<RemoteBlob, Error> {
         let http = &self.twirp.http;
-        Ok(self.reader(entry, http.repeat(|| size_of(http, &entry.url)).await?))
+        Ok(self.reader(entry, http.repeat(|| blob_size(http, &entry.url)).await?))
     }
 
     fn request<'a>(&'a self, key: &'a str, size_bytes: Option<String>) -> Request<'a> {

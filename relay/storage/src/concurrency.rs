@@ -1,39 +1,39 @@
-//! How many requests to have in flight: found out by trying, within the service's limits.
+//! Number of requests in flight, adapted to the measured throughput.
 //!
-//! A link gives each connection a share that nobody publishes, and all connections together another. So the number of lanes
-//! grows while more of them carry more bytes a second, and stays where they do not. A fixed number switches that off.
+//! GitHub does not publish the bandwidth of one connection or of all connections together. So the number of slots grows while
+//! more slots increase the throughput, and stays where they do not. A fixed number switches the adaptation off.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Where growing starts.
-const START: usize = 8;
-/// A gain below this share is taken for noise.
-const GAIN: f64 = 1.05;
-/// A window is at least this long, so that a burst is not taken for a rate.
-const WINDOW: Duration = Duration::from_millis(250);
+use crate::timeouts::THROUGHPUT_WINDOW;
 
-/// Lanes: the right to have a request in flight.
+/// Number of slots at the start.
+const INITIAL_SLOTS: usize = 8;
+/// Smallest ratio of throughputs that counts as a gain; less is noise.
+const MIN_GAIN: f64 = 1.05;
+
+/// Permits for requests in flight.
 #[derive(Debug, Clone)]
 pub struct AdaptiveConcurrency {
     free: Arc<Semaphore>,
     state: Arc<Mutex<State>>,
 }
 
-/// One request's lane, given back when dropped.
+/// Permit for one request in flight. Dropping it returns it.
 #[derive(Debug)]
 pub struct RequestSlot {
     permit: Option<OwnedSemaphorePermit>,
-    lanes: AdaptiveConcurrency,
+    slots: AdaptiveConcurrency,
 }
 
 #[derive(Debug, Default)]
 struct State {
     search: ConcurrencySearch,
     adapts: bool,
-    /// Lanes that are to be closed when they are given back.
+    /// Slots to close when they return.
     surplus: usize,
     busy: usize,
     window_start: Option<Instant>,
@@ -41,52 +41,52 @@ struct State {
     window_full: bool,
 }
 
-/// The search for the number of lanes: pure, driven by the rate of each window.
+/// Search for the number of slots, driven by the throughput of each window.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct ConcurrencySearch {
-    lanes: usize,
-    most: usize,
-    /// The best rate so far, with the lanes that gave it.
+    slots: usize,
+    max: usize,
+    /// Best rate so far, and its number of slots.
     best: Option<(f64, usize)>,
     settled: bool,
 }
 
 impl ConcurrencySearch {
-    pub(crate) fn new(start: usize, most: usize) -> Self {
-        Self { lanes: start.clamp(1, most.max(1)), most: most.max(1), best: None, settled: false }
+    pub(crate) fn new(start: usize, max: usize) -> Self {
+        Self { slots: start.clamp(1, max.max(1)), max: max.max(1), best: None, settled: false }
     }
 
-    /// Takes the rate of a window in which all lanes were in use, gives the number of lanes to use next.
+    /// Takes the rate of a window in which all slots were in use; returns the number of slots to use next.
     pub(crate) fn window(&mut self, rate: f64) -> usize {
         if self.settled {
-            return self.lanes;
+            return self.slots;
         }
         match self.best {
-            Some((best, lanes)) if rate < best * GAIN => {
-                // More lanes carried no more: back to the fewest that did.
-                self.lanes = lanes;
+            Some((best, slots)) if rate < best * MIN_GAIN => {
+                // More slots brought no gain: return to the smaller number.
+                self.slots = slots;
                 self.settled = true;
             }
             _ => {
-                self.best = Some((rate, self.lanes));
-                self.lanes = (self.lanes + self.lanes.div_ceil(2)).min(self.most);
-                self.settled = self.best.is_some_and(|(_, lanes)| lanes == self.most);
+                self.best = Some((rate, self.slots));
+                self.slots = (self.slots + self.slots.div_ceil(2)).min(self.max);
+                self.settled = self.best.is_some_and(|(_, slots)| slots == self.max);
             }
         }
-        self.lanes
+        self.slots
     }
 }
 
 impl AdaptiveConcurrency {
-    /// As many lanes as `fixed`, or as many as turn out to carry more, up to `most`.
-    pub fn new(fixed: Option<usize>, most: usize) -> Self {
-        let search = ConcurrencySearch::new(fixed.unwrap_or(START), fixed.unwrap_or(most));
-        let free = Arc::new(Semaphore::new(search.lanes));
+    /// Creates `fixed` slots, or an adaptive number up to `max`.
+    pub fn new(fixed: Option<usize>, max: usize) -> Self {
+        let search = ConcurrencySearch::new(fixed.unwrap_or(INITIAL_SLOTS), fixed.unwrap_or(max));
+        let free = Arc::new(Semaphore::new(search.slots));
         let state = State { search, adapts: fixed.is_none(), window_full: true, ..State::default() };
         Self { free, state: Arc::new(Mutex::new(state)) }
     }
 
-    /// Waits for a lane.
+    /// Waits for a slot.
     pub async fn take(&self) -> RequestSlot {
         // The semaphore is never closed.
         let permit = Arc::clone(&self.free).acquire_owned().await.ok();
@@ -94,12 +94,12 @@ impl AdaptiveConcurrency {
         state.busy += 1;
         state.window_start.get_or_insert_with(Instant::now);
         drop(state);
-        RequestSlot { permit, lanes: self.clone() }
+        RequestSlot { permit, slots: self.clone() }
     }
 
-    /// The number of lanes now.
+    /// Current number of slots.
     pub fn count(&self) -> usize {
-        self.lock().search.lanes
+        self.lock().search.slots
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
@@ -108,27 +108,27 @@ impl AdaptiveConcurrency {
 }
 
 impl RequestSlot {
-    /// The request has moved so many bytes.
+    /// Ends the request after it moved `bytes`.
     pub fn moved(self, bytes: u64) {
-        let mut state = self.lanes.lock();
+        let mut state = self.slots.lock();
         state.window_bytes += bytes;
-        // With a lane free, the rate says what was asked for, not what the link can carry.
-        if state.busy < state.search.lanes {
+        // With a free slot, the rate is the demand, not the capacity of the link.
+        if state.busy < state.search.slots {
             state.window_full = false;
         }
         let Some(start) = state.window_start else { return };
         let elapsed = start.elapsed();
-        if !state.adapts || elapsed < WINDOW {
+        if !state.adapts || elapsed < THROUGHPUT_WINDOW {
             return;
         }
         let rate = state.window_bytes as f64 / elapsed.as_secs_f64();
-        let (before, full) = (state.search.lanes, state.window_full);
+        let (before, full) = (state.search.slots, state.window_full);
         let after = if full { state.search.window(rate) } else { before };
         (state.window_start, state.window_bytes, state.window_full) = (Some(Instant::now()), 0, true);
         if after > before {
             let closing = state.surplus.min(after - before);
             state.surplus -= closing;
-            self.lanes.free.add_permits(after - before - closing);
+            self.slots.free.add_permits(after - before - closing);
         } else {
             state.surplus += before - after;
         }
@@ -137,7 +137,7 @@ impl RequestSlot {
 
 impl Drop for RequestSlot {
     fn drop(&mut self) {
-        let mut state = self.lanes.lock();
+        let mut state = self.slots.lock();
         state.busy -= 1;
         if state.surplus > 0 {
             state.surplus -= 1;
@@ -153,46 +153,46 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// A link that gives each lane `each` and all together `all`.
-    fn search(each: f64, all: f64, most: usize) -> usize {
-        let mut search = ConcurrencySearch::new(START, most);
-        let mut lanes = search.lanes;
+    /// Searches on a link with the rate `each` per slot and `all` in total.
+    fn search(each: f64, all: f64, max: usize) -> usize {
+        let mut search = ConcurrencySearch::new(INITIAL_SLOTS, max);
+        let mut slots = search.slots;
         for _ in 0..40 {
-            lanes = search.window((each * lanes as f64).min(all));
+            slots = search.window((each * slots as f64).min(all));
         }
-        lanes
+        slots
     }
 
     #[test]
-    fn lanes_grow_where_each_carries_its_share_and_stop_where_all_are_full() {
+    fn slots_grow_until_the_throughput_stops_growing() {
         assert_eq!(search(1.0, 1e9, 32), 32);
-        assert_eq!(search(30.0, 120.0, 32), START, "four would do, eight are no worse");
+        assert_eq!(search(30.0, 120.0, 32), INITIAL_SLOTS, "four would suffice, eight are no worse");
         assert_eq!(search(10.0, 120.0, 32), 12);
         assert_eq!(search(1.0, 1e9, 1), 1);
     }
 
     proptest! {
         #[test]
-        fn no_link_is_left_far_below_what_it_carries(each in 1.0_f64..100.0, all in 1.0_f64..2000.0, most in 1_usize..64) {
-            let lanes = search(each, all, most);
-            prop_assert!((1..=most).contains(&lanes));
-            let (got, can) = ((each * lanes as f64).min(all), (each * most as f64).min(all));
-            prop_assert!(got * GAIN * 1.01 >= can, "{got} of {can} with {lanes}");
+        fn search_reaches_nearly_the_capacity_of_any_link(each in 1.0_f64..100.0, all in 1.0_f64..2000.0, max in 1_usize..64) {
+            let slots = search(each, all, max);
+            prop_assert!((1..=max).contains(&slots));
+            let (got, can) = ((each * slots as f64).min(all), (each * max as f64).min(all));
+            prop_assert!(got * MIN_GAIN * 1.01 >= can, "{got} of {can} with {slots}");
         }
     }
 
     #[tokio::test]
-    async fn a_fixed_number_is_kept_and_lanes_come_back() {
-        let lanes = AdaptiveConcurrency::new(Some(2), 32);
-        let (first, _second) = (lanes.take().await, lanes.take().await);
+    async fn fixed_number_is_kept_and_dropped_slots_return() {
+        let slots = AdaptiveConcurrency::new(Some(2), 32);
+        let (first, _second) = (slots.take().await, slots.take().await);
         let third = tokio::spawn({
-            let lanes = lanes.clone();
-            async move { lanes.take().await }
+            let slots = slots.clone();
+            async move { slots.take().await }
         });
         tokio::task::yield_now().await;
         assert!(!third.is_finished());
         first.moved(1);
         third.await.unwrap();
-        assert_eq!(lanes.count(), 2);
+        assert_eq!(slots.count(), 2);
     }
 }

@@ -1,20 +1,19 @@
-//! SHA-256 on a thread of its own: hashing a block costs as much as sending it, so the two run side by side.
+//! SHA-256 on a separate thread: hashing a block costs as much as sending it, so both run in parallel.
 
 use bytes::Bytes;
-pub(crate) use hex::encode as hex;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::Error;
 
-/// A digest under way.
+/// Running digest.
 pub(crate) struct Digester {
     input: mpsc::Sender<Bytes>,
     result: oneshot::Receiver<String>,
 }
 
 impl Digester {
-    /// Starts the thread; at most `depth` pieces wait for it.
+    /// Starts the thread with a queue of `depth` pieces.
     pub(crate) fn start(depth: usize) -> Result<Self, Error> {
         let (input, mut pieces) = mpsc::channel::<Bytes>(depth);
         let (answer, result) = oneshot::channel();
@@ -23,19 +22,19 @@ impl Digester {
             while let Some(piece) = pieces.blocking_recv() {
                 state.update(&piece);
             }
-            // Nobody waits for the digest of a transfer that was given up.
-            let _ = answer.send(hex(state.finalize()));
+            // The receiver is gone when the transfer has failed.
+            let _ = answer.send(hex::encode(state.finalize()));
         };
         spawn("sha256", work)?;
         Ok(Self { input, result })
     }
 
-    /// Where the bytes go, in order.
+    /// Sender for the bytes, in order.
     pub(crate) fn input(&self) -> mpsc::Sender<Bytes> {
         self.input.clone()
     }
 
-    /// The digest in hex, once every other sender is dropped.
+    /// Digest in hex, once every other sender is dropped.
     pub(crate) async fn finish(self) -> Result<String, Error> {
         drop(self.input);
         self.result
@@ -44,7 +43,7 @@ impl Digester {
     }
 }
 
-/// Starts a named thread that nobody joins.
+/// Starts a named, detached thread.
 pub(crate) fn spawn(name: &'static str, work: impl FnOnce() + Send + 'static) -> Result<(), Error> {
     match std::thread::Builder::new().name(name.to_owned()).spawn(work) {
         Ok(_) => Ok(()),
@@ -57,7 +56,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn pieces_hash_like_the_whole() {
+    async fn digest_of_pieces_is_that_of_the_whole() {
         let digester = Digester::start(2).unwrap();
         for piece in ["a", "", "bc"] {
             digester.input().send(Bytes::from_static(piece.as_bytes())).await.unwrap();

@@ -1,4 +1,4 @@
-//! An artifact becomes a stream again: in order, checked against its digest, resumed where a connection breaks.
+//! Download of an artifact as a stream: in order, verified by digest, resumed where a connection breaks.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -14,46 +14,46 @@ use crate::remote::{Frames, RemoteBlob};
 use crate::sink::Sink;
 use crate::spans::TransferSpan;
 
-/// How an artifact is fetched. Memory: a few megabytes with one range, else `2 * ranges * range_bytes`.
+/// Ranges of a download. Memory: a few megabytes with one range, else `2 * ranges * range_bytes`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DownloadPlan {
-    /// 1: one GET of the whole. More: that many GETs of ranges at once.
+    /// Number of parallel GETs; 1 is one GET of the whole.
     pub ranges: usize,
-    /// Bytes of a range, where there is more than one.
+    /// Size of a range in bytes, with more than one range.
     pub range_bytes: u64,
 }
 
 impl Default for DownloadPlan {
-    /// One GET, as the streaming client that the spike names.
+    /// One GET, as the streaming client in `docs/spike.md`.
     fn default() -> Self {
         Self { ranges: 1, range_bytes: 8 << 20 }
     }
 }
 
-/// What a download did.
+/// Result of a download.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DownloadOutcome {
-    /// Bytes handed on.
+    /// Bytes written.
     pub bytes: u64,
-    /// Their digest in hex: the listed one.
+    /// SHA-256 digest in hex, equal to the listed one.
     pub sha256: String,
-    /// The service's number for the artifact.
+    /// Number of the artifact.
     pub artifact_id: u64,
-    /// Operations that had to be repeated, broken connections included.
+    /// Retries of operations, including resumed ranges.
     pub retries: u64,
-    /// When what happened: resolve (list, sign) and download.
+    /// Spans: resolve (list, sign) and download.
     pub spans: Vec<TransferSpan>,
 }
 
 impl ArtifactClient {
-    /// Writes the artifact `name` to `writer`, on a thread of its own.
+    /// Writes the artifact `name` to `writer`, on a separate thread.
     ///
-    /// The last bytes are held back until the digest of all of them is known to be the listed one: what reads the
-    /// stream sees it cut short, not complete, when the artifact is damaged.
+    /// The last bytes are held back until the digest of the whole is verified. So the reader of a damaged artifact sees a
+    /// truncated stream, not a complete one.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Length`], [`Error::Digest`], [`Error::Changed`], [`Error::Writer`], and whatever
-    /// the services answer after all retries.
+    /// [`Error::NotFound`], [`Error::Length`], [`Error::Digest`], [`Error::Changed`], [`Error::Writer`], and errors of
+    /// the services after all retries.
     pub async fn download_stream<W>(&self, name: &str, writer: W, plan: &DownloadPlan) -> Result<DownloadOutcome, Error>
     where
         W: Write + Send + 'static,
@@ -66,7 +66,7 @@ impl ArtifactClient {
         spans.push(TransferSpan::ended(SpanKind::Resolve, "ListArtifacts", start, None));
         let expected = artifact.digest.clone().ok_or(Error::Answer {
             what: "ListArtifacts",
-            why: format!("artifact {name:?} has no digest: its content could not be checked"),
+            why: format!("artifact {name:?} has no digest, so its content cannot be verified: upload it with a client that sends one"),
         })?;
         let start = monotonic_ns();
         let url = self.signed_url(&artifact).await?;
@@ -97,24 +97,24 @@ fn check(plan: &DownloadPlan) -> Result<(), Error> {
     }
 }
 
-/// Ranges in parallel, handed on in order; a range begins only when there is room for it.
+/// Fetches ranges in parallel and delivers them in order. A range starts only when the window has room for it.
 async fn fetch_ranges(source: Arc<RemoteBlob>, plan: &DownloadPlan, sink: &mut Sink) -> Result<(), Error> {
     let size = source.size();
     let parts = size.div_ceil(plan.range_bytes);
     let mut order = InOrder::new(plan.ranges * 2);
-    let mut flying = JoinSet::new();
-    let mut begun = 0;
-    while order.given() < parts {
-        while begun < parts && flying.len() < plan.ranges && order.admits(begun) {
-            let (source, index, first) = (Arc::clone(&source), begun, begun * plan.range_bytes);
+    let mut fetches = JoinSet::new();
+    let mut started = 0;
+    while order.taken() < parts {
+        while started < parts && fetches.len() < plan.ranges && order.has_room_for(started) {
+            let (source, index, first) = (Arc::clone(&source), started, started * plan.range_bytes);
             let range = first..size.min(first + plan.range_bytes);
-            flying.spawn(async move {
+            fetches.spawn(async move {
                 let mut frames = Vec::new();
                 source.fetch(range, &mut frames).await.map(|()| (index, frames))
             });
-            begun += 1;
+            started += 1;
         }
-        let Some(done) = flying.join_next().await else { break };
+        let Some(done) = fetches.join_next().await else { break };
         let failed = |why: String| Error::Answer { what: "fetching a range", why };
         let (index, frames) = done.map_err(|e| failed(e.to_string()))??;
         order.put(index, frames).map_err(|e| failed(e.to_string()))?;
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plans_that_cannot_work_are_refused() {
+    fn download_plan_outside_the_limits_is_refused() {
         assert!(check(&DownloadPlan { ranges: 0, range_bytes: 1 }).is_err());
         assert!(check(&DownloadPlan { ranges: 1, range_bytes: 0 }).is_err());
         check(&DownloadPlan::default()).unwrap();

@@ -1,18 +1,18 @@
-//! Where the services are, and whom this job is to them.
+//! Address of the services, and resolution of their host names.
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use http::Uri;
 
-use crate::error::{Error, scrub};
+use crate::error::{Error, without_query};
 
-/// Names under this suffix are where GitHub keeps blobs.
+/// Suffix of the host names of GitHub's blob stores.
 const BLOB_SUFFIX: &str = ".blob.core.windows.net";
 
-/// The address of the services and the token of the job, as GitHub gives them to actions.
+/// Address of the services and token of the job, as GitHub passes them to actions.
 #[derive(Clone)]
 pub struct ServiceEndpoint {
-    /// `ACTIONS_RESULTS_URL`; only its scheme, host and port are used, as GitHub's clients do.
+    /// `ACTIONS_RESULTS_URL`. Only scheme, host and port are used, as by GitHub's clients.
     pub results_url: String,
     /// `ACTIONS_RUNTIME_TOKEN`.
     pub token: String,
@@ -20,7 +20,7 @@ pub struct ServiceEndpoint {
 
 impl std::fmt::Debug for ServiceEndpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The token is a credential: it never reaches a log.
+        // The token is a secret and must not reach a log.
         f.debug_struct("ServiceEndpoint").field("results_url", &self.results_url).finish_non_exhaustive()
     }
 }
@@ -29,8 +29,8 @@ impl ServiceEndpoint {
     /// Reads `ACTIONS_RESULTS_URL` and `ACTIONS_RUNTIME_TOKEN`.
     ///
     /// # Errors
-    /// [`Error::MissingVariable`] with the names of all that are unset or empty, [`Error::BadVariable`] for one that holds a
-    /// line break or a blank.
+    /// [`Error::MissingVariable`] with all variables that are unset or empty, [`Error::BadVariable`] for a value with a line
+    /// break or a blank.
     pub fn from_env() -> Result<Self, Error> {
         Self::from_variables(|name| std::env::var(name).ok())
     }
@@ -40,7 +40,7 @@ impl ServiceEndpoint {
         match names.map(|name| variable(name).filter(|value| !value.is_empty())) {
             [Some(results_url), Some(token)] => {
                 for (name, value) in [(names[0], &results_url), (names[1], &token)] {
-                    if let Some(what) = unfit(value) {
+                    if let Some(what) = invalid_character(value) {
                         return Err(Error::BadVariable { name, what });
                     }
                 }
@@ -55,8 +55,8 @@ impl ServiceEndpoint {
     }
 }
 
-/// What in a value can be part of neither an address nor a token.
-fn unfit(value: &str) -> Option<&'static str> {
+/// First character of a value that neither a URL nor a token can have.
+fn invalid_character(value: &str) -> Option<&'static str> {
     value.chars().find_map(|c| match c {
         '\n' | '\r' => Some("line break"),
         c if c.is_whitespace() => Some("blank"),
@@ -65,11 +65,11 @@ fn unfit(value: &str) -> Option<&'static str> {
     })
 }
 
-/// How a host's name becomes an address.
+/// Resolution of host names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Resolve {
-    /// A service given by address is a local one: blob names mean the same address, every other host is refused, so
-    /// that no request can go anywhere else by mistake.
+    /// All blob hosts resolve to the IP address of a local service. Every other host is refused, so that no request
+    /// leaves the machine by mistake.
     Pinned(IpAddr),
     /// The system's resolver.
     System,
@@ -83,7 +83,7 @@ impl Resolve {
         }
     }
 
-    /// The address to dial as `host:port` for the system or an address of our own.
+    /// Address to connect to.
     pub(crate) fn address(self, target: &Target) -> Result<Address, Error> {
         match self {
             Self::System => Ok(Address::Name(target.host.clone(), target.port)),
@@ -101,14 +101,14 @@ impl Resolve {
     }
 }
 
-/// What to dial.
+/// Address to connect to: an IP address, or a name for the system's resolver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Address {
     Ip(IpAddr, u16),
     Name(String, u16),
 }
 
-/// How to speak to a host, its name and port.
+/// Protocol, name and port of a host.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Target {
     pub(crate) tls: bool,
@@ -117,20 +117,20 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// Takes it from an absolute address.
+    /// Parses the target of an absolute URL.
     pub(crate) fn of(uri: &Uri) -> Result<Self, Error> {
-        let bad = |why: &str| Error::BadUrl { url: scrub(&uri.to_string()), why: why.to_owned() };
+        let bad = |why: &str| Error::BadUrl { url: without_query(&uri.to_string()), why: why.to_owned() };
         let tls = match uri.scheme_str() {
             Some("http") => false,
             Some("https") => true,
             _ => return Err(bad("it must begin with https:// or http://")),
         };
-        let host = uri.host().ok_or_else(|| bad("it names no host"))?;
+        let host = uri.host().ok_or_else(|| bad("it has no host"))?;
         let host = host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
         Ok(Self { tls, host, port: uri.port_u16().unwrap_or(default_port(tls)) })
     }
 
-    /// As the header `Host` has it: a port that the scheme implies is left out.
+    /// Value of the header `Host`, without the default port of the scheme.
     pub(crate) fn host_header(&self) -> String {
         let mut authority = self.authority();
         if self.port == default_port(self.tls) {
@@ -147,7 +147,7 @@ impl Target {
         }
     }
 
-    /// Scheme and authority.
+    /// Scheme and authority, for example `http://127.0.0.1:80`.
     pub(crate) fn origin(&self) -> String {
         format!("{}://{}", if self.tls { "https" } else { "http" }, self.authority())
     }
@@ -164,9 +164,9 @@ fn default_port(tls: bool) -> u16 {
     if tls { 443 } else { 80 }
 }
 
-/// Parses an absolute address.
+/// Parses a URL.
 pub(crate) fn parse(url: &str) -> Result<Uri, Error> {
-    url.parse().map_err(|e: http::uri::InvalidUri| Error::BadUrl { url: scrub(url), why: e.to_string() })
+    url.parse().map_err(|e: http::uri::InvalidUri| Error::BadUrl { url: without_query(url), why: e.to_string() })
 }
 
 #[cfg(test)]
@@ -178,35 +178,38 @@ mod tests {
     }
 
     #[test]
-    fn missing_variables_are_all_named() {
-        let said = |set: &'static str| {
+    fn all_missing_variables_are_named() {
+        let error_text = |set: &'static str| {
             ServiceEndpoint::from_variables(move |name| (name == set).then(|| "x".to_owned())).unwrap_err().to_string()
         };
-        assert!(said("").contains("ACTIONS_RESULTS_URL, ACTIONS_RUNTIME_TOKEN"));
-        assert!(!said("ACTIONS_RESULTS_URL").contains("RESULTS_URL"));
+        assert!(error_text("").contains("ACTIONS_RESULTS_URL, ACTIONS_RUNTIME_TOKEN"));
+        assert!(!error_text("ACTIONS_RESULTS_URL").contains("RESULTS_URL"));
         assert!(ServiceEndpoint::from_variables(|_| Some(String::new())).is_err(), "empty is as good as unset");
     }
 
     #[test]
-    fn line_break_after_a_token_or_an_address_is_named_with_its_variable() {
+    fn line_break_in_a_token_or_url_is_reported_with_its_variable() {
         let error = |url: &'static str, token: &'static str| {
             let value = move |name: &str| Some(if name.ends_with("URL") { url } else { token }.to_owned());
             ServiceEndpoint::from_variables(value).unwrap_err().to_string()
         };
-        let said = error("http://h/", "secret\n");
-        assert!(said.starts_with("ACTIONS_RUNTIME_TOKEN has a line break") && !said.contains("secret"), "{said}");
+        let error_text = error("http://h/", "secret\n");
+        assert!(
+            error_text.starts_with("ACTIONS_RUNTIME_TOKEN has a line break") && !error_text.contains("secret"),
+            "{error_text}"
+        );
         assert!(error("http://h/\r\n", "t").starts_with("ACTIONS_RESULTS_URL has a line break"));
         assert!(error(" http://h/", "t").contains("has a blank"));
     }
 
     #[test]
-    fn the_token_is_not_printed() {
+    fn debug_output_hides_the_token() {
         let endpoint = ServiceEndpoint { results_url: "http://127.0.0.1/".into(), token: "secret".into() };
         assert!(!format!("{endpoint:?}").contains("secret"));
     }
 
     #[test]
-    fn a_local_service_pins_blob_names_and_refuses_the_rest() {
+    fn local_service_resolves_blob_hosts_to_itself_and_refuses_others() {
         let resolve = Resolve::of(&target("http://localhost:9/x"));
         let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
         assert_eq!(resolve, Resolve::Pinned(local));
@@ -219,9 +222,9 @@ mod tests {
     }
 
     #[test]
-    fn schemes_ports_and_hosts_are_read_without_showing_the_signature() {
-        let said = Target::of(&parse("ftp://h/p?sig=secret").unwrap()).unwrap_err().to_string();
-        assert!(said.contains("https://") && !said.contains("secret"), "{said}");
+    fn target_is_parsed_and_errors_hide_the_signature() {
+        let error_text = Target::of(&parse("ftp://h/p?sig=secret").unwrap()).unwrap_err().to_string();
+        assert!(error_text.contains("https://") && !error_text.contains("secret"), "{error_text}");
         assert!(Target::of(&parse("/relative").unwrap()).is_err());
         assert_eq!(target("http://[::1]:8/").authority(), "[::1]:8");
         let blob = target("https://Acct.blob.core.windows.net/c/b?sig=1");

@@ -1,182 +1,180 @@
-//! What can go wrong between a stream and the services, and which of it is worth another try.
+//! Errors of the clients, and which of them are worth a retry.
 
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Everything this crate fails with. URLs are named without their query: it holds the signature.
+/// Error of a client. URLs have no query here, because the query holds the signature.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Variables that name the service are not set: their names, joined by commas.
+    /// Missing environment variables, joined by commas.
     #[error("not set in the environment: {0} (`handoff serve` prints them; on GitHub only actions get them)")]
     MissingVariable(String),
-    /// A variable that names the service holds what cannot be part of its value.
-    #[error(
-        "{name} has a {what} in it: it was copied with more than its value, set it again without (`printf` instead of `echo`)"
-    )]
+    /// Environment variable with an invalid character.
+    #[error("{name} has a {what} in its value: set it again without (for example by `printf` instead of `echo`)")]
     BadVariable {
-        /// The name. The value may be a credential.
+        /// Name of the variable. The value may be a secret.
         name: &'static str,
-        /// What is in it.
+        /// Kind of the character.
         what: &'static str,
     },
-    /// An address that cannot be used.
+    /// URL that cannot be used.
     #[error("address {url} cannot be used: {why}")]
     BadUrl {
-        /// The address.
+        /// URL.
         url: String,
-        /// What is wrong with it.
+        /// Reason.
         why: String,
     },
-    /// A token from which the run and job cannot be read: what is wrong with it.
-    #[error("ACTIONS_RUNTIME_TOKEN is not usable: {0}")]
+    /// Token without readable run and job ids, with the reason.
+    #[error("ACTIONS_RUNTIME_TOKEN is not usable: {0} (`handoff serve` prints a valid one)")]
     BadToken(&'static str),
-    /// An artifact name that the service does not allow.
+    /// Artifact name that the service forbids.
     #[error(
         "artifact name {0:?} is not allowed: it must not be empty or hold any of \" : < > | * ? \\ / or a line break"
     )]
     BadName(String),
-    /// A plan that makes no sense.
+    /// Invalid setting of a transfer.
     #[error("{what} must be {expected}")]
     BadPlan {
-        /// The setting.
+        /// Setting.
         what: &'static str,
-        /// What it must be.
+        /// Allowed values.
         expected: &'static str,
     },
-    /// No connection, or it broke.
+    /// Failed or broken connection.
     #[error("connection to {url} failed: {why}")]
     Broken {
-        /// The address.
+        /// URL.
         url: String,
-        /// What the connection said.
+        /// Reason.
         why: String,
     },
-    /// Whoever answered could not prove to be that host.
-    #[error("{host} is not trusted: {why} (a certificate authority of your own: name its PEM file in SSL_CERT_FILE)")]
+    /// Server without a trusted certificate for its host name.
+    #[error("{host} is not trusted: {why} (for a private certificate authority, name its PEM file in SSL_CERT_FILE)")]
     NotTrusted {
-        /// The host.
+        /// Host.
         host: String,
-        /// What is wrong with its proof.
+        /// Defect of the certificate.
         why: String,
     },
-    /// The file of additional certificate authorities is not usable.
-    #[error("SSL_CERT_FILE names {}, which is no PEM file of certificates: {why}", path.display())]
+    /// Unusable file of additional certificate authorities.
+    #[error("SSL_CERT_FILE names {}, which is no PEM file of certificates: {why} (correct or unset it)", path.display())]
     BadRoots {
-        /// The file.
+        /// File.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Reason.
         why: String,
     },
-    /// The service answered with an error status.
+    /// Error status of the service.
     #[error("{what} at {url} was answered with {status} {code}: {message}")]
     Status {
-        /// The operation.
+        /// Operation.
         what: &'static str,
-        /// The address.
+        /// URL.
         url: String,
-        /// The HTTP status.
+        /// HTTP status.
         status: u16,
-        /// The service's own word for the error, may be empty.
+        /// Error code of the service, may be empty.
         code: String,
-        /// The service's explanation, may be empty.
+        /// Message of the service, may be empty.
         message: String,
-        /// How long the service asks to wait.
+        /// Wait that the service asks for.
         retry_after: Option<Duration>,
     },
-    /// An answer that does not say what it must.
-    #[error("{what} was answered with something unexpected: {why}")]
+    /// Answer without the required content.
+    #[error("{what} had an unexpected answer: {why}")]
     Answer {
-        /// The operation.
+        /// Operation.
         what: &'static str,
-        /// What is wrong with the answer.
+        /// Defect of the answer.
         why: String,
     },
-    /// The same operation failed too often.
+    /// Operation that failed in every attempt.
     #[error("gave up after {attempts} attempts: {last}")]
     GaveUp {
-        /// How often it was tried.
+        /// Number of attempts.
         attempts: u32,
-        /// The last failure.
+        /// Last failure.
         last: Box<Error>,
     },
-    /// No artifact of that name can be seen.
-    #[error("no artifact named {0:?} in this run (was its upload finalized?)")]
+    /// Missing artifact, by its name.
+    #[error("no artifact named {0:?} in this run: check that its upload was finalized")]
     NotFound(String),
-    /// The stream to upload could not be read.
+    /// Failed read of the stream to upload.
     #[error("reading the stream failed after {at} bytes, nothing was committed: {source}")]
     Reader {
-        /// Bytes read before.
+        /// Bytes read before the failure.
         at: u64,
-        /// The reader's error.
+        /// Error of the reader.
         source: io::Error,
     },
-    /// Who made the stream did not end well, and what it said: the stream may be cut short.
+    /// Failed producer of the stream, with its message. The stream may be truncated.
     #[error("the producer of the stream failed, nothing was committed: {0}")]
     ProducerFailed(String),
-    /// A stream without a byte.
-    #[error("the stream was empty, nothing was committed")]
+    /// Stream without a byte.
+    #[error("the stream was empty, nothing was committed: check the command that writes it")]
     EmptyStream,
-    /// More blocks than a blob may have.
+    /// Stream with more blocks than a blob may have.
     #[error("the stream needs more than {limit} blocks of {block_bytes} bytes: use larger blocks")]
     TooManyBlocks {
-        /// The limit.
+        /// Largest number of blocks.
         limit: u32,
-        /// Size of a block.
+        /// Size of a block in bytes.
         block_bytes: usize,
     },
-    /// The downloaded stream could not be handed on.
+    /// Failed write of the downloaded stream.
     #[error("writing the stream failed after {at} bytes: {source}")]
     Writer {
-        /// Bytes written before.
+        /// Bytes written before the failure.
         at: u64,
-        /// The writer's error.
+        /// Error of the writer.
         source: io::Error,
     },
-    /// Fewer or more bytes than listed.
-    #[error("artifact {name:?} has {got} bytes at the blob store, {expected} are listed")]
+    /// Artifact whose stored size differs from the listed one.
+    #[error("artifact {name:?} has {got} bytes at the blob store, {expected} are listed: run the job again")]
     Length {
-        /// The artifact.
+        /// Name of the artifact.
         name: String,
-        /// Bytes listed.
+        /// Listed bytes.
         expected: u64,
-        /// Bytes there.
+        /// Stored bytes.
         got: u64,
     },
-    /// Not the bytes that were uploaded.
-    #[error("artifact {name:?} is damaged: its digest is {got}, {expected} is listed")]
+    /// Artifact whose digest differs from the listed one.
+    #[error("artifact {name:?} is damaged: its digest is {got}, {expected} is listed: run the job again")]
     Digest {
-        /// The artifact.
+        /// Name of the artifact.
         name: String,
-        /// Digest listed, `sha256:` and hex.
+        /// Listed digest, `sha256:` and hex.
         expected: String,
-        /// Digest of what came.
+        /// Digest of the received bytes.
         got: String,
     },
-    /// The blob was replaced during the download.
-    #[error("artifact {0:?} changed while it was downloaded")]
+    /// Artifact that was replaced during its download.
+    #[error("artifact {0:?} changed during the download: run the job again")]
     Changed(String),
-    /// The commit gate did not open.
-    #[error("commit gate {}: {why}", path.display())]
+    /// Commit gate that did not open.
+    #[error("commit gate {} did not open: {why}", path.display())]
     Gate {
-        /// The pipe.
+        /// Path of the named pipe.
         path: PathBuf,
-        /// What happened.
+        /// Reason.
         why: String,
     },
-    /// A system call of this process failed.
+    /// Failed system call.
     #[error("{what} failed: {source}")]
     System {
-        /// What was tried.
+        /// Attempted operation.
         what: &'static str,
-        /// The system's error.
+        /// Error of the system.
         source: io::Error,
     },
 }
 
 impl Error {
-    /// Whether another try may help: broken connections and the statuses of a busy service.
+    /// Whether a retry may help: broken connections and the statuses of a busy service.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Broken { .. } => true,
@@ -185,7 +183,7 @@ impl Error {
         }
     }
 
-    /// How long the service asked to wait, where it did.
+    /// Wait that the service asked for, if any.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Status { retry_after, .. } => *retry_after,
@@ -194,7 +192,7 @@ impl Error {
     }
 }
 
-/// An address without its query, which holds a signature.
-pub(crate) fn scrub(url: &str) -> String {
+/// URL without its query, which holds a signature.
+pub(crate) fn without_query(url: &str) -> String {
     url.split('?').next().unwrap_or_default().to_owned()
 }

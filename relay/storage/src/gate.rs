@@ -1,5 +1,7 @@
-//! The commit gate: who runs `docker save | zstd | handoff stream upload` sees their exit states, the uploader does
-//! not. So the uploader waits at a named pipe for the word `commit`, and without it makes nothing visible.
+//! Commit gate: a named pipe by which the caller of `docker save | zstd | handoff stream upload` commits the upload.
+//!
+//! Only the caller sees the exit statuses of the other commands. So the uploader waits for the line `commit`, and makes nothing
+//! visible without it.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -12,10 +14,10 @@ use rustix::fs::OFlags;
 
 use crate::error::Error;
 
-/// The word that opens the gate, a line of its own.
+/// Line that opens the gate.
 pub const COMMIT: &str = "commit";
 
-/// A named pipe that says whether an upload may be committed.
+/// Named pipe that decides whether an upload is committed.
 #[derive(Debug)]
 pub struct Gate {
     path: PathBuf,
@@ -23,9 +25,10 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// Opens the reading end, without waiting for a writer. The writer should open its end for reading and writing
-    /// (which waits for nobody) before it starts the uploader, and keep it open until it has decided: when it closes it,
-    /// or dies, without the word, the gate stays shut.
+    /// Opens the pipe for reading, without waiting for a writer.
+    ///
+    /// The caller should open the pipe for reading and writing, which never blocks, before it starts the uploader. It keeps
+    /// the pipe open until it has decided. If it closes the pipe or dies without the line, the gate stays shut.
     ///
     /// # Errors
     /// [`Error::Gate`] when `path` is no named pipe or cannot be opened.
@@ -38,43 +41,43 @@ impl Gate {
         if kind.is_fifo() {
             Ok(Self { path: path.to_owned(), pipe })
         } else {
-            Err(refused("it is not a named pipe (make one with mkfifo)".to_owned()))
+            Err(refused("it is not a named pipe: make one with mkfifo".to_owned()))
         }
     }
 
-    /// Blocks until the writer has said `commit`, anything else, or nothing within `limit`.
+    /// Blocks until a line arrives, the pipe is closed, or `limit` has passed.
     ///
     /// # Errors
-    /// [`Error::Gate`] unless the word came.
+    /// [`Error::Gate`] unless the line is `commit`.
     pub fn wait(mut self, limit: Duration) -> Result<(), Error> {
         let deadline = Instant::now() + limit;
-        let mut said = Vec::new();
+        let mut received = Vec::new();
         loop {
             let mut piece = [0; 64];
             match self.read(deadline, &mut piece) {
-                Ok(0) => return Err(self.refused(&said)),
-                Ok(n) => said.extend_from_slice(&piece[..n]),
+                Ok(0) => return Err(self.refused(&received)),
+                Ok(n) => received.extend_from_slice(&piece[..n]),
                 Err(e) => return Err(Error::Gate { path: self.path, why: e.to_string() }),
             }
-            if let Some(end) = said.iter().position(|&b| b == b'\n') {
-                said.truncate(end);
-                return if said == COMMIT.as_bytes() { Ok(()) } else { Err(self.refused(&said)) };
+            if let Some(end) = received.iter().position(|&b| b == b'\n') {
+                received.truncate(end);
+                return if received == COMMIT.as_bytes() { Ok(()) } else { Err(self.refused(&received)) };
             }
-            if said.len() > 256 {
-                return Err(self.refused(&said));
+            if received.len() > 256 {
+                return Err(self.refused(&received));
             }
         }
     }
 
-    /// Waits for bytes or for the last writer to go (0). Before the first writer has come there is nothing but time.
+    /// Waits for bytes, or for the last writer to close the pipe (0 bytes).
     fn read(&mut self, deadline: Instant, space: &mut [u8]) -> io::Result<usize> {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let silent = || io::Error::new(io::ErrorKind::TimedOut, "nobody said anything in time");
-            let timeout = Timespec::try_from(left).map_err(|_| silent())?;
+            let timed_out = || io::Error::new(io::ErrorKind::TimedOut, "no line arrived in time");
+            let timeout = Timespec::try_from(left).map_err(|_| timed_out())?;
             let mut polled = [PollFd::new(&self.pipe, PollFlags::IN)];
             match poll(&mut polled, Some(&timeout)) {
-                Ok(0) => return Err(silent()),
+                Ok(0) => return Err(timed_out()),
                 Ok(_) => match self.pipe.read(space) {
                     Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
                     done => return done,
@@ -85,10 +88,10 @@ impl Gate {
         }
     }
 
-    fn refused(&self, said: &[u8]) -> Error {
-        let why = match said {
-            [] => "it was closed without a word".to_owned(),
-            _ => format!("it said {:?}, not {COMMIT:?}", String::from_utf8_lossy(said)),
+    fn refused(&self, received: &[u8]) -> Error {
+        let why = match received {
+            [] => "it was closed without a line".to_owned(),
+            _ => format!("it received {:?} instead of {COMMIT:?}", String::from_utf8_lossy(received)),
         };
         Error::Gate { path: self.path.clone(), why }
     }
@@ -100,7 +103,7 @@ mod tests {
     use rustix::fs::{CWD, FileType, Mode, mknodat};
     use std::io::Write;
 
-    const LONG: Duration = Duration::from_mins(1);
+    const LONG_TIMEOUT: Duration = Duration::from_mins(1);
 
     fn fifo() -> (tempfile::TempDir, PathBuf) {
         let dir = tempfile::tempdir().unwrap();
@@ -109,46 +112,46 @@ mod tests {
         (dir, path)
     }
 
-    fn said(text: &str) -> Result<(), String> {
+    fn received(text: &str) -> Result<(), String> {
         let (_dir, path) = fifo();
         let gate = Gate::open(&path).unwrap();
         let mut writer = OpenOptions::new().write(true).open(&path).unwrap();
         writer.write_all(text.as_bytes()).unwrap();
         drop(writer);
-        gate.wait(LONG).map_err(|e| e.to_string())
+        gate.wait(LONG_TIMEOUT).map_err(|e| e.to_string())
     }
 
     #[test]
-    fn only_the_word_opens_it() {
-        said("commit\n").unwrap();
-        said("commit\nand more").unwrap();
-        assert!(said("").unwrap_err().contains("without a word"));
-        assert!(said("commit").unwrap_err().contains("it said"), "a line that was cut off is not the word");
-        assert!(said("abort\n").unwrap_err().contains("\"abort\""));
-        assert!(said(&"x".repeat(1000)).unwrap_err().contains("it said"));
+    fn only_the_line_commit_opens_the_gate() {
+        received("commit\n").unwrap();
+        received("commit\nand more").unwrap();
+        assert!(received("").unwrap_err().contains("without a line"));
+        assert!(received("commit").unwrap_err().contains("it received"), "an incomplete line does not commit");
+        assert!(received("abort\n").unwrap_err().contains("\"abort\""));
+        assert!(received(&"x".repeat(1000)).unwrap_err().contains("it received"));
     }
 
     #[test]
-    fn the_word_may_come_in_pieces_and_before_anyone_waits() {
+    fn line_in_pieces_before_the_wait_opens_the_gate() {
         let (_dir, path) = fifo();
         let gate = Gate::open(&path).unwrap();
         let mut writer = OpenOptions::new().write(true).open(&path).unwrap();
         writer.write_all(b"com").unwrap();
-        let waiting = std::thread::spawn(move || gate.wait(LONG));
+        let waiting = std::thread::spawn(move || gate.wait(LONG_TIMEOUT));
         writer.write_all(b"mit\n").unwrap();
         waiting.join().unwrap().unwrap();
     }
 
     #[test]
-    fn silence_is_no_consent() {
+    fn gate_without_a_line_times_out() {
         let (_dir, path) = fifo();
         let gate = Gate::open(&path).unwrap();
-        let said = gate.wait(Duration::from_millis(1)).unwrap_err().to_string();
-        assert!(said.contains("in time"), "{said}");
+        let received = gate.wait(Duration::from_millis(1)).unwrap_err().to_string();
+        assert!(received.contains("in time"), "{received}");
     }
 
     #[test]
-    fn something_else_than_a_pipe_is_refused() {
+    fn path_that_is_no_named_pipe_is_refused() {
         let file = tempfile::NamedTempFile::new().unwrap();
         assert!(Gate::open(file.path()).unwrap_err().to_string().contains("mkfifo"));
         assert!(Gate::open(Path::new("/nonexistent/gate")).is_err());

@@ -1,8 +1,7 @@
-//! HTTP/1.1 over a small pool of connections, made for few hosts and large bodies.
+//! HTTP/1.1 client with a small pool of connections, for few hosts and large bodies.
 //!
-//! Bodies are `Bytes`: a block goes from its buffer to the socket without a copy, and trying again costs a reference.
-//! A connection returns to the pool when its answer has been read to the end, so that a pool never holds a connection
-//! in an unknown state.
+//! Bodies are `Bytes`: a block goes from its buffer to the socket without a copy, and a retry costs a reference. A connection
+//! returns to the pool only after its answer was read to the end, so that the pool holds no connection in an unknown state.
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
@@ -20,28 +19,27 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::endpoint::{Address, Resolve, Target};
-use crate::error::{Error, scrub};
+use crate::error::{Error, without_query};
 use crate::retry::{Backoff, Counters, RetryPolicy};
+use crate::timeouts::CONNECT_TIMEOUT;
 use crate::tls::Tls;
 
-/// An answer that should be small is never read beyond this many bytes.
-const SMALL: usize = 4 << 20;
-/// A connection that does not come up in this time is given up.
-const CONNECT: Duration = Duration::from_secs(30);
+/// Largest answer in bytes that is read into memory.
+const MAX_SMALL_BODY: usize = 4 << 20;
 
-/// The connections of one client.
+/// HTTP client with its connections.
 #[derive(Debug)]
 pub(crate) struct Http {
     resolve: Resolve,
     idle: Mutex<HashMap<Target, Vec<SendRequest<Full<Bytes>>>>>,
-    /// No byte for this long means that the other side is gone.
+    /// Time without a byte after which a connection counts as broken.
     stall: Duration,
     retry: RetryPolicy,
     pub(crate) counters: Counters,
     tls: Tls,
 }
 
-/// An answer whose body is still to come, with the connection that it comes on.
+/// Answer whose body is not read yet, with its connection.
 pub(crate) struct Exchange<'a> {
     http: &'a Http,
     target: Target,
@@ -56,12 +54,12 @@ impl Http {
         Self { resolve, idle, stall, retry, counters, tls }
     }
 
-    /// Counts the failures of one operation.
+    /// Backoff for one operation.
     pub(crate) fn backoff(&self) -> Backoff<'_> {
         Backoff::new(self.retry, &self.counters)
     }
 
-    /// Repeats an operation where that may help.
+    /// Runs an operation and retries transient failures.
     pub(crate) async fn repeat<T, F>(&self, operation: impl Fn() -> F) -> Result<T, Error>
     where
         F: Future<Output = Result<T, Error>>,
@@ -69,15 +67,15 @@ impl Http {
         let mut backoff = self.backoff();
         loop {
             match operation().await {
-                Ok(done) => return Ok(done),
+                Ok(result) => return Ok(result),
                 Err(failure) => backoff.after(failure).await?,
             }
         }
     }
 
-    /// Sends one request and waits for the head of its answer. `request` holds an absolute address.
-    pub(crate) async fn send(&self, request: Request<Full<Bytes>>, backoff: Duration) -> Result<Exchange<'_>, Error> {
-        let url = scrub(&request.uri().to_string());
+    /// Sends one request with an absolute URL and waits up to `limit` for the head of its answer.
+    pub(crate) async fn send(&self, request: Request<Full<Bytes>>, limit: Duration) -> Result<Exchange<'_>, Error> {
+        let url = without_query(&request.uri().to_string());
         let target = Target::of(request.uri())?;
         let mut request = origin_form(request, &target)?;
         self.counters.requests.fetch_add(1, Ordering::Relaxed);
@@ -86,14 +84,14 @@ impl Http {
                 Some(sender) => (sender, true),
                 None => (self.dial(&target).await?, false),
             };
-            let answer = timeout(backoff, sender.try_send_request(request)).await.map_err(|_| Error::Broken {
+            let answer = timeout(limit, sender.try_send_request(request)).await.map_err(|_| Error::Broken {
                 url: url.clone(),
-                why: format!("no answer within {} s", backoff.as_secs()),
+                why: format!("no answer within {} s", limit.as_secs()),
             })?;
             match answer {
                 Ok(response) => return Ok(Exchange { http: self, target, sender, url, response }),
                 Err(mut refused) => match refused.take_message() {
-                    // The server had closed a connection that rested in the pool: nothing was sent, no failure of it.
+                    // The server closed an idle connection of the pool before anything was sent: this is no failure.
                     Some(unsent) if reused => request = unsent,
                     _ => return Err(broken(&url, &refused.into_error())),
                 },
@@ -110,7 +108,7 @@ impl Http {
         }
     }
 
-    fn give_back(&self, target: Target, sender: SendRequest<Full<Bytes>>) {
+    fn return_to_pool(&self, target: Target, sender: SendRequest<Full<Bytes>>) {
         if !sender.is_closed() {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).entry(target).or_default().push(sender);
         }
@@ -125,22 +123,22 @@ impl Http {
             }
             .map_err(|e| failed(e.to_string()))
         };
-        let tcp = timeout(CONNECT, connect).await.map_err(|_| failed("timed out".to_owned()))??;
+        let tcp = timeout(CONNECT_TIMEOUT, connect).await.map_err(|_| failed("timed out".to_owned()))??;
         tcp.set_nodelay(true).map_err(|e| failed(e.to_string()))?;
         self.counters.connections.fetch_add(1, Ordering::Relaxed);
         if !target.tls {
-            return speak(tcp).await.map_err(|e| failed(e.to_string()));
+            return http_handshake(tcp).await.map_err(|e| failed(e.to_string()));
         }
-        let shake = timeout(CONNECT, self.tls.connect(target, tcp)).await;
-        speak(shake.map_err(|_| failed("timed out".to_owned()))??).await.map_err(|e| failed(e.to_string()))
+        let handshake = timeout(CONNECT_TIMEOUT, self.tls.connect(target, tcp)).await;
+        http_handshake(handshake.map_err(|_| failed("timed out".to_owned()))??).await.map_err(|e| failed(e.to_string()))
     }
 }
 
-async fn speak(
+async fn http_handshake(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
 ) -> Result<SendRequest<Full<Bytes>>, hyper::Error> {
     let (sender, connection) = Builder::new().handshake(TokioIo::new(stream)).await?;
-    // Its error reaches the request that runs on it; without one nobody misses the connection.
+    // An error reaches the request on this connection; without a request nobody needs it.
     tokio::spawn(connection);
     Ok(sender)
 }
@@ -154,7 +152,7 @@ impl Exchange<'_> {
         self.response.headers().get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// The next piece of the body as it came from the socket, `None` at its end.
+    /// Reads the next piece of the body from the socket; `None` at the end.
     pub(crate) async fn frame(&mut self) -> Result<Option<Bytes>, Error> {
         loop {
             let stall = self.http.stall;
@@ -173,22 +171,22 @@ impl Exchange<'_> {
         }
     }
 
-    /// Gives the connection back after the body has ended.
-    pub(crate) fn done(self) {
-        self.http.give_back(self.target, self.sender);
+    /// Returns the connection to the pool after the end of the body.
+    pub(crate) fn release(self) {
+        self.http.return_to_pool(self.target, self.sender);
     }
 
-    /// Reads a small body to its end and gives the connection back.
+    /// Reads a small body to its end and returns the connection to the pool.
     pub(crate) async fn body(mut self) -> Result<Bytes, Error> {
         let body = self.small_body().await?;
-        self.done();
+        self.release();
         Ok(body)
     }
 
     async fn small_body(&mut self) -> Result<Bytes, Error> {
         let broken = |why| Error::Broken { url: self.url.clone(), why };
         let stall = self.http.stall;
-        let whole = Limited::new(self.response.body_mut(), SMALL).collect();
+        let whole = Limited::new(self.response.body_mut(), MAX_SMALL_BODY).collect();
         match timeout(stall, whole).await {
             Ok(Ok(collected)) => Ok(collected.to_bytes()),
             Ok(Err(e)) => Err(broken(e.to_string())),
@@ -196,41 +194,41 @@ impl Exchange<'_> {
         }
     }
 
-    /// Turns an answer with an error status into an error; `explain` reads code and message out of its body. The
-    /// connection is not used again: a service may answer before it has read the request, and never read the rest.
-    pub(crate) async fn refused(mut self, what: &'static str, explain: fn(&[u8]) -> (String, String)) -> Error {
+    /// Turns an answer with an error status into an error; `parse` reads code and message from its body. The connection is
+    /// not reused, because a service may answer without reading the whole request.
+    pub(crate) async fn refused(mut self, what: &'static str, parse: fn(&[u8]) -> (String, String)) -> Error {
         let status = self.status();
         let url = self.url.clone();
         let named = self.header("x-ms-error-code").map(str::to_owned);
         let retry_after = self.header("retry-after").and_then(|value| retry_after(value, jiff::Timestamp::now()));
         if (300..400).contains(&status) {
-            // Neither service does this; the token must not follow to wherever it leads.
-            let to = scrub(self.header("location").unwrap_or("nowhere"));
+            // Neither service redirects, and the token must not go to another host.
+            let to = without_query(self.header("location").unwrap_or("nowhere"));
             let message = format!("it redirects to {to}, which is not followed");
             return Error::Status { what, url, status, code: String::new(), message, retry_after };
         }
-        let (code, message) = self.small_body().await.map(|body| explain(&body)).unwrap_or_default();
+        let (code, message) = self.small_body().await.map(|body| parse(&body)).unwrap_or_default();
         Error::Status { what, url, status, code: named.unwrap_or(code), message, retry_after }
     }
 }
 
-/// HTTP/1.1 servers get path and query; the host goes into its header.
+/// Converts a request to path and query, with the host in its header.
 fn origin_form(mut request: Request<Full<Bytes>>, target: &Target) -> Result<Request<Full<Bytes>>, Error> {
     let bad = |why: String| Error::BadUrl { url: target.authority(), why };
-    let host = target.host_header().parse().map_err(|_| bad("host is no header value".to_owned()))?;
+    let host = target.host_header().parse().map_err(|_| bad("the host name is no valid header value".to_owned()))?;
     request.headers_mut().insert(http::header::HOST, host);
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
     *request.uri_mut() = path.parse::<Uri>().map_err(|e| bad(e.to_string()))?;
     Ok(request)
 }
 
-// hyper's own text says that something failed; the cause says what.
+// hyper's text says only that something failed; its source says what.
 fn broken(url: &str, error: &hyper::Error) -> Error {
     let cause = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
     Error::Broken { url: url.to_owned(), why: format!("{error}{cause}") }
 }
 
-/// `Retry-After` as seconds or as a date.
+/// Parses `Retry-After`, in seconds or as a date.
 fn retry_after(value: &str, now: jiff::Timestamp) -> Option<Duration> {
     let value = value.trim();
     if let Ok(seconds) = value.parse() {
@@ -255,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_carry_path_and_host() {
+    fn request_has_path_and_host_header() {
         let uri = "http://acct1.blob.core.windows.net:7/c/b?sig=a%2B";
         let request = Request::get(uri).body(Full::default()).unwrap();
         let target = Target::of(request.uri()).unwrap();
@@ -266,7 +264,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_retry_after_is_read_or_ignored(value in "\\PC{0,40}") {
+        fn parsing_any_retry_after_never_panics(value in "\\PC{0,40}") {
             let _ = retry_after(&value, jiff::Timestamp::UNIX_EPOCH);
         }
     }

@@ -1,8 +1,8 @@
-//! Puts parts that arrive in any order back in order, holding no more than a window of them.
+//! Reordering of parts that arrive in any order, with a bounded window.
 
 use std::collections::VecDeque;
 
-/// Parts waiting for their turn. Part numbers begin at 0.
+/// Parts that wait for earlier parts. Part numbers begin at 0.
 #[derive(Debug)]
 pub struct InOrder<T> {
     next: u64,
@@ -10,42 +10,42 @@ pub struct InOrder<T> {
     held: VecDeque<Option<T>>,
 }
 
-/// A part that was not awaited: outside the window, given out already, or there twice.
+/// Error of a part that is outside the window, was already taken, or is a duplicate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("part {index} was not awaited (next is {next})")]
+#[error("part {index} was not expected (the next is {next})")]
 pub struct Unexpected {
-    /// The part.
+    /// Number of the part.
     pub index: u64,
-    /// The next part to come out.
+    /// Number of the next part.
     pub next: u64,
 }
 
 impl<T> InOrder<T> {
-    /// Holds parts less than `window` (at least 1) ahead of the next one to come out.
+    /// Creates a window that holds parts less than `window` (at least 1) ahead of the next one.
     pub fn new(window: usize) -> Self {
         let window = window.max(1);
         Self { next: 0, window, held: VecDeque::with_capacity(window) }
     }
 
-    /// Whether part `index` may be fetched now: there will be room for it whenever it arrives.
-    pub fn admits(&self, index: u64) -> bool {
+    /// Whether the window has room for part `index`, so that it may be fetched.
+    pub fn has_room_for(&self, index: u64) -> bool {
         index >= self.next && index - self.next < self.window as u64
     }
 
-    /// Takes a part in.
+    /// Adds a part.
     ///
     /// # Errors
-    /// [`Unexpected`] unless the part is admitted and not there yet.
+    /// [`Unexpected`] unless the window has room for the part and does not hold it yet.
     pub fn put(&mut self, index: u64, part: T) -> Result<(), Unexpected> {
         let unexpected = Unexpected { index, next: self.next };
-        if !self.admits(index) {
+        if !self.has_room_for(index) {
             return Err(unexpected);
         }
-        let place = (index - self.next) as usize;
-        if self.held.len() <= place {
-            self.held.resize_with(place + 1, || None);
+        let slot = (index - self.next) as usize;
+        if self.held.len() <= slot {
+            self.held.resize_with(slot + 1, || None);
         }
-        match &mut self.held[place] {
+        match &mut self.held[slot] {
             Some(_) => Err(unexpected),
             empty => {
                 *empty = Some(part);
@@ -54,7 +54,7 @@ impl<T> InOrder<T> {
         }
     }
 
-    /// The next part in order, when it has arrived.
+    /// Takes the next part in order, if it has arrived.
     pub fn pop(&mut self) -> Option<T> {
         let part = self.held.front_mut()?.take()?;
         self.held.pop_front();
@@ -62,8 +62,8 @@ impl<T> InOrder<T> {
         Some(part)
     }
 
-    /// How many parts have come out.
-    pub fn given(&self) -> u64 {
+    /// Number of parts taken.
+    pub fn taken(&self) -> u64 {
         self.next
     }
 }
@@ -74,7 +74,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn what_is_not_awaited_is_refused() {
+    fn part_outside_the_window_or_duplicate_is_refused() {
         let mut parts = InOrder::new(2);
         assert!(parts.put(2, 'c').is_err(), "beyond the window");
         parts.put(1, 'b').unwrap();
@@ -88,20 +88,20 @@ mod tests {
     proptest! {
         /// Fetches as a download does: any admitted part may start, any started one may arrive next.
         #[test]
-        fn any_order_of_arrival_gives_the_same_stream(
+        fn parts_in_any_order_become_the_same_stream(
             count in 0_u64..60,
             window in 0_usize..9,
             choices in prop::collection::vec(any::<prop::sample::Index>(), 60),
         ) {
             let mut parts = InOrder::new(window);
-            let (mut started, mut flying, mut seen) = (0, Vec::new(), Vec::new());
+            let (mut started, mut in_flight, mut seen) = (0, Vec::new(), Vec::new());
             let mut choices = choices.into_iter();
             while seen.len() < count as usize {
-                while started < count && parts.admits(started) {
-                    flying.push(started);
+                while started < count && parts.has_room_for(started) {
+                    in_flight.push(started);
                     started += 1;
                 }
-                let arrived = flying.remove(choices.next().unwrap().index(flying.len()));
+                let arrived = in_flight.remove(choices.next().unwrap().index(in_flight.len()));
                 parts.put(arrived, arrived).unwrap();
                 while let Some(part) = parts.pop() {
                     seen.push(part);
@@ -109,7 +109,7 @@ mod tests {
                 prop_assert!(parts.held.len() <= window.max(1));
             }
             prop_assert_eq!(seen, (0..count).collect::<Vec<_>>());
-            prop_assert_eq!(parts.given(), count);
+            prop_assert_eq!(parts.taken(), count);
         }
     }
 }

@@ -1,14 +1,32 @@
-//! Our own clients of GitHub's artifact service: blocks up, ranges down, streams in order.
+//! Clients of GitHub's artifact and cache services: parallel blocks up, parallel ranges down, streams in order.
 //!
-//! `zstd-stream` moves an image as a stream that never becomes a file, which no npm client can do; this crate is that
-//! stream's two ends. It shares no logic with the service it talks to or with the npm clients, so that a mistake here
-//! cannot cancel itself out there.
+//! The strategy `zstd-stream` moves an image as a stream that never becomes a file, which no npm client can do. This crate
+//! uploads and downloads that stream. It shares no logic with the emulated service or the npm clients, so that one mistake
+//! cannot hide on both sides.
 //!
-//! - [`ArtifactClient`] speaks to the service; [`ServiceEndpoint::from_env`] says where it is.
+//! - [`ArtifactClient`] and [`CacheClient`] call the services; [`ServiceEndpoint::from_env`] reads their address.
 //! - [`ArtifactClient::upload_stream`] and [`ArtifactClient::download_stream`] move a stream with bounded memory.
-//! - [`stream`] is both as the ends of a shell pipe, with a report for the journal.
+//! - [`stream`] connects both to a shell pipe and writes a report.
 //!
-//! Services on loopback are spoken to in the clear, GitHub's by TLS: see [`Error::NotTrusted`] for whom it trusts.
+//! A service on loopback is called without TLS, GitHub's with TLS. [`Error::NotTrusted`] reports an unknown certificate.
+//!
+//! ```no_run
+//! use std::io::Cursor;
+//!
+//! use handoff_storage::{ArtifactClient, ArtifactTarget, DownloadPlan, Error, ServiceEndpoint, UploadPlan};
+//!
+//! # async fn round_trip() -> Result<(), Error> {
+//! let client = ArtifactClient::new(ServiceEndpoint::from_env()?)?;
+//! let target = ArtifactTarget::zstd("image");
+//! // The last argument reports whether the producer of the stream succeeded.
+//! let sent = client.upload_stream(Cursor::new(b"data"), &target, &UploadPlan::default(), || Ok(())).await?;
+//! let received = client.download_stream("image", std::io::sink(), &DownloadPlan::default()).await?;
+//! assert_eq!(sent.sha256, received.sha256);
+//! # Ok(())
+//! # }
+//! ```
+
+#![warn(clippy::missing_errors_doc)]
 
 mod artifacts;
 mod blob;
@@ -28,6 +46,7 @@ mod retry;
 mod sink;
 mod spans;
 pub mod stream;
+pub mod timeouts;
 mod tls;
 mod token;
 mod twirp;
@@ -46,7 +65,7 @@ pub use error::Error;
 pub use gate::{COMMIT, Gate};
 pub use in_order::{InOrder, Unexpected};
 pub use remote::RemoteBlob;
-pub use retry::{Counters, RetryPolicy};
+pub use retry::{Counters, RetryPolicy, Traffic};
 pub use spans::TransferSpan;
 pub use token::BackendIds;
 pub use upload::{UploadOutcome, UploadPlan};

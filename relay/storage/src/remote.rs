@@ -1,4 +1,4 @@
-//! A blob at the store, read by ranges.
+//! Blob at the store, read by ranges.
 
 use std::future::Future;
 use std::ops::Range;
@@ -9,9 +9,9 @@ use bytes::{Bytes, BytesMut};
 use crate::blob;
 use crate::error::Error;
 use crate::http::{Exchange, Http};
-use crate::wire::explain;
+use crate::wire::parse_error_body;
 
-/// Takes the bytes of a range in order.
+/// Receiver of the bytes of a range, in order.
 pub(crate) trait Frames: Send {
     fn accept(&mut self, frame: Bytes) -> impl Future<Output = Result<(), Error>> + Send;
 }
@@ -30,7 +30,7 @@ impl Frames for BytesMut {
     }
 }
 
-/// A blob of known size, all of whose bytes must come from one version of it.
+/// Blob of known size. All its bytes must come from one version.
 #[derive(Debug)]
 pub struct RemoteBlob {
     http: Arc<Http>,
@@ -45,18 +45,17 @@ impl RemoteBlob {
         Self { http, url, name, size, etag: OnceLock::new() }
     }
 
-    /// Its size in bytes.
+    /// Size in bytes.
     pub fn size(&self) -> u64 {
         self.size
     }
 
-    /// The bytes of a range in one piece; a broken connection is resumed, not begun again.
+    /// Reads a range into one buffer. A broken connection is resumed at the next byte.
     ///
-    /// They are copied: what a socket gives holds on to buffers of which it fills a part, and who keeps many ranges would
-    /// keep twice their bytes.
+    /// The bytes are copied, because the buffers of a socket are partly empty: many kept ranges would take twice their size.
     ///
     /// # Errors
-    /// What the store answers after all retries; [`Error::Changed`] and [`Error::Length`] when it is another blob.
+    /// Errors of the store after all retries; [`Error::Changed`] and [`Error::Length`] when the blob was replaced.
     pub async fn read(&self, range: Range<u64>) -> Result<Bytes, Error> {
         if range.is_empty() {
             return Ok(Bytes::new());
@@ -66,7 +65,7 @@ impl RemoteBlob {
         Ok(whole.freeze())
     }
 
-    /// Gives the bytes of `range` in order, going on where a connection broke.
+    /// Delivers the bytes of `range` in order; resumes where a connection broke.
     pub(crate) async fn fetch(&self, range: Range<u64>, frames: &mut impl Frames) -> Result<(), Error> {
         let mut backoff = self.http.backoff();
         let mut at = range.start;
@@ -96,7 +95,7 @@ impl RemoteBlob {
                 let why = format!("status {} for {range:?}", exchange.status());
                 return Err(Error::Answer { what: "Get Blob", why });
             }
-            _ => return Err(exchange.refused("Get Blob", explain).await),
+            _ => return Err(exchange.refused("Get Blob", parse_error_body).await),
         }
         self.check_version(&exchange)?;
         while let Some(frame) = exchange.frame().await? {
@@ -105,9 +104,9 @@ impl RemoteBlob {
         }
         if *at != end {
             let why = format!("the body ended at byte {at} of {end}");
-            return Err(Error::Broken { url: crate::error::scrub(&self.url), why });
+            return Err(Error::Broken { url: crate::error::without_query(&self.url), why });
         }
-        exchange.done();
+        exchange.release();
         Ok(())
     }
 
@@ -116,26 +115,26 @@ impl RemoteBlob {
         match length {
             Some(got) if got == self.size => Ok(()),
             Some(got) => Err(self.length(got)),
-            None => Err(Error::Answer { what: "Get Blob", why: "it names no length".to_owned() }),
+            None => Err(Error::Answer { what: "Get Blob", why: "the answer has no Content-Length".to_owned() }),
         }
     }
 
     fn check_range(&self, header: Option<&str>, from: u64, to: u64) -> Result<(), Error> {
-        let odd =
-            || Error::Answer { what: "Get Blob", why: format!("range {header:?} where {from}-{} is due", to - 1) };
-        let (first, last, total) = header.and_then(content_range).ok_or_else(odd)?;
+        let unexpected =
+            || Error::Answer { what: "Get Blob", why: format!("range {header:?} instead of {from}-{}", to - 1) };
+        let (first, last, total) = header.and_then(content_range).ok_or_else(unexpected)?;
         if total != self.size {
             return Err(self.length(total));
         }
         if (first, last) != (from, to - 1) {
-            return Err(odd());
+            return Err(unexpected());
         }
         Ok(())
     }
 
     fn check_version(&self, exchange: &Exchange<'_>) -> Result<(), Error> {
         let Some(etag) = exchange.header("etag") else {
-            return Err(Error::Answer { what: "Get Blob", why: "it names no etag".to_owned() });
+            return Err(Error::Answer { what: "Get Blob", why: "the answer has no ETag".to_owned() });
         };
         if self.etag.get_or_init(|| etag.to_owned()) == etag { Ok(()) } else { Err(self.changed()) }
     }
@@ -149,18 +148,18 @@ impl RemoteBlob {
     }
 }
 
-/// Asks for the first byte of a blob: the answer names the size of all of it.
-pub(crate) async fn size_of(http: &Http, url: &str) -> Result<u64, Error> {
+/// Gets the size of a blob from the answer to a request for its first byte.
+pub(crate) async fn blob_size(http: &Http, url: &str) -> Result<u64, Error> {
     let exchange = blob::get(http, url, Some((0, 1)), None).await?;
     if !matches!(exchange.status(), 200 | 206) {
-        return Err(exchange.refused("Get Blob", explain).await);
+        return Err(exchange.refused("Get Blob", parse_error_body).await);
     }
     let total = exchange.header("content-range").and_then(content_range).map(|(_, _, total)| total);
     exchange.body().await?;
-    total.ok_or_else(|| Error::Answer { what: "Get Blob", why: "it names no size".to_owned() })
+    total.ok_or_else(|| Error::Answer { what: "Get Blob", why: "the answer has no size in Content-Range".to_owned() })
 }
 
-/// `bytes 0-9/100` as first, last and total.
+/// Parses `bytes 0-9/100` into first, last and total.
 fn content_range(header: &str) -> Option<(u64, u64, u64)> {
     let (range, total) = header.strip_prefix("bytes ")?.split_once('/')?;
     let (first, last) = range.split_once('-')?;
@@ -174,12 +173,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn content_ranges_are_read_back(first: u64, last: u64, total: u64) {
+        fn content_range_is_parsed(first: u64, last: u64, total: u64) {
             prop_assert_eq!(content_range(&format!("bytes {first}-{last}/{total}")), Some((first, last, total)));
         }
 
         #[test]
-        fn any_content_range_is_read_or_refused(text in "\\PC{0,40}") {
+        fn parsing_any_content_range_never_panics(text in "\\PC{0,40}") {
             let _ = content_range(&text);
         }
     }

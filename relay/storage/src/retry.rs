@@ -1,32 +1,37 @@
-//! When to try again: exponential waits with jitter, bounded in number and length, counted.
+//! Retries: exponential backoff with jitter, bounded in number and length.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::error::Error;
+use serde::{Deserialize, Serialize};
 
-/// How often and how patiently an operation is repeated.
+use crate::clock::monotonic_ns;
+use crate::error::Error;
+use crate::timeouts::{BACKOFF_BASE, BACKOFF_CAP};
+
+/// Number of attempts and waits between them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// Tries in all, the first included.
+    /// Attempts in total, including the first.
     pub attempts: u32,
-    /// The first wait at most.
+    /// Upper bound of the first wait.
     pub base: Duration,
-    /// No wait is longer, whatever the service asks for.
+    /// Upper bound of every wait, whatever the service asks for.
     pub cap: Duration,
 }
 
 impl Default for RetryPolicy {
-    /// Six tries, waits of up to 0.5, 1, 2, 4 and 8 s, none above 60 s.
+    /// Six attempts, with waits of up to 0.5, 1, 2, 4 and 8 s.
     fn default() -> Self {
-        Self { attempts: 6, base: Duration::from_millis(500), cap: Duration::from_mins(1) }
+        Self { attempts: 6, base: BACKOFF_BASE, cap: BACKOFF_CAP }
     }
 }
 
 impl RetryPolicy {
-    /// The wait after the `failed`-th failure (from 1). `jitter` in 0..1 places it in the upper half of its step, so
-    /// that parallel blocks that failed together do not come back together. What the service asked for is the least.
+    /// Wait after the failure number `failed` (from 1), at least `asked`.
+    ///
+    /// `jitter` from 0 to 1 places the wait in the upper half of its step, so that blocks that failed together are not
+    /// retried together.
     pub fn delay(&self, failed: u32, asked: Option<Duration>, jitter: f64) -> Duration {
         let step = self.base.saturating_mul(2_u32.saturating_pow(failed.saturating_sub(1))).min(self.cap);
         let jittered = step.mul_f64(0.5 + 0.5 * jitter.clamp(0.0, 1.0));
@@ -34,7 +39,7 @@ impl RetryPolicy {
     }
 }
 
-/// What was done on the wire, shared by all tasks of a client.
+/// Counters of requests, shared by all tasks of a client.
 #[derive(Debug, Default)]
 pub struct Counters {
     pub(crate) requests: AtomicU64,
@@ -43,23 +48,30 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Requests sent.
-    pub fn requests(&self) -> u64 {
-        self.requests.load(Ordering::Relaxed)
-    }
-
-    /// Operations repeated after a failure.
+    /// Retries after a failure.
     pub fn retries(&self) -> u64 {
         self.retries.load(Ordering::Relaxed)
     }
 
-    /// Connections opened.
-    pub fn connections(&self) -> u64 {
-        self.connections.load(Ordering::Relaxed)
+    /// Counts so far.
+    pub fn traffic(&self) -> Traffic {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Traffic { requests: count(&self.requests), retries: self.retries(), connections: count(&self.connections) }
     }
 }
 
-/// Counts the failures of one operation and waits between its tries.
+/// Counts of a client's requests.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traffic {
+    /// Requests sent.
+    pub requests: u64,
+    /// Retries of operations.
+    pub retries: u64,
+    /// Connections opened.
+    pub connections: u64,
+}
+
+/// Backoff of one operation: counts its failures and waits between attempts.
 pub(crate) struct Backoff<'a> {
     policy: RetryPolicy,
     counters: &'a Counters,
@@ -71,12 +83,12 @@ impl<'a> Backoff<'a> {
         Self { policy, counters, failed: 0 }
     }
 
-    /// Something got through: failures before it do not count against what follows.
+    /// Resets the count of failures, because the operation made progress.
     pub(crate) fn progress(&mut self) {
         self.failed = 0;
     }
 
-    /// Waits before the next try, or gives the failure back as final.
+    /// Waits before the next attempt, or returns the failure as final.
     pub(crate) async fn after(&mut self, failure: Error) -> Result<(), Error> {
         if !failure.is_transient() {
             return Err(failure);
@@ -91,9 +103,9 @@ impl<'a> Backoff<'a> {
     }
 }
 
-/// A random number that needs no generator: the standard library seeds its hashers from the system.
+/// A random number. On a system without a generator the clock has to do: the number only keeps two clients apart.
 pub(crate) fn random_u64() -> u64 {
-    RandomState::new().build_hasher().finish()
+    getrandom::u64().unwrap_or_else(|_| monotonic_ns())
 }
 
 fn random_fraction() -> f64 {
@@ -109,7 +121,7 @@ mod tests {
         RetryPolicy { attempts: 5, base: Duration::from_millis(100), cap: Duration::from_secs(10) };
 
     #[test]
-    fn waits_double_and_stay_within_the_upper_half_of_their_step() {
+    fn waits_double_and_stay_in_the_upper_half_of_their_step() {
         let least: Vec<u128> = (1..=5).map(|n| POLICY.delay(n, None, 0.0).as_millis()).collect();
         let most: Vec<u128> = (1..=5).map(|n| POLICY.delay(n, None, 1.0).as_millis()).collect();
         assert_eq!(least, [50, 100, 200, 400, 800]);
@@ -118,7 +130,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_wait_is_above_the_cap_or_below_what_was_asked(failed in 1_u32..200, asked in 0_u64..40_000, jitter in 0.0_f64..1.0) {
+        fn wait_is_between_retry_after_and_the_cap(failed in 1_u32..200, asked in 0_u64..40_000, jitter in 0.0_f64..1.0) {
             let asked = Duration::from_millis(asked);
             let wait = POLICY.delay(failed, Some(asked), jitter);
             prop_assert!(wait <= POLICY.cap);
@@ -131,13 +143,13 @@ mod tests {
         }
 
         #[test]
-        fn random_fractions_are_fractions(_ in 0..64) {
+        fn random_fraction_is_below_1(_ in 0..64) {
             prop_assert!((0.0..1.0).contains(&random_fraction()));
         }
     }
 
     #[tokio::test]
-    async fn a_final_failure_is_given_back_at_once_and_a_transient_one_after_all_attempts() {
+    async fn permanent_failure_is_final_at_once_and_transient_one_after_all_attempts() {
         let counters = Counters::default();
         let mut backoff = Backoff::new(RetryPolicy { base: Duration::ZERO, ..POLICY }, &counters);
         assert!(matches!(backoff.after(Error::EmptyStream).await, Err(Error::EmptyStream)));

@@ -1,5 +1,4 @@
-//! Where downloaded bytes go: to the writer and the digest, each on its own thread, the last of them only once the
-//! digest is known to be right.
+//! Sink of downloaded bytes: a writer and a digest, each on its own thread. The last bytes wait for the digest.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -11,19 +10,19 @@ use crate::digest::{Digester, spawn};
 use crate::error::Error;
 use crate::remote::Frames;
 
-/// Bytes held back at least (of a shorter stream: all). More than a block of zstd (128 KiB), so that a decompressor
-/// cannot give out the end of a stream that is not known to be right.
-const HELD_BACK: usize = 256 << 10;
-/// Pieces on their way to a thread; a piece is what the socket gave, less than half a megabyte.
-const DEPTH: usize = 32;
+/// Bytes held back at least, or a whole shorter stream. More than a zstd block (128 KiB), so that a decompressor cannot
+/// complete an unverified stream.
+const HELD_BACK_BYTES: usize = 256 << 10;
+/// Pieces queued for a thread. A piece is one read of the socket, less than half a megabyte.
+const QUEUED_PIECES: usize = 32;
 
 enum Piece {
     Data(Bytes),
-    /// All that came is right: the rest may go out.
+    /// The digest is verified: the rest may be written.
     Verified,
 }
 
-/// Bytes on their way to a writer.
+/// Downloaded bytes in order, on their way to a writer.
 pub(crate) struct Sink {
     digester: Digester,
     hash: mpsc::Sender<Bytes>,
@@ -33,22 +32,22 @@ pub(crate) struct Sink {
 
 impl Sink {
     pub(crate) fn start(writer: impl Write + Send + 'static) -> Result<Self, Error> {
-        let digester = Digester::start(DEPTH)?;
-        let (pieces, queue) = mpsc::channel(DEPTH);
-        let (said, written) = oneshot::channel();
+        let digester = Digester::start(QUEUED_PIECES)?;
+        let (pieces, queue) = mpsc::channel(QUEUED_PIECES);
+        let (result_sender, written) = oneshot::channel();
         spawn("stream-writer", move || {
-            // Nobody asks after the writer once a download has failed for another reason.
-            let _ = said.send(write_out(writer, queue));
+            // The receiver is gone when the download failed for another reason.
+            let _ = result_sender.send(write_out(writer, queue));
         })?;
         Ok(Self { hash: digester.input(), digester, pieces, written })
     }
 
-    /// Ends the stream: completes it if `fetched` went well and the digest is the expected one.
+    /// Ends the stream. Completes it if `fetched` succeeded and the digest is `expected`.
     pub(crate) async fn finish(self, fetched: Result<(), Error>, name: &str, expected: &str) -> Result<String, Error> {
         let Self { digester, hash, pieces, written } = self;
         match fetched {
-            // The writer has ended; it knows why better than who met its closed queue.
-            Err(Error::Writer { .. }) => return Err(ended(written).await.err().unwrap_or_else(gone)),
+            // The writer failed first: its own error says why the queue is closed.
+            Err(Error::Writer { .. }) => return Err(writer_result(written).await.err().unwrap_or_else(writer_ended)),
             Err(other) => return Err(other),
             Ok(()) => {}
         }
@@ -58,28 +57,28 @@ impl Sink {
         if !got.eq_ignore_ascii_case(expected) {
             return Err(Error::Digest { name: name.to_owned(), expected: expected.to_owned(), got });
         }
-        // If it does not take this, its own error follows.
+        // If the writer does not receive this, its own error follows.
         let _ = pieces.send(Piece::Verified).await;
-        ended(written).await.map(|()| sha256)
+        writer_result(written).await.map(|()| sha256)
     }
 }
 
 impl Frames for Sink {
     async fn accept(&mut self, frame: Bytes) -> Result<(), Error> {
-        let handed = self.pieces.send(Piece::Data(frame.clone())).await.is_ok();
-        if handed && self.hash.send(frame).await.is_ok() { Ok(()) } else { Err(gone()) }
+        let queued = self.pieces.send(Piece::Data(frame.clone())).await.is_ok();
+        if queued && self.hash.send(frame).await.is_ok() { Ok(()) } else { Err(writer_ended()) }
     }
 }
 
-async fn ended(written: oneshot::Receiver<Result<(), Error>>) -> Result<(), Error> {
-    written.await.unwrap_or_else(|_| Err(gone()))
+async fn writer_result(written: oneshot::Receiver<Result<(), Error>>) -> Result<(), Error> {
+    written.await.unwrap_or_else(|_| Err(writer_ended()))
 }
 
-fn gone() -> Error {
+fn writer_ended() -> Error {
     Error::Writer { at: 0, source: io::Error::other("the writing thread ended") }
 }
 
-/// The writing thread: all but the last bytes as they come, those when they are known to be right.
+/// Writing thread: writes all but the last bytes at once, and these after the verification.
 fn write_out(mut writer: impl Write, mut queue: mpsc::Receiver<Piece>) -> Result<(), Error> {
     let mut held: VecDeque<Bytes> = VecDeque::new();
     let mut held_bytes = 0;
@@ -94,7 +93,7 @@ fn write_out(mut writer: impl Write, mut queue: mpsc::Receiver<Piece>) -> Result
             Piece::Data(data) => {
                 held_bytes += data.len();
                 held.push_back(data);
-                while let Some(oldest) = held.pop_front_if(|oldest| held_bytes - oldest.len() >= HELD_BACK) {
+                while let Some(oldest) = held.pop_front_if(|oldest| held_bytes - oldest.len() >= HELD_BACK_BYTES) {
                     held_bytes -= oldest.len();
                     write(&oldest)?;
                 }
@@ -105,7 +104,7 @@ fn write_out(mut writer: impl Write, mut queue: mpsc::Receiver<Piece>) -> Result
             }
         }
     }
-    // Given up: what is held back stays unwritten.
+    // The download failed: the held bytes are not written.
     Ok(())
 }
 
@@ -115,9 +114,9 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     #[derive(Clone, Default)]
-    struct Shared(Arc<Mutex<Vec<u8>>>);
+    struct SharedBuffer(Arc<Mutex<Vec<u8>>>);
 
-    impl Write for Shared {
+    impl Write for SharedBuffer {
         fn write(&mut self, data: &[u8]) -> io::Result<usize> {
             self.0.lock().unwrap().extend_from_slice(data);
             Ok(data.len())
@@ -128,7 +127,7 @@ mod tests {
     }
 
     fn feed(pieces: &[usize], verified: bool) -> (usize, usize) {
-        let out = Shared::default();
+        let out = SharedBuffer::default();
         let (sender, queue) = mpsc::channel(pieces.len() + 1);
         for &n in pieces {
             sender.blocking_send(Piece::Data(Bytes::from(vec![7; n]))).unwrap();
@@ -142,21 +141,21 @@ mod tests {
     }
 
     #[test]
-    fn the_end_goes_out_only_when_it_is_known_to_be_right() {
-        for pieces in [&[1, 2, 3][..], &[400 << 10; 5], &[1000; 900], &[HELD_BACK, 1], &[]] {
+    fn last_bytes_are_written_only_after_verification() {
+        for pieces in [&[1, 2, 3][..], &[400 << 10; 5], &[1000; 900], &[HELD_BACK_BYTES, 1], &[]] {
             let (written, all) = feed(pieces, true);
             assert_eq!(written, all);
             let (written, all) = feed(pieces, false);
-            assert!(written + HELD_BACK <= all.max(HELD_BACK), "{written} of {all}");
+            assert!(written + HELD_BACK_BYTES <= all.max(HELD_BACK_BYTES), "{written} of {all}");
         }
     }
 
     #[tokio::test]
-    async fn a_wrong_digest_and_a_broken_writer_are_named() {
-        let mut sink = Sink::start(Shared::default()).unwrap();
+    async fn wrong_digest_and_broken_writer_are_reported() {
+        let mut sink = Sink::start(SharedBuffer::default()).unwrap();
         sink.accept(Bytes::from_static(b"abc")).await.unwrap();
-        let said = sink.finish(Ok(()), "n", "sha256:00").await.unwrap_err();
-        assert!(matches!(said, Error::Digest { .. }), "{said}");
+        let error = sink.finish(Ok(()), "n", "sha256:00").await.unwrap_err();
+        assert!(matches!(error, Error::Digest { .. }), "{error}");
 
         struct Broken;
         impl Write for Broken {
@@ -169,11 +168,14 @@ mod tests {
         }
         let mut sink = Sink::start(Broken).unwrap();
         let failed = loop {
-            if let Err(e) = sink.accept(Bytes::from(vec![0; HELD_BACK])).await {
+            if let Err(e) = sink.accept(Bytes::from(vec![0; HELD_BACK_BYTES])).await {
                 break e;
             }
         };
-        let said = sink.finish(Err(failed), "n", "").await.unwrap_err();
-        assert!(matches!(&said, Error::Writer { source, .. } if source.kind() == io::ErrorKind::BrokenPipe), "{said}");
+        let error = sink.finish(Err(failed), "n", "").await.unwrap_err();
+        assert!(
+            matches!(&error, Error::Writer { source, .. } if source.kind() == io::ErrorKind::BrokenPipe),
+            "{error}"
+        );
     }
 }

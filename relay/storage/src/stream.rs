@@ -1,4 +1,4 @@
-//! The two ends of a pipe, ready for the verbs `handoff stream upload` and `handoff stream download`:
+//! Upload from and download to a shell pipe, for the verbs `handoff stream upload` and `handoff stream download`:
 //! `docker save IMG | zstd -3 -T0 | handoff stream upload NAME` and
 //! `handoff stream download NAME | zstd -d | docker load`.
 
@@ -6,7 +6,6 @@ use std::fs::File;
 use std::io::{self, IsTerminal as _};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use handoff_model::SpanKind;
 use serde::{Deserialize, Serialize};
@@ -17,106 +16,121 @@ use crate::download::DownloadPlan;
 use crate::endpoint::ServiceEndpoint;
 use crate::error::Error;
 use crate::gate::Gate;
+use crate::retry::Traffic;
 use crate::spans::TransferSpan;
+use crate::timeouts::GATE_TIMEOUT;
 use crate::upload::UploadPlan;
 
-/// Pipes are made this large where the system allows it: fewer switches between their two ends.
+/// Size of a pipe in bytes, where the system allows it: a larger pipe needs fewer context switches.
 const PIPE_BYTES: usize = 1 << 20;
 
-/// What to upload as, and how.
+/// Arguments of an upload.
 #[derive(Debug, Clone)]
 pub struct UploadArgs {
-    /// The new artifact.
+    /// New artifact.
     pub target: ArtifactTarget,
-    /// A named pipe that must say `commit` before anything is committed; without one the stream's end suffices.
+    /// Named pipe that must deliver the line `commit` before the upload is committed. Without it the end of the stream commits.
     pub commit_gate: Option<PathBuf>,
-    /// How long the gate may stay silent after the stream's end.
-    pub gate_limit: Duration,
+    /// Time that the gate may stay silent after the end of the stream.
+    pub gate_limit: std::time::Duration,
     /// Blocks and connections.
     pub plan: UploadPlan,
 }
 
 impl UploadArgs {
-    /// A zstd stream under that name, with the usual plan, committed at its end.
+    /// Arguments for a zstd stream with the default plan, committed at its end.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             target: ArtifactTarget::zstd(name),
             commit_gate: None,
-            gate_limit: Duration::from_mins(10),
+            gate_limit: GATE_TIMEOUT,
             plan: UploadPlan::default(),
         }
     }
 }
 
-/// What to download, and how.
+/// Arguments of a download.
 #[derive(Debug, Clone)]
 pub struct DownloadArgs {
-    /// The artifact.
+    /// Name of the artifact.
     pub name: String,
-    /// Connections.
+    /// Ranges and connections.
     pub plan: DownloadPlan,
 }
 
-/// What moved the bytes.
+/// Program that moved the bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClientName {
     /// `handoff`, or the npm package.
     pub name: String,
-    /// Its version.
+    /// Version.
     pub version: String,
 }
 
-impl Default for ClientName {
-    /// Us.
-    fn default() -> Self {
-        Self { name: "handoff".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() }
+impl ClientName {
+    /// Program of this workspace.
+    pub fn ours(name: &str) -> Self {
+        Self { name: name.to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() }
     }
 }
 
-/// What happened, in the form that the npm drivers write too.
+impl Default for ClientName {
+    /// This crate.
+    fn default() -> Self {
+        Self::ours("handoff")
+    }
+}
+
+/// Report of a transfer, in the format of the npm drivers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamReport {
-    /// Us.
+    /// Program that moved the bytes.
     pub client: ClientName,
-    /// When what happened; `command` is the whole call.
+    /// Spans; `command` is the whole call.
     pub spans: Vec<TransferSpan>,
     /// Bytes of the stream; 0 after a failure.
     pub bytes: u64,
-    /// Blocks or ranges it came in.
+    /// Number of blocks or ranges.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blocks: Option<u32>,
-    /// `sha256:` and hex.
+    /// Digest, `sha256:` and hex.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
-    /// The service's number for the artifact.
+    /// Number of the artifact.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// Requests sent.
-    pub requests: u64,
-    /// Operations that were repeated.
-    pub retries: u64,
-    /// Connections opened.
-    pub connections: u64,
-    /// Why it failed, one line; absent when it did not.
+    /// Counts of requests.
+    #[serde(flatten)]
+    pub traffic: Traffic,
+    /// Reason of a failure, one line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 
 impl StreamReport {
-    /// Writes it as JSON, whole or not at all.
+    /// Writes the report as JSON, atomically.
     ///
     /// # Errors
-    /// Those of the file system.
+    /// Errors of the file system.
     pub fn write(&self, path: &Path) -> io::Result<()> {
-        let mut part = path.as_os_str().to_owned();
-        part.push(".part");
-        std::fs::write(&part, serde_json::to_vec_pretty(self)?)?;
-        std::fs::rename(&part, path)
+        write_report(path, self)
     }
 }
 
-/// Uploads standard input to the service that the environment names. Never fails: the report says what happened, and
-/// its `error` whether it went well. Blocks until done; makes its own runtime.
+/// Writes a report as JSON, atomically.
+///
+/// # Errors
+/// Errors of the file system.
+pub fn write_report(path: &Path, report: &impl Serialize) -> io::Result<()> {
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    std::fs::write(&part, serde_json::to_vec_pretty(report)?)?;
+    std::fs::rename(&part, path)
+}
+
+/// Uploads standard input to the service named by the environment. Failures are in the report's `error`.
+///
+/// Blocks until the end, on a runtime of its own.
 pub fn upload_from_stdin(args: &UploadArgs) -> StreamReport {
     run(format!("stream upload {}", args.target.name), async |report, client| {
         let gate = args.commit_gate.as_deref().map(Gate::open).transpose()?;
@@ -134,7 +148,7 @@ pub fn upload_from_stdin(args: &UploadArgs) -> StreamReport {
     })
 }
 
-/// Downloads an artifact to standard output; otherwise as [`upload_from_stdin`].
+/// Downloads an artifact to standard output. Failures are in the report, as for [`upload_from_stdin`].
 pub fn download_to_stdout(args: &DownloadArgs) -> StreamReport {
     run(format!("stream download {}", args.name), async |report, client| {
         let stdout = io::stdout();
@@ -153,14 +167,11 @@ fn run(what: String, work: impl AsyncFnOnce(&mut StreamReport, &ArtifactClient) 
     let mut report = StreamReport::default();
     let outcome = || {
         let client = ArtifactClient::new(ServiceEndpoint::from_env()?)?;
-        // One thread for the network: copying into sockets is all it does, hashing and pipes have threads of their
-        // own, and the job that we are measured with needs the other cores.
+        // One thread for the network: hashing and pipes have their own, and the measured job needs the other cores.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|source| Error::System { what: "starting the runtime", source })?;
         let outcome = runtime.block_on(work(&mut report, &client));
-        report.requests = client.counters().requests();
-        report.retries = client.counters().retries();
-        report.connections = client.counters().connections();
+        report.traffic = client.counters().traffic();
         outcome
     };
     report.error = outcome().err().map(|e| e.to_string());
@@ -168,13 +179,13 @@ fn run(what: String, work: impl AsyncFnOnce(&mut StreamReport, &ArtifactClient) 
     report
 }
 
-/// Our own unbuffered handle of a standard stream, its pipe enlarged.
+/// Unbuffered handle of a standard stream, with an enlarged pipe.
 fn stream_end(fd: BorrowedFd<'_>, terminal: bool, what: &'static str) -> Result<File, Error> {
     if terminal {
         return Err(Error::System { what, source: io::Error::other("it is a terminal: connect a pipe or a file") });
     }
-    let own = fd.try_clone_to_owned().map_err(|source| Error::System { what, source })?;
-    // Files and limits say no to this; the stream works all the same.
-    let _ = rustix::pipe::fcntl_setpipe_size(&own, PIPE_BYTES);
-    Ok(File::from(own))
+    let stream = fd.try_clone_to_owned().map_err(|source| Error::System { what, source })?;
+    // Fails for files and beyond a user's limit; the stream works without it.
+    let _ = rustix::pipe::fcntl_setpipe_size(&stream, PIPE_BYTES);
+    Ok(File::from(stream))
 }

@@ -1,7 +1,7 @@
-//! TLS below HTTP: GitHub's services are spoken to by nothing else.
+//! TLS connections to GitHub's services.
 //!
-//! Trusted are the authorities that browsers trust, built in, so that a container without certificates can speak too, and
-//! those of the PEM file that `SSL_CERT_FILE` names, for a proxy that reads along or a server of one's own.
+//! Trusted authorities are those that browsers trust, which are built in for containers without certificates. A PEM file named
+//! by `SSL_CERT_FILE` adds others, for example of an intercepting proxy.
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -16,7 +16,7 @@ use tokio_rustls::client::TlsStream;
 use crate::endpoint::Target;
 use crate::error::Error;
 
-/// Whom to trust, read when the first connection needs it; sessions are resumed between connections.
+/// TLS configuration, read at the first connection. Connections share sessions.
 #[derive(Default)]
 pub(crate) struct Tls(OnceLock<TlsConnector>);
 
@@ -27,7 +27,7 @@ impl std::fmt::Debug for Tls {
 }
 
 impl Tls {
-    /// Proves who is at the other end of a connection, and encrypts it.
+    /// Verifies the server of a connection and encrypts it.
     pub(crate) async fn connect(&self, target: &Target, tcp: TcpStream) -> Result<TlsStream<TcpStream>, Error> {
         let host = || target.authority();
         let name = ServerName::try_from(target.host.clone());
@@ -35,8 +35,8 @@ impl Tls {
         let connector = if let Some(connector) = self.0.get() {
             connector
         } else {
-            let made = connector(std::env::var_os("SSL_CERT_FILE").map(PathBuf::from))?;
-            self.0.get_or_init(|| made)
+            let new = connector(std::env::var_os("SSL_CERT_FILE").map(PathBuf::from))?;
+            self.0.get_or_init(|| new)
         };
         connector.connect(name, tcp).await.map_err(|e| {
             let refused = e.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
@@ -44,10 +44,11 @@ impl Tls {
                 Some(rustls::Error::InvalidCertificate(why)) => {
                     Error::NotTrusted { host: host(), why: format!("its certificate is refused: {why}") }
                 }
-                // The other side speaks no TLS: another try changes nothing.
-                Some(rustls::Error::InvalidMessage(_)) => {
-                    Error::BadUrl { url: target.origin(), why: "what answers there does not speak TLS".to_owned() }
-                }
+                // The server does not speak TLS: a retry changes nothing.
+                Some(rustls::Error::InvalidMessage(_)) => Error::BadUrl {
+                    url: target.origin(),
+                    why: "the server does not speak TLS: use http:// for a service without it".to_owned(),
+                },
                 _ => Error::Broken { url: host(), why: e.to_string() },
             }
         })
@@ -61,10 +62,10 @@ fn connector(more: Option<PathBuf>) -> Result<TlsConnector, Error> {
         let found = CertificateDer::pem_file_iter(&path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
         let (added, _) = roots.add_parsable_certificates(found.map_err(|e| bad(e.to_string()))?);
         if added == 0 {
-            return Err(bad("it holds none".to_owned()));
+            return Err(bad("it has no certificate".to_owned()));
         }
     }
-    // Named, because a process may hold several providers, and then none is the default.
+    // Named explicitly, because a process with several providers has no default.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let config = config.map_err(|e| Error::NotTrusted { host: "TLS".to_owned(), why: e.to_string() })?;
@@ -78,13 +79,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_of_roots_that_is_none_is_named() {
+    fn unusable_certificate_file_is_named() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let said = |path: PathBuf| connector(Some(path)).err().unwrap().to_string();
-        let none = said(file.path().to_owned());
-        assert!(none.contains("SSL_CERT_FILE") && none.contains("none"), "{none}");
-        let gone = said("/no/such.pem".into());
-        assert!(gone.contains("/no/such.pem"), "{gone}");
+        let error = |path: PathBuf| connector(Some(path)).err().unwrap().to_string();
+        let empty = error(file.path().to_owned());
+        assert!(empty.contains("SSL_CERT_FILE") && empty.contains("no certificate"), "{empty}");
+        let missing = error("/no/such.pem".into());
+        assert!(missing.contains("/no/such.pem"), "{missing}");
         assert!(connector(None).is_ok() && connector(Some(PathBuf::new())).is_ok(), "unset or empty");
     }
 }

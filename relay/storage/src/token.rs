@@ -1,4 +1,4 @@
-//! The job's token: which run and job it speaks for. Its signature is the service's business.
+//! Claims of the job's token. Only the service checks its signature.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -6,12 +6,12 @@ use serde::Deserialize;
 
 use crate::error::Error;
 
-/// The identities under which the service files a job's artifacts.
+/// Ids under which the service stores a job's artifacts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackendIds {
-    /// The run.
+    /// Id of the run.
     pub run: String,
-    /// The job in the run.
+    /// Id of the job.
     pub job: String,
 }
 
@@ -21,10 +21,10 @@ struct Claims {
 }
 
 impl BackendIds {
-    /// Reads them from the claim `scp`, whose words are scopes: the first one named `Actions.Results` holds both.
+    /// Parses both ids from the first scope `Actions.Results` in the claim `scp`.
     ///
     /// # Errors
-    /// [`Error::BadToken`] when the token is no JWT or the claim is not there or has another shape.
+    /// [`Error::BadToken`] when the token is no JWT, or the claim is missing or malformed.
     pub fn from_token(token: &str) -> Result<Self, Error> {
         let bad = Error::BadToken;
         let mut parts = token.split('.');
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_come_from_the_first_results_scope() {
+    fn ids_are_read_from_the_first_results_scope() {
         let ids = BackendIds::from_token(&token(
             r#"{"scp":"Actions.ExampleScope Actions.Results:r1:j1 Actions.Results:r2:j2"}"#,
         ));
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn each_defect_is_named() {
+    fn each_defect_of_a_token_is_named() {
         for (bad, why) in [
             ("a.b".to_owned(), "three parts"),
             ("a.!.c".to_owned(), "base64url"),
@@ -78,20 +78,20 @@ mod tests {
             (token(r#"{"scp":"Actions.Results:r:j:k"}"#), "a run and a job"),
             (token(r#"{"scp":"Actions.Results::j"}"#), "a run and a job"),
         ] {
-            let said = BackendIds::from_token(&bad).unwrap_err().to_string();
-            assert!(said.contains(why), "{bad}: {said}");
+            let error = BackendIds::from_token(&bad).unwrap_err().to_string();
+            assert!(error.contains(why), "{bad}: {error}");
         }
     }
 
     proptest! {
         #[test]
-        fn any_text_is_read_or_refused_without_panic(text in ".{0,80}") {
+        fn parsing_any_text_never_panics(text in ".{0,80}") {
             let _ = BackendIds::from_token(&text);
             let _ = BackendIds::from_token(&token(&text));
         }
 
         #[test]
-        fn any_ids_survive(run in "[a-z0-9-]{1,36}", job in "[a-z0-9-]{1,36}") {
+        fn any_ids_are_parsed(run in "[a-z0-9-]{1,36}", job in "[a-z0-9-]{1,36}") {
             let ids = BackendIds::from_token(&token(&format!(r#"{{"scp":"Actions.Results:{run}:{job}"}}"#))).unwrap();
             prop_assert_eq!(ids, BackendIds { run, job });
         }

@@ -1,7 +1,6 @@
-//! Calls of GitHub's results services: small JSON both ways, repeated where that may help.
+//! Calls of GitHub's results services: JSON both ways, with retries.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
@@ -12,16 +11,13 @@ use crate::endpoint::{Resolve, ServiceEndpoint, Target, parse};
 use crate::error::Error;
 use crate::http::Http;
 use crate::retry::RetryPolicy;
-use crate::wire::{Answer, explain};
+use crate::timeouts::{CALL_TIMEOUT, STALL_TIMEOUT};
+use crate::wire::{Answer, parse_error_body};
 
-/// A call that is not answered in this time is repeated.
-const CALL: Duration = Duration::from_mins(1);
-/// A connection without a byte for this long counts as broken.
-const STALL: Duration = Duration::from_mins(1);
-/// What we say we are.
+/// User agent of every request.
 pub(crate) const USER_AGENT: &str = concat!("handoff/", env!("CARGO_PKG_VERSION"));
 
-/// One of the services, with the job's token.
+/// Client of one service, with the job's token.
 #[derive(Debug)]
 pub(crate) struct Twirp {
     pub(crate) http: Arc<Http>,
@@ -32,7 +28,7 @@ pub(crate) struct Twirp {
 impl Twirp {
     pub(crate) fn new(endpoint: ServiceEndpoint, retry: RetryPolicy, service: &str) -> Result<Self, Error> {
         let target = Target::of(&parse(&endpoint.results_url)?)?;
-        let http = Arc::new(Http::new(Resolve::of(&target), STALL, retry));
+        let http = Arc::new(Http::new(Resolve::of(&target), STALL_TIMEOUT, retry));
         let base = format!("{}/twirp/github.actions.results.api.v1.{service}/", target.origin());
         Ok(Self { http, base, endpoint })
     }
@@ -51,9 +47,9 @@ impl Twirp {
             .header("user-agent", USER_AGENT)
             .body(Full::new(json))
             .map_err(|e| Error::BadUrl { url, why: e.to_string() })?;
-        let exchange = self.http.send(request, CALL).await?;
+        let exchange = self.http.send(request, CALL_TIMEOUT).await?;
         if !(200..300).contains(&exchange.status()) {
-            return Err(exchange.refused(method, explain).await);
+            return Err(exchange.refused(method, parse_error_body).await);
         }
         let body = exchange.body().await?;
         serde_json::from_slice(&body).map_err(|e| Error::Answer { what: method, why: e.to_string() })

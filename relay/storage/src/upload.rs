@@ -1,5 +1,4 @@
-//! A stream of unknown length becomes an artifact: cut into blocks, sent in parallel, hashed on the way, and made
-//! visible only when whoever made the stream says that it is whole.
+//! Upload of a stream of unknown length: split into blocks, sent in parallel, hashed, and visible only once it is complete.
 
 use std::io::Read;
 
@@ -16,43 +15,43 @@ use crate::digest::{Digester, spawn};
 use crate::error::Error;
 use crate::spans::TransferSpan;
 
-/// How a stream is cut and sent. Memory: `in_flight + 2` blocks.
+/// Block size and concurrency of an upload. Memory: `in_flight + 2` blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UploadPlan {
-    /// Bytes of a block.
+    /// Size of a block in bytes.
     pub block_bytes: usize,
-    /// Blocks sent at once.
+    /// Blocks in flight.
     pub in_flight: usize,
 }
 
 impl Default for UploadPlan {
-    /// The connection plan of the streaming client that the spike names: 8 MiB blocks, 24 in flight.
+    /// 8 MiB blocks, 24 in flight: the plan of the streaming client in `docs/spike.md`.
     fn default() -> Self {
         Self { block_bytes: 8 << 20, in_flight: 24 }
     }
 }
 
-/// What an upload did.
+/// Result of an upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UploadOutcome {
     /// Bytes of the stream.
     pub bytes: u64,
-    /// Blocks it was cut into.
+    /// Number of blocks.
     pub blocks: u32,
-    /// Its digest in hex.
+    /// SHA-256 digest in hex.
     pub sha256: String,
-    /// The service's number for the artifact.
+    /// Number of the artifact.
     pub artifact_id: u64,
-    /// Operations that had to be repeated.
+    /// Retries of operations.
     pub retries: u64,
-    /// When what happened: resolve (create, finalize) and upload (first block begun to block list accepted).
+    /// Spans: resolve (create, finalize) and upload (first block started to block list accepted).
     pub spans: Vec<TransferSpan>,
 }
 
-/// What the reading side says: a block, the stream's good end, or why there is none.
+/// Message of the reading thread: a block, the complete end of the stream, or its failure.
 type Piece = Result<Option<Bytes>, Error>;
 
-/// Lets the reading thread end when the upload is over, however it ended.
+/// Closes the pool when the upload ends, so that the reading thread ends too.
 struct CloseOnDrop(BufferPool);
 
 impl Drop for CloseOnDrop {
@@ -62,17 +61,17 @@ impl Drop for CloseOnDrop {
 }
 
 impl ArtifactClient {
-    /// Uploads what `reader` gives, on a thread of its own, as an artifact.
+    /// Uploads the bytes of `reader` as an artifact. A separate thread reads.
     ///
-    /// `finish` is called once at the end of the stream and says whether its producer ended well (an exit status, a
-    /// gate); it may block. Unless it does, nothing is committed or finalized: a stream cut short never becomes an
-    /// artifact that someone could load. The same holds for a reader's error and for an empty stream.
+    /// `finish` is called once at the end of the stream, and may block. It reports whether the stream's producer succeeded, for
+    /// example by its exit status. Nothing is committed if it fails, if the reader fails, or if the stream is empty: a truncated
+    /// stream never becomes an artifact.
     ///
-    /// When this fails before the stream's end, the reading thread ends with its current read.
+    /// If the upload fails before the end of the stream, the reading thread ends after its current read.
     ///
     /// # Errors
-    /// [`Error::Reader`], [`Error::ProducerFailed`], [`Error::EmptyStream`], [`Error::TooManyBlocks`], and whatever
-    /// the services answer after all retries.
+    /// [`Error::Reader`], [`Error::ProducerFailed`], [`Error::EmptyStream`], [`Error::TooManyBlocks`], and errors of the
+    /// services after all retries.
     pub async fn upload_stream<R, F>(
         &self,
         reader: R,
@@ -88,10 +87,10 @@ impl ArtifactClient {
         let retries_before = self.counters().retries();
         let pool = CloseOnDrop(BufferPool::new(plan.in_flight + 2, plan.block_bytes));
         let digester = Digester::start(plan.in_flight + 2)?;
-        // Depth 1: a block in this channel is one that nobody sends yet.
-        let (said, mut pieces) = mpsc::channel::<Piece>(1);
+        // Depth 1: a block in this channel is not being sent yet.
+        let (pieces_sender, mut pieces) = mpsc::channel::<Piece>(1);
         let (buffers, hash) = (pool.0.clone(), digester.input());
-        spawn("stream-reader", move || read_blocks(reader, &buffers, &said, hash, finish))?;
+        spawn("stream-reader", move || read_blocks(reader, &buffers, &pieces_sender, hash, finish))?;
 
         let mut spans = Vec::with_capacity(3);
         let start = monotonic_ns();
@@ -113,22 +112,21 @@ impl ArtifactClient {
     }
 }
 
-/// Sends blocks as they come; done when the stream has ended well and all of them have been taken. Leaving early
-/// drops the tasks, which ends them.
+/// Sends blocks until the stream has ended and the store has accepted all. An early return drops the tasks, which ends them.
 async fn send_blocks(
     writer: &BlobWriter,
     plan: &UploadPlan,
     pieces: &mut mpsc::Receiver<Piece>,
-) -> Result<Sent, Error> {
-    let mut sent = Sent { start_ns: monotonic_ns(), bytes: 0, blocks: 0 };
-    let mut flying = JoinSet::new();
+) -> Result<SentBlocks, Error> {
+    let mut sent = SentBlocks { start_ns: monotonic_ns(), bytes: 0, blocks: 0 };
+    let mut uploads = JoinSet::new();
     let mut open = true;
     loop {
         tokio::select! {
-            Some(done) = flying.join_next(), if !flying.is_empty() => {
+            Some(done) = uploads.join_next(), if !uploads.is_empty() => {
                 done.map_err(|e| Error::System { what: "sending a block", source: std::io::Error::other(e) })??;
             }
-            piece = pieces.recv(), if open && flying.len() < plan.in_flight => match piece {
+            piece = pieces.recv(), if open && uploads.len() < plan.in_flight => match piece {
                 Some(Ok(Some(bytes))) => {
                     if sent.blocks == MAX_BLOCKS {
                         return Err(Error::TooManyBlocks { limit: MAX_BLOCKS, block_bytes: plan.block_bytes });
@@ -139,11 +137,11 @@ async fn send_blocks(
                     let (writer, index) = (writer.clone(), sent.blocks);
                     sent.blocks += 1;
                     sent.bytes += bytes.len() as u64;
-                    flying.spawn(async move { writer.put(index, bytes).await });
+                    uploads.spawn(async move { writer.put(index, bytes).await });
                 }
                 Some(Ok(None)) => open = false,
                 Some(Err(failure)) => return Err(failure),
-                // A thread that vanished without a word said nothing about the stream's end.
+                // The thread panicked: whether the stream was complete is unknown.
                 None => return Err(Error::ProducerFailed("the reading thread ended before the stream".to_owned())),
             },
             else => break,
@@ -152,7 +150,7 @@ async fn send_blocks(
     if sent.blocks == 0 { Err(Error::EmptyStream) } else { Ok(sent) }
 }
 
-struct Sent {
+struct SentBlocks {
     start_ns: u64,
     bytes: u64,
     blocks: u32,
@@ -168,11 +166,11 @@ fn check(plan: &UploadPlan) -> Result<(), Error> {
     }
 }
 
-/// The reading thread. It ends when the stream does, or when nobody takes its blocks any more.
+/// Reading thread. It ends with the stream, or when the upload takes no more blocks.
 fn read_blocks(
     mut reader: impl Read,
     pool: &BufferPool,
-    said: &mpsc::Sender<Piece>,
+    pieces_sender: &mpsc::Sender<Piece>,
     hash: mpsc::Sender<Bytes>,
     finish: impl FnOnce() -> Result<(), String>,
 ) {
@@ -183,8 +181,8 @@ fn read_blocks(
                 // The digest waits for this sender.
                 drop((block, hash));
                 let end = finish().map(|()| None).map_err(Error::ProducerFailed);
-                // Nobody listens when the upload has failed meanwhile.
-                let _ = said.blocking_send(end);
+                // The receiver is gone when the upload has failed meanwhile.
+                let _ = pieces_sender.blocking_send(end);
                 return;
             }
             Ok(read) => {
@@ -192,11 +190,11 @@ fn read_blocks(
                 block.freeze()
             }
             Err(source) => {
-                let _ = said.blocking_send(Err(Error::Reader { at, source }));
+                let _ = pieces_sender.blocking_send(Err(Error::Reader { at, source }));
                 return;
             }
         };
-        if hash.blocking_send(piece.clone()).is_err() || said.blocking_send(Ok(Some(piece))).is_err() {
+        if hash.blocking_send(piece.clone()).is_err() || pieces_sender.blocking_send(Ok(Some(piece))).is_err() {
             return;
         }
     }
@@ -207,7 +205,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plans_that_cannot_work_are_refused() {
+    fn upload_plan_outside_the_limits_is_refused() {
         for (block_bytes, in_flight) in [(0, 1), (5000 << 20, 1), (1, 0), (1, 2000)] {
             assert!(check(&UploadPlan { block_bytes, in_flight }).is_err());
         }
@@ -215,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panicking_reader_is_never_a_good_end() {
+    fn panicking_reader_is_not_the_end_of_the_stream() {
         struct Bomb;
         impl Read for Bomb {
             fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
@@ -223,9 +221,9 @@ mod tests {
             }
         }
         let pool = BufferPool::new(1, 4);
-        let (said, mut pieces) = mpsc::channel(1);
+        let (pieces_sender, mut pieces) = mpsc::channel(1);
         let (hash, _digest) = mpsc::channel(1);
-        let thread = std::thread::spawn(move || read_blocks(Bomb, &pool, &said, hash, || Ok(())));
+        let thread = std::thread::spawn(move || read_blocks(Bomb, &pool, &pieces_sender, hash, || Ok(())));
         assert!(thread.join().is_err());
         assert!(pieces.blocking_recv().is_none());
     }

@@ -4,27 +4,27 @@
 use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize, Serializer};
 
-/// An artifact that is complete.
+/// Finalized artifact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Artifact {
-    /// The run that made it.
+    /// Run that uploaded it.
     pub workflow_run_backend_id: String,
-    /// The job that made it.
+    /// Job that uploaded it.
     pub workflow_job_run_backend_id: String,
-    /// The service's number for it: later ones are larger.
+    /// Number of the artifact; later artifacts have larger ones.
     #[serde(with = "Int")]
     pub database_id: u64,
-    /// Its name.
+    /// Name.
     pub name: String,
-    /// Its size in bytes.
+    /// Size in bytes.
     #[serde(with = "Int")]
     pub size: u64,
-    /// Digest of its bytes (`sha256:` and hex), where the uploader gave one.
+    /// Digest (`sha256:` and hex), if the uploader sent one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
 }
 
-/// Every request: absent fields are not sent.
+/// Request of any method. Absent fields are not sent.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Request<'a> {
     workflow_run_backend_id: &'a str,
@@ -48,13 +48,13 @@ impl<'a> Request<'a> {
         Self { workflow_run_backend_id: run, workflow_job_run_backend_id: job, name: Some(name), ..Self::default() }
     }
 
-    /// About an artifact as listed: in the name of the job that made it.
+    /// Request about a listed artifact, with the ids of its job.
     pub(crate) fn of(artifact: &'a Artifact) -> Self {
         Self::new(&artifact.workflow_run_backend_id, &artifact.workflow_job_run_backend_id, &artifact.name)
     }
 }
 
-/// Every answer of both services: a method's own has the fields that it is about.
+/// Answer of any method of both services, with the fields of all of them.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Answer {
@@ -72,7 +72,7 @@ pub(crate) struct Answer {
     pub(crate) artifacts: Vec<Artifact>,
 }
 
-/// A 64-bit number: written as a string, read from a string or a number.
+/// 64-bit number: written as a string, read from a string or a number.
 #[derive(Deserialize)]
 #[serde(untagged)]
 pub(crate) enum Int {
@@ -98,8 +98,8 @@ impl Int {
     }
 }
 
-/// Code and message of an error body: JSON of the service, XML of the blob store, or nothing usable.
-pub(crate) fn explain(body: &[u8]) -> (String, String) {
+/// Parses code and message of an error body: JSON of the service or XML of the blob store; empty when neither.
+pub(crate) fn parse_error_body(body: &[u8]) -> (String, String) {
     #[derive(Deserialize)]
     struct Failure {
         #[serde(default)]
@@ -124,7 +124,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn artifacts_are_read_from_both_kinds_of_numbers() {
+    fn artifact_numbers_are_read_from_strings_and_numbers() {
         let json = |id: &str| {
             format!(
                 r#"{{"workflow_run_backend_id":"r","workflow_job_run_backend_id":"j","database_id":{id},"name":"n","size":"7","new":1}}"#
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_leave_out_what_is_not_set_and_write_large_numbers_as_text() {
+    fn request_omits_absent_fields_and_writes_large_numbers_as_text() {
         let mut request = Request::new("r", "j", "n");
         request.size = Some(u64::MAX.to_string());
         let json = serde_json::to_string(&request).unwrap();
@@ -149,17 +149,20 @@ mod tests {
     }
 
     #[test]
-    fn error_bodies_are_explained() {
-        assert_eq!(explain(br#"{"code":"already_exists","msg":"taken"}"#), ("already_exists".into(), "taken".into()));
+    fn code_and_message_of_json_and_xml_errors_are_parsed() {
+        assert_eq!(
+            parse_error_body(br#"{"code":"already_exists","msg":"taken"}"#),
+            ("already_exists".into(), "taken".into())
+        );
         let xml = b"<?xml version=\"1.0\"?><Error><Code>ServerBusy</Code><Message>later\nTime: 1</Message></Error>";
-        assert_eq!(explain(xml), ("ServerBusy".into(), "later".into()));
-        assert_eq!(explain(b"<html>"), (String::new(), String::new()));
+        assert_eq!(parse_error_body(xml), ("ServerBusy".into(), "later".into()));
+        assert_eq!(parse_error_body(b"<html>"), (String::new(), String::new()));
     }
 
     proptest! {
         #[test]
-        fn any_error_body_is_survived(body in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = explain(&body);
+        fn parsing_any_error_body_never_panics(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = parse_error_body(&body);
         }
     }
 }

@@ -119,7 +119,9 @@ impl Strategy for Relay {
     fn consume(&self, job: &Job, ticket: &Ticket) -> StepResult<()> {
         let name = ticket.get("relay").map_err(|e| Failure::new(SpanKind::Resolve.as_str(), e))?;
         let end = End::start(self, job, "receiver", name)?;
-        let end = end.ok_or_else(|| Failure::new(SpanKind::Resolve.as_str(), "the receiving end does not serve"))?;
+        let end = end.ok_or_else(|| {
+            Failure::new(SpanKind::Resolve.as_str(), "the relay receiver ended before it served the image")
+        })?;
         let reference = format!("{}/{}", end.registry, job.image);
         let docker = |args: &[&str]| job.engine.docker(args.iter().copied());
         if let Err(failure) = job.run(SpanKind::Load, "docker-pull", &docker(&["pull", "--quiet", &reference])) {
@@ -186,7 +188,7 @@ fn push(job: &Job, reference: &str) -> StepResult<()> {
 /// One end, as a process of its own with the variables that an action gets.
 struct End {
     registry: String,
-    /// The image of an earlier run, where a sending end looked for one and there is one.
+    /// Reference of the earlier image that a sender found, if any.
     earlier: Option<String>,
     words: std::io::PipeWriter,
     handle: duct::Handle,
@@ -237,7 +239,7 @@ impl End {
         if looks && ended.status.success() { Ok(None) } else { Err(failure(&tail(&mut log))) }
     }
 
-    /// Completes a sending end.
+    /// Commits a sender.
     fn commit(mut self, job: &Job) -> StepResult<ClientReport> {
         let told = self.words.write_all(b"commit\n");
         told.map_err(|e| Failure::new(SpanKind::Upload.as_str(), format!("{}: {e}", self.step)))?;

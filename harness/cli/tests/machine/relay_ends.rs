@@ -36,7 +36,7 @@ impl End {
         line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() << 10
     }
 
-    /// Completes a sending end.
+    /// Commits a sender.
     pub fn commit(mut self) {
         self.child.stdin.take().unwrap().write_all(b"commit\n").unwrap();
         assert!(self.child.wait().unwrap().success());

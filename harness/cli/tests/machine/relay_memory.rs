@@ -29,8 +29,7 @@ impl Layer {
         let mut layer = Self { number, mib, digest: String::new() };
         let mut hash = Sha256::new();
         layer.pieces(|piece| hash.update(piece));
-        let hex: Vec<String> = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        layer.digest = format!("sha256:{}", hex.concat());
+        layer.digest = format!("sha256:{}", hex::encode(hash.finalize()));
         layer
     }
 

@@ -11,8 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::kit::{Place, expect, facts, machine};
 
 fn sha256(bytes: &[u8]) -> String {
-    let hex: Vec<String> = Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect();
-    format!("sha256:{}", hex.concat())
+    format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
 }
 
 /// A registry on loopback with one image of one layer, for as long as the test program runs.

@@ -1,7 +1,7 @@
-//! A profile of which some figures are changed, as one text: `github-hosted:artifact.down.connection=60MiB/s,request_ms=25ms`.
+//! Changes of a profile's figures in its name, for example `github-hosted:artifact.down.connection=60MiB/s,request_ms=25ms`.
 //!
-//! The text is the name of what comes out, so that a row that holds it says by which link it was measured. Two spellings of
-//! one change get one name where they can: parts are sorted, values are written in one way.
+//! The text becomes the name of the changed profile, so that every row names its link completely. Parts are sorted and values
+//! are normalized, so that two spellings of one change get one name.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use handoff_model::nearest::nearest;
 use super::figure::{Evidence, FIGURES, Figure, Unit};
 use super::{Profile, ProfileError};
 
-/// Sets of figures that are changed together.
+/// Words that move all assumed figures to one end of their ranges.
 const ENDS: [(&str, &str); 4] = [
     ("@low", "every assumed figure at its low value"),
     ("@high", "every assumed figure at its high value"),
@@ -18,16 +18,16 @@ const ENDS: [(&str, &str); 4] = [
     ("@fast", "every assumed figure at the end that takes less time"),
 ];
 
-/// What may stand behind the colon, for people.
+/// Explanation of changes, for the help.
 pub const GRAMMAR: &str = "\
-Any figure can be changed: NAME:FIGURE=VALUE,FIGURE=VALUE, for example github-hosted:artifact.down.connection=60MiB/s.
-    Parts of a figure's name may be left out from the left or the middle; all figures that fit are changed: request_ms=25ms is both
-    artifact.request_ms and cache.request_ms, down.connection=7MiB/s the connections of both, aggregate=60MiB/s all four aggregates.
-    FIGURE=low and FIGURE=high are the ends of its own range. NAME:@low and NAME:@high put every assumed figure at its low or high
-    value, NAME:@slow and NAME:@fast at the end that takes more or less time.
-    A row names its profile with all changes.";
+Change any figure with NAME:FIGURE=VALUE,FIGURE=VALUE, for example github-hosted:artifact.down.connection=60MiB/s.
+    Omit parts of a figure's name from the left or the middle to change all matching figures: request_ms=25ms changes
+    artifact.request_ms and cache.request_ms, down.connection=7MiB/s both connections, aggregate=60MiB/s all four aggregates.
+    FIGURE=low and FIGURE=high select the ends of the figure's range. NAME:@low and NAME:@high set every assumed figure to its
+    low or high value, NAME:@slow and NAME:@fast to the end that takes more or less time.
+    Each row names its profile with all changes.";
 
-/// Cuts a list of profiles at its commas: a piece that changes a figure belongs to the profile before it.
+/// Splits a list of profiles at its commas; a piece that changes a figure belongs to the preceding profile.
 pub fn split_list(text: &str) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     for piece in text.split(',').map(str::trim).filter(|piece| !piece.is_empty()) {
@@ -48,57 +48,67 @@ pub fn add(text: &str, change: &str) -> String {
     format!("{text}{}{change}", if text.contains(':') { ',' } else { ':' })
 }
 
-/// The profile's part of a text, and the changes.
+/// Splits a text into the profile and its changes.
 pub(super) fn parts(text: &str) -> (&str, Option<&str>) {
     text.split_once(':').map_or((text, None), |(name, changes)| (name, Some(changes)))
 }
 
-/// Changes `profile` as `changes` says; `text` is the whole, for errors, and `base` what stood before the colon.
+/// Applies `changes` to `profile`. `text` is the whole, for errors, and `base` the part before the colon.
 pub(super) fn apply(mut profile: Profile, text: &str, base: &str, changes: &str) -> Result<Profile, ProfileError> {
-    let fault =
+    let invalid =
         |part: &str, problem: String| ProfileError::Change { text: text.to_owned(), part: part.to_owned(), problem };
     let (mut end, mut settings) = (None, BTreeMap::new());
     for part in changes.split(',').map(str::trim) {
         if let Some((word, _)) = ENDS.iter().find(|(word, _)| *word == part) {
             if end.replace(*word).is_some() {
-                return Err(fault(part, "is a second end: name one of @low, @high, @slow, @fast".to_owned()));
+                return Err(invalid(part, "is a second end: use only one of @low, @high, @slow, @fast".to_owned()));
             }
             continue;
         }
         let Some((key, value)) = part.split_once('=').filter(|_| !part.starts_with('@')) else {
-            return Err(fault(part, "is no change: write FIGURE=VALUE, or @low, @high, @slow, @fast".to_owned()));
+            return Err(invalid(part, "is no change: write FIGURE=VALUE, or @low, @high, @slow, @fast".to_owned()));
         };
         if settings.insert(key.trim(), value.trim()).is_some() {
-            return Err(fault(part, "is set twice: set it once".to_owned()));
+            return Err(invalid(part, "is set twice: set it once".to_owned()));
         }
     }
     if let Some(end) = end {
-        to_end(&mut profile, end);
+        move_to_range_end(&mut profile, end);
     }
     let mut name = end.into_iter().map(str::to_owned).collect::<Vec<_>>();
     let mut set: Vec<&str> = Vec::new();
     for (key, value) in settings {
         let part = format!("{key}={value}");
-        let fits: Vec<_> = FIGURES.iter().filter(|(figure, _)| stands_for(key, figure)).collect();
+        let fits: Vec<_> = FIGURES.iter().filter(|(figure, _)| matches_short_name(key, figure)).collect();
         let Some((_, unit)) = fits.first() else {
             let near = nearest(key, FIGURES.iter().map(|(figure, _)| *figure));
             let near = near.map_or_else(String::new, |near| format!("did you mean `{near}`? "));
-            return Err(fault(&part, format!("is of no figure: {near}`handoff profiles` lists them")));
+            return Err(invalid(
+                &part,
+                format!("is no figure of a profile: {near}`handoff profiles` lists all figures"),
+            ));
         };
         for (figure, unit) in &fits {
             if set.contains(figure) {
-                return Err(fault(&part, format!("sets {figure}, which is set already: set it once")));
+                return Err(invalid(&part, format!("sets {figure}, which is set already: set it once")));
             }
             set.push(figure);
             let amount = match value {
                 "low" | "high" => {
                     let held = profile.figures.get(figure);
                     let ends = held.and_then(|held| if value == "low" { held.low } else { held.high });
-                    ends.ok_or_else(|| fault(&part, format!("is not known: {base} has no {value} value of {figure}")))?
+                    ends.ok_or_else(|| {
+                        invalid(
+                            &part,
+                            format!(
+                                "has no value: {base} has no {value} value of {figure}, write a number with its unit"
+                            ),
+                        )
+                    })?
                 }
                 _ => unit
                     .read(value)
-                    .ok_or_else(|| fault(&part, format!("is out of place: write {}", unit.example())))?,
+                    .ok_or_else(|| invalid(&part, format!("is no valid value: write {}", unit.example())))?,
             };
             let note = "Set by hand.".to_owned();
             profile.figures.insert(figure, Figure { value: amount, note, ..Figure::default() });
@@ -107,11 +117,11 @@ pub(super) fn apply(mut profile: Profile, text: &str, base: &str, changes: &str)
         name.push(format!("{key}={}", written.unwrap_or_else(|| value.to_owned())));
     }
     profile.name = format!("{base}:{}", name.join(","));
-    profile.check().map_err(|(key, problem)| fault(key, problem))?;
+    profile.check().map_err(|(key, problem)| invalid(key, problem))?;
     Ok(profile)
 }
 
-/// The shortest spelling that reads back as the same value; binary units win a tie.
+/// Shortest spelling that parses to the same value, with binary units in a tie.
 fn spelling(unit: Unit, amount: f64) -> Option<String> {
     let mut all = vec![unit.show(amount).replace(' ', "")];
     if matches!(unit, Unit::Rate | Unit::Bytes) {
@@ -124,7 +134,7 @@ fn spelling(unit: Unit, amount: f64) -> Option<String> {
 }
 
 /// Moves every assumed figure to one end of its range.
-fn to_end(profile: &mut Profile, end: &str) {
+fn move_to_range_end(profile: &mut Profile, end: &str) {
     for (key, unit) in FIGURES {
         let Some(figure) = profile.figures.get_mut(key).filter(|figure| figure.basis == Some(Evidence::Assumed)) else {
             continue;
@@ -143,11 +153,11 @@ fn to_end(profile: &mut Profile, end: &str) {
     }
 }
 
-/// Whether `short` names `figure`: its parts in their order, the last one included.
-fn stands_for(short: &str, figure: &str) -> bool {
+/// Whether `short` names `figure`: some of its parts in order, including the last.
+fn matches_short_name(short: &str, figure: &str) -> bool {
     let mut parts = figure.split('.');
     let last = |text: &str| text.rsplit('.').next().map(str::to_owned);
-    last(short) == last(figure) && short.split('.').all(|part| parts.any(|own| own == part))
+    last(short) == last(figure) && short.split('.').all(|part| parts.any(|figure_part| figure_part == part))
 }
 
 #[cfg(test)]
@@ -166,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn one_figure_is_changed_and_the_name_says_so() {
+    fn changed_figure_appears_in_the_name() {
         let profile = load("github-hosted:artifact.down.connection=61440KiB/s").unwrap();
         assert_eq!(profile.name, "github-hosted:artifact.down.connection=60MiB/s");
         let limit = profile.limit(ServiceKind::Artifact, Direction::Down);
@@ -176,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_written_in_its_shortest_spelling() {
+    fn value_is_normalized_to_its_shortest_spelling() {
         for (given, written) in
             [("64MB", "64MB"), ("64000kB", "64MB"), ("10.0GB", "10GB"), ("65536KiB", "64MiB"), ("1B", "1B")]
         {
@@ -186,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_short_name_changes_all_that_fit() {
+    fn short_name_changes_all_matching_figures() {
         let profile = load("loopback:request_ms=25,aggregate=60MiB/s,503=1%").unwrap();
         assert_eq!(profile.name, "loopback:503=1%,aggregate=60MiB/s,request_ms=25ms");
         for kind in [ServiceKind::Artifact, ServiceKind::Cache] {
@@ -201,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn assumed_figures_move_to_an_end_and_published_ones_stay() {
+    fn range_ends_move_assumed_figures_only() {
         let all = |text: &str| {
             let profile = load(text).unwrap();
             let down = profile.limit(ServiceKind::Artifact, Direction::Down);
@@ -212,11 +222,11 @@ mod tests {
         assert_eq!(all("github-hosted:@slow"), (30.0, 30.0, 500.0));
         assert_eq!(all("github-hosted:@fast"), (30.0, 220.0, 100.0));
         assert_eq!(all("github-hosted:artifact.down.aggregate=low"), (30.0, 30.0, 200.0));
-        assert_eq!(all("github-hosted:api.call_ms=7,@slow"), (30.0, 30.0, 7.0), "what is set by hand stays");
+        assert_eq!(all("github-hosted:api.call_ms=7,@slow"), (30.0, 30.0, 7.0), "an explicit value wins");
     }
 
     #[test]
-    fn slips_are_told_with_what_may_stand_there() {
+    fn invalid_change_is_refused_with_the_alternatives() {
         for (text, expected) in [
             ("github-hosted:artifact.down.conection=1MiB/s", "did you mean `artifact.down.connection`?"),
             ("github-hosted:request_ms=5MiB/s", "milliseconds"),
@@ -237,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_keeps_changes_with_their_profile() {
+    fn list_keeps_changes_with_their_profile() {
         let list = split_list("github-hosted, github-far:request_ms=5ms,@low,mine.toml,up.connection=1MiB/s,loopback");
         assert_eq!(
             list,
@@ -247,7 +257,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_name_reads_back_as_itself(ms in 0u32..60_000, mib in 1u32..5_000, percent in 0u32..=100, end in 0usize..5) {
+        fn name_of_a_changed_profile_loads_to_itself(ms in 0u32..60_000, mib in 1u32..5_000, percent in 0u32..=100, end in 0usize..5) {
             let end = ENDS.get(end).map_or(String::new(), |(word, _)| format!(",{word}"));
             let text = format!("github-hosted:request_ms={ms}ms,up.aggregate={mib}MiB/s,reset={percent}%{end}");
             let profile = load(&text).unwrap();

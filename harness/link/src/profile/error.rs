@@ -1,71 +1,71 @@
-//! What can be wrong with a profile.
+//! Errors of profiles.
 
 use std::io;
 
-/// Why a profile cannot be used.
+/// Error of a profile.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProfileError {
-    /// No profile has that name.
+    /// Unknown name.
     #[error("unknown profile `{name}`: {hint}, or the path of a TOML file")]
     Unknown {
-        /// As given.
+        /// Given name.
         name: String,
-        /// The nearest name and all that are known.
+        /// Nearest name and all known ones.
         hint: String,
     },
-    /// The file cannot be read.
+    /// Unreadable file.
     #[error("cannot read the profile {path}: {source}; give a name or the path of a TOML file")]
     Read {
-        /// As given.
+        /// Given path.
         path: String,
-        /// What the system said.
+        /// Error of the system.
         source: io::Error,
     },
-    /// The text is no TOML.
+    /// Invalid TOML.
     #[error("profile {origin}: {message}")]
     Syntax {
         /// Name or path of the profile.
         origin: String,
-        /// Line and fault.
+        /// Line and reason.
         message: String,
     },
-    /// A key that no profile has.
+    /// Unknown key.
     #[error("profile {origin}: unknown key `{key}`: {hint}")]
     UnknownKey {
         /// Name or path of the profile.
         origin: String,
-        /// The whole key.
+        /// Full key.
         key: String,
-        /// The nearest key and all that are known there.
+        /// Nearest key and all known ones at its level.
         hint: String,
     },
-    /// A value that is not what its key holds.
+    /// Invalid value of a key.
     #[error("profile {origin}: `{key}` {problem}")]
     Value {
         /// Name or path of the profile.
         origin: String,
-        /// The whole key.
+        /// Full key.
         key: String,
-        /// What is wrong, and what it may be.
+        /// Reason, and the allowed values.
         problem: String,
     },
-    /// A file calls itself as a profile of the project does: rows could not tell the two apart.
-    #[error("profile {origin}: `name` is `{name}`, a profile of the project: give it another name")]
+    /// File with the name of a built-in profile, which rows could not distinguish.
+    #[error("profile {origin}: `name` is `{name}`, which is a built-in profile: give it another name")]
     Taken {
         /// Path of the file.
         origin: String,
-        /// The name.
+        /// Name.
         name: String,
     },
-    /// What stands behind the colon is no change of a figure.
+    /// Invalid change after the colon.
     #[error("profile `{text}`: `{part}` {problem}")]
     Change {
-        /// The whole text.
+        /// Full text.
         text: String,
-        /// The part at fault.
+        /// Invalid part.
         part: String,
-        /// What is wrong, and what it may be.
+        /// Reason, and the allowed values.
         problem: String,
     },
 }

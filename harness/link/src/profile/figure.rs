@@ -1,8 +1,8 @@
-//! A figure of a profile, its unit, and the list of all that there are.
+//! Figures of a profile and their units.
 
 use handoff_model::ByteSize;
 
-/// What a figure is measured in.
+/// Unit of a figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     /// Bytes a second, written `"60MiB/s"`.
@@ -13,42 +13,42 @@ pub enum Unit {
     Bytes,
     /// A whole number, at least 1.
     Count,
-    /// A part of all requests, from 0 to 1; also written `"1%"`.
+    /// Share of all requests from 0 to 1, also written `"1%"`.
     Share,
     /// Seconds, a number.
     Seconds,
-    /// How many times as slow, a number of 1 or more.
+    /// Factor of slowness, a number of 1 or more.
     Factor,
 }
 
-/// Where a figure comes from.
+/// Source of a figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Evidence {
-    /// Somebody measured or documented it.
+    /// Measured or documented by others.
     Published,
-    /// `handoff github calibrate` measured it, on one runner; low and high are of its repeats.
+    /// Measured by `handoff github calibrate` on one runner; low and high are from its repetitions.
     Measured,
-    /// Nobody has: it is inferred, and what depends on it is to be shown for its low and high value.
+    /// Inferred. Results that depend on it should be shown for its low and high value.
     Assumed,
 }
 
-/// A figure with its range and its source.
+/// Figure with its range and its source.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Figure {
-    /// In the unit of its key: bytes a second, ms, bytes, a count, a share, seconds, or a factor.
+    /// Value in the unit of its key: bytes a second, ms, bytes, a count, a share, seconds, or a factor.
     pub value: f64,
-    /// The lowest that is plausible.
+    /// Lowest plausible value.
     pub low: Option<f64>,
-    /// The highest that is plausible.
+    /// Highest plausible value.
     pub high: Option<f64>,
-    /// Where it comes from, if the file says.
+    /// Source of the value, if the file states it.
     pub basis: Option<Evidence>,
-    /// Source, or the reason for the assumption.
+    /// Reference, or the reason for the assumption.
     pub note: String,
 }
 
-/// Every figure that a profile may have. One that is missing limits nothing and costs no time.
+/// All figures of profiles. A missing figure limits nothing and costs no time.
 pub(super) const FIGURES: [(&str, Unit); 23] = [
     ("artifact.request_ms", Unit::Ms),
     ("artifact.up.connection", Unit::Rate),
@@ -76,20 +76,20 @@ pub(super) const FIGURES: [(&str, Unit); 23] = [
 ];
 
 impl Unit {
-    /// `value` as it is written in a profile.
+    /// Formats `value` as in a profile.
     pub fn show(self, value: f64) -> String {
         match self {
             Self::Rate => format!("{}/s", ByteSize(value as u64)),
             Self::Ms => format!("{value} ms"),
             Self::Bytes => ByteSize(value as u64).to_string(),
             Self::Count | Self::Factor => format!("{value}"),
-            // A share of 0.07 is no exact number of percent in binary.
+            // A share such as 0.07 has no exact binary percentage.
             Self::Share => format!("{}%", (value * 1e8).round() / 1e6),
             Self::Seconds => format!("{value} s"),
         }
     }
 
-    /// Reads a value as it is written on a command line: `60MiB/s`, `25ms`, `10GB`, `200`, `1%`, `30s`.
+    /// Parses a value as written on a command line: `60MiB/s`, `25ms`, `10GB`, `200`, `1%`, `30s`.
     pub fn read(self, text: &str) -> Option<f64> {
         let number = |text: &str| text.trim().parse::<f64>().ok();
         let size = |text: &str| text.parse::<ByteSize>().ok().map(|size| size.bytes() as f64);
@@ -107,10 +107,10 @@ impl Unit {
         value.filter(|value| self.allows(*value))
     }
 
-    /// Whether a value of this unit can be used.
+    /// Whether a value is in the range of this unit.
     pub(super) fn allows(self, value: f64) -> bool {
         match self {
-            // Slower than this, one piece would take seconds.
+            // At a lower rate, one piece would take seconds.
             Self::Rate => (1_024.0..=1e15).contains(&value),
             Self::Ms => (0.0..=60_000.0).contains(&value),
             Self::Bytes => (1.0..=1e16).contains(&value),
@@ -121,7 +121,7 @@ impl Unit {
         }
     }
 
-    /// What may be written, for an error.
+    /// Allowed values, for an error.
     pub(super) fn example(self) -> &'static str {
         match self {
             Self::Rate => "a text with a unit from \"1KiB/s\" on, as \"60MiB/s\"",

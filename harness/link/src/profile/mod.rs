@@ -1,8 +1,7 @@
-//! Link profiles: what a link is made to cost, as data with the source of every figure.
+//! Link profiles: latencies, rates, limits and faults of a link, with the source of every figure.
 //!
-//! A profile is a TOML file. Those that come with the project stand in `profiles/`; any other is given by its path. Each
-//! figure may say where it is from and how far it may be off, because a result that depends on an assumption has to
-//! be shown for both ends of it.
+//! A profile is a TOML file: built in from `profiles/`, or given by its path. Each figure may state its source and its range,
+//! because a result that depends on an assumption should be shown for both ends of the range.
 
 mod change;
 mod error;
@@ -24,7 +23,7 @@ const NAMED: [(&str, &str); 3] = [
     ("github-far", include_str!("../../profiles/github-far.toml")),
 ];
 
-/// Which of the services a blob belongs to.
+/// Service that a blob belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServiceKind {
     /// Artifacts.
@@ -33,7 +32,7 @@ pub enum ServiceKind {
     Cache,
 }
 
-/// Which way payload moves, as the job sees it.
+/// Direction of payload, as seen by the job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     /// From the job into the service.
@@ -42,25 +41,25 @@ pub enum Direction {
     Down,
 }
 
-/// The rates of one direction of one kind of traffic, in bytes a second; `None` is not limited.
+/// Rates of one direction of one service, in bytes a second; `None` means no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct RateLimit {
-    /// Of each connection.
+    /// Rate of each connection.
     pub connection: Option<f64>,
-    /// Of all connections of a job together.
+    /// Rate of all connections of a job together.
     pub aggregate: Option<f64>,
 }
 
-/// How often requests meet a fault, and what it does.
+/// Frequencies and parameters of faults.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FaultFigures {
     /// Share of blob requests that stall.
     pub stall: f64,
-    /// Seconds of a stall.
+    /// Duration of a stall in seconds.
     pub stall_s: f64,
     /// Share of blob requests that are slow.
     pub slow: f64,
-    /// How many times as long the bytes of a slow request take.
+    /// Factor by which the rate of a slow request is divided.
     pub slow_factor: f64,
     /// Share of blob requests whose connection breaks.
     pub reset: f64,
@@ -77,20 +76,20 @@ pub struct FaultFigures {
 }
 
 impl FaultFigures {
-    /// The share of blob requests that meet one.
+    /// Share of blob requests that meet a fault.
     fn of_blobs(&self) -> f64 {
         self.stall + self.slow + self.reset + self.status_500 + self.status_503
     }
 }
 
-/// How the link between a job and the service is shaped. The default shapes nothing: bare loopback.
+/// Shaping of the link between a job and the services. The default is bare loopback, without shaping.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Profile {
-    /// The name that it gives itself, with every change of a figure.
+    /// Name, with every change of a figure.
     pub name: String,
-    /// One line: what it stands for.
+    /// Summary in one line.
     pub summary: String,
-    /// Prose: where its figures come from, and what it does not say.
+    /// Description of its sources and limits.
     pub about: String,
     figures: Figures,
 }
@@ -105,17 +104,17 @@ impl Default for Profile {
 }
 
 impl Profile {
-    /// The figure of that key (`cache.down.connection`), if the profile has it.
+    /// Figure of a key, for example `cache.down.connection`.
     pub fn figure(&self, key: &str) -> Option<&Figure> {
         self.figures.get(key)
     }
 
-    /// Every figure that it has, with key and unit, in the order of the documentation.
+    /// All figures of the profile with key and unit, in the order of the documentation.
     pub fn figures(&self) -> impl Iterator<Item = (&'static str, Unit, &Figure)> {
         FIGURES.iter().filter_map(|(key, unit)| Some((*key, *unit, self.figures.get(key)?)))
     }
 
-    /// The rates of a direction of a kind of traffic.
+    /// Rates of one direction of one service.
     pub fn limit(&self, kind: ServiceKind, direction: Direction) -> RateLimit {
         let (connection, aggregate) = match (kind, direction) {
             (ServiceKind::Artifact, Direction::Up) => ("artifact.up.connection", "artifact.up.aggregate"),
@@ -126,7 +125,7 @@ impl Profile {
         RateLimit { connection: self.value(connection), aggregate: self.value(aggregate) }
     }
 
-    /// Time of a blob request besides its bytes (round trip and server), in ms.
+    /// Latency of a blob request (round trip and server), in ms.
     pub fn request_ms(&self, kind: ServiceKind) -> f64 {
         let key = match kind {
             ServiceKind::Artifact => "artifact.request_ms",
@@ -135,30 +134,30 @@ impl Profile {
         self.value(key).unwrap_or(0.0)
     }
 
-    /// Time of a call of the artifact or cache service, in ms.
+    /// Latency of a call of the artifact or cache service, in ms.
     pub fn call_ms(&self) -> f64 {
         self.value("api.call_ms").unwrap_or(0.0)
     }
 
-    /// Cache entries that may be created within a minute; more are answered with 429.
+    /// Cache entries that may be created in a minute; further ones are answered with 429.
     pub fn creates_per_minute(&self) -> Option<usize> {
         self.value("cache.creates_per_minute").map(|count| count as usize)
     }
 
-    /// Bytes that cache entries may take; beyond it the least recently used go.
+    /// Storage of cache entries in bytes, beyond which the least recently used are evicted.
     pub fn storage_limit(&self) -> Option<u64> {
         self.value("cache.storage_limit").map(|bytes| bytes as u64)
     }
 
-    /// Reads the text of a profile; `origin` is what errors call it.
+    /// Parses a profile; `origin` is its name in errors.
     ///
     /// # Errors
-    /// What is no TOML, a key that no profile has (with the nearest one), a value that is not of its unit.
+    /// Invalid TOML, an unknown key (with the nearest known one), and an invalid value.
     pub fn parse(origin: &str, text: &str) -> Result<Self, ProfileError> {
         read::read(origin, text)
     }
 
-    /// Faults that requests meet, if any do.
+    /// Faults of requests, if the profile has any.
     pub fn faults(&self) -> Option<FaultFigures> {
         let value = |key: &str| self.value(key).unwrap_or(0.0);
         let figures = FaultFigures {
@@ -176,20 +175,20 @@ impl Profile {
         (figures.of_blobs() + figures.status_429 > 0.0).then_some(figures)
     }
 
-    /// What figures must be to each other: the key at fault and what is wrong.
+    /// Checks constraints between figures; returns the invalid key and the reason.
     fn check(&self) -> Result<(), (&'static str, String)> {
         let Some(faults) = self.faults() else { return Ok(()) };
-        // A little more than all: ten times 10 % are not exactly 1.
+        // A tolerance, because ten times 10 % is not exactly 1.
         if faults.of_blobs() > 1.0 + 1e-9 {
-            let problem = "meet more than all requests: stall, slow, reset, 500 and 503 add up to 1 at most";
+            let problem = "meet more than all requests: stall, slow, reset, 500 and 503 must add up to at most 1";
             return Err(("faults", problem.to_owned()));
         }
         if faults.slow > 0.0 {
             for (kind, kind_name) in [(ServiceKind::Artifact, "artifact"), (ServiceKind::Cache, "cache")] {
-                for (direction, way) in [(Direction::Up, "up"), (Direction::Down, "down")] {
+                for (direction, direction_name) in [(Direction::Up, "up"), (Direction::Down, "down")] {
                     let limit = self.limit(kind, direction);
                     if limit.connection.or(limit.aggregate).is_none() {
-                        let problem = format!("divides a rate, and `{kind_name}.{way}` has none: set one");
+                        let problem = format!("divides a rate, and `{kind_name}.{direction_name}` has none: set one");
                         return Err(("faults.slow", problem));
                     }
                 }
@@ -203,40 +202,40 @@ impl Profile {
     }
 }
 
-/// The names of the profiles that come with the project.
+/// Names of the built-in profiles.
 pub fn names() -> Vec<&'static str> {
     NAMED.iter().map(|(name, _)| *name).collect()
 }
 
-/// The profile of that name, or the one in the TOML file at that path, with the changes behind a colon ([`GRAMMAR`]).
+/// Loads a built-in profile or a TOML file, with the changes after a colon ([`GRAMMAR`]).
 ///
 /// # Errors
-/// An unknown name (with the nearest known one), a file that cannot be read, a file that takes the name of a profile of the
-/// project, what [`Profile::parse`] refuses, and changes of what is no figure or no value of it.
+/// An unknown name (with the nearest known one), an unreadable file, a file with the name of a built-in profile, errors of
+/// [`Profile::parse`], and an invalid change.
 pub fn load(text: &str) -> Result<Profile, ProfileError> {
     let (base, changes) = change::parts(text);
-    let profile = unchanged(base)?;
+    let profile = load_base(base)?;
     match changes {
         None => Ok(profile),
         Some(changes) => change::apply(profile, text, base, changes),
     }
 }
 
-/// The name by which rows know the profile that `text` names: as [`load`] reads it, with its changes in one spelling.
+/// Canonical name of the profile `text` for rows, with normalized changes.
 ///
 /// # Errors
-/// What [`load`] refuses.
+/// Errors of [`load`].
 pub fn canonical(text: &str) -> Result<String, ProfileError> {
     let profile = load(text)?;
-    // Without changes a file is known by its path, as it has to be found again.
+    // A file without changes is named by its path, by which it is found again.
     Ok(if change::parts(text).1.is_some() { profile.name } else { text.to_owned() })
 }
 
-fn unchanged(name_or_path: &str) -> Result<Profile, ProfileError> {
+fn load_base(name_or_path: &str) -> Result<Profile, ProfileError> {
     if let Some((name, text)) = NAMED.iter().find(|(name, _)| *name == name_or_path) {
         return Profile::parse(name, text);
     }
-    // Anything that looks like a path is one, so that a misspelt path is not taken for a misspelt name.
+    // A text that looks like a path is one, so that a mistyped path is not reported as a mistyped name.
     let path = Path::new(name_or_path);
     if path.extension().is_none() && path.components().count() < 2 {
         let hint = handoff_model::nearest::hint(name_or_path, &names());
@@ -256,7 +255,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_profile_is_explained_and_every_figure_has_its_source() {
+    fn every_built_in_profile_is_explained_and_every_figure_has_its_source() {
         assert_eq!(names(), ["loopback", "github-hosted", "github-far"]);
         for name in names() {
             let profile = load(name).unwrap();
@@ -282,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn the_near_profile_has_the_published_figures() {
+    fn github_hosted_has_the_published_figures() {
         const MIB: f64 = 1_048_576.0;
         let profile = load("github-hosted").unwrap();
         let down = profile.limit(ServiceKind::Cache, Direction::Down);
@@ -297,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn names_and_paths_that_are_not_there_are_told() {
+    fn unknown_name_or_path_is_reported() {
         let error = load("github-hostd").unwrap_err().to_string();
         assert!(error.contains("did you mean `github-hosted`?") && error.contains("TOML file"), "{error}");
         assert!(load("./none.toml").unwrap_err().to_string().contains("./none.toml"));

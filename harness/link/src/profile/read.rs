@@ -1,5 +1,5 @@
-//! From TOML to a profile. By hand, because a slip of the finger must get the nearest key, and because a figure may stand
-//! alone (`request_ms = 5`) or with its range and source (a table with `value`).
+//! Parser of profiles. It is written by hand for two reasons. An unknown key is reported with the nearest known one, and a
+//! figure is a number (`request_ms = 5`) or a table with its range and source.
 
 use handoff_model::nearest::hint;
 use toml::{Table, Value};
@@ -17,15 +17,15 @@ pub(super) fn read(origin: &str, text: &str) -> Result<Profile, ProfileError> {
     })?;
     let reader = Reader { origin };
     let mut figures = Figures::new();
-    reader.level("", &table, &mut figures)?;
+    reader.read_table("", &table, &mut figures)?;
     let name = reader.text(&table, "name", true)?;
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if name.len() > 40 || !name.chars().all(plain) {
-        return Err(reader.fault("name", format!("is `{name}`: use 1 to 40 of a-z, 0-9 and `-`")));
+        return Err(reader.invalid("name", format!("is `{name}`: use 1 to 40 of a-z, 0-9 and `-`")));
     }
     let (summary, about) = (reader.text(&table, "summary", true)?, reader.text(&table, "about", false)?);
     let profile = Profile { name, summary, about, figures };
-    profile.check().map_err(|(key, problem)| reader.fault(key, problem))?;
+    profile.check().map_err(|(key, problem)| reader.invalid(key, problem))?;
     Ok(profile)
 }
 
@@ -34,11 +34,11 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Reads the figures below `place` (empty, or ending in a dot).
-    fn level(&self, place: &str, table: &Table, figures: &mut Figures) -> Result<(), ProfileError> {
+    /// Reads the figures below `prefix` (empty, or ending in a dot).
+    fn read_table(&self, prefix: &str, table: &Table, figures: &mut Figures) -> Result<(), ProfileError> {
         for (name, value) in table {
-            let key = format!("{place}{name}");
-            if place.is_empty() && TEXTS.contains(&name.as_str()) {
+            let key = format!("{prefix}{name}");
+            if prefix.is_empty() && TEXTS.contains(&name.as_str()) {
                 continue;
             }
             if let Some((known, unit)) = FIGURES.iter().find(|(known, _)| **known == key) {
@@ -47,12 +47,12 @@ impl Reader<'_> {
             }
             let below = format!("{key}.");
             if !FIGURES.iter().any(|(known, _)| known.starts_with(&below)) {
-                return Err(self.unknown(&key, name, &children(place)));
+                return Err(self.unknown(&key, name, &children(prefix)));
             }
             let Value::Table(inner) = value else {
-                return Err(self.fault(&key, format!("is not a table: it holds {}", children(&below).join(", "))));
+                return Err(self.invalid(&key, format!("is not a table: it holds {}", children(&below).join(", "))));
             };
-            self.level(&below, inner, figures)?;
+            self.read_table(&below, inner, figures)?;
         }
         Ok(())
     }
@@ -67,16 +67,17 @@ impl Reader<'_> {
         }
         let part =
             |name: &str| parts.get(name).map(|value| self.amount(&format!("{key}.{name}"), unit, value)).transpose();
-        let value = part("value")?.ok_or_else(|| self.fault(key, format!("has no value: write {}", unit.example())))?;
+        let value =
+            part("value")?.ok_or_else(|| self.invalid(key, format!("has no value: write {}", unit.example())))?;
         let (low, high) = (part("low")?, part("high")?);
         if low.is_some_and(|low| low > value) || high.is_some_and(|high| high < value) {
-            return Err(self.fault(key, "is not between its low and its high".to_owned()));
+            return Err(self.invalid(key, "is not between its low and its high: correct one of the three".to_owned()));
         }
         let basis = parts.get("basis").map(|basis| {
             let words = "is none of `published`, `measured`, `assumed`";
-            // serde would also take a table with one of the words as its key.
+            // serde would also accept a table with one of the words as its key.
             let read = basis.as_str().and_then(|_| basis.clone().try_into::<Evidence>().ok());
-            read.ok_or_else(|| self.fault(&format!("{key}.basis"), words.to_owned()))
+            read.ok_or_else(|| self.invalid(&format!("{key}.basis"), words.to_owned()))
         });
         let note = self.text(parts, "note", false)?;
         Ok(Figure { value, low, high, basis: basis.transpose()?, note })
@@ -89,14 +90,14 @@ impl Reader<'_> {
             Unit::Share if value.is_str() => value.as_str().and_then(|text| unit.read(text)),
             _ => number.filter(|number| unit.allows(*number)),
         };
-        amount.ok_or_else(|| self.fault(key, format!("is `{}`: write {}", one_line(value), unit.example())))
+        amount.ok_or_else(|| self.invalid(key, format!("is `{}`: write {}", one_line(value), unit.example())))
     }
 
     fn text(&self, table: &Table, key: &str, needed: bool) -> Result<String, ProfileError> {
         match table.get(key) {
             None if !needed => Ok(String::new()),
             Some(Value::String(text)) if !(needed && text.trim().is_empty()) => Ok(text.trim().to_owned()),
-            _ => Err(self.fault(key, "is missing: write a text".to_owned())),
+            _ => Err(self.invalid(key, "is missing: write a text".to_owned())),
         }
     }
 
@@ -104,17 +105,17 @@ impl Reader<'_> {
         ProfileError::UnknownKey { origin: self.origin.to_owned(), key: key.to_owned(), hint: hint(name, known) }
     }
 
-    fn fault(&self, key: &str, problem: String) -> ProfileError {
+    fn invalid(&self, key: &str, problem: String) -> ProfileError {
         ProfileError::Value { origin: self.origin.to_owned(), key: key.to_owned(), problem }
     }
 }
 
-/// The names that may stand at `place`.
-fn children(place: &str) -> Vec<&'static str> {
-    let texts = TEXTS.iter().copied().filter(|_| place.is_empty());
-    let below = FIGURES.iter().filter_map(|(key, _)| key.strip_prefix(place)?.split('.').next());
+/// Names that are allowed at `prefix`.
+fn children(prefix: &str) -> Vec<&'static str> {
+    let texts = TEXTS.iter().copied().filter(|_| prefix.is_empty());
+    let below = FIGURES.iter().filter_map(|(key, _)| key.strip_prefix(prefix)?.split('.').next());
     let mut all: Vec<&str> = texts.chain(below).collect();
-    // What stands below one name stands together.
+    // Figures of one table are adjacent.
     all.dedup();
     all
 }
@@ -134,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_key_gets_the_nearest_of_its_place() {
+    fn unknown_key_is_reported_with_the_nearest_one() {
         for (body, expected) in [
             ("[artefact]\nrequest_ms = 1", "`artefact`: did you mean `artifact`?"),
             ("[cache]\nrequests_ms = 1", "`cache.requests_ms`: did you mean `request_ms`?"),
@@ -148,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_checked_against_its_unit() {
+    fn invalid_value_is_refused_with_its_unit() {
         for (body, expected) in [
             ("[cache.up]\nconnection = '60MiB'", "\"60MiB/s\""),
             ("[cache.up]\nconnection = 60", "\"60MiB/s\""),
@@ -178,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_figure_stands_alone_or_with_its_source() {
+    fn figure_is_a_number_or_a_table_with_its_source() {
         let text = "name = 'mine'\nsummary = 's'\n[api]\ncall_ms = 2.5\n[cache.up.connection]\nvalue = '1.5MiB/s'\n\
                     low = '1MiB/s'\nhigh = '2MiB/s'\nbasis = 'assumed'\nnote = 'n'\n";
         let profile = read("mine.toml", text).unwrap();

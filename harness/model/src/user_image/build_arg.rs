@@ -7,8 +7,6 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::hex::hex;
-
 /// A build argument.
 ///
 /// Its value lives in this process alone: what is written has a digest of it, by which a run that goes on knows whether it
@@ -135,7 +133,7 @@ impl fmt::Display for BuildArg {
 }
 
 fn digest(value: &str) -> String {
-    hex(&Sha256::digest(value)[..8])
+    hex::encode(&Sha256::digest(value)[..8])
 }
 
 #[cfg(test)]

@@ -1,14 +1,15 @@
-//! Whether the service's links do what their profile says, and what shaping itself costs.
+//! Calibration: whether the service's links follow their profile, and the cost of shaping.
 //!
-//! `calibrate [NAME|FILE[:FIGURE=VALUE,...]]...`, every named profile by default: starts a service under each, moves bytes by plain
-//! sockets with 1, 4, 8 and 24 connections in each direction of each kind of traffic, and prints profile, figure, what was asked
-//! (by the arithmetic of the profile), what was measured and their ratio. OFF says that a figure is off by more than 5 % (rates) or
-//! 1 ms plus 5 % (times); what is off at first is measured twice more, and the median counts. A rate that this machine does
-//! not reach unshaped says so instead: it shows nothing of the shaper.
+//! `calibrate [NAME|FILE[:FIGURE=VALUE,...]]...` starts a service under each profile, by default under every built-in one. It moves
+//! bytes with 1, 4, 8 and 24 plain sockets in each direction of each service. It prints profile, figure, expected value by
+//! the arithmetic of the profile, measured value and ratio.
+//!
+//! OFF marks a figure that is off by more than 5 % (rates) or 1 ms plus 5 % (times). Such a figure is measured twice more, and the
+//! median counts. A rate that this machine does not reach without shaping is marked as beyond this machine.
 //!
 //! `calibrate --cost` compares bare loopback with a profile far above the machine's speed: shaping may cost 5 % of throughput.
 //!
-//! Exit code 0 when everything is within bounds, 1 when something is off. Only a quiet machine can be judged: the load is printed.
+//! The exit code is 0 when everything is within bounds, else 1. The load is printed, because only an idle machine can be judged.
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints")]
 
@@ -24,15 +25,15 @@ use wire::{LoadedService, Result, call, exchange};
 
 const MIB: f64 = 1_048_576.0;
 const CONNECTIONS: [u64; 4] = [1, 4, 8, 24];
-const WAYS: [(ServiceKind, Direction, &str); 4] = [
+const FLOWS: [(ServiceKind, Direction, &str); 4] = [
     (ServiceKind::Artifact, Direction::Up, "artifact up"),
     (ServiceKind::Artifact, Direction::Down, "artifact down"),
     (ServiceKind::Cache, Direction::Up, "cache up"),
     (ServiceKind::Cache, Direction::Down, "cache down"),
 ];
-/// How long a measurement of a limited rate is meant to take, in seconds.
+/// Intended duration of a measurement of a limited rate, in seconds.
 const SECONDS: f64 = 3.0;
-/// Bytes of all connections together where no rate limits.
+/// Bytes of all connections together without a limit.
 const FREE: f64 = 512.0 * MIB;
 const REQUESTS: u32 = 20;
 /// A profile that no machine reaches.
@@ -44,9 +45,9 @@ fn main() -> Result<ExitCode> {
     let load = load.split(' ').next().unwrap_or("unknown").to_owned();
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     println!(
-        "load of the last minute {load} on {cores} cores: above 0.5 rates say more of the machine than of the shaper"
+        "load of the last minute {load} on {cores} cores: above 0.5, rates depend more on the machine than on the shaper"
     );
-    println!("{:<16} {:<42} {:>12} {:>12} {:>7}", "profile", "figure", "asked", "measured", "ratio");
+    println!("{:<16} {:<42} {:>12} {:>12} {:>7}", "profile", "figure", "expected", "measured", "ratio");
     let mut table = Table::default();
     if given.iter().any(|word| word == "--cost") {
         cost(&mut table)?;
@@ -70,21 +71,22 @@ struct Table {
 }
 
 impl Table {
-    fn row(&mut self, profile: &str, figure: &str, asked: Option<f64>, measured: f64, mark: &str) {
+    fn row(&mut self, profile: &str, figure: &str, expected: Option<f64>, measured: f64, mark: &str) {
         self.rows += 1;
         self.off += u32::from(mark == "OFF");
         self.beyond += u32::from(!mark.is_empty() && mark != "OFF");
-        let shown = asked.map_or("no limit".to_owned(), |asked| format!("{asked:.2}"));
-        let ratio =
-            asked.filter(|asked| *asked > 0.0).map_or(String::new(), |asked| format!("{:.3}", measured / asked));
+        let shown = expected.map_or("no limit".to_owned(), |expected| format!("{expected:.2}"));
+        let ratio = expected
+            .filter(|expected| *expected > 0.0)
+            .map_or(String::new(), |expected| format!("{:.3}", measured / expected));
         println!("{profile:<16} {figure:<42} {shown:>12} {measured:>12.2} {ratio:>7}  {mark}");
     }
 }
 
-/// Measures once, and if that is off twice more: the median.
-fn agree_on_rate(asked: Option<f64>, bound: f64, mut measure: impl FnMut() -> Result<f64>) -> Result<(f64, bool)> {
+/// Measures once, or three times when the first is off; returns the median and whether it is off.
+fn agree_on_rate(expected: Option<f64>, bound: f64, mut measure: impl FnMut() -> Result<f64>) -> Result<(f64, bool)> {
     let first = measure()?;
-    let off = |measured: f64| asked.is_some_and(|asked| (measured - asked).abs() > bound);
+    let off = |measured: f64| expected.is_some_and(|expected| (measured - expected).abs() > bound);
     if !off(first) {
         return Ok((first, false));
     }
@@ -94,42 +96,42 @@ fn agree_on_rate(asked: Option<f64>, bound: f64, mut measure: impl FnMut() -> Re
 }
 
 fn calibrate(profile: Profile, table: &mut Table) -> Result<()> {
-    let bench = LoadedService::new(profile)?;
-    times(&bench, table)?;
+    let service = LoadedService::new(profile)?;
+    times(&service, table)?;
     let free = LoadedService::new(profile::load("loopback")?)?;
-    for (kind, direction, way) in WAYS {
+    for (kind, direction, flow) in FLOWS {
         for connections in CONNECTIONS {
-            rate(&bench, &free, (kind, direction, way), connections, table)?;
+            rate(&service, &free, (kind, direction, flow), connections, table)?;
         }
     }
-    creations(&bench, table)
+    creations(&service, table)
 }
 
-/// A call, and blocks of next to no bytes and of 1 MiB.
-fn times(bench: &LoadedService, table: &mut Table) -> Result<()> {
-    let (name, asked) = (&bench.profile.name, bench.profile.call_ms());
+/// Times of a call, and of blocks of 16 bytes and of 1 MiB.
+fn times(service: &LoadedService, table: &mut Table) -> Result<()> {
+    let (name, expected) = (&service.profile.name, service.profile.call_ms());
     let mean = |start: Instant| start.elapsed().as_secs_f64() * 1e3 / f64::from(REQUESTS);
-    let mut row = |figure: &str, asked: f64, measure: &mut dyn FnMut() -> Result<f64>| -> Result<()> {
-        let (measured, off) = agree_on_rate(Some(asked), 1.0 + asked * 0.05, measure)?;
-        table.row(name, figure, Some(asked), measured, if off { "OFF" } else { "" });
+    let mut row = |figure: &str, expected: f64, measure: &mut dyn FnMut() -> Result<f64>| -> Result<()> {
+        let (measured, off) = agree_on_rate(Some(expected), 1.0 + expected * 0.05, measure)?;
+        table.row(name, figure, Some(expected), measured, if off { "OFF" } else { "" });
         Ok(())
     };
-    row("call, ms", asked, &mut || {
+    row("call, ms", expected, &mut || {
         let start = Instant::now();
         for _ in 0..REQUESTS {
-            bench.call("CacheService/GetCacheEntryDownloadURL", r#"{"key":"none","version":"v"}"#)?;
+            service.call("CacheService/GetCacheEntryDownloadURL", r#"{"key":"none","version":"v"}"#)?;
         }
         Ok(mean(start))
     })?;
     for (kind, word) in [(ServiceKind::Artifact, "artifact"), (ServiceKind::Cache, "cache")] {
-        let url = bench.create(kind, "times")?;
+        let url = service.create(kind, "times")?;
         for bytes in [16_usize, 1 << 20] {
             let body = vec![7; bytes];
-            let limit = bench.profile.limit(kind, Direction::Up);
+            let limit = service.profile.limit(kind, Direction::Up);
             let rate = limit.connection.into_iter().chain(limit.aggregate).reduce(f64::min);
-            let asked = bench.profile.request_ms(kind) + rate.map_or(0.0, |rate| bytes as f64 / rate * 1e3);
-            row(&format!("{word} block of {bytes} bytes up, ms"), asked, &mut || {
-                let mut stream = TcpStream::connect(bench.addr())?;
+            let expected = service.profile.request_ms(kind) + rate.map_or(0.0, |rate| bytes as f64 / rate * 1e3);
+            row(&format!("{word} block of {bytes} bytes up, ms"), expected, &mut || {
+                let mut stream = TcpStream::connect(service.addr())?;
                 let start = Instant::now();
                 for _ in 0..REQUESTS {
                     let target = format!("{url}&comp=block&blockid=QUFBQQ%3D%3D");
@@ -143,48 +145,48 @@ fn times(bench: &LoadedService, table: &mut Table) -> Result<()> {
 }
 
 fn rate(
-    bench: &LoadedService,
+    service: &LoadedService,
     free: &LoadedService,
-    (kind, direction, way): (ServiceKind, Direction, &str),
+    (kind, direction, flow): (ServiceKind, Direction, &str),
     connections: u64,
     table: &mut Table,
 ) -> Result<()> {
-    let limit = bench.profile.limit(kind, direction);
+    let limit = service.profile.limit(kind, direction);
     let all = limit.connection.map(|rate| rate * connections as f64);
-    let asked = all.into_iter().chain(limit.aggregate).reduce(f64::min);
+    let expected = all.into_iter().chain(limit.aggregate).reduce(f64::min);
     let bytes_each = |total: f64| (total / connections as f64) as usize;
-    let figure = format!("{way}, {connections} connections, MiB/s");
+    let figure = format!("{flow}, {connections} connections, MiB/s");
     let measure = |of: &LoadedService, bytes: usize| {
         let took = of.seconds(kind, direction, connections, bytes)?;
         Ok::<f64, Box<dyn std::error::Error + Send + Sync>>(bytes as f64 * connections as f64 / took / MIB)
     };
-    let Some(asked) = asked else {
-        let measured = measure(bench, bytes_each(FREE))?;
-        table.row(&bench.profile.name, &figure, None, measured, "");
+    let Some(expected) = expected else {
+        let measured = measure(service, bytes_each(FREE))?;
+        table.row(&service.profile.name, &figure, None, measured, "");
         return Ok(());
     };
-    // Few bytes where the machine cannot get there anyway.
-    let bytes = bytes_each((asked * SECONDS).min(4.0 * FREE));
-    let asked = asked / MIB;
-    let (measured, off) = agree_on_rate(Some(asked), asked * 0.05, || measure(bench, bytes))?;
+    // Fewer bytes at rates that the machine may not reach.
+    let bytes = bytes_each((expected * SECONDS).min(4.0 * FREE));
+    let expected = expected / MIB;
+    let (measured, off) = agree_on_rate(Some(expected), expected * 0.05, || measure(service, bytes))?;
     let mut mark = String::new();
     if off {
         "OFF".clone_into(&mut mark);
-        // Is it the shaper, or what carries the bytes? The same bytes by the same client, unshaped.
+        // The same bytes by the same client without shaping show whether the machine is the limit.
         let ceiling = measure(free, bytes)?;
-        if ceiling < asked * 1.25 {
+        if ceiling < expected * 1.25 {
             mark = format!("beyond this machine: {ceiling:.0} unshaped");
         }
     }
-    table.row(&bench.profile.name, &figure, Some(asked), measured, &mark);
+    table.row(&service.profile.name, &figure, Some(expected), measured, &mark);
     Ok(())
 }
 
-/// How many cache entries can be created before the first is refused.
-fn creations(bench: &LoadedService, table: &mut Table) -> Result<()> {
-    let Some(most) = bench.profile.creates_per_minute() else { return Ok(()) };
-    // What was created above counts for a minute: a service of its own starts with none.
-    let fresh = LoadedService::new(bench.profile.clone())?;
+/// Number of cache entries that can be created before the first is refused.
+fn creations(service: &LoadedService, table: &mut Table) -> Result<()> {
+    let Some(most) = service.profile.creates_per_minute() else { return Ok(()) };
+    // Entries created above count for a minute, so a new service starts without any.
+    let fresh = LoadedService::new(service.profile.clone())?;
     let (made, refused) = (AtomicU64::new(0), AtomicBool::new(false));
     let (addr, token) = (fresh.addr(), fresh.token());
     std::thread::scope(|scope| {
@@ -204,26 +206,32 @@ fn creations(bench: &LoadedService, table: &mut Table) -> Result<()> {
             });
         }
     });
-    let (asked, measured) = (most as f64, made.into_inner() as f64);
-    let off = (asked - measured).abs() > 0.5;
-    table.row(&bench.profile.name, "cache entries before a 429", Some(asked), measured, if off { "OFF" } else { "" });
+    let (expected, measured) = (most as f64, made.into_inner() as f64);
+    let off = (expected - measured).abs() > 0.5;
+    table.row(
+        &service.profile.name,
+        "cache entries before a 429",
+        Some(expected),
+        measured,
+        if off { "OFF" } else { "" },
+    );
     Ok(())
 }
 
-/// Throughput under a profile that never makes anything wait, beside none at all: medians of pairs.
+/// Throughput under a profile that never waits and without one: medians of pairs.
 fn cost(table: &mut Table) -> Result<()> {
     const PAIRS: usize = 5;
     let (free, shaped) = (LoadedService::new(profile::load("loopback")?)?, LoadedService::new(profile::load(ABOVE)?)?);
-    for (kind, direction, way) in WAYS {
+    for (kind, direction, flow) in FLOWS {
         for connections in [1, 8, 24] {
             let bytes = (FREE / connections as f64) as usize;
             let (mut without, mut with) = (Vec::new(), Vec::new());
             for pair in 0..PAIRS {
-                // In turn, so that a drift of the machine meets both.
+                // In alternating order, so that a drift of the machine affects both.
                 let order = if pair % 2 == 0 { [false, true] } else { [true, false] };
                 for is_shaped in order {
-                    let (bench, all) = if is_shaped { (&shaped, &mut with) } else { (&free, &mut without) };
-                    let took = bench.seconds(kind, direction, connections, bytes)?;
+                    let (service, all) = if is_shaped { (&shaped, &mut with) } else { (&free, &mut without) };
+                    let took = service.seconds(kind, direction, connections, bytes)?;
                     all.push(bytes as f64 * connections as f64 / took / MIB);
                 }
             }
@@ -232,7 +240,7 @@ fn cost(table: &mut Table) -> Result<()> {
                 all[all.len() / 2]
             };
             let (without, with) = (median(&mut without), median(&mut with));
-            let figure = format!("{way}, {connections} connections, MiB/s");
+            let figure = format!("{flow}, {connections} connections, MiB/s");
             table.row("far above", &figure, Some(without), with, if with < without * 0.95 { "OFF" } else { "" });
         }
     }

@@ -1,4 +1,4 @@
-//! A client so plain that it is not the limit: one thread and one socket a connection, large buffers, nothing is looked at.
+//! Plain client that is not the bottleneck: one thread and one socket per connection, large buffers, no checks.
 
 use std::error::Error;
 use std::io::{Read, Write};
@@ -13,7 +13,7 @@ pub type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 const IDS: &str = r#""workflow_run_backend_id":"run","workflow_job_run_backend_id":"job""#;
 
-/// A service under a profile, and a token of it.
+/// Service under a profile, with a token.
 pub struct LoadedService {
     pub profile: Profile,
     service: Service,
@@ -23,24 +23,24 @@ pub struct LoadedService {
 
 impl LoadedService {
     pub fn new(profile: Profile) -> Result<Self> {
-        // In memory where there is such a folder, as the disk is not what is measured.
+        // In memory if possible, because the disk is not measured.
         let memory = std::path::Path::new("/dev/shm");
-        let above = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
-        static BENCHES: AtomicU32 = AtomicU32::new(0);
-        let number = BENCHES.fetch_add(1, Ordering::Relaxed);
-        let dir = above.join(format!("handoff-calibrate-{}-{number}", std::process::id()));
+        let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+        static SERVICES: AtomicU32 = AtomicU32::new(0);
+        let number = SERVICES.fetch_add(1, Ordering::Relaxed);
+        let dir = parent.join(format!("handoff-calibrate-{}-{number}", std::process::id()));
         let service = Service::start_blocking(ServiceConfig { profile: profile.clone(), ..ServiceConfig::new(dir) })?;
         let token = service.mint(TokenSpec { run: "run".into(), job: "job".into(), ..TokenSpec::default() });
         Ok(Self { profile, service, token, keys: std::cell::Cell::new(0) })
     }
 
-    /// Seconds that `connections` at once take for `bytes` each, without the time of one request, which is a figure of its own.
+    /// Seconds of `connections` concurrent transfers of `bytes` each, without the latency of one request.
     pub fn seconds(&self, kind: ServiceKind, direction: Direction, connections: u64, bytes: usize) -> Result<f64> {
         self.keys.set(self.keys.get() + 1);
         let key = format!("{:?}-{}", direction, self.keys.get());
         let body = vec![7; bytes];
         let (body, addr) = (body.as_slice(), self.service.addr());
-        // One blob serves all readers: each connection gets the same bytes.
+        // All connections read the same blob.
         let mut targets = Vec::new();
         if direction == Direction::Up {
             for at in 0..connections {
@@ -102,7 +102,7 @@ impl LoadedService {
 
     fn url(&self, method: &str, body: &str, field: &str) -> Result<String> {
         let answer: serde_json::Value = serde_json::from_slice(&self.call(method, body)?)?;
-        let url = answer[field].as_str().ok_or_else(|| format!("{method} gave {answer}"))?;
+        let url = answer[field].as_str().ok_or_else(|| format!("{method} answered {answer}"))?;
         let rest = url.strip_prefix("http://").unwrap_or(url);
         Ok(rest[rest.find('/').unwrap_or(0)..].to_owned())
     }
@@ -130,7 +130,7 @@ fn put(stream: &mut TcpStream, target: &str, body: &[u8]) -> Result<()> {
     exchange(stream, "PUT", target, "x-ms-blob-type: BlockBlob\r\n", body).map(drop)
 }
 
-/// One request; gives the beginning of the answer's body, which is all of a short one.
+/// Sends one request; returns the beginning of the answer's body, or all of a short one.
 pub fn exchange(stream: &mut TcpStream, method: &str, target: &str, headers: &str, body: &[u8]) -> Result<Vec<u8>> {
     let length = body.len();
     let head = format!("{method} {target} HTTP/1.1\r\nHost: test\r\n{headers}Content-Length: {length}\r\n\r\n");

@@ -1,4 +1,4 @@
-//! Accounts: what is known and counted about one token, from minting to the end of the service.
+//! Accounts: identity and traffic of each token, from minting to the end of the service.
 
 mod retries;
 
@@ -14,13 +14,13 @@ use crate::config::TokenSpec;
 use crate::link::Link;
 use handoff_link::{RequestKind, RequestRecord};
 
-/// One token: identity, revocation, traffic.
+/// Account of one token: identity, revocation, traffic.
 pub(crate) struct Account {
     /// Opaque id, in the token (`jti`) and in every URL signed for it.
     pub(crate) id: String,
-    /// What it was minted for, with `run` and `job` as they stand in the token.
+    /// Spec of the token, with `run` and `job` as in the token.
     pub(crate) spec: TokenSpec,
-    /// The network of its job.
+    /// Link of its job.
     pub(crate) link: Arc<Link>,
     revoked: AtomicBool,
     traffic: Mutex<Traffic>,
@@ -31,17 +31,17 @@ struct Traffic {
     counters: Counters,
     log: VecDeque<RequestRecord>,
     log_capacity: usize,
-    // Ids of cache entries that it made, or found: each counts once.
+    // Ids of cache entries that it created or found: each counts once.
     entries: HashSet<u64>,
     // Sequence number of the log's first record.
     first: u64,
     retries: Retries,
 }
 
-/// Names a record that was counted, so that it can be completed.
+/// Handle of a counted record, to complete it later.
 pub(crate) struct Receipt {
     number: u64,
-    // What was added to `bytes_down`.
+    // Bytes added to `bytes_down`.
     down: u64,
 }
 
@@ -59,22 +59,22 @@ impl Account {
         self.revoked.load(Ordering::SeqCst)
     }
 
-    /// Notes that a connection carried this token's first request.
+    /// Counts a connection at this token's first request on it.
     pub(crate) fn count_connection(&self) {
         self.with(|traffic| traffic.counters.connections += 1);
     }
 
-    /// Notes an entry or artifact that became visible.
+    /// Counts an entry or artifact that became visible.
     pub(crate) fn count_entry(&self) {
         self.with(|traffic| traffic.counters.entries += 1);
     }
 
-    /// Notes a cache entry that it made: finding that one is no find.
-    pub(crate) fn note_own(&self, entry: u64) {
+    /// Notes a created cache entry, which does not count when it is found.
+    pub(crate) fn note_created(&self, entry: u64) {
         self.with(|traffic| traffic.entries.insert(entry));
     }
 
-    /// Notes a cache entry that it found; counts it if it is another's, once.
+    /// Counts a found cache entry of another token, once.
     pub(crate) fn count_found(&self, entry: u64, bytes: u64) {
         self.with(|traffic| {
             if traffic.entries.insert(entry) {
@@ -84,22 +84,22 @@ impl Account {
         });
     }
 
-    /// Notes a request that was refused because the token or URL is no longer valid.
+    /// Counts a request that was refused for an invalid token or URL.
     pub(crate) fn count_refused(&self) {
         self.with(|traffic| traffic.counters.refused += 1);
     }
 
-    /// Notes an attempt at the start of a request; counts it when it repeats an earlier one.
+    /// Notes an attempt at the start of a request; counts it when it is a retry.
     pub(crate) fn count_attempt(&self, attempt: &Attempt<'_>) {
         self.with(|traffic| traffic.counters.retries += u64::from(traffic.retries.repeats(attempt)));
     }
 
-    /// Notes that an attempt failed, so that its repetition is seen.
+    /// Notes a failed attempt, so that its retry is counted.
     pub(crate) fn note_failure(&self, attempt: &Attempt<'_>) {
         self.with(|traffic| traffic.retries.failed(attempt));
     }
 
-    /// Counts a request. Called before its last bytes are sent: a client that has its answer finds it counted.
+    /// Counts a request. Called before its last bytes are sent, so that a client with its answer finds it counted.
     pub(crate) fn count(&self, record: RequestRecord) -> Receipt {
         self.with(|traffic| {
             let counters = &mut traffic.counters;
@@ -121,8 +121,8 @@ impl Account {
         })
     }
 
-    /// Completes a counted request: when it really ended, and whether the connection broke after all. `missing` are
-    /// the bytes that were counted as sent but were not.
+    /// Completes a counted request with its real end and whether the connection broke. `missing` is the number of bytes
+    /// that were counted but not sent.
     pub(crate) fn complete(&self, receipt: &Receipt, end_ns: u64, broken: bool, missing: u64) {
         self.with(|traffic| {
             if broken {
@@ -138,12 +138,12 @@ impl Account {
         });
     }
 
-    /// What was counted so far; `stored_bytes` is for the caller to fill.
+    /// Counters so far; the caller fills `stored_bytes`.
     pub(crate) fn counters(&self) -> Counters {
         self.with(|traffic| traffic.counters.clone())
     }
 
-    /// The requests that are still remembered, in order of their end.
+    /// Remembered requests in the order of their end.
     pub(crate) fn log(&self) -> Vec<RequestRecord> {
         self.with(|traffic| traffic.log.iter().cloned().collect())
     }
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn the_log_is_bounded_and_says_what_it_dropped() {
+    fn log_is_bounded_and_counts_dropped_records() {
         let account = account(3);
         for start_ns in 0..5 {
             account.count(RequestRecord { start_ns, ..RequestRecord::default() });
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_answer_takes_back_the_bytes_that_were_not_sent() {
+    fn broken_answer_subtracts_unsent_bytes() {
         let account = account(2);
         let record =
             RequestRecord { kind: RequestKind::GetBlob, status: 200, bytes_down: 100, ..RequestRecord::default() };
@@ -208,9 +208,9 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_is_found_once_and_the_own_one_never() {
+    fn found_entry_counts_once_and_a_created_one_never() {
         let account = account(1);
-        account.note_own(1);
+        account.note_created(1);
         for (entry, bytes) in [(1, 10), (2, 20), (3, 30), (2, 20)] {
             account.count_found(entry, bytes);
         }
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_left_the_log_can_still_be_completed() {
+    fn record_dropped_from_the_log_can_be_completed() {
         let account = account(1);
         let receipt = account.count(RequestRecord::default());
         account.count(RequestRecord { start_ns: 7, ..RequestRecord::default() });

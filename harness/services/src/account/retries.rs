@@ -1,16 +1,16 @@
-//! Sees from the requests alone which of them repeat an earlier one.
+//! Detection of retries from the requests alone.
 //!
-//! Clients do not say that they retry. A block, a block list or a range that is asked for again by the same token is a
-//! retry; a call of the API is one only when the same call failed before, since clients repeat lookups on purpose.
+//! Clients do not mark retries. A repeated block, block list or range of the same token is a retry. A call of the API is a
+//! retry only after the same call failed, because clients repeat lookups on purpose.
 
 use std::collections::HashSet;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 
-/// Enough for the blocks and ranges of hundreds of gigabytes in 1 MiB pieces, and at most a few MiB of memory.
+/// Largest number of fingerprints: hundreds of gigabytes in 1 MiB pieces, and a few MiB of memory.
 const CAPACITY: usize = 1 << 18;
 
-/// What identifies a request for this purpose.
+/// Identity of a request.
 #[derive(Clone, Copy, Debug, Hash)]
 pub(crate) enum Attempt<'a> {
     /// A call: its path and body.
@@ -28,7 +28,7 @@ impl Attempt<'_> {
         hasher.finish()
     }
 
-    // Where a broken read would be taken up again: at any first byte, with the same end.
+    // Fingerprint of a resumed read: any first byte with the same end.
     fn rest(&self) -> Option<u64> {
         let Self::Read(path, _, end) = self else { return None };
         let mut hasher = DefaultHasher::new();
@@ -37,21 +37,21 @@ impl Attempt<'_> {
     }
 }
 
-/// Fingerprints of what one token has asked for.
+/// Fingerprints of one token's requests.
 #[derive(Default)]
 pub(crate) struct Retries {
     seen: HashSet<u64>,
 }
 
 impl Retries {
-    /// Whether `attempt` repeats an earlier one; remembers it, unless it is a call.
+    /// Whether `attempt` is a retry; remembers it, unless it is a call.
     pub(crate) fn repeats(&mut self, attempt: &Attempt<'_>) -> bool {
-        let own = attempt.fingerprint();
+        let fingerprint = attempt.fingerprint();
         if matches!(attempt, Attempt::Call(..)) {
-            return self.seen.contains(&own);
+            return self.seen.contains(&fingerprint);
         }
         let continues = attempt.rest().is_some_and(|rest| self.seen.contains(&rest));
-        let known = !self.remember(own);
+        let known = !self.remember(fingerprint);
         known || continues
     }
 
@@ -60,7 +60,7 @@ impl Retries {
         self.remember(attempt.rest().unwrap_or_else(|| attempt.fingerprint()));
     }
 
-    // False when it was there already.
+    // False when it was known already.
     fn remember(&mut self, fingerprint: u64) -> bool {
         if self.seen.len() < CAPACITY { self.seen.insert(fingerprint) } else { !self.seen.contains(&fingerprint) }
     }
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_block_sent_again_is_a_retry_and_another_block_is_not() {
+    fn repeated_block_is_a_retry_and_another_block_is_not() {
         let mut retries = Retries::default();
         assert!(!retries.repeats(&Attempt::Write("/a", "block", "1")));
         assert!(!retries.repeats(&Attempt::Write("/a", "block", "2")));
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_asked_again_or_taken_up_after_a_break_is_a_retry() {
+    fn repeated_or_resumed_range_is_a_retry() {
         let mut retries = Retries::default();
         assert!(!retries.repeats(&Attempt::Read("/a", 0, 100)));
         assert!(!retries.repeats(&Attempt::Read("/a", 50, 100)));
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_is_a_retry_only_after_a_failure() {
+    fn call_is_a_retry_only_after_a_failure() {
         let mut retries = Retries::default();
         let call = Attempt::Call("/twirp/x", b"{}");
         assert!(!retries.repeats(&call));

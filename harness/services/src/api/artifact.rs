@@ -15,7 +15,7 @@ const ZIP: &str = "application/zip";
 /// Characters that the real service refuses in names.
 const FORBIDDEN: [char; 11] = ['"', ':', '<', '>', '|', '*', '?', '\r', '\n', '\\', '/'];
 
-/// Fields of all five requests; each method takes what it needs.
+/// Fields of all five requests.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Request {
@@ -32,7 +32,7 @@ struct Request {
 }
 
 impl Request {
-    // A token reaches the artifacts of its own run only.
+    // A token accesses the artifacts of its run only.
     fn read(call: &Call<'_>) -> Result<(Self, String), TwirpError> {
         let mut request: Self = wire::read(call.body)?;
         let run = required(request.workflow_run_backend_id.take(), "workflow_run_backend_id")?;
@@ -59,17 +59,19 @@ pub(super) fn create(call: &Call<'_>) -> Result<Value, TwirpError> {
     let name = request.name()?;
     let job = required(request.workflow_job_run_backend_id.take(), "workflow_job_run_backend_id")?;
     if name.contains(FORBIDDEN) {
-        return Err(TwirpError::invalid("the name has a character that is not allowed"));
+        return Err(TwirpError::invalid(
+            "the name has a forbidden character: one of \" : < > | * ? \\ / or a line break",
+        ));
     }
     let id = call.state.next_id();
     let mime = request.mime_type.filter(|mime| !mime.is_empty());
-    // Clients take what ends in .zip for a zip, whatever its type: only zips may. One without a type is by an older
-    // client, whose artifacts were always taken for zips.
+    // Clients treat any path with .zip as a zip, whatever its type, so only zips get this extension. An artifact without a
+    // type is a zip, because older clients upload only zips and send no type.
     let extension = if mime.as_deref().is_none_or(|mime| mime == ZIP) { ".zip" } else { "" };
     let path = format!("/actions-results/{run}/artifacts/{id}{extension}");
     let created = clock::unix_seconds();
     let artifact = Artifact { id, run, job, name: name.clone(), mime, path: path.clone(), created, content: None };
-    // The blob first: once the name is taken, another request may look for it.
+    // The blob first: another request may look for it as soon as the name is taken.
     call.state.add_blob(&path, &call.account);
     if call.state.artifacts.create(artifact).is_err() {
         call.state.blobs.remove(&path);
@@ -84,7 +86,7 @@ pub(super) fn finalize(call: &Call<'_>) -> Result<Value, TwirpError> {
     let artifact = request.find(call, &run)?;
     let size = request.size.unwrap_or(0);
     let blob = call.state.blobs.get(&artifact.path);
-    // Before it becomes visible: nobody may read a blob that can still change.
+    // Sealed before it becomes visible, so that nobody reads a blob that can still change.
     blob.map_or(Err(None), |blob| blob.seal(size)).map_err(|stored| match stored {
         None => TwirpError::not_ready("nothing was uploaded for this artifact"),
         Some(stored) => TwirpError::invalid(format!("size is {size} but {stored} bytes were uploaded")),
@@ -102,12 +104,12 @@ pub(super) fn finalize(call: &Call<'_>) -> Result<Value, TwirpError> {
 
 pub(super) fn list(call: &Call<'_>) -> Result<Value, TwirpError> {
     let (request, run) = Request::read(call)?;
-    let wanted = |artifact: &Artifact| {
+    let selected = |artifact: &Artifact| {
         request.name_filter.as_ref().is_none_or(|name| *name == artifact.name)
             && request.id_filter.is_none_or(|id| id == artifact.id)
     };
     let artifacts: Vec<Value> =
-        call.state.artifacts.list(&run).iter().filter(|artifact| wanted(artifact)).map(listed).collect();
+        call.state.artifacts.list(&run).iter().filter(|artifact| selected(artifact)).map(listed).collect();
     Ok(json!({ "artifacts": artifacts }))
 }
 
@@ -137,12 +139,12 @@ pub(super) fn signed_url(call: &Call<'_>) -> Result<Value, TwirpError> {
     let file = if zip { format!("{}.zip", artifact.name) } else { artifact.name.clone() };
     let mut grant = UrlGrant::new(artifact.path, Access::Read);
     grant.disposition = Some(disposition(&file));
-    // A client that states no type may upload what is no zip, and says so with the blob's own type.
+    // An upload without a type may be no zip: then the type of its blob says so.
     grant.content_type = artifact.mime;
     Ok(json!({ "signed_url": call.state.blob_url(&call.account, &call.caller, grant) }))
 }
 
-// The plain form for old clients, the encoded one for any character.
+// The plain form serves old clients, the encoded one any character.
 fn disposition(file: &str) -> String {
     let plain: String = file.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '_' }).collect();
     format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{}", percent::encode(file))

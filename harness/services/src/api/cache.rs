@@ -37,7 +37,7 @@ impl Request {
     }
 }
 
-// The scope that the token writes: the last with the right to, which is also the one BuildKit names its index after.
+// The scope that the token writes: the last writable one, after which BuildKit also names its index.
 fn write_scope(call: &Call<'_>) -> Result<String, TwirpError> {
     let scope = call.scopes.iter().rev().find(|scope| scope.permission & WRITE != 0);
     scope
@@ -55,7 +55,7 @@ pub(super) fn create(call: &Call<'_>) -> Result<Value, TwirpError> {
     call.state.add_blob(&path, &call.account);
     let entry = Entry { id, key, version, scope, run, path: path.clone(), size: None, used: 0 };
     let key = entry.key.clone();
-    call.account.note_own(id);
+    call.account.note_created(id);
     if call.state.caches.create(entry).is_err() {
         call.state.blobs.remove(&path);
         return Err(TwirpError::taken(format!("cache entry with the key {key} already exists in this scope")));
@@ -71,7 +71,7 @@ pub(super) fn finalize(call: &Call<'_>) -> Result<Value, TwirpError> {
     let entry = entry.ok_or_else(|| TwirpError::not_found(format!("there is no cache entry {key} to finalize")))?;
     let size = request.size_bytes.unwrap_or(0);
     let blob = call.state.blobs.get(&entry.path);
-    // Before it becomes visible: nobody may read a blob that can still change.
+    // Sealed before it becomes visible, so that nobody reads a blob that can still change.
     blob.map_or(Err(None), |blob| blob.seal(size)).map_err(|stored| match stored {
         None => TwirpError::not_ready("nothing was uploaded for this entry"),
         Some(stored) => TwirpError::invalid(format!("size_bytes is {size} but {stored} bytes were uploaded")),
@@ -82,7 +82,7 @@ pub(super) fn finalize(call: &Call<'_>) -> Result<Value, TwirpError> {
     })?;
     if first {
         call.account.count_entry();
-        // Saved first, then evicted: a new entry pushes out old ones.
+        // Evicted after the save, so that a new entry replaces old ones.
         call.state.keep_within_storage();
     }
     Ok(json!({ "ok": true, "entry_id": entry.id.to_string() }))

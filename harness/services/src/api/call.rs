@@ -1,4 +1,4 @@
-//! What a method is given.
+//! Arguments of a method.
 
 use std::sync::Arc;
 
@@ -6,13 +6,13 @@ use crate::account::Account;
 use crate::state::{Caller, State};
 use crate::token::Scope;
 
-/// A call whose token was accepted.
+/// Authenticated call.
 pub(super) struct Call<'a> {
     pub(super) state: &'a State,
     pub(super) account: Arc<Account>,
-    /// The run of the token's `scp` claim.
+    /// Run in the token's `scp` claim.
     pub(super) run: String,
-    /// The cache scopes of its `ac` claim, in search order.
+    /// Cache scopes of the `ac` claim, in search order.
     pub(super) scopes: Vec<Scope>,
     pub(super) caller: Caller<'a>,
     pub(super) body: &'a [u8],

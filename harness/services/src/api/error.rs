@@ -5,17 +5,17 @@ use serde_json::json;
 use crate::http::Reply;
 use crate::token::TokenError;
 
-/// An error answer of a call.
+/// Error answer of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TwirpError {
     pub(crate) status: u16,
     pub(crate) code: &'static str,
     pub(crate) message: String,
-    /// Seconds after which to come again.
+    /// Seconds in Retry-After.
     retry_after: Option<u64>,
 }
 
-/// A constructor for each code that has nothing but a message, with its status.
+/// Defines a constructor for each code, with its status.
 macro_rules! codes {
     ($($name:ident: $status:literal $code:literal,)*) => {
         impl TwirpError {
@@ -45,13 +45,13 @@ impl TwirpError {
         Self { retry_after: Some(retry_after), ..Self::new(429, "resource_exhausted", message) }
     }
 
-    /// What a fault of the profile answers instead of the service.
+    /// Error of an injected fault.
     pub(crate) fn injected(retry_after: u64) -> Self {
         let message = format!("rate limit exceeded (a fault of the link profile): retry in {retry_after} s");
         Self { retry_after: Some(retry_after), ..Self::new(429, "resource_exhausted", message) }
     }
 
-    /// Every client parses the body of an error as JSON, whatever the status.
+    /// Answer with a JSON body, which every client parses whatever the status.
     pub(crate) fn reply(&self) -> Reply {
         let reply = Reply::json(self.status, &json!({ "code": self.code, "msg": self.message }));
         match self.retry_after {

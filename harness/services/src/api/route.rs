@@ -1,4 +1,4 @@
-//! From a call to its method: token, body, dispatch.
+//! Routing of calls: token, body, method.
 
 use std::io;
 use std::sync::Arc;
@@ -18,10 +18,10 @@ use crate::token::{self, Scope, TokenError};
 const PREFIX: &str = "/twirp/github.actions.results.api.v1.";
 const MAX_BODY: u64 = 1 << 20;
 
-/// A method of one of the services.
+/// Method of one of the services.
 type Method = fn(&Call<'_>) -> Result<Value, TwirpError>;
 
-/// Answers a call, or any request that is for nothing else.
+/// Answers a call, or any request with an unknown path.
 pub(crate) fn handle(state: &State, exchange: &mut Exchange<'_>) -> io::Result<()> {
     exchange.record.kind = RequestKind::Rpc;
     let (account, run, scopes) = match authenticate(state, exchange) {
@@ -57,7 +57,7 @@ pub(crate) fn handle(state: &State, exchange: &mut Exchange<'_>) -> io::Result<(
     result
 }
 
-/// Who calls, by the claims of the token: the account, the run and the cache scopes.
+/// Identity of the caller by the token's claims: account, run and cache scopes.
 type Bearer = (Arc<Account>, String, Vec<Scope>);
 
 fn authenticate(state: &State, exchange: &mut Exchange<'_>) -> Result<Bearer, TokenError> {
@@ -70,7 +70,7 @@ fn authenticate(state: &State, exchange: &mut Exchange<'_>) -> Result<Bearer, To
     let account = state.accounts.get(&claims.jti).ok_or(TokenError::Malformed)?;
     let valid = token::decode(&state.key, token.trim(), clock::unix_seconds()).map(|_| ());
     let valid = if account.is_revoked() { Err(TokenError::Revoked) } else { valid };
-    // A request with a token that was once valid is counted for it, so that nothing goes on unseen.
+    // A request with an expired or revoked token counts for its account too, so that no traffic is missed.
     exchange.attach(&account, LinkCall::Api);
     if valid.is_err() {
         account.count_refused();
@@ -102,7 +102,7 @@ fn method(exchange: &Exchange<'_>) -> Result<Method, TwirpError> {
     let media = head.header("content-type").unwrap_or_default().split(';').next().unwrap_or_default();
     if !media.trim().eq_ignore_ascii_case("application/json") {
         return Err(TwirpError::bad_route(format!(
-            "unexpected Content-Type {media:?} (only application/json is spoken)"
+            "unexpected Content-Type {media:?} (only application/json is supported)"
         )));
     }
     Ok(method)

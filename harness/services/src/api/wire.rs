@@ -1,5 +1,5 @@
-//! Protobuf's JSON, as far as the clients use it: 64-bit numbers come as strings (npm) or numbers (Go), and are sent as
-//! strings, which Go's client insists on.
+//! Protobuf's JSON, as far as the clients use it. They send 64-bit numbers as strings (npm) or numbers (Go) and get strings,
+//! which Go's client requires.
 
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
@@ -7,13 +7,13 @@ use serde_json::Value;
 
 use super::TwirpError;
 
-/// Reads a request. Fields that are not known are ignored, as the real service's clients are of many versions.
+/// Parses a request. Unknown fields are ignored, because clients have many versions.
 pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, TwirpError> {
     serde_json::from_slice(body)
         .map_err(|error| TwirpError::malformed(format!("the body is not the JSON expected: {error}")))
 }
 
-/// The value of a field that must be there.
+/// Value of a required field.
 pub(super) fn required(field: Option<String>, name: &str) -> Result<String, TwirpError> {
     field.filter(|value| !value.is_empty()).ok_or_else(|| TwirpError::invalid(format!("{name} is required")))
 }
@@ -41,7 +41,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_numbers_or_strings() {
+    fn sizes_are_parsed_from_numbers_and_strings() {
         let size = |json: &str| read::<Sized>(json.as_bytes()).map(|sized| sized.size);
         assert_eq!(size(r#"{"size":"10737418240"}"#), Ok(Some(10_737_418_240)));
         assert_eq!(size(r#"{"size":10737418240,"new":[1]}"#), Ok(Some(10_737_418_240)));

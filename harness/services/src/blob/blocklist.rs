@@ -1,33 +1,33 @@
-//! The XML of Put Block List, and block ids.
+//! XML of Put Block List, and block ids.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// Most blocks that a blob may have (Azure's limit).
+/// Largest number of blocks of a blob (Azure's limit).
 pub(crate) const MAX_BLOCKS: usize = 50_000;
 
-/// A block id, decoded: at most 64 bytes.
+/// Decoded block id: at most 64 bytes.
 pub(crate) type BlockId = Vec<u8>;
 
-/// Which of a blob's blocks an entry of the list means.
+/// Kind of block that an entry of the list names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
-    /// Of the blob as it is committed.
+    /// A committed block.
     Committed,
-    /// Staged since.
+    /// A staged block.
     Uncommitted,
-    /// Staged if there is one, else committed.
+    /// A staged block if there is one, else a committed one.
     Latest,
 }
 
 /// Decodes a block id; `None` when it is not base64 of 1 to 64 bytes.
 pub(crate) fn block_id(text: &str) -> Option<BlockId> {
-    // A `+` that a client did not encode has become a space in the query.
+    // A `+` that a client did not encode is a space in the query.
     let id = STANDARD.decode(text.replace(' ', "+")).ok()?;
     (1..=64).contains(&id.len()).then_some(id)
 }
 
-/// Reads a block list; `None` when it is not one. Only what clients send is understood: elements without attributes.
+/// Parses a block list; `None` when it is malformed. Elements have no attributes, as clients send none.
 pub(crate) fn parse(xml: &str) -> Option<Vec<(Source, BlockId)>> {
     let mut rest = xml.trim_start_matches('\u{feff}').trim();
     if let Some(declared) = rest.strip_prefix("<?xml") {
@@ -56,7 +56,7 @@ pub(crate) fn parse(xml: &str) -> Option<Vec<(Source, BlockId)>> {
     }
 }
 
-// Writers may escape what needs no escape.
+// Some clients escape characters that need no escape.
 fn unescape(text: &str) -> String {
     text.replace("&#43;", "+").replace("&#x2B;", "+").replace("&#47;", "/").replace("&#61;", "=")
 }
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lists_of_both_clients_are_read() {
+    fn block_lists_of_both_clients_are_parsed() {
         let js = "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?><BlockList><Latest>YQ==</Latest>\
                   <Latest>Yg==</Latest></BlockList>";
         assert_eq!(parse(js).unwrap(), [(Source::Latest, b"a".to_vec()), (Source::Latest, b"b".to_vec())]);
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_is_refused() {
+    fn malformed_block_list_is_refused() {
         for xml in [
             "",
             "<BlockList>",
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_have_1_to_64_bytes_of_base64() {
+    fn block_id_has_1_to_64_bytes_of_base64() {
         assert_eq!(block_id("+ /="), None);
         assert_eq!(block_id("YQ"), None);
         assert_eq!(block_id(""), None);
@@ -107,14 +107,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_written_list_reads_back(ids in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..64), 0..20)) {
+        fn written_block_list_is_parsed_to_itself(ids in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..64), 0..20)) {
             let body = ids.iter().map(|id| format!("<Latest>{}</Latest>", STANDARD.encode(id))).collect::<Vec<_>>().concat();
             let read = parse(&format!("<?xml version=\"1.0\"?>\n<BlockList>{body}</BlockList>")).unwrap();
             prop_assert_eq!(read.into_iter().map(|(_, id)| id).collect::<Vec<_>>(), ids);
         }
 
         #[test]
-        fn any_text_is_read_without_panic(text: String) {
+        fn parsing_any_text_never_panics(text: String) {
             let _ = parse(&text);
             let _ = parse(&format!("<BlockList>{text}"));
         }

@@ -1,7 +1,7 @@
-//! One blob: its file, its staged blocks and what is committed.
+//! One blob: its file, its staged blocks and its committed content.
 //!
-//! Every body is written once, into a region of the file that is reserved when it begins, whatever arrives beside it.
-//! Regions that no longer count (a block staged again, a body that broke off) are given back to the disk as holes.
+//! Every body is written once, into a region of the file that is reserved at its beginning. Unused regions, for example of a
+//! replaced block or an interrupted body, become holes in the file, which free their disk space.
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
@@ -16,14 +16,14 @@ use super::failure::Failure;
 use super::layout::{Extent, Layout};
 use crate::clock;
 
-/// Who stored a blob.
+/// Owner of a blob.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Owner {
     pub(crate) run: String,
     pub(crate) account: String,
 }
 
-/// A blob, from the creation of its entry on.
+/// Blob, from the creation of its entry.
 pub(crate) struct Blob {
     pub(crate) owner: Owner,
     file: PathBuf,
@@ -32,19 +32,19 @@ pub(crate) struct Blob {
 
 #[derive(Default)]
 struct State {
-    /// Where the next region begins.
+    /// Offset of the next region.
     end: u64,
     staged: HashMap<BlockId, Extent>,
-    /// Blocks of the committed blob by id; empty when it was put whole.
+    /// Blocks of the committed blob by id; empty after a Put Blob.
     blocks: HashMap<BlockId, Extent>,
     committed: Option<Arc<Committed>>,
-    /// Its entry was finalized: it never changes again.
+    /// Whether its entry was finalized, after which it never changes.
     sealed: bool,
     removed: bool,
     etag: u64,
 }
 
-/// A version of the blob that can be read.
+/// Readable version of the blob.
 #[derive(Debug)]
 pub(crate) struct Committed {
     pub(crate) layout: Layout,
@@ -54,7 +54,7 @@ pub(crate) struct Committed {
     pub(crate) content_type: Option<String>,
 }
 
-/// A region that is being written. Given back unless it is used.
+/// Region that is being written. Dropping it unused frees its disk space.
 pub(crate) struct Region<'a> {
     blob: &'a Blob,
     file: File,
@@ -67,7 +67,7 @@ impl Blob {
         Self { owner, file, state: Mutex::new(State { etag, ..State::default() }) }
     }
 
-    /// Reserves room for a body.
+    /// Reserves a region for a body of `length` bytes.
     pub(crate) fn reserve(&self, length: u64) -> Result<Region<'_>, Failure> {
         let mut state = self.state();
         state.writable()?;
@@ -78,7 +78,7 @@ impl Blob {
         Ok(Region { blob: self, file, extent, used: false })
     }
 
-    /// Commits the blocks of `list` in its order and forgets all others.
+    /// Commits the blocks of `list` in its order and drops all others.
     pub(crate) fn commit(
         &self,
         list: &[(Source, BlockId)],
@@ -108,11 +108,11 @@ impl Blob {
         state.blocks = blocks;
         let committed = state.publish(Layout::new(extents), content_type);
         drop(state);
-        self.punch(&dropped);
+        self.punch_holes(&dropped);
         Ok(committed)
     }
 
-    /// Makes the blob unchangeable if `size` is its size; else gives the size it has, `None` when nothing is committed.
+    /// Makes the blob immutable if `size` is its size. Otherwise returns its size, `None` when nothing is committed.
     pub(crate) fn seal(&self, size: u64) -> Result<(), Option<u64>> {
         let mut state = self.state();
         let stored = state.committed.as_ref().map(|committed| committed.layout.size());
@@ -123,9 +123,9 @@ impl Blob {
         Ok(())
     }
 
-    /// What can be read now, and the file to read it from.
+    /// Opens the committed version and its file.
     pub(crate) fn open(&self) -> Result<(Arc<Committed>, File), Failure> {
-        // Under the lock, so that the file is not removed in between.
+        // Under the lock, so that the file is not removed meanwhile.
         let state = self.state();
         let committed = state.committed.clone().filter(|_| !state.removed).ok_or_else(Failure::not_found)?;
         // A blob of no bytes may have no file yet.
@@ -147,9 +147,9 @@ impl Blob {
         fs::remove_file(&self.file).ok();
     }
 
-    fn punch(&self, regions: &[Extent]) {
+    fn punch_holes(&self, regions: &[Extent]) {
         let regions = regions.iter().filter(|region| region.length > 0);
-        // Room that is not given back is no fault of the request.
+        // A failure to free disk space does not fail the request.
         let Ok(file) = OpenOptions::new().write(true).open(&self.file) else { return };
         for region in regions {
             fallocate(&file, FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE, region.offset, region.length).ok();
@@ -188,11 +188,11 @@ impl Region<'_> {
         self.file.write_all_at(bytes, self.extent.offset + at)
     }
 
-    /// The region becomes the block `id`; an earlier one of that id is replaced.
+    /// Stages the region as the block `id`; replaces an earlier one.
     pub(crate) fn stage(mut self, id: BlockId) -> Result<(), Failure> {
         let mut state = self.blob.state();
         state.writable()?;
-        // One blob's ids are all of one length, in Azure as here: a list could not be told apart otherwise.
+        // All ids of a blob have one length, as Azure demands.
         if state.staged.keys().next().is_some_and(|other| other.len() != id.len()) {
             return Err(Failure::new(400, "InvalidBlobOrBlock", "The specified blob or block content is invalid."));
         }
@@ -202,11 +202,11 @@ impl Region<'_> {
         let replaced = state.staged.insert(id, self.extent);
         drop(state);
         self.used = true;
-        self.blob.punch(replaced.as_slice());
+        self.blob.punch_holes(replaced.as_slice());
         Ok(())
     }
 
-    /// The region becomes the blob.
+    /// Commits the region as the whole blob.
     pub(crate) fn put(mut self, content_type: Option<String>) -> Result<Arc<Committed>, Failure> {
         let mut state = self.blob.state();
         state.writable()?;
@@ -215,7 +215,7 @@ impl Region<'_> {
         let committed = state.publish(Layout::new([self.extent]), content_type);
         drop(state);
         self.used = true;
-        self.blob.punch(&dropped);
+        self.blob.punch_holes(&dropped);
         Ok(committed)
     }
 }
@@ -223,7 +223,7 @@ impl Region<'_> {
 impl Drop for Region<'_> {
     fn drop(&mut self) {
         if !self.used {
-            self.blob.punch(&[self.extent]);
+            self.blob.punch_holes(&[self.extent]);
         }
     }
 }

@@ -1,25 +1,25 @@
-//! Refusals of blob requests, in Azure's words.
+//! Errors of blob requests, with Azure's codes.
 
 use std::io;
 
 use crate::http::{Exchange, Reply};
 
-/// Why a blob request fails.
+/// Failure of a blob request.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// An answer with an error code.
+    /// Answer with an error code.
     Refused {
         /// HTTP status.
         status: u16,
         /// Azure's error code.
         code: &'static str,
-        /// For people.
+        /// Message.
         message: String,
         /// Size of the blob, for a range past its end.
         size: Option<u64>,
     },
-    /// The client's connection broke: there is nobody to answer.
-    Gone(io::Error),
+    /// Broken connection of the client, which gets no answer.
+    Disconnected(io::Error),
 }
 
 impl Failure {
@@ -27,13 +27,12 @@ impl Failure {
         Self::Refused { status, code, message: message.into(), size: None }
     }
 
-    /// The store's disk failed; clients retry a 500.
+    /// Failure of the store's disk. Clients retry a 500.
     pub(crate) fn disk(error: &io::Error) -> Self {
         Self::new(500, "InternalError", format!("the store cannot be read or written: {error}"))
     }
 
-    /// What a fault of the profile answers instead of the service. Asked once the attempt is noted, so that its repetition
-    /// is seen as one.
+    /// Error of an injected fault. Call it after the attempt is noted, so that a retry is counted.
     pub(crate) fn injected(exchange: &Exchange<'_>) -> Result<(), Self> {
         match exchange.refusal() {
             None => Ok(()),
@@ -46,10 +45,10 @@ impl Failure {
         Self::new(404, "BlobNotFound", "The specified blob does not exist.")
     }
 
-    /// The answer; the connection's error when there can be none.
+    /// Answer to the client; the connection's error when it is broken.
     pub(crate) fn reply(self) -> io::Result<Reply> {
         let (status, code, message, size) = match self {
-            Self::Gone(error) => return Err(error),
+            Self::Disconnected(error) => return Err(error),
             Self::Refused { status, code, message, size } => (status, code, message, size),
         };
         if status == 304 {
@@ -69,7 +68,7 @@ impl Failure {
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        Self::Gone(error)
+        Self::Disconnected(error)
     }
 }
 
@@ -82,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_is_xml_with_its_code() {
+    fn refusal_is_xml_with_azures_code() {
         let reply = Failure::new(404, "BlobNotFound", "a < b & c").reply().unwrap();
         let head = reply.head("id", "date", true);
         assert!(head.starts_with("HTTP/1.1 404 ") && head.contains("x-ms-error-code: BlobNotFound\r\n"), "{head}");

@@ -6,14 +6,14 @@ use handoff_link::RequestKind;
 
 use super::content::{Blob, Committed};
 use super::failure::Failure;
-use super::range::{Wanted, wanted};
+use super::range::{RequestedRange, requested_range};
 use super::sign::UrlGrant;
 use crate::account::Attempt;
 use crate::clock;
 use crate::http::{Exchange, Reply};
 
-/// An answer and the part of the file that is its body.
-pub(super) struct Found {
+/// Answer whose body is a part of a file.
+pub(super) struct FileAnswer {
     pub(super) reply: Reply,
     file: File,
     pieces: Vec<(u64, u64)>,
@@ -21,18 +21,18 @@ pub(super) struct Found {
     length: u64,
 }
 
-/// Finds what a GET asks for.
-pub(super) fn get(exchange: &mut Exchange<'_>, blob: &Blob, grant: &UrlGrant) -> Result<Found, Failure> {
+/// Answers a GET.
+pub(super) fn get(exchange: &mut Exchange<'_>, blob: &Blob, grant: &UrlGrant) -> Result<FileAnswer, Failure> {
     exchange.record.kind = RequestKind::GetBlob;
     let (committed, file) = blob.open()?;
     conditions(exchange, &committed)?;
     let size = committed.layout.size();
-    // The SDKs send their own header, since intermediaries may act on the standard one.
+    // The SDKs send x-ms-range, because intermediaries may act on the standard header.
     let header = exchange.head.header("x-ms-range").or_else(|| exchange.head.header("range"));
-    let (status, start, length) = match wanted(header, size) {
-        Wanted::All => (200, 0, size),
-        Wanted::Part { start, length } => (206, start, length),
-        Wanted::Beyond => {
+    let (status, start, length) = match requested_range(header, size) {
+        RequestedRange::Whole => (200, 0, size),
+        RequestedRange::Part { start, length } => (206, start, length),
+        RequestedRange::PastEnd => {
             let message = "The range specified is invalid for the current size of the resource.".to_owned();
             return Err(Failure::Refused { status: 416, code: "InvalidRange", message, size: Some(size) });
         }
@@ -44,11 +44,11 @@ pub(super) fn get(exchange: &mut Exchange<'_>, blob: &Blob, grant: &UrlGrant) ->
     }
     exchange.note_attempt(&Attempt::Read(&exchange.head.path, start, start + length));
     Failure::injected(exchange)?;
-    Ok(Found { reply, file, pieces: committed.layout.pieces(start, length), start, length })
+    Ok(FileAnswer { reply, file, pieces: committed.layout.pieces(start, length), start, length })
 }
 
-impl Found {
-    /// Sends it; a client that goes away in the middle will come back for the rest.
+impl FileAnswer {
+    /// Sends the answer. A client that disconnects before its end is expected to retry the rest.
     pub(super) fn send(&self, exchange: &mut Exchange<'_>) -> std::io::Result<()> {
         let result = exchange.send_file(&self.reply, &self.file, &self.pieces, self.length);
         if result.is_err() {
@@ -67,7 +67,7 @@ pub(super) fn head(exchange: &mut Exchange<'_>, blob: &Blob, grant: &UrlGrant) -
     Ok(properties(Reply::new(200), &committed, grant).with_length(committed.layout.size()))
 }
 
-// The download clients state the ETag when they take up a broken range.
+// The download clients send the ETag when they resume a broken range.
 fn conditions(exchange: &Exchange<'_>, committed: &Committed) -> Result<(), Failure> {
     let lists = |name: &str| {
         let header = exchange.head.header(name)?;

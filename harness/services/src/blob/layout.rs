@@ -1,15 +1,15 @@
-//! Where the bytes of a committed blob are in its file.
+//! Positions of a committed blob's bytes in its file.
 //!
-//! Blocks are written where they arrive and stay there: committing a list makes a table, it copies nothing.
+//! Blocks stay where they were written: a commit makes a table and copies nothing.
 
-/// A region of a blob's file.
+/// Region of a blob's file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Extent {
     pub(crate) offset: u64,
     pub(crate) length: u64,
 }
 
-/// The regions of a blob in order, neighbours joined.
+/// Regions of a blob in order, with adjacent ones joined.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Layout {
     extents: Vec<Extent>,
@@ -18,7 +18,7 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// The blob that consists of `blocks` in this order.
+    /// Layout of the blob that consists of `blocks` in this order.
     pub(crate) fn new(blocks: impl IntoIterator<Item = Extent>) -> Self {
         let mut layout = Self::default();
         for block in blocks.into_iter().filter(|block| block.length > 0) {
@@ -35,12 +35,12 @@ impl Layout {
         layout
     }
 
-    /// Bytes of the blob.
+    /// Size of the blob in bytes.
     pub(crate) fn size(&self) -> u64 {
         self.ends.last().copied().unwrap_or(0)
     }
 
-    /// Offset in the file and length of each piece of `length` bytes of the blob from `start` on.
+    /// Pieces of the file with `length` bytes of the blob from `start`: offset and length of each.
     pub(crate) fn pieces(&self, start: u64, length: u64) -> Vec<(u64, u64)> {
         let end = start.saturating_add(length).min(self.size());
         let first = self.ends.partition_point(|&end| end <= start);
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn neighbours_are_joined() {
+    fn adjacent_extents_are_joined() {
         let at = |offset, length| Extent { offset, length };
         let layout = Layout::new([at(0, 5), at(5, 5), at(20, 1), at(10, 3), at(0, 0), at(13, 2)]);
         assert_eq!(layout.extents, [at(0, 10), at(20, 1), at(10, 5)]);

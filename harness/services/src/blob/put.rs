@@ -9,10 +9,11 @@ use crate::account::Attempt;
 use crate::clock;
 use crate::http::{Exchange, Reply};
 
-/// More than a full list of the longest ids, with room for white space.
+/// Largest block list in bytes: more than a full list of the longest ids with white space.
 const MAX_LIST: u64 = 16 << 20;
-/// Azure's limits.
+/// Largest block in bytes (Azure's limit).
 const MAX_BLOCK: u64 = 4000 << 20;
+/// Largest Put Blob in bytes (Azure's limit).
 const MAX_PUT_BLOB: u64 = 5000 << 20;
 
 /// Answers a PUT.
@@ -22,7 +23,11 @@ pub(super) fn put(exchange: &mut Exchange<'_>, blob: &Blob) -> Result<Reply, Fai
         Some("block") => put_block(exchange, blob),
         Some("blocklist") => put_block_list(exchange, blob),
         None => put_blob(exchange, blob),
-        Some(other) => Err(Failure::new(400, "InvalidQueryParameterValue", format!("comp={other} is not served here"))),
+        Some(other) => Err(Failure::new(
+            400,
+            "InvalidQueryParameterValue",
+            format!("comp={other} is not supported: use comp=block or comp=blocklist"),
+        )),
     }
 }
 
@@ -58,9 +63,9 @@ fn put_blob(exchange: &mut Exchange<'_>, blob: &Blob) -> Result<Reply, Failure> 
     exchange.note_attempt(&Attempt::Write(&exchange.head.path, "blob", ""));
     match exchange.head.header("x-ms-blob-type") {
         Some("BlockBlob") => {}
-        None => return Err(Failure::new(400, "MissingRequiredHeader", "x-ms-blob-type is missing")),
+        None => return Err(Failure::new(400, "MissingRequiredHeader", "x-ms-blob-type is missing: send BlockBlob")),
         Some(_) => {
-            return Err(Failure::new(400, "InvalidHeaderValue", "only x-ms-blob-type: BlockBlob is served here"));
+            return Err(Failure::new(400, "InvalidHeaderValue", "only x-ms-blob-type: BlockBlob is supported"));
         }
     }
     let of = |name: &str| exchange.head.header(name).map(str::to_owned);
@@ -69,7 +74,7 @@ fn put_blob(exchange: &mut Exchange<'_>, blob: &Blob) -> Result<Reply, Failure> 
     Ok(created(&committed))
 }
 
-// Writes the body where it will stay.
+// Writes the body to its final region.
 fn receive<'a>(exchange: &mut Exchange<'_>, blob: &'a Blob, limit: u64) -> Result<Region<'a>, Failure> {
     Failure::injected(exchange)?;
     let region = blob.reserve(length(exchange, limit)?)?;

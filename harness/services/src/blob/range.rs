@@ -1,27 +1,27 @@
 //! Byte ranges, as `Range` and `x-ms-range` carry them.
 
-/// What a range header asks for, given the size of the blob.
+/// Range that a header requests, given the size of the blob.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wanted {
-    /// No range, or one that HTTP says to ignore: everything.
-    All,
-    /// That many bytes from that offset; never empty.
+pub(crate) enum RequestedRange {
+    /// The whole blob: no range, or one that HTTP ignores.
+    Whole,
+    /// A part of the blob; never empty.
     Part {
         /// First byte.
         start: u64,
         /// Number of bytes.
         length: u64,
     },
-    /// It begins past the end.
-    Beyond,
+    /// A range that begins past the end.
+    PastEnd,
 }
 
-/// Reads a range header. Several ranges at once and other units are ignored, as Azure and RFC 9110 allow.
-pub(crate) fn wanted(header: Option<&str>, size: u64) -> Wanted {
-    header.and_then(|text| parse(text, size)).unwrap_or(Wanted::All)
+/// Parses a range header. Several ranges at once and other units are ignored, as Azure and RFC 9110 allow.
+pub(crate) fn requested_range(header: Option<&str>, size: u64) -> RequestedRange {
+    header.and_then(|text| parse(text, size)).unwrap_or(RequestedRange::Whole)
 }
 
-fn parse(text: &str, size: u64) -> Option<Wanted> {
+fn parse(text: &str, size: u64) -> Option<RequestedRange> {
     let (unit, span) = text.trim().split_once('=')?;
     let (first, last) = span.split_once('-')?;
     if !unit.trim().eq_ignore_ascii_case("bytes") {
@@ -39,7 +39,7 @@ fn parse(text: &str, size: u64) -> Option<Wanted> {
             (start, last.saturating_add(1).min(size))
         }
     };
-    Some(if start >= size { Wanted::Beyond } else { Wanted::Part { start, length: end - start } })
+    Some(if start >= size { RequestedRange::PastEnd } else { RequestedRange::Part { start, length: end - start } })
 }
 
 fn number(text: &str) -> Option<u64> {
@@ -55,8 +55,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_usual_forms_are_understood() {
-        let part = |start, length| Wanted::Part { start, length };
+    fn range_headers_are_parsed() {
+        let part = |start, length| RequestedRange::Part { start, length };
         for (text, expected) in [
             ("bytes=0-0", part(0, 1)),
             ("bytes=10-", part(10, 90)),
@@ -64,40 +64,40 @@ mod tests {
             ("bytes=-10", part(90, 10)),
             ("bytes=-1000", part(0, 100)),
             ("BYTES = 1 - 2", part(1, 2)),
-            ("bytes=100-", Wanted::Beyond),
-            ("bytes=18446744073709551616-", Wanted::Beyond),
-            ("bytes=-0", Wanted::Beyond),
-            ("bytes=5-4", Wanted::All),
-            ("bytes=0-1,3-4", Wanted::All),
-            ("bytes=-", Wanted::All),
-            ("items=0-1", Wanted::All),
-            ("bytes=+1-2", Wanted::All),
-            ("", Wanted::All),
+            ("bytes=100-", RequestedRange::PastEnd),
+            ("bytes=18446744073709551616-", RequestedRange::PastEnd),
+            ("bytes=-0", RequestedRange::PastEnd),
+            ("bytes=5-4", RequestedRange::Whole),
+            ("bytes=0-1,3-4", RequestedRange::Whole),
+            ("bytes=-", RequestedRange::Whole),
+            ("items=0-1", RequestedRange::Whole),
+            ("bytes=+1-2", RequestedRange::Whole),
+            ("", RequestedRange::Whole),
         ] {
-            assert_eq!(wanted(Some(text), 100), expected, "{text}");
+            assert_eq!(requested_range(Some(text), 100), expected, "{text}");
         }
-        assert_eq!(wanted(None, 100), Wanted::All);
-        assert_eq!(wanted(Some("bytes=0-"), 0), Wanted::Beyond);
+        assert_eq!(requested_range(None, 100), RequestedRange::Whole);
+        assert_eq!(requested_range(Some("bytes=0-"), 0), RequestedRange::PastEnd);
     }
 
     proptest! {
         #[test]
-        fn a_part_lies_inside_and_is_what_was_asked(start: u64, last: u64, size: u64) {
+        fn part_is_inside_the_blob_and_starts_as_requested(start: u64, last: u64, size: u64) {
             let text = format!("bytes={start}-{last}");
-            match wanted(Some(&text), size) {
-                Wanted::Part { start: from, length } => {
+            match requested_range(Some(&text), size) {
+                RequestedRange::Part { start: from, length } => {
                     prop_assert_eq!(from, start);
                     prop_assert!(length > 0);
                     prop_assert_eq!(u128::from(from) + u128::from(length), (u128::from(last) + 1).min(size.into()));
                 }
-                Wanted::Beyond => prop_assert!(start >= size && start <= last),
-                Wanted::All => prop_assert!(last < start),
+                RequestedRange::PastEnd => prop_assert!(start >= size && start <= last),
+                RequestedRange::Whole => prop_assert!(last < start),
             }
         }
 
         #[test]
-        fn any_text_is_read_without_panic(text: String, size: u64) {
-            if let Wanted::Part { start, length } = wanted(Some(&text), size) {
+        fn parsing_any_text_never_panics(text: String, size: u64) {
+            if let RequestedRange::Part { start, length } = requested_range(Some(&text), size) {
                 prop_assert!(start.checked_add(length).is_some_and(|end| end <= size));
             }
         }

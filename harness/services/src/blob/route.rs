@@ -1,4 +1,4 @@
-//! From a request below the blob paths to its answer: who asks, may they, what for.
+//! Routing of blob requests: authorization, then the operation.
 
 use std::io;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use handoff_link::{Call, ServiceKind};
 
 use super::failure::Failure;
-use super::get::{self, Found};
+use super::get::{self, FileAnswer};
 use super::put;
 use super::sign::{Access, UrlGrant};
 use crate::account::Account;
@@ -14,12 +14,12 @@ use crate::clock;
 use crate::http::{Exchange, Reply};
 use crate::state::State;
 
-/// Paths of blobs of cache entries begin so; all others are artifacts.
+/// Prefix of the blobs of cache entries; all others are artifacts.
 const CACHE: &str = "/actions-cache/";
 
 enum Answer {
     Plain(Reply),
-    File(Found),
+    File(FileAnswer),
 }
 
 /// Answers a blob request.
@@ -32,13 +32,13 @@ pub(crate) fn handle(state: &State, exchange: &mut Exchange<'_>) -> io::Result<(
 }
 
 fn answer(state: &State, exchange: &mut Exchange<'_>) -> Result<Answer, Failure> {
-    let wanted = match exchange.head.method.as_str() {
+    let required = match exchange.head.method.as_str() {
         "GET" | "HEAD" => Access::Read,
         "PUT" => Access::Write,
         _ => return Err(Failure::new(405, "UnsupportedHttpVerb", "The resource doesn't support the HTTP verb.")),
     };
     let grant = authorize(state, exchange)?;
-    if grant.access != wanted {
+    if grant.access != required {
         let message = "This request is not authorized to perform this operation using this permission.";
         return Err(Failure::new(403, "AuthorizationPermissionMismatch", message));
     }
@@ -56,7 +56,7 @@ fn authorize(state: &State, exchange: &mut Exchange<'_>) -> Result<UrlGrant, Fai
         .map_err(|_| refused("The URL's signature is missing or does not fit the URL."))?;
     let account: Arc<Account> =
         state.accounts.get(&grant.account).ok_or_else(|| refused("The URL belongs to no token of this service."))?;
-    // Signed, so it is the path of a blob that this service made.
+    // The path is signed, so this service created the blob.
     let kind = if grant.path.starts_with(CACHE) { ServiceKind::Cache } else { ServiceKind::Artifact };
     exchange.attach(&account, Call::Blob(kind));
     let reason = if account.is_revoked() {

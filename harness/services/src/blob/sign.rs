@@ -1,20 +1,20 @@
-//! Signed blob URLs, after Azure's user delegation SAS: what the URL allows stands in its query, signed.
+//! Signed blob URLs, after Azure's user delegation SAS: the signed query holds the permissions.
 //!
-//! The signature covers decoded values and is hexadecimal: clients sort the query, re-encode it, add parameters of
-//! their own and may drop a trailing `=`.
+//! The signature covers decoded values and is hexadecimal, because clients sort the query, re-encode it, add parameters
+//! and may drop a trailing `=`.
 
 use std::fmt::Write as _;
 
 use crate::clock;
-use crate::crypto::{self, Key};
+use crate::crypto::Key;
 use crate::http::{Query, percent};
 
-/// The version of Azure's service that is stated; no client depends on it.
+/// Version of Azure's service in the query; no client depends on it.
 const VERSION: &str = "2024-11-04";
-/// Every parameter that the signature covers.
+/// Parameters that the signature covers.
 const SIGNED: [&str; 7] = ["rscd", "rsct", "se", "skoid", "sp", "sr", "sv"];
 
-/// What a URL allows.
+/// Access that a URL permits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
     /// GET and HEAD.
@@ -32,14 +32,14 @@ impl Access {
     }
 }
 
-/// The meaning of a signed URL.
+/// Permission that a signed URL grants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct UrlGrant {
     pub(crate) path: String,
     pub(crate) access: Access,
-    /// Seconds since 1970 from which on it is void.
+    /// Expiry, in seconds since 1970.
     pub(crate) expires: i64,
-    /// The account that asked for it.
+    /// Account that requested the URL.
     pub(crate) account: String,
     /// `Content-Disposition` of the answer.
     pub(crate) disposition: Option<String>,
@@ -47,22 +47,22 @@ pub(crate) struct UrlGrant {
     pub(crate) content_type: Option<String>,
 }
 
-/// Why a URL is refused.
+/// Reason to refuse a URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BadUrlGrant {
-    /// A signed parameter is missing, given twice or not what it should be.
+    /// A signed parameter is missing, duplicate or malformed.
     Malformed,
-    /// The signature is not this service's for these values.
+    /// The signature does not fit the values.
     Signature,
 }
 
 impl UrlGrant {
-    /// Of nobody yet, and void.
+    /// Creates an expired grant without an account.
     pub(crate) fn new(path: String, access: Access) -> Self {
         Self { path, access, expires: 0, account: String::new(), disposition: None, content_type: None }
     }
 
-    /// Path and query, signed.
+    /// Signs the grant; returns path and query.
     pub(crate) fn sign(&self, key: &Key) -> String {
         let expires = clock::rfc3339(self.expires);
         let values: [Option<&str>; SIGNED.len()] = [
@@ -80,19 +80,19 @@ impl UrlGrant {
                 let _ = write!(url, "{name}={}&", percent::encode(value));
             }
         }
-        let _ = write!(url, "sig={}", crypto::hex(key.sign(&message(&self.path, &values))));
+        let _ = write!(url, "sig={}", hex::encode(key.sign(&message(&self.path, &values))));
         url
     }
 
-    /// Checks the signature of a request; whether it has expired is for the caller to see.
+    /// Verifies the signature of a request. The caller checks the expiry.
     pub(crate) fn verify(key: &Key, path: &str, query: &Query) -> Result<Self, BadUrlGrant> {
         let values = SIGNED.map(|name| query.only(name));
-        // Given twice: which of the two would count?
+        // A duplicate parameter would have two meanings.
         if SIGNED.iter().zip(values).any(|(name, value)| value.is_none() && query.has(name)) {
             return Err(BadUrlGrant::Malformed);
         }
-        let signature = query.only("sig").and_then(crypto::unhex).ok_or(BadUrlGrant::Malformed)?;
-        if !crypto::same(&key.sign(&message(path, &values)), &signature) {
+        let signature = query.only("sig").and_then(|text| hex::decode(text).ok()).ok_or(BadUrlGrant::Malformed)?;
+        if !key.verify(&message(path, &values), &signature) {
             return Err(BadUrlGrant::Signature);
         }
         let [disposition, content_type, expires, account, letters, ..] = values;
@@ -108,7 +108,7 @@ impl UrlGrant {
     }
 }
 
-// Lengths stand before values, so that no two different sets of values read the same.
+// Lengths precede values, so that two different sets of values never have the same message.
 fn message(path: &str, values: &[Option<&str>]) -> Vec<u8> {
     let mut text = format!("{}:{path}", path.len());
     for value in values {
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_survives_sorting_other_encodings_and_additions() {
+    fn url_stays_valid_when_sorted_reencoded_or_extended() {
         let key = Key::fixed(1);
         let url = grant().sign(&key);
         assert!(!url.split_once("sig=").unwrap().1.contains('='), "{url}");
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_parameter_that_is_doubled_removed_or_added_voids_it() {
+    fn duplicate_removed_or_added_parameter_invalidates_the_url() {
         let key = Key::fixed(1);
         let url = grant().sign(&key);
         assert_eq!(verify(&key, &format!("{url}&sp=cw")), Err(BadUrlGrant::Malformed));
@@ -171,7 +171,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_grant_reads_back(
+        fn any_grant_is_verified_to_itself(
             path in "/[a-z0-9/._-]{1,30}", read: bool, expires in 0i64..253_000_000_000, account in "[0-9a-f]{1,32}",
             disposition: Option<String>, content_type: Option<String>,
         ) {
@@ -182,7 +182,7 @@ mod tests {
         }
 
         #[test]
-        fn any_changed_character_is_refused(at: prop::sample::Index, with in "[a-z0-9]") {
+        fn any_changed_character_invalidates_the_url(at: prop::sample::Index, with in "[a-z0-9]") {
             let key = Key::fixed(1);
             let url = grant().sign(&key);
             let at = at.index(url.len());

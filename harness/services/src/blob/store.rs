@@ -1,4 +1,4 @@
-//! The blobs: one file each, found by the path of their URL.
+//! Blobs by the path of their URL, one file each.
 
 use std::collections::HashMap;
 use std::fs;
@@ -12,28 +12,28 @@ use crate::clock;
 use crate::crypto;
 use crate::error::ServiceError;
 
-/// All blobs of a service, in a folder of their own.
+/// All blobs of a service, in a private folder.
 pub(crate) struct BlobStore {
     dir: PathBuf,
-    // The folder above, when it had to be made.
-    made: Option<PathBuf>,
+    // The parent folder, if this store created it.
+    created_parent: Option<PathBuf>,
     blobs: Mutex<HashMap<String, Arc<Blob>>>,
     files: AtomicU64,
 }
 
 impl BlobStore {
-    /// Makes a new folder in `parent`.
+    /// Creates a private folder in `parent`.
     pub(crate) fn create(parent: &Path) -> Result<Self, ServiceError> {
         let failed = |source| ServiceError::Store { path: parent.to_owned(), source };
-        let made = (!parent.exists()).then(|| parent.to_owned());
+        let created_parent = (!parent.exists()).then(|| parent.to_owned());
         fs::create_dir_all(parent).map_err(failed)?;
-        let name = crypto::hex(crypto::random_bytes::<8>().map_err(failed)?);
+        let name = hex::encode(crypto::random_bytes::<8>().map_err(failed)?);
         let dir = parent.join(format!("blobs-{name}"));
         fs::create_dir(&dir).map_err(failed)?;
-        Ok(Self { dir, made, blobs: Mutex::default(), files: AtomicU64::new(0) })
+        Ok(Self { dir, created_parent, blobs: Mutex::default(), files: AtomicU64::new(0) })
     }
 
-    /// A new, empty blob. Paths are the caller's to keep unique.
+    /// Adds an empty blob. The caller keeps paths unique.
     pub(crate) fn add(&self, path: &str, owner: Owner) {
         let number = self.files.fetch_add(1, Ordering::Relaxed);
         let blob = Blob::new(self.dir.join(format!("{number:06}")), owner, etag_seed(number));
@@ -52,7 +52,7 @@ impl BlobStore {
         }
     }
 
-    /// Sum of what is stored by owners that `of` chooses, committed or staged.
+    /// Sum of the committed and staged bytes of the owners that `of` selects.
     pub(crate) fn stored_bytes(&self, of: impl Fn(&Owner) -> bool) -> u64 {
         let blobs: Vec<Arc<Blob>> = self.blobs().values().filter(|blob| of(&blob.owner)).cloned().collect();
         blobs.iter().map(|blob| blob.stored_bytes()).sum()
@@ -65,9 +65,9 @@ impl BlobStore {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             other => other,
         };
-        if let Some(made) = &self.made {
+        if let Some(created_parent) = &self.created_parent {
             // Only if nothing else has been put there.
-            fs::remove_dir(made).ok();
+            fs::remove_dir(created_parent).ok();
         }
         removed
     }
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn the_folder_is_the_stores_own_and_goes_with_it() {
+    fn store_removes_its_private_folder_and_nothing_else() {
         let above = tempfile::tempdir().unwrap();
         let foreign = above.path().join("foreign");
         fs::write(&foreign, "x").unwrap();
@@ -101,14 +101,14 @@ mod tests {
         store.clear().unwrap();
         assert_eq!(fs::read_dir(above.path()).unwrap().count(), 1);
 
-        let made = above.path().join("a/b");
-        BlobStore::create(&made).unwrap().clear().unwrap();
-        assert!(!made.exists());
+        let created_parent = above.path().join("a/b");
+        BlobStore::create(&created_parent).unwrap().clear().unwrap();
+        assert!(!created_parent.exists());
         assert!(BlobStore::create(&foreign).is_err());
     }
 
     #[test]
-    fn removing_frees_the_file_and_bytes_are_summed_by_owner() {
+    fn removed_blob_loses_its_file_and_bytes_are_summed_by_owner() {
         let above = tempfile::tempdir().unwrap();
         let store = BlobStore::create(above.path()).unwrap();
         for (path, run) in [("/a", "1"), ("/b", "1"), ("/c", "2")] {

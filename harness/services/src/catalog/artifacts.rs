@@ -5,16 +5,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Conflict;
 
-/// An artifact.
+/// Artifact.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Artifact {
     /// `database_id`; the newest has the highest.
     pub(crate) id: u64,
     pub(crate) run: String,
-    /// The job that made it.
+    /// Job that created it.
     pub(crate) job: String,
     pub(crate) name: String,
-    /// Media type stated at creation; older clients state none and upload zips.
+    /// Media type at creation; older clients send none and upload zips.
     pub(crate) mime: Option<String>,
     /// Path of its blob.
     pub(crate) path: String,
@@ -39,13 +39,13 @@ impl Artifacts {
         Ok(())
     }
 
-    /// The artifact of that name, finalized or not.
+    /// Finds the artifact of a name, finalized or not.
     pub(crate) fn find(&self, run: &str, name: &str) -> Option<Artifact> {
         self.all().values().find(|artifact| artifact.run == run && artifact.name == name).cloned()
     }
 
-    /// Makes it visible. Again with the same content is no error (an answer may have been lost); gives whether it was
-    /// the first time.
+    /// Makes an artifact visible; returns whether it was the first time. A repetition with the same content is no error,
+    /// because the answer may have been lost.
     pub(crate) fn finalize(&self, id: u64, content: (u64, Option<String>)) -> Result<bool, Conflict> {
         let mut all = self.all();
         let artifact = all.get_mut(&id).ok_or(Conflict::Missing)?;
@@ -57,17 +57,17 @@ impl Artifacts {
         Ok(true)
     }
 
-    /// Finalized artifacts of a run, oldest first.
+    /// Lists the finalized artifacts of a run, oldest first.
     pub(crate) fn list(&self, run: &str) -> Vec<Artifact> {
         self.all().values().filter(|artifact| artifact.run == run && artifact.content.is_some()).cloned().collect()
     }
 
-    /// Removes one; the caller removes its blob.
+    /// Removes an artifact; the caller removes its blob.
     pub(crate) fn remove(&self, id: u64) -> Option<Artifact> {
         self.all().remove(&id)
     }
 
-    /// Removes all of a run, unfinalized ones too, and gives the paths of their blobs.
+    /// Removes all artifacts of a run, also unfinalized ones; returns the paths of their blobs.
     pub(crate) fn purge(&self, run: &str) -> Vec<String> {
         self.all().extract_if(.., |_, artifact| artifact.run == run).map(|(_, artifact)| artifact.path).collect()
     }
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_unique_within_a_run_until_deleted() {
+    fn name_is_unique_within_a_run_until_deleted() {
         let artifacts = Artifacts::default();
         artifacts.create(artifact(1, "r", "a")).unwrap();
         assert_eq!(artifacts.create(artifact(2, "r", "a")), Err(Conflict::Taken));
@@ -106,13 +106,13 @@ mod tests {
     }
 
     #[test]
-    fn only_finalized_ones_of_the_run_are_listed() {
+    fn only_finalized_artifacts_of_the_run_are_listed() {
         let artifacts = Artifacts::default();
         for (id, run) in [(1, "r"), (2, "r"), (3, "other")] {
             artifacts.create(artifact(id, run, &id.to_string())).unwrap();
         }
         assert_eq!(artifacts.finalize(2, (5, None)), Ok(true));
-        assert_eq!(artifacts.finalize(2, (5, None)), Ok(false), "said again");
+        assert_eq!(artifacts.finalize(2, (5, None)), Ok(false), "a repeated finalize");
         assert_eq!(artifacts.finalize(2, (6, None)), Err(Conflict::Finalized));
         assert_eq!(artifacts.finalize(9, (5, None)), Err(Conflict::Missing));
         artifacts.finalize(3, (5, None)).unwrap();

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Conflict;
 
-/// A cache entry.
+/// Cache entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     /// Later entries have higher ids: "newest" is the highest.
@@ -20,7 +20,7 @@ pub(crate) struct Entry {
     pub(crate) path: String,
     /// Size, once finalized.
     pub(crate) size: Option<u64>,
-    /// Number of its last use, finalizing and being found; later ones are higher. Set here.
+    /// Number of its last use, by finalize or lookup. Later uses have higher numbers.
     pub(crate) used: u64,
 }
 
@@ -32,7 +32,7 @@ pub(crate) struct Caches {
 }
 
 impl Caches {
-    /// Reserves key, version and scope of an unfinalized entry.
+    /// Adds an unfinalized entry, which reserves its key, version and scope.
     pub(crate) fn create(&self, entry: Entry) -> Result<(), Conflict> {
         let mut all = self.all();
         if all.values().any(|other| other.is(&entry.key, &entry.version, &entry.scope)) {
@@ -42,12 +42,12 @@ impl Caches {
         Ok(())
     }
 
-    /// The entry of exactly that key, finalized or not.
+    /// Finds the entry of exactly this key, finalized or not.
     pub(crate) fn find(&self, key: &str, version: &str, scope: &str) -> Option<Entry> {
         self.all().values().find(|entry| entry.is(key, version, scope)).cloned()
     }
 
-    /// Makes it visible. Again with the same size is no error; gives whether it was the first time.
+    /// Makes an entry visible; returns whether it was the first time. A repetition with the same size is no error.
     pub(crate) fn finalize(&self, id: u64, size: u64) -> Result<bool, Conflict> {
         let mut all = self.all();
         let entry = all.get_mut(&id).ok_or(Conflict::Missing)?;
@@ -60,8 +60,8 @@ impl Caches {
         Ok(true)
     }
 
-    /// Removes the least recently used entries until the rest takes at most `limit` bytes, and gives the paths of their
-    /// blobs. Entries that are not finalized stay: nothing is known of their size.
+    /// Removes the least recently used entries until the rest takes at most `limit` bytes; returns the paths of their blobs.
+    /// Unfinalized entries stay, because their size is unknown.
     pub(crate) fn evict(&self, limit: u64) -> Vec<String> {
         let mut all = self.all();
         let mut total: u64 = all.values().filter_map(|entry| entry.size).sum();
@@ -83,8 +83,8 @@ impl Caches {
         self.uses.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// The entry that a restore gets. Scope by scope: the exact key, else the newest that begins with the key, else the
-    /// newest that begins with the first restore key that finds one.
+    /// Finds the entry of a restore. In each scope in turn, it is the exact key, else the newest with the prefix `key`. Otherwise
+    /// it is the newest with the first matching restore key as its prefix.
     pub(crate) fn look_up<'a>(
         &self,
         scopes: impl IntoIterator<Item = &'a str>,
@@ -100,7 +100,7 @@ impl Caches {
         let found = scopes.into_iter().find_map(|scope| {
             let exact = visible(scope).find(|entry| entry.key == key);
             let mut prefixes = std::iter::once(key).chain(restore_keys.iter().map(String::as_str));
-            // An empty prefix would find anything.
+            // An empty prefix would match every entry.
             let newest =
                 |prefix: &str| visible(scope).find(|entry| !prefix.is_empty() && entry.key.starts_with(prefix));
             exact.or_else(|| prefixes.find_map(newest))
@@ -111,7 +111,7 @@ impl Caches {
         Some(entry.clone())
     }
 
-    /// Removes what a run stored, unfinalized entries too, and gives the paths of their blobs.
+    /// Removes the entries of a run, also unfinalized ones; returns the paths of their blobs.
     pub(crate) fn purge(&self, run: &str) -> Vec<String> {
         self.all().extract_if(.., |_, entry| entry.run == run).map(|(_, entry)| entry.path).collect()
     }
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn exact_comes_before_newer_prefixes() {
+    fn exact_key_precedes_newer_prefix_matches() {
         let caches = caches(&[(1, "k", "v", "main"), (2, "k-2", "v", "main"), (3, "k-3", "w", "main")]);
         assert_eq!(found(&caches, &["main"], "k", &[]), Some(1));
         assert_eq!(found(&caches, &["main"], "k-", &["k-"]), Some(2), "another version is another entry");
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn the_least_recently_used_go_first() {
+    fn least_recently_used_entries_are_evicted_first() {
         let caches = caches(&[(1, "a", "v", "s"), (2, "b", "v", "s"), (3, "c", "v", "s")]);
         assert_eq!(caches.evict(3), Vec::<String>::new());
         assert_eq!(found(&caches, &["s"], "a", &[]), Some(1));
@@ -176,13 +176,13 @@ mod tests {
     }
 
     #[test]
-    fn the_index_of_buildkit_is_found_by_its_prefix() {
+    fn index_of_buildkit_is_found_by_its_prefix() {
         let caches = caches(&[(1, "index-x#1", "v", "main"), (2, "index-x#2", "v", "main")]);
         assert_eq!(found(&caches, &["main"], "index-x", &["index-x"]), Some(2));
     }
 
     #[test]
-    fn the_own_scope_wins_over_an_exact_key_of_the_next() {
+    fn prefix_match_in_the_first_scope_precedes_exact_key_in_the_next() {
         let caches = caches(&[(1, "k-old", "v", "branch"), (2, "k", "v", "main")]);
         assert_eq!(found(&caches, &["branch", "main"], "k", &[]), Some(1));
         assert_eq!(found(&caches, &["main", "branch"], "k", &[]), Some(2));
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_is_reserved_at_once_and_visible_when_finalized() {
+    fn entry_is_reserved_at_creation_and_visible_when_finalized() {
         let caches = caches(&[]);
         let entry = |id| Entry {
             id,

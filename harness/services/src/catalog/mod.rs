@@ -1,4 +1,4 @@
-//! What is stored under which name: artifacts of runs, entries of cache scopes. Bytes are the blob store's.
+//! Catalog of artifacts by run and of cache entries by scope. The blob store holds their bytes.
 
 mod artifacts;
 mod caches;
@@ -6,13 +6,13 @@ mod caches;
 pub(crate) use artifacts::{Artifact, Artifacts};
 pub(crate) use caches::{Caches, Entry};
 
-/// Why a name cannot be created or finalized.
+/// Conflict at the creation or finalize of a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Conflict {
     /// The name is taken.
     Taken,
-    /// There is nothing of that name to finalize.
+    /// The name does not exist.
     Missing,
-    /// It was finalized before, as something else.
+    /// The name was finalized before with other content.
     Finalized,
 }

@@ -1,11 +1,11 @@
-//! The side of the program that wants a service.
+//! Client of a service process.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use handoff_link::RequestRecord;
 use handoff_model::{Counters, ServiceUsage};
@@ -15,12 +15,11 @@ use super::{Answer, Hello, Ready, Request};
 use crate::config::TokenSpec;
 use crate::error::ServiceError;
 use crate::service;
+use crate::timeouts::{EXIT_POLL_INTERVAL, PROCESS_EXIT_TIMEOUT};
 
-/// How long a process that should end may take for it.
-const CONTROL_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// A service in a process of its own. Blocking; may be shared between threads. Dropping it ends the process, by force
-/// if it does not go.
+/// Service in a separate process. Its methods block, and threads may share it.
+///
+/// Dropping it ends the process, and kills it after [`PROCESS_EXIT_TIMEOUT`].
 pub struct Client {
     pipes: Mutex<Pipes>,
     child: Mutex<Child>,
@@ -35,7 +34,9 @@ struct Pipes {
 
 impl Client {
     /// Starts `command`, which must call [`super::serve`] on its standard input and output, and waits until it is ready.
-    /// Standard error stays as the command says.
+    ///
+    /// # Errors
+    /// [`ServiceError::Spawn`], [`ServiceError::Refused`] when the service cannot start, and [`ServiceError::Lost`].
     pub fn spawn(mut command: Command) -> Result<Self, ServiceError> {
         let program = format!("{command:?}");
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -54,79 +55,106 @@ impl Client {
         Err(error)
     }
 
-    /// The process, for whoever accounts for processes.
+    /// Id of the process.
     pub fn pid(&self) -> u32 {
         self.child.lock().unwrap_or_else(PoisonError::into_inner).id()
     }
 
-    /// See [`crate::Service::addr`].
+    /// Returns [`crate::Service::addr`].
     pub fn addr(&self) -> SocketAddr {
         self.ready.addr
     }
 
-    /// See [`crate::Service::base_url`].
+    /// Returns [`crate::Service::base_url`].
     pub fn base_url(&self) -> &str {
         &self.ready.url
     }
 
-    /// See [`crate::Service::client_env`].
+    /// Returns [`crate::Service::client_env`].
     pub fn client_env(&self, token: &str) -> Vec<(String, String)> {
         service::client_env(&self.ready.url, token)
     }
 
-    /// See [`crate::Service::mint`].
+    /// Calls [`crate::Service::mint`].
+    ///
+    /// # Errors
+    /// [`ServiceError::Lost`] when the process ended; [`ServiceError::Refused`] and [`ServiceError::Protocol`] for its answer.
     pub fn mint(&self, spec: TokenSpec) -> Result<String, ServiceError> {
-        self.ask(&Request::Mint(spec))
+        self.call(&Request::Mint(spec))
     }
 
-    /// See [`crate::Service::revoke`].
+    /// Calls [`crate::Service::revoke`].
+    ///
+    /// # Errors
+    /// [`ServiceError::Lost`] when the process ended; [`ServiceError::Refused`] and [`ServiceError::Protocol`] for its answer.
     pub fn revoke(&self, token: &str) -> Result<bool, ServiceError> {
-        self.ask(&Request::Revoke { token: token.to_owned() })
+        self.call(&Request::Revoke { token: token.to_owned() })
     }
 
-    /// See [`crate::Service::counters`].
+    /// Calls [`crate::Service::counters`].
+    ///
+    /// # Errors
+    /// [`ServiceError::Lost`] when the process ended; [`ServiceError::Refused`] and [`ServiceError::Protocol`] for its answer.
     pub fn counters(&self, token: &str) -> Result<Counters, ServiceError> {
-        self.ask(&Request::Counters { token: token.to_owned() })
+        self.call(&Request::Counters { token: token.to_owned() })
     }
 
-    /// See [`crate::Service::request_log`].
+    /// Calls [`crate::Service::request_log`].
+    ///
+    /// # Errors
+    /// [`ServiceError::Lost`] when the process ended; [`ServiceError::Refused`] and [`ServiceError::Protocol`] for its answer.
     pub fn request_log(&self, token: &str) -> Result<Vec<RequestRecord>, ServiceError> {
-        self.ask(&Request::Log { token: token.to_owned() })
+        self.call(&Request::Log { token: token.to_owned() })
     }
 
-    /// See [`crate::Service::purge`].
+    /// Calls [`crate::Service::purge`].
+    ///
+    /// # Errors
+    /// [`ServiceError::Lost`] when the process ended; [`ServiceError::Refused`] and [`ServiceError::Protocol`] for its answer.
     pub fn purge(&self, run: &str) -> Result<(), ServiceError> {
-        self.ask(&Request::Purge { run: run.to_owned() })
+        self.call(&Request::Purge { run: run.to_owned() })
     }
 
-    /// See [`crate::Service::rest`].
-    pub fn rest(&self) -> Result<(), ServiceError> {
-        self.ask(&Request::Rest {})
+    /// Calls [`crate::Service::reset_rate_limits`].
+    ///
+    /// # Errors
+    /// [`ServiceError::Lost`] when the process ended; [`ServiceError::Refused`] and [`ServiceError::Protocol`] for its answer.
+    pub fn reset_rate_limits(&self) -> Result<(), ServiceError> {
+        self.call(&Request::ResetRateLimits {})
     }
 
-    /// See [`crate::Service::stored_bytes`].
+    /// Calls [`crate::Service::stored_bytes`].
+    ///
+    /// # Errors
+    /// [`ServiceError::Lost`] when the process ended; [`ServiceError::Refused`] and [`ServiceError::Protocol`] for its answer.
     pub fn stored_bytes(&self, run: &str) -> Result<u64, ServiceError> {
-        self.ask(&Request::StoredBytes { run: run.to_owned() })
+        self.call(&Request::StoredBytes { run: run.to_owned() })
     }
 
-    /// See [`crate::Service::usage`].
+    /// Calls [`crate::Service::usage`].
+    ///
+    /// # Errors
+    /// [`ServiceError::Lost`] when the process ended; [`ServiceError::Refused`] and [`ServiceError::Protocol`] for its answer.
     pub fn usage(&self) -> Result<ServiceUsage, ServiceError> {
-        self.ask(&Request::Usage {})
+        self.call(&Request::Usage {})
     }
 
-    /// Ends the service and waits for its process, which has deleted what it stored by then.
+    /// Ends the service and waits for its process, which deletes its store first.
+    ///
+    /// # Errors
+    /// [`ServiceError::Lost`] when the process ended before or with a failure; [`ServiceError::Pipe`].
     pub fn shutdown(self) -> Result<(), ServiceError> {
-        self.ask::<()>(&Request::Shutdown {})?;
+        self.call::<()>(&Request::Shutdown {})?;
         let status = self.child.lock().unwrap_or_else(PoisonError::into_inner).wait().map_err(ServiceError::Pipe)?;
         if status.success() { Ok(()) } else { Err(ServiceError::Lost(format!("it ended with {status}"))) }
     }
 
-    fn ask<T: DeserializeOwned>(&self, request: &Request) -> Result<T, ServiceError> {
+    fn call<T: DeserializeOwned>(&self, request: &Request) -> Result<T, ServiceError> {
         let line = serde_json::to_string(request).map_err(|error| ServiceError::Pipe(error.into()))?;
         let mut pipes = self.pipes.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(to) = &mut pipes.to else { return Err(ServiceError::Lost("its input was closed".to_owned())) };
-        let said = writeln!(to, "{line}").and_then(|()| to.flush());
-        said.map_err(|error| ServiceError::Lost(format!("it takes no requests: {error}")))?;
+        let written = writeln!(to, "{line}").and_then(|()| to.flush());
+        written.map_err(|error| ServiceError::Lost(format!("it takes no requests: {error}")))?;
         match pipes.read()? {
             Answer::Error(message) => Err(ServiceError::Refused(message)),
             Answer::Ok(value) => {
@@ -153,17 +181,17 @@ impl Pipes {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        // The end of its input lets it delete what it stored; one that does not end is killed.
+        // The end of its input lets the process delete its store. A process that does not end is killed.
         self.pipes.get_mut().unwrap_or_else(PoisonError::into_inner).to = None;
         let child = self.child.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let deadline = Instant::now() + CONTROL_TIMEOUT;
+        let deadline = Instant::now() + PROCESS_EXIT_TIMEOUT;
         while matches!(child.try_wait(), Ok(None)) {
             if Instant::now() >= deadline {
                 child.kill().ok();
                 child.wait().ok();
                 return;
             }
-            thread::sleep(Duration::from_millis(2));
+            thread::sleep(EXIT_POLL_INTERVAL);
         }
     }
 }

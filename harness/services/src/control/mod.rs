@@ -1,8 +1,8 @@
-//! The service as a process of its own: JSON lines in, one JSON line out for each.
+//! Service as a separate process, controlled by JSON lines: one answer for each request.
 //!
-//! The first line out is `{"ready":{"url":"http://127.0.0.1:PORT/","addr":"127.0.0.1:PORT"}}`. A line in is one
-//! `Request`; its answer is `{"ok":VALUE}` or `{"error":"..."}`. The end of the input ends the service and deletes
-//! what it stored: a service never outlives the program that started it.
+//! The first line of the output is `{"ready":{"url":"http://127.0.0.1:PORT/","addr":"127.0.0.1:PORT"}}`. Each line of the input is
+//! one `Request`; its answer is `{"ok":VALUE}` or `{"error":"..."}`. The end of the input ends the service and deletes its
+//! store, so that a service never outlives the program that started it.
 
 mod client;
 mod serve;
@@ -14,7 +14,7 @@ pub use serve::serve;
 
 use crate::config::TokenSpec;
 
-/// One request line: a token is as minted, a run as in [`TokenSpec::run`].
+/// Request line. A run is as in [`TokenSpec::run`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum Request {
@@ -26,19 +26,20 @@ enum Request {
     Counters { token: String },
     /// Answers with a list of [`crate::RequestRecord`].
     Log { token: String },
-    /// Deletes what a run stored; answers with null.
+    /// Deletes the data of a run; answers with null.
     Purge { run: String },
-    /// Forgets what counts against limits of time; answers with null.
-    Rest {},
-    /// Answers with the bytes that a run has stored.
+    /// Resets the rate limits; answers with null.
+    #[serde(rename = "rest")]
+    ResetRateLimits {},
+    /// Answers with the stored bytes of a run.
     StoredBytes { run: String },
     /// Answers with [`handoff_model::ServiceUsage`].
     Usage {},
-    /// Ends the service once the answer (null) is out.
+    /// Ends the service after the answer (null).
     Shutdown {},
 }
 
-/// The first line out.
+/// First line of the output.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Hello {
@@ -53,7 +54,7 @@ struct Ready {
     addr: std::net::SocketAddr,
 }
 
-/// Every other line out.
+/// Every other line of the output.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Answer {

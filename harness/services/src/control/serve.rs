@@ -1,4 +1,4 @@
-//! The side of the service.
+//! Service process.
 
 use std::io::{BufRead, Write};
 
@@ -10,19 +10,19 @@ use crate::config::ServiceConfig;
 use crate::error::ServiceError;
 use crate::service::Service;
 
-/// Runs a service until `stdin` ends or a line asks for the end, then deletes what it stored.
+/// Runs a service until `stdin` ends or a request ends it, then deletes its store. A broken pipe ends it too.
 ///
-/// A service that cannot start says so on `stdout` (`{"error":"..."}`) and returns the error; a broken pipe ends it as the
-/// end of the input does.
+/// # Errors
+/// The error of a start, which is also written to `stdout` as `{"error":"..."}`; [`ServiceError::Pipe`].
 pub fn serve(stdin: impl BufRead, mut stdout: impl Write, config: ServiceConfig) -> Result<(), ServiceError> {
     let service = match Service::start_blocking(config) {
         Ok(service) => service,
         Err(error) => {
-            say(&mut stdout, &Hello::Error(error.to_string()))?;
+            write_line(&mut stdout, &Hello::Error(error.to_string()))?;
             return Err(error);
         }
     };
-    say(&mut stdout, &Hello::Ready(Ready { url: service.base_url(), addr: service.addr() }))?;
+    write_line(&mut stdout, &Hello::Ready(Ready { url: service.base_url(), addr: service.addr() }))?;
     for line in stdin.lines() {
         let line = line.map_err(ServiceError::Pipe)?;
         if line.trim().is_empty() {
@@ -31,7 +31,7 @@ pub fn serve(stdin: impl BufRead, mut stdout: impl Write, config: ServiceConfig)
         let request = serde_json::from_str(&line);
         let last = matches!(request, Ok(Request::Shutdown {}));
         let refused = |error| Answer::Error(format!("not a request: {error}"));
-        say(&mut stdout, &request.map_or_else(refused, |request| answer(&service, request)))?;
+        write_line(&mut stdout, &request.map_or_else(refused, |request| answer(&service, request)))?;
         if last {
             break;
         }
@@ -49,8 +49,8 @@ fn answer(service: &Service, request: Request) -> Answer {
             service.purge(&run);
             Ok(Value::Null)
         }
-        Request::Rest {} => {
-            service.rest();
+        Request::ResetRateLimits {} => {
+            service.reset_rate_limits();
             Ok(Value::Null)
         }
         Request::StoredBytes { run } => Ok(service.stored_bytes(&run).into()),
@@ -60,7 +60,7 @@ fn answer(service: &Service, request: Request) -> Answer {
     value.map_or_else(|error| Answer::Error(error.to_string()), Answer::Ok)
 }
 
-fn say(out: &mut impl Write, line: &impl Serialize) -> Result<(), ServiceError> {
+fn write_line(out: &mut impl Write, line: &impl Serialize) -> Result<(), ServiceError> {
     let text = serde_json::to_string(line).map_err(|error| ServiceError::Pipe(error.into()))?;
     writeln!(out, "{text}").and_then(|()| out.flush()).map_err(ServiceError::Pipe)
 }
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn every_line_has_one_answer_and_the_end_cleans_up() {
+    fn every_request_has_one_answer_and_the_store_is_deleted_at_the_end() {
         let input = "{\"mint\":{\"run\":\"r\"}}\n\n{\"usage\":{}}\nnonsense\n{\"counters\":{\"token\":\"x\"}}\n\
                      {\"stored_bytes\":{\"run\":\"r\"}}\n{\"purge\":{\"run\":\"r\"}}\n{\"shutdown\":{}}\n{\"usage\":{}}\n";
         let (lines, dir) = lines(input);
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_that_cannot_start_says_why() {
+    fn failed_start_is_reported() {
         let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let config = ServiceConfig { bind: taken.local_addr().unwrap(), ..ServiceConfig::default() };
         let mut out = Vec::new();

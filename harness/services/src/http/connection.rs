@@ -1,4 +1,4 @@
-//! One TCP connection: bytes in, bytes out, and what has to be remembered between its requests.
+//! One TCP connection, with its unread bytes and its state between requests.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -6,16 +6,17 @@ use std::sync::Arc;
 
 use super::head::{BadHead, Head};
 
+/// Bytes of one read for a head.
 const READ: usize = 16 << 10;
 
-/// A connection and the bytes that have arrived but not been used.
+/// Connection with the received bytes that are not used yet.
 pub(crate) struct Connection {
     pub(crate) stream: Arc<TcpStream>,
     /// Unique within the service.
     pub(crate) id: u64,
-    /// The address that the client reached the service by.
+    /// Address by which the client reached the service.
     pub(crate) local: SocketAddr,
-    /// Ids of the accounts whose requests this connection has carried.
+    /// Ids of the accounts with requests on this connection.
     pub(crate) carried: Vec<String>,
     /// Buffer for bodies, kept between requests.
     pub(crate) scratch: Vec<u8>,
@@ -23,11 +24,11 @@ pub(crate) struct Connection {
     used: usize,
 }
 
-/// What came instead of a head.
+/// Reason why there is no next head.
 pub(crate) enum NoHead {
     /// The client closed the connection between two requests.
     Closed,
-    /// Bytes that are no request.
+    /// The bytes are no request.
     Bad(BadHead),
 }
 
@@ -65,7 +66,7 @@ impl Connection {
         }
     }
 
-    /// Reads some bytes of a body; an end of the connection is an error.
+    /// Reads some bytes of a body; the end of the connection is an error.
     pub(crate) fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let waiting = &self.inbox[self.used..];
         let got = if waiting.is_empty() {

@@ -1,4 +1,4 @@
-//! One request and its answer on a connection: bodies through the link, answers counted before they are complete.
+//! One request and its answer on a connection. Bodies pass the link; a request is counted before its answer is complete.
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
@@ -16,16 +16,17 @@ use crate::account::{Account, Attempt, Receipt};
 use crate::clock;
 use crate::link::TransferGuard;
 
-/// A body that nobody reads is taken and thrown away up to this size, so that the client sees the answer instead of a
-/// reset; a longer one costs the connection.
+/// Largest unread body in bytes that is discarded, so that the client sees the answer instead of a reset. A longer body closes
+/// the connection.
 const DISCARD: u64 = 256 << 20;
+/// Size of the buffer for bodies, in bytes.
 const SCRATCH: usize = 512 << 10;
-/// The end of a file that is sent only after the request was counted.
+/// Last bytes of a file, which are sent only after the request is counted.
 const TAIL: u64 = 16 << 10;
-/// Largest piece of a file that is sent at once where nothing is shaped.
+/// Largest piece of a file per call of sendfile on an unshaped link, in bytes.
 const UNSHAPED: usize = 1 << 30;
 
-/// A request being answered.
+/// Request that is being answered.
 pub(crate) struct Exchange<'a> {
     pub(crate) head: Head,
     pub(crate) record: RequestRecord,
@@ -33,9 +34,9 @@ pub(crate) struct Exchange<'a> {
     request_id: String,
     account: Option<Arc<Account>>,
     receipt: Option<Receipt>,
-    /// None where nothing is shaped.
+    /// `None` on an unshaped link.
     guard: Option<TransferGuard>,
-    /// With a fault that answers 429: seconds after which to come again.
+    /// Seconds in the Retry-After of an injected 429.
     retry_after_s: u64,
     body_left: u64,
     awaits_continue: bool,
@@ -53,7 +54,7 @@ impl<'a> Exchange<'a> {
         };
         let body_left = if let BodyLength::Known(length) = head.body { length } else { 0 };
         let awaits_continue = head.expects_continue && body_left > 0;
-        // The end of a chunked body is not looked for: the connection ends with the answer.
+        // A chunked body is not parsed, so the connection ends after the answer.
         let keep_alive = head.keep_alive && head.body != BodyLength::Chunked;
         Self {
             head,
@@ -70,7 +71,7 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// From here on the request is counted for `account` and passes its link.
+    /// Counts the request for `account` and passes it through the account's link.
     pub(crate) fn attach(&mut self, account: &Arc<Account>, call: Call) {
         if !self.connection.carried.contains(&account.id) {
             self.connection.carried.push(account.id.clone());
@@ -83,7 +84,7 @@ impl<'a> Exchange<'a> {
         self.retry_after_s = admission.retry_after_s;
     }
 
-    /// The status with which a fault answers the request instead of the service, and with a 429 the seconds to wait.
+    /// Status of an injected error, and the seconds of Retry-After.
     pub(crate) fn refusal(&self) -> Option<(u16, u64)> {
         match self.record.fault? {
             Fault::Status429 => Some((429, self.retry_after_s)),
@@ -93,7 +94,7 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// How many of the `left` of `total` bytes may move before the connection is to break; an error once it is.
+    /// Number of the `left` bytes of `total` that may move before an injected reset; an error when it is due.
     fn before_break(&self, left: u64, total: u64) -> io::Result<u64> {
         if self.record.fault != Some(Fault::Reset) {
             return Ok(left);
@@ -114,12 +115,12 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// The address by which the client reached the service.
+    /// Address by which the client reached the service.
     pub(crate) fn local(&self) -> std::net::SocketAddr {
         self.connection.local
     }
 
-    /// The length of the body, when the client gave one.
+    /// Length of the body, if the client sent one.
     pub(crate) fn content_length(&self) -> Option<u64> {
         if let BodyLength::Known(length) = self.head.body { Some(length) } else { None }
     }
@@ -137,14 +138,14 @@ impl<'a> Exchange<'a> {
         Ok(Some(body))
     }
 
-    /// Hands the body to `take`, piece by piece. An error of `take` does not end the connection: what remains of the
-    /// body is discarded before the answer.
+    /// Passes the body to `take` in pieces. An error of `take` does not end the connection: the rest of the body is
+    /// discarded before the answer.
     pub(crate) fn read_pieces<E: From<io::Error>>(
         &mut self,
         mut take: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut scratch = std::mem::take(&mut self.connection.scratch);
-        // As large as the body needs: an API call should not touch half a mebibyte.
+        // As large as the body: an API call should not allocate half a mebibyte.
         let wanted = usize::try_from(self.body_left).unwrap_or(SCRATCH).min(SCRATCH);
         if scratch.len() < wanted {
             scratch.resize(wanted, 0);
@@ -177,7 +178,7 @@ impl<'a> Exchange<'a> {
         Ok(count)
     }
 
-    /// Sends an answer whose body is in memory (or absent).
+    /// Sends an answer whose body is in memory or absent.
     pub(crate) fn send(&mut self, reply: &Reply) -> io::Result<()> {
         self.discard_body()?;
         self.before_break(0, 0)?;
@@ -217,7 +218,7 @@ impl<'a> Exchange<'a> {
         total: u64,
         left: &mut u64,
     ) -> io::Result<()> {
-        // The first packet carries the head and the beginning of the file together.
+        // MORE lets the first packet carry the head and the beginning of the file.
         let more = if total > 0 { SendFlags::MORE } else { SendFlags::empty() };
         let mut sent = 0;
         if total == 0 {
@@ -231,7 +232,7 @@ impl<'a> Exchange<'a> {
             }
         }
         let piece = self.guard.as_ref().and_then(|guard| guard.piece(Direction::Down)).unwrap_or(UNSHAPED) as u64;
-        // Bytes that have passed the link but were not sent: they pass first, so that the client never has them early.
+        // Bytes that have passed the link but are not sent yet. They pass before they are sent, so that none arrives early.
         let mut passed = 0;
         for &(start, length) in pieces {
             let (mut offset, end) = (start, start + length);
@@ -248,7 +249,7 @@ impl<'a> Exchange<'a> {
                 }
                 count = count.min(passed);
                 let moved = match sendfile(&self.connection.stream, file, Some(&mut offset), count as usize) {
-                    // The file is shorter than the blob: nothing the client could use can follow.
+                    // The file is shorter than the blob, which cannot be completed.
                     Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
                     Ok(moved) => moved as u64,
                     Err(Errno::INTR) => 0,
@@ -261,16 +262,16 @@ impl<'a> Exchange<'a> {
         Ok(())
     }
 
-    /// Whether the connection can carry another request; called once the answer was sent or failed.
+    /// Ends the exchange after its answer; returns whether the connection can carry another request.
     pub(crate) fn finish(mut self, result: &io::Result<()>) -> bool {
         if result.is_err() && self.receipt.is_none() {
-            // The client went away in the middle of its request: counted, without a status.
+            // The client disconnected during its request, which is counted without a status.
             self.record.broken = true;
             self.count(0, 0);
             self.complete(Err(ErrorKind::BrokenPipe.into()), 0).ok();
         }
         if self.record.fault == Some(Fault::Reset) {
-            // Whoever closes the connection sends a reset, not an orderly end.
+            // With zero linger, closing the connection sends a reset.
             rustix::net::sockopt::set_socket_linger(&*self.connection.stream, Some(std::time::Duration::ZERO)).ok();
         }
         result.is_ok() && self.keep_alive

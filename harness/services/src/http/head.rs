@@ -1,9 +1,9 @@
-//! The head of a request.
+//! Head of a request.
 
 use super::Query;
 use super::percent;
 
-/// More than any client sends; a longer head is refused.
+/// Largest head in bytes, more than any client sends.
 pub(crate) const MAX_HEAD: usize = 32 << 10;
 const MAX_HEADERS: usize = 64;
 
@@ -14,7 +14,7 @@ pub(crate) struct Head {
     /// Decoded path, always with a leading `/`.
     pub(crate) path: String,
     pub(crate) query: Query,
-    /// The client wants the connection to go on.
+    /// The client keeps the connection open.
     pub(crate) keep_alive: bool,
     /// The client waits for `100 Continue` before it sends the body.
     pub(crate) expects_continue: bool,
@@ -22,23 +22,23 @@ pub(crate) struct Head {
     headers: Vec<(String, String)>,
 }
 
-/// How long the body is.
+/// Length of the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BodyLength {
     /// No `Content-Length`.
     None,
-    /// That many bytes.
+    /// `Content-Length` in bytes.
     Known(u64),
-    /// `Transfer-Encoding`: not taken, as by Azure.
+    /// `Transfer-Encoding`, which is refused as by Azure.
     Chunked,
 }
 
-/// A head that cannot be understood; the connection ends after the answer.
+/// Malformed head; the connection ends after the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BadHead(pub(crate) &'static str);
 
 impl Head {
-    /// Parses a head at the beginning of `bytes`. `Ok(None)` until it is complete; then also the length of the head.
+    /// Parses the head at the beginning of `bytes`; returns it with its length, or `Ok(None)` while it is incomplete.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Option<(Self, usize)>, BadHead> {
         let mut slots = [httparse::EMPTY_HEADER; MAX_HEADERS];
         let mut request = httparse::Request::new(&mut slots);
@@ -69,13 +69,13 @@ impl Head {
         Ok(Some((Self { method, path, query, keep_alive, expects_continue, body, headers }, length)))
     }
 
-    /// The first header of that name (lower case).
+    /// Value of the first header with this lower-case name.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 }
 
-// A proxy's client sends the whole URL; its host is this service whatever it is called.
+// A client of a proxy sends the whole URL. Any host name in it means this service.
 fn split_target(target: &str) -> Result<(String, Query), BadHead> {
     let local = match target.split_once("://") {
         Some((scheme, rest)) if !scheme.contains('/') => rest.find('/').map_or("/", |at| &rest[at..]),
@@ -85,12 +85,12 @@ fn split_target(target: &str) -> Result<(String, Query), BadHead> {
     if !path.starts_with('/') {
         return Err(BadHead("the path does not begin with a slash"));
     }
-    let path = percent::decode(path, false).ok_or(BadHead("the path is not percent-encoded UTF-8"))?;
+    let path = percent::decode(path).ok_or(BadHead("the path is not percent-encoded UTF-8"))?;
     let query = Query::parse(query).ok_or(BadHead("the query is not percent-encoded UTF-8"))?;
     Ok((path, query))
 }
 
-// One meaning only: a request whose length can be read in two ways is refused.
+// A request with an ambiguous length is refused.
 fn body_length(headers: &[(String, String)]) -> Result<BodyLength, BadHead> {
     let all = |name: &'static str| headers.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str());
     let mut lengths = all("content-length");
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_is_read_whole_or_not_at_all() {
+    fn incomplete_head_is_not_parsed() {
         let text = "PUT /a%20b/c?x=1&y HTTP/1.1\r\nHost: h\r\nX-Ms-Range: bytes=0-1 \r\nContent-Length: 5\r\n\r\n";
         for end in 0..text.len() {
             assert!(parse(&text[..end]).unwrap().is_none(), "{end}");
@@ -130,13 +130,13 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_request_line_means_this_service() {
+    fn absolute_url_in_the_request_line_is_accepted() {
         let (head, _) = parse("GET http://a.blob.core.windows.net:1/b/c?d=e HTTP/1.1\r\n\r\n").unwrap().unwrap();
         assert_eq!((head.path.as_str(), head.query.get("d")), ("/b/c", Some("e")));
     }
 
     #[test]
-    fn connection_and_expect_words_are_read() {
+    fn connection_and_expect_headers_are_parsed() {
         let (head, _) =
             parse("GET / HTTP/1.1\r\nConnection: x, Close\r\nExpect: 100-Continue\r\n\r\n").unwrap().unwrap();
         assert!(!head.keep_alive && head.expects_continue);
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn ambiguous_or_broken_heads_are_refused() {
+    fn ambiguous_or_malformed_head_is_refused() {
         for headers in [
             "Content-Length: 1\r\nContent-Length: 2\r\n",
             "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n",
@@ -166,7 +166,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_read_without_panic(bytes: Vec<u8>) {
+        fn parsing_any_bytes_never_panics(bytes: Vec<u8>) {
             let _ = Head::parse(&bytes);
         }
     }

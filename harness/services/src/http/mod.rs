@@ -1,8 +1,8 @@
-//! HTTP/1.1 on blocking sockets, one thread a connection.
+//! HTTP/1.1 server on blocking sockets, with one thread per connection.
 //!
-//! Why not a framework: blob bytes must cost little, because the service shares the machine with what it measures. A
-//! thread of its own lets a connection send straight from the page cache (`sendfile`) and take blocks with a few large
-//! reads, and lets a link slow it down by sleeping.
+//! There is no framework, because blob bytes must cost little CPU: the service shares the machine with the measured jobs. A
+//! connection with its own thread sends from the page cache (`sendfile`), receives blocks in a few large reads, and is
+//! shaped by sleeping.
 
 mod connection;
 mod exchange;

@@ -1,41 +1,20 @@
 //! Percent encoding of paths and query values.
 
-use std::fmt::Write as _;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-/// Decodes `%XX`, and `+` as a space where `plus_is_space`; `None` when it is cut off or not UTF-8.
-pub(crate) fn decode(text: &str, plus_is_space: bool) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        rest = tail;
-        match first {
-            b'%' => {
-                let [high, low, tail @ ..] = rest else { return None };
-                rest = tail;
-                bytes.push((digit(*high)? << 4) | digit(*low)?);
-            }
-            b'+' if plus_is_space => bytes.push(b' '),
-            other => bytes.push(*other),
-        }
-    }
-    String::from_utf8(bytes).ok()
+/// Every ASCII character but RFC 3986's unreserved ones.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Decodes `%XX`. `None` when an escape is incomplete or the result is not UTF-8, which the crate would let pass.
+pub(crate) fn decode(text: &str) -> Option<String> {
+    let is_escape = |rest: &str| rest.as_bytes().get(..2).is_some_and(|code| code.iter().all(u8::is_ascii_hexdigit));
+    let complete = text.split('%').skip(1).all(is_escape);
+    complete.then(|| percent_decode_str(text).decode_utf8().ok().map(Into::into)).flatten()
 }
 
-fn digit(byte: u8) -> Option<u8> {
-    char::from(byte).to_digit(16).map(|digit| digit as u8)
-}
-
-/// Encodes everything but RFC 3986's unreserved characters.
+/// Encodes everything but unreserved characters.
 pub(crate) fn encode(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            let _ = write!(out, "%{byte:02X}");
-        }
-    }
-    out
+    utf8_percent_encode(text, RESERVED).to_string()
 }
 
 #[cfg(test)]
@@ -45,22 +24,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn broken_escapes_are_refused() {
-        for text in ["%", "%4", "%zz", "%ff", "a%"] {
-            assert_eq!(decode(text, true), None, "{text}");
+    fn incomplete_escape_is_refused() {
+        for text in ["%", "%4", "%zz", "%ff", "a%", "%+1", "%C3&%A9"] {
+            assert_eq!(decode(text), None, "{text}");
         }
-    }
-
-    #[test]
-    fn a_plus_is_a_space_in_queries_only() {
-        assert_eq!(decode("a+b%2B", true).as_deref(), Some("a b+"));
-        assert_eq!(decode("a+b%2b", false).as_deref(), Some("a+b+"));
+        assert_eq!(decode("a+b%2b").as_deref(), Some("a+b+"), "a plus stays a plus in a path");
     }
 
     proptest! {
         #[test]
-        fn what_is_encoded_reads_back(text: String, plus: bool) {
-            prop_assert_eq!(decode(&encode(&text), plus), Some(text));
+        fn encoded_text_decodes_to_itself(text: String) {
+            let encoded = encode(&text);
+            prop_assert!(encoded.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte)));
+            prop_assert_eq!(decode(&encoded), Some(text));
         }
     }
 }

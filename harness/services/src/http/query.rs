@@ -1,4 +1,4 @@
-//! The query of a URL, decoded: clients reorder and re-encode it, so nothing may depend on its text.
+//! Decoded query of a URL. Clients reorder and re-encode it, so nothing depends on its text.
 
 use super::percent;
 
@@ -7,28 +7,25 @@ use super::percent;
 pub(crate) struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// Parses what stands after `?`; `None` when an escape is broken.
+    /// Parses the text after `?`; `None` when an escape is incomplete or not UTF-8.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let pair = |part: &str| {
-            let (name, value) = part.split_once('=').unwrap_or((part, ""));
-            Some((percent::decode(name, true)?, percent::decode(value, true)?))
-        };
-        text.split('&').filter(|part| !part.is_empty()).map(pair).collect::<Option<_>>().map(Self)
+        percent::decode(text)?;
+        Some(Self(form_urlencoded::parse(text.as_bytes()).into_owned().collect()))
     }
 
-    /// The first value of `name`.
+    /// First value of `name`.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// The value of `name` if it is given exactly once: a signed parameter must not have a second meaning.
+    /// Value of `name` if it appears exactly once, because a signed parameter must not have a second value.
     pub(crate) fn only(&self, name: &str) -> Option<&str> {
         let mut values = self.0.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str());
         let first = values.next();
         if values.next().is_some() { None } else { first }
     }
 
-    /// Whether `name` is given at all.
+    /// Whether `name` appears.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.get(name).is_some()
     }
@@ -39,15 +36,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parameters_are_decoded_and_order_does_not_matter() {
-        let query = Query::parse("sig=ab&comp=block&blockid=YQ%3D%3D&&x").unwrap();
-        assert_eq!(query.get("blockid"), Some("YQ=="));
+    fn parameters_are_found_decoded_in_any_order() {
+        let query = Query::parse("sig=ab&comp=block&blockid=YQ%3D%3D&&x&plus=a+b%2B").unwrap();
+        assert_eq!((query.get("blockid"), query.get("plus")), (Some("YQ=="), Some("a b+")));
         assert_eq!(query.get("x"), Some(""));
         assert!(query.has("comp") && !query.has("se"));
     }
 
     #[test]
-    fn a_doubled_parameter_has_no_single_value() {
+    fn incomplete_escape_is_refused() {
+        for text in ["a=%zz", "%f", "a=1&b=%ff"] {
+            assert_eq!(Query::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn duplicate_parameter_has_no_single_value() {
         let query = Query::parse("a=1&a=2").unwrap();
         assert_eq!((query.get("a"), query.only("a"), query.only("b")), (Some("1"), None, None));
     }

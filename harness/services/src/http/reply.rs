@@ -1,10 +1,10 @@
-//! An answer, before it is written.
+//! Answer before it is written.
 
 use std::fmt::Write as _;
 
 use http::StatusCode;
 
-/// Status, headers and a body in memory (or none, with a length of its own for HEAD and files).
+/// Answer with status, headers and a body in memory. Answers to HEAD and files have a length instead of a body.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
@@ -28,7 +28,7 @@ impl Reply {
         self.with("Content-Type", content_type)
     }
 
-    /// States a length that is not the body's: the body of a HEAD answer is absent, that of a file is sent apart.
+    /// Sets the length of a body that is absent (HEAD) or sent separately (a file).
     pub(crate) fn with_length(mut self, length: u64) -> Self {
         self.length = Some(length);
         self
@@ -38,13 +38,13 @@ impl Reply {
         Self::new(status).with_body("application/json", value.to_string())
     }
 
-    /// The head's text. Every answer carries a request id: BuildKit's client dereferences it unchecked.
+    /// Text of the head. Every answer has a request id, because BuildKit's client dereferences it unchecked.
     pub(crate) fn head(&self, request_id: &str, date: &str, keep_alive: bool) -> String {
         let mut text = String::with_capacity(512);
         let reason = StatusCode::from_u16(self.status).ok().and_then(|status| status.canonical_reason());
         let _ = write!(text, "HTTP/1.1 {} {}\r\n", self.status, reason.unwrap_or("Status"));
         for (name, value) in &self.headers {
-            // A line break in a value would begin another header.
+            // A line break in a value would start another header.
             let value: String = value.chars().filter(|c| !c.is_control()).collect();
             let _ = write!(text, "{name}: {value}\r\n");
         }
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_head_has_length_and_request_id_and_no_injected_header() {
+    fn head_has_length_and_request_id_and_no_injected_header() {
         let reply = Reply::new(200).with("X-A", "b\r\nX-Evil: 1").with_body("text/plain", "abc");
         let head = reply.head("id-1", "now", true);
         assert_eq!(

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::support::{Fixture, target};
 
 #[test]
-fn an_artifact_goes_in_is_listed_comes_out_and_is_deleted() {
+fn artifact_is_uploaded_listed_downloaded_and_deleted() {
     let fixture = Fixture::new();
     let api = fixture.api(&fixture.token(|_| ()));
     let id = api.upload_artifact("image", b"content");
@@ -38,7 +38,7 @@ fn an_artifact_goes_in_is_listed_comes_out_and_is_deleted() {
 }
 
 #[test]
-fn filters_choose_by_name_and_id() {
+fn list_is_filtered_by_name_and_id() {
     let fixture = Fixture::new();
     let api = fixture.api(&fixture.token(|_| ()));
     let ids: Vec<String> = ["a", "b"].iter().map(|name| api.upload_artifact(name, b"x")).collect();
@@ -58,7 +58,7 @@ fn filters_choose_by_name_and_id() {
 }
 
 #[test]
-fn a_name_is_taken_from_creation_until_deletion() {
+fn artifact_name_is_taken_from_creation_until_deletion() {
     let fixture = Fixture::new();
     let api = fixture.api(&fixture.token(|_| ()));
     let create = || api.artifact("CreateArtifact", json!({"name": "a", "version": 7}));
@@ -74,7 +74,7 @@ fn a_name_is_taken_from_creation_until_deletion() {
 }
 
 #[test]
-fn a_run_sees_its_own_artifacts_only() {
+fn run_sees_only_its_artifacts() {
     let fixture = Fixture::new();
     let api = fixture.api(&fixture.token(|_| ()));
     api.upload_artifact("a", b"x");
@@ -90,7 +90,7 @@ fn a_run_sees_its_own_artifacts_only() {
 }
 
 #[test]
-fn nothing_is_visible_before_it_is_finalized() {
+fn artifact_is_invisible_before_finalize() {
     let fixture = Fixture::new();
     let api = fixture.api(&fixture.token(|_| ()));
     let url = api.artifact("CreateArtifact", json!({"name": "a", "version": 7})).ok()["signed_upload_url"].take();
@@ -103,7 +103,7 @@ fn nothing_is_visible_before_it_is_finalized() {
     assert_eq!(api.artifact("GetSignedArtifactURL", json!({"name": "a"})).twirp().0, 404);
     assert_eq!(finalize("4").twirp(), (400, "invalid_argument".into()), "another size");
     let id = finalize("3").ok();
-    assert_eq!(finalize("3").ok(), id, "said again after a lost answer");
+    assert_eq!(finalize("3").ok(), id, "repeated after a lost answer");
     assert_eq!(
         api.blob("PUT", url, &[("x-ms-blob-type", "BlockBlob")], b"new").azure(),
         (409, "BlobImmutableDueToPolicy".into())
@@ -111,7 +111,7 @@ fn nothing_is_visible_before_it_is_finalized() {
 }
 
 #[test]
-fn a_raw_artifact_keeps_its_name_and_type_and_never_looks_like_a_zip() {
+fn raw_artifact_keeps_name_and_type_and_has_no_zip_path() {
     let fixture = Fixture::new();
     let api = fixture.api(&fixture.token(|_| ()));
     let name = "bild größe.tar";
@@ -131,7 +131,7 @@ fn a_raw_artifact_keeps_its_name_and_type_and_never_looks_like_a_zip() {
 }
 
 #[test]
-fn a_zip_is_recognized_by_type_and_path() {
+fn zip_is_recognized_by_type_and_path() {
     let fixture = Fixture::new();
     let api = fixture.api(&fixture.token(|_| ()));
     let create = json!({"name": "z", "version": 7, "mime_type": "application/zip"});

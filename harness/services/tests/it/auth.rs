@@ -1,4 +1,4 @@
-//! What is refused: tokens and URLs that are missing, altered, expired or revoked.
+//! Refusals of missing, altered, expired or revoked tokens and URLs.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ fn refused(api: &Api) {
 }
 
 #[test]
-fn calls_need_a_token_of_this_service() {
+fn call_without_a_token_of_this_service_is_refused() {
     let fixture = Fixture::new();
     let token = fixture.token(|_| ());
     let api = |token: &str| fixture.api(token);
@@ -31,7 +31,7 @@ fn calls_need_a_token_of_this_service() {
 }
 
 #[test]
-fn an_expired_token_is_refused_and_counted() {
+fn expired_token_is_refused_and_counted() {
     let fixture = Fixture::new();
     let token = fixture.token(|spec| spec.ttl = Duration::ZERO);
     refused(&fixture.api(&token));
@@ -40,7 +40,7 @@ fn an_expired_token_is_refused_and_counted() {
 }
 
 #[test]
-fn revoking_a_token_revokes_its_urls() {
+fn revoked_token_invalidates_its_urls() {
     let fixture = Fixture::new();
     let (token, other) = (fixture.token(|_| ()), fixture.token(|_| ()));
     let (api, other) = (fixture.api(&token), fixture.api(&other));
@@ -60,7 +60,7 @@ fn revoking_a_token_revokes_its_urls() {
 }
 
 #[test]
-fn a_url_is_good_for_its_path_its_permission_and_its_time() {
+fn url_is_valid_only_for_its_path_permission_and_time() {
     let fixture = Fixture::new();
     let api = fixture.api(&fixture.token(|_| ()));
     api.save_cache("k", b"x");
@@ -95,7 +95,7 @@ fn a_url_is_good_for_its_path_its_permission_and_its_time() {
 }
 
 #[test]
-fn a_url_survives_what_clients_do_to_its_query() {
+fn url_stays_valid_when_clients_reencode_its_query() {
     let fixture = Fixture::new();
     let api = fixture.api(&fixture.token(|_| ()));
     api.upload_artifact("a b", b"x");
@@ -114,7 +114,7 @@ fn a_url_survives_what_clients_do_to_its_query() {
 }
 
 #[test]
-fn hosts_of_urls_depend_on_the_client() {
+fn host_of_a_url_depends_on_the_client() {
     let fixture = Fixture::new();
     let mut api = fixture.api(&fixture.token(|_| ()));
     let addr = fixture.service.addr();

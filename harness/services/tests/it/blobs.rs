@@ -55,7 +55,7 @@ fn blocks_are_committed_in_the_order_of_the_list() {
 }
 
 #[test]
-fn ids_of_both_clients_work_and_a_block_staged_again_replaces_the_first() {
+fn block_ids_of_both_clients_are_accepted_and_a_repeated_block_replaces_the_first() {
     let fixture = Fixture::new();
     let api = fixture.api(&fixture.token(|_| ()));
     let url = api.upload_url("k");
@@ -71,7 +71,7 @@ fn ids_of_both_clients_work_and_a_block_staged_again_replaces_the_first() {
 }
 
 #[test]
-fn a_blob_put_at_once_keeps_its_type() {
+fn put_blob_keeps_its_content_type() {
     let fixture = Fixture::new();
     let api = fixture.api(&fixture.token(|_| ()));
     let url = api.upload_url("k");
@@ -86,7 +86,7 @@ fn a_blob_put_at_once_keeps_its_type() {
 }
 
 #[test]
-fn whole_blobs_and_their_properties_have_every_header_that_clients_need() {
+fn get_and_head_have_every_header_that_clients_need() {
     let fixture = Fixture::new();
     let api = fixture.api(&fixture.token(|_| ()));
     let url = stored(&api, b"0123456789");
@@ -103,7 +103,7 @@ fn whole_blobs_and_their_properties_have_every_header_that_clients_need() {
 }
 
 #[test]
-fn ranges_come_by_either_header() {
+fn range_is_read_from_either_header() {
     let fixture = Fixture::new();
     let api = fixture.api(&fixture.token(|_| ()));
     let url = stored(&api, b"0123456789");
@@ -132,7 +132,7 @@ fn ranges_come_by_either_header() {
 }
 
 #[test]
-fn conditions_name_the_version() {
+fn etag_conditions_are_checked() {
     let fixture = Fixture::new();
     let api = fixture.api(&fixture.token(|_| ()));
     let url = stored(&api, b"0123456789");
@@ -146,7 +146,7 @@ fn conditions_name_the_version() {
 }
 
 #[test]
-fn an_empty_blob_is_a_blob() {
+fn empty_blob_round_trips() {
     let fixture = Fixture::new();
     let api = fixture.api(&fixture.token(|_| ()));
     let url = api.upload_url("k");
@@ -191,7 +191,7 @@ fn refusals_are_xml_with_azures_codes() {
 }
 
 #[test]
-fn a_body_that_breaks_off_leaves_nothing() {
+fn interrupted_body_stores_nothing() {
     let fixture = Fixture::new();
     let api = fixture.api(&fixture.token(|_| ()));
     let url = api.upload_url("k");

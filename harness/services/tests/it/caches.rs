@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::support::Fixture;
 
 #[test]
-fn an_entry_goes_in_and_comes_out() {
+fn cache_entry_round_trips() {
     let fixture = Fixture::new();
     let api = fixture.api(&fixture.token(|_| ()));
     let id = api.save_cache("k", b"content");
@@ -17,7 +17,7 @@ fn an_entry_goes_in_and_comes_out() {
 }
 
 #[test]
-fn a_miss_is_an_answer() {
+fn cache_miss_is_answered_with_200() {
     let fixture = Fixture::new();
     let api = fixture.api(&fixture.token(|_| ()));
     api.save_cache("k", b"x");
@@ -29,7 +29,7 @@ fn a_miss_is_an_answer() {
 }
 
 #[test]
-fn a_restore_takes_the_exact_key_then_the_newest_of_a_prefix() {
+fn restore_finds_the_exact_key_then_the_newest_prefix_match() {
     let fixture = Fixture::new();
     let api = fixture.api(&fixture.token(|_| ()));
     for key in ["linux-1", "linux-2", "linux-10", "mac-1"] {
@@ -46,7 +46,7 @@ fn a_restore_takes_the_exact_key_then_the_newest_of_a_prefix() {
 }
 
 #[test]
-fn an_entry_is_reserved_at_creation_visible_at_the_end_and_never_changes() {
+fn entry_is_reserved_at_creation_visible_after_finalize_and_immutable() {
     let fixture = Fixture::new();
     let api = fixture.api(&fixture.token(|_| ()));
     let url = api.upload_url("k");
@@ -67,7 +67,7 @@ fn an_entry_is_reserved_at_creation_visible_at_the_end_and_never_changes() {
 }
 
 #[test]
-fn scopes_decide_what_is_seen_and_written() {
+fn scopes_limit_reads_and_writes() {
     let fixture = Fixture::new();
     let main = fixture.api(&fixture.token(|_| ()));
     let branch = |name: &str| {
@@ -82,7 +82,7 @@ fn scopes_decide_what_is_seen_and_written() {
     let sees = |api: &crate::support::Api, key: &str| {
         api.cache("GetCacheEntryDownloadURL", json!({"key": key})).ok()["matched_key"].as_str().map(str::to_owned)
     };
-    assert_eq!(sees(&one, "k").as_deref(), Some("k-one"), "the own scope first, even by prefix");
+    assert_eq!(sees(&one, "k").as_deref(), Some("k-one"), "the first scope first, even by prefix");
     assert_eq!(sees(&two, "k").as_deref(), Some("k"), "the base's");
     assert_eq!(sees(&two, "k-one"), None, "no sibling's");
     assert_eq!(sees(&main, "k-one"), None, "no branch's");
@@ -92,7 +92,7 @@ fn scopes_decide_what_is_seen_and_written() {
 }
 
 #[test]
-fn entries_outlive_the_run_that_stored_them_until_it_is_purged() {
+fn entries_outlive_their_run_until_it_is_purged() {
     let fixture = Fixture::new();
     let first = fixture.api(&fixture.token(|_| ()));
     let next = fixture.api(&fixture.token(|spec| spec.run = "run-2".into()));
@@ -111,7 +111,7 @@ fn entries_outlive_the_run_that_stored_them_until_it_is_purged() {
 }
 
 #[test]
-fn keys_are_checked_as_the_clients_check_them() {
+fn invalid_key_is_refused() {
     let fixture = Fixture::new();
     let api = fixture.api(&fixture.token(|_| ()));
     for key in ["", "a,b", &"x".repeat(513)] {

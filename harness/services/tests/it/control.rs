@@ -1,4 +1,4 @@
-//! The service as a process of its own.
+//! The service as a separate process.
 
 use std::process::Command;
 
@@ -19,7 +19,7 @@ fn api(client: &Client, token: &str) -> Api {
 }
 
 #[test]
-fn a_process_is_driven_by_typed_calls() {
+fn process_answers_typed_calls() {
     let dir = tempfile::tempdir().unwrap();
     let store = dir.path().join("store");
     let client = spawn(&store);
@@ -42,7 +42,7 @@ fn a_process_is_driven_by_typed_calls() {
 }
 
 #[test]
-fn dropping_the_client_ends_the_process_and_deletes_its_store() {
+fn dropped_client_ends_the_process_and_deletes_its_store() {
     let dir = tempfile::tempdir().unwrap();
     let store = dir.path().join("store");
     let client = spawn(&store);
@@ -54,7 +54,7 @@ fn dropping_the_client_ends_the_process_and_deletes_its_store() {
 }
 
 #[test]
-fn a_process_that_is_no_service_is_an_error() {
+fn process_that_is_no_service_is_an_error() {
     assert!(matches!(Client::spawn(Command::new("/nonexistent/program")), Err(ServiceError::Spawn { .. })));
     assert!(matches!(Client::spawn(Command::new("true")), Err(ServiceError::Lost(_))));
     let mut echo = Command::new("echo");

@@ -1,4 +1,4 @@
-//! What is counted, and for whom.
+//! Counters and request log of a token.
 
 use std::io::Read;
 
@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::support::{Fixture, Http, noise, target};
 
 #[test]
-fn traffic_belongs_to_the_token_that_asked_for_the_url() {
+fn traffic_counts_for_the_token_of_the_url() {
     let fixture = Fixture::new();
     let (producer, consumer) = (fixture.token(|spec| spec.role = "producer".into()), fixture.token(|_| ()));
     let (up, down) = (fixture.api(&producer), fixture.api(&consumer));
@@ -51,7 +51,7 @@ fn traffic_belongs_to_the_token_that_asked_for_the_url() {
 }
 
 #[test]
-fn repetitions_are_seen() {
+fn retries_are_counted() {
     let fixture = Fixture::new();
     let api = fixture.api(&fixture.token(|_| ()));
     let retries = || fixture.service.counters(&api.token).retries;
@@ -62,7 +62,7 @@ fn repetitions_are_seen() {
     }
     let xml = b"<BlockList><Latest>YQ==</Latest></BlockList>";
     api.blob("PUT", &format!("{url}&comp=blocklist"), &[], xml);
-    // A call that failed, said again; one that went well may be repeated.
+    // A repeated call is a retry only after a failure.
     let finalize = |size: u64| api.cache("FinalizeCacheEntryUpload", json!({"key": "k", "size_bytes": size}));
     assert_eq!((finalize(9).status, retries()), (400, 2));
     assert_eq!((finalize(9).status, retries()), (400, 3));
@@ -77,7 +77,7 @@ fn repetitions_are_seen() {
 }
 
 #[test]
-fn a_download_that_breaks_off_is_an_error_and_its_rest_a_retry() {
+fn interrupted_download_is_an_error_and_its_rest_a_retry() {
     let fixture = Fixture::new();
     let api = fixture.api(&fixture.token(|_| ()));
     let content = noise(64 << 20, 3);
@@ -100,7 +100,7 @@ fn a_download_that_breaks_off_is_an_error_and_its_rest_a_retry() {
 }
 
 #[test]
-fn the_log_is_bounded() {
+fn request_log_is_bounded() {
     let fixture = Fixture::with(|config| config.log_capacity = 3);
     let api = fixture.api(&fixture.token(|_| ()));
     for _ in 0..5 {
@@ -113,7 +113,7 @@ fn the_log_is_bounded() {
 }
 
 #[test]
-fn the_environment_of_a_client_is_complete() {
+fn client_environment_is_complete() {
     let fixture = Fixture::new();
     let token = fixture.token(|_| ());
     let env = fixture.service.client_env(&token);

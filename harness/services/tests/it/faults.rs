@@ -13,7 +13,7 @@ fn faulty(changes: &str) -> Fixture {
 }
 
 #[test]
-fn a_request_that_meets_a_status_changes_nothing_and_its_repetition_is_seen() {
+fn injected_status_changes_nothing_and_its_retry_is_counted() {
     // The second blob request of the first 20 meets it.
     let fixture = faulty("503=20%,seed=936");
     let token = fixture.token(|_| ());
@@ -38,7 +38,7 @@ fn a_request_that_meets_a_status_changes_nothing_and_its_repetition_is_seen() {
 }
 
 #[test]
-fn calls_get_429_with_the_time_to_wait() {
+fn injected_429_has_retry_after() {
     let fixture = faulty("429=100%,retry_after_s=7");
     let token = fixture.token(|_| ());
     let refused = fixture.api(&token).cache("GetCacheEntryDownloadURL", json!({"key": "k"}));
@@ -47,7 +47,7 @@ fn calls_get_429_with_the_time_to_wait() {
 }
 
 #[test]
-fn a_reset_breaks_the_connection_in_the_middle_of_the_bytes() {
+fn injected_reset_breaks_the_connection_after_half_of_the_bytes() {
     // As above: the second.
     let fixture = faulty("reset=20%,seed=936");
     let token = fixture.token(|_| ());
@@ -69,7 +69,7 @@ fn a_reset_breaks_the_connection_in_the_middle_of_the_bytes() {
 }
 
 #[test]
-fn a_stall_holds_a_request_and_a_slow_one_takes_its_bytes_longer() {
+fn injected_stall_delays_a_request_and_slow_lowers_its_rate() {
     for (changes, least) in [("stall=100%,stall_s=0.15", 300), ("connection=40MB/s,slow=100%,slow_factor=4", 200)] {
         let fixture = faulty(changes);
         let api = fixture.api(&fixture.token(|_| ()));

@@ -1,4 +1,4 @@
-//! The service over real sockets: by hand-written HTTP for every rule of the wire. The real npm clients are in `machine`.
+//! The service over real sockets, by hand-written HTTP for every rule. The npm clients are in `machine`.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests may fail as tests do")]
 

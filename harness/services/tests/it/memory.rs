@@ -18,7 +18,7 @@ const LIMIT: u64 = 64 << 20;
 
 // Blocks of the largest size that clients use, four at a time, then read on two connections at once.
 #[test]
-fn a_gigabyte_passes_through_64_mib() {
+fn gigabyte_passes_in_64_mib_of_memory() {
     let dir = tempfile::tempdir().unwrap();
     let mut command = Command::new(serve_example());
     command.arg(dir.path().join("store"));

@@ -1,4 +1,4 @@
-//! Shaped links over real sockets. No test says how long something may take at most: a busy machine may take any time.
+//! Shaped links over real sockets. No test has an upper time limit, because a busy machine may take any time.
 //! What a link guarantees is the least time, and that is what is checked.
 
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ fn least(ms: u64, act: impl FnOnce()) {
 }
 
 #[test]
-fn bytes_take_their_time_in_each_direction_and_arrive_whole() {
+fn shaped_bytes_take_their_time_and_arrive_complete() {
     let fixture = shaped("[cache.up]\nconnection = '4MiB/s'\n[cache.down]\nconnection = '8MiB/s'\n");
     let api = fixture.api(&fixture.token(|_| ()));
     let content = noise(1 << 20, 1);
@@ -31,7 +31,7 @@ fn bytes_take_their_time_in_each_direction_and_arrive_whole() {
 }
 
 #[test]
-fn a_kind_of_traffic_has_figures_of_its_own() {
+fn artifact_and_cache_have_separate_figures() {
     let fixture = shaped("[artifact]\nrequest_ms = 80\n[api]\ncall_ms = 30\n");
     let api = fixture.api(&fixture.token(|_| ()));
     least(60, || drop(api.save_cache("k", b"of the cache: two calls, no time for the blob")));
@@ -39,7 +39,7 @@ fn a_kind_of_traffic_has_figures_of_its_own() {
 }
 
 #[test]
-fn connections_of_a_job_share_its_link_and_jobs_do_not() {
+fn connections_of_one_job_share_its_link_and_jobs_do_not() {
     let fixture = shaped("[cache.down]\nconnection = '64MiB/s'\naggregate = '8MiB/s'\n");
     let content = noise(1 << 20, 2);
     fixture.api(&fixture.token(|_| ())).save_cache("k", &content);
@@ -61,7 +61,7 @@ fn connections_of_a_job_share_its_link_and_jobs_do_not() {
 }
 
 #[test]
-fn more_entries_a_minute_than_allowed_get_429_and_the_time_to_wait() {
+fn entries_beyond_the_rate_limit_get_429_with_retry_after() {
     let fixture = shaped("[cache]\ncreates_per_minute = 2\n");
     let api = fixture.api(&fixture.token(|_| ()));
     api.save_cache("a", b"1");
@@ -80,7 +80,7 @@ fn more_entries_a_minute_than_allowed_get_429_and_the_time_to_wait() {
 }
 
 #[test]
-fn beyond_the_storage_limit_the_least_recently_used_entry_goes() {
+fn least_recently_used_entry_is_evicted_beyond_the_storage_limit() {
     let fixture = shaped("[cache]\nstorage_limit = '2500B'\n");
     let api = fixture.api(&fixture.token(|_| ()));
     api.save_cache("a", &[1; 1000]);

@@ -74,7 +74,7 @@ impl Api {
         self.call("CacheService", method, &body)
     }
 
-    /// The whole way of an artifact into the service; gives its id.
+    /// Uploads and finalizes an artifact; returns its id.
     pub(crate) fn upload_artifact(&self, name: &str, content: &[u8]) -> String {
         let url = self.artifact("CreateArtifact", json!({"name": name, "version": 7})).ok()["signed_upload_url"].take();
         self.put_blob(url.as_str().unwrap(), content);
@@ -83,7 +83,7 @@ impl Api {
         done["artifact_id"].as_str().unwrap().to_owned()
     }
 
-    /// The whole way of a cache entry into the service; gives its id.
+    /// Uploads and finalizes a cache entry; returns its id.
     pub(crate) fn save_cache(&self, key: &str, content: &[u8]) -> String {
         let url = self.cache("CreateCacheEntry", json!({"key": key})).ok()["signed_upload_url"].take();
         self.put_blob(url.as_str().unwrap(), content);

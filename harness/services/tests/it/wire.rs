@@ -1,11 +1,11 @@
-//! HTTP itself: routes, connections, bodies that nobody wants.
+//! HTTP: routes, connections, unread bodies.
 
 use serde_json::json;
 
 use crate::support::{Fixture, Http, target};
 
 #[test]
-fn every_other_path_is_answered_in_json() {
+fn unknown_path_is_answered_in_json() {
     let fixture = Fixture::new();
     let token = fixture.token(|_| ());
     let authorization = format!("Bearer {token}");
@@ -31,7 +31,7 @@ fn every_other_path_is_answered_in_json() {
 }
 
 #[test]
-fn a_request_that_is_none_is_answered_and_ends_the_connection() {
+fn malformed_request_is_answered_and_ends_the_connection() {
     let fixture = Fixture::new();
     for text in ["\u{1}\u{2}\r\n\r\n", "GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n", "GET /%zz HTTP/1.1\r\n\r\n"] {
         let mut http = Http::new(fixture.service.addr());
@@ -42,7 +42,7 @@ fn a_request_that_is_none_is_answered_and_ends_the_connection() {
 }
 
 #[test]
-fn one_connection_carries_many_requests_and_bodies_that_nobody_reads() {
+fn connection_is_reused_after_unread_bodies() {
     let fixture = Fixture::new();
     let api = fixture.api(&fixture.token(|_| ()));
     let url = api.upload_url("k");
@@ -63,7 +63,7 @@ fn one_connection_carries_many_requests_and_bodies_that_nobody_reads() {
 }
 
 #[test]
-fn a_client_that_asks_before_it_sends_is_told_to_go_on_or_not() {
+fn expect_continue_is_answered() {
     let fixture = Fixture::new();
     let api = fixture.api(&fixture.token(|_| ()));
     let url = api.upload_url("k");
@@ -99,7 +99,7 @@ fn request_ids_differ_and_a_taken_port_is_an_error() {
 }
 
 #[test]
-fn the_end_cuts_connections_and_deletes_what_was_stored() {
+fn shutdown_closes_connections_and_deletes_the_store() {
     let fixture = Fixture::new();
     let api = fixture.api(&fixture.token(|_| ()));
     api.save_cache("k", b"x");

@@ -79,7 +79,7 @@ fn in_flight(log: &[RequestRecord]) -> usize {
 }
 
 #[test]
-fn the_artifact_client_uploads_lists_downloads_and_deletes() {
+fn npm_artifact_client_uploads_lists_downloads_and_deletes() {
     let fixture = Fixture::new();
     let (producer, consumer) = (Job::new(&fixture, "producer"), Job::new(&fixture, "consumer"));
     let content = noise(50_000_000, 1);
@@ -115,7 +115,7 @@ fn the_artifact_client_uploads_lists_downloads_and_deletes() {
 }
 
 #[test]
-fn an_artifact_that_is_no_archive_comes_out_as_the_file_that_went_in() {
+fn npm_artifact_client_round_trips_a_raw_file() {
     let fixture = Fixture::new();
     let (producer, consumer) = (Job::new(&fixture, "producer"), Job::new(&fixture, "consumer"));
     let content = noise(1_000_000, 2);
@@ -128,7 +128,7 @@ fn an_artifact_that_is_no_archive_comes_out_as_the_file_that_went_in() {
 }
 
 #[test]
-fn the_cache_client_takes_its_parallel_path_both_ways() {
+fn npm_cache_client_transfers_in_parallel_both_ways() {
     let fixture = Fixture::new();
     let job = Job::new(&fixture, "job");
     // More than 128 MiB that do not compress: several blocks up, two segments down.
@@ -152,7 +152,7 @@ fn the_cache_client_takes_its_parallel_path_both_ways() {
 }
 
 #[test]
-fn the_cache_client_misses_falls_back_to_prefixes_and_never_overwrites() {
+fn npm_cache_client_misses_falls_back_to_prefixes_and_never_overwrites() {
     let fixture = Fixture::new();
     let job = Job::new(&fixture, "job");
     let file = job.write("small", b"one");
@@ -174,7 +174,7 @@ fn the_cache_client_misses_falls_back_to_prefixes_and_never_overwrites() {
 }
 
 #[test]
-fn the_artifact_client_outlives_a_503() {
+fn npm_artifact_client_retries_a_503() {
     // With this seed the producer's first blob request meets the fault, and none of the next 29.
     let busy = profile::load("loopback:503=10%,seed=203").unwrap();
     let fixture = Fixture::with(|config| config.profile = busy);

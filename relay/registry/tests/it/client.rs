@@ -39,7 +39,7 @@ impl Lab {
         Self { service, store }
     }
 
-    /// Where the service keeps its bytes.
+    /// Folder of the service's blobs.
     pub fn store(&self) -> &std::path::Path {
         self.store.path()
     }
@@ -175,7 +175,7 @@ impl Image {
         self.layers.iter().chain([&self.config])
     }
 
-    /// As docker does: is it there? begin, send, name its digest.
+    /// Pushes as docker does: look for the blob, begin an upload, send the bytes, name the digest.
     pub fn push(&self, registry: &str) {
         for blob in self.blobs() {
             let digest = Digest::of(blob);
@@ -200,7 +200,7 @@ impl Image {
         for blob in self.blobs() {
             let got = call(registry, "GET", &format!("/v2/any/name/blobs/{}", Digest::of(blob)), &[], b"");
             assert_eq!(got.status, 200);
-            assert!(got.body == *blob, "{} bytes came, not the {} sent", got.body.len(), blob.len());
+            assert!(got.body == *blob, "{} bytes received, {} sent", got.body.len(), blob.len());
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::client::{Image, Lab, TYPE, blocking, call, noise};
 const MIB: usize = 1 << 20;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_wrong_digest_a_missing_blob_and_a_foreign_layer_are_refused_with_the_reason() {
+async fn wrong_digest_missing_blob_and_foreign_layer_are_refused_with_the_reason() {
     let lab = Lab::new().await;
     let sender = lab.sender(StoreKind::Artifact, "app").await.unwrap();
     let registry = sender.registry();
@@ -17,17 +17,17 @@ async fn a_wrong_digest_a_missing_blob_and_a_foreign_layer_are_refused_with_the_
         let begun = call(&registry, "POST", "/v2/a/blobs/uploads/", &[], b"");
         let path = format!("{}?digest={}", begun.header("location").unwrap(), Digest::of(b"other"));
         let put = call(&registry, "PUT", &path, &[], &image.layers[0]);
-        let said = String::from_utf8_lossy(&put.body).into_owned();
-        assert!(put.status == 400 && said.contains("DIGEST_INVALID"), "{said}");
+        let message = String::from_utf8_lossy(&put.body).into_owned();
+        assert!(put.status == 400 && message.contains("DIGEST_INVALID"), "{message}");
         let put = |text: &str| {
             let put = call(&registry, "PUT", "/v2/a/manifests/1", &[("content-type", TYPE)], text.as_bytes());
             (put.status, String::from_utf8_lossy(&put.body).into_owned())
         };
-        let (status, said) = put(&image.manifest);
-        assert!(status == 404 && said.contains("MANIFEST_BLOB_UNKNOWN"), "{said}");
+        let (status, message) = put(&image.manifest);
+        assert!(status == 404 && message.contains("MANIFEST_BLOB_UNKNOWN"), "{message}");
         let foreign = image.manifest.replace("image.layer.v1.tar", "image.layer.nondistributable.v1.tar");
-        let (status, said) = put(&foreign);
-        assert!(status == 400 && said.contains("not distributable"), "{said}");
+        let (status, message) = put(&foreign);
+        assert!(status == 400 && message.contains("not distributable"), "{message}");
         assert_eq!(put("{}").0, 400);
         assert_eq!(call(&registry, "PUT", "/v2/a/blobs/uploads/99?digest=x", &[], b"").status, 400);
         assert_eq!(call(&registry, "PATCH", "/v2/a/blobs/uploads/99", &[], b"").status, 404);
@@ -40,7 +40,7 @@ async fn a_wrong_digest_a_missing_blob_and_a_foreign_layer_are_refused_with_the_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_not_completed_is_not_there() {
+async fn image_without_commit_is_not_visible() {
     let lab = Lab::new().await;
     for kind in [StoreKind::Artifact, StoreKind::Cache] {
         let sender = lab.sender(kind, "cut").await.unwrap();
@@ -53,7 +53,7 @@ async fn what_was_not_completed_is_not_there() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_name_is_used_once() {
+async fn name_that_is_taken_is_refused() {
     let lab = Lab::new().await;
     for kind in [StoreKind::Artifact, StoreKind::Cache] {
         lab.send(kind, "app", &Image::new(&[10])).await.unwrap();
@@ -84,7 +84,7 @@ fn flip_a_byte(dir: &std::path::Path) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_flipped_byte_is_a_blob_cut_short_and_told() {
+async fn damaged_blob_is_truncated_and_reported() {
     let lab = Lab::new().await;
     let image = Image::new(&[3 * MIB, 2 * MIB]);
     lab.send(StoreKind::Artifact, "app", &image).await.unwrap();
@@ -101,7 +101,7 @@ async fn a_flipped_byte_is_a_blob_cut_short_and_told() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_evicted_entry_is_told_before_anything_is_pulled() {
+async fn evicted_entry_is_reported_before_any_pull() {
     let lab = Lab::limited(5 * MIB as u64).await;
     lab.send(StoreKind::Cache, "old", &Image::new(&[2 * MIB])).await.unwrap();
     // Newer entries push it out, its table excepted.
@@ -117,7 +117,7 @@ async fn an_evicted_entry_is_told_before_anything_is_pulled() {
         newer
     })
     .await;
-    // Nobody builds from what is there in part only.
+    // An earlier image with an evicted entry is not used.
     let settings = Settings { earlier: Some("ol".into()), ..Settings::default() };
     let beside = PushRegistry::start(StoreKind::Cache, lab.endpoint(), "beside", &settings).await.unwrap();
     assert_eq!(beside.earlier(), None);
@@ -126,7 +126,7 @@ async fn an_evicted_entry_is_told_before_anything_is_pulled() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn upload_that_was_cancelled_or_cut_off_is_gone_and_is_pushed_again() {
+async fn cancelled_or_broken_upload_can_be_pushed_again() {
     let lab = Lab::new().await;
     for kind in [StoreKind::Artifact, StoreKind::Cache] {
         let image = Image::new(&[6 * MIB]);
@@ -165,23 +165,23 @@ async fn upload_that_was_cancelled_or_cut_off_is_gone_and_is_pushed_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn service_that_is_busy_now_and_then_is_asked_again() {
+async fn request_to_a_busy_service_is_retried() {
     let lab = Lab::behind("[faults]\n503 = '20%'\nseed = 1\n").await;
     let image = Image::new(&[12 * MIB, 12 * MIB]);
     let settings = Settings { part_bytes: Some(MIB), ..Settings::default() };
     let sender = PushRegistry::start(StoreKind::Artifact, lab.endpoint(), "app", &settings).await.unwrap();
     let (registry, pushed) = (sender.registry(), image.clone());
     blocking(move || pushed.push(&registry)).await;
-    assert!(sender.commit("").await.unwrap().retries > 0);
+    assert!(sender.commit("").await.unwrap().traffic.retries > 0);
     let receiver = PullRegistry::start(StoreKind::Artifact, lab.endpoint(), "app", &settings).await.unwrap();
     let registry = receiver.registry();
     blocking(move || image.pull(&registry)).await;
     let received = receiver.stop();
-    assert!(received.retries > 0 && received.broken.is_none(), "{received:?}");
+    assert!(received.traffic.retries > 0 && received.broken.is_none(), "{received:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_not_sent_is_not_found_by_the_receiving_end() {
+async fn unknown_manifest_and_blob_are_not_found_by_the_receiver() {
     let lab = Lab::new().await;
     lab.send(StoreKind::Artifact, "app", &Image::new(&[10])).await.unwrap();
     let receiver = lab.receiver(StoreKind::Artifact, "app").await.unwrap();

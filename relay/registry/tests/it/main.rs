@@ -1,4 +1,4 @@
-//! Both ends against a real service: what is pushed is what can be pulled, or nothing is.
+//! Sender and receiver against a real service.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on must stop")]
 

@@ -13,7 +13,7 @@ fn image() -> Image {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_pushed_is_what_can_be_pulled() {
+async fn pulled_image_equals_the_pushed_image() {
     for kind in [StoreKind::Artifact, StoreKind::Cache] {
         let lab = Lab::new().await;
         let image = image();
@@ -28,27 +28,27 @@ async fn what_is_pushed_is_what_can_be_pulled() {
             let (registry, image) = (receiver.registry(), image.clone());
             blocking(move || image.pull(&registry)).await;
             let received = receiver.stop();
-            assert_eq!((received.broken, received.retries), (None, 0));
+            assert_eq!((received.broken, received.traffic.retries), (None, 0));
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hundred_small_layers_take_few_requests() {
+async fn hundred_small_layers_take_few_requests() {
     let lab = Lab::new().await;
     let image = Image::new(&(1..=100).map(|n| n * 900).collect::<Vec<_>>());
     let sent = lab.send(StoreKind::Artifact, "app", &image).await.unwrap();
-    assert!(sent.requests <= 6, "{}", sent.requests);
+    assert!(sent.traffic.requests <= 6, "{:?}", sent.traffic);
     let receiver = lab.receiver(StoreKind::Artifact, "app").await.unwrap();
     let registry = receiver.registry();
     blocking(move || image.pull(&registry)).await;
     let received = receiver.stop();
     // 4.3 MiB of them: the last one is there with the table, the others are ranges.
-    assert!(received.requests <= 110, "{}", received.requests);
+    assert!(received.traffic.requests <= 110, "{:?}", received.traffic);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_layer_that_an_earlier_run_stored_is_not_sent_again() {
+async fn layer_stored_by_an_earlier_run_is_not_sent_again() {
     let lab = Lab::new().await;
     let first = Image::new(&[2 * MIB, MIB]);
     lab.send(StoreKind::Cache, "one", &first).await.unwrap();
@@ -65,7 +65,7 @@ async fn a_layer_that_an_earlier_run_stored_is_not_sent_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_builder_finds_the_newest_earlier_image_whole_and_sends_only_what_is_new() {
+async fn builder_finds_the_newest_complete_earlier_image_and_sends_only_new_layers() {
     let lab = Lab::new().await;
     let first = Image::new(&[2 * MIB, 9000, MIB]);
     let settings = || Settings { earlier: Some("app-".into()), ..Settings::default() };
@@ -115,7 +115,7 @@ fn with_manifest(image: Image) -> Image {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn chunks_monolithic_posts_ranges_and_what_is_asked_of_an_upload() {
+async fn chunked_and_monolithic_uploads_ranges_and_upload_status_follow_the_specification() {
     let lab = Lab::new().await;
     let sender = lab.sender(StoreKind::Artifact, "app").await.unwrap();
     let registry = sender.registry();
@@ -168,7 +168,7 @@ async fn chunks_monolithic_posts_ranges_and_what_is_asked_of_an_upload() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_image_without_a_layer_is_an_image() {
+async fn image_without_layers_round_trips() {
     let lab = Lab::new().await;
     let image = Image::new(&[]);
     lab.send(StoreKind::Artifact, "empty", &image).await.unwrap();
@@ -178,7 +178,7 @@ async fn an_image_without_a_layer_is_an_image() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_lowest_layer_has_the_link_although_all_are_asked_for() {
+async fn lowest_layer_is_fetched_first_when_all_are_requested() {
     // Slow enough that it shows who has it; one request at a time, so that no other layer has many in flight by accident.
     let lab = Lab::behind("[artifact.down]\naggregate = '64MiB/s'\n").await;
     let image = Image::new(&[32 * MIB, 33 * MIB, 34 * MIB]);
@@ -207,7 +207,7 @@ async fn the_lowest_layer_has_the_link_although_all_are_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_size_of_a_part_is_the_callers() {
+async fn part_size_follows_the_settings() {
     let lab = Lab::new().await;
     let image = Image::new(&[9 * MIB]);
     let mut requests = Vec::new();
@@ -221,7 +221,7 @@ async fn the_size_of_a_part_is_the_callers() {
         let receiver = PullRegistry::start(StoreKind::Artifact, lab.endpoint(), &name, &settings).await.unwrap();
         let (registry, pulled) = (receiver.registry(), image.clone());
         blocking(move || pulled.pull(&registry)).await;
-        requests.push((sent.requests, receiver.stop().requests));
+        requests.push((sent.traffic.requests, receiver.stop().traffic.requests));
     }
     // Nine blocks or one, nine ranges or one.
     assert_eq!((requests[0].0 - requests[1].0, requests[0].1 - requests[1].1), (8, 8));

@@ -1,4 +1,4 @@
-//! What may go wrong between client and service, and what must never come of it.
+//! Faults between client and service.
 
 use std::io::{self, Read};
 use std::time::Duration;
@@ -16,7 +16,7 @@ fn first_get(seen: &Seen) -> bool {
 }
 
 #[tokio::test]
-async fn every_operation_survives_a_busy_service() {
+async fn every_operation_is_retried_on_a_busy_service() {
     for status in [429, 500, 502, 503, 504] {
         let lab = Lab::with(move |seen| match seen.earlier {
             0 => Fault::Status(status, Some(0)),
@@ -34,18 +34,18 @@ async fn every_operation_survives_a_busy_service() {
 }
 
 #[tokio::test]
-async fn patience_ends_and_says_what_the_service_asked_for() {
+async fn exhausted_retries_report_the_last_answer() {
     let lab = Lab::with(|seen| if seen.is_block() { Fault::Status(503, Some(7)) } else { Fault::Pass }).await;
     let Err(Error::GaveUp { attempts: 3, last }) = lab.upload("n", b"data").await else {
         panic!("it must give up");
     };
     assert_eq!(last.retry_after(), Some(Duration::from_secs(7)));
-    assert!(last.to_string().contains("spoilt by the test"), "{last}");
+    assert!(last.to_string().contains("fault of the test"), "{last}");
     assert!(!lab.listed("n").await);
 }
 
 #[tokio::test]
-async fn a_refused_block_ends_even_an_endless_stream() {
+async fn refused_block_ends_an_endless_stream() {
     let lab = Lab::with(|seen| {
         let later_block = seen.is_block() && seen.earlier_of_method >= 3;
         if later_block { Fault::Status(403, None) } else { Fault::Pass }
@@ -59,7 +59,7 @@ async fn a_refused_block_ends_even_an_endless_stream() {
 }
 
 #[tokio::test]
-async fn a_stream_whose_producer_failed_never_becomes_an_artifact() {
+async fn stream_of_a_failed_producer_never_becomes_an_artifact() {
     let lab = Lab::fair().await;
     let reader = io::Cursor::new(noise(3 * PLAN.block_bytes));
     let finish = || Err("zstd ended with status 1".to_owned());
@@ -70,7 +70,7 @@ async fn a_stream_whose_producer_failed_never_becomes_an_artifact() {
 }
 
 #[tokio::test]
-async fn a_stream_that_cannot_be_read_to_its_end_never_becomes_an_artifact() {
+async fn unreadable_stream_never_becomes_an_artifact() {
     struct Breaks(usize);
     impl Read for Breaks {
         fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
@@ -90,7 +90,7 @@ async fn a_stream_that_cannot_be_read_to_its_end_never_becomes_an_artifact() {
 }
 
 #[tokio::test]
-async fn an_altered_byte_is_found_and_the_stream_is_not_completed() {
+async fn altered_byte_fails_the_download_and_truncates_the_stream() {
     for plan in [ONE, MANY] {
         let lab = Lab::with(|seen| if first_get(seen) { Fault::Flip(17) } else { Fault::Pass }).await;
         let data = noise(700_000);
@@ -103,7 +103,7 @@ async fn an_altered_byte_is_found_and_the_stream_is_not_completed() {
 }
 
 #[tokio::test]
-async fn a_broken_download_goes_on_where_it_broke() {
+async fn broken_download_resumes_where_it_broke() {
     for plan in [ONE, MANY] {
         let lab = Lab::with(|seen| if first_get(seen) { Fault::Cut(30_000) } else { Fault::Pass }).await;
         let data = noise(700_000);
@@ -123,7 +123,7 @@ async fn a_broken_download_goes_on_where_it_broke() {
 }
 
 #[tokio::test]
-async fn a_body_that_always_ends_early_is_an_error() {
+async fn body_that_always_ends_early_fails_the_download() {
     let lab = Lab::with(|seen| match seen.method.as_str() {
         "GET" if seen.earlier_of_method == 0 => Fault::Cut(400_000),
         "GET" => Fault::Cut(0),
@@ -139,7 +139,7 @@ async fn a_body_that_always_ends_early_is_an_error() {
 }
 
 #[tokio::test]
-async fn parts_of_two_versions_are_never_mixed() {
+async fn ranges_of_two_versions_are_never_mixed() {
     let lab = Lab::with(|seen| match seen.method.as_str() {
         "GET" if seen.earlier_of_method == 5 => Fault::Etag,
         _ => Fault::Pass,
@@ -151,7 +151,7 @@ async fn parts_of_two_versions_are_never_mixed() {
 }
 
 #[tokio::test]
-async fn a_writer_that_goes_away_ends_the_download() {
+async fn closed_writer_ends_the_download() {
     struct Gone;
     impl io::Write for Gone {
         fn write(&mut self, _: &[u8]) -> io::Result<usize> {

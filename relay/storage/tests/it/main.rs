@@ -1,4 +1,4 @@
-//! Streams against the real service, and against a proxy that spoils its answers.
+//! Streams against the emulated service, and through a proxy that injects faults.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
 

@@ -51,7 +51,7 @@ async fn upload(lab: &Lab, dir: &Path, name: &str, data: Vec<u8>, word: Option<&
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stream_goes_from_pipe_to_pipe_and_the_reports_say_so() {
+async fn stream_passes_from_pipe_to_pipe_with_reports() {
     let lab = Lab::fair().await;
     let dir = tempfile::tempdir().unwrap();
     let data = noise(20 << 20);
@@ -73,10 +73,10 @@ async fn a_stream_goes_from_pipe_to_pipe_and_the_reports_say_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_gate_that_stays_shut_leaves_nothing_to_load() {
+async fn upload_with_a_shut_gate_is_not_visible() {
     let lab = Lab::fair().await;
     let dir = tempfile::tempdir().unwrap();
-    for (name, word, why) in [("silent", "", "without a word"), ("abort", "abort\n", "it said")] {
+    for (name, word, why) in [("silent", "", "without a line"), ("abort", "abort\n", "it received")] {
         assert_eq!(upload(&lab, dir.path(), name, noise(100_000), Some(word)).await, 1);
         let error = report(&dir.path().join(name)).error.unwrap();
         assert!(error.contains(why), "{error}");
@@ -86,7 +86,7 @@ async fn a_gate_that_stays_shut_leaves_nothing_to_load() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_missing_is_in_the_report() {
+async fn missing_variables_and_artifacts_are_reported() {
     let lab = Lab::fair().await;
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("report");

@@ -10,7 +10,7 @@ const PLANS: [DownloadPlan; 3] = [
 ];
 
 #[tokio::test]
-async fn streams_of_every_size_come_back_the_same_by_every_plan() {
+async fn streams_of_every_size_round_trip_by_every_plan() {
     let lab = Lab::fair().await;
     let block = PLAN.block_bytes;
     for size in [1, block - 1, block, block + 1, 9 * block, 20 * block + 12345] {
@@ -31,7 +31,7 @@ async fn streams_of_every_size_come_back_the_same_by_every_plan() {
 }
 
 #[tokio::test]
-async fn spans_are_in_order_and_say_how_many_bytes_moved() {
+async fn spans_are_in_order_with_their_bytes() {
     let lab = Lab::fair().await;
     let up = lab.upload("n", &noise(300_000)).await.unwrap();
     let down = lab.client.download_stream("n", Kept::default(), &DownloadPlan::default()).await.unwrap();
@@ -47,16 +47,16 @@ async fn spans_are_in_order_and_say_how_many_bytes_moved() {
 }
 
 #[tokio::test]
-async fn one_connection_after_another_is_used_again() {
+async fn idle_connection_is_reused() {
     let lab = Lab::fair().await;
     lab.upload("n", &noise(40 * PLAN.block_bytes)).await.unwrap();
     let counters = lab.client.counters();
-    assert_eq!(counters.requests(), 43, "create, 40 blocks, block list, finalize");
-    assert!(counters.connections() <= PLAN.in_flight as u64 + 1, "{}", counters.connections());
+    assert_eq!(counters.traffic().requests, 43, "create, 40 blocks, block list, finalize");
+    assert!(counters.traffic().connections <= PLAN.in_flight as u64 + 1, "{}", counters.traffic().connections);
 }
 
 #[tokio::test]
-async fn blocks_go_up_in_parallel_and_are_listed_once_at_the_end() {
+async fn blocks_are_sent_in_parallel_and_listed_once_at_the_end() {
     let lab = Lab::fair().await;
     lab.upload("n", &noise(9 * PLAN.block_bytes)).await.unwrap();
     let puts: Vec<_> = lab.proxy.seen().into_iter().filter(|seen| seen.method == "PUT").collect();
@@ -66,7 +66,7 @@ async fn blocks_go_up_in_parallel_and_are_listed_once_at_the_end() {
 }
 
 #[tokio::test]
-async fn a_name_can_be_used_once_until_it_is_deleted() {
+async fn name_is_taken_until_the_artifact_is_deleted() {
     let lab = Lab::fair().await;
     lab.upload("n", b"first").await.unwrap();
     let taken = lab.upload("n", b"second").await.unwrap_err();
@@ -82,7 +82,7 @@ async fn a_name_can_be_used_once_until_it_is_deleted() {
 }
 
 #[tokio::test]
-async fn a_stranger_is_refused_at_once() {
+async fn foreign_token_is_refused_without_retry() {
     let lab = Lab::fair().await;
     let mut endpoint = lab.endpoint.clone();
     endpoint.token = endpoint.token.rsplit_once('.').unwrap().0.to_owned() + ".AAAA";

@@ -1,4 +1,4 @@
-//! TLS, as GitHub's services speak it, with certificates of our own.
+//! TLS, with certificates of a test authority.
 
 use std::path::Path;
 use std::process::{Output, Stdio};
@@ -52,17 +52,17 @@ async fn ended(lab: &Lab, args: &[&str], report: &Path, roots: &Path, data: Vec<
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stream_goes_up_and_down_through_tls() {
+async fn stream_round_trips_through_tls() {
     let dir = tempfile::tempdir().unwrap();
     let roots = dir.path().join("ca.pem");
     let front = Authority::new(&roots).front(&["127.0.0.1", "*.blob.core.windows.net"]);
     let lab = Lab::behind(front, |_| Fault::Pass).await;
-    let (data, told) = (noise(20 << 20), dir.path().join("told"));
-    assert!(ended(&lab, &["upload", "n"], &told, &roots, data.clone()).await.status.success());
-    let up = report(&told);
-    assert_eq!((up.bytes, up.blocks, up.error.as_deref(), up.retries), (20 << 20, Some(3), None, 0));
+    let (data, report_path) = (noise(20 << 20), dir.path().join("report"));
+    assert!(ended(&lab, &["upload", "n"], &report_path, &roots, data.clone()).await.status.success());
+    let up = report(&report_path);
+    assert_eq!((up.bytes, up.blocks, up.error.as_deref(), up.traffic.retries), (20 << 20, Some(3), None, 0));
     for ranges in ["1", "3"] {
-        let output = ended(&lab, &["download", "n", ranges], &told, &roots, Vec::new()).await;
+        let output = ended(&lab, &["download", "n", ranges], &report_path, &roots, Vec::new()).await;
         assert!(output.status.success() && output.stdout == data);
     }
     let hosts: Vec<String> =
@@ -74,46 +74,46 @@ async fn a_stream_goes_up_and_down_through_tls() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_cannot_prove_to_be_the_host_gets_no_token_and_is_named_at_once() {
+async fn untrusted_host_gets_no_token_and_is_reported_without_retry() {
     let dir = tempfile::tempdir().unwrap();
     let (known, unknown) = (dir.path().join("known.pem"), dir.path().join("unknown.pem"));
     let (authority, _) = (Authority::new(&known), Authority::new(&unknown));
-    let told = dir.path().join("told");
+    let report_path = dir.path().join("report");
     for (names, roots) in [(&["127.0.0.1"][..], &unknown), (&["other.example"][..], &known)] {
         let lab = Lab::behind(authority.front(names), |_| Fault::Pass).await;
-        assert!(!ended(&lab, &["upload", "n"], &told, roots, vec![1; 9]).await.status.success());
-        let said = report(&told).error.unwrap();
+        assert!(!ended(&lab, &["upload", "n"], &report_path, roots, vec![1; 9]).await.status.success());
+        let message = report(&report_path).error.unwrap();
         let host = lab.proxy.address.to_string();
-        assert!(said.starts_with(&format!("{host} is not trusted")) && !said.contains('\n'), "{said}");
-        assert!(said.contains("SSL_CERT_FILE"), "{said}");
-        assert_eq!((report(&told).retries, lab.proxy.seen().len()), (0, 0));
+        assert!(message.starts_with(&format!("{host} is not trusted")) && !message.contains('\n'), "{message}");
+        assert!(message.contains("SSL_CERT_FILE"), "{message}");
+        assert_eq!((report(&report_path).traffic.retries, lab.proxy.seen().len()), (0, 0));
     }
     // The service is who it says, the blob store is not: nothing goes to it, nothing becomes visible.
     let lab = Lab::behind(authority.front(&["127.0.0.1"]), |_| Fault::Pass).await;
-    assert!(!ended(&lab, &["upload", "n"], &told, &known, vec![1; 9]).await.status.success());
-    let said = report(&told).error.unwrap();
-    assert!(said.contains("acct1.blob.core.windows.net") && said.contains("not trusted"), "{said}");
+    assert!(!ended(&lab, &["upload", "n"], &report_path, &known, vec![1; 9]).await.status.success());
+    let message = report(&report_path).error.unwrap();
+    assert!(message.contains("acct1.blob.core.windows.net") && message.contains("not trusted"), "{message}");
     assert!(lab.proxy.seen().iter().all(|seen| seen.method == "POST"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_in_the_clear_is_no_tls() {
+async fn server_without_tls_is_reported() {
     let dir = tempfile::tempdir().unwrap();
     let roots = dir.path().join("ca.pem");
     Authority::new(&roots);
     let mut lab = Lab::fair().await;
     lab.endpoint.results_url = lab.endpoint.results_url.replace("http:", "https:");
-    let told = dir.path().join("told");
-    assert!(!ended(&lab, &["upload", "n"], &told, &roots, vec![1; 9]).await.status.success());
-    let said = report(&told).error.unwrap();
-    assert!(said.contains("does not speak TLS") && said.contains("https://127.0.0.1:"), "{said}");
+    let report_path = dir.path().join("report");
+    assert!(!ended(&lab, &["upload", "n"], &report_path, &roots, vec![1; 9]).await.status.success());
+    let message = report(&report_path).error.unwrap();
+    assert!(message.contains("does not speak TLS") && message.contains("https://127.0.0.1:"), "{message}");
 }
 
 #[tokio::test]
-async fn a_redirect_is_not_followed_and_says_where_it_leads() {
+async fn redirect_is_not_followed_and_reported_with_its_target() {
     let lab = Lab::with(|_| Fault::Moved).await;
-    let said = lab.upload("n", b"data").await.unwrap_err().to_string();
-    assert!(said.contains("307") && said.contains("redirects to https://elsewhere.example/x,"), "{said}");
-    assert!(!said.contains("sig"), "{said}");
+    let message = lab.upload("n", b"data").await.unwrap_err().to_string();
+    assert!(message.contains("307") && message.contains("redirects to https://elsewhere.example/x,"), "{message}");
+    assert!(!message.contains("sig"), "{message}");
     assert_eq!(lab.proxy.seen().len(), 1);
 }

@@ -16,7 +16,7 @@ fn newer_minor_version_is_reported_without_its_new_fields_and_not_resumed() {
     newer["weather"] = serde_json::json!({});
     newer["trials"][0]["season"] = 1.into();
     let hashed = serde_json::to_vec(&(&newer["request"], &newer["trials"])).unwrap();
-    newer["hash"] = sha2::Sha256::digest(hashed).iter().map(|b| format!("{b:02x}")).collect::<Vec<_>>().concat().into();
+    newer["hash"] = hex::encode(sha2::Sha256::digest(hashed)).into();
     fs::write(dir.path().join(PLAN), serde_json::to_vec_pretty(&newer).unwrap()).unwrap();
     let results = Results::read(dir.path()).unwrap();
     assert_eq!((results.measurements.len(), results.plan.request), (4, request(1)));

@@ -43,7 +43,7 @@ fn latest(ids: &[&[u8]]) -> Vec<(Source, BlockId)> {
 }
 
 #[test]
-fn blocks_are_read_in_the_order_of_the_list() {
+fn committed_blocks_are_read_in_the_order_of_the_list() {
     let (_dir, blob) = blob();
     blob.put_block(b"2", b"world").unwrap();
     blob.put_block(b"1", b"hello ").unwrap();
@@ -58,7 +58,7 @@ fn blocks_are_read_in_the_order_of_the_list() {
 }
 
 #[test]
-fn a_block_staged_again_replaces_the_first_and_frees_it() {
+fn block_staged_again_replaces_the_first_and_frees_its_space() {
     let (dir, blob) = blob();
     blob.put_block(b"1", &vec![1; 1 << 20]).unwrap();
     blob.put_block(b"1", &vec![2; 1 << 20]).unwrap();
@@ -69,7 +69,7 @@ fn a_block_staged_again_replaces_the_first_and_frees_it() {
 }
 
 #[test]
-fn a_committed_block_can_be_listed_again_beside_new_ones() {
+fn committed_block_can_be_listed_again_with_new_ones() {
     let (_dir, blob) = blob();
     blob.put_block(b"1", b"a").unwrap();
     let first = blob.commit(&latest(&[b"1"]), None).unwrap();
@@ -84,7 +84,7 @@ fn a_committed_block_can_be_listed_again_beside_new_ones() {
 }
 
 #[test]
-fn a_blob_put_whole_replaces_all_blocks() {
+fn put_blob_replaces_all_blocks() {
     let (_dir, blob) = blob();
     blob.put_block(b"1", b"block").unwrap();
     blob.put_whole(b"whole", None).unwrap();
@@ -95,7 +95,7 @@ fn a_blob_put_whole_replaces_all_blocks() {
 }
 
 #[test]
-fn a_sealed_or_removed_blob_takes_nothing() {
+fn sealed_or_removed_blob_refuses_writes() {
     let (dir, blob) = blob();
     assert_eq!(blob.seal(0), Err(None), "nothing committed yet");
     let late = blob.reserve(1).unwrap();
@@ -113,7 +113,7 @@ fn a_sealed_or_removed_blob_takes_nothing() {
 }
 
 #[test]
-fn ids_of_one_blob_have_one_length() {
+fn block_id_of_another_length_is_refused() {
     let (_dir, blob) = blob();
     blob.put_block(b"1", b"a").unwrap();
     assert!(blob.put_block(b"22", b"b").is_err());
@@ -124,7 +124,7 @@ proptest! {
 
     // Any order of arrival, any restaging, any list: the blob is what a plain map says.
     #[test]
-    fn a_commit_is_what_a_map_of_blocks_gives(
+    fn commit_equals_a_map_of_blocks(
         puts in prop::collection::vec((0u8..6, prop::collection::vec(any::<u8>(), 0..50)), 1..20),
         list in prop::collection::vec(0u8..6, 0..12),
     ) {

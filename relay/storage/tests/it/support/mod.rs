@@ -1,4 +1,4 @@
-//! A real service, a proxy that spoils chosen answers, and a client with little patience.
+//! A real service, a proxy that injects faults into chosen answers, and a client with short waits between retries.
 
 pub mod proxy;
 
@@ -33,7 +33,7 @@ impl Lab {
         Self::behind(Front::plain(), rule).await
     }
 
-    /// The same behind a proxy that speaks as `front` says.
+    /// Starts a service behind a proxy with this front.
     pub async fn behind(front: Front, rule: impl Fn(&proxy::Seen) -> proxy::Fault + Send + Sync + 'static) -> Self {
         let (rule, scheme): (Rule, _) = (Box::new(rule), front.scheme);
         let store = tempfile::tempdir().unwrap();

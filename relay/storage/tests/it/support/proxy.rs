@@ -1,4 +1,4 @@
-//! Stands between client and service, remembers every request and spoils the answers that a rule names.
+//! Proxy between client and service that records every request and injects faults by a rule.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -15,7 +15,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
-/// What to do to one request.
+/// Fault of one request.
 #[derive(Debug, Clone, Copy)]
 pub enum Fault {
     /// Nothing.
@@ -39,9 +39,9 @@ pub struct Seen {
     pub path: String,
     pub query: String,
     pub headers: HeaderMap,
-    /// How many requests of the same method, path and query came before.
+    /// Number of earlier requests with the same method, path and query.
     pub earlier: usize,
-    /// How many requests of the same method came before.
+    /// Number of earlier requests with the same method.
     pub earlier_of_method: usize,
 }
 
@@ -55,7 +55,7 @@ impl Seen {
     }
 }
 
-/// What the proxy calls itself in the addresses that it passes on.
+/// Scheme and TLS of the proxy, which it also writes into URLs.
 #[derive(Clone)]
 pub struct Front {
     /// `http` or `https`.
@@ -127,25 +127,25 @@ struct State {
 }
 
 impl State {
-    async fn answer(&self, request: Request<Incoming>) -> Response<Spoilt> {
+    async fn answer(&self, request: Request<Incoming>) -> Response<FaultyBody> {
         let fault = (self.rule)(&self.note(&request));
         if let Fault::Status(status, wait) = fault {
-            let body = Bytes::from_static(br#"{"code":"unavailable","msg":"spoilt by the test"}"#);
+            let body = Bytes::from_static(br#"{"code":"unavailable","msg":"fault of the test"}"#);
             let mut response = Response::builder().status(StatusCode::from_u16(status).unwrap());
             if let Some(seconds) = wait {
                 response = response.header("retry-after", seconds);
             }
             // The whole request is read first, as a service behind a gateway does.
             request.into_body().collect().await.unwrap();
-            return response.header("content-length", body.len()).body(Spoilt::whole(body)).unwrap();
+            return response.header("content-length", body.len()).body(FaultyBody::whole(body)).unwrap();
         }
         if matches!(fault, Fault::Moved) {
             request.into_body().collect().await.unwrap();
             let moved = Response::builder().status(307).header("location", "https://elsewhere.example/x?sig=1");
-            return moved.header("content-length", 0).body(Spoilt::whole(Bytes::new())).unwrap();
+            return moved.header("content-length", 0).body(FaultyBody::whole(Bytes::new())).unwrap();
         }
         let (head, body) = self.forward(request).await.into_parts();
-        let mut response = Response::from_parts(head, Spoilt::whole(body));
+        let mut response = Response::from_parts(head, FaultyBody::whole(body));
         match fault {
             Fault::Cut(at) => {
                 let data = response.body_mut().data.as_mut().unwrap();
@@ -204,20 +204,20 @@ impl State {
 }
 
 /// A body that may break off.
-pub struct Spoilt {
+pub struct FaultyBody {
     data: Option<Bytes>,
     breaks: bool,
-    /// How often the client's side still gets a turn before the break, so that what came before it has arrived.
+    /// Polls before the break, so that the client has received the earlier bytes.
     turns: u32,
 }
 
-impl Spoilt {
+impl FaultyBody {
     fn whole(data: Bytes) -> Self {
         Self { data: Some(data), breaks: false, turns: 100 }
     }
 }
 
-impl Body for Spoilt {
+impl Body for FaultyBody {
     type Data = Bytes;
     type Error = std::io::Error;
 
