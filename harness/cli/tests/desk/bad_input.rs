@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 
-use crate::support::{Place, expect, handoff};
+use crate::support::{Made, Place, expect, handoff, request, seconds};
 
 /// The one line of an error.
 fn line(args: &[&str], code: i32) -> String {
@@ -51,7 +51,8 @@ fn a_wrong_command_line_is_one_line_with_the_help_that_mends_it() {
 
 #[test]
 fn a_reference_or_a_plan_that_is_not_there_is_refused() {
-    let results = concat!(env!("CARGO_MANIFEST_DIR"), "/../../results/2026-11-23-reference-loopback");
+    let made = Made::new();
+    let results = &made.run("run", request("artifact,rebuild", &["1GiB"], 1), 2, seconds);
     for format in ["markdown", "json"] {
         let error = line(&["report", results, "--format", format, "--reference", "rebuld"], 2);
         assert!(error.contains("--reference rebuld has no row here") && error.contains("rebuild"), "{error}");

@@ -173,10 +173,15 @@ fn the_command_to_run_again_names_a_preset_only_if_it_lays_out_the_same_trials()
 
 /// Blocks that differ are no options: the report says so, and by what the trials were laid out.
 #[test]
-fn a_changed_preset_of_several_blocks_is_named_without_a_command() {
-    let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../../results/2026-11-26-relay-github-hosted");
-    let text = expect(&mut handoff(&["report", dir, "--format", "markdown"]), 0).0;
+fn changed_preset_of_several_blocks_is_named_without_a_command() {
+    let runs = Made::new();
+    let mut blocks = PlanRequest { matrix: Some("relay".to_owned()), ..request("artifact,rebuild", &["1GiB"], 2) };
+    blocks.absorb(&request("artifact", &["2GiB"], 1));
+    let dir = runs.run("blocks", blocks, 2, |_| Some((10.0, 10.0)));
+    edit(&dir, |all| all[0]["handoff"] = json!("0.1.0 (0123456789ab)"));
+    let text = expect(&mut handoff(&["report", &dir, "--format", "markdown"]), 0).0;
     let again = text.split_once("## To run it again").unwrap().1;
     assert!(!again.contains("handoff run relay"), "{again}");
-    assert!(again.contains("the matrix `relay` has changed since it laid out these trials by "), "{again}");
+    let expected = "the matrix `relay` has changed since it laid out these trials by handoff 0.1.0 (0123456789ab)";
+    assert!(again.contains(expected), "{again}");
 }

@@ -193,13 +193,14 @@ fn text_and_json_are_one_document() {
     let dir = run(&made, "some", &RELAY_AHEAD, 3, 4.0);
     agree(&dir, &[]);
     agree(&dir, &["--goal", "wait", "--sharing", "--plan", "free", "--build-seconds", "60"]);
-    let results = concat!(env!("CARGO_MANIFEST_DIR"), "/../../results");
-    for run in std::fs::read_dir(results).unwrap().flatten().filter(|e| e.path().is_dir()) {
-        agree(run.path().to_str().unwrap(), &[]);
-    }
+    agree(&four_apart(&made), &["--consumers", "4"]);
 }
 
-const REFERENCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../results/2026-11-23-reference-loopback");
+/// A run in which the number of jobs and the length of the build decide: one strategy is quick to produce, one quick to consume.
+fn four_apart(made: &Made) -> String {
+    let apart = |t: &Trial| crate::support::seconds(t).map(|(produce, consume)| (produce + 4.0, consume));
+    made.run("four", request("artifact,cache-tar,gha-cache,rebuild", &["1GiB"], 3), 2, apart)
+}
 
 /// The values that a changed question has: those that a line claims something of.
 fn claimed(line: &str) -> (Vec<Vec<String>>, &str) {
@@ -228,7 +229,8 @@ fn claimed(line: &str) -> (Vec<Vec<String>>, &str) {
 #[test]
 fn what_would_change_the_answer_is_what_the_changed_question_is_answered() {
     let mut lines = 0;
-    for run in [REFERENCE.to_owned(), REFERENCE.replace("23-reference-loopback", "25-fan-out")] {
+    let made = Made::new();
+    for run in [four_apart(&made), run(&made, "relay", &RELAY_AHEAD, 8, 0.5)] {
         for (consumers, goal) in [("1", "runner"), ("4", "runner"), ("4", "wait"), ("11", "runner")] {
             let asked = ["--consumers", consumers, "--goal", goal];
             let answer = json(&run, &asked);
@@ -253,7 +255,9 @@ fn what_would_change_the_answer_is_what_the_changed_question_is_answered() {
 
 #[test]
 fn a_simpler_candidate_that_is_not_close_enough_is_not_denied() {
-    let reasons = json(REFERENCE, &["--consumers", "4"])["reasons"].to_string();
+    let made = Made::new();
+    let dir = run(&made, "apart", &[("artifact", 30.0), ("gha-cache", 40.0), ("rebuild", 90.0)], 3, 0.5);
+    let reasons = json(&dir, &[])["reasons"].to_string();
     assert!(
         reasons.contains("none that is simpler to set up is close enough after so few rounds (within "),
         "{reasons}"
@@ -302,12 +306,14 @@ fn the_workflow_has_as_many_jobs_as_need_the_image_and_says_where_it_builds() {
 
 #[test]
 fn a_filter_that_no_row_fits_names_the_values_that_are_there() {
+    let made = Made::new();
+    let dir = run(&made, "one", &RELAY_AHEAD, 1, 0.5);
     for (filter, value, there) in [
         ("--profile", "nope", "loopback"),
         ("--image-store", "overlay2", "containerd"),
         ("--builder", "docker-container", "docker"),
     ] {
-        let (_, stderr) = expect(handoff(&["recommend", REFERENCE, filter, value]).args(ASK), 2);
+        let (_, stderr) = expect(handoff(&["recommend", &dir, filter, value]).args(ASK), 2);
         assert!(stderr.contains(&format!("{filter} {value} has no row here: use one of {there}")), "{stderr}");
     }
 }

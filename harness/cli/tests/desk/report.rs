@@ -1,24 +1,16 @@
-//! `handoff report` on the committed run: files, the same twice, a newer schema, a trace. No engine is needed.
+//! `handoff report`: files, the same twice, a newer schema, a trace.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::support::{expect, handoff};
+use crate::support::{Made, expect, handoff, request, seconds};
 
-fn reference() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../results/2026-11-23-reference-loopback")
-}
-
-/// A copy of the committed run's data, in a folder of the same name.
-fn copy() -> (tempfile::TempDir, PathBuf) {
-    let temporary = tempfile::tempdir().unwrap();
-    let dir = temporary.path().join(reference().file_name().unwrap());
-    fs::create_dir(&dir).unwrap();
-    for file in ["plan.json", "environments.json", "measurements.csv", "consumers.csv", "spans.csv"] {
-        fs::copy(reference().join(file), dir.join(file)).unwrap();
-    }
-    (temporary, dir)
+/// Folder of a run of four strategies at two sizes.
+fn run() -> (Made, PathBuf) {
+    let made = Made::new();
+    let dir = made.run("run", request("artifact,cache-tar,gha-cache,rebuild", &["1GiB", "2GiB"], 3), 2, seconds);
+    (made, dir.into())
 }
 
 /// Every file that a report writes, by name.
@@ -35,7 +27,7 @@ fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
 
 #[test]
 fn one_command_renders_the_same_files_twice() {
-    let (_temporary, dir) = copy();
+    let (_made, dir) = run();
     let name = dir.display().to_string();
     let (stdout, _) = expect(&mut handoff(&["report", &name]), 0);
     for file in ["report.md", "report.html", "plots"] {
@@ -58,7 +50,7 @@ fn one_command_renders_the_same_files_twice() {
 
 #[test]
 fn what_a_newer_schema_adds_is_ignored_and_said() {
-    let (_temporary, dir) = copy();
+    let (_made, dir) = run();
     let path = dir.join("measurements.csv");
     let text = fs::read_to_string(&path).unwrap();
     let mut lines = text.lines();
@@ -72,24 +64,12 @@ fn what_a_newer_schema_adds_is_ignored_and_said() {
 
 #[test]
 fn a_trace_is_data_and_a_slip_is_named() {
-    let (_temporary, dir) = copy();
+    let (_made, dir) = run();
     let name = dir.display().to_string();
-    let (trace, _) = expect(&mut handoff(&["report", &name, "--trace", "0003-zstd-stream-1GiB-r1"]), 0);
+    let trial = handoff_records::Results::read(&dir).unwrap().plan.trials[0].id.clone();
+    let (trace, _) = expect(&mut handoff(&["report", &name, "--trace", &trial]), 0);
     assert!(serde_json::from_str::<serde_json::Value>(&trace).unwrap()["traceEvents"].is_array());
     assert!(!dir.join("report.md").exists(), "a trace writes nothing");
-    let (_, stderr) = expect(&mut handoff(&["report", &name, "--trace", "0003-zstd"]), 2);
-    assert!(stderr.contains("0003-zstd-stream-1GiB-r1"), "{stderr}");
-}
-
-#[test]
-fn the_readme_shows_the_table_of_the_committed_results() {
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
-    let readme = format!("{root}/README.md");
-    let text = std::fs::read_to_string(&readme).unwrap();
-    let linked = text.split("](results/").skip(1).filter_map(|t| t.split(')').next());
-    let mut command = handoff(&["report", "--readme", &readme, "--check"]);
-    let dirs: Vec<String> =
-        linked.filter(|name| name.contains("-spike-") && !name.contains('/')).map(str::to_owned).collect();
-    assert!(!dirs.is_empty(), "the README links its results");
-    expect(command.args(dirs.iter().map(|name| format!("{root}/results/{name}"))), 0);
+    let (_, stderr) = expect(&mut handoff(&["report", &name, "--trace", &trial[..trial.len() - 1]]), 2);
+    assert!(stderr.contains(&trial), "{stderr}");
 }

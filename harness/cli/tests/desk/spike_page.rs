@@ -39,22 +39,3 @@ fn page_merges_folders_of_different_conditions_and_is_checked() {
     let (_, stderr) = expect(&mut handoff(&["report", &here, "--spike", &page, "--readme", &page]), 2);
     assert!(stderr.contains("--readme"), "{stderr}");
 }
-
-#[test]
-fn committed_page_is_what_the_results_that_it_lists_say() {
-    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
-    let page = repository.join("docs/spike.md");
-    let text = fs::read_to_string(&page).unwrap();
-    let (_, runs) = text.split_once("\n## Runs\n").unwrap();
-    let dirs: Vec<String> = runs
-        .lines()
-        .filter_map(|l| l.strip_prefix("- [")?.split_once(']'))
-        .map(|(run, _)| repository.join("results").join(run).display().to_string())
-        .collect();
-    assert!(!dirs.is_empty(), "{runs}");
-    let page = page.display().to_string();
-    let mut arguments = vec!["report"];
-    arguments.extend(dirs.iter().map(String::as_str));
-    arguments.extend(["--spike", page.as_str(), "--check"]);
-    expect(&mut handoff(&arguments), 0);
-}

@@ -6,7 +6,7 @@ use handoff_model::{CacheState, Conditions, ImageStore, Outcome};
 use handoff_records::MeasurementRow;
 use handoff_report::{Report, Run, charts, chrome_trace, html, markdown, terminal};
 
-use crate::kit::{Made, REFERENCE, committed, report, write};
+use crate::kit::{Made, report, write};
 
 fn fail(row: &mut MeasurementRow, error: &str) {
     row.outcome = Outcome::Failed;
@@ -60,7 +60,7 @@ fn whole(runs: Vec<Run>) -> (Report, String, String) {
 #[test]
 fn twice_is_the_same() {
     let of = || {
-        let report = report(vec![committed(REFERENCE)]);
+        let report = report(vec![Made::three_rounds().run()]);
         let charts: Vec<_> = charts(&report).iter().map(|c| (c.name.clone(), c.svg(), c.png())).collect();
         (html(&report), markdown(&report), charts)
     };
@@ -74,7 +74,7 @@ fn twice_is_the_same() {
 
 #[test]
 fn every_row_and_strategy_has_its_place() {
-    let (report, page, text) = whole(vec![committed(REFERENCE)]);
+    let (report, page, text) = whole(vec![Made::three_rounds().run()]);
     for line in &report.groups[0].lines {
         assert!(text.contains(&format!("| {} |", line.name)), "{}", line.name);
         for sample in line.cells[0].as_ref().unwrap().critical_path.as_ref().unwrap().samples() {
@@ -176,7 +176,7 @@ fn nothing_completed_is_one_line_and_no_chart() {
 
 #[test]
 fn spans_that_are_lost_cost_their_chart_alone() {
-    let mut run = committed(REFERENCE);
+    let mut run = Made::three_rounds().run();
     run.spans.clear();
     let (report, _, text) = whole(vec![run]);
     assert!(!charts(&report).iter().any(|c| c.name == "timeline") && text.contains("no completed trial has spans"));
@@ -193,11 +193,11 @@ fn what_does_not_fit_a_summary_is_left_out_and_named() {
 
 #[test]
 fn a_trace_has_every_span_and_no_overlap_in_a_lane() {
-    let report = report(vec![committed(REFERENCE)]);
-    let trial = "0003-zstd-stream-1GiB-r1";
+    let report = report(vec![Made::three_rounds().run()]);
+    let trial = &report.runs[0].plan.trials[2].id;
     let trace: serde_json::Value = serde_json::from_str(&chrome_trace(&report, trial).unwrap()).unwrap();
     let events: Vec<_> = trace["traceEvents"].as_array().unwrap().iter().filter(|e| e["ph"] == "X").collect();
-    assert_eq!(events.len(), committed(REFERENCE).spans.iter().filter(|s| s.trial == trial).count());
+    assert_eq!(events.len(), Made::three_rounds().run().spans.iter().filter(|s| s.trial == *trial).count());
     let mut ends: BTreeMap<(u64, u64), f64> = BTreeMap::new();
     for event in &events {
         let lane = (event["pid"].as_u64().unwrap(), event["tid"].as_u64().unwrap());
@@ -205,6 +205,6 @@ fn a_trace_has_every_span_and_no_overlap_in_a_lane() {
         assert!(ends.get(&lane).is_none_or(|end| *end <= start + 1e-3), "{event}");
         ends.insert(lane, start + length);
     }
-    let error = chrome_trace(&report, "0003-zstd-stream-1GiB-r9").unwrap_err().to_string();
-    assert!(error.contains("did you mean `0003-zstd-stream-1GiB-r1`"), "{error}");
+    let error = chrome_trace(&report, &trial.replace("-r1", "-r9")).unwrap_err().to_string();
+    assert!(error.contains(&format!("did you mean `{trial}`")), "{error}");
 }
