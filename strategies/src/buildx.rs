@@ -12,7 +12,7 @@ use handoff_model::{Conditions, Failure, SpanKind};
 use crate::options::{options, words};
 use crate::source::builder_exports;
 use crate::trace::Trace;
-use crate::{Built, Job, StepResult, steps};
+use crate::{ImageLocation, Job, StepResult, steps};
 
 words! {
     /// Layers that an exported cache holds.
@@ -36,8 +36,12 @@ options! {
 
 impl CacheOptions {
     /// Where a producer that exports a cache puts the image, and where it can be looked at afterwards.
-    pub fn output(&self) -> (Output<'static>, Built) {
-        if self.producer_load { (Output::Load, Built::Engine) } else { (Output::To(CACHE_ONLY), Built::BuilderCache) }
+    pub fn output(&self) -> (Output<'static>, ImageLocation) {
+        if self.producer_load {
+            (Output::Load, ImageLocation::Engine)
+        } else {
+            (Output::To(CACHE_ONLY), ImageLocation::BuilderCache)
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use handoff_model::recipe::BuiltAt;
 use handoff_model::{
-    Conditions, Failure, ImageIdentity, Recipe, Side, Storage, StrategyFacts, StrategySpec, Ticket, Transfer,
+    Conditions, Failure, ImageIdentity, Recipe, Role, Storage, StrategyFacts, StrategySpec, Ticket, Transfer,
     VariantFacts,
 };
 
@@ -40,16 +40,16 @@ pub type StepResult<T> = Result<T, Failure>;
 
 /// What a producer leaves when its clock stops.
 #[derive(Debug)]
-pub struct Handed {
+pub struct ProducerOutput {
     /// What consumers are told.
     pub ticket: Ticket,
     /// Where the image that was built can be looked at, off the clock.
-    pub built: Built,
+    pub built: ImageLocation,
 }
 
 /// Where the image that was built can be looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Built {
+pub enum ImageLocation {
     /// In this docker tar.
     Tar(PathBuf),
     /// In the job's engine, as `job.image`.
@@ -62,7 +62,7 @@ pub enum Built {
     /// there, off the clock.
     CachedTar(buildx::Layers),
     /// Nothing was built, because an earlier run of this very commit had been: the image is that run's.
-    Earlier,
+    WarmUp,
 }
 
 /// Images that a trial builds beside its own, where options ask for some.
@@ -122,12 +122,12 @@ pub trait Strategy: Options + Send + Sync {
     }
 
     /// Whether a side of it runs a build, and so may need a builder's image in its engine.
-    fn builds(&self, side: Side) -> bool {
-        side == Side::Producer || !self.facts().moves_image
+    fn builds(&self, role: Role) -> bool {
+        role == Role::Producer || !self.facts().moves_image
     }
 
     /// The producer: from "engine ready, sources there, nothing built" to "a consumer could start".
-    fn produce(&self, job: &Job) -> StepResult<Handed>;
+    fn produce(&self, job: &Job) -> StepResult<ProducerOutput>;
 
     /// A consumer: until the engine has the image `job.image`. The first container is started by the harness.
     fn consume(&self, job: &Job, ticket: &Ticket) -> StepResult<()>;

@@ -1,7 +1,7 @@
 //! The kinds of steps that recipes are made of.
 
 use handoff_model::SpanKind;
-use handoff_model::recipe::{Does, Step};
+use handoff_model::recipe::{Step, StepKind};
 
 /// A build by docker/build-push-action; without `outputs` it loads the image into the engine.
 pub const fn build(
@@ -9,15 +9,15 @@ pub const fn build(
     cache_to: Option<&'static str>,
     cache_from: Option<&'static str>,
 ) -> Step {
-    Step::always(SpanKind::Command, "build-push-action", Does::Build { outputs, cache_to, cache_from })
+    Step::always(SpanKind::Command, "build-push-action", StepKind::Build { outputs, cache_to, cache_from })
 }
 
 /// Programs in a pipe, each as its words.
 pub const fn run(span: SpanKind, what: &'static str, pipe: &'static [&'static [&'static str]]) -> Step {
-    Step::always(span, what, Does::Run(pipe))
+    Step::always(span, what, StepKind::Run(pipe))
 }
 
 /// An action with its inputs.
 pub const fn uses(span: SpanKind, what: &'static str, action: &'static str, with: &'static [(&str, &str)]) -> Step {
-    Step::always(span, what, Does::Uses(action, with))
+    Step::always(span, what, StepKind::Uses(action, with))
 }

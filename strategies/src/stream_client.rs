@@ -103,11 +103,15 @@ impl ClientOptions {
     }
 
     /// After the pipe: what our own client wrote of it, and the fact of which client it was.
-    pub fn told(&self, job: &Job, verb: &str) -> StepResult<()> {
+    pub fn require_success(&self, job: &Job, verb: &str) -> StepResult<()> {
         let name = match self.client {
             Client::Handoff => {
-                let told = read_report(job, &report(job, verb)).map_err(|e| Failure::new(verb, e))?;
-                if told.client.name.is_empty() { "handoff".to_owned() } else { told.client.to_string() }
+                let require_success = read_report(job, &report(job, verb)).map_err(|e| Failure::new(verb, e))?;
+                if require_success.client.name.is_empty() {
+                    "handoff".to_owned()
+                } else {
+                    require_success.client.to_string()
+                }
             }
             Client::Lhotari => describe(&self.tree()?),
         };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use handoff_model::recipe::{BuiltAt, Derived, Does, Step};
+use handoff_model::recipe::{BuiltAt, Derived, Step, StepKind};
 use handoff_model::{Conditions, Failure, SpanKind};
 
 use crate::buildx::{Build, Layers, Output, TO_STDOUT};
@@ -11,7 +11,7 @@ use crate::options::{named, options, words};
 use crate::pipe::{self, Stage};
 use crate::recorder::SOURCE;
 use crate::source::builder_exports;
-use crate::{Built, Job, Source, StepResult, steps};
+use crate::{ImageLocation, Job, Source, StepResult, steps};
 
 words! {
     /// The compressor that a tar is piped through before it is handed over.
@@ -106,7 +106,7 @@ pub fn file_name(compress: Compress) -> &'static str {
 }
 
 /// Builds the image into a file, plain or compressed.
-pub fn build(job: &Job, options: &TarOptions) -> StepResult<(PathBuf, Built)> {
+pub fn build(job: &Job, options: &TarOptions) -> StepResult<(PathBuf, ImageLocation)> {
     let writer = Writer::in_job(options.writer(job.conditions), job)?;
     let path = job.scratch.join(file_name(options.compress));
     let none = BTreeMap::new();
@@ -130,7 +130,7 @@ pub fn build(job: &Job, options: &TarOptions) -> StepResult<(PathBuf, Built)> {
             job.run(SpanKind::Save, "docker-save", &job.engine.docker(["save", "--output", &file, job.image]))?;
         }
     }
-    Ok((path.clone(), Built::Tar(path)))
+    Ok((path.clone(), ImageLocation::Tar(path)))
 }
 
 /// Builds the image and writes its tar into the first of `stages`. When all programs but the last have ended well,
@@ -140,7 +140,7 @@ pub fn pipe_from(
     writer: Writer,
     stages: Vec<Stage>,
     between: impl FnOnce() -> StepResult<()>,
-) -> StepResult<Built> {
+) -> StepResult<ImageLocation> {
     let count = stages.len();
     let with_first = |first| std::iter::once(first).chain(stages).collect::<Vec<_>>();
     match writer {
@@ -148,7 +148,7 @@ pub fn pipe_from(
             in_engine(job)?;
             let save = Stage::new(SpanKind::Save, "docker-save", job.engine.docker(["save", job.image]));
             pipe::start(job, with_first(save))?.finish(job, count, between)?;
-            Ok(Built::Engine)
+            Ok(ImageLocation::Engine)
         }
         Writer::Builder(layers) => {
             let build = Build::plain("build", Output::Stdout(layers));
@@ -161,7 +161,7 @@ pub fn pipe_from(
                 Err(failure) if failure.span != SpanKind::Command.as_str() => return Err(failure),
                 _ => told?,
             };
-            Ok(Built::CachedTar(layers))
+            Ok(ImageLocation::CachedTar(layers))
         }
     }
 }
@@ -210,20 +210,24 @@ pub const PLACES: &[Derived] = &[LAYERS_PLACE, FILE_PLACE];
 pub const MAKE: [Step; 7] = [
     steps::build(Some("type=docker,dest={dir}/image.tar{layers-attributes}"), None, None)
         .when(&[("source", "output"), ("compress", "none")]),
-    Step::always(SpanKind::Command, "buildx build | gzip", Does::RunInto(&[BUILD_TO_PIPE, GZIP], "{dir}/image.tar.gz"))
-        .when(&[("source", "output"), ("compress", "gzip")]),
+    Step::always(
+        SpanKind::Command,
+        "buildx build | gzip",
+        StepKind::RunInto(&[BUILD_TO_PIPE, GZIP], "{dir}/image.tar.gz"),
+    )
+    .when(&[("source", "output"), ("compress", "gzip")]),
     Step::always(
         SpanKind::Command,
         "buildx build | zstd",
-        Does::RunInto(&[BUILD_TO_PIPE, ZSTD], "{dir}/image.tar.zst"),
+        StepKind::RunInto(&[BUILD_TO_PIPE, ZSTD], "{dir}/image.tar.zst"),
     )
     .when(&[("source", "output"), ("compress", "zstd")]),
     BUILD_LOAD,
     steps::run(SpanKind::Save, "docker save", &[&["docker", "save", "--output", "{dir}/image.tar", "{image}"]])
         .when(&[("source", "save"), ("compress", "none")]),
-    Step::always(SpanKind::Save, "docker save | gzip", Does::RunInto(&[SAVE_TO_PIPE, GZIP], "{dir}/image.tar.gz"))
+    Step::always(SpanKind::Save, "docker save | gzip", StepKind::RunInto(&[SAVE_TO_PIPE, GZIP], "{dir}/image.tar.gz"))
         .when(&[("source", "save"), ("compress", "gzip")]),
-    Step::always(SpanKind::Save, "docker save | zstd", Does::RunInto(&[SAVE_TO_PIPE, ZSTD], "{dir}/image.tar.zst"))
+    Step::always(SpanKind::Save, "docker save | zstd", StepKind::RunInto(&[SAVE_TO_PIPE, ZSTD], "{dir}/image.tar.zst"))
         .when(&[("source", "save"), ("compress", "zstd")]),
 ];
 

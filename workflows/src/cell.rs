@@ -4,7 +4,7 @@ use handoff_model::Recipe;
 
 use crate::model::{Job, Step, expression, file};
 use crate::pins::Pins;
-use crate::steps::{CELL, builder, download, fetch, of_recipe, own_actions, upload};
+use crate::steps::{CELL, builder, download, fetch, of_recipe, repository_actions, upload};
 use crate::yaml::{Node, map};
 use crate::{Named, WorkflowError};
 
@@ -34,8 +34,8 @@ fn job(name: &str, needs: Option<&str>, condition: &str) -> Job {
 }
 
 /// Looks at the image and keeps what was measured, also of a job that failed.
-fn finish(pins: &Pins, side: &str) -> Result<[Step; 2], WorkflowError> {
-    let name = format!("handoff-side-{}-{side}", expression(&format!("{CELL}.id")));
+fn finish(pins: &Pins, role: &str) -> Result<[Step; 2], WorkflowError> {
+    let name = format!("handoff-side-{}-{role}", expression(&format!("{CELL}.id")));
     let days = expression(&format!("{CELL}.retention_days"));
     Ok([
         Step::run("Look at the image, off the clock", "handoff github finish")
@@ -55,13 +55,13 @@ pub fn text(pins: &Pins, strategies: &[Named]) -> Result<String, WorkflowError> 
         &format!("!cancelled() && (needs.producer.outputs.produced == 'true' || !{CELL}.produces)"),
     )
     .for_each("consumer", expression(&format!("{CELL}.consumers")));
-    for (job, side) in [(&mut producer, "producer"), (&mut consumer, "consumer")] {
+    for (job, role) in [(&mut producer, "producer"), (&mut consumer, "consumer")] {
         job.steps.extend(fetch(pins)?);
         let steps: fn(&Recipe) -> &'static [handoff_model::recipe::Step] =
-            if side == "producer" { |r| r.producer } else { |r| r.consumer };
-        job.steps.extend(own_actions(pins, strategies, steps)?);
-        let begin = Step::run("Write the sources, then start the clock", &format!("handoff github begin {side}"));
-        let is_consumer = side == "consumer";
+            if role == "producer" { |r| r.producer } else { |r| r.consumer };
+        job.steps.extend(repository_actions(pins, strategies, steps)?);
+        let begin = Step::run("Write the sources, then start the clock", &format!("handoff github begin {role}"));
+        let is_consumer = role == "consumer";
         job.steps.push(if is_consumer { begin.env("HANDOFF_CONSUMER", expression("matrix.consumer")) } else { begin });
         job.steps.extend(builder(pins, strategies, steps)?);
         for strategy in strategies {

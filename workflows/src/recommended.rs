@@ -5,7 +5,7 @@
 //! their values, and names are those of the run.
 
 use handoff_model::Recipe;
-use handoff_model::recipe::{self, Does, Values, fill};
+use handoff_model::recipe::{self, StepKind, Values, fill};
 
 use crate::model::{Job, Step};
 use crate::pins::Pins;
@@ -131,7 +131,7 @@ fn file(variant: &Variant<'_>, shares: bool, consumers: u32, jobs: Vec<(String, 
         format!("Build in {every}, then {work} there; nothing is handed over by `{}`", variant.spec)
     };
     let head = format!("# {what} (handoff recommend).\n# Put your own {commands}.\n");
-    let own = if Recipe::own_actions(variant.strategy.recipe.producer).is_empty() { "" } else { OWN_ACTIONS };
+    let own = if Recipe::repository_actions(variant.strategy.recipe.producer).is_empty() { "" } else { OWN_ACTIONS };
     format!("{head}{own}{}\n", text.trim_end())
 }
 
@@ -187,11 +187,11 @@ impl Side<'_> {
         if Recipe::builds(steps) {
             all.push(checkout(pins)?);
             let make = Step::uses("Make a builder", pins.uses("docker/setup-buildx-action")?);
-            let own = !Recipe::own_actions(steps).is_empty();
+            let own = !Recipe::repository_actions(steps).is_empty();
             let make = if own { make.with("driver-opts", HOST_NETWORK) } else { make };
             all.push(make.with("cache-binary", false));
         }
-        if !Recipe::own_actions(steps).is_empty() {
+        if !Recipe::repository_actions(steps).is_empty() {
             let keep = Step::uses("Keep the program of Handoff", pins.uses("actions/cache")?);
             all.push(keep.with("path", "~/.cache/handoff-action").with("key", format!("handoff-{}", self.commit)));
         }
@@ -208,17 +208,17 @@ impl Side<'_> {
         let options = self.variant.options;
         let input = |text: &str| input(text, options);
         let run = |pipe, file| Step::run(step.what, &line(pipe, file, |w| word(w, options)));
-        let done = match step.does {
-            Does::Build { outputs, cache_to, cache_from } => {
+        let done = match step.kind {
+            StepKind::Build { outputs, cache_to, cache_from } => {
                 steps::build(self.pins, build, [outputs, cache_to, cache_from], input)?
             }
-            Does::Uses(action, inputs) => with_inputs(step.what, self.pins.uses(action)?, inputs, input),
-            Does::Own(folder, inputs) => {
+            StepKind::Uses(action, inputs) => with_inputs(step.what, self.pins.uses(action)?, inputs, input),
+            StepKind::Repository(folder, inputs) => {
                 let action = Node::from(format!("OWNER/handoff/{folder}@{}", self.commit));
                 with_inputs(step.what, action, inputs.iter().filter(|(_, value)| !self.is_default(value)), input)
             }
-            Does::Run(pipe) => run(pipe, None),
-            Does::RunInto(pipe, file) => run(pipe, Some(file)),
+            StepKind::Run(pipe) => run(pipe, None),
+            StepKind::RunInto(pipe, file) => run(pipe, Some(file)),
         };
         let variables = step.env.iter().filter(|(_, value)| !self.is_default(value));
         Ok(variables.fold(done, |s, (name, value)| s.env(name, input(value))))

@@ -1,6 +1,6 @@
 //! Steps that jobs share, and a strategy's recipe turned into steps with marks around them.
 
-use handoff_model::recipe::{Does, fill, places};
+use handoff_model::recipe::{StepKind, fill, places};
 use handoff_model::{Recipe, recipe};
 
 use crate::model::{Step, expression};
@@ -145,18 +145,18 @@ pub fn of_recipe(pins: &Pins, strategy: &Named, steps: &[recipe::Step]) -> Resul
         let when = condition(strategy.name, step);
         let name = format!("{}: {}", strategy.name, step.what);
         let mark = format!("handoff mark {} '{}'", step.span, step.what);
-        let done = match step.does {
-            Does::Build { outputs, cache_to, cache_from } => {
+        let done = match step.kind {
+            StepKind::Build { outputs, cache_to, cache_from } => {
                 build(pins, &name, [outputs, cache_to, cache_from], filled)?
             }
-            Does::Uses(action, inputs) => with_inputs(&name, pins.uses(action)?, inputs, filled),
-            Does::Own(folder, inputs) => {
+            StepKind::Uses(action, inputs) => with_inputs(&name, pins.uses(action)?, inputs, filled),
+            StepKind::Repository(folder, inputs) => {
                 let action = Node::Noted(format!("./{SOURCE}/{folder}"), SELF_REPOSITORY.to_owned());
                 // The program is the one that the first job has built.
                 with_inputs(&name, action, inputs, filled).with("handoff", "handoff")
             }
-            Does::Run(pipe) => script(&name, pipe, None),
-            Does::RunInto(pipe, file) => script(&name, pipe, Some(file)),
+            StepKind::Run(pipe) => script(&name, pipe, None),
+            StepKind::RunInto(pipe, file) => script(&name, pipe, Some(file)),
         };
         let done = step.env.iter().fold(done, |s, (name, value)| s.env(name, filled(value)));
         all.push(Step::run(&format!("Mark: {}", step.what), &mark).when(&when));
@@ -172,12 +172,12 @@ fn any_of(strategies: &[Named], holds: impl Fn(&Named) -> bool) -> String {
 }
 
 /// Checks out this repository's own actions, off the clock, for the strategies that use one on this side.
-pub fn own_actions(
+pub fn repository_actions(
     pins: &Pins,
     strategies: &[Named],
-    side: fn(&Recipe) -> &'static [recipe::Step],
+    role: fn(&Recipe) -> &'static [recipe::Step],
 ) -> Result<Option<Step>, WorkflowError> {
-    let when = any_of(strategies, |s| !Recipe::own_actions(side(s.recipe)).is_empty());
+    let when = any_of(strategies, |s| !Recipe::repository_actions(role(s.recipe)).is_empty());
     if when.is_empty() {
         return Ok(None);
     }
@@ -192,12 +192,12 @@ pub fn own_actions(
 pub fn builder(
     pins: &Pins,
     strategies: &[Named],
-    side: fn(&Recipe) -> &'static [recipe::Step],
+    role: fn(&Recipe) -> &'static [recipe::Step],
 ) -> Result<Vec<Step>, WorkflowError> {
-    let builds = |s: &Named| Recipe::builds(side(s.recipe));
+    let builds = |s: &Named| Recipe::builds(role(s.recipe));
     let when = format!("{CELL}.builder == 'docker-container' && ({})", any_of(strategies, builds));
     // An action of ours that builds is a registry on the job's loopback.
-    let own = any_of(strategies, |s| builds(s) && !Recipe::own_actions(side(s.recipe)).is_empty());
+    let own = any_of(strategies, |s| builds(s) && !Recipe::repository_actions(role(s.recipe)).is_empty());
     let make =
         Step::uses("Make a builder", pins.uses("docker/setup-buildx-action")?).with("driver", "docker-container");
     let make = if own.is_empty() {

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 
 use handoff_model::conditions::GITHUB;
-use handoff_model::recipe::{self, Does, Values, fill};
+use handoff_model::recipe::{self, StepKind, Values, fill};
 use handoff_model::{Builder, Conditions, ImageStore, OptionKind, OptionSpec, StrategySpec};
 use handoff_strategies::github::{self, Target};
 use handoff_strategies::{ALL, Strategy};
@@ -140,21 +140,21 @@ fn compare(spec: &StrategySpec, found: &Yaml, step: &recipe::Step, options: &Val
         let option = text.trim_matches(['{', '}']);
         text == format!("{{{option}}}") && defaults.get(option).is_some_and(|d| *d == options[option])
     };
-    let inputs: Vec<(&str, &str, bool)> = match step.does {
-        Does::Build { outputs, cache_to, cache_from } => {
+    let inputs: Vec<(&str, &str, bool)> = match step.kind {
+        StepKind::Build { outputs, cache_to, cache_from } => {
             assert_eq!(found["with"]["load"].as_bool().unwrap_or(false), outputs.is_none(), "{spec}: {found:?}");
             let all = [("outputs", outputs), ("cache-to", cache_to), ("cache-from", cache_from)];
             all.into_iter().filter_map(|(name, value)| Some((name, value?, false))).collect()
         }
-        Does::Uses(_, with) => with.iter().map(|(name, value)| (*name, *value, false)).collect(),
-        Does::Own(_, with) => with.iter().map(|(name, value)| (*name, *value, is_default(value))).collect(),
-        Does::Run(pipe) | Does::RunInto(pipe, _) => {
+        StepKind::Uses(_, with) => with.iter().map(|(name, value)| (*name, *value, false)).collect(),
+        StepKind::Repository(_, with) => with.iter().map(|(name, value)| (*name, *value, is_default(value))).collect(),
+        StepKind::Run(pipe) | StepKind::RunInto(pipe, _) => {
             let run = found["run"].as_str().unwrap_or_else(|| panic!("{spec}: {} does not run", step.what));
             assert_eq!(run.matches(" | ").count() + 1, pipe.len(), "{spec}: {run}");
             for word in pipe.iter().flat_map(|words| words.iter()) {
                 assert!(says(run, word, options), "{spec}: `{run}` lacks `{word}`");
             }
-            if let Does::RunInto(_, file) = step.does {
+            if let StepKind::RunInto(_, file) = step.kind {
                 assert!(says(run.rsplit(" > ").next().unwrap(), file, options), "{spec}: `{run}`");
             }
             vec![]
@@ -191,7 +191,7 @@ fn check(spec: &StrategySpec, text: &str, options: &Values) {
                 .all(|s| s["with"]["path"].is_badvalue() || s["name"].as_str() == Some("Keep the program of Handoff"))
         );
         for (found, step) in own.iter().zip(taken) {
-            if !matches!(step.does, Does::Build { .. }) {
+            if !matches!(step.kind, StepKind::Build { .. }) {
                 assert_eq!(found["name"].as_str(), Some(step.what), "{spec}");
             }
             compare(spec, found, step, options, &github::defaults(strategy));
@@ -306,7 +306,7 @@ fn the_defaults_of_our_own_actions_are_those_of_the_options() {
     for strategy in ALL {
         let recipe = strategy.recipe();
         for step in recipe.producer.iter().chain(recipe.consumer) {
-            let Does::Own(folder, with) = step.does else { continue };
+            let StepKind::Repository(folder, with) = step.kind else { continue };
             let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder).join("action.yml");
             let action = YamlLoader::load_from_str(&fs::read_to_string(&file).unwrap()).unwrap().remove(0);
             for (input, text) in with {

@@ -4,7 +4,7 @@ use handoff_model::{ByteSize, StrategySpec};
 use serde::Serialize;
 
 use crate::decisions::{Cost, Parts};
-use crate::fan_out::Basis;
+use crate::fan_out::CurveBasis;
 use crate::judgement::WorkflowSize;
 
 /// What is to be small.
@@ -19,7 +19,7 @@ pub enum Goal {
 
 /// A team's question.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Ask {
+pub struct TeamQuestion {
     /// Jobs that need the image.
     pub consumers: u32,
     /// Pushes a day.
@@ -56,7 +56,7 @@ pub struct Candidate {
     /// Time of all jobs, in seconds.
     pub runner_s: f64,
     /// Measured only where the group has this number of consumers, this size and the measured build.
-    pub basis: Basis,
+    pub basis: CurveBasis,
     /// What a month costs.
     pub cost: Cost,
     /// What its workflow takes to set up; none where there is no workflow of this very variant.

@@ -2,7 +2,7 @@
 
 use handoff_model::StrategySpec;
 
-use crate::candidate::{Ask, Candidate, Goal};
+use crate::candidate::{Candidate, Goal, TeamQuestion};
 use crate::contest::effort;
 
 /// More jobs than anybody's matrix holds, and more build than a job may take.
@@ -34,12 +34,12 @@ struct Side {
 
 /// A line for each changed question with another answer. `answer` decides as the answer itself was decided. A range is
 /// claimed only where every value tried in it, up to its bound, has the answer.
-pub(crate) fn changes(now: &Answer, ask: &Ask, answer: impl Fn(&Ask) -> Answer) -> Vec<String> {
+pub(crate) fn changes(now: &Answer, ask: &TeamQuestion, answer: impl Fn(&TeamQuestion) -> Answer) -> Vec<String> {
     let (Some(chosen), Some(first)) = (&now.chosen, now.candidates.first()) else {
         return vec!["every strategy is out: raise the limits, or push less".to_owned()];
     };
     let mut immaterial = false;
-    let mut other = |ask: &Ask| {
+    let mut other = |ask: &TeamQuestion| {
         let other = other(chosen, &answer(ask), ask.goal);
         immaterial |= other.as_ref().is_some_and(|o| !o.matters);
         other
@@ -57,7 +57,7 @@ pub(crate) fn changes(now: &Answer, ask: &Ask, answer: impl Fn(&Ask) -> Answer) 
         alone: |n| format!("at {n} jobs"),
     };
     for side in [fewer, more] {
-        changes.extend(lines(&side, ask.consumers, |n| other(&Ask { consumers: n, ..ask.clone() })));
+        changes.extend(lines(&side, ask.consumers, |n| other(&TeamQuestion { consumers: n, ..ask.clone() })));
     }
     let build = first.parts.build_s.max(0.0);
     let shorter = Side {
@@ -71,11 +71,11 @@ pub(crate) fn changes(now: &Answer, ask: &Ask, answer: impl Fn(&Ask) -> Answer) 
         alone: |s| format!("at a build of {s} s"),
     };
     for (side, from) in [(shorter, build.ceil()), (longer, build.floor())] {
-        let at = |s: u32| Ask { build_s: Some(f64::from(s)), ..ask.clone() };
+        let at = |s: u32| TeamQuestion { build_s: Some(f64::from(s)), ..ask.clone() };
         changes.extend(lines(&side, from as u32, |s| other(&at(s))));
     }
     for goal in [Goal::Runner, Goal::Wait].into_iter().filter(|g| *g != ask.goal) {
-        let found = other(&Ask { goal, ..ask.clone() }).filter(|o| o.matters);
+        let found = other(&TeamQuestion { goal, ..ask.clone() }).filter(|o| o.matters);
         changes.extend(found.map(|o| format!("if the {} is to be least: {}", goal.words(), o.chosen)));
     }
     if changes.is_empty() {

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use handoff_model::StrategySpec;
 use serde::Serialize;
 
-use crate::candidate::{Ask, Candidate, Goal};
+use crate::candidate::{Candidate, Goal, TeamQuestion};
 use crate::compare::{Series, with_one};
 use crate::decisions::Parts;
-use crate::fan_out::Basis;
+use crate::fan_out::CurveBasis;
 use crate::group::Group;
 use crate::metric::Metric;
 use crate::noise;
@@ -44,7 +44,7 @@ pub(crate) fn effort(candidate: &Candidate) -> (bool, u32) {
 }
 
 /// Decides among candidates that are sorted by the quantity asked for, those that are out last.
-pub(crate) fn decide(group: &Group, candidates: &[Candidate], ask: &Ask, options: &Options) -> Outcome {
+pub(crate) fn decide(group: &Group, candidates: &[Candidate], ask: &TeamQuestion, options: &Options) -> Outcome {
     let in_play: Vec<&Candidate> = candidates.iter().filter(|c| c.excluded.is_none()).collect();
     let Some((least, others)) = in_play.split_first() else { return Outcome::default() };
     if others.is_empty() {
@@ -181,9 +181,9 @@ fn seconds(difference: f64) -> Option<String> {
 }
 
 /// The quantity asked for, of each trial of a cell.
-fn series(cell: Option<&CellSummary>, candidate: &Candidate, ask: &Ask) -> Series {
+fn series(cell: Option<&CellSummary>, candidate: &Candidate, ask: &TeamQuestion) -> Series {
     let values = cell.into_iter().flat_map(|c| &c.samples).filter_map(|s| {
-        let ns = match (candidate.basis == Basis::Measured, ask.goal) {
+        let ns = match (candidate.basis == CurveBasis::Measured, ask.goal) {
             (true, Goal::Wait) => s.get(Metric::CriticalPath)?,
             (true, Goal::Runner) => s.get(Metric::Runner)?,
             (false, goal) => {
@@ -204,7 +204,7 @@ fn series(cell: Option<&CellSummary>, candidate: &Candidate, ask: &Ask) -> Serie
 }
 
 /// How far two runs of one strategy lie apart in the quantity asked for, in seconds; none without control rows.
-fn floor(group: &Group, candidates: &[Candidate], ask: &Ask, alpha: f64) -> Option<f64> {
+fn floor(group: &Group, candidates: &[Candidate], ask: &TeamQuestion, alpha: f64) -> Option<f64> {
     let control = group.cells.iter().find(|c| c.cell.control)?;
     let strategy = &control.cell.strategy;
     let candidate = candidates.iter().find(|c| c.strategy == *strategy)?;

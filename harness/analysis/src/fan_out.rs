@@ -22,7 +22,7 @@ pub struct FanOut {
     /// Time of all jobs together in seconds.
     pub runner_s: f64,
     /// Where the two come from.
-    pub basis: Basis,
+    pub basis: CurveBasis,
     /// Completed trials behind it.
     pub n: usize,
 }
@@ -30,7 +30,7 @@ pub struct FanOut {
 /// Where a number comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Basis {
+pub enum CurveBasis {
     /// Medians of trials with just this many consumers.
     Measured,
     /// Computed from measured parts: the producer's median, the mean of the consumers, and the largest of N draws from
@@ -90,7 +90,7 @@ fn measured(cell: &CellSummary, consumers: u32) -> Option<FanOut> {
         consumers,
         critical_path_s: cell.critical_path.as_ref()?.median() as f64 / 1e9,
         runner_s: cell.runner.as_ref()?.median() as f64 / 1e9,
-        basis: Basis::Measured,
+        basis: CurveBasis::Measured,
         n: cell.n,
     })
 }
@@ -105,7 +105,7 @@ fn modelled(base: &CellSummary, consumers: &[u64], n: u32) -> Option<FanOut> {
         consumers: n,
         critical_path_s: produce_s + largest_of(consumers, n) / 1e9,
         runner_s: produce_s + f64::from(n) * mean / 1e9,
-        basis: Basis::Modelled,
+        basis: CurveBasis::Modelled,
         n: base.n,
     })
 }

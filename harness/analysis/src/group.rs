@@ -70,7 +70,7 @@ impl Group {
     }
 
     /// The place of a strategy; none where it has no rank.
-    pub fn place(&self, strategy: &StrategySpec) -> Option<&Place> {
+    pub fn place(&self, strategy: &StrategySpec) -> Option<&RankRange> {
         self.ranking.places.iter().find(|p| p.strategy == *strategy)
     }
 
@@ -90,7 +90,7 @@ impl Group {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Ranking {
     /// The strategies that finished every trial, by rank, then by median.
-    pub places: Vec<Place>,
+    pub places: Vec<RankRange>,
     /// Strategies with a failure, or without a completed trial: they have no rank.
     pub unranked: Vec<StrategySpec>,
     /// Strategies on which verdicts contradict each other, for example in a circle: they have no rank either.
@@ -99,7 +99,7 @@ pub struct Ranking {
 
 /// The ranks that the verdicts leave to one strategy: more than one where they do not tell it from others.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Place {
+pub struct RankRange {
     /// The best one, from 1: one more than the number of ranked strategies that are faster by a verdict, against the
     /// reference or of a pair, or by several one after the other.
     pub rank: usize,
@@ -111,7 +111,7 @@ pub struct Place {
     pub median_s: f64,
 }
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for RankRange {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if self.rank == self.worst_rank {
             write!(f, "{}", self.rank)

@@ -39,14 +39,14 @@ mod variants;
 pub mod verdict;
 
 pub use analysis::{Analysis, analyse};
-pub use candidate::{Ask, Candidate, Goal};
+pub use candidate::{Candidate, Goal, TeamQuestion};
 pub use claims::{Approach, Claim, Claims, ClaimsError, Rule, TableCell};
 pub use contest::Undecided;
 pub use decisions::{BreakEven, Cost, StorageUse};
 pub use declared::DeclaredFamily;
 pub use drift::Drift;
-pub use fan_out::{Basis, CONSUMERS, FanOut, FanOutCurve};
-pub use group::{Group, GroupKey, Place, Pooled, PooledComparison, Ranking, RunComparison};
+pub use fan_out::{CONSUMERS, CurveBasis, FanOut, FanOutCurve};
+pub use group::{Group, GroupKey, Pooled, PooledComparison, RankRange, Ranking, RunComparison};
 pub use identity::{Finding, Identity, LevelCount};
 pub use input::{InputError, RunRows};
 pub use judge::judge;

@@ -2,7 +2,7 @@
 
 use handoff_model::StrategySpec;
 
-use crate::group::{Place, Ranking};
+use crate::group::{RankRange, Ranking};
 use crate::order::Order;
 use crate::summary::CellSummary;
 use crate::verdict::Family;
@@ -20,13 +20,13 @@ pub(crate) fn rank(cells: &[CellSummary], families: &[&Family]) -> Ranking {
     ranked.retain(|c| !contradicted.contains(&c.cell.strategy));
     let held = specs(&ranked);
     let order = Order::new(held.iter().collect(), families);
-    let mut places: Vec<Place> = ranked
+    let mut places: Vec<RankRange> = ranked
         .iter()
         .enumerate()
         .filter_map(|(at, cell)| {
             let median_s = cell.critical_path.as_ref()?.median() as f64 / 1e9;
             let (rank, worst_rank) = order.ranks(at);
-            Some(Place { rank, worst_rank, strategy: cell.cell.strategy.clone(), median_s })
+            Some(RankRange { rank, worst_rank, strategy: cell.cell.strategy.clone(), median_s })
         })
         .collect();
     places.sort_by(|a, b| {

@@ -4,11 +4,11 @@ use handoff_model::{Builder, Storage, StrategySpec};
 use serde::Serialize;
 
 use crate::analysis::Analysis;
-use crate::candidate::{Ask, Candidate, Goal};
+use crate::candidate::{Candidate, Goal, TeamQuestion};
 use crate::changes::{Answer, changes};
 use crate::contest::{Outcome, Undecided, decide};
 use crate::decisions::{Parts, cost};
-use crate::fan_out::Basis;
+use crate::fan_out::CurveBasis;
 use crate::group::{Group, GroupKey};
 use crate::judgement::WorkflowSize;
 use crate::number::number;
@@ -27,7 +27,7 @@ pub struct Recommendation {
     /// Why this one.
     pub reasons: Vec<String>,
     /// The question.
-    pub ask: Ask,
+    pub ask: TeamQuestion,
     /// The cells that it rests on.
     pub group: GroupKey,
     /// Factor by which times and bytes were scaled to the size asked for; 1: it was measured.
@@ -48,7 +48,7 @@ pub struct Recommendation {
 /// same then, as one that is out.
 pub fn recommend(
     analysis: &Analysis,
-    ask: &Ask,
+    ask: &TeamQuestion,
     fits: impl Fn(&GroupKey) -> bool,
     workflow: impl Fn(&GroupKey, &CellSummary) -> Result<WorkflowSize, String>,
 ) -> Option<Recommendation> {
@@ -96,7 +96,7 @@ fn answer(
     analysis: &Analysis,
     group: &Group,
     cells: &[Sized<'_>],
-    ask: &Ask,
+    ask: &TeamQuestion,
     scaled: f64,
 ) -> (Vec<Candidate>, Outcome) {
     let mut candidates = Vec::new();
@@ -113,7 +113,13 @@ fn answer(
     (candidates, outcome)
 }
 
-fn candidate(analysis: &Analysis, group: &Group, cell: &CellSummary, ask: &Ask, scaled: f64) -> Option<Candidate> {
+fn candidate(
+    analysis: &Analysis,
+    group: &Group,
+    cell: &CellSummary,
+    ask: &TeamQuestion,
+    scaled: f64,
+) -> Option<Candidate> {
     let measured = Parts::of(cell)?;
     let sized = Parts {
         produce_s: measured.produce_s * scaled,
@@ -136,7 +142,7 @@ fn candidate(analysis: &Analysis, group: &Group, cell: &CellSummary, ask: &Ask, 
         strategy: cell.cell.strategy.clone(),
         wait_s,
         runner_s,
-        basis: if as_measured { Basis::Measured } else { Basis::Modelled },
+        basis: if as_measured { CurveBasis::Measured } else { CurveBasis::Modelled },
         cost: cost(cell, parts, store, bytes, ask.consumers, ask.pushes_per_day, &analysis.options.prices),
         workflow: None,
         excluded: rebuilds(ask, parts)
@@ -148,7 +154,7 @@ fn candidate(analysis: &Analysis, group: &Group, cell: &CellSummary, ask: &Ask, 
     })
 }
 
-fn rebuilds(ask: &Ask, parts: Parts) -> Option<String> {
+fn rebuilds(ask: &TeamQuestion, parts: Parts) -> Option<String> {
     (ask.sharing && !parts.shares).then(|| "it shares nothing, and building again was left out (--sharing)".to_owned())
 }
 
@@ -157,7 +163,7 @@ fn broken(cell: &CellSummary) -> Option<String> {
     (failed > 0).then(|| format!("{failed} of its {} trials did not complete", cell.trials()))
 }
 
-fn excluded(analysis: &Analysis, ask: &Ask, store: Storage, bytes: u64) -> Option<String> {
+fn excluded(analysis: &Analysis, ask: &TeamQuestion, store: Storage, bytes: u64) -> Option<String> {
     let prices = &analysis.options.prices;
     let included = prices.cache.included_bytes;
     if store == Storage::Cache && bytes > 0 && included > 0 {
@@ -196,7 +202,7 @@ fn notes(group: &Group, candidates: &[Candidate], scaled: f64, analysis: &Analys
             number(scaled)
         ));
     }
-    if candidates.iter().any(|c| c.basis == Basis::Modelled) {
+    if candidates.iter().any(|c| c.basis == CurveBasis::Modelled) {
         notes.push("Modelled from medians of measured parts; runners are taken not to slow each other down".to_owned());
     }
     notes.push(

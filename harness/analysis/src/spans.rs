@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use handoff_model::span::union_ns;
-use handoff_model::{Cell, Side, SpanKind};
+use handoff_model::{Cell, Role, SpanKind};
 use handoff_records::SpanRow;
 use serde::Serialize;
 
@@ -36,7 +36,7 @@ pub struct TypicalTrial {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SpanTime {
     /// The side; of several consumers, the slowest of each trial.
-    pub side: Side,
+    pub role: Role,
     /// What went on.
     pub kind: SpanKind,
     /// Time in which at least one span of the kind was open, in ns; 0 in trials without such a span.
@@ -54,7 +54,7 @@ pub struct SpanTime {
 }
 
 /// One side of one trial.
-type SideSpans<'a> = Vec<&'a SpanRow>;
+type RoleSpans<'a> = Vec<&'a SpanRow>;
 
 /// What one trial says of one kind of span.
 #[derive(Default)]
@@ -68,23 +68,23 @@ struct Once {
 
 /// The spans of a cell; none without completed trials.
 pub(crate) fn of(cell: &CellSummary, runs: &[RunRows<'_>]) -> Option<CellSpans> {
-    let sides: Vec<(Side, SideSpans<'_>)> = cell.samples.iter().flat_map(|s| trial(s, runs)).collect();
-    let mut kinds: BTreeMap<(Side, SpanKind), u64> = BTreeMap::new();
-    for (side, spans) in &sides {
+    let roles: Vec<(Role, RoleSpans<'_>)> = cell.samples.iter().flat_map(|s| trial(s, runs)).collect();
+    let mut kinds: BTreeMap<(Role, SpanKind), u64> = BTreeMap::new();
+    for (role, spans) in &roles {
         for span in spans {
-            let first = kinds.entry((*side, span.span)).or_insert(span.start_ns);
+            let first = kinds.entry((*role, span.span)).or_insert(span.start_ns);
             *first = span.start_ns.min(*first);
         }
     }
-    let mut order: Vec<((Side, SpanKind), u64)> = kinds.into_iter().collect();
-    order.sort_by_key(|((side, kind), first)| (*side, *first, *kind));
-    let kinds = order.into_iter().filter_map(|((side, kind), _)| kind_of(side, kind, &sides)).collect();
+    let mut order: Vec<((Role, SpanKind), u64)> = kinds.into_iter().collect();
+    order.sort_by_key(|((role, kind), first)| (*role, *first, *kind));
+    let kinds = order.into_iter().filter_map(|((role, kind), _)| kind_of(role, kind, &roles)).collect();
     Some(CellSpans { cell: cell.cell.clone(), typical: typical(cell)?, kinds })
 }
 
-fn kind_of(side: Side, kind: SpanKind, sides: &[(Side, SideSpans<'_>)]) -> Option<SpanTime> {
+fn kind_of(role: Role, kind: SpanKind, roles: &[(Role, RoleSpans<'_>)]) -> Option<SpanTime> {
     let each: Vec<Once> =
-        sides.iter().filter(|(s, spans)| *s == side && !spans.is_empty()).map(|(_, spans)| once(kind, spans)).collect();
+        roles.iter().filter(|(s, spans)| *s == role && !spans.is_empty()).map(|(_, spans)| once(kind, spans)).collect();
     let mut rates: Vec<f64> = each
         .iter()
         .filter_map(|o| Some((o.bytes.filter(|b| *b > 0)? as f64 / 1_048_576.0) / (o.time as f64 / 1e9)))
@@ -92,7 +92,7 @@ fn kind_of(side: Side, kind: SpanKind, sides: &[(Side, SideSpans<'_>)]) -> Optio
         .collect();
     rates.sort_by(f64::total_cmp);
     Some(SpanTime {
-        side,
+        role,
         kind,
         time: Spread::of(each.iter().map(|o| o.time))?,
         alone: Spread::of(each.iter().map(|o| o.alone))?,
@@ -121,7 +121,7 @@ fn once(kind: SpanKind, spans: &[&SpanRow]) -> Once {
 }
 
 /// The sides of a trial; of several consumers the slowest.
-fn trial<'a>(sample: &TrialSample, runs: &[RunRows<'a>]) -> Vec<(Side, SideSpans<'a>)> {
+fn trial<'a>(sample: &TrialSample, runs: &[RunRows<'a>]) -> Vec<(Role, RoleSpans<'a>)> {
     let Some(run) = runs.iter().find(|r| r.run == sample.run) else { return Vec::new() };
     let spans: Vec<&SpanRow> = run.spans.iter().filter(|s| s.trial == sample.trial).collect();
     let slowest = run
@@ -130,13 +130,13 @@ fn trial<'a>(sample: &TrialSample, runs: &[RunRows<'a>]) -> Vec<(Side, SideSpans
         .filter(|c| c.trial == sample.trial)
         .max_by_key(|c| (c.consume_ns, std::cmp::Reverse(c.consumer)))
         .map(|c| c.consumer);
-    let of = |side: Side, consumer: Option<u32>| {
-        let own = |s: &&&SpanRow| s.side == side && (consumer.is_none() || s.consumer == consumer);
-        (side, spans.iter().filter(own).copied().collect::<Vec<_>>())
+    let of = |role: Role, consumer: Option<u32>| {
+        let own = |s: &&&SpanRow| s.role == role && (consumer.is_none() || s.consumer == consumer);
+        (role, spans.iter().filter(own).copied().collect::<Vec<_>>())
     };
-    let mut sides = vec![of(Side::Producer, None), of(Side::Consumer, slowest.or(Some(1)))];
-    sides.retain(|(_, spans)| !spans.is_empty());
-    sides
+    let mut roles = vec![of(Role::Producer, None), of(Role::Consumer, slowest.or(Some(1)))];
+    roles.retain(|(_, spans)| !spans.is_empty());
+    roles
 }
 
 fn typical(cell: &CellSummary) -> Option<TypicalTrial> {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use handoff_analysis::{Basis, Candidate, CellSummary, GroupKey, Recommendation};
+use handoff_analysis::{Candidate, CellSummary, CurveBasis, GroupKey, Recommendation};
 use handoff_model::conditions::GITHUB;
 use handoff_model::{Builder, CacheState};
 use handoff_strategies::github;
@@ -119,7 +119,7 @@ fn counted(n: u32, one: &str, many: &str) -> String {
 fn line(c: &Candidate) -> String {
     let usd = c.cost.runner_usd.map_or("?".to_owned(), |usd| format!("{usd:.2}"));
     let gb = c.cost.held_bytes.map_or("?".to_owned(), |bytes| format!("{:.2}", bytes as f64 / 1e9));
-    let basis = if c.basis == Basis::Measured { "measured" } else { "modelled" };
+    let basis = if c.basis == CurveBasis::Measured { "measured" } else { "modelled" };
     let set_up = c.workflow.as_ref().map_or(String::new(), |w| {
         let foreign = &w.third_party_actions;
         let needs = if foreign.is_empty() { String::new() } else { format!(", third-party {}", foreign.join(", ")) };

@@ -1,15 +1,15 @@
 //! The options that say what a run is, shared by `run` and `plan`, and what a plan is checked against here.
 
 use handoff_docker::user;
-use handoff_experiment::{Budget, Context, Experiment, Place};
+use handoff_experiment::{Budget, Context, Experiment, RunsOn};
 use handoff_model::{ByteSize, Plan, PlanRequest};
 use handoff_runner::estimate::Estimator;
 use handoff_runner::needs;
 
 use crate::exit::bad_input;
 use crate::out;
-use crate::own::OwnArgs;
 use crate::random_id::random_id;
+use crate::user_image::UserImageArgs;
 
 /// What to run. Every option has a default; a resumed run takes what it does not name from its plan.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -17,7 +17,7 @@ pub struct PlanArgs {
     #[command(flatten)]
     experiment: Experiment,
     #[command(flatten)]
-    own: OwnArgs,
+    user_image: UserImageArgs,
     /// Refuse a plan whose estimate is longer, for example 2h or 90m, and say what to cut
     #[arg(long, value_name = "TIME")]
     budget: Option<Budget>,
@@ -38,10 +38,11 @@ impl PlanArgs {
         let experiment = &self.experiment;
         // A matrix that is named says everything anew.
         let held = stored.filter(|_| experiment.matrix.is_none());
-        let own = self.own.image(&experiment.factors, held.and_then(|held| held.own.as_ref()))?;
+        let user_image = self.user_image.image(&experiment.factors, held.and_then(|held| held.user_image.as_ref()))?;
         let asks = held.is_none() && experiment.asks_host_store()?;
         let host_store = if asks { Some(user::facts(&user::socket()?)?.store) } else { None };
-        let plan = lay_out(experiment, stored, &Context { own, host_store, ..context(Place::Here, random_id()?) })?;
+        let plan =
+            lay_out(experiment, stored, &Context { user_image, host_store, ..context(RunsOn::Here, random_id()?) })?;
         if let Some(budget) = &self.budget {
             let mut estimator = Estimator::default();
             let trials = needs::sized_trials(&plan);
@@ -65,12 +66,12 @@ pub fn plan_of_workflow(input: impl Fn(&str) -> Option<String>) -> anyhow::Resul
     // The random name of an earlier plan makes the same plan again.
     let earlier = input("plan_id").map(|id| id.trim().to_owned()).filter(|id| !id.is_empty());
     let run_id = earlier.map_or_else(random_id, Ok)?;
-    lay_out(&experiment, None, &context(Place::GitHub, run_id))
+    lay_out(&experiment, None, &context(RunsOn::GitHub, run_id))
 }
 
 /// Whether the matrix of a stored request lays out other trials now.
 pub fn has_changed(stored: &PlanRequest) -> bool {
-    Experiment::has_changed(stored, &context(Place::Here, String::new()))
+    Experiment::has_changed(stored, &context(RunsOn::Here, String::new()))
 }
 
 /// Says what a plan's rounds can decide, before the first trial.
@@ -91,12 +92,12 @@ fn lay_out(experiment: &Experiment, stored: Option<&PlanRequest>, context: &Cont
 }
 
 /// The strategies and workloads that there are.
-fn context(place: Place, run_id: String) -> Context<'static> {
+fn context(place: RunsOn, run_id: String) -> Context<'static> {
     let strategies = match place {
-        Place::Here => &handoff_strategies::check_list as handoff_experiment::CheckStrategies<'static>,
-        Place::GitHub => &handoff_strategies::github::check_list,
+        RunsOn::Here => &handoff_strategies::check_list as handoff_experiment::CheckStrategies<'static>,
+        RunsOn::GitHub => &handoff_strategies::github::check_list,
     };
-    Context { place, run_id, host_store: None, own: None, strategies, check_image: &check_image }
+    Context { place, run_id, host_store: None, user_image: None, strategies, check_image: &check_image }
 }
 
 fn check_image(workload: &str, size: Option<ByteSize>) -> Result<(), String> {

@@ -11,12 +11,12 @@ mod formats;
 mod log_check;
 mod negative;
 mod out;
-mod own;
 mod paths;
 mod progress;
 mod random_id;
 mod revision;
 mod spike_page;
+mod user_image;
 mod verbs;
 
 use std::process::ExitCode;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use handoff_model::duration::human;
-use handoff_model::{Cell, Outcome, OwnImage, Trial};
+use handoff_model::{Cell, Outcome, Trial, UserImage};
 use handoff_runner::Progress;
 use handoff_runner::needs::{first_guess, sized};
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
@@ -27,7 +27,7 @@ pub struct Display {
 #[derive(Debug, Default)]
 pub struct Estimate {
     /// The user's own image, whose size their daemon may know.
-    own: Option<OwnImage>,
+    user_image: Option<UserImage>,
     todo: Vec<(Cell, Duration)>,
     took: BTreeMap<Cell, (Duration, u32)>,
     guessed: Duration,
@@ -42,7 +42,7 @@ impl Estimate {
 
     /// The trials that are left.
     pub fn begin(&mut self, todo: &[&Trial]) {
-        self.todo = todo.iter().map(|t| (Self::key(t), first_guess(&sized(t, self.own.as_ref())))).collect();
+        self.todo = todo.iter().map(|t| (Self::key(t), first_guess(&sized(t, self.user_image.as_ref())))).collect();
     }
 
     /// A trial has ended.
@@ -72,9 +72,9 @@ impl Estimate {
 
 impl Display {
     /// A display for stderr of a run, perhaps on the user's own image.
-    pub fn new(own: Option<OwnImage>) -> Self {
+    pub fn new(user_image: Option<UserImage>) -> Self {
         let now = Instant::now();
-        let estimate = Estimate { own, ..Estimate::default() };
+        let estimate = Estimate { user_image, ..Estimate::default() };
         Self { bar: None, end: Arc::new(Mutex::new(now)), estimate, started: now }
     }
 
@@ -129,7 +129,7 @@ impl Display {
                 Some(bar) => bar.set_message(format!("{} {}", trial.cell.strategy, trial.cell.size)),
                 None => out::talk(&format!("{} ... ({})", trial.id, self.left())),
             },
-            Progress::Part(part) => {
+            Progress::TrialPhase(part) => {
                 if let Some(bar) = &self.bar {
                     let message = bar.message();
                     let trial = message.split(" · ").next().unwrap_or_default().to_owned();

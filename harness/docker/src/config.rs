@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use handoff_model::{EngineKind, ImageStore};
 
-use crate::user::Lent;
+use crate::user::HostDaemon;
 
 /// Where and how an engine lives.
 #[derive(Debug, Clone)]
@@ -18,5 +18,5 @@ pub struct EngineConfig {
     /// Where the engine comes from.
     pub kind: EngineKind,
     /// The user's daemon, for the kinds that use it.
-    pub lent: Option<Lent>,
+    pub host_daemon: Option<HostDaemon>,
 }

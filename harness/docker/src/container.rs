@@ -11,7 +11,7 @@ use crate::config::EngineConfig;
 use crate::names::engine_container;
 use crate::private::{START_LIMIT, did_not_start};
 use crate::settings::{NO_NETWORK, daemon_json};
-use crate::user::{self, Lent};
+use crate::user::{self, HostDaemon};
 
 /// The image of an engine that is used where none is named.
 pub const DEFAULT_IMAGE: &str = "docker:dind";
@@ -21,7 +21,7 @@ const DATA: &str = "/var/lib/docker";
 
 /// An engine that runs in a container.
 #[derive(Debug)]
-pub(crate) struct Guest {
+pub(crate) struct ContainerEngine {
     /// Folder that the container and the job share.
     shared: PathBuf,
     name: String,
@@ -30,12 +30,12 @@ pub(crate) struct Guest {
     env: BTreeMap<String, String>,
 }
 
-impl Guest {
+impl ContainerEngine {
     /// Starts the container and waits until the engine in it answers.
     pub(crate) fn start(
         docker: &Path,
         config: &EngineConfig,
-        lent: &Lent,
+        host_daemon: &HostDaemon,
         env: &BTreeMap<String, String>,
         runtime: &tokio::runtime::Runtime,
     ) -> Result<Self, EngineError> {
@@ -44,15 +44,15 @@ impl Guest {
         let file = shared.join("daemon.json");
         fs::write(&file, daemon_json(config.store)).map_err(EngineError::io("write", &file))?;
         let mut env = env.clone();
-        env.insert("DOCKER_HOST".to_owned(), format!("unix://{}", lent.socket.display()));
-        let guest = Self { shared, name: engine_container(&config.job), docker: docker.to_owned(), env };
-        guest.run(config, lent)?;
-        guest.await_answer(runtime)?;
-        Ok(guest)
+        env.insert("DOCKER_HOST".to_owned(), format!("unix://{}", host_daemon.socket.display()));
+        let container_engine = Self { shared, name: engine_container(&config.job), docker: docker.to_owned(), env };
+        container_engine.run(config, host_daemon)?;
+        container_engine.await_answer(runtime)?;
+        Ok(container_engine)
     }
 
-    fn run(&self, config: &EngineConfig, lent: &Lent) -> Result<(), EngineError> {
-        let labels = user::labels(&lent.run, &config.job);
+    fn run(&self, config: &EngineConfig, host_daemon: &HostDaemon) -> Result<(), EngineError> {
+        let labels = user::labels(&host_daemon.run, &config.job);
         let volume_labels = labels.iter().map(|(k, v)| format!(",volume-label={k}={v}")).collect::<Vec<_>>().concat();
         let mut args: Vec<String> =
             ["run", "--detach", "--privileged", "--pull=never", "--network=host"].map(str::to_owned).to_vec();
@@ -60,7 +60,7 @@ impl Guest {
         args.extend(labels.iter().flat_map(|(k, v)| ["--label".to_owned(), format!("{k}={v}")]));
         args.push(format!("--mount=type=volume,source={},target={DATA}{volume_labels}", self.name));
         args.push(format!("--mount=type=bind,source={},target={INSIDE}", self.shared.display()));
-        args.extend([lent.engine_image.clone(), "dockerd".to_owned()]);
+        args.extend([host_daemon.engine_image.clone(), "dockerd".to_owned()]);
         args.push(format!("--host=unix://{INSIDE}/docker.sock"));
         args.push(format!("--config-file={INSIDE}/daemon.json"));
         args.push(format!("--data-root={DATA}"));

@@ -25,18 +25,18 @@ pub struct Engine {
     job: String,
     /// Whether a builder of its own has booted.
     booted: AtomicBool,
-    backing: Backing,
+    backend: EngineBackend,
 }
 
 /// What is behind the socket.
 #[derive(Debug)]
-enum Backing {
+enum EngineBackend {
     /// Daemons of the job's own, children of this process.
     Private(Daemons),
     /// A container of the user's daemon.
-    Container(container::Guest),
+    Container(container::ContainerEngine),
     /// The user's daemon itself.
-    Host(host::Stay),
+    Host(host::HostEngine),
 }
 
 impl Engine {
@@ -50,29 +50,33 @@ impl Engine {
     ) -> Result<Self, EngineError> {
         let docker = programs.program("docker")?;
         let mut env = client_env(programs, &config.root)?;
-        let lent = || config.lent.as_ref().ok_or_else(|| EngineError::Api("no daemon was named".to_owned()));
-        let (socket, backing) = match config.kind {
+        let host_daemon =
+            || config.host_daemon.as_ref().ok_or_else(|| EngineError::Api("no daemon was named".to_owned()));
+        let (socket, backend) = match config.kind {
             EngineKind::Private => {
                 let daemons = Daemons::start(programs, config, &env, runtime)?;
-                (private::socket(&config.root), Backing::Private(daemons))
+                (private::socket(&config.root), EngineBackend::Private(daemons))
             }
             EngineKind::Container => {
-                let guest = container::Guest::start(&docker, config, lent()?, &env, runtime)?;
-                (guest.socket(), Backing::Container(guest))
+                let container_engine =
+                    container::ContainerEngine::start(&docker, config, host_daemon()?, &env, runtime)?;
+                (container_engine.socket(), EngineBackend::Container(container_engine))
             }
-            EngineKind::Host => (lent()?.socket.clone(), Backing::Host(host::Stay::begin(config, lent()?)?)),
+            EngineKind::Host => {
+                (host_daemon()?.socket.clone(), EngineBackend::Host(host::HostEngine::begin(config, host_daemon()?)?))
+            }
         };
         env.insert("DOCKER_HOST".to_owned(), format!("unix://{}", socket.display()));
         let (job, booted) = (config.job.clone(), AtomicBool::new(false));
-        Ok(Self { docker, env, socket, store: config.store, job, booted, backing })
+        Ok(Self { docker, env, socket, store: config.store, job, booted, backend })
     }
 
     /// Where the engine comes from.
     pub fn kind(&self) -> EngineKind {
-        match self.backing {
-            Backing::Private(_) => EngineKind::Private,
-            Backing::Container(_) => EngineKind::Container,
-            Backing::Host(_) => EngineKind::Host,
+        match self.backend {
+            EngineBackend::Private(_) => EngineKind::Private,
+            EngineBackend::Container(_) => EngineKind::Container,
+            EngineBackend::Host(_) => EngineKind::Host,
         }
     }
 
@@ -93,18 +97,18 @@ impl Engine {
 
     /// The cgroup below which containers of the job belong, if this engine takes such a name.
     pub(crate) fn cgroup_parent(&self) -> Option<String> {
-        let takes = match &self.backing {
-            Backing::Private(_) | Backing::Container(_) => true,
-            Backing::Host(stay) => stay.plain_cgroups,
+        let takes = match &self.backend {
+            EngineBackend::Private(_) | EngineBackend::Container(_) => true,
+            EngineBackend::Host(host_engine) => host_engine.plain_cgroups,
         };
         takes.then(|| format!("/{}", cgroup_name(&self.job)))
     }
 
     /// Options of every `docker run`: by them a container is found again in a daemon that others use too.
     pub fn run_options(&self) -> Vec<String> {
-        match &self.backing {
-            Backing::Host(stay) => stay.run_options(),
-            Backing::Private(_) | Backing::Container(_) => Vec::new(),
+        match &self.backend {
+            EngineBackend::Host(host_engine) => host_engine.run_options(),
+            EngineBackend::Private(_) | EngineBackend::Container(_) => Vec::new(),
         }
     }
 
@@ -148,22 +152,22 @@ impl Engine {
 
     /// A blob of the engine's content store, where it can be read as a file.
     pub(crate) fn read_blob(&self, digest: &str) -> Option<Result<Vec<u8>, EngineError>> {
-        match &self.backing {
-            Backing::Private(daemons) => Some(daemons.read_blob(digest)),
-            Backing::Container(_) | Backing::Host(_) => None,
+        match &self.backend {
+            EngineBackend::Private(daemons) => Some(daemons.read_blob(digest)),
+            EngineBackend::Container(_) | EngineBackend::Host(_) => None,
         }
     }
 
     /// Ends the daemons that are the job's own, and names the logs that are worth keeping. What was made in the user's
     /// daemon is removed by whoever wrote its names down: this process may be killed at any moment.
     pub fn stop(&mut self) -> Vec<PathBuf> {
-        match &mut self.backing {
-            Backing::Private(daemons) => {
+        match &mut self.backend {
+            EngineBackend::Private(daemons) => {
                 daemons.stop();
                 daemons.logs()
             }
-            Backing::Container(guest) => guest.stop(),
-            Backing::Host(_) => Vec::new(),
+            EngineBackend::Container(container_engine) => container_engine.stop(),
+            EngineBackend::Host(_) => Vec::new(),
         }
     }
 }

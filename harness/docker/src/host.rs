@@ -2,25 +2,25 @@
 
 use crate::EngineError;
 use crate::config::EngineConfig;
-use crate::user::{self, Lent};
+use crate::user::{self, HostDaemon};
 
 /// A job's use of the user's daemon.
 #[derive(Debug)]
-pub(crate) struct Stay {
+pub(crate) struct HostEngine {
     run: String,
     job: String,
     /// Whether cgroups are plain folders, which can be named; systemd's are units.
     pub(crate) plain_cgroups: bool,
 }
 
-impl Stay {
+impl HostEngine {
     /// Checks that the daemon answers and keeps images where the job expects it.
-    pub(crate) fn begin(config: &EngineConfig, lent: &Lent) -> Result<Self, EngineError> {
-        let facts = user::facts(&lent.socket)?;
+    pub(crate) fn begin(config: &EngineConfig, host_daemon: &HostDaemon) -> Result<Self, EngineError> {
+        let facts = user::facts(&host_daemon.socket)?;
         if facts.store != config.store {
             return Err(EngineError::OtherStore { asked: config.store, has: facts.store });
         }
-        Ok(Self { run: lent.run.clone(), job: config.job.clone(), plain_cgroups: facts.plain_cgroups })
+        Ok(Self { run: host_daemon.run.clone(), job: config.job.clone(), plain_cgroups: facts.plain_cgroups })
     }
 
     /// Options by which a container of the job is found again.

@@ -29,7 +29,7 @@ const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 
 /// The user's daemon as a job may use it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Lent {
+pub struct HostDaemon {
     /// The daemon's socket.
     pub socket: PathBuf,
     /// Name of the run: value of [`RUN_LABEL`].
@@ -104,7 +104,7 @@ pub fn has_image(socket: &std::path::Path, image: &str) -> Result<bool, EngineEr
 
 /// The names of what a job makes in the user's daemon: written down before any of it exists.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Made {
+pub struct OwnedResources {
     /// The daemon's socket.
     pub socket: PathBuf,
     /// The run.
@@ -119,10 +119,10 @@ pub struct Made {
     pub images: Vec<String>,
 }
 
-impl Made {
+impl OwnedResources {
     /// What a job of a kind makes; nothing where the engine is its own.
-    pub fn by(kind: EngineKind, lent: &Lent, job: &str, image: &str) -> Self {
-        let (socket, run) = (lent.socket.clone(), lent.run.clone());
+    pub fn by(kind: EngineKind, host_daemon: &HostDaemon, job: &str, image: &str) -> Self {
+        let (socket, run) = (host_daemon.socket.clone(), host_daemon.run.clone());
         let mut made = Self { socket, run, job: job.to_owned(), ..Self::default() };
         match kind {
             EngineKind::Private => {}
@@ -253,13 +253,13 @@ mod tests {
 
     #[test]
     fn what_a_job_makes_is_named_beforehand_and_after_the_job() {
-        let lent = Lent { socket: "/s".into(), run: "r".to_owned(), engine_image: "engine".to_owned() };
-        let made = Made::by(EngineKind::Host, &lent, "ab-producer", "handoff/trial:n");
-        let other = Made::by(EngineKind::Host, &lent, "ab-consumer-1", "handoff/trial:n");
+        let host_daemon = HostDaemon { socket: "/s".into(), run: "r".to_owned(), engine_image: "engine".to_owned() };
+        let made = OwnedResources::by(EngineKind::Host, &host_daemon, "ab-producer", "handoff/trial:n");
+        let other = OwnedResources::by(EngineKind::Host, &host_daemon, "ab-consumer-1", "handoff/trial:n");
         assert!(made.containers.iter().chain(&made.volumes).all(|n| n.contains("handoff-ab-producer")));
         assert!(made.images.contains(&"handoff/trial:n".to_owned()));
         assert!(made.containers != other.containers && made.volumes != other.volumes);
-        assert_eq!(Made::by(EngineKind::Private, &lent, "j", "i").containers, Vec::<String>::new());
+        assert_eq!(OwnedResources::by(EngineKind::Private, &host_daemon, "j", "i").containers, Vec::<String>::new());
         assert!(made.names(&format!("/{}", made.containers[0])) && !made.names("/users-own"));
     }
 }

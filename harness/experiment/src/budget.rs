@@ -48,12 +48,12 @@ impl Budget {
         let mut cuts = Vec::from_iter(fewer_rounds(plan, seconds, allowed));
         cuts.extend(dearest_levels(plan, seconds));
         if cuts.is_empty() {
-            let own = plan.request.own.is_some();
-            let cut = if own { "use fewer --consumers" } else { "use a smaller --sizes or fewer --consumers" };
+            let user_image = plan.request.user_image.is_some();
+            let cut = if user_image { "use fewer --consumers" } else { "use a smaller --sizes or fewer --consumers" };
             cuts.push(cut.to_owned());
         }
-        let over = format!("the plan takes about {}, more than --budget {self}", time(total));
-        Err(ExperimentError(format!("{over}: {}", cuts.join(", or "))))
+        let with_defaults = format!("the plan takes about {}, more than --budget {self}", time(total));
+        Err(ExperimentError(format!("{with_defaults}: {}", cuts.join(", or "))))
     }
 }
 

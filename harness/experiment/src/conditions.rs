@@ -2,9 +2,9 @@
 
 use handoff_link::profile;
 use handoff_model::conditions::LOOPBACK;
-use handoff_model::{Builder, CacheState, Conditions, EngineKind, OwnImage};
+use handoff_model::{Builder, CacheState, Conditions, EngineKind, UserImage};
 
-use crate::context::{Context, Place};
+use crate::context::{Context, RunsOn};
 use crate::error::Fault;
 use crate::factors::Factors;
 use crate::levels::{Consumers, Level, List, twice};
@@ -12,7 +12,7 @@ use crate::levels::{Consumers, Level, List, twice};
 /// Crosses the factors: every level of one with every level of the others. A factor that is not named keeps the levels of
 /// `stored`, else its default.
 pub(crate) fn cross(factors: &Factors, stored: &[Conditions], context: &Context<'_>) -> Result<Vec<Conditions>, Fault> {
-    let here = context.place == Place::Here;
+    let here = context.place == RunsOn::Here;
     let default = [Conditions::default()];
     let held = if stored.is_empty() { &default } else { stored };
     let engines = levels(factors.engines.as_ref(), held, |c| c.engine);
@@ -51,7 +51,7 @@ pub(crate) fn cross(factors: &Factors, stored: &[Conditions], context: &Context<
             }
         }
     }
-    context.own.as_ref().and_then(|own| changes_own(own, &all)).map_or(Ok(all), Err)
+    context.user_image.as_ref().and_then(|user_image| changes_user_image(user_image, &all)).map_or(Ok(all), Err)
 }
 
 fn pairs<A: Clone, B: Clone>(a: &[A], b: &[B]) -> Vec<(A, B)> {
@@ -68,7 +68,7 @@ fn levels<T: Level + Clone>(named: Option<&List<T>>, held: &[Conditions], of: im
 }
 
 /// The profiles that are named, with the changes that options make of all of them; none where nothing names any.
-fn profiles(factors: &Factors, place: Place) -> Result<Option<Vec<String>>, Fault> {
+fn profiles(factors: &Factors, place: RunsOn) -> Result<Option<Vec<String>>, Fault> {
     let changes: Vec<(&'static str, String)> = (factors.link_rate.iter())
         .map(|rate| ("link_rate", format!("aggregate={rate}")))
         .chain(factors.request_time.iter().map(|time| ("request_time", format!("request_ms={time}"))))
@@ -81,7 +81,7 @@ fn profiles(factors: &Factors, place: Place) -> Result<Option<Vec<String>>, Faul
     };
     let changed = |name: &String| {
         // GitHub's own link is no profile of ours.
-        if place == Place::GitHub {
+        if place == RunsOn::GitHub {
             return Ok(name.clone());
         }
         let mut known = profile::canonical(name).map_err(|error| Fault::at("profiles", error))?;
@@ -121,10 +121,10 @@ fn not_in_a_workflow(conditions: &Conditions) -> Option<Fault> {
 }
 
 /// Why the user's image cannot have these conditions, if so: they would need a change of the user's Dockerfile.
-fn changes_own(own: &OwnImage, conditions: &[Conditions]) -> Option<Fault> {
+fn changes_user_image(user_image: &UserImage, conditions: &[Conditions]) -> Option<Fault> {
     let changes = |state: &CacheState| matches!(state, CacheState::OneLayer | CacheState::BaseLayer);
     let state = conditions.iter().map(|c| c.cache_state).find(changes)?;
     let problem =
-        format!("--cache-state {state} changes a layer of the image, and {own} is only read: use cold or warm");
+        format!("--cache-state {state} changes a layer of the image, and {user_image} is only read: use cold or warm");
     Some(Fault::at("cache_states", problem))
 }

@@ -1,10 +1,10 @@
 //! What an experiment is checked against: facts that its caller has.
 
-use handoff_model::{ByteSize, ImageStore, OwnImage, StrategyError, StrategySpec};
+use handoff_model::{ByteSize, ImageStore, StrategyError, StrategySpec, UserImage};
 
 /// Where a plan runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Place {
+pub enum RunsOn {
     /// On this machine, with services on loopback.
     #[default]
     Here,
@@ -22,13 +22,13 @@ pub type CheckImage<'a> = &'a dyn Fn(&str, Option<ByteSize>) -> Result<(), Strin
 #[derive(Clone)]
 pub struct Context<'a> {
     /// Where the plan runs.
-    pub place: Place,
+    pub place: RunsOn,
     /// Random name of a new run.
     pub run_id: String,
     /// Image store of the user's daemon, where [`crate::Experiment::asks_host_store`] needs it.
     pub host_store: Option<ImageStore>,
     /// The user's own image, in place of synthetic workloads.
-    pub own: Option<OwnImage>,
+    pub user_image: Option<UserImage>,
     /// Checks strategies.
     pub strategies: CheckStrategies<'a>,
     /// Checks workloads and sizes.

@@ -83,7 +83,7 @@ macro_rules! fields {
             pub(crate) const KEYS: &'static [&'static str] = &[$(stringify!($field)),+];
 
             /// These fields, and those of `below` where one is not given here.
-            pub(crate) fn over(&self, below: &Self) -> Self {
+            pub(crate) fn with_defaults(&self, below: &Self) -> Self {
                 Self { $($field: self.$field.clone().or_else(|| below.$field.clone())),+ }
             }
 

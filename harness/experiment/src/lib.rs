@@ -24,7 +24,7 @@ mod rules;
 mod typed;
 
 pub use budget::Budget;
-pub use context::{CheckImage, CheckStrategies, Context, Place};
+pub use context::{CheckImage, CheckStrategies, Context, RunsOn};
 pub use declared::{fix, warnings};
 pub use error::ExperimentError;
 pub use factors::{Factors, Whole};

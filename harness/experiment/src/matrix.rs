@@ -48,7 +48,7 @@ impl Lines {
     }
 
     /// These lines, and those of `below` for keys that are not here.
-    fn over(mut self, below: &Self) -> Self {
+    fn with_defaults(mut self, below: &Self) -> Self {
         self.first = if self.first == 0 { below.first } else { self.first };
         self.keys.extend(below.keys.iter().cloned());
         self
@@ -89,8 +89,8 @@ impl Matrix {
             }
             reader.known(&block, Factors::KEYS)?;
             let (factors, lines) = reader.part::<Factors>(block)?;
-            matrix.blocks.push(factors.over(&top));
-            matrix.lines.push(lines.over(&top_lines));
+            matrix.blocks.push(factors.with_defaults(&top));
+            matrix.lines.push(lines.with_defaults(&top_lines));
         }
         if matrix.blocks.is_empty() {
             matrix.blocks.push(top);

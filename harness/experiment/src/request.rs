@@ -6,7 +6,7 @@ use handoff_model::block::join;
 use handoff_model::{ByteSize, EngineKind, PlanRequest, Purpose, StrategySpec, shell};
 
 use crate::conditions;
-use crate::context::{Context, Place};
+use crate::context::{Context, RunsOn};
 use crate::error::{ExperimentError, Fault, Result};
 use crate::factors::{Factors, Given, Whole};
 use crate::matrix::Matrix;
@@ -39,7 +39,9 @@ impl Experiment {
         }
         match stored.filter(|s| !(s.blocks.is_empty() && s.exclude.is_empty())) {
             // The image is the stored one, with the values of build arguments, which are in no file.
-            Some(stored) if *self == Self::default() => Ok(PlanRequest { own: context.own.clone(), ..stored.clone() }),
+            Some(stored) if *self == Self::default() => {
+                Ok(PlanRequest { user_image: context.user_image.clone(), ..stored.clone() })
+            }
             Some(_) => {
                 let fix = "leave all options out to go on with it, or name the matrix again";
                 Err(ExperimentError(format!("this run was laid out by a matrix: {fix}")))
@@ -60,10 +62,10 @@ impl Experiment {
         context: &Context<'_>,
     ) -> Result<PlanRequest> {
         let given = self.given();
-        let whole = self.whole.over(&matrix.whole);
+        let whole = self.whole.with_defaults(&matrix.whole);
         let mut parts: Vec<(PlanRequest, bool)> = Vec::new();
         for (at, block) in matrix.blocks.iter().enumerate() {
-            let factors = self.factors.over(block);
+            let factors = self.factors.with_defaults(block);
             let part = cross(&factors, &whole, None, context).map_err(|fault| {
                 // What an option says is the option's error, and what only goes wrong with options has no line.
                 let of_file = fault.key.map_or(given.is_empty(), |key| given.iter().all(|given| given.key != key));
@@ -83,14 +85,14 @@ impl Experiment {
         let mut parts = parts.into_iter();
         let none = || ExperimentError(format!("matrix {}: it has no block", matrix.name));
         let mut request = parts.next().ok_or_else(none)?;
-        parts.for_each(|part| request.absorb(&part));
+        parts.for_each(|part| request.merge(&part));
         for (rule, lines) in &matrix.exclude {
             let rule = rule.exclusion(context).map_err(|fault| matrix.error(Some(lines), &fault))?;
             request.exclude.push(rule);
         }
         resolve_auto(&mut request, &auto);
         // As it is typed; the user's own image in its printed form, which has no values of build arguments.
-        let typed = given.iter().map(ToString::to_string).chain(context.own.iter().map(ToString::to_string));
+        let typed = given.iter().map(ToString::to_string).chain(context.user_image.iter().map(ToString::to_string));
         let words: Vec<String> = std::iter::once(shell::quote(&matrix.name)).chain(typed).collect();
         request.matrix = Some(words.join(" "));
         if let Some(stored) = stored {
@@ -110,7 +112,7 @@ impl Experiment {
             host && factors.image_stores.is_none()
         };
         Ok(match &self.matrix {
-            Some(name) => load(name)?.blocks.iter().any(|block| asks(&self.factors.over(block))),
+            Some(name) => load(name)?.blocks.iter().any(|block| asks(&self.factors.with_defaults(block))),
             None => asks(&self.factors),
         })
     }
@@ -169,9 +171,9 @@ fn cross(
     request.control |= whole.control == Some(true);
     request.timeout_s = whole.timeout.map_or(request.timeout_s, u64::from);
     request.seed = whole.seed.unwrap_or(request.seed);
-    request.own.clone_from(&context.own);
-    if let Some(own) = &context.own {
-        (request.sizes, request.workloads) = (vec![ByteSize::OWN], vec![own.workload()]);
+    request.user_image.clone_from(&context.user_image);
+    if let Some(user_image) = &context.user_image {
+        (request.sizes, request.workloads) = (vec![ByteSize::USER], vec![user_image.workload()]);
     } else {
         request.sizes = factors.sizes.as_deref().map_or(request.sizes, <[_]>::to_vec);
         request.workloads = factors.workloads.as_deref().map_or(request.workloads, <[_]>::to_vec);
@@ -187,7 +189,7 @@ fn cross(
         request.conditions = conditions::cross(factors, held, context)?;
     }
     // The service reads it again: what is wrong with it is said before anything starts, also in a run that goes on.
-    for conditions in request.conditions.iter().filter(|_| context.place == Place::Here) {
+    for conditions in request.conditions.iter().filter(|_| context.place == RunsOn::Here) {
         profile::load(&conditions.profile).map_err(|error| Fault::at("profiles", error))?;
     }
     Ok(request)

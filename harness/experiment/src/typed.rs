@@ -26,7 +26,7 @@ impl Experiment {
     /// not here says nothing of that.
     pub fn has_changed(stored: &PlanRequest, context: &Context<'_>) -> bool {
         // The folder of a user's own image need not be here.
-        let Some(text) = stored.matrix.as_deref().filter(|_| stored.own.is_none()) else { return false };
+        let Some(text) = stored.matrix.as_deref().filter(|_| stored.user_image.is_none()) else { return false };
         let Some(experiment) = read(text) else { return true };
         let Some(matrix) = experiment.matrix.as_deref().and_then(|name| load(name).ok()) else { return false };
         let cells = |request: PlanRequest| {

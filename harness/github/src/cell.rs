@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use handoff_model::{Builder, Plan, Recipe, Side, Trial};
+use handoff_model::{Builder, Plan, Recipe, Role, Trial};
 use handoff_strategies::github::{self, Target};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -99,8 +99,8 @@ impl CellJob {
     }
 
     /// Whether a build of that side puts its result into the engine.
-    pub(crate) fn loads(&self, side: Side) -> bool {
+    pub(crate) fn loads(&self, role: Role) -> bool {
         let loads = |recipe: &Recipe| recipe.producer_loads(&self.options);
-        side == Side::Consumer || github::find(&self.trial.cell.strategy).is_ok_and(|on| loads(on.recipe()))
+        role == Role::Consumer || github::find(&self.trial.cell.strategy).is_ok_and(|on| loads(on.recipe()))
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use handoff_model::usage::StepCount;
-use handoff_model::{Failure, ImageStore, Outcome, Plan, Side, Span, SpanKind, Trial};
+use handoff_model::{Failure, ImageStore, Outcome, Plan, Role, Span, SpanKind, Trial};
 use handoff_records::join::{JobReport, TrialJoin, TrialReport, TrialRows};
 use handoff_records::{Journal, Measured};
 use handoff_strategies::github;
@@ -70,7 +70,7 @@ fn rows(plan: &Plan, trial: &Trial, cell: &CellJob, files: &[JobFile], wait: &Wa
     let on = github::find(&trial.cell.strategy).map_err(GithubError::job)?;
     let after = on.recipe().saves_afterwards(&cell.options).map(|what| format!("Post {}: {what}", cell.strategy));
     let files = &with_after(files, after.as_ref().and_then(|name| wait.after.get_key_value(name)));
-    let producer = files.iter().find(|f| f.side == Side::Producer);
+    let producer = files.iter().find(|f| f.role == Role::Producer);
     let mut join = TrialJoin::new(trial, plan.request.seed, on.facts().moves_image);
     join.queue_ns = wait.queue_ns;
     if let Some(first) = files.first() {
@@ -81,7 +81,7 @@ fn rows(plan: &Plan, trial: &Trial, cell: &CellJob, files: &[JobFile], wait: &Wa
         join.client.clone_from(&first.client);
     }
     for file in files {
-        join.add_spans(file.side, file.consumer, &file.spans);
+        join.add_spans(file.role, file.consumer, &file.spans);
     }
     let unknown = after.filter(|name| !wait.after.contains_key(name));
     let consumers = expected(trial, cell, producer, files, wait).and_then(|consumers| match unknown {
@@ -121,7 +121,7 @@ fn measured(
 /// A trial's files, with what the producer's job did after its last mark put at the end of its clock.
 fn with_after(files: &[JobFile], after: Option<(&String, &Duration)>) -> Vec<JobFile> {
     let mut files = files.to_vec();
-    let producer = files.iter_mut().find(|f| f.side == Side::Producer);
+    let producer = files.iter_mut().find(|f| f.role == Role::Producer);
     if let Some((producer, (name, took))) = producer.zip(after) {
         let (start_ns, took_ns) = (producer.wall_ns, u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
         producer.wall_ns = start_ns.saturating_add(took_ns);
@@ -147,14 +147,14 @@ fn expected<'a>(
     wait: &Waits,
 ) -> Result<Vec<(u32, &'a JobFile)>, Failure> {
     let ended = wait.conclusion.as_ref().map(|c| format!(" (it ended with `{c}`)")).unwrap_or_default();
-    let missing = |side: &str| Failure::new("job", format!("the {side} left no marks{ended}: its log says why"));
+    let missing = |role: &str| Failure::new("job", format!("the {role} left no marks{ended}: its log says why"));
     if cell.produces {
         let file = producer.ok_or_else(|| missing("producer"))?;
         file.failure.clone().map_or(Ok(()), Err)?;
         fits(trial, file)?;
     }
     let consumer = |number: u32| {
-        let of = |f: &&JobFile| f.side == Side::Consumer && f.consumer == Some(number);
+        let of = |f: &&JobFile| f.role == Role::Consumer && f.consumer == Some(number);
         let file = files.iter().find(of).ok_or_else(|| missing(&format!("consumer {number}")))?;
         file.failure.clone().map_or(Ok(()), Err)?;
         fits(trial, file)?;

@@ -5,14 +5,14 @@
 //! part of the aggregate rate while others move theirs. That is a fluid: no pieces, no wake-ups, no sockets, so that it shares
 //! nothing with the shaper but the profile's figures.
 
-use crate::profile::{Direction, Kind, Lane, Profile};
+use crate::profile::{Direction, Profile, RateLimit, ServiceKind};
 use crate::request::{RequestKind, RequestRecord};
 
 /// What a job moved in one direction of one kind of traffic.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Flow {
     /// Artifacts or cache entries.
-    pub kind: Kind,
+    pub kind: ServiceKind,
     /// Up or down.
     pub direction: Direction,
     /// Requests that carried its bytes.
@@ -32,7 +32,7 @@ pub struct Flow {
 impl Flow {
     /// `cache down`.
     pub fn name(&self) -> String {
-        let kind = if self.kind == Kind::Cache { "cache" } else { "artifact" };
+        let kind = if self.kind == ServiceKind::Cache { "cache" } else { "artifact" };
         format!("{kind} {}", if self.direction == Direction::Up { "up" } else { "down" })
     }
 
@@ -47,22 +47,22 @@ impl Flow {
 /// time is not the link's.
 pub fn flows(profile: &Profile, log: &[RequestRecord]) -> Vec<Flow> {
     let mut flows = Vec::new();
-    for kind in [Kind::Artifact, Kind::Cache] {
+    for kind in [ServiceKind::Artifact, ServiceKind::Cache] {
         for direction in [Direction::Up, Direction::Down] {
-            let lane = profile.lane(kind, direction);
+            let limit = profile.limit(kind, direction);
             let request_ms = profile.request_ms(kind);
-            let shaped = lane != Lane::default() || request_ms > 0.0;
+            let shaped = limit != RateLimit::default() || request_ms > 0.0;
             let mut of: Vec<&RequestRecord> = log.iter().filter(|record| belongs(record, kind, direction)).collect();
             of.sort_by_key(|record| record.start_ns);
             if shaped && !of.is_empty() {
-                flows.push(flow(kind, direction, lane, request_ms, &of));
+                flows.push(flow(kind, direction, limit, request_ms, &of));
             }
         }
     }
     flows
 }
 
-fn belongs(record: &RequestRecord, kind: Kind, direction: Direction) -> bool {
+fn belongs(record: &RequestRecord, kind: ServiceKind, direction: Direction) -> bool {
     let cache = record.path.starts_with("/actions-cache/");
     let way = match record.kind {
         RequestKind::PutBlock | RequestKind::PutBlob => Direction::Up,
@@ -70,10 +70,10 @@ fn belongs(record: &RequestRecord, kind: Kind, direction: Direction) -> bool {
         _ => return false,
     };
     let whole = record.status < 300 && !record.broken && record.fault.is_none();
-    whole && way == direction && cache == (kind == Kind::Cache)
+    whole && way == direction && cache == (kind == ServiceKind::Cache)
 }
 
-fn flow(kind: Kind, direction: Direction, lane: Lane, request_ms: f64, of: &[&RequestRecord]) -> Flow {
+fn flow(kind: ServiceKind, direction: Direction, limit: RateLimit, request_ms: f64, of: &[&RequestRecord]) -> Flow {
     let carried = |record: &RequestRecord| if direction == Direction::Up { record.bytes_up } else { record.bytes_down };
     let first = of[0].start_ns;
     let seconds = |ns: u64| ns.saturating_sub(first) as f64 / 1e9;
@@ -82,7 +82,7 @@ fn flow(kind: Kind, direction: Direction, lane: Lane, request_ms: f64, of: &[&Re
     let bytes: Vec<u64> = of.iter().map(|record| carried(record)).collect();
     let mut sorted = bytes.clone();
     sorted.sort_unstable();
-    let asked = fluid(&starts, &bytes, request_ms / 1e3, lane);
+    let asked = fluid(&starts, &bytes, request_ms / 1e3, limit);
     Flow {
         kind,
         direction,
@@ -96,9 +96,9 @@ fn flow(kind: Kind, direction: Direction, lane: Lane, request_ms: f64, of: &[&Re
 }
 
 /// When each request should end, in seconds.
-fn fluid(starts: &[f64], bytes: &[u64], request_s: f64, lane: Lane) -> Vec<f64> {
-    let own = lane.connection.unwrap_or(f64::INFINITY);
-    let all = lane.aggregate.unwrap_or(f64::INFINITY);
+fn fluid(starts: &[f64], bytes: &[u64], request_s: f64, limit: RateLimit) -> Vec<f64> {
+    let own = limit.connection.unwrap_or(f64::INFINITY);
+    let all = limit.aggregate.unwrap_or(f64::INFINITY);
     let mut left: Vec<f64> = bytes.iter().map(|bytes| *bytes as f64).collect();
     let mut ends: Vec<f64> = starts.iter().map(|start| start + request_s).collect();
     if own.is_infinite() && all.is_infinite() {
@@ -204,7 +204,7 @@ mod tests {
         assert_eq!((flow.at_once, flow.typical_bytes, flow.bytes), (8, 4 * MIB, 128 * MIB));
         assert!((flow.asked_s - 32.0 * 4.0 / 120.0).abs() < 1e-3 && flow.within_bounds(), "{flow:?}");
         // One that comes while another moves slows it from then on only.
-        let ends = fluid(&[0.0, 0.5], &[100, 100], 0.0, Lane { connection: Some(100.0), aggregate: Some(100.0) });
+        let ends = fluid(&[0.0, 0.5], &[100, 100], 0.0, RateLimit { connection: Some(100.0), aggregate: Some(100.0) });
         assert!((ends[0] - 1.5).abs() < 1e-9 && (ends[1] - 2.0).abs() < 1e-9, "{ends:?}");
     }
 

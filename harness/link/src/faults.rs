@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use sha2::{Digest, Sha256};
 
-use crate::profile::{FaultFigures, Kind};
+use crate::profile::{FaultFigures, ServiceKind};
 use crate::request::Fault;
 
 /// What a request costs besides its bytes.
@@ -17,7 +17,7 @@ pub enum Call {
     /// A call of the artifact or the cache service.
     Api,
     /// A request for a blob of that kind.
-    Blob(Kind),
+    Blob(ServiceKind),
 }
 
 /// The faults of one job's link.
@@ -84,7 +84,7 @@ mod tests {
     fn drawn(changes: &str, job: &str, count: usize) -> Vec<Option<Fault>> {
         let figures = load(&format!("github-hosted:{changes}")).unwrap().faults().unwrap();
         let faults = Faults::new(figures, job);
-        (0..count).map(|_| faults.draw(Call::Blob(Kind::Cache))).collect()
+        (0..count).map(|_| faults.draw(Call::Blob(ServiceKind::Cache))).collect()
     }
 
     #[test]
@@ -109,6 +109,6 @@ mod tests {
     fn calls_meet_429_and_nothing_else() {
         let faults = Faults::new(load("loopback:429=100%,reset=100%").unwrap().faults().unwrap(), "job");
         assert_eq!(faults.draw(Call::Api), Some(Fault::Status429));
-        assert_eq!(faults.draw(Call::Blob(Kind::Artifact)), Some(Fault::Reset));
+        assert_eq!(faults.draw(Call::Blob(ServiceKind::Artifact)), Some(Fault::Reset));
     }
 }

@@ -12,5 +12,5 @@ mod request;
 pub mod shaper;
 
 pub use faults::{Call, Faults};
-pub use profile::{Direction, Kind, Lane, Profile};
+pub use profile::{Direction, Profile, RateLimit, ServiceKind};
 pub use request::{Fault, RequestKind, RequestRecord};

@@ -36,13 +36,13 @@ impl Pace {
 
 /// The schedule that all connections of a job share in one direction of one kind of traffic.
 #[derive(Debug)]
-pub struct Shared {
+pub struct SharedPace {
     pace: Pace,
     /// Requests that are moving bytes now.
     active: u32,
 }
 
-impl Shared {
+impl SharedPace {
     /// A shared pace of `rate` bytes a second.
     pub fn new(rate: f64) -> Self {
         Self { pace: Pace::new(rate, 0), active: 0 }
@@ -92,7 +92,7 @@ mod tests {
         late: u64,
     ) -> (f64, f64) {
         let (rate, all) = rates;
-        let mut shared = Shared::new(all);
+        let mut shared = SharedPace::new(all);
         let request = (request_ms * 1e6) as u64;
         let mut left = vec![(requests, bytes); connections as usize];
         let mut began = vec![0; connections as usize];
@@ -173,7 +173,7 @@ mod tests {
         let late = 10_000_000_000;
         // Within a request: no more than the grace.
         assert_eq!(pace.book(late, 1_000_000), late - GRACE + 1_000_000_000);
-        let mut shared = Shared::new(1e6);
+        let mut shared = SharedPace::new(1e6);
         shared.enter(0);
         shared.book(0, 1_000);
         shared.leave();
@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn connections_share_evenly() {
-        let (mut shared, mut moved) = (Shared::new(100e6), [0_u64; 4]);
+        let (mut shared, mut moved) = (SharedPace::new(100e6), [0_u64; 4]);
         shared.enter(0);
         let mut wakes: BinaryHeap<Reverse<(u64, usize)>> = (0..4).map(|c| Reverse((0, c))).collect();
         while let Some(Reverse((now, connection))) = wakes.pop() {

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use handoff_model::SideUsage;
+use handoff_model::RoleUsage;
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::room::free_bytes;
@@ -142,14 +142,14 @@ impl Sampler {
     }
 
     /// What was used since. `harness_wall_ns` is left to whoever knows the spans.
-    pub fn finish(self) -> SideUsage {
+    pub fn finish(self) -> RoleUsage {
         let own_cpu = own_cpu_ns();
         let cpu = cpu_ns();
         self.stop.store(true, Ordering::Relaxed);
         self.thread.thread().unpark();
         // A sampler that broke off has seen nothing that counts: both peaks are then unknown.
         let extremes = self.thread.join().unwrap_or_default();
-        SideUsage {
+        RoleUsage {
             cpu_ns: between(self.cpu, cpu),
             peak_memory_bytes: extremes.most_memory,
             peak_disk_bytes: between(extremes.least_free, self.free),

@@ -7,7 +7,7 @@ pub mod disk_speed;
 mod environment;
 mod error;
 mod room;
-pub mod settle;
+pub mod writeback;
 
 pub use counters::{Sampler, between, field_kib, load_1m, machine_cpu_ns, pressure_ns};
 pub use environment::{Revision, available_memory, describe};

@@ -18,7 +18,6 @@ pub mod list;
 pub mod natural;
 pub mod nearest;
 pub mod outcome;
-pub mod own;
 pub mod plan;
 pub mod purpose;
 pub mod recipe;
@@ -29,6 +28,7 @@ pub mod span;
 pub mod strategy;
 pub mod ticket;
 pub mod usage;
+pub mod user_image;
 pub mod workload;
 
 pub use block::{Block, Exclusion};
@@ -41,15 +41,15 @@ pub use identity::{IdentityCheck, ImageIdentity, worst_level};
 pub use level::LevelError;
 pub use natural::natural;
 pub use outcome::{Failure, Outcome};
-pub use own::{OwnImage, Sources};
 pub use plan::{Plan, PlanRequest, Trial};
 pub use purpose::{Compare, Purpose};
 pub use recipe::Recipe;
 pub use size::ByteSize;
-pub use span::{Side, Span, SpanKind};
+pub use span::{Role, Span, SpanKind};
 pub use strategy::{
     Colour, Flow, Marker, OptionKind, OptionSpec, Storage, StrategyError, StrategyFacts, StrategySpec, Transfer,
     VariantFacts,
 };
 pub use ticket::Ticket;
-pub use usage::{ServiceUsage, SideUsage, StepCount};
+pub use usage::{RoleUsage, ServiceUsage, StepCount};
+pub use user_image::{Sources, UserImage};

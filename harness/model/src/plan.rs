@@ -7,10 +7,10 @@ use crate::block::{Block, Exclusion, join};
 use crate::cell::Cell;
 use crate::conditions::Conditions;
 use crate::hex::hex;
-use crate::own::OwnImage;
 use crate::purpose::{Compare, Purpose};
 use crate::size::ByteSize;
 use crate::strategy::{StrategySpec, VariantFacts};
+use crate::user_image::UserImage;
 
 mod layout;
 
@@ -53,9 +53,9 @@ pub struct PlanRequest {
     /// The matrix that it was made from, with the options that were laid over it, as they would be typed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub matrix: Option<String>,
-    /// The user's own image, in place of workloads and sizes: these then name it, and [`ByteSize::OWN`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub own: Option<OwnImage>,
+    /// The user's own image, in place of workloads and sizes: these then name it, and [`ByteSize::USER`].
+    #[serde(default, skip_serializing_if = "Option::is_none", rename = "own")]
+    pub user_image: Option<UserImage>,
     /// The comparisons that the rounds must be able to decide.
     #[serde(default, skip_serializing_if = "is_default")]
     pub compare: Compare,
@@ -80,7 +80,7 @@ impl PlanRequest {
             blocks: Vec::new(),
             exclude: Vec::new(),
             matrix: None,
-            own: None,
+            user_image: None,
             compare: Compare::default(),
             purpose: Purpose::default(),
         }
@@ -101,7 +101,7 @@ impl PlanRequest {
     }
 
     /// Takes the parts of `more` into this request.
-    pub fn absorb(&mut self, more: &Self) {
+    pub fn merge(&mut self, more: &Self) {
         if self.blocks.is_empty() {
             self.blocks = self.parts();
         }

@@ -98,12 +98,12 @@ pub struct Step {
     /// Variables of its environment.
     pub env: &'static [(&'static str, &'static str)],
     /// What it does.
-    pub does: Does,
+    pub kind: StepKind,
 }
 
 /// What a step does.
 #[derive(Debug, Clone, Copy)]
-pub enum Does {
+pub enum StepKind {
     /// A build by docker/build-push-action.
     Build {
         /// Value of `outputs`; none loads the image into the engine.
@@ -116,7 +116,7 @@ pub enum Does {
     /// An action, as `owner/name[/folder]` (the newest pinned) or with `@major`, and its inputs.
     Uses(&'static str, &'static [(&'static str, &'static str)]),
     /// An action of this repository, as its folder, and its inputs.
-    Own(&'static str, &'static [(&'static str, &'static str)]),
+    Repository(&'static str, &'static [(&'static str, &'static str)]),
     /// Programs in a pipe, each as its words.
     Run(&'static [&'static [&'static str]]),
     /// The same, with what the last one prints written to a file.
@@ -125,8 +125,8 @@ pub enum Does {
 
 impl Step {
     /// A step that is always taken.
-    pub const fn always(span: SpanKind, what: &'static str, does: Does) -> Self {
-        Self { span, what, when: &[], env: &[], does }
+    pub const fn always(span: SpanKind, what: &'static str, kind: StepKind) -> Self {
+        Self { span, what, when: &[], env: &[], kind }
     }
 
     /// The same step, taken only where options have these values.
@@ -149,13 +149,13 @@ impl Step {
     /// Every text of the step in which places are filled.
     pub fn texts(&self) -> Vec<&'static str> {
         let words = |pipe: &[&[&'static str]]| pipe.iter().flat_map(|words| words.iter().copied()).collect();
-        let mut texts: Vec<&'static str> = match self.does {
-            Does::Build { outputs, cache_to, cache_from } => {
+        let mut texts: Vec<&'static str> = match self.kind {
+            StepKind::Build { outputs, cache_to, cache_from } => {
                 [outputs, cache_to, cache_from].into_iter().flatten().collect()
             }
-            Does::Uses(_, with) | Does::Own(_, with) => with.iter().map(|(_, value)| *value).collect(),
-            Does::Run(pipe) => words(pipe),
-            Does::RunInto(pipe, file) => {
+            StepKind::Uses(_, with) | StepKind::Repository(_, with) => with.iter().map(|(_, value)| *value).collect(),
+            StepKind::Run(pipe) => words(pipe),
+            StepKind::RunInto(pipe, file) => {
                 let mut all: Vec<&str> = words(pipe);
                 all.push(file);
                 all
@@ -204,30 +204,33 @@ impl Recipe {
 
     /// The producer's step whose action goes on when the job's steps are done, where no mark can follow.
     pub fn saves_afterwards(&self, options: &Values) -> Option<&'static str> {
-        let after = |s: &&Step| matches!(s.does, Does::Uses("actions/cache", _));
+        let after = |s: &&Step| matches!(s.kind, StepKind::Uses("actions/cache", _));
         self.producer.iter().filter(|s| s.is_taken(options)).find(after).map(|s| s.what)
     }
 
     /// Whether a side has a step that builds.
     pub fn builds(steps: &[Step]) -> bool {
-        steps.iter().any(|s| match s.does {
-            Does::Build { .. } => true,
-            Does::Run(pipe) | Does::RunInto(pipe, _) => {
+        steps.iter().any(|s| match s.kind {
+            StepKind::Build { .. } => true,
+            StepKind::Run(pipe) | StepKind::RunInto(pipe, _) => {
                 pipe.iter().any(|words| words.starts_with(&["docker", "buildx"]))
             }
-            Does::Own(_, with) => with.iter().any(|(input, _)| *input == "context"),
-            Does::Uses(..) => false,
+            StepKind::Repository(_, with) => with.iter().any(|(input, _)| *input == "context"),
+            StepKind::Uses(..) => false,
         })
     }
 
     /// The folders of this repository's own actions that a side uses.
-    pub fn own_actions(steps: &[Step]) -> Vec<&'static str> {
-        steps.iter().filter_map(|s| if let Does::Own(folder, _) = s.does { Some(folder) } else { None }).collect()
+    pub fn repository_actions(steps: &[Step]) -> Vec<&'static str> {
+        steps
+            .iter()
+            .filter_map(|s| if let StepKind::Repository(folder, _) = s.kind { Some(folder) } else { None })
+            .collect()
     }
 
     /// Whether the producer's build puts its image into the engine, where options have these values.
     pub fn producer_loads(&self, options: &Values) -> bool {
-        let loads = |s: &Step| matches!(s.does, Does::Build { outputs: None, .. });
+        let loads = |s: &Step| matches!(s.kind, StepKind::Build { outputs: None, .. });
         self.producer.iter().any(|s| s.is_taken(options) && loads(s))
     }
 }

@@ -31,7 +31,7 @@ const UNITS: [(&str, u64); 9] = [
 
 impl ByteSize {
     /// The size of an image that is not asked for but found: the user's own.
-    pub const OWN: Self = Self(0);
+    pub const USER: Self = Self(0);
     /// One MiB.
     pub const MIB: u64 = 1 << 20;
     /// One GiB.
@@ -65,7 +65,7 @@ impl FromStr for ByteSize {
 
 impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if *self == Self::OWN {
+        if *self == Self::USER {
             return f.write_str("own-size");
         }
         let b = self.0;

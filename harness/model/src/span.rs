@@ -6,7 +6,7 @@ use crate::level::levels;
 
 levels!(
     /// Which job of a trial.
-    Side, "side", {
+    Role, "side", {
         /// The job that builds the image.
         Producer = "producer",
         /// A job that needs the image.

@@ -14,7 +14,7 @@ pub struct StepCount {
 /// Resources of one side, measured over its clock. A value is none where nobody could read it: CPU, memory and disk of an engine
 /// that is not the job's own, counters that the kernel does not have.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct SideUsage {
+pub struct RoleUsage {
     /// CPU time of all processes of the job, engine included, in ns.
     pub cpu_ns: Option<u64>,
     /// Highest sum of the resident anonymous memory of the job's processes, sampled, in bytes.

@@ -5,7 +5,7 @@
 
 use handoff_model::span::build_ns;
 use handoff_model::{
-    Counters, Failure, IdentityCheck, ImageIdentity, Outcome, ServiceUsage, Side, SideUsage, Span, StepCount, Trial,
+    Counters, Failure, IdentityCheck, ImageIdentity, Outcome, Role, RoleUsage, ServiceUsage, Span, StepCount, Trial,
     plan,
 };
 
@@ -19,7 +19,7 @@ pub struct JobReport<'a> {
     /// Its spans.
     pub spans: &'a [Span],
     /// Its resources.
-    pub usage: &'a SideUsage,
+    pub usage: &'a RoleUsage,
     /// Steps of the Dockerfile in its builds; none without BuildKit's trace, so that the time of the build is not known either.
     pub steps: Option<StepCount>,
     /// Traffic that the service counted; none where the service is not ours.
@@ -162,8 +162,8 @@ impl<'a> TrialJoin<'a> {
     }
 
     /// Adds a job's spans.
-    pub fn add_spans(&mut self, side: Side, consumer: Option<u32>, spans: &[Span]) {
-        self.spans.extend(spans.iter().map(|span| SpanRow::new(&self.trial.id, side, consumer, span)));
+    pub fn add_spans(&mut self, role: Role, consumer: Option<u32>, spans: &[Span]) {
+        self.spans.extend(spans.iter().map(|span| SpanRow::new(&self.trial.id, role, consumer, span)));
     }
 
     /// The number of spans so far.

@@ -1,6 +1,6 @@
 //! The charts of a report: what goes into each.
 
-use handoff_model::Side;
+use handoff_model::Role;
 use handoff_records::{MeasurementRow, SpanRow};
 
 use crate::plot::{self, Drawn, Metric, Typical};
@@ -55,7 +55,7 @@ fn typical<'a>(report: &'a Report, line: &'a Line, i: usize) -> Option<Typical<'
     trials.sort_by_key(|(path, run, row)| (*path, &run.name, row.position));
     let (_, run, row) = *trials.get(trials.len().checked_sub(1)? / 2)?;
     let slowest = run.consumers.iter().filter(|c| c.trial == row.trial).max_by_key(|c| c.consume_ns)?.consumer;
-    let wanted = |s: &&SpanRow| s.trial == row.trial && (s.side == Side::Producer || s.consumer == Some(slowest));
+    let wanted = |s: &&SpanRow| s.trial == row.trial && (s.role == Role::Producer || s.consumer == Some(slowest));
     let spans: Vec<&SpanRow> = run.spans.iter().filter(wanted).collect();
     (!spans.is_empty()).then(|| Typical {
         line,

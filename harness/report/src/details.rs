@@ -65,7 +65,7 @@ pub(crate) fn key() -> &'static str {
 pub(crate) fn reading(report: &Report) -> Vec<String> {
     let source = &report.claims.source;
     let mut notes = vec![key().to_owned()];
-    if images(report) != Images::Own {
+    if images(report) != Images::User {
         notes.push(format!(
             "Claimed figures are those of the spike ({}, {}), for images of 1 to 3 GB; that of `gha-cache` is the consumer's rebuild. A verdict \
              beside a figure speaks of the strategy. `{}` is no value.",

@@ -58,7 +58,7 @@ fn comparison(report: &Report) -> Vec<Block> {
         blocks.push(Block::Heading(3, table::title(report, group)));
         blocks.push(Block::Table(table::comparison(report, group)));
     }
-    if images(report) != Images::Own {
+    if images(report) != Images::User {
         blocks.push(Block::Text(provenance::not_judged(report)));
     }
     blocks.push(Block::List(details::reading(report)));
@@ -92,7 +92,7 @@ pub fn short(report: &Report) -> Vec<Block> {
     blocks.extend(details::too_few(report).map(Block::Text));
     blocks.extend(progress(report));
     blocks.push(Block::Text(provenance::simulated(report)));
-    if images(report) != Images::Own {
+    if images(report) != Images::User {
         blocks.push(Block::Text(provenance::not_judged(report)));
     }
     blocks.extend(report.runs.iter().map(|run| provenance::to_repeat(report, run)));

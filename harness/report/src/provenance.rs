@@ -9,7 +9,7 @@ use handoff_model::list::{and, unique};
 use handoff_model::shell::quote;
 use handoff_model::{
     Builder, ByteSize, Compare, Conditions, DiskMeasurement, DiskSpeed, EngineKind, Environment, ImageStore, Outcome,
-    OwnImage, Plan, PlanRequest, Purpose,
+    Plan, PlanRequest, Purpose, UserImage,
 };
 
 use crate::block::Block;
@@ -98,15 +98,15 @@ pub(crate) fn profiles(report: &Report) -> (Vec<&str>, bool) {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Images {
     Synthetic,
-    Own,
+    User,
     Both,
 }
 
 /// Whose images the runs of a report have measured.
 pub(crate) fn images(report: &Report) -> Images {
-    match report.runs.iter().filter(|r| r.plan.request.own.is_some()).count() {
+    match report.runs.iter().filter(|r| r.plan.request.user_image.is_some()).count() {
         0 => Images::Synthetic,
-        n if n == report.runs.len() => Images::Own,
+        n if n == report.runs.len() => Images::User,
         _ => Images::Both,
     }
 }
@@ -125,7 +125,7 @@ pub(crate) fn simulated(report: &Report) -> String {
     };
     let images = match images(report) {
         Images::Synthetic => "The images are synthetic.",
-        Images::Own => "The image is the user's own.",
+        Images::User => "The image is the user's own.",
         Images::Both => "Images are synthetic where no context or image of the user's own is named.",
     };
     let rest = if real {
@@ -162,7 +162,7 @@ pub(crate) fn environment(report: &Report) -> Vec<Block> {
             request.timeout_s,
             run.plan.hash.chars().take(12).collect::<String>()
         ));
-        list.extend(request.own.as_ref().and_then(saved_from).map(|text| format!("{}: {text}", run.name)));
+        list.extend(request.user_image.as_ref().and_then(saved_from).map(|text| format!("{}: {text}", run.name)));
         blocks.push(Block::List(list));
     }
     blocks.push(Block::Heading(3, "Machine and versions".to_owned()));
@@ -193,12 +193,12 @@ pub(crate) fn mixed(report: &Report) -> Option<String> {
 }
 
 /// Which daemon an image was saved from: its store decides what strategies that move the image send.
-fn saved_from(own: &OwnImage) -> Option<String> {
-    let OwnImage::Image { store, .. } = own else { return None };
+fn saved_from(user_image: &UserImage) -> Option<String> {
+    let UserImage::Image { store, .. } = user_image else { return None };
     let from = store
         .map_or_else(|| "a daemon whose store is not known".to_owned(), |s| format!("a daemon with the {s} store"));
     Some(format!(
-        "`{own}` was saved from {from}; `docker save` of overlay2 writes layers uncompressed, that of containerd as it keeps them, \
+        "`{user_image}` was saved from {from}; `docker save` of overlay2 writes layers uncompressed, that of containerd as it keeps them, \
          mostly compressed. The bytes that `relay` and other strategies send depend on it"
     ))
 }
@@ -350,8 +350,8 @@ fn command(plan: &Plan) -> String {
     if r.conditions.iter().any(|c| c.engine != EngineKind::Private) {
         words.push(format!("--engine {}", each(&|c| c.engine.to_string())));
     }
-    if let Some(own) = &r.own {
-        words.insert(1, own.to_string());
+    if let Some(user_image) = &r.user_image {
+        words.insert(1, user_image.to_string());
     } else {
         words.insert(1, format!("--sizes {sizes}"));
         words.insert(3, format!("--workload {workloads}"));

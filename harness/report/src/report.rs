@@ -204,8 +204,8 @@ fn groups(runs: &[Run], analysis: &Analysis) -> Vec<Group> {
     type Key = (String, Conditions);
     type Sizes = BTreeMap<ByteSize, Option<CellSummary>>;
     // By the strategy's place, its name (of those without a place), and the line's name.
-    type Place = ((bool, usize), String, String);
-    type Lines = BTreeMap<Place, (StrategySpec, bool, Sizes)>;
+    type RankRange = ((bool, usize), String, String);
+    type Lines = BTreeMap<RankRange, (StrategySpec, bool, Sizes)>;
     let mut tables: BTreeMap<Key, Lines> = BTreeMap::new();
     let planned = runs.iter().flat_map(|r| &r.plan.trials).map(|t| (t.cell.clone(), None));
     let measured = analysis.cells().map(|s| (s.cell.clone(), Some(s.clone())));
@@ -227,7 +227,7 @@ fn groups(runs: &[Run], analysis: &Analysis) -> Vec<Group> {
     let group = |((workload, conditions), lines): (Key, Lines)| {
         let sizes: BTreeSet<ByteSize> = lines.values().flat_map(|l| l.2.keys().copied()).collect();
         let sizes: Vec<ByteSize> = sizes.into_iter().collect();
-        let line = |((.., name), (spec, control, mut cells)): (Place, (StrategySpec, bool, Sizes))| Line {
+        let line = |((.., name), (spec, control, mut cells)): (RankRange, (StrategySpec, bool, Sizes))| Line {
             plain: spec.options.is_empty() && !control,
             look: analysis.variants.look(&spec),
             spec,

@@ -39,7 +39,7 @@ pub(crate) fn apart(report: &Report, group: &Group) -> String {
 /// The table: one row a strategy, one group of columns a size. What the spike claims is left out where only images of the
 /// user's own were measured: it claims nothing of them.
 pub(crate) fn comparison(report: &Report, group: &Group) -> Grid {
-    let claims = images(report) != Images::Own;
+    let claims = images(report) != Images::User;
     let at_sizes =
         |name: &str| group.sizes.iter().map(|size| format!(" | {name} at {size}, s:")).collect::<Vec<_>>().concat();
     let (transfer, critical_path) = (at_sizes("Transfer"), at_sizes("Critical path"));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use handoff_model::Side;
+use handoff_model::Role;
 use handoff_model::nearest::hint;
 use handoff_records::SpanRow;
 use serde_json::{Value, json};
@@ -27,12 +27,12 @@ pub fn chrome_trace(report: &Report, trial: &str) -> Result<String, ReportError>
         let spans: Vec<&SpanRow> = run.spans.iter().filter(|s| s.trial == trial).collect();
         let row = run.measurements.iter().find(|r| r.trial == trial);
         let offset = row.and_then(|r| r.produce_ns).unwrap_or(0);
-        let mut jobs: BTreeMap<(Side, u32), Vec<&SpanRow>> = BTreeMap::new();
+        let mut jobs: BTreeMap<(Role, u32), Vec<&SpanRow>> = BTreeMap::new();
         for span in spans {
-            jobs.entry((span.side, span.consumer.unwrap_or(0))).or_default().push(span);
+            jobs.entry((span.role, span.consumer.unwrap_or(0))).or_default().push(span);
         }
-        for ((side, consumer), spans) in jobs {
-            job(&mut events, side, consumer, if side == Side::Consumer { offset } else { 0 }, spans);
+        for ((role, consumer), spans) in jobs {
+            job(&mut events, role, consumer, if role == Role::Consumer { offset } else { 0 }, spans);
         }
     }
     if events.is_empty() {
@@ -49,9 +49,9 @@ pub fn chrome_trace(report: &Report, trial: &str) -> Result<String, ReportError>
     Ok(format!("{trace:#}\n"))
 }
 
-fn job(events: &mut Vec<Value>, side: Side, consumer: u32, offset: u64, mut spans: Vec<&SpanRow>) {
-    let process = if side == Side::Producer { 1 } else { consumer + 1 };
-    let name = if side == Side::Producer { "producer".to_owned() } else { format!("consumer {consumer}") };
+fn job(events: &mut Vec<Value>, role: Role, consumer: u32, offset: u64, mut spans: Vec<&SpanRow>) {
+    let process = if role == Role::Producer { 1 } else { consumer + 1 };
+    let name = if role == Role::Producer { "producer".to_owned() } else { format!("consumer {consumer}") };
     events.push(json!({ "ph": "M", "name": "process_name", "pid": process, "tid": 0, "args": { "name": name } }));
     // The longest first where two start together, so that what is inside of it comes after it.
     spans.sort_by_key(|s| (s.start_ns, u64::MAX - s.end_ns, s.span, &s.detail));
@@ -68,7 +68,7 @@ fn job(events: &mut Vec<Value>, side: Side, consumer: u32, offset: u64, mut span
         events.push(json!({
             "ph": "X",
             "name": span.span.as_str(),
-            "cat": side.as_str(),
+            "cat": role.as_str(),
             "pid": process,
             "tid": lane + 1,
             "ts": micros(offset + span.start_ns),

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use handoff_model::own::NEEDS_CONTEXT;
-use handoff_model::{ByteSize, CacheState, Cell, Conditions, EngineKind, OwnImage, Plan, StrategySpec, Trial};
+use handoff_model::user_image::NEEDS_CONTEXT;
+use handoff_model::{ByteSize, CacheState, Cell, Conditions, EngineKind, Plan, StrategySpec, Trial, UserImage};
 use handoff_strategies::{MoreBuilds, Source};
 
 pub mod estimate;
@@ -16,8 +16,8 @@ pub const ASSUMED: ByteSize = ByteSize(ByteSize::GIB);
 
 /// A trial with the size that the user's daemon names for its image, where the plan has none. For needs and estimates only:
 /// rows keep what is measured.
-pub fn sized<'a>(trial: &'a Trial, own: Option<&OwnImage>) -> Cow<'a, Trial> {
-    match own.and_then(OwnImage::known_bytes).filter(|_| trial.cell.size == ByteSize::OWN) {
+pub fn sized<'a>(trial: &'a Trial, user_image: Option<&UserImage>) -> Cow<'a, Trial> {
+    match user_image.and_then(UserImage::known_bytes).filter(|_| trial.cell.size == ByteSize::USER) {
         Some(bytes) => {
             let mut trial = trial.clone();
             trial.cell.size = ByteSize(bytes.max(1));
@@ -29,19 +29,19 @@ pub fn sized<'a>(trial: &'a Trial, own: Option<&OwnImage>) -> Cow<'a, Trial> {
 
 /// All trials of a plan so.
 pub fn sized_trials(plan: &Plan) -> Vec<Trial> {
-    plan.trials.iter().map(|trial| sized(trial, plan.request.own.as_ref()).into_owned()).collect()
+    plan.trials.iter().map(|trial| sized(trial, plan.request.user_image.as_ref()).into_owned()).collect()
 }
 
 /// The size asked for, or assumed.
 pub fn size(trial: &Trial) -> u64 {
     let size = trial.cell.size;
-    if size == ByteSize::OWN { ASSUMED } else { size }.bytes()
+    if size == ByteSize::USER { ASSUMED } else { size }.bytes()
 }
 
 /// Why a trial cannot run on the user's own image, if so: the plan leaves it out.
-pub fn lacks_sources(own: Option<&OwnImage>, strategy: &StrategySpec) -> Option<&'static str> {
+pub fn lacks_sources(user_image: Option<&UserImage>, strategy: &StrategySpec) -> Option<&'static str> {
     let facts = handoff_strategies::find(strategy).ok()?.facts();
-    let lacks = own.is_some_and(|o| !o.has_sources()) && !facts.moves_image;
+    let lacks = user_image.is_some_and(|o| !o.has_sources()) && !facts.moves_image;
     lacks.then_some(NEEDS_CONTEXT)
 }
 
@@ -143,8 +143,8 @@ pub fn of<'a>(trials: impl IntoIterator<Item = &'a Trial>) -> Needs {
 /// What strategies refuse under a plan's conditions, each reason once.
 pub fn refusals(plan: &Plan) -> Vec<String> {
     let mut reasons: Vec<String> = Vec::new();
-    let own = plan.request.own.as_ref();
-    for trial in plan.trials.iter().filter(|t| lacks_sources(own, &t.cell.strategy).is_none()) {
+    let user_image = plan.request.user_image.as_ref();
+    for trial in plan.trials.iter().filter(|t| lacks_sources(user_image, &t.cell.strategy).is_none()) {
         let spec = &trial.cell.strategy;
         let Ok(mut strategy) = (match trial.cell.conditions.engine {
             EngineKind::Host => handoff_strategies::github::find(spec),
@@ -152,9 +152,9 @@ pub fn refusals(plan: &Plan) -> Vec<String> {
         }) else {
             continue;
         };
-        let built = own.is_some_and(|o| !o.has_sources());
+        let built = user_image.is_some_and(|o| !o.has_sources());
         let output = built && strategy.source() == Some(&mut Source::Output);
-        let others = own.is_some() && strategy.more_builds() != MoreBuilds::default();
+        let others = user_image.is_some() && strategy.more_builds() != MoreBuilds::default();
         let of_trial = [
             output.then(|| "an image that is built already is saved: leave source=output out".to_owned()),
             others.then(|| {
@@ -215,12 +215,12 @@ mod tests {
     #[test]
     fn image_of_the_daemon_needs_room_for_its_own_size_and_an_unknown_one_is_not_refused() {
         let mut own_size = trial("artifact", Conditions::default());
-        own_size.cell.size = ByteSize::OWN;
-        let known = OwnImage::Image { name: "a".into(), id: "b".into(), bytes: Some(3_000_000), store: None };
+        own_size.cell.size = ByteSize::USER;
+        let known = UserImage::Image { name: "a".into(), id: "b".into(), bytes: Some(3_000_000), store: None };
         let small = sized(&own_size, Some(&known));
         assert_eq!(disk_bytes(&small), 15_000_000 + (1 << 30));
         assert_eq!(least_disk_bytes(&small), disk_bytes(&small));
-        let context = OwnImage::Context { dir: "/x".into(), dockerfile: None, build_args: vec![] };
+        let context = UserImage::Context { dir: "/x".into(), dockerfile: None, build_args: vec![] };
         let unknown = sized(&own_size, Some(&context));
         assert_eq!((least_disk_bytes(&unknown), disk_bytes(&unknown)), (1 << 30, 6 << 30));
         assert!(first_guess(&small) < first_guess(&unknown));

@@ -6,9 +6,9 @@ use std::fs;
 
 use handoff_docker::buildkit::{self, BuildkitImage};
 use handoff_docker::identity;
-use handoff_docker::user::{Lent, Made};
+use handoff_docker::user::{HostDaemon, OwnedResources};
 use handoff_model::environment::UNKNOWN;
-use handoff_model::{Builder, Conditions, DiskMeasurement, EngineKind, ImageStore, Plan, Side, Sources, StrategySpec};
+use handoff_model::{Builder, Conditions, DiskMeasurement, EngineKind, ImageStore, Plan, Role, Sources, StrategySpec};
 
 use crate::protocol::{BUILDKIT_TAR, EngineFacts, JobSpec};
 use crate::remote::{NoAnswer, RemoteJob};
@@ -30,7 +30,7 @@ pub fn preflight(
     tools: &Tools,
     plan: &Plan,
     asked: Option<&str>,
-    lent: Option<&Lent>,
+    host_daemon: Option<&HostDaemon>,
     cancel: &Cancel,
 ) -> Result<Checked, RunError> {
     let conditions = &plan.request.conditions;
@@ -40,7 +40,15 @@ pub fn preflight(
         conditions.iter().map(|c| (c.engine, c.image_store, c.builder)).collect();
     for (engine, image_store, builder) in kinds {
         let conditions = Conditions { engine, image_store, builder, ..Conditions::default() };
-        check_one(workspace, tools, &format!("{}-check", &plan.hash[..8]), conditions, lent, &mut checked, cancel)?;
+        check_one(
+            workspace,
+            tools,
+            &format!("{}-check", &plan.hash[..8]),
+            conditions,
+            host_daemon,
+            &mut checked,
+            cancel,
+        )?;
     }
     if let Some(BuildkitImage { reference, tar: Some(tar) }) = &checked.buildkit {
         let digest = identity::of_tar(tar)?.config.unwrap_or_else(|| UNKNOWN.to_owned());
@@ -54,20 +62,20 @@ fn check_one(
     tools: &Tools,
     name: &str,
     conditions: Conditions,
-    lent: Option<&Lent>,
+    host_daemon: Option<&HostDaemon>,
     checked: &mut Checked,
     cancel: &Cancel,
 ) -> Result<(), RunError> {
-    let made = lent.map(|lent| Made::by(conditions.engine, lent, name, ""));
+    let made = host_daemon.map(|host_daemon| OwnedResources::by(conditions.engine, host_daemon, name, ""));
     let root = workspace.add_job(name, made)?;
     let shared = conditions.engine == EngineKind::Host;
     let buildkit = checked.buildkit.clone().filter(|_| conditions.builder == Builder::DockerContainer);
     let spec = JobSpec {
         job: name.to_owned(),
-        side: Side::Producer,
+        role: Role::Producer,
         logs: root.join("logs"),
         root: root.clone(),
-        own_disk: true,
+        private_disk: true,
         buildkit: None,
         // No side of it is run: any strategy will do.
         strategy: StrategySpec::plain(handoff_strategies::ALL[0].facts().name),
@@ -83,7 +91,7 @@ fn check_one(
         digest_command: Vec::new(),
         service_env: BTreeMap::new(),
         tools: tools.paths.clone(),
-        lent: lent.cloned(),
+        host_daemon: host_daemon.cloned(),
         ticket: None,
     };
     let found = boot(&spec, buildkit.as_ref(), tools, checked.engine.disk_speed.is_none(), cancel);

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use handoff_docker::buildkit::BuildkitImage;
-use handoff_docker::user::Lent;
+use handoff_docker::user::HostDaemon;
 use handoff_model::{
-    Conditions, DiskMeasurement, Failure, ImageIdentity, Side, SideUsage, Sources, Span, StepCount, StrategySpec,
+    Conditions, DiskMeasurement, Failure, ImageIdentity, Role, RoleUsage, Sources, Span, StepCount, StrategySpec,
     Ticket,
 };
 pub use handoff_strategies::Tools as ToolPaths;
@@ -22,7 +22,7 @@ pub const BUILDKIT_TAR: &str = "buildkit.tar";
 pub const JOB_DISK: &str = "job disk";
 
 /// Its value where each job has a file system of its own.
-pub const OWN_DISK: &str = "ext4 of its own";
+pub const PRIVATE_DISK: &str = "ext4 of its own";
 
 /// All that a job needs to know, in a file that the runner writes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -30,11 +30,11 @@ pub struct JobSpec {
     /// Name of the job: its folder and its cgroup.
     pub job: String,
     /// Producer or consumer.
-    pub side: Side,
+    pub role: Role,
     /// The job's folder.
     pub root: PathBuf,
     /// Whether a private engine shall have a file system of its own: what is on it cannot be seen from outside of the job.
-    pub own_disk: bool,
+    pub private_disk: bool,
     /// Folder of the trial's logs, with one folder for each side.
     pub logs: PathBuf,
     /// Image of a `docker-container` builder, which the engine is given before the clock starts; none if nothing is built
@@ -73,7 +73,7 @@ pub struct JobSpec {
     /// Programs beside the engine.
     pub tools: ToolPaths,
     /// The user's daemon, for engines that use it.
-    pub lent: Option<Lent>,
+    pub host_daemon: Option<HostDaemon>,
     /// What the producer said; none for the producer itself.
     pub ticket: Option<Ticket>,
 }
@@ -145,7 +145,7 @@ pub struct Finished {
     /// Spans.
     pub spans: Vec<Span>,
     /// Resources.
-    pub usage: SideUsage,
+    pub usage: RoleUsage,
     /// `source` and `client` of the row.
     pub facts: BTreeMap<String, String>,
     /// Steps of the Dockerfile in the side's builds; none where a trace of BuildKit's did not read.

@@ -28,7 +28,7 @@ const WRITE_BACK_LIMIT: Duration = Duration::from_mins(10);
 const DISK_LIMIT: Duration = Duration::from_mins(2);
 const IDENTIFY_LIMIT: Duration = Duration::from_mins(30);
 /// How often a wait looks whether it was cancelled.
-const GLANCE: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The command line that runs a program with arguments. Tests without root run it as it is.
 pub(crate) type Launch = fn(&Path, &[OsString]) -> (OsString, Vec<OsString>);
@@ -128,7 +128,7 @@ impl RemoteJob {
     fn wait(&self, limit: Duration, what: &str, cancel: &Cancel) -> Result<Event, NoAnswer> {
         let deadline = Instant::now() + limit;
         loop {
-            match self.events.recv_timeout(GLANCE) {
+            match self.events.recv_timeout(POLL_INTERVAL) {
                 Ok(event) => return Ok(event),
                 Err(RecvTimeoutError::Disconnected) => {
                     return Err(NoAnswer::Trial(Outcome::Failed, Failure::new(what, "the job's process ended")));

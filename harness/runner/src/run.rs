@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use handoff_docker::{Programs, namespace};
-use handoff_machine::settle::settle;
+use handoff_machine::writeback::wait_for_writeback;
 use handoff_machine::{Revision, available_memory, free_bytes, load_1m};
-use handoff_model::{Failure, Outcome, OwnImage, Plan, Trial};
+use handoff_model::{Failure, Outcome, Plan, Trial, UserImage};
 use handoff_records::{Journal, MeasurementRow};
 use handoff_services::control::Client;
 
@@ -16,7 +16,7 @@ use crate::environment::describe;
 use crate::needs;
 use crate::preflight::{Checked, preflight};
 use crate::tools::Tools;
-use crate::trial::{self, Bench, Part};
+use crate::trial::{self, RunContext, TrialPhase};
 use crate::workspace::{self, Workspace};
 use crate::{Cancel, RunError, user_daemon};
 
@@ -56,7 +56,7 @@ pub enum Progress<'a> {
     /// A trial starts.
     Trial(&'a Trial),
     /// A part of it starts.
-    Part(Part),
+    TrialPhase(TrialPhase),
     /// A trial has ended and is in the journal.
     Done {
         /// The trial.
@@ -114,9 +114,9 @@ pub fn run(
     }
     let (store, store_kind) = service_store(plan, &mut workspace)?;
     progress(Progress::Note("checking the engine".to_owned()));
-    let lent = daemon::lend(plan, &config.engine_image, &workspace)?;
+    let host_daemon = daemon::lend(plan, &config.engine_image, &workspace)?;
     let Checked { engine, buildkit } =
-        preflight(&mut workspace, &tools, plan, config.buildkit_image.as_deref(), lent.as_ref(), cancel)?;
+        preflight(&mut workspace, &tools, plan, config.buildkit_image.as_deref(), host_daemon.as_ref(), cancel)?;
     let mut environment = describe(&config.work_dir, store_kind, &programs, &tools, &engine, &config.revision)?;
     let (mut journal, rows) = if config.resume && config.out.join("plan.json").exists() {
         let (mut journal, rows) = Journal::open(&config.out)?;
@@ -136,9 +136,9 @@ pub fn run(
     } else {
         (Journal::create(&config.out, plan, std::slice::from_ref(&environment))?, Vec::new())
     };
-    let own = plan.request.own.as_ref();
-    let given = match own {
-        Some(OwnImage::Image { name, id, .. }) => {
+    let user_image = plan.request.user_image.as_ref();
+    let given = match user_image {
+        Some(UserImage::Image { name, id, .. }) => {
             progress(Progress::Note(format!("taking {name} out of the daemon")));
             let path = workspace.dir().join("own-image.tar");
             user_daemon::save(name, id, &path)?;
@@ -160,9 +160,9 @@ pub fn run(
         progress(Progress::Trial(trial));
         let started = Instant::now();
         let logs = journal.log_dir(&trial.id)?;
-        let rows = if let Some(reason) = needs::lacks_sources(own, &trial.cell.strategy) {
+        let rows = if let Some(reason) = needs::lacks_sources(user_image, &trial.cell.strategy) {
             trial::skipped(trial, &environment.id, plan.request.seed, Failure::new(Failure::PLAN, reason))
-        } else if let Some(refused) = lacks_room(&config.work_dir, &store, &needs::sized(trial, own))? {
+        } else if let Some(refused) = lacks_room(&config.work_dir, &store, &needs::sized(trial, user_image))? {
             trial::skipped(trial, &environment.id, plan.request.seed, refused)
         } else {
             let profile = trial.cell.conditions.profile.as_str();
@@ -174,23 +174,23 @@ pub fn run(
                 Some(running) => running,
                 none => none.insert((profile, start_service(&tools.paths.handoff, &store, profile)?)),
             };
-            let mut bench = Bench {
+            let mut context = RunContext {
                 workspace: &mut workspace,
                 service,
                 tools: &tools.paths,
                 buildkit: buildkit.as_ref(),
-                lent: lent.as_ref(),
+                host_daemon: host_daemon.as_ref(),
                 environment: &environment.id,
                 timeout: Duration::from_secs(plan.request.timeout_s),
                 seed: plan.request.seed,
                 cores: environment.cores,
-                own,
+                user_image,
                 given: given.as_deref(),
                 cancel,
                 launch: namespace::command,
-                settle,
+                wait_for_writeback,
             };
-            trial::run(&mut bench, trial, logs, &mut |part| progress(Progress::Part(part)))?
+            trial::run(&mut context, trial, logs, &mut |part| progress(Progress::TrialPhase(part)))?
         };
         let row = &rows.measurement;
         journal.append(&rows.consumers, &rows.spans, row)?;

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use handoff_docker::buildkit::BuildkitImage;
-use handoff_docker::user::Lent;
+use handoff_docker::user::HostDaemon;
 use handoff_fixtures::ImageSource;
 use handoff_model::ServiceUsage;
-use handoff_model::{Failure, ImageIdentity, Outcome, OwnImage, Trial};
+use handoff_model::{Failure, ImageIdentity, Outcome, Trial, UserImage};
 use handoff_records::Measured;
 use handoff_records::join::{JobReport, TrialJoin, TrialReport, TrialRows};
 use handoff_services::control::Client;
@@ -21,19 +21,19 @@ use crate::remote::{Launch, NoAnswer};
 use crate::workspace::Workspace;
 use crate::{Cancel, RunError};
 
-mod earlier;
-mod side;
+mod jobs;
 #[cfg(test)]
 mod tests;
+mod warm_up;
 
-use earlier::Earlier;
-use side::{Ask, SideResult};
+use jobs::{JobRequest, JobResult};
+use warm_up::WarmUpBuild;
 
 /// The part of a trial that starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub enum TrialPhase {
     /// The priming run.
-    Priming,
+    WarmUp,
     /// The producer.
     Producer,
     /// One consumer, or several at once.
@@ -47,10 +47,10 @@ pub enum Part {
     },
 }
 
-impl fmt::Display for Part {
+impl fmt::Display for TrialPhase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Priming => f.write_str("priming run"),
+            Self::WarmUp => f.write_str("priming run"),
             Self::Producer => f.write_str("producer"),
             Self::Consumers { of: 1, .. } => f.write_str("consumer"),
             Self::Consumers { from, to, of } if from == to => write!(f, "consumer {from} of {of}"),
@@ -60,7 +60,7 @@ impl fmt::Display for Part {
 }
 
 /// What all trials of a run share.
-pub struct Bench<'a> {
+pub struct RunContext<'a> {
     /// Where jobs live.
     pub workspace: &'a mut Workspace,
     /// The service's process.
@@ -70,7 +70,7 @@ pub struct Bench<'a> {
     /// Image of `docker-container` builders, if the plan has any.
     pub buildkit: Option<&'a BuildkitImage>,
     /// The user's daemon, for engines that use it.
-    pub lent: Option<&'a Lent>,
+    pub host_daemon: Option<&'a HostDaemon>,
     /// Identifier of the environment.
     pub environment: &'a str,
     /// Time limit of a side.
@@ -80,7 +80,7 @@ pub struct Bench<'a> {
     /// Cores that the run may use.
     pub cores: u32,
     /// The user's own image.
-    pub own: Option<&'a OwnImage>,
+    pub user_image: Option<&'a UserImage>,
     /// Its tar, where it comes from the user's daemon.
     pub given: Option<&'a Path>,
     /// The wish to end.
@@ -88,11 +88,11 @@ pub struct Bench<'a> {
     /// How a job's process is started.
     pub(crate) launch: Launch,
     /// Waits between the sides until dirty pages are written back; the time in ns.
-    pub(crate) settle: fn() -> u64,
+    pub(crate) wait_for_writeback: fn() -> u64,
 }
 
-struct Course<'a, 'b> {
-    bench: &'b mut Bench<'a>,
+struct TrialRun<'a, 'b> {
+    context: &'b mut RunContext<'a>,
     trial: &'b Trial,
     strategy: Box<dyn Strategy>,
     image: ImageSource,
@@ -102,23 +102,28 @@ struct Course<'a, 'b> {
 }
 
 /// Runs a trial. A failure of the trial is a record; an error is something that ends the run.
-pub fn run(bench: &mut Bench, trial: &Trial, logs: PathBuf, note: &mut dyn FnMut(Part)) -> Result<TrialRows, RunError> {
+pub fn run(
+    context: &mut RunContext,
+    trial: &Trial,
+    logs: PathBuf,
+    note: &mut dyn FnMut(TrialPhase),
+) -> Result<TrialRows, RunError> {
     let started_at = now();
     let strategy = handoff_strategies::find(&trial.cell.strategy).map_err(|e| RunError::Job(e.to_string()))?;
-    let image = ImageSource::of(trial, bench.own, bench.seed)?;
-    let mut join = TrialJoin::new(trial, bench.seed, strategy.facts().moves_image);
-    join.environment = Some(bench.environment.to_owned());
+    let image = ImageSource::of(trial, context.user_image, context.seed)?;
+    let mut join = TrialJoin::new(trial, context.seed, strategy.facts().moves_image);
+    join.environment = Some(context.environment.to_owned());
     join.started_at = Some(started_at);
-    join.contended = trial.cell.conditions.is_contended(bench.cores);
-    let mut course = Course { bench, trial, strategy, image, logs, join, columns: BTreeMap::new() };
-    let result = match course.measure(note) {
+    join.contended = trial.cell.conditions.is_contended(context.cores);
+    let mut trial_run = TrialRun { context, trial, strategy, image, logs, join, columns: BTreeMap::new() };
+    let result = match trial_run.measure(note) {
         Ok(measured) => Ok(measured),
         Err(NoAnswer::Run(error)) => return Err(error),
         Err(NoAnswer::Trial(outcome, failure)) => Err((outcome, failure)),
     };
     // Also after a failure: the next trial starts with an empty service.
-    course.bench.service.purge(&run_name(trial)).map_err(|e| RunError::Service(e.to_string()))?;
-    let Course { mut join, mut columns, .. } = course;
+    trial_run.context.service.purge(&run_name(trial)).map_err(|e| RunError::Service(e.to_string()))?;
+    let TrialRun { mut join, mut columns, .. } = trial_run;
     // Empty where no tar or no bytes are moved, as the columns say.
     join.source = columns.remove(SOURCE).unwrap_or_default();
     join.client = columns.remove(CLIENT).unwrap_or_default();
@@ -143,59 +148,61 @@ fn run_name(trial: &Trial) -> String {
     trial.id.clone()
 }
 
-impl Course<'_, '_> {
-    fn measure(&mut self, note: &mut dyn FnMut(Part)) -> Result<Measured, NoAnswer> {
+impl TrialRun<'_, '_> {
+    fn measure(&mut self, note: &mut dyn FnMut(TrialPhase)) -> Result<Measured, NoAnswer> {
         self.rest()?;
         let state = self.trial.cell.conditions.cache_state;
         let nonce = &self.trial.nonce;
         let more = self.strategy.more_builds();
-        let mut earlier = Earlier::of(&self.image, state, &*self.strategy, nonce)?;
-        earlier.extend(Earlier::pushes(&self.image, more.earlier_pushes, nonce)?);
-        let others = earlier::others(&self.image, more.other_images, nonce)?;
+        let mut warm_up = WarmUpBuild::of(&self.image, state, &*self.strategy, nonce)?;
+        warm_up.extend(WarmUpBuild::pushes(&self.image, more.earlier_pushes, nonce)?);
+        let others = warm_up::others(&self.image, more.other_images, nonce)?;
         let mut primed = None;
-        for (number, earlier) in (1..).zip(&earlier) {
-            primed = self.prime(note, number, earlier)?;
+        for (number, warm_up) in (1..).zip(&warm_up) {
+            primed = self.prime(note, number, warm_up)?;
         }
         let before = self.usage()?;
-        let mut settle_ns = (self.bench.settle)();
-        let commit = (!earlier.is_empty()).then(|| earlier::THIS_COMMIT.to_owned());
+        let mut settle_ns = (self.context.wait_for_writeback)();
+        let commit = (!warm_up.is_empty()).then(|| warm_up::THIS_COMMIT.to_owned());
         let image = self.image.clone();
         let mut ticket = None;
         let mut producer = None;
         if self.strategy.facts().has_producer {
-            note(Part::Producer);
-            let ask = Ask { commit: commit.clone(), primed, others, ..Ask::producer("producer", &image) };
-            let side = self.one(ask)?;
-            ticket = Some(side.finished.ticket.clone());
-            producer = Some(side);
-            settle_ns += (self.bench.settle)();
+            note(TrialPhase::Producer);
+            let request =
+                JobRequest { commit: commit.clone(), primed, others, ..JobRequest::producer("producer", &image) };
+            let role = self.one(request)?;
+            ticket = Some(role.finished.ticket.clone());
+            producer = Some(role);
+            settle_ns += (self.context.wait_for_writeback)();
         }
         let content = self.image.content_digest().map_err(RunError::from)?;
         self.join.expect_image(producer.as_ref().map(|p| &p.identity), content.as_ref());
-        let mut consumers: Vec<SideResult> = Vec::new();
+        let mut consumers: Vec<JobResult> = Vec::new();
         let all = self.trial.cell.conditions.consumers;
         let at_once = self.trial.cell.conditions.consumer_concurrency.max(1);
         let mut next = 1;
         while next <= all {
             if next > 1 {
-                settle_ns += (self.bench.settle)();
+                settle_ns += (self.context.wait_for_writeback)();
             }
             let to = all.min(next + at_once - 1);
-            note(Part::Consumers { from: next, to, of: all });
+            note(TrialPhase::Consumers { from: next, to, of: all });
             // Without a producer nobody tells a consumer anything.
             let ticket = ticket.clone().unwrap_or_default();
-            let asks = (next..=to).map(|n| Ask { commit: commit.clone(), ..Ask::consumer(n, &image, ticket.clone()) });
-            let sides = self.sides(asks.collect())?;
-            for (number, side) in (next..).zip(sides) {
-                let report = side.report(self.bench.environment);
-                let gate = self.join.add_consumer(number, &report, &side.identity);
+            let requests = (next..=to)
+                .map(|n| JobRequest { commit: commit.clone(), ..JobRequest::consumer(n, &image, ticket.clone()) });
+            let run_jobs = self.run_jobs(requests.collect())?;
+            for (number, role) in (next..).zip(run_jobs) {
+                let report = role.report(self.context.environment);
+                let gate = self.join.add_consumer(number, &report, &role.identity);
                 gate.map_err(|failure| NoAnswer::Trial(Outcome::Failed, failure))?;
-                consumers.push(side);
+                consumers.push(role);
             }
             next = to + 1;
         }
         let after = self.usage()?;
-        let environment = self.bench.environment;
+        let environment = self.context.environment;
         let report = TrialReport {
             producer: producer.as_ref().map(|p| p.report(environment)),
             consumers: consumers.iter().map(|c| c.report(environment)).collect(),
@@ -210,20 +217,21 @@ impl Course<'_, '_> {
     /// its image, where it is that of the trial's own commit.
     fn prime(
         &mut self,
-        note: &mut dyn FnMut(Part),
+        note: &mut dyn FnMut(TrialPhase),
         number: u32,
-        earlier: &Earlier,
+        warm_up: &WarmUpBuild,
     ) -> Result<Option<ImageIdentity>, NoAnswer> {
-        note(Part::Priming);
+        note(TrialPhase::WarmUp);
         let name = if number == 1 { "priming".to_owned() } else { format!("priming-{number}") };
         let (spans, columns) = (self.join.span_count(), self.columns.clone());
-        let ask = Ask { commit: Some(earlier.commit.clone()), ..Ask::producer(&name, &earlier.image) };
-        let primed = self.one(ask);
+        let request =
+            JobRequest { commit: Some(warm_up.commit.clone()), ..JobRequest::producer(&name, &warm_up.image) };
+        let primed = self.one(request);
         self.join.keep_spans(spans);
         self.columns = columns;
         self.rest()?;
         match primed {
-            Ok(side) => Ok((earlier.commit == earlier::THIS_COMMIT).then_some(side.identity)),
+            Ok(role) => Ok((warm_up.commit == warm_up::THIS_COMMIT).then_some(role.identity)),
             Err(NoAnswer::Trial(outcome, f)) => {
                 Err(NoAnswer::Trial(outcome, Failure::new("priming", format!("{}: {}", f.span, f.error))))
             }
@@ -233,15 +241,15 @@ impl Course<'_, '_> {
 
     /// What was counted against limits of time belongs to another workflow run than what comes now.
     fn rest(&self) -> Result<(), RunError> {
-        self.bench.service.rest().map_err(|e| RunError::Service(e.to_string()))
+        self.context.service.rest().map_err(|e| RunError::Service(e.to_string()))
     }
 
     fn usage(&mut self) -> Result<ServiceUsage, RunError> {
-        self.bench.service.usage().map_err(|e| RunError::Service(e.to_string()))
+        self.context.service.usage().map_err(|e| RunError::Service(e.to_string()))
     }
 }
 
-impl SideResult {
+impl JobResult {
     /// Report of the job: its own, and the service's of it.
     fn report<'a>(&'a self, environment: &'a str) -> JobReport<'a> {
         JobReport {

@@ -9,7 +9,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use handoff_docker::leftovers;
-use handoff_docker::user::Made;
+use handoff_docker::user::OwnedResources;
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
@@ -33,7 +33,7 @@ struct Note {
     folders: Vec<PathBuf>,
     /// What its jobs make in the user's daemon.
     #[serde(default)]
-    made: Vec<Made>,
+    made: Vec<OwnedResources>,
 }
 
 /// A run's folder.
@@ -55,7 +55,7 @@ pub struct Leftover {
     /// Folders elsewhere that belong to it.
     pub folders: Vec<PathBuf>,
     /// What its jobs may have made in the user's daemon.
-    pub made: Vec<Made>,
+    pub made: Vec<OwnedResources>,
 }
 
 impl Workspace {
@@ -91,7 +91,7 @@ impl Workspace {
     }
 
     /// Makes the folder of a job, and notes the job, and what it will make in the user's daemon, before any of it exists.
-    pub fn add_job(&mut self, job: &str, made: Option<Made>) -> Result<PathBuf, RunError> {
+    pub fn add_job(&mut self, job: &str, made: Option<OwnedResources>) -> Result<PathBuf, RunError> {
         if let Some(made) = &made {
             made.claim()?;
         }

@@ -4,9 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use handoff_link::Profile;
+use serde::{Deserialize, Serialize};
 
 /// A storage account name with hyphens cannot exist in Azure (names are lower-case letters and digits), so that a
 /// request for this host can never reach anyone even where it is not mapped to this machine.
@@ -70,7 +69,7 @@ pub struct TokenSpec {
     /// Trial that the token's traffic is counted for.
     pub trial: String,
     /// Side of the trial: `producer`, `consumer`, ...
-    pub side: String,
+    pub role: String,
 }
 
 impl Default for TokenSpec {
@@ -82,7 +81,7 @@ impl Default for TokenSpec {
             read_scopes: Vec::new(),
             ttl: Duration::from_hours(6),
             trial: String::new(),
-            side: String::new(),
+            role: String::new(),
         }
     }
 }

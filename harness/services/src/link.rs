@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use handoff_link::shaper::{self, Pace, Shared};
-use handoff_link::{Call, Direction, Fault, Faults, Kind, Lane, Profile};
+use handoff_link::shaper::{self, Pace, SharedPace};
+use handoff_link::{Call, Direction, Fault, Faults, Profile, RateLimit, ServiceKind};
 
 use crate::clock;
 
@@ -32,17 +32,21 @@ impl Network {
 
     /// The link of a new job; `job` is what its faults are drawn for.
     pub(crate) fn link(&self, job: &str) -> Arc<Link> {
-        let way = |kind| {
-            let road = |direction| {
-                let lane = self.profile.lane(kind, direction);
-                Road { lane, shared: lane.aggregate.map(|rate| Mutex::new(Shared::new(rate))) }
+        let route = |kind| {
+            let path = |direction| {
+                let limit = self.profile.limit(kind, direction);
+                ShapedPath { limit, shared_pace: limit.aggregate.map(|rate| Mutex::new(SharedPace::new(rate))) }
             };
-            Way { request_ns: ns(self.profile.request_ms(kind)), up: road(Direction::Up), down: road(Direction::Down) }
+            Route {
+                request_ns: ns(self.profile.request_ms(kind)),
+                up: path(Direction::Up),
+                down: path(Direction::Down),
+            }
         };
         Arc::new(Link {
             api_ns: ns(self.profile.call_ms()),
-            artifact: way(Kind::Artifact),
-            cache: way(Kind::Cache),
+            artifact: route(ServiceKind::Artifact),
+            cache: route(ServiceKind::Cache),
             faults: self.profile.faults().map(|figures| Faults::new(figures, job)),
             ended: Arc::clone(&self.ended),
         })
@@ -62,8 +66,8 @@ fn ns(ms: f64) -> u64 {
 #[derive(Debug)]
 pub(crate) struct Link {
     api_ns: u64,
-    artifact: Way,
-    cache: Way,
+    artifact: Route,
+    cache: Route,
     faults: Option<Faults>,
     ended: Arc<AtomicBool>,
 }
@@ -72,7 +76,7 @@ pub(crate) struct Link {
 #[derive(Debug)]
 pub(crate) struct Admission {
     /// What its bytes have to pass, if they are shaped.
-    pub(crate) passage: Option<Passage>,
+    pub(crate) guard: Option<TransferGuard>,
     /// What it meets.
     pub(crate) fault: Option<Fault>,
     /// With a 429: seconds after which to come again.
@@ -81,17 +85,17 @@ pub(crate) struct Admission {
 
 /// One kind of traffic.
 #[derive(Debug)]
-struct Way {
+struct Route {
     request_ns: u64,
-    up: Road,
-    down: Road,
+    up: ShapedPath,
+    down: ShapedPath,
 }
 
 /// One direction of it.
 #[derive(Debug)]
-struct Road {
-    lane: Lane,
-    shared: Option<Mutex<Shared>>,
+struct ShapedPath {
+    limit: RateLimit,
+    shared_pace: Option<Mutex<SharedPace>>,
 }
 
 impl Link {
@@ -106,23 +110,24 @@ impl Link {
     fn schedule(self: &Arc<Self>, call: Call, arrived: u64) -> (Admission, u64) {
         let (takes, kind) = match call {
             Call::Api => (self.api_ns, None),
-            Call::Blob(kind) => (self.way(kind).request_ns, Some(kind)),
+            Call::Blob(kind) => (self.route(kind).request_ns, Some(kind)),
         };
         let fault = self.faults.as_ref().and_then(|faults| faults.draw(call));
         let figures = self.faults.as_ref().map(Faults::figures);
         let stall = figures.filter(|_| fault == Some(Fault::Stall)).map_or(0, |figures| ns(figures.stall_s * 1e3));
         let slower = figures.filter(|_| fault == Some(Fault::Slow)).map_or(1.0, |figures| figures.slow_factor);
         let start = arrived.saturating_add(takes).saturating_add(stall);
-        let kind = kind.filter(|kind| self.way(*kind).is_shaped());
-        let passage = kind.map(|kind| Passage { link: Arc::clone(self), kind, start, slower, up: None, down: None });
+        let kind = kind.filter(|kind| self.route(*kind).is_shaped());
+        let guard =
+            kind.map(|kind| TransferGuard { link: Arc::clone(self), kind, start, slower, up: None, down: None });
         let retry_after_s = figures.map_or(0, |figures| figures.retry_after_s);
-        (Admission { passage, fault, retry_after_s }, if takes + stall > 0 { start } else { 0 })
+        (Admission { guard, fault, retry_after_s }, if takes + stall > 0 { start } else { 0 })
     }
 
-    fn way(&self, kind: Kind) -> &Way {
+    fn route(&self, kind: ServiceKind) -> &Route {
         match kind {
-            Kind::Artifact => &self.artifact,
-            Kind::Cache => &self.cache,
+            ServiceKind::Artifact => &self.artifact,
+            ServiceKind::Cache => &self.cache,
         }
     }
 
@@ -137,12 +142,12 @@ impl Link {
     }
 }
 
-impl Way {
+impl Route {
     fn is_shaped(&self) -> bool {
-        [&self.up, &self.down].iter().any(|road| road.lane.connection.is_some() || road.shared.is_some())
+        [&self.up, &self.down].iter().any(|path| path.limit.connection.is_some() || path.shared_pace.is_some())
     }
 
-    fn road(&self, direction: Direction) -> &Road {
+    fn path(&self, direction: Direction) -> &ShapedPath {
         match direction {
             Direction::Up => &self.up,
             Direction::Down => &self.down,
@@ -150,61 +155,63 @@ impl Way {
     }
 }
 
-impl Road {
-    fn with<T>(&self, act: impl FnOnce(&mut Shared) -> T) -> Option<T> {
-        self.shared.as_ref().map(|shared| act(&mut shared.lock().unwrap_or_else(PoisonError::into_inner)))
+impl ShapedPath {
+    fn with<T>(&self, act: impl FnOnce(&mut SharedPace) -> T) -> Option<T> {
+        self.shared_pace
+            .as_ref()
+            .map(|shared_pace| act(&mut shared_pace.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 }
 
 /// What the bytes of one request pass. Dropping it ends the request's part in what connections share.
 #[derive(Debug)]
-pub(crate) struct Passage {
+pub(crate) struct TransferGuard {
     link: Arc<Link>,
-    kind: Kind,
+    kind: ServiceKind,
     start: u64,
     /// How many times as slow as its connection's rate.
     slower: f64,
     // Made with the first bytes of a direction.
-    up: Option<Own>,
-    down: Option<Own>,
+    up: Option<RequestPace>,
+    down: Option<RequestPace>,
 }
 
 /// The request's own pace in a direction; none when connections have no rate of their own.
 #[derive(Clone, Copy, Debug)]
-struct Own(Option<Pace>);
+struct RequestPace(Option<Pace>);
 
-impl Passage {
+impl TransferGuard {
     /// Largest number of bytes to move before passing again; `None` when that direction is not shaped.
     pub(crate) fn piece(&self, direction: Direction) -> Option<usize> {
-        let lane = self.link.way(self.kind).road(direction).lane;
-        lane.connection.or(lane.aggregate).map(shaper::piece)
+        let limit = self.link.route(self.kind).path(direction).limit;
+        limit.connection.or(limit.aggregate).map(shaper::piece)
     }
 
     /// Returns once `bytes` more may have moved.
     pub(crate) fn pass(&mut self, direction: Direction, bytes: u64) {
-        let road = self.link.way(self.kind).road(direction);
+        let path = self.link.route(self.kind).path(direction);
         let own = match direction {
             Direction::Up => &mut self.up,
             Direction::Down => &mut self.down,
         };
         let now = clock::monotonic_ns();
         let own = own.get_or_insert_with(|| {
-            road.with(|shared| shared.enter(now));
-            let rate = road.lane.connection.or(road.lane.aggregate.filter(|_| self.slower > 1.0));
-            Own(rate.map(|rate| Pace::new(rate / self.slower, self.start)))
+            path.with(|shared_pace| shared_pace.enter(now));
+            let rate = path.limit.connection.or(path.limit.aggregate.filter(|_| self.slower > 1.0));
+            RequestPace(rate.map(|rate| Pace::new(rate / self.slower, self.start)))
         });
         let alone = own.0.as_mut().map_or(0, |pace| pace.book(now, bytes));
-        let together = road.with(|shared| shared.book(now, bytes)).unwrap_or(0);
+        let together = path.with(|shared_pace| shared_pace.book(now, bytes)).unwrap_or(0);
         self.link.sleep_until(alone.max(together));
     }
 }
 
-impl Drop for Passage {
+impl Drop for TransferGuard {
     fn drop(&mut self) {
-        let way = self.link.way(self.kind);
-        for (own, road) in [(self.up, &way.up), (self.down, &way.down)] {
+        let route = self.link.route(self.kind);
+        for (own, path) in [(self.up, &route.up), (self.down, &route.down)] {
             if own.is_some() {
-                road.with(Shared::leave);
+                path.with(SharedPace::leave);
             }
         }
     }
@@ -217,9 +224,9 @@ mod tests {
     #[test]
     fn loopback_gives_no_passage() {
         let link = Network::new(Profile::default()).link("");
-        for call in [Call::Api, Call::Blob(Kind::Artifact), Call::Blob(Kind::Cache)] {
+        for call in [Call::Api, Call::Blob(ServiceKind::Artifact), Call::Blob(ServiceKind::Cache)] {
             let admission = link.admit(call, u64::MAX);
-            assert!(admission.passage.is_none() && admission.fault.is_none());
+            assert!(admission.guard.is_none() && admission.fault.is_none());
         }
     }
 
@@ -229,22 +236,22 @@ mod tests {
         let network = Network::new(profile);
         network.end();
         // Would take a minute.
-        assert!(network.link("").admit(Call::Api, clock::monotonic_ns()).passage.is_none());
+        assert!(network.link("").admit(Call::Api, clock::monotonic_ns()).guard.is_none());
     }
 
     #[test]
     fn a_request_counts_for_the_shared_rate_only_while_it_lasts() {
         let text = "name = 'test'\nsummary = 's'\n[cache.down]\naggregate = '1TiB/s'\n";
         let link = Network::new(Profile::parse("test", text).unwrap()).link("");
-        let mut passage = link.admit(Call::Blob(Kind::Cache), clock::monotonic_ns()).passage.unwrap();
-        assert_eq!(passage.piece(Direction::Up), None);
-        passage.pass(Direction::Down, 10);
-        passage.pass(Direction::Down, 10);
-        let active = || link.cache.down.with(|shared| format!("{shared:?}").contains("active: 1")).unwrap();
+        let mut guard = link.admit(Call::Blob(ServiceKind::Cache), clock::monotonic_ns()).guard.unwrap();
+        assert_eq!(guard.piece(Direction::Up), None);
+        guard.pass(Direction::Down, 10);
+        guard.pass(Direction::Down, 10);
+        let active = || link.cache.down.with(|shared_pace| format!("{shared_pace:?}").contains("active: 1")).unwrap();
         assert!(active());
-        drop(passage);
+        drop(guard);
         assert!(!active());
-        assert!(link.admit(Call::Blob(Kind::Artifact), 0).passage.is_none(), "the other kind is not shaped");
+        assert!(link.admit(Call::Blob(ServiceKind::Artifact), 0).guard.is_none(), "the other kind is not shaped");
     }
 
     #[test]
@@ -254,14 +261,14 @@ mod tests {
         };
         let run = |fault: &str| {
             let link = Network::new(profile(fault)).link("job");
-            let (admission, until) = link.schedule(Call::Blob(Kind::Cache), 1_000);
-            (admission.fault, until, admission.passage.unwrap().slower, link)
+            let (admission, until) = link.schedule(Call::Blob(ServiceKind::Cache), 1_000);
+            (admission.fault, until, admission.guard.unwrap().slower, link)
         };
         let (fault, until, ..) = run("stall=100%,stall_s=40");
         assert_eq!((fault, until), (Some(Fault::Stall), 40_005_001_000));
         let (fault, until, slower, link) = run("slow=1,slow_factor=20");
         assert_eq!((fault, until), (Some(Fault::Slow), 5_001_000));
-        let rate = link.cache.down.lane.connection.unwrap() / slower;
+        let rate = link.cache.down.limit.connection.unwrap() / slower;
         assert_eq!(Pace::new(rate, until).book(until, 1_000_000), until + 20_000_000_000);
     }
 }

@@ -88,7 +88,7 @@ impl Service {
             exp: now.saturating_add_unsigned(spec.ttl.as_secs()),
             jti: id.clone(),
             trial: spec.trial.clone(),
-            side: spec.side.clone(),
+            role: spec.role.clone(),
         };
         let link = self.state.network.link(&format!("{}/{}", spec.run, spec.job));
         self.state.accounts.add(id, spec, link);

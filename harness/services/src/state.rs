@@ -4,14 +4,15 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use handoff_link::limits::Creations;
+
 use crate::account::{Account, Accounts};
-use crate::blob::{BlobStore, Grant, Owner};
+use crate::blob::{BlobStore, Owner, UrlGrant};
 use crate::catalog::{Artifacts, Caches};
 use crate::clock;
 use crate::config::ServiceConfig;
 use crate::crypto::{self, Key};
 use crate::link::Network;
-use handoff_link::limits::Creations;
 
 /// The state of a service.
 pub(crate) struct State {
@@ -84,9 +85,9 @@ impl State {
     }
 
     /// Signs a URL for `account`, on a host that makes its client behave as on GitHub.
-    pub(crate) fn blob_url(&self, account: &Account, client: &Caller<'_>, grant: Grant) -> String {
+    pub(crate) fn blob_url(&self, account: &Account, client: &Caller<'_>, grant: UrlGrant) -> String {
         let expires = clock::unix_seconds().saturating_add_unsigned(self.config.url_ttl.as_secs());
-        let grant = Grant { expires, account: account.id.clone(), ..grant };
+        let grant = UrlGrant { expires, account: account.id.clone(), ..grant };
         let host = match &self.config.blob_host {
             Some(host) if client.is_npm() => format!("{host}:{}", client.local.port()),
             _ => reachable(client.local).to_string(),

@@ -47,7 +47,7 @@ pub(crate) struct Claims {
     /// The trial, for people who look into a token.
     pub(crate) trial: String,
     /// The side of the trial.
-    pub(crate) side: String,
+    pub(crate) role: String,
 }
 
 /// Why a token is refused.
@@ -141,7 +141,7 @@ mod tests {
             exp: 200,
             jti: jti.into(),
             trial: "t".into(),
-            side: "producer".into(),
+            role: "producer".into(),
         }
     }
 

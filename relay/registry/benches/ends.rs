@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use handoff_registry::{Digest, Intake, Outlet, Settings, StoreKind};
+use handoff_registry::{Digest, PullRegistry, PushRegistry, Settings, StoreKind};
 use handoff_services::{Service, ServiceConfig, TokenSpec};
 use handoff_storage::ServiceEndpoint;
 use tokio::runtime::Runtime;
@@ -61,15 +61,15 @@ impl Lab {
         ServiceEndpoint { results_url: self.service.base_url(), token }
     }
 
-    fn intake(&self, name: &str) -> Intake {
+    fn sender(&self, name: &str) -> PushRegistry {
         let settings = Settings::default();
-        let started = self.runtime.block_on(Intake::start(StoreKind::Artifact, self.endpoint(), name, &settings));
+        let started = self.runtime.block_on(PushRegistry::start(StoreKind::Artifact, self.endpoint(), name, &settings));
         started.expect("the name is free")
     }
 }
 
-fn push(intake: &Intake, digest: &Digest, layer: &[u8]) {
-    let registry = intake.registry();
+fn push(sender: &PushRegistry, digest: &Digest, layer: &[u8]) {
+    let registry = sender.registry();
     exchange(&registry, &format!("POST /v2/a/blobs/uploads/?digest={digest}"), layer);
     let manifest = format!(r#"{{"schemaVersion":2,"config":{{"digest":"{digest}"}},"layers":[]}}"#);
     exchange(&registry, "PUT /v2/a/manifests/1", manifest.as_bytes());
@@ -91,22 +91,22 @@ fn ends(c: &mut Criterion) {
     let next = AtomicU64::new(0);
     group.bench_function("push 64 MiB", |b| {
         b.iter_batched(
-            || lab.intake(&next.fetch_add(1, Ordering::Relaxed).to_string()),
-            |intake| {
-                push(&intake, &digest, &layer);
-                lab.runtime.block_on(intake.commit("")).expect("all of it is stored")
+            || lab.sender(&next.fetch_add(1, Ordering::Relaxed).to_string()),
+            |sender| {
+                push(&sender, &digest, &layer);
+                lab.runtime.block_on(sender.commit("")).expect("all of it is stored")
             },
             BatchSize::PerIteration,
         );
     });
-    let intake = lab.intake("pulled");
-    push(&intake, &digest, &layer);
-    lab.runtime.block_on(intake.commit("")).expect("all of it is stored");
+    let sender = lab.sender("pulled");
+    push(&sender, &digest, &layer);
+    lab.runtime.block_on(sender.commit("")).expect("all of it is stored");
     let settings = Settings::default();
-    let outlet = Outlet::start(StoreKind::Artifact, lab.endpoint(), "pulled", &settings);
-    let outlet = lab.runtime.block_on(outlet).expect("it was sent");
+    let receiver = PullRegistry::start(StoreKind::Artifact, lab.endpoint(), "pulled", &settings);
+    let receiver = lab.runtime.block_on(receiver).expect("it was sent");
     group.bench_function("pull 64 MiB", |b| {
-        b.iter(|| assert!(exchange(&outlet.registry(), &format!("GET /v2/a/blobs/{digest}"), b"") > BYTES));
+        b.iter(|| assert!(exchange(&receiver.registry(), &format!("GET /v2/a/blobs/{digest}"), b"") > BYTES));
     });
     group.finish();
 }

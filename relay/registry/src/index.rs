@@ -29,7 +29,7 @@ pub struct Index {
     /// Manifests and indexes, whole: they are small, and needed first.
     pub manifests: BTreeMap<Digest, Manifest>,
     /// Blobs.
-    pub blobs: BTreeMap<Digest, Place>,
+    pub blobs: BTreeMap<Digest, BlobLocation>,
 }
 
 /// A manifest or index.
@@ -43,7 +43,7 @@ pub struct Manifest {
 
 /// Where a blob's bytes are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
+pub struct BlobLocation {
     /// The cache entry that holds it; none: what holds this table.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entry: Option<String>,
@@ -99,7 +99,7 @@ mod tests {
         ) {
             let mut index = Index { reference: tag.clone(), ..Index::default() };
             for (offset, size, entry) in blobs {
-                index.blobs.insert(Digest::of(&offset.to_le_bytes()), Place { entry, offset, size });
+                index.blobs.insert(Digest::of(&offset.to_le_bytes()), BlobLocation { entry, offset, size });
             }
             index.tags.insert(tag.clone(), Digest::of(tag.as_bytes()));
             index.manifests.insert(

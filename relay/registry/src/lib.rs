@@ -2,33 +2,33 @@
 //!
 //! Docker's fast way to move an image is push and pull: layers by digest, several at once, unpacked while they arrive. It
 //! needs a registry, and a workflow has none without a login and a third host. So each job gets one end of a registry: an
-//! [`Intake`] takes what an engine or a builder pushes and sends it on as blocks of an artifact, or as cache entries, while it
-//! comes; an [`Outlet`] gives it to an engine that pulls, from parallel ranged GETs. Neither touches the disk; the memory of both is bounded.
+//! [`PushRegistry`] takes what an engine or a builder pushes and sends it on as blocks of an artifact, or as cache entries, while it
+//! comes; an [`PullRegistry`] gives it to an engine that pulls, from parallel ranged GETs. Neither touches the disk; the memory of both is bounded.
 //!
 //! Every blob is checked against its digest on both ways, so what arrives is what was pushed, or nothing.
 
 mod answers;
 mod digest;
-mod earlier;
+mod earlier_image;
 mod error;
 mod index;
-mod intake;
 mod manifest;
-mod outlet;
 mod pull;
+mod pull_registry;
 mod push;
+mod push_registry;
 mod receiver_state;
+mod scheduler;
 mod sender_state;
 pub mod session;
 mod store;
-mod turns;
 mod upload;
 mod wire;
 
 pub use digest::{Digest, NoDigest};
 pub use error::Error;
-pub use intake::Intake;
-pub use outlet::{Outlet, Received};
+pub use pull_registry::{PullRegistry, Received};
+pub use push_registry::PushRegistry;
 pub use sender_state::Sent;
 pub use store::StoreKind;
 
@@ -51,7 +51,7 @@ pub struct Settings {
     /// Bytes of a block going up and of a range coming down; none: [`PART_BYTES`].
     pub part_bytes: Option<usize>,
     /// Of a sending end with a cache: the newest image whose name begins so is given to builders as
-    /// [`Intake::earlier`], to build from.
+    /// [`PushRegistry::earlier`], to build from.
     pub earlier: Option<String>,
 }
 

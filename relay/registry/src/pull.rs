@@ -16,9 +16,9 @@ use tokio::task::JoinSet;
 use crate::Error;
 use crate::answers::{manifest_answer, referrers, tags};
 use crate::digest::Digest;
-use crate::index::Place;
-use crate::receiver_state::Shared;
-use crate::turns::Turn;
+use crate::index::BlobLocation;
+use crate::receiver_state::ReceiverState;
+use crate::scheduler::LayerTurn;
 use crate::wire::{Answer, Handler, Reply, Route, route};
 
 /// Pieces between a blob's task and its connection: few, because each holds on to its whole range.
@@ -32,7 +32,7 @@ const STALLED: Duration = Duration::from_millis(20);
 const SPARE: usize = 4;
 
 /// Answers a pull.
-pub(crate) struct Pull(pub(crate) Arc<Shared>);
+pub(crate) struct Pull(pub(crate) Arc<ReceiverState>);
 
 impl Handler for Pull {
     async fn handle(self: Arc<Self>, request: Request<Incoming>) -> Answer {
@@ -91,7 +91,7 @@ impl Pull {
         if status == StatusCode::PARTIAL_CONTENT { answer.header("content-range", content_range) } else { answer }
     }
 
-    fn reply(&self, method: &Method, digest: &Digest, place: &Place, range: Range<u64>) -> Reply {
+    fn reply(&self, method: &Method, digest: &Digest, place: &BlobLocation, range: Range<u64>) -> Reply {
         let size = range.end - range.start;
         let (sender, pieces) = mpsc::channel(DEPTH);
         if method == Method::HEAD {
@@ -110,12 +110,12 @@ impl Pull {
                     shared.fail(&error);
                     return Reply::Pieces { size, pieces };
                 }
-                shared.gave(size);
+                shared.count_sent(size);
                 return Reply::Whole(Some(tail.slice(at..at + size as usize)));
             }
         }
         let (digest, place) = (digest.clone(), place.clone());
-        let turn = shared.turns.enter(place_in_line);
+        let turn = shared.scheduler.enter(place_in_line);
         tokio::spawn(async move {
             let wanted = place.offset + range.start..place.offset + range.end;
             let check = whole.then_some(&digest);
@@ -136,11 +136,11 @@ impl Pull {
 /// Fetches a blob's ranges in its turn, several at once, and hands their bytes on in order. The last piece is held back until
 /// the digest of all of them is known to be right.
 async fn stream(
-    shared: &Arc<Shared>,
+    shared: &Arc<ReceiverState>,
     reader: Arc<RemoteBlob>,
     wanted: Range<u64>,
     check: Option<&Digest>,
-    mut turn: Turn,
+    mut turn: LayerTurn,
     out: &mpsc::Sender<Result<Bytes, io::Error>>,
 ) -> Result<(), Error> {
     let part = shared.part_bytes;
@@ -150,10 +150,10 @@ async fn stream(
     let mut begun = 0;
     let mut hash = Sha256::new();
     let mut held: Option<Bytes> = None;
-    turn.gather().await;
+    turn.wait_for_lower_layers().await;
     while order.given() < parts {
         let more = |begun| begun < parts && order.admits(begun);
-        while more(begun) && flying.len() < shared.lanes.count() + SPARE && turn.has_come() {
+        while more(begun) && flying.len() < shared.concurrency.count() + SPARE && turn.may_fetch() {
             // Other blobs may hold all the room; the range that the engine waits for needs none, so nobody waits for ever.
             let room = Arc::clone(&shared.room).try_acquire_owned().ok();
             if room.is_none() && begun != order.given() {
@@ -161,9 +161,9 @@ async fn stream(
             }
             let first = wanted.start + begun * part;
             let range = first..wanted.end.min(first + part);
-            let (reader, lanes, number) = (Arc::clone(&reader), shared.lanes.clone(), begun);
+            let (reader, concurrency, number) = (Arc::clone(&reader), shared.concurrency.clone(), begun);
             flying.spawn(async move {
-                let lane = lanes.take().await;
+                let lane = concurrency.take().await;
                 let len = range.end - range.start;
                 let bytes = reader.read(range).await?;
                 lane.moved(len);
@@ -171,7 +171,7 @@ async fn stream(
             });
             begun += 1;
         }
-        turn.wants(more(begun));
+        turn.set_wants_more(more(begun));
         let done = tokio::select! {
             Some(done) = flying.join_next() => done,
             () = turn.changed(), if begun < parts => continue,
@@ -183,7 +183,7 @@ async fn stream(
             while !bytes.is_empty() {
                 let piece = bytes.split_to(PIECE.min(bytes.len()));
                 hash.update(&piece);
-                shared.gave(piece.len() as u64);
+                shared.count_sent(piece.len() as u64);
                 if let Some(ready) = held.replace(piece)
                     && !give(out, ready, &turn).await
                 {
@@ -204,11 +204,11 @@ async fn stream(
 }
 
 /// Hands a piece on; false: nobody takes it any more. While the engine takes nothing, the turn is given to others.
-async fn give(out: &mpsc::Sender<Result<Bytes, io::Error>>, piece: Bytes, turn: &Turn) -> bool {
+async fn give(out: &mpsc::Sender<Result<Bytes, io::Error>>, piece: Bytes, turn: &LayerTurn) -> bool {
     let place = if let Ok(place) = tokio::time::timeout(STALLED, out.reserve()).await {
         place
     } else {
-        turn.wants(false);
+        turn.set_wants_more(false);
         out.reserve().await
     };
     let Ok(place) = place else { return false };

@@ -9,17 +9,17 @@ use hyper::body::Incoming;
 use crate::Error;
 use crate::answers::{manifest_answer, no_digest, referrers, tags};
 use crate::digest::Digest;
-use crate::earlier::Earlier;
+use crate::earlier_image::EarlierImage;
 use crate::index::Manifest;
 use crate::manifest::references;
-use crate::sender_state::{Held, Shared};
+use crate::sender_state::{Held, SenderState};
 use crate::wire::{Answer, Handler, Reply, Route, query, route};
 
 /// The specification's limit for a manifest.
 const LARGEST_MANIFEST: usize = 4 << 20;
 
 /// Answers a push.
-pub(crate) struct Push(pub(crate) Arc<Shared>);
+pub(crate) struct Push(pub(crate) Arc<SenderState>);
 
 impl Handler for Push {
     async fn handle(self: Arc<Self>, request: Request<Incoming>) -> Answer {
@@ -28,7 +28,7 @@ impl Handler for Push {
         };
         let method = request.method().clone();
         if let Some(earlier) = &self.0.earlier
-            && Earlier::is_asked(&name, &method)
+            && EarlierImage::is_asked(&name, &method)
         {
             return earlier.answer(request).await;
         }
@@ -121,7 +121,7 @@ impl Push {
             let frame =
                 frame.map_err(|e| Answer::refused(StatusCode::BAD_REQUEST, "BLOB_UPLOAD_INVALID", e.to_string()))?;
             if let Ok(bytes) = frame.into_data() {
-                shared.came(bytes.len() as u64);
+                shared.count_received(bytes.len() as u64);
                 upload.push(&shared.sink, &bytes, digest).await.map_err(|e| self.broken(&e))?;
             }
         }

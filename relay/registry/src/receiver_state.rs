@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use handoff_storage::{Counters, Lanes, RemoteBlob, monotonic_ns};
+use handoff_storage::{AdaptiveConcurrency, Counters, RemoteBlob, monotonic_ns};
 use tokio::sync::Semaphore;
 
 use crate::digest::Digest;
-use crate::index::{Index, Place};
+use crate::index::{BlobLocation, Index};
+use crate::scheduler::{LayerScheduler, places};
 use crate::store::Incoming;
-use crate::turns::{Turns, places};
 use crate::{Error, Settings};
 
 /// Read at first: enough for the table and the small blobs of most images.
@@ -18,16 +18,16 @@ const TAIL: u64 = 1 << 20;
 
 /// What all connections share.
 #[derive(Debug)]
-pub(crate) struct Shared {
+pub(crate) struct ReceiverState {
     pub(crate) index: Index,
-    pub(crate) lanes: Lanes,
+    pub(crate) concurrency: AdaptiveConcurrency,
     /// Bytes of a range.
     pub(crate) part_bytes: u64,
     /// The most ranges that are held at once.
     pub(crate) most_ranges: usize,
     /// Room for ranges that wait until an engine takes them.
     pub(crate) room: Arc<Semaphore>,
-    pub(crate) turns: Arc<Turns>,
+    pub(crate) scheduler: Arc<LayerScheduler>,
     /// Where blobs stand in the image.
     places: HashMap<Digest, usize>,
     store: Incoming,
@@ -54,16 +54,16 @@ async fn read_table(table: &RemoteBlob) -> Result<(Index, (u64, bytes::Bytes)), 
     Ok((Index::decode(&tail)?, (from, tail)))
 }
 
-impl Shared {
+impl ReceiverState {
     /// Reads the table, and looks whether everything that it names is there.
     pub(crate) async fn open(store: Incoming, table: RemoteBlob, settings: &Settings) -> Result<Arc<Self>, Error> {
         let (index, tail) = read_table(&table).await?;
         let places = places(&index);
         let shared = Arc::new(Self {
-            turns: Turns::new(places.values().copied()),
+            scheduler: LayerScheduler::new(places.values().copied()),
             places,
             index,
-            lanes: Lanes::new(settings.connections, settings.most_lanes()),
+            concurrency: AdaptiveConcurrency::new(settings.connections, settings.most_lanes()),
             part_bytes: settings.part() as u64,
             most_ranges: settings.most_ranges(),
             room: Arc::new(Semaphore::new(settings.most_ranges())),
@@ -99,7 +99,7 @@ impl Shared {
     }
 
     /// Where a blob is read from.
-    pub(crate) fn reader(&self, digest: &Digest, place: &Place) -> Result<Arc<RemoteBlob>, Error> {
+    pub(crate) fn reader(&self, digest: &Digest, place: &BlobLocation) -> Result<Arc<RemoteBlob>, Error> {
         match &place.entry {
             None => Ok(Arc::clone(&self.table)),
             Some(key) => {
@@ -116,12 +116,12 @@ impl Shared {
 
     /// An engine asks for a blob.
     pub(crate) fn asked(&self, place: usize) {
-        self.turns.asked(place);
+        self.scheduler.asked(place);
         let _ = self.first_ns.compare_exchange(0, monotonic_ns(), Ordering::Relaxed, Ordering::Relaxed);
     }
 
     /// Bytes of a blob went to an engine.
-    pub(crate) fn gave(&self, bytes: u64) {
+    pub(crate) fn count_sent(&self, bytes: u64) {
         self.given.fetch_add(bytes, Ordering::Relaxed);
         self.last_ns.store(monotonic_ns(), Ordering::Relaxed);
     }

@@ -5,21 +5,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use handoff_storage::{Lanes, monotonic_ns};
+use handoff_storage::{AdaptiveConcurrency, monotonic_ns};
 use tokio::task::JoinSet;
 
 use crate::digest::Digest;
-use crate::earlier::Earlier;
-use crate::index::{Index, Manifest, Place};
+use crate::earlier_image::EarlierImage;
+use crate::index::{BlobLocation, Index, Manifest};
 use crate::store::Outgoing;
 use crate::upload::{Pushed, Sink, Upload, flown};
 use crate::{Error, Settings};
 
 /// What all connections share.
 #[derive(Debug)]
-pub(crate) struct Shared {
+pub(crate) struct SenderState {
     pub(crate) sink: Sink,
-    pub(crate) earlier: Option<Earlier>,
+    pub(crate) earlier: Option<EarlierImage>,
     pub(crate) uploads: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Option<Upload>>>>>,
     state: Mutex<State>,
     next_upload: AtomicU64,
@@ -45,7 +45,7 @@ struct State {
 pub(crate) enum Held {
     Small(Bytes),
     Blocks { blocks: Vec<u32>, size: u64 },
-    Entry(Place),
+    Entry(BlobLocation),
 }
 
 impl Held {
@@ -80,7 +80,7 @@ pub struct Sent {
     /// When the store had taken all of them.
     pub uploaded_ns: u64,
     /// Lanes in use at the end.
-    pub lanes: usize,
+    pub concurrency: usize,
     /// Requests to the service.
     pub requests: u64,
     /// Operations that were repeated.
@@ -89,11 +89,11 @@ pub struct Sent {
     pub connections: u64,
 }
 
-impl Shared {
-    pub(crate) fn new(store: Outgoing, earlier: Option<Earlier>, settings: &Settings) -> Arc<Self> {
-        let lanes = Lanes::new(settings.connections, settings.most_lanes());
+impl SenderState {
+    pub(crate) fn new(store: Outgoing, earlier: Option<EarlierImage>, settings: &Settings) -> Arc<Self> {
+        let concurrency = AdaptiveConcurrency::new(settings.connections, settings.most_lanes());
         Arc::new(Self {
-            sink: Sink { store, lanes, part_bytes: settings.part() },
+            sink: Sink { store, concurrency, part_bytes: settings.part() },
             earlier,
             uploads: Mutex::default(),
             state: Mutex::default(),
@@ -125,7 +125,7 @@ impl Shared {
     }
 
     /// Counts bytes of a blob that came in.
-    pub(crate) fn came(&self, bytes: u64) {
+    pub(crate) fn count_received(&self, bytes: u64) {
         if self.received.fetch_add(bytes, Ordering::Relaxed) == 0 {
             self.first_byte_ns.store(monotonic_ns(), Ordering::Relaxed);
         }
@@ -232,7 +232,7 @@ impl Shared {
                 Held::Blocks { blocks, size } => {
                     order.extend(blocks);
                     at += size;
-                    Place { entry: None, offset: at - size, size: *size }
+                    BlobLocation { entry: None, offset: at - size, size: *size }
                 }
             };
             index.blobs.insert(digest.clone(), place);
@@ -241,7 +241,7 @@ impl Shared {
         for (digest, held) in &state.blobs {
             if let Held::Small(bytes) = held {
                 let offset = at + packed.len() as u64;
-                index.blobs.insert(digest.clone(), Place { entry: None, offset, size: bytes.len() as u64 });
+                index.blobs.insert(digest.clone(), BlobLocation { entry: None, offset, size: bytes.len() as u64 });
                 packed.extend_from_slice(bytes);
             }
         }

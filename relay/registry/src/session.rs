@@ -10,7 +10,7 @@ use handoff_model::SpanKind;
 use handoff_storage::{ServiceEndpoint, TransferSpan, monotonic_ns};
 use serde::Serialize;
 
-use crate::{Error, Intake, Outlet, Settings, StoreKind};
+use crate::{Error, PullRegistry, PushRegistry, Settings, StoreKind};
 
 /// The word that completes a sending end.
 pub const COMMIT: &str = "commit";
@@ -48,7 +48,7 @@ pub struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layers: Option<Vec<String>>,
     /// Requests in flight at the end.
-    pub lanes: usize,
+    pub concurrency: usize,
     /// Requests sent.
     pub requests: u64,
     /// Operations that were repeated.
@@ -107,37 +107,37 @@ impl Session {
         self.run(said, async |session, report, said| {
             let start = monotonic_ns();
             let endpoint = ServiceEndpoint::from_env()?;
-            let started = Intake::start(session.store, endpoint, &session.name, &session.settings).await;
-            let intake = match started {
+            let started = PushRegistry::start(session.store, endpoint, &session.name, &session.settings).await;
+            let sender = match started {
                 // Whoever asks for earlier images is content with one of this very name.
                 Err(Error::Taken(name)) if session.settings.earlier.is_some() => {
                     return announce(said, &format!("sent={name}"));
                 }
                 started => started?,
             };
-            announce(said, &format!("registry={}", intake.registry()))?;
+            announce(said, &format!("registry={}", sender.registry()))?;
             if session.settings.earlier.is_some() {
-                announce(said, &format!("earlier={}", intake.earlier().unwrap_or_default()))?;
+                announce(said, &format!("earlier={}", sender.earlier().unwrap_or_default()))?;
             }
             let opening = async {
-                intake.ready().await?;
+                sender.ready().await?;
                 report.span(SpanKind::Resolve, "relay: store opened", start, monotonic_ns(), None);
                 Ok(())
             };
             let ((), told) = tokio::try_join!(opening, committed())?;
             if !told {
-                return Err(intake.broken().map_or(Error::Abandoned, Error::Broken));
+                return Err(sender.broken().map_or(Error::Abandoned, Error::Broken));
             }
-            let sent = intake.commit(&session.name).await?;
+            let sent = sender.commit(&session.name).await?;
             if let Some(first) = sent.first_byte_ns {
-                let detail = format!("relay: {} blobs, {} lanes", sent.blobs, sent.lanes);
+                let detail = format!("relay: {} blobs, {} lanes", sent.blobs, sent.concurrency);
                 report.span(SpanKind::Upload, &detail, first, sent.uploaded_ns, Some(sent.received));
             }
             report.span(SpanKind::Resolve, "relay: committed", sent.uploaded_ns, monotonic_ns(), None);
             report.bytes = sent.received;
             report.reused_bytes = sent.reused;
             (report.index, report.config, report.layers) = (sent.digest, sent.config, sent.layers);
-            (report.lanes, report.requests) = (sent.lanes, sent.requests);
+            (report.concurrency, report.requests) = (sent.concurrency, sent.requests);
             (report.retries, report.connections) = (sent.retries, sent.connections);
             Ok(())
         })
@@ -148,17 +148,17 @@ impl Session {
         self.run(said, async |session, report, said| {
             let start = monotonic_ns();
             let endpoint = ServiceEndpoint::from_env()?;
-            let outlet = Outlet::start(session.store, endpoint, &session.name, &session.settings).await?;
+            let receiver = PullRegistry::start(session.store, endpoint, &session.name, &session.settings).await?;
             report.span(SpanKind::Resolve, "relay: table read", start, monotonic_ns(), None);
-            announce(said, &format!("registry={}", outlet.registry()))?;
+            announce(said, &format!("registry={}", receiver.registry()))?;
             committed().await?;
-            let received = outlet.stop();
+            let received = receiver.stop();
             if let Some((first, last)) = received.between_ns {
-                let detail = format!("relay: {} lanes", received.lanes);
+                let detail = format!("relay: {} lanes", received.concurrency);
                 report.span(SpanKind::Download, &detail, first, last, Some(received.given));
             }
             report.bytes = received.given;
-            (report.lanes, report.requests) = (received.lanes, received.requests);
+            (report.concurrency, report.requests) = (received.concurrency, received.requests);
             (report.retries, report.connections) = (received.retries, received.connections);
             received.broken.map_or(Ok(()), |broken| Err(Error::Broken(broken)))
         })

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use handoff_storage::{
-    ArtifactClient, ArtifactTarget, BlobWriter, CacheClient, Lanes, RemoteBlob, RetryPolicy, ServiceEndpoint,
+    AdaptiveConcurrency, ArtifactClient, ArtifactTarget, BlobWriter, CacheClient, RemoteBlob, RetryPolicy,
+    ServiceEndpoint,
 };
 use tokio::sync::OnceCell;
 
 use crate::Error;
 use crate::digest::Digest;
-use crate::index::Place;
+use crate::index::BlobLocation;
 
 /// Tells our cache entries from those of other clients, and from those of another layout.
 const CACHE_VERSION: &str = "handoff-relay-1";
@@ -101,12 +102,12 @@ impl Outgoing {
     }
 
     /// A blob that an earlier run stored.
-    pub(crate) async fn find(&self, digest: &Digest) -> Result<Option<Place>, Error> {
+    pub(crate) async fn find(&self, digest: &Digest) -> Result<Option<BlobLocation>, Error> {
         let Self::Cache { client, .. } = self else { return Ok(None) };
         let key = entry_key(digest);
         let Some(entry) = client.find(&key).await? else { return Ok(None) };
         let size = client.open(&entry).await?.size();
-        Ok(Some(Place { entry: Some(key), offset: 0, size }))
+        Ok(Some(BlobLocation { entry: Some(key), offset: 0, size }))
     }
 
     /// Where a large blob goes. A digest that is known beforehand names its entry, so that later runs find it.
@@ -148,21 +149,21 @@ impl Outgoing {
         order: Vec<u32>,
         before: u64,
         tail: Vec<u8>,
-        lanes: &Lanes,
+        concurrency: &AdaptiveConcurrency,
     ) -> Result<u64, Error> {
         let size = before + tail.len() as u64;
         match self {
             Self::Artifact { client, name, blob, next } => {
                 let blob = created(client, name, blob).await?;
                 let mut order = order;
-                order.extend(put_all(blob, next, tail, lanes).await?);
+                order.extend(put_all(blob, next, tail, concurrency).await?);
                 blob.commit(&order, MIME).await?;
                 client.finalize_unhashed(&artifact_name(name), size).await?;
             }
             Self::Cache { client, name } => {
                 let key = image_key(name);
                 let blob = client.create(&key).await?.ok_or_else(|| Error::Taken(name.clone()))?;
-                let order = put_all(&blob, &AtomicU32::new(0), tail, lanes).await?;
+                let order = put_all(&blob, &AtomicU32::new(0), tail, concurrency).await?;
                 blob.commit(&order, MIME).await?;
                 client.finalize(&key, size).await?;
             }
@@ -191,7 +192,12 @@ async fn created<'a>(
     .await
 }
 
-async fn put_all(blob: &BlobWriter, next: &AtomicU32, bytes: Vec<u8>, lanes: &Lanes) -> Result<Vec<u32>, Error> {
+async fn put_all(
+    blob: &BlobWriter,
+    next: &AtomicU32,
+    bytes: Vec<u8>,
+    concurrency: &AdaptiveConcurrency,
+) -> Result<Vec<u32>, Error> {
     let bytes = bytes::Bytes::from(bytes);
     let mut order = Vec::new();
     let mut at = 0;
@@ -199,7 +205,7 @@ async fn put_all(blob: &BlobWriter, next: &AtomicU32, bytes: Vec<u8>, lanes: &La
         let piece = bytes.slice(at..bytes.len().min(at + crate::PART_BYTES));
         at += piece.len();
         let number = next.fetch_add(1, Ordering::Relaxed);
-        let (lane, len) = (lanes.take().await, piece.len() as u64);
+        let (lane, len) = (concurrency.take().await, piece.len() as u64);
         blob.put(number, piece).await?;
         lane.moved(len);
         order.push(number);

@@ -1,12 +1,12 @@
 //! One blob on its way in: hashed as it comes, kept if small, else cut into blocks that are sent while the rest arrives.
 
 use bytes::{Bytes, BytesMut};
-use handoff_storage::Lanes;
+use handoff_storage::AdaptiveConcurrency;
 use sha2::{Digest as _, Sha256};
 use tokio::task::JoinSet;
 
 use crate::digest::Digest;
-use crate::index::Place;
+use crate::index::BlobLocation;
 use crate::store::{Outgoing, Target};
 use crate::{Error, SMALL_BYTES};
 
@@ -14,7 +14,7 @@ use crate::{Error, SMALL_BYTES};
 #[derive(Debug)]
 pub(crate) struct Sink {
     pub(crate) store: Outgoing,
-    pub(crate) lanes: Lanes,
+    pub(crate) concurrency: AdaptiveConcurrency,
     /// Bytes of a block.
     pub(crate) part_bytes: usize,
 }
@@ -43,7 +43,7 @@ pub(crate) enum Pushed {
     /// Blocks of the artifact; they may still be on their way.
     Blocks { blocks: Vec<u32>, size: u64, flying: JoinSet<Result<(), Error>> },
     /// A cache entry; it is complete.
-    Entry(Place),
+    Entry(BlobLocation),
 }
 
 impl Upload {
@@ -90,7 +90,7 @@ impl Upload {
         let Some((writer, number)) = sink.store.block(&large.target) else { return Ok(()) };
         large.blocks.push(number);
         // A lane is waited for here: the client is read no faster than bytes leave.
-        let lane = sink.lanes.take().await;
+        let lane = sink.concurrency.take().await;
         let len = bytes.len() as u64;
         large.flying.spawn(async move {
             writer.put(number, bytes).await?;
@@ -115,7 +115,7 @@ impl Upload {
             None => Ok(Pushed::Small(self.buffer.freeze())),
             Some(Large { target: Target::Shared(_), blocks, flying }) => Ok(Pushed::Blocks { blocks, size, flying }),
             Some(Large { target: Target::Known { key }, .. }) => {
-                Ok(Pushed::Entry(Place { entry: Some(key), offset: 0, size }))
+                Ok(Pushed::Entry(BlobLocation { entry: Some(key), offset: 0, size }))
             }
             Some(Large { target: Target::Entry { key, blob, .. }, blocks, mut flying }) => {
                 while let Some(done) = flying.join_next().await {
@@ -123,7 +123,7 @@ impl Upload {
                 }
                 blob.commit(&blocks, crate::store::MIME).await?;
                 sink.store.finalize_entry(&key, size).await?;
-                Ok(Pushed::Entry(Place { entry: Some(key), offset: 0, size }))
+                Ok(Pushed::Entry(BlobLocation { entry: Some(key), offset: 0, size }))
             }
         }
     }

@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::io::Read as _;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use handoff_storage::{BufferPool, InOrder, Lanes};
+use handoff_storage::{AdaptiveConcurrency, BufferPool, InOrder};
 
 fn cutting(c: &mut Criterion) {
     const BYTES: u64 = 64 << 20;
@@ -55,7 +55,7 @@ fn scheduling(c: &mut Criterion) {
         group.bench_function(name, |b| {
             b.iter(|| {
                 runtime.block_on(async {
-                    let lanes = Lanes::new(fixed, 32);
+                    let lanes = AdaptiveConcurrency::new(fixed, 32);
                     for _ in 0..REQUESTS {
                         lanes.take().await.moved(black_box(4 << 20));
                     }

@@ -9,11 +9,11 @@ use bytes::Bytes;
 /// A fixed number of buffers of one size. Taking one waits until one is free.
 #[derive(Debug, Clone)]
 pub struct BufferPool {
-    shared: Arc<Shared>,
+    shared: Arc<PoolState>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct PoolState {
     state: Mutex<State>,
     freed: Condvar,
     block_bytes: usize,
@@ -31,14 +31,14 @@ struct State {
 pub struct Block {
     data: Vec<u8>,
     filled: usize,
-    shared: Arc<Shared>,
+    shared: Arc<PoolState>,
 }
 
 impl BufferPool {
     /// A pool of at most `blocks` buffers of `block_bytes`, made when first needed.
     pub fn new(blocks: usize, block_bytes: usize) -> Self {
         let state = Mutex::new(State { free: Vec::with_capacity(blocks), unmade: blocks, closed: false });
-        Self { shared: Arc::new(Shared { state, freed: Condvar::new(), block_bytes }) }
+        Self { shared: Arc::new(PoolState { state, freed: Condvar::new(), block_bytes }) }
     }
 
     /// A free buffer, empty. Blocks the thread until there is one; `None` once the pool is closed.

@@ -21,7 +21,7 @@ use tokio::time::timeout;
 
 use crate::endpoint::{Address, Resolve, Target};
 use crate::error::{Error, scrub};
-use crate::retry::{Counters, Patience, RetryPolicy};
+use crate::retry::{Backoff, Counters, RetryPolicy};
 use crate::tls::Tls;
 
 /// An answer that should be small is never read beyond this many bytes.
@@ -57,8 +57,8 @@ impl Http {
     }
 
     /// Counts the failures of one operation.
-    pub(crate) fn patience(&self) -> Patience<'_> {
-        Patience::new(self.retry, &self.counters)
+    pub(crate) fn backoff(&self) -> Backoff<'_> {
+        Backoff::new(self.retry, &self.counters)
     }
 
     /// Repeats an operation where that may help.
@@ -66,17 +66,17 @@ impl Http {
     where
         F: Future<Output = Result<T, Error>>,
     {
-        let mut patience = self.patience();
+        let mut backoff = self.backoff();
         loop {
             match operation().await {
                 Ok(done) => return Ok(done),
-                Err(failure) => patience.after(failure).await?,
+                Err(failure) => backoff.after(failure).await?,
             }
         }
     }
 
     /// Sends one request and waits for the head of its answer. `request` holds an absolute address.
-    pub(crate) async fn send(&self, request: Request<Full<Bytes>>, patience: Duration) -> Result<Exchange<'_>, Error> {
+    pub(crate) async fn send(&self, request: Request<Full<Bytes>>, backoff: Duration) -> Result<Exchange<'_>, Error> {
         let url = scrub(&request.uri().to_string());
         let target = Target::of(request.uri())?;
         let mut request = origin_form(request, &target)?;
@@ -86,9 +86,9 @@ impl Http {
                 Some(sender) => (sender, true),
                 None => (self.dial(&target).await?, false),
             };
-            let answer = timeout(patience, sender.try_send_request(request)).await.map_err(|_| Error::Broken {
+            let answer = timeout(backoff, sender.try_send_request(request)).await.map_err(|_| Error::Broken {
                 url: url.clone(),
-                why: format!("no answer within {} s", patience.as_secs()),
+                why: format!("no answer within {} s", backoff.as_secs()),
             })?;
             match answer {
                 Ok(response) => return Ok(Exchange { http: self, target, sender, url, response }),

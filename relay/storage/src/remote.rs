@@ -68,7 +68,7 @@ impl RemoteBlob {
 
     /// Gives the bytes of `range` in order, going on where a connection broke.
     pub(crate) async fn fetch(&self, range: Range<u64>, frames: &mut impl Frames) -> Result<(), Error> {
-        let mut patience = self.http.patience();
+        let mut backoff = self.http.backoff();
         let mut at = range.start;
         loop {
             let before = at;
@@ -76,9 +76,9 @@ impl RemoteBlob {
                 Ok(()) => return Ok(()),
                 Err(failure) => {
                     if at > before {
-                        patience.progress();
+                        backoff.progress();
                     }
-                    patience.after(failure).await?;
+                    backoff.after(failure).await?;
                 }
             }
         }

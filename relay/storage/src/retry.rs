@@ -60,13 +60,13 @@ impl Counters {
 }
 
 /// Counts the failures of one operation and waits between its tries.
-pub(crate) struct Patience<'a> {
+pub(crate) struct Backoff<'a> {
     policy: RetryPolicy,
     counters: &'a Counters,
     failed: u32,
 }
 
-impl<'a> Patience<'a> {
+impl<'a> Backoff<'a> {
     pub(crate) fn new(policy: RetryPolicy, counters: &'a Counters) -> Self {
         Self { policy, counters, failed: 0 }
     }
@@ -139,15 +139,15 @@ mod tests {
     #[tokio::test]
     async fn a_final_failure_is_given_back_at_once_and_a_transient_one_after_all_attempts() {
         let counters = Counters::default();
-        let mut patience = Patience::new(RetryPolicy { base: Duration::ZERO, ..POLICY }, &counters);
-        assert!(matches!(patience.after(Error::EmptyStream).await, Err(Error::EmptyStream)));
+        let mut backoff = Backoff::new(RetryPolicy { base: Duration::ZERO, ..POLICY }, &counters);
+        assert!(matches!(backoff.after(Error::EmptyStream).await, Err(Error::EmptyStream)));
         let broken = || Error::Broken { url: "u".into(), why: "w".into() };
         for _ in 0..4 {
-            patience.after(broken()).await.unwrap();
+            backoff.after(broken()).await.unwrap();
         }
-        assert!(matches!(patience.after(broken()).await, Err(Error::GaveUp { attempts: 5, .. })));
+        assert!(matches!(backoff.after(broken()).await, Err(Error::GaveUp { attempts: 5, .. })));
         assert_eq!(counters.retries(), 4);
-        patience.progress();
-        patience.after(broken()).await.unwrap();
+        backoff.progress();
+        backoff.after(broken()).await.unwrap();
     }
 }

@@ -7,7 +7,7 @@ use handoff_model::{Conditions, Marker, Recipe, SpanKind, Storage, StrategyFacts
 use crate::options::{facts_and_recipe, options, words};
 use crate::recorder::CLIENT;
 use crate::tar::{self, TarOptions};
-use crate::{Handed, Job, Source, StepResult, Strategy, clients, steps};
+use crate::{Job, ProducerOutput, Source, StepResult, Strategy, clients, steps};
 
 words! {
     /// Major version of the artifact's actions.
@@ -66,7 +66,7 @@ impl Strategy for Artifact {
         self.tar.writer(conditions).err()
     }
 
-    fn produce(&self, job: &Job) -> StepResult<Handed> {
+    fn produce(&self, job: &Job) -> StepResult<ProducerOutput> {
         let (path, built) = tar::build(job, &self.tar)?;
         let file = path.display().to_string();
         let (level, archive) = (self.level.to_string(), self.archive.to_string());
@@ -79,7 +79,7 @@ impl Strategy for Artifact {
         job.recorder.fact(CLIENT, report.client.to_string());
         // What is not archived is named after its file, whatever name is asked for.
         let name = if self.archive { job.name } else { tar::file_name(self.tar.compress) };
-        Ok(Handed { ticket: Ticket::default().with("artifact", name), built })
+        Ok(ProducerOutput { ticket: Ticket::default().with("artifact", name), built })
     }
 
     fn consume(&self, job: &Job, ticket: &Ticket) -> StepResult<()> {

@@ -7,7 +7,7 @@ use handoff_model::{Conditions, Marker, Recipe, Storage, StrategyFacts, Ticket};
 use crate::cache::{self, ActionOption, Found};
 use crate::options::{facts_and_recipe, options};
 use crate::tar::{self, TarOptions};
-use crate::{Built, Handed, Job, Source, StepResult, Strategy};
+use crate::{ImageLocation, Job, ProducerOutput, Source, StepResult, Strategy};
 
 options! {
     /// The strategy.
@@ -41,16 +41,16 @@ impl Strategy for CacheTar {
         self.tar.writer(conditions).err()
     }
 
-    fn produce(&self, job: &Job) -> StepResult<Handed> {
+    fn produce(&self, job: &Job) -> StepResult<ProducerOutput> {
         let file = tar::file_name(self.tar.compress);
         // As `if: steps.cache.outputs.cache-hit` does: the tar of this very commit is all that consumers need.
         if cache::look(job, file, false)? == Found::ThisCommit {
-            return Ok(Handed { ticket: cache::ticket(job), built: Built::Earlier });
+            return Ok(ProducerOutput { ticket: cache::ticket(job), built: ImageLocation::WarmUp });
         }
         let (_, built) = tar::build(job, &self.tar)?;
         // Whatever the file is, the client puts it through zstd once more.
         cache::save(job, file)?;
-        Ok(Handed { ticket: cache::ticket(job), built })
+        Ok(ProducerOutput { ticket: cache::ticket(job), built })
     }
 
     fn consume(&self, job: &Job, ticket: &Ticket) -> StepResult<()> {

@@ -7,7 +7,7 @@ use handoff_model::{CacheState, Conditions, Flow, Marker, Recipe, Storage, Strat
 use crate::buildx::{Build, CacheOptions, Output};
 use crate::options::{facts_and_recipe, options, words};
 use crate::recorder::CLIENT;
-use crate::{Built, Handed, Job, MoreBuilds, StepResult, Strategy, buildx, steps};
+use crate::{ImageLocation, Job, MoreBuilds, ProducerOutput, StepResult, Strategy, buildx, steps};
 
 words! {
     /// There to say what there is not: `BuildKit`'s exporter for this cache reads no such attribute and would pass over it in
@@ -80,15 +80,15 @@ impl Strategy for GhaCache {
         MoreBuilds { other_images: self.images - 1, ..MoreBuilds::default() }
     }
 
-    fn produce(&self, job: &Job) -> StepResult<Handed> {
+    fn produce(&self, job: &Job) -> StepResult<ProducerOutput> {
         let to = job.fill(self, CACHE_TO);
         let from = job.commit.map(|_| job.fill(self, CACHE_FROM));
         let (output, built) = self.cache.output();
         let build = Build { cache_to: Some(&to), cache_from: from.as_deref(), ..Build::plain("build", output) };
         let trace = build.run(job)?;
         // Without a step nothing was fetched either: there is no image here to look at, unless it was loaded.
-        let nothing = from.is_some() && trace.executed.is_empty() && built == Built::BuilderCache;
-        let built = if nothing { Built::Earlier } else { built };
+        let nothing = from.is_some() && trace.executed.is_empty() && built == ImageLocation::BuilderCache;
+        let built = if nothing { ImageLocation::WarmUp } else { built };
         for (sources, number) in job.others.iter().zip(2..) {
             let other = Job { sources, ..*job };
             let to = match self.scope {
@@ -98,7 +98,7 @@ impl Strategy for GhaCache {
             Build { cache_to: Some(&to), ..Build::plain(&format!("build-{number}"), output) }.run(&other)?;
         }
         job.recorder.fact(CLIENT, "BuildKit");
-        Ok(Handed { ticket: Ticket::default().with("scope", job.name), built })
+        Ok(ProducerOutput { ticket: Ticket::default().with("scope", job.name), built })
     }
 
     fn consume(&self, job: &Job, ticket: &Ticket) -> StepResult<()> {

@@ -7,7 +7,7 @@ use handoff_model::{CacheState, Conditions, Failure, Marker, Recipe, SpanKind, S
 use crate::buildx::{Build, CacheOptions, Layers, Output};
 use crate::cache::{self, ActionOption, Found};
 use crate::options::{facts_and_recipe, named, options};
-use crate::{Built, Handed, Job, MoreBuilds, StepResult, Strategy, buildx, steps};
+use crate::{ImageLocation, Job, MoreBuilds, ProducerOutput, StepResult, Strategy, buildx, steps};
 
 /// The folder's name, relative to the job's folder and alike on both sides.
 const FOLDER: &str = "buildx-cache";
@@ -66,11 +66,13 @@ impl Strategy for LocalCache {
         MoreBuilds { earlier_pushes: self.pushes - 1, ..MoreBuilds::default() }
     }
 
-    fn produce(&self, job: &Job) -> StepResult<Handed> {
+    fn produce(&self, job: &Job) -> StepResult<ProducerOutput> {
         // As `if: steps.cache.outputs.cache-hit` does: the cache of this very commit is all that consumers need, and the client
         // saves nothing under a key that is there.
         let from = match cache::look(job, FOLDER, true)? {
-            Found::ThisCommit => return Ok(Handed { ticket: cache::ticket(job), built: Built::Earlier }),
+            Found::ThisCommit => {
+                return Ok(ProducerOutput { ticket: cache::ticket(job), built: ImageLocation::WarmUp });
+            }
             Found::AnotherCommit if self.replaces => Some(put_aside(job)?),
             // The folder is read and written at once.
             Found::AnotherCommit => Some(job.fill(self, CACHE_FROM)),
@@ -80,7 +82,7 @@ impl Strategy for LocalCache {
         let (output, built) = self.cache.output();
         Build { cache_to: Some(&to), cache_from: from.as_deref(), ..Build::plain("build", output) }.run(job)?;
         cache::save(job, FOLDER)?;
-        Ok(Handed { ticket: cache::ticket(job), built })
+        Ok(ProducerOutput { ticket: cache::ticket(job), built })
     }
 
     fn consume(&self, job: &Job, ticket: &Ticket) -> StepResult<()> {

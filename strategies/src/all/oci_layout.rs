@@ -22,7 +22,7 @@ use crate::options::{facts_and_recipe, options};
 use crate::pipe::{self, Stage};
 use crate::recorder::CLIENT;
 use crate::tar::{self, LayersOption, Writer};
-use crate::{Built, Handed, Job, Source, StepResult, Strategy, clients, steps};
+use crate::{ImageLocation, Job, ProducerOutput, Source, StepResult, Strategy, clients, steps};
 
 options! {
     /// The strategy.
@@ -80,23 +80,23 @@ impl Strategy for OciLayout {
         self.writer(conditions).err()
     }
 
-    fn produce(&self, job: &Job) -> StepResult<Handed> {
+    fn produce(&self, job: &Job) -> StepResult<ProducerOutput> {
         let folder = job.scratch.join(FOLDER);
         fs::create_dir_all(&folder).map_err(|e| failed(SpanKind::Prepare, &folder, &e))?;
         let built = if Writer::in_job(self.writer(job.conditions), job)? == Writer::Engine {
             tar::in_engine(job)?;
             let save = Stage::new(SpanKind::Save, "docker-save", job.engine.docker(["save", job.image]));
             pipe::start(job, vec![save, self.tar(job, SpanKind::Save, UNPACK)?])?.finish(job, 2, || Ok(()))?;
-            Built::Engine
+            ImageLocation::Engine
         } else {
             Build::plain("build", Output::To(&job.fill(self, OUTPUT))).run(job)?;
-            Built::Known(Layout::read(&folder)?.identity()?)
+            ImageLocation::Known(Layout::read(&folder)?.identity()?)
         };
         let path = folder.display().to_string();
         let report =
             clients::node(job, "artifact.mjs", &["upload", "--name", job.name, "--file", &path], SpanKind::Upload)?;
         job.recorder.fact(CLIENT, report.client.to_string());
-        Ok(Handed { ticket: Ticket::default().with("artifact", job.name), built })
+        Ok(ProducerOutput { ticket: Ticket::default().with("artifact", job.name), built })
     }
 
     fn consume(&self, job: &Job, ticket: &Ticket) -> StepResult<()> {

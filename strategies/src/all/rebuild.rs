@@ -6,7 +6,7 @@ use handoff_model::{Failure, Marker, Recipe, SpanKind, Storage, StrategyFacts, T
 
 use crate::buildx::{Build, Output};
 use crate::options::facts_and_recipe;
-use crate::{Handed, Job, StepResult, Strategy, steps};
+use crate::{Job, ProducerOutput, StepResult, Strategy, steps};
 
 /// The strategy.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
@@ -32,7 +32,7 @@ const FACTS: StrategyFacts = StrategyFacts {
 impl Strategy for Rebuild {
     facts_and_recipe!();
 
-    fn produce(&self, _job: &Job) -> StepResult<Handed> {
+    fn produce(&self, _job: &Job) -> StepResult<ProducerOutput> {
         Err(Failure::new("build", "rebuild has no producer"))
     }
 

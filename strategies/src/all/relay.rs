@@ -6,7 +6,7 @@
 use std::io::{BufRead, BufReader, Write, pipe};
 use std::path::PathBuf;
 
-use handoff_model::recipe::{BuiltAt, Does, Step, Unsupported, joined};
+use handoff_model::recipe::{BuiltAt, Step, StepKind, Unsupported, joined};
 use handoff_model::strategy::look;
 use handoff_model::{
     Conditions, Failure, ImageIdentity, Marker, Recipe, SpanKind, Storage, StrategyFacts, Ticket, Transfer,
@@ -17,7 +17,7 @@ use crate::clients::{self, ClientReport, read_report};
 use crate::job::tail;
 use crate::options::{facts_and_recipe, options, words};
 use crate::recorder::{CLIENT, SOURCE};
-use crate::{Built, Handed, Job, Source, StepResult, Strategy, cache, steps};
+use crate::{ImageLocation, Job, ProducerOutput, Source, StepResult, Strategy, cache, steps};
 
 words! {
     /// The service that keeps the layers.
@@ -84,10 +84,10 @@ impl Strategy for Relay {
         self.source = self.source.resolved(conditions, Source::Push);
     }
 
-    fn produce(&self, job: &Job) -> StepResult<Handed> {
+    fn produce(&self, job: &Job) -> StepResult<ProducerOutput> {
         let ticket = Ticket::default().with("relay", job.key());
         let Some(end) = End::start(self, job, "intake", &job.key())? else {
-            return Ok(Handed { ticket, built: Built::Earlier });
+            return Ok(ProducerOutput { ticket, built: ImageLocation::WarmUp });
         };
         let reference = format!("{}/{}", end.registry, job.image);
         let from = end.earlier.as_ref().map(|image| format!("type=registry,ref={image},registry.insecure=true"));
@@ -109,11 +109,11 @@ impl Strategy for Relay {
             built.and_then(|()| push(job, &reference))
         };
         if let Err(failure) = pushed {
-            return Err(end.blame(job, failure));
+            return Err(end.attribute(job, failure));
         }
         let ClientReport { index, config, layers, .. } = end.commit(job)?;
         let identity = ImageIdentity { index, config, layers, ..ImageIdentity::default() };
-        Ok(Handed { ticket, built: Built::Known(identity) })
+        Ok(ProducerOutput { ticket, built: ImageLocation::Known(identity) })
     }
 
     fn consume(&self, job: &Job, ticket: &Ticket) -> StepResult<()> {
@@ -123,7 +123,7 @@ impl Strategy for Relay {
         let reference = format!("{}/{}", end.registry, job.image);
         let docker = |args: &[&str]| job.engine.docker(args.iter().copied());
         if let Err(failure) = job.run(SpanKind::Load, "docker-pull", &docker(&["pull", "--quiet", &reference])) {
-            return Err(end.blame(job, failure));
+            return Err(end.attribute(job, failure));
         }
         job.run(SpanKind::Command, "docker-tag", &docker(&["tag", &reference, job.image]))?;
         end.stop(job).map(|_| ())
@@ -168,11 +168,11 @@ const RECIPE: Recipe = Recipe {
     )],
     producer: &[
         steps::build(None, None, None).when(PUSHES),
-        Step::always(SpanKind::Upload, "handoff/send", Does::Own("send", &SEND)).when(PUSHES),
-        Step::always(SpanKind::Command, "handoff/send (builds)", Does::Own("send", SEND_BUILD))
+        Step::always(SpanKind::Upload, "handoff/send", StepKind::Repository("send", &SEND)).when(PUSHES),
+        Step::always(SpanKind::Command, "handoff/send (builds)", StepKind::Repository("send", SEND_BUILD))
             .when(&[("source", "output")]),
     ],
-    consumer: &[Step::always(SpanKind::Download, "handoff/receive", Does::Own("receive", RECEIVE))],
+    consumer: &[Step::always(SpanKind::Download, "handoff/receive", StepKind::Repository("receive", RECEIVE))],
     client: Some("handoff-relay"),
     ..Recipe::EMPTY
 };
@@ -261,7 +261,7 @@ impl End {
 
     /// The cause of a push or pull that failed, first. Where the end has broken, the engine only saw its answers; where the end
     /// was merely ended, it has nothing to add.
-    fn blame(self, job: &Job, failure: Failure) -> Failure {
+    fn attribute(self, job: &Job, failure: Failure) -> Failure {
         let report = self.report.clone();
         let Err(own) = self.stop(job) else { return failure };
         let abandoned = read_report(job, &report).is_ok_and(|report| report.abandoned);

@@ -14,7 +14,7 @@ use crate::options::{facts_and_recipe, options};
 use crate::pipe::{self, Stage};
 use crate::stream_client::{Client, ClientOptions};
 use crate::tar::{self, LayersOption, Writer};
-use crate::{Handed, Job, Source, StepResult, Strategy, clients, steps};
+use crate::{Job, ProducerOutput, Source, StepResult, Strategy, clients, steps};
 
 options! {
     /// The strategy.
@@ -72,15 +72,15 @@ impl Strategy for ZstdStream {
         self.writer(conditions).err().or_else(|| self.stream.refuses())
     }
 
-    fn produce(&self, job: &Job) -> StepResult<Handed> {
+    fn produce(&self, job: &Job) -> StepResult<ProducerOutput> {
         let writer = Writer::in_job(self.writer(job.conditions), job)?;
         let words = COMPRESS[1..].iter().map(|w| job.fill(self, w));
         let zstd = job.program(&job.tools.zstd, words, &BTreeMap::new());
         let (upload, mut gate) = self.stream.upload(job)?;
         let stages = vec![Stage::new(SpanKind::Compress, "zstd", zstd), upload];
         let built = tar::pipe_from(job, writer, stages, || gate.commit())?;
-        self.stream.told(job, "upload")?;
-        Ok(Handed { ticket: Ticket::default().with("artifact", job.name), built })
+        self.stream.require_success(job, "upload")?;
+        Ok(ProducerOutput { ticket: Ticket::default().with("artifact", job.name), built })
     }
 
     fn consume(&self, job: &Job, ticket: &Ticket) -> StepResult<()> {
@@ -89,7 +89,7 @@ impl Strategy for ZstdStream {
         let load = Stage::new(SpanKind::Load, "docker-load", job.engine.docker(["load"]));
         let stages = vec![self.stream.download(job)?, Stage::new(SpanKind::Decompress, "zstd-d", zstd), load];
         pipe::start(job, stages)?.finish(job, 3, || Ok(()))?;
-        self.stream.told(job, "download")
+        self.stream.require_success(job, "download")
     }
 
     fn built_at(&self) -> BuiltAt {

@@ -1,6 +1,6 @@
 //! Conditions under which rows judge a statement.
 
-use handoff_model::{Builder, ByteSize, CacheState, Cell, ImageStore, OwnImage, StrategySpec};
+use handoff_model::{Builder, ByteSize, CacheState, Cell, ImageStore, StrategySpec, UserImage};
 use serde::Deserialize;
 
 /// Sizes that the spike's figures are for: 1 to 3 GB, in either reading of GB.
@@ -70,7 +70,7 @@ impl Where {
     pub(crate) fn is_experiment(&self, cell: &Cell) -> bool {
         let listed = |list: &[String], name: &String| list.is_empty() || list.contains(name);
         // The size of an own image is put in when it is read, so the workload tells.
-        !OwnImage::is_own_workload(&cell.workload)
+        !UserImage::is_own_workload(&cell.workload)
             && listed(&self.workloads, &cell.workload)
             && listed(&self.profiles, &cell.conditions.profile)
             && cell.conditions.cache_state == self.cache_state.unwrap_or(CacheState::Cold)

@@ -1,7 +1,7 @@
 //! Rules of verdicts: which quantity of which strategy is held against which bounds.
 
 use handoff_model::conditions::GITHUB;
-use handoff_model::{Side, SpanKind, Storage, StrategySpec};
+use handoff_model::{Role, SpanKind, Storage, StrategySpec};
 use serde::Deserialize;
 
 /// Rule of a verdict.
@@ -117,7 +117,7 @@ pub enum Rule {
         /// Strategy.
         strategy: StrategySpec,
         /// Side of the span.
-        side: Side,
+        role: Role,
         /// Kind of the span.
         span: SpanKind,
     },
@@ -237,7 +237,7 @@ impl Rule {
                 format!("answers of 429 to `{spared}` and to `{throttled}`")
             }
             Self::Identity { strategy, level, .. } => format!("{} of `{strategy}`", level.words()),
-            Self::Step { strategy, side, span } => format!("span `{span}` in the {side} of `{strategy}`"),
+            Self::Step { strategy, role, span } => format!("span `{span}` in the {role} of `{strategy}`"),
             Self::Limit { strategy, .. } => format!("service that holds the bytes of `{strategy}`"),
             Self::Fits { strategy, .. } => format!("images of `{strategy}` that fit into the cache"),
             Self::Complexity { strategy } | Self::ThirdParty { strategy, .. } => format!("workflow of `{strategy}`"),

@@ -80,13 +80,13 @@ fn every_pair_needs_more_rounds_than_the_reference() {
 #[test]
 fn blocks_of_one_group_are_counted_together() {
     let mut both = request("rebuild,artifact,cache-tar", 8);
-    both.absorb(&request("gha-cache,local-cache,relay,zstd-stream", 3));
+    both.merge(&request("gha-cache,local-cache,relay,zstd-stream", 3));
     assert_eq!(rounds_of_parts(&both), [8, 8]);
     let family = &families(&both)[0];
     assert_eq!((family.comparisons, family.decidable, family.rounds), (6, 2, 3));
 
     let mut apart = request("rebuild,artifact", 8);
-    apart.absorb(&PlanRequest { sizes: vec![ByteSize(2 << 30)], ..request(SEVEN, 8) });
+    apart.merge(&PlanRequest { sizes: vec![ByteSize(2 << 30)], ..request(SEVEN, 8) });
     assert_eq!(rounds_of_parts(&apart), [6, 8], "two sizes are two groups");
 }
 
@@ -114,7 +114,7 @@ proptest! {
         };
         let mut asked = part(0, shapes[0]);
         for (at, shape) in shapes.iter().enumerate().skip(1) {
-            asked.absorb(&part(at, *shape));
+            asked.merge(&part(at, *shape));
         }
         let rounds = rounds_of_parts(&asked);
         asked.rounds = rounds[0];

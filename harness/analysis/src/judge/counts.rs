@@ -1,6 +1,6 @@
 //! Statements that are no time: failures, counts, throttling, identity, steps.
 
-use handoff_model::{Cell, Outcome, Side, SpanKind, StrategySpec};
+use handoff_model::{Cell, Outcome, Role, SpanKind, StrategySpec};
 use handoff_records::MeasurementRow;
 
 use super::only_one;
@@ -26,8 +26,8 @@ pub(super) fn evidence(claim: &Claim, run: &Trials<'_>) -> Vec<Evidence> {
         Rule::Identity { strategy, level, equal } => {
             each(claim, run, strategy, &|one, _, rows| identity(one, rows, *level, *equal))
         }
-        Rule::Step { strategy, side, span } => {
-            each(claim, run, strategy, &|one, _, rows| step(one, run, rows, *side, *span))
+        Rule::Step { strategy, role, span } => {
+            each(claim, run, strategy, &|one, _, rows| step(one, run, rows, *role, *span))
         }
         _ => Vec::new(),
     }
@@ -138,8 +138,8 @@ fn identity(one: Evidence, rows: &[&MeasurementRow], level: IdentityLevel, equal
     }
 }
 
-fn step(one: Evidence, run: &Trials<'_>, rows: &[&MeasurementRow], side: Side, span: SpanKind) -> Evidence {
-    let has = |row: &MeasurementRow| run.span(row, side, span).is_some_and(|(ns, _)| ns > 0);
+fn step(one: Evidence, run: &Trials<'_>, rows: &[&MeasurementRow], role: Role, span: SpanKind) -> Evidence {
+    let has = |row: &MeasurementRow| run.span(row, role, span).is_some_and(|(ns, _)| ns > 0);
     let with = completed(rows).filter(|r| has(r)).count();
     let n = one.n;
     let one = Evidence { note: format!("{with} of {n} trials have the span"), ..one };

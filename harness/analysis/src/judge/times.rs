@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use handoff_model::conditions::LOOPBACK;
-use handoff_model::{Cell, Side, SpanKind};
+use handoff_model::{Cell, Role, SpanKind};
 use handoff_records::MeasurementRow;
 
 use super::pairs;
@@ -86,11 +86,11 @@ fn measured(rule: &Rule, run: &Trials<'_>, rows: &[&MeasurementRow]) -> Option<M
 
 /// Bytes over the time in which they were under way. Spans of some clients do not say how many: then the service does.
 fn bytes_a_second(run: &Trials<'_>, row: &MeasurementRow, direction: Direction) -> Option<u64> {
-    let (side, kind, counted) = match direction {
-        Direction::Upload => (Side::Producer, SpanKind::Upload, row.bytes_up),
-        Direction::Download => (Side::Consumer, SpanKind::Download, row.bytes_down.filter(|_| row.consumers == 1)),
+    let (role, kind, counted) = match direction {
+        Direction::Upload => (Role::Producer, SpanKind::Upload, row.bytes_up),
+        Direction::Download => (Role::Consumer, SpanKind::Download, row.bytes_down.filter(|_| row.consumers == 1)),
     };
-    let (ns, bytes) = run.span(row, side, kind)?;
+    let (ns, bytes) = run.span(row, role, kind)?;
     let rate = bytes.or(counted).filter(|b| *b > 0)? as f64 / (ns as f64 / 1e9);
     rate.is_finite().then_some(rate.round() as u64)
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use handoff_model::span::union_ns;
-use handoff_model::{Cell, Outcome, Side, SpanKind, StrategySpec};
+use handoff_model::{Cell, Outcome, Role, SpanKind, StrategySpec};
 use handoff_records::{ConsumerRow, MeasurementRow, SpanRow};
 
 use crate::claims::{Claim, Quantity, Where, is_named};
@@ -87,8 +87,8 @@ impl<'a> Trials<'a> {
             _ if row.outcome != Outcome::Completed => None,
             Quantity::Transfer => row.transfer_ns,
             Quantity::Consume => row.consume_ns,
-            Quantity::Upload => self.span(row, Side::Producer, SpanKind::Upload).map(|(ns, _)| ns),
-            Quantity::Download => self.span(row, Side::Consumer, SpanKind::Download).map(|(ns, _)| ns),
+            Quantity::Upload => self.span(row, Role::Producer, SpanKind::Upload).map(|(ns, _)| ns),
+            Quantity::Download => self.span(row, Role::Consumer, SpanKind::Download).map(|(ns, _)| ns),
             Quantity::BytesStored => row.bytes_stored,
             Quantity::EntriesStored => row.entries_stored,
             Quantity::EntriesReused => row.entries_reused,
@@ -103,13 +103,13 @@ impl<'a> Trials<'a> {
 
     /// Time with a span of a kind open on one side (of several consumers the slowest), and the bytes of these spans. None
     /// without such a span.
-    pub(super) fn span(&self, row: &MeasurementRow, side: Side, kind: SpanKind) -> Option<(u64, Option<u64>)> {
-        let consumer = (side == Side::Consumer).then(|| self.slowest.get(row.trial.as_str()).map_or(1, |c| c.consumer));
+    pub(super) fn span(&self, row: &MeasurementRow, role: Role, kind: SpanKind) -> Option<(u64, Option<u64>)> {
+        let consumer = (role == Role::Consumer).then(|| self.slowest.get(row.trial.as_str()).map_or(1, |c| c.consumer));
         let spans: Vec<&&SpanRow> = self
             .spans
             .get(row.trial.as_str())?
             .iter()
-            .filter(|s| s.side == side && s.span == kind && (consumer.is_none() || s.consumer == consumer))
+            .filter(|s| s.role == role && s.span == kind && (consumer.is_none() || s.consumer == consumer))
             .collect();
         let ns = union_ns(spans.iter().map(|s| (s.start_ns, s.end_ns)));
         let bytes = spans.iter().filter_map(|s| s.bytes).reduce(u64::saturating_add);

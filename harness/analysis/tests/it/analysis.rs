@@ -177,8 +177,8 @@ fn decisions_follow_from_the_parts() {
 
 fn word(point: &FanOut) -> &'static str {
     match point.basis {
-        handoff_analysis::Basis::Measured => "measured",
-        handoff_analysis::Basis::Modelled => "modelled",
+        handoff_analysis::CurveBasis::Measured => "measured",
+        handoff_analysis::CurveBasis::Modelled => "modelled",
     }
 }
 

@@ -1,7 +1,7 @@
 //! Statements of the spike, judged by rows made up for it.
 
 use handoff_analysis::{Claims, JudgedClaim, Judgement, Options, WorkflowSize, judge};
-use handoff_model::{Builder, Conditions, ImageStore, Outcome, Side, SpanKind};
+use handoff_model::{Builder, Conditions, ImageStore, Outcome, Role, SpanKind};
 use handoff_records::{MeasurementRow, SpanRow};
 use proptest::prelude::*;
 
@@ -61,14 +61,14 @@ pub fn fail(row: &mut MeasurementRow, error: &str) {
 }
 
 /// Adds a span of so many seconds to every trial of a strategy.
-pub fn span(made: &mut Made, spec: &str, side: Side, kind: SpanKind, seconds: f64, bytes: Option<u64>) {
+pub fn span(made: &mut Made, spec: &str, role: Role, kind: SpanKind, seconds: f64, bytes: Option<u64>) {
     let (name, variant) = spec.split_once(':').unwrap_or((spec, ""));
     for row in made.rows.iter().filter(|r| r.strategy == name && r.variant == variant) {
         made.spans.push(SpanRow {
             schema_version: 1,
             trial: row.trial.clone(),
-            side,
-            consumer: (side == Side::Consumer).then_some(1),
+            role,
+            consumer: (role == Role::Consumer).then_some(1),
             span: kind,
             detail: String::new(),
             start_ns: 1_000,
@@ -146,8 +146,8 @@ fn under(profile: &str) -> Conditions {
 /// Verdict on a rate: 1,000 MiB in so many seconds.
 fn rate(id: &str, profile: &str, seconds: f64, rounds: u32) -> String {
     let mut made = run("r", "zstd-stream", rounds, under(profile), 1.0);
-    span(&mut made, "zstd-stream", Side::Producer, SpanKind::Upload, seconds, Some(1_000 << 20));
-    span(&mut made, "zstd-stream", Side::Consumer, SpanKind::Download, seconds, Some(1_000 << 20));
+    span(&mut made, "zstd-stream", Role::Producer, SpanKind::Upload, seconds, Some(1_000 << 20));
+    span(&mut made, "zstd-stream", Role::Consumer, SpanKind::Download, seconds, Some(1_000 << 20));
     verdict(&made, id)
 }
 
@@ -180,7 +180,7 @@ fn rate_is_not_judged_by_a_simulated_link_and_only_refuted_by_loopback() {
 #[test]
 fn rate_counts_the_services_bytes_where_a_span_has_none() {
     let mut made = run("r", "zstd-stream", 8, under("github"), 1.0);
-    span(&mut made, "zstd-stream", Side::Producer, SpanKind::Upload, 2.0, None);
+    span(&mut made, "zstd-stream", Role::Producer, SpanKind::Upload, 2.0, None);
     change(&mut made, "zstd-stream", |r| r.bytes_up = Some(1_000 << 20));
     assert_eq!(verdict(&made, "zstd-stream-upload"), "as claimed");
 }
@@ -272,22 +272,22 @@ fn another_client_than_the_spikes_is_named() {
 fn level_0_is_compared_with_level_6_within_rounds() {
     let level = |six: f64| {
         let mut made = run("r", "artifact,artifact:level=6", 8, recipe(), 1.0);
-        span(&mut made, "artifact", Side::Producer, SpanKind::Upload, 4.0, None);
-        span(&mut made, "artifact:level=6", Side::Producer, SpanKind::Upload, six, None);
+        span(&mut made, "artifact", Role::Producer, SpanKind::Upload, 4.0, None);
+        span(&mut made, "artifact:level=6", Role::Producer, SpanKind::Upload, six, None);
         verdict(&made, "artifact-level")
     };
     assert_eq!(level(200.0), "as claimed");
     assert_eq!(level(40.0), "slower than claimed");
     assert_eq!(level(1_000.0), "faster than claimed");
     let mut few = run("r", "artifact,artifact:level=6", 3, recipe(), 1.0);
-    span(&mut few, "artifact", Side::Producer, SpanKind::Upload, 4.0, None);
-    span(&mut few, "artifact:level=6", Side::Producer, SpanKind::Upload, 200.0, None);
+    span(&mut few, "artifact", Role::Producer, SpanKind::Upload, 4.0, None);
+    span(&mut few, "artifact:level=6", Role::Producer, SpanKind::Upload, 200.0, None);
     assert!(verdict(&few, "artifact-level").starts_with("not judged: 3 of the 6"));
     // A variant that only spells out the recipe stands in for the plain strategy, and only where that has no rows.
     let mut both = run("r", "artifact,artifact:level=6,artifact:source=save", 8, recipe(), 1.0);
-    span(&mut both, "artifact", Side::Producer, SpanKind::Upload, 4.0, None);
-    span(&mut both, "artifact:source=save", Side::Producer, SpanKind::Upload, 100.0, None);
-    span(&mut both, "artifact:level=6", Side::Producer, SpanKind::Upload, 200.0, None);
+    span(&mut both, "artifact", Role::Producer, SpanKind::Upload, 4.0, None);
+    span(&mut both, "artifact:source=save", Role::Producer, SpanKind::Upload, 100.0, None);
+    span(&mut both, "artifact:level=6", Role::Producer, SpanKind::Upload, 200.0, None);
     let claim = of(&[&both], "artifact-level");
     assert_eq!((claim.judgement, claim.evidence.len()), (Judgement::AsClaimed, 1));
     let alone = run("r", "artifact", 8, recipe(), 1.0);
@@ -298,8 +298,8 @@ fn level_0_is_compared_with_level_6_within_rounds() {
 fn restore_that_is_slightly_faster_somewhere_is_as_claimed() {
     let restore = |name: &str, seconds: f64| {
         let mut made = run(name, "artifact,cache-tar", 8, under("github"), 1.0);
-        span(&mut made, "artifact", Side::Consumer, SpanKind::Download, 10.0, None);
-        span(&mut made, "cache-tar", Side::Consumer, SpanKind::Download, seconds, None);
+        span(&mut made, "artifact", Role::Consumer, SpanKind::Download, 10.0, None);
+        span(&mut made, "cache-tar", Role::Consumer, SpanKind::Download, seconds, None);
         made
     };
     let (slower, slightly, far) = (restore("a", 12.0), restore("b", 9.0), restore("c", 3.0));
@@ -313,8 +313,8 @@ fn restore_that_is_slightly_faster_somewhere_is_as_claimed() {
 fn restore_is_not_judged_by_the_connections_of_a_simulated_link() {
     for profile in ["github-hosted", "loopback"] {
         let mut made = run("r", "artifact,cache-tar", 8, under(profile), 1.0);
-        span(&mut made, "artifact", Side::Consumer, SpanKind::Download, 10.0, None);
-        span(&mut made, "cache-tar", Side::Consumer, SpanKind::Download, 3.0, None);
+        span(&mut made, "artifact", Role::Consumer, SpanKind::Download, 10.0, None);
+        span(&mut made, "cache-tar", Role::Consumer, SpanKind::Download, 3.0, None);
         let claim = of(&[&made], "cache-tar-restore");
         assert!(claim.verdict().starts_with("not judged: it needs GitHub's network"), "{}", claim.verdict());
         assert!(claim.shown()[0].measured.is_some(), "the ratio is shown");

@@ -1,7 +1,7 @@
 //! Statements of the spike that are no time: failures, counts, identity, facts.
 
 use handoff_analysis::Judgement;
-use handoff_model::{CacheState, Conditions, Side, SpanKind};
+use handoff_model::{CacheState, Conditions, Role, SpanKind};
 
 use crate::claims::{FIVE, change, fail, judged, of, recipe, run, span, verdict};
 use crate::kit::{Made, plan};
@@ -172,7 +172,7 @@ fn identity_is_judged_at_the_levels_of_the_statement() {
 fn rebuild_step_is_seen_in_the_consumers_spans() {
     let mut made = run("r", "local-cache", 3, recipe(), 1.0);
     assert_eq!(verdict(&made, "local-cache-rebuild"), "not judged: the trials have no spans");
-    span(&mut made, "local-cache", Side::Consumer, SpanKind::Prepare, 0.5, None);
+    span(&mut made, "local-cache", Role::Consumer, SpanKind::Prepare, 0.5, None);
     assert_eq!(verdict(&made, "local-cache-rebuild"), "as claimed");
 }
 

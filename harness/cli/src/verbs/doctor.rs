@@ -55,7 +55,7 @@ impl Args {
     }
 }
 
-fn describe(made: &buildkit::Made) -> String {
+fn describe(made: &buildkit::BuildkitBuild) -> String {
     format!("{} ({}, built by {}, {})", made.reference, made.runc, made.go, made.digest)
 }
 

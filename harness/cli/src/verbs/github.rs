@@ -7,7 +7,7 @@ use handoff_github::cell::CellJob;
 use handoff_github::inputs::input;
 use handoff_github::planned::planned;
 use handoff_github::{calibration, job, stored};
-use handoff_model::Side;
+use handoff_model::Role;
 use handoff_runner::needs;
 
 use crate::args::{plan_of_workflow, tell_declared};
@@ -27,7 +27,7 @@ enum What {
     /// Write the sources, describe the machine, start the clock
     Begin {
         /// `producer` or `consumer`
-        side: String,
+        role: String,
     },
     /// Start the first container, and stop the clock when it has answered
     Answer,
@@ -57,10 +57,10 @@ impl Args {
     pub fn run(self) -> anyhow::Result<u8> {
         let here = Path::new(".");
         match self.what {
-            What::Begin { side } => {
-                let side: Side = side.parse().map_err(bad_input)?;
-                let consumer = job::consumer_of_env(side)?;
-                job::begin(here, &CellJob::from_env()?, side, consumer, &revision::revision())?;
+            What::Begin { role } => {
+                let role: Role = role.parse().map_err(bad_input)?;
+                let consumer = job::consumer_of_env(role)?;
+                job::begin(here, &CellJob::from_env()?, role, consumer, &revision::revision())?;
             }
             What::Answer => job::answer(here, &CellJob::from_env()?)?,
             What::Finish => {

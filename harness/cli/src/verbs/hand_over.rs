@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use handoff_model::{image_name, shell};
-use handoff_registry::{Error, Intake, Outlet, Settings, StoreKind, session};
+use handoff_registry::{Error, PullRegistry, PushRegistry, Settings, StoreKind, session};
 use handoff_runner::user_daemon;
 use handoff_storage::{FORBIDDEN_IN_NAMES, ServiceEndpoint};
 use handoff_strategies::PUSH_LEVEL;
@@ -11,7 +11,7 @@ use handoff_strategies::buildx::{Compression, push_output};
 use handoff_strategies::options::named;
 
 use crate::exit::{self, bad_input, bail_input};
-use crate::{out, own};
+use crate::{out, user_image};
 
 mod build;
 
@@ -178,14 +178,14 @@ impl SendArgs {
         let (common, image) = (self.common, self.image);
         let sent = session::runtime()?.block_on(async {
             let endpoint = ServiceEndpoint::from_env()?;
-            let intake = Intake::start(common.store, endpoint, &common.name, &common.flight.settings()).await?;
-            let reference = format!("{}/{}", intake.registry(), repository(&image));
+            let sender = PushRegistry::start(common.store, endpoint, &common.name, &common.flight.settings()).await?;
+            let reference = format!("{}/{}", sender.registry(), repository(&image));
             let pushing = tokio::task::spawn_blocking(move || source.push(&reference));
-            let (ready, pushed) = tokio::join!(intake.ready(), pushing);
+            let (ready, pushed) = tokio::join!(sender.ready(), pushing);
             // What the service says of it is the reason why a push was refused.
             ready?;
             pushed??;
-            Ok::<_, anyhow::Error>(intake.commit(&image).await?)
+            Ok::<_, anyhow::Error>(sender.commit(&image).await?)
         })?;
         let (received, reused) = (mib(sent.received), mib(sent.reused));
         let (name, blobs) = (common.name, sent.blobs);
@@ -198,10 +198,10 @@ impl SendArgs {
         check_name("IMAGE", &self.image)?;
         check_sent_name(&self.common.name)?;
         let output = self.output()?;
-        let file = self.file.as_deref().map(|file| own::named_dockerfile(file, "--file")).transpose()?;
-        let context = self.context.as_deref().map(own::context_dir).transpose()?;
+        let file = self.file.as_deref().map(|file| user_image::named_dockerfile(file, "--file")).transpose()?;
+        let context = self.context.as_deref().map(user_image::context_dir).transpose()?;
         if let Some(dir) = context.as_ref().filter(|_| file.is_none()) {
-            own::check_dockerfile(&own::default_dockerfile(dir), "--file")?;
+            user_image::check_dockerfile(&user_image::default_dockerfile(dir), "--file")?;
         }
         refuse_podman()?;
         let Some(context) = context else { return in_engine(&self.image) };
@@ -233,11 +233,11 @@ impl ReceiveArgs {
         let received = session::runtime()?.block_on(async {
             let endpoint = ServiceEndpoint::from_env()?;
             refuse_podman()?;
-            let outlet = Outlet::start(common.store, endpoint, &common.name, &common.flight.settings()).await?;
-            let (sent_as, remote_tag) = outlet.sent_as();
+            let receiver = PullRegistry::start(common.store, endpoint, &common.name, &common.flight.settings()).await?;
+            let (sent_as, remote_tag) = receiver.sent_as();
             let remote_tag = remote_tag.ok_or(Error::NothingPushed)?;
             let image = tag.unwrap_or_else(|| sent_as.to_owned());
-            let reference = format!("{}/received:{remote_tag}", outlet.registry());
+            let reference = format!("{}/received:{remote_tag}", receiver.registry());
             let pulled = tokio::task::spawn_blocking({
                 let image = image.clone();
                 move || {
@@ -248,7 +248,7 @@ impl ReceiveArgs {
                 }
             })
             .await;
-            let received = outlet.stop();
+            let received = receiver.stop();
             // The end knows better than docker why a blob was cut short.
             if let Some(broken) = received.broken {
                 anyhow::bail!("{broken}");

@@ -15,10 +15,10 @@ mod profiles;
 mod recommend;
 mod relay;
 mod report;
+mod role;
 mod run;
 mod serve;
 mod service;
-mod side;
 mod strategies;
 mod stream;
 mod workflows;
@@ -62,9 +62,9 @@ verbs! {
     /// Serve GitHub's artifact and cache services on loopback, for any client
     Serve(serve::Args),
     /// Run the producer of one trial against the service in the environment, and print its ticket
-    Produce(side::ProduceArgs),
+    Produce(role::ProduceArgs),
     /// Run a consumer of one trial with a producer's ticket
-    Consume(side::ConsumeArgs),
+    Consume(role::ConsumeArgs),
     /// List the strategies with their options
     Strategies(strategies::Args),
     /// List the workloads with what they stand for

@@ -68,7 +68,7 @@ pub fn check_disk(plan: &Plan, work_dir: &Path) -> anyhow::Result<()> {
     if free >= needs.least_disk_bytes {
         return Ok(());
     }
-    let smaller = if plan.request.own.is_some() { "" } else { " use smaller --sizes," };
+    let smaller = if plan.request.user_image.is_some() { "" } else { " use smaller --sizes," };
     let (needed, free, dir) = (gib(needs.least_disk_bytes), gib(free), work_dir.display());
     bail_input!(
         "the largest trial needs {needed} free, {dir} has {free}: free some,{smaller} or name another --work-dir"
@@ -82,9 +82,9 @@ fn disk(plan: &Plan, needs: &needs::Needs, work_dir: &Path) -> anyhow::Result<St
     if needs.least_disk_bytes == needs.disk_bytes {
         return Ok(format!("disk    {needed} needed at once, {free}"));
     }
-    let own = plan.request.own.as_ref().map_or_else(|| "the image".to_owned(), ToString::to_string);
+    let user_image = plan.request.user_image.as_ref().map_or_else(|| "the image".to_owned(), ToString::to_string);
     Ok(format!(
-        "disk    {needed} needed at once for an image of {assumed}, {free}; how large {own} gets is unknown until it is built"
+        "disk    {needed} needed at once for an image of {assumed}, {free}; how large {user_image} gets is unknown until it is built"
     ))
 }
 
@@ -102,7 +102,7 @@ fn cells(plan: &Plan) -> Vec<CellLine> {
     let mut estimator = Estimator::default();
     let mut lines: Vec<CellLine> = Vec::new();
     for trial in &plan.trials {
-        let trial = needs::sized(trial, plan.request.own.as_ref());
+        let trial = needs::sized(trial, plan.request.user_image.as_ref());
         let seconds = estimator.seconds(&trial);
         match lines.iter_mut().find(|line| line.cell == trial.cell) {
             Some(line) => {
@@ -166,9 +166,9 @@ impl Args {
             check_disk(&plan, &self.work_dir)?;
             return Ok(exit::OK);
         }
-        let own = plan.request.own.as_ref();
+        let user_image = plan.request.user_image.as_ref();
         for line in &cells {
-            let left_out = needs::lacks_sources(own, &line.cell.strategy);
+            let left_out = needs::lacks_sources(user_image, &line.cell.strategy);
             out::data(&left_out.map_or_else(|| show(line), |reason| format!("{}: not run, it {reason}", show(line))));
         }
         if self.order {
@@ -179,11 +179,13 @@ impl Args {
         let (trials, cells, rounds, seed) = (needs.trials, cells.len(), plan.request.rounds, plan.request.seed);
         out::data(&format!("{trials} trials of {cells} cells in {rounds} rounds, order from seed {seed}"));
         out::data(&disk(&plan, &needs, &self.work_dir)?);
-        match own.map(|own| (own, own.known_bytes())) {
-            Some((own, Some(bytes))) => out::data(&format!("size    {own} has {} in your daemon", ByteSize(bytes))),
-            Some((own, None)) => {
+        match user_image.map(|user_image| (user_image, user_image.known_bytes())) {
+            Some((user_image, Some(bytes))) => {
+                out::data(&format!("size    {user_image} has {} in your daemon", ByteSize(bytes)))
+            }
+            Some((user_image, None)) => {
                 let assumed = format!("{} is assumed for disk and time", needs::ASSUMED);
-                out::data(&format!("size    that of {own} is unknown until it is built: {assumed}"));
+                out::data(&format!("size    that of {user_image} is unknown until it is built: {assumed}"));
             }
             None => {}
         }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use handoff_link::profile::{self, Basis, Figure, Unit};
+use handoff_link::profile::{self, Evidence, Figure, Unit};
 
 use crate::exit::{self, bad_input};
 use crate::{log_check, out};
@@ -53,9 +53,9 @@ fn line(unit: Unit, figure: &Figure) -> String {
         _ => String::new(),
     };
     let basis = match figure.basis {
-        Some(Basis::Published) => ", published",
-        Some(Basis::Measured) => ", measured",
-        Some(Basis::Assumed) => ", assumed",
+        Some(Evidence::Published) => ", published",
+        Some(Evidence::Measured) => ", measured",
+        Some(Evidence::Assumed) => ", assumed",
         None => "",
     };
     format!("{}{range}{basis}", unit.show(figure.value))

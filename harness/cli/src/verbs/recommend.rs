@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use handoff_analysis::{Analysis, Ask, CellSummary, Goal, GroupKey, Options, Recommendation, recommend};
+use handoff_analysis::{Analysis, CellSummary, Goal, GroupKey, Options, Recommendation, TeamQuestion, recommend};
 use handoff_model::{Builder, ByteSize, Conditions, ImageStore};
 use handoff_records::Results;
 
@@ -100,7 +100,7 @@ impl Args {
 
     fn answer(&self, runs: &[(String, Results)], options: &Options) -> anyhow::Result<Advice> {
         let analysis = analyse(runs, options)?;
-        let ask = Ask {
+        let ask = TeamQuestion {
             consumers: self.consumers,
             pushes_per_day: self.pushes_per_day,
             image_size: self.image_size,

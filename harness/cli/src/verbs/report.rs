@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use handoff_analysis::{Metric, Options};
-use handoff_link::profile::{self, Direction, Kind};
+use handoff_link::profile::{self, Direction, ServiceKind};
 use handoff_model::{StrategySpec, regular_file, shell};
 use handoff_records::Results;
 use handoff_report::{Link, Report, Run};
@@ -105,8 +105,8 @@ fn links(runs: &[Run]) -> BTreeMap<String, Link> {
     for conditions in runs.iter().flat_map(|r| &r.plan.request.conditions) {
         let Ok(profile) = profile::load(&conditions.profile) else { continue };
         let best = |direction| {
-            let lane = |kind| profile.lane(kind, direction).aggregate;
-            Some(lane(Kind::Artifact)?.max(lane(Kind::Cache)?))
+            let limit = |kind| profile.limit(kind, direction).aggregate;
+            Some(limit(ServiceKind::Artifact)?.max(limit(ServiceKind::Cache)?))
         };
         if let (Some(up), Some(down)) = (best(Direction::Up), best(Direction::Down)) {
             links.insert(conditions.profile.clone(), Link { up, down });

@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use handoff_model::{OwnImage, Plan, shell};
+use handoff_model::{Plan, UserImage, shell};
 use handoff_records::{Results, difference, same_sources};
 use handoff_runner::{Cancel, RunConfig, workspace};
 
 use crate::args::{BuildkitArgs, PlanArgs};
 use crate::exit::{self, bad_input, bail_input};
 use crate::progress::Display;
-use crate::{out, own, paths, revision, verbs};
+use crate::{out, paths, revision, user_image, verbs};
 
 /// Options of `run`.
 #[derive(Debug, clap::Args)]
@@ -55,7 +55,7 @@ impl Args {
             }
             // A run that is complete builds nothing any more.
             if stored.measurements.len() < plan.trials.len() {
-                own::check_values(&plan.request, &named)?;
+                user_image::check_values(&plan.request, &named)?;
             }
         }
         verbs::plan::check_disk(&plan, &work_dir)?;
@@ -65,11 +65,11 @@ impl Args {
         let Self { resume, mixed, engine_image, buildkit: BuildkitArgs { buildkit_image }, .. } = self;
         let (folder, revision) = (out.clone(), revision::revision());
         let config = RunConfig { out: folder, work_dir, resume, mixed, revision, buildkit_image, engine_image };
-        let mut display = Display::new(plan.request.own.clone());
+        let mut display = Display::new(plan.request.user_image.clone());
         let summary = handoff_runner::run(&config, &plan, &cancel, &mut |event| display.show(&event));
         display.finish(summary.is_ok());
         if let Err(handoff_runner::RunError::Cancelled) = &summary {
-            let asked = plan.request.own.as_ref().map(OwnImage::build_arg_names).unwrap_or_default();
+            let asked = plan.request.user_image.as_ref().map(UserImage::build_arg_names).unwrap_or_default();
             let asked = asked.iter().map(|name| format!(" --build-arg {name}=VALUE")).collect::<Vec<_>>().concat();
             let folder = shell::quote(&named.to_string_lossy());
             out::talk(&format!("go on with: handoff run --resume --out {folder}{asked}"));

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use handoff_github::cell::CellJob;
 use handoff_github::job::{JobFile, Readings};
-use handoff_model::{Environment, Failure, ImageIdentity, Outcome, Side, SideUsage, Span, SpanKind};
+use handoff_model::{Environment, Failure, ImageIdentity, Outcome, Role, RoleUsage, Span, SpanKind};
 use handoff_records::Results;
 use serde_json::{Value, json};
 
@@ -84,9 +84,9 @@ impl GithubRun {
 
     /// What the jobs of a cell leave when all goes well.
     fn sides(&self, cell: &CellJob) {
-        self.side(cell, Side::Producer, None);
+        self.role(cell, Role::Producer, None);
         for consumer in &cell.consumers {
-            self.side(cell, Side::Consumer, None);
+            self.role(cell, Role::Consumer, None);
             self.job(&format!("{} / consumer {consumer}", cell.id), "success");
         }
         self.job(&format!("{} / producer", cell.id), "success");
@@ -97,20 +97,20 @@ impl GithubRun {
         self.github.state().jobs.push(job(name, 5, conclusion));
     }
 
-    fn side(&self, cell: &CellJob, side: Side, failure: Option<Failure>) {
-        let consumer = (side == Side::Consumer).then_some(1);
+    fn role(&self, cell: &CellJob, role: Role, failure: Option<Failure>) {
+        let consumer = (role == Role::Consumer).then_some(1);
         // Only what arrived is compared with what is known beforehand.
         let content = consumer.map(|_| cell.image_spec().unwrap().content_digest().unwrap());
         let file = JobFile {
             trial: cell.id.clone(),
-            side,
+            role,
             consumer,
             started_at: "2026-01-01T12:00:05Z".to_owned(),
             environment: Environment { id: "runner".to_owned(), cores: 4, ..Environment::default() },
             image_store: "overlay2".to_owned(),
             start: Readings::default(),
             failure,
-            wall_ns: if side == Side::Producer { 9_000_000_000 } else { 4_000_000_000 },
+            wall_ns: if role == Role::Producer { 9_000_000_000 } else { 4_000_000_000 },
             spans: vec![Span {
                 kind: SpanKind::Command,
                 detail: "a step".to_owned(),
@@ -122,7 +122,7 @@ impl GithubRun {
             cached: vec![],
             traced: true,
             cache_layers: vec![],
-            usage: SideUsage::default(),
+            usage: RoleUsage::default(),
             identity: ImageIdentity {
                 config: Some("sha256:c".to_owned()),
                 layers: Some(vec!["sha256:l".to_owned()]),

@@ -8,7 +8,7 @@ use handoff_model::{Outcome, SpanKind};
 use crate::kit::{Place, expect, facts, handoff, machine};
 
 /// The image that these tests boot builders from.
-fn made() -> buildkit::Made {
+fn made() -> buildkit::BuildkitBuild {
     buildkit::made().expect("there is no image for docker-container builders: run `make buildkit-image`")
 }
 
@@ -34,8 +34,8 @@ fn a_builder_in_a_container_serves_the_five_and_the_baseline_on_both_stores() {
         if ["artifact", "cache-tar"].contains(&row.strategy.as_str()) {
             assert_eq!(row.source, "output", "{name}: this builder writes a tar itself, whatever the store");
         }
-        let of = |side: &str, kind: SpanKind| {
-            let spans = results.spans.iter().filter(|s| s.trial == row.trial && s.side.as_str() == side);
+        let of = |role: &str, kind: SpanKind| {
+            let spans = results.spans.iter().filter(|s| s.trial == row.trial && s.role.as_str() == role);
             spans.filter(|s| s.span == kind).map(|s| s.detail.as_str()).collect::<BTreeSet<_>>()
         };
         let boots = BTreeSet::from(["buildx-create", "buildx-bootstrap"]);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use handoff_docker::Programs;
-use handoff_model::{Conditions, ImageStore, Side, Sources, StrategySpec};
+use handoff_model::{Conditions, ImageStore, Role, Sources, StrategySpec};
 use handoff_runner::remote::RemoteJob;
 use handoff_runner::tools::Tools;
 use handoff_runner::{Cancel, protocol::JobSpec};
@@ -25,9 +25,9 @@ impl Daemon {
         let spec = JobSpec {
             buildkit: None,
             job: name.clone(),
-            side: Side::Producer,
+            role: Role::Producer,
             root: root.path().to_owned(),
-            own_disk: false,
+            private_disk: false,
             logs: root.path().join("logs"),
             strategy: StrategySpec::plain("rebuild"),
             conditions: Conditions { image_store: store, ..Conditions::default() },
@@ -42,7 +42,7 @@ impl Daemon {
             digest_command: vec![],
             service_env: BTreeMap::new(),
             tools: Tools::find().unwrap().paths,
-            lent: None,
+            host_daemon: None,
             ticket: None,
         };
         let binary = Path::new(env!("CARGO_BIN_EXE_handoff"));

@@ -112,8 +112,8 @@ fn an_image_of_the_daemon_runs_where_nothing_is_built_again() {
     assert_eq!(state(), before);
     assert!(stdout.contains("needs a build context"), "{stdout}");
     // The daemon knows the size, and which store it has: neither is guessed.
-    let own = place.results().plan.request.own.unwrap();
-    assert!(own.known_bytes().is_some_and(|bytes| (20 << 20..60 << 20).contains(&bytes)), "{own:?}");
+    let user_image = place.results().plan.request.user_image.unwrap();
+    assert!(user_image.known_bytes().is_some_and(|bytes| (20 << 20..60 << 20).contains(&bytes)), "{user_image:?}");
     let report = std::fs::read_to_string(place.out.join("report.md")).unwrap();
     assert!(report.contains("was saved from a daemon with the overlay2 store"), "{report}");
     let mut plan = handoff(&["plan", "--image", "me/webapp:1", "--strategies", "artifact", "--work-dir", "/var/tmp"]);

@@ -40,8 +40,8 @@ fn what_one_client_pushes_all_others_pull() {
     sender.docker(&["save", "--output", tar.to_str().unwrap(), "team/app:1"]);
 
     for client in ["ctr", "skopeo", "docker"] {
-        let intake = End::start(service, sender, &token(), &["intake", "--name", client]);
-        let remote = format!("{}/team/app:1", intake.registry);
+        let push_registry = End::start(service, sender, &token(), &["intake", "--name", client]);
+        let remote = format!("{}/team/app:1", push_registry.registry);
         match client {
             "ctr" => ctr(sender, &["push", "--plain-http", &remote, "docker.io/team/app:1"]),
             "skopeo" => {
@@ -55,10 +55,10 @@ fn what_one_client_pushes_all_others_pull() {
                 sender.docker(&["rmi", "--no-prune", &remote]);
             }
         }
-        intake.commit();
+        push_registry.commit();
 
-        let outlet = End::start(service, receiver, &token(), &["outlet", "--name", client]);
-        let remote = format!("{}/team/app:1", outlet.registry);
+        let pull_registry = End::start(service, receiver, &token(), &["outlet", "--name", client]);
+        let remote = format!("{}/team/app:1", pull_registry.registry);
         let (from, to) = (format!("docker://{remote}"), format!("dir:{}", folder.path().join(client).display()));
         run(Command::new(skopeo()).args([
             "--insecure-policy",

@@ -89,21 +89,22 @@ fn a_killed_end_is_a_failed_push_or_pull_and_nothing_is_there() {
     let lab = Lab::with(Profile::parse("slow", slow).unwrap());
     let Lab { service, sender, receiver, .. } = &lab;
     let token = service.mint(TokenSpec::default());
-    let intake = End::start(&lab.service, sender, &token, &["intake", "--name", "app", "--connections", "1"]);
-    let reference = format!("{}/app:1", intake.registry);
+    let push_registry = End::start(&lab.service, sender, &token, &["intake", "--name", "app", "--connections", "1"]);
+    let reference = format!("{}/app:1", push_registry.registry);
     sender.docker(&["tag", "team/app:1", &reference]);
     let up = || service.counters(&token).bytes_up;
-    let said = killed_under(intake, &mut sender.command(&["push", &reference]), up);
+    let said = killed_under(push_registry, &mut sender.command(&["push", &reference]), up);
     assert!(!said.is_empty());
     let (_, told) = expect(&mut step(receiver, service, &["receive", "--name", "app"]), 4);
     assert!(told.contains("nothing was sent under the name"), "{told}");
     // Another name: what was begun under the first one is never completed.
     expect(&mut step(sender, service, &["send", "team/app:1", "--name", "app-2"]), 0);
     let token = service.mint(TokenSpec::default());
-    let outlet = End::start(&lab.service, receiver, &token, &["outlet", "--name", "app-2", "--connections", "1"]);
-    let reference = format!("{}/app:1", outlet.registry);
+    let pull_registry =
+        End::start(&lab.service, receiver, &token, &["outlet", "--name", "app-2", "--connections", "1"]);
+    let reference = format!("{}/app:1", pull_registry.registry);
     let down = || service.counters(&token).bytes_down;
-    let said = killed_under(outlet, &mut receiver.command(&["pull", &reference]), down);
+    let said = killed_under(pull_registry, &mut receiver.command(&["pull", &reference]), down);
     assert!(!said.is_empty());
     assert_eq!(images(receiver), "");
 }

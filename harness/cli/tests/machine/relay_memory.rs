@@ -89,30 +89,30 @@ fn both_ends_stay_below_their_bound_for_layers_that_are_larger_than_it() {
     };
     let layers: Vec<Layer> = (0..LAYERS).map(|number| Layer::new(number, mib / LAYERS)).collect();
 
-    let intake = end("intake");
+    let push_registry = end("intake");
     std::thread::scope(|scope| {
         for layer in &layers {
-            scope.spawn(|| layer.push(&intake.registry));
+            scope.spawn(|| layer.push(&push_registry.registry));
         }
     });
     let manifest = format!(
         r#"{{"schemaVersion":2,"config":{{"digest":"{}"}},"layers":[{{"digest":"{}"}}]}}"#,
         layers[0].digest, layers[1].digest
     );
-    let mut stream = TcpStream::connect(&intake.registry).unwrap();
+    let mut stream = TcpStream::connect(&push_registry.registry).unwrap();
     let length = manifest.len();
     write!(stream, "PUT /v2/a/manifests/1 HTTP/1.1\r\nhost: a\r\ncontent-length: {length}\r\n\r\n{manifest}").unwrap();
     assert!(answer(&mut BufReader::new(stream)).starts_with("HTTP/1.1 201"));
-    let sending = intake.peak();
-    intake.commit();
+    let sending = push_registry.peak();
+    push_registry.commit();
 
-    let outlet = end("outlet");
+    let pull_registry = end("outlet");
     // All are asked for at once and read one after the other, as by an engine that takes its time.
-    let mut asked: Vec<_> = layers.iter().map(|layer| layer.ask(&outlet.registry)).collect();
+    let mut asked: Vec<_> = layers.iter().map(|layer| layer.ask(&pull_registry.registry)).collect();
     for (layer, reader) in layers.iter().zip(&mut asked) {
         layer.check(reader);
     }
-    let receiving = outlet.peak();
+    let receiving = pull_registry.peak();
     println!("{mib} MiB: sending end {} MiB, receiving end {} MiB at most", sending >> 20, receiving >> 20);
     assert!(sending < MOST && receiving < MOST, "{sending} and {receiving} of {MOST} bytes");
 }

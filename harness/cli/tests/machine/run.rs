@@ -209,13 +209,13 @@ fn one_side_at_a_time_works_against_a_service_of_its_own() {
         }
     }
     assert!(env.iter().any(|(k, _)| k == "ACTIONS_RUNTIME_TOKEN"), "{env:?}");
-    let side = |args: &[&str]| {
+    let role = |args: &[&str]| {
         let mut command = handoff(args);
         command.envs(env.clone()).arg("--work-dir").arg(place.work.path()).current_dir(dir.path());
         expect(&mut command, 0).0
     };
-    side(&["produce", "--strategy", "cache-tar", "--size", "64MiB"]);
-    let told: serde_json::Value = serde_json::from_str(&side(&["consume", "--strategy", "cache-tar"])).unwrap();
+    role(&["produce", "--strategy", "cache-tar", "--size", "64MiB"]);
+    let told: serde_json::Value = serde_json::from_str(&role(&["consume", "--strategy", "cache-tar"])).unwrap();
     assert_eq!(told.pointer("/identity/content"), Some(&true.into()), "{told}");
     assert_eq!(told.pointer("/identity/layers"), Some(&true.into()), "{told}");
     serve.kill().unwrap();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 
 use super::docker_tar::{self, ImageFile};
-use super::{GO_MOD, GO_SUM, Made, folder, made, note_path, pinned_version, recipe, tar_path};
+use super::{BuildkitBuild, GO_MOD, GO_SUM, folder, made, note_path, pinned_version, recipe, tar_path};
 use crate::programs::{home, on_path};
 use crate::{EngineError, Programs};
 
@@ -19,7 +19,7 @@ fn failed(text: impl std::fmt::Display) -> EngineError {
 }
 
 /// Makes the image where it is not there yet. Two at once wait for each other.
-pub fn make(programs: &Programs, say: &mut dyn FnMut(&str)) -> Result<Made, EngineError> {
+pub fn make(programs: &Programs, say: &mut dyn FnMut(&str)) -> Result<BuildkitBuild, EngineError> {
     fs::create_dir_all(folder()).map_err(EngineError::io("create", folder()))?;
     let lock = folder().join(".lock");
     let lock = fs::File::create(&lock).map_err(EngineError::io("create", &lock))?;
@@ -38,7 +38,12 @@ pub fn make(programs: &Programs, say: &mut dyn FnMut(&str)) -> Result<Made, Engi
     result
 }
 
-fn in_folder(go: &Go, work: &Path, programs: &Programs, say: &mut dyn FnMut(&str)) -> Result<Made, EngineError> {
+fn in_folder(
+    go: &Go,
+    work: &Path,
+    programs: &Programs,
+    say: &mut dyn FnMut(&str),
+) -> Result<BuildkitBuild, EngineError> {
     let version = pinned_version();
     say(&format!("building BuildKit {version} with {} (minutes; Go's own caches keep what it fetches)", go.version));
     go.build(work)?;
@@ -54,7 +59,7 @@ fn in_folder(go: &Go, work: &Path, programs: &Programs, say: &mut dyn FnMut(&str
     let reference = format!("handoff/buildkit:{version}");
     let new = work.join("image.tar");
     let digest = docker_tar::write(&new, work, &reference, &files).map_err(EngineError::io("write", &new))?;
-    let made = Made {
+    let made = BuildkitBuild {
         reference,
         version: version.to_owned(),
         runc: programs.versions.get("runc").cloned().ok_or_else(|| failed("runc tells no version"))?,
@@ -141,7 +146,7 @@ impl Runc {
         let real = found.with_extension("real");
         let program = if real.is_file() { real } else { found };
         let prefix = home().join("engine");
-        let lent: Vec<String> = ["usr/lib", "lib"]
+        let host_daemon: Vec<String> = ["usr/lib", "lib"]
             .iter()
             .flat_map(|dir| {
                 let dir = prefix.join(dir);
@@ -151,7 +156,7 @@ impl Runc {
             })
             .collect();
         let said = duct::cmd!("ldd", &program)
-            .env("LD_LIBRARY_PATH", lent.join(":"))
+            .env("LD_LIBRARY_PATH", host_daemon.join(":"))
             .env("LC_ALL", "C")
             .stderr_to_stdout()
             .unchecked()

@@ -38,7 +38,7 @@ pub struct BuildkitImage {
 
 /// What is noted beside an image that was made here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Made {
+pub struct BuildkitBuild {
     /// Its name.
     pub reference: String,
     /// Version of `BuildKit`.
@@ -76,8 +76,8 @@ fn recipe() -> String {
 }
 
 /// The image that was made here, if one is there and is what this version would make.
-pub fn made() -> Option<Made> {
-    let made: Made = serde_json::from_slice(&fs::read(note_path()).ok()?).ok()?;
+pub fn made() -> Option<BuildkitBuild> {
+    let made: BuildkitBuild = serde_json::from_slice(&fs::read(note_path()).ok()?).ok()?;
     (made.recipe == recipe() && tar_path().is_file()).then_some(made)
 }
 

@@ -1,7 +1,7 @@
 //! Tests of requests: options, matrix files and stored plans, under a few made-up strategies.
 
 use clap::Parser;
-use handoff_model::{OwnImage, Plan, StrategyError};
+use handoff_model::{Plan, StrategyError, UserImage};
 use proptest::prelude::*;
 
 use super::*;
@@ -30,10 +30,10 @@ fn check_image(workload: &str, size: Option<ByteSize>) -> Result<(), String> {
 
 fn context() -> Context<'static> {
     Context {
-        place: Place::Here,
+        place: RunsOn::Here,
         run_id: "r".to_owned(),
         host_store: None,
-        own: None,
+        user_image: None,
         strategies: &check_strategies,
         check_image: &check_image,
     }
@@ -91,9 +91,9 @@ fn resumed_matrix_takes_no_options_and_gives_its_image_new_values() {
     let error = asked("--rounds 3").request(Some(&stored), &context()).unwrap_err().to_string();
     assert!(error.contains("laid out by a matrix"), "{error}");
     assert_eq!(asked("").request(Some(&stored), &context()).unwrap(), stored);
-    let own = OwnImage::Image { name: "a".into(), id: "b".into(), bytes: None, store: None };
-    let with = Context { own: Some(own.clone()), ..context() };
-    assert_eq!(asked("").request(Some(&stored), &with).unwrap().own, Some(own));
+    let user_image = UserImage::Image { name: "a".into(), id: "b".into(), bytes: None, store: None };
+    let with = Context { user_image: Some(user_image.clone()), ..context() };
+    assert_eq!(asked("").request(Some(&stored), &with).unwrap().user_image, Some(user_image));
 }
 
 #[test]
@@ -217,7 +217,7 @@ fn inputs_of_a_workflow_make_the_plan_of_hosted_runners() {
         let input = |name: &str| inputs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
         Experiment::from_inputs(input)
     };
-    let hosted = Context { place: Place::GitHub, ..context() };
+    let hosted = Context { place: RunsOn::GitHub, ..context() };
     let asked = read(&[("sizes", "64MiB"), ("strategies", " artifact,rebuild "), ("consumers", "1,4"), ("seed", "")]);
     let request = asked.unwrap().request(None, &hosted).unwrap();
     assert_eq!((request.strategies.len(), request.conditions.len(), request.rounds), (2, 2, 3));

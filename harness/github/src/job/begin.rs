@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use handoff_machine::{Revision, describe};
-use handoff_model::{Failure, ImageIdentity, Side, SideUsage};
+use handoff_model::{Failure, ImageIdentity, Role, RoleUsage};
 use handoff_strategies::recorder::monotonic_ns;
 
 use super::{JOB_DIR, JobFile, Readings, WORK_DIR, docker, engine, marks, write_file};
@@ -13,7 +13,7 @@ use crate::cell::CellJob;
 use crate::{GithubError, Result};
 
 /// Writes the sources, describes the machine, and starts the clock, in the workspace `dir`.
-pub fn begin(dir: &Path, cell: &CellJob, side: Side, consumer: Option<u32>, revision: &Revision) -> Result<()> {
+pub fn begin(dir: &Path, cell: &CellJob, role: Role, consumer: Option<u32>, revision: &Revision) -> Result<()> {
     for name in [JOB_DIR, WORK_DIR] {
         let folder = dir.join(name);
         if folder.exists() {
@@ -27,7 +27,7 @@ pub fn begin(dir: &Path, cell: &CellJob, side: Side, consumer: Option<u32>, revi
     let image_store = docker::image_store()?;
     let mut file = JobFile {
         trial: cell.id.clone(),
-        side,
+        role,
         consumer,
         started_at: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         environment: describe(dir, "", versions, BTreeMap::new(), revision)?,
@@ -40,7 +40,7 @@ pub fn begin(dir: &Path, cell: &CellJob, side: Side, consumer: Option<u32>, revi
         cached: Vec::new(),
         traced: false,
         cache_layers: Vec::new(),
-        usage: SideUsage::default(),
+        usage: RoleUsage::default(),
         identity: ImageIdentity::default(),
         source: String::new(),
         client: String::new(),

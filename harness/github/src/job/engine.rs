@@ -24,7 +24,7 @@ use crate::{GithubError, Result};
 const ROOT: &str = "HANDOFF_PRIVATE_ENGINE";
 const ALIVE: &str = "alive";
 const START_LIMIT: Duration = Duration::from_mins(1);
-const GLANCE: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Held {
@@ -57,7 +57,7 @@ pub(super) fn start_if_asked(dir: &Path) -> Result<()> {
             let words = fs::read_to_string(root.join("holder.log")).unwrap_or_default();
             return Err(GithubError::Job(format!("the job's engine did not start: {}", words.trim())));
         }
-        thread::sleep(GLANCE);
+        thread::sleep(POLL_INTERVAL);
     }
     let bytes = fs::read(&ready).map_err(GithubError::io("read", &ready))?;
     let held: Held = serde_json::from_slice(&bytes).map_err(GithubError::job)?;
@@ -109,7 +109,7 @@ pub(super) fn stop(dir: &Path) -> Result<()> {
     fs::write(&stop, "").map_err(GithubError::io("write", &stop))?;
     let deadline = Instant::now() + Duration::from_secs(30);
     while held.root.join("ready.json").exists() && Instant::now() < deadline {
-        thread::sleep(GLANCE);
+        thread::sleep(POLL_INTERVAL);
     }
     // What is left is below the folder that the rehearsal removes as a whole.
     let _ = fs::remove_dir_all(&held.root);
@@ -126,7 +126,8 @@ pub fn hold(root: &Path) -> Result<()> {
     let programs = Programs::find()?;
     let job = root.file_name().map(|n| n.to_string_lossy().into_owned());
     let job = job.ok_or_else(|| GithubError::Job(format!("{} names no folder of an engine", root.display())))?;
-    let config = EngineConfig { root: root.join("e"), job: job.clone(), store, kind: EngineKind::Private, lent: None };
+    let config =
+        EngineConfig { root: root.join("e"), job: job.clone(), store, kind: EngineKind::Private, host_daemon: None };
     let mut engine = Engine::start(&programs, &config, &runtime)?;
     let held = Held { root: root.to_owned(), env: engine.env().clone() };
     let ready = root.join("ready.json");
@@ -136,7 +137,7 @@ pub fn hold(root: &Path) -> Result<()> {
     fs::rename(&part, &ready).map_err(GithubError::io("rename", &ready))?;
     let alive = || root.parent().is_some_and(|above| above.join(ALIVE).exists());
     while !root.join("stop").exists() && alive() {
-        thread::sleep(GLANCE);
+        thread::sleep(POLL_INTERVAL);
     }
     engine.stop();
     handoff_docker::leftovers::remove_cgroups(&job);

@@ -7,7 +7,7 @@ use handoff_fixtures::PROBE_PATH;
 use handoff_machine::between;
 use handoff_model::recipe::BuiltAt;
 use handoff_model::span::union_ns;
-use handoff_model::{Cell, Failure, ImageIdentity, Recipe, Side, SideUsage, SpanKind};
+use handoff_model::{Cell, Failure, ImageIdentity, Recipe, Role, RoleUsage, SpanKind};
 use handoff_strategies::Recorder;
 use handoff_strategies::recorder::monotonic_ns;
 use handoff_strategies::trace::Trace;
@@ -61,7 +61,7 @@ pub fn finish(dir: &Path, cell: &CellJob) -> Result<Option<Failure>> {
     let mut on = on.resolved(conditions);
     file.client = client(on.recipe(), &file);
     file.source = on.source().map(|source| source.as_str().to_owned()).unwrap_or_default();
-    if file.side == Side::Consumer && on.facts().has_producer {
+    if file.role == Role::Consumer && on.facts().has_producer {
         // Only the side that made the tar knows.
         file.source.clear();
     }
@@ -90,16 +90,16 @@ fn broken(marks: &[marks::Mark], status: &str) -> Failure {
     Failure::new(span, format!("job ended with `{status}` in `{step}`: its log says why"))
 }
 
-fn usage(file: &JobFile) -> SideUsage {
+fn usage(file: &JobFile) -> RoleUsage {
     let now = begin::readings();
     let start = &file.start;
-    SideUsage {
+    RoleUsage {
         cpu_ns: between(start.busy_ns, now.busy_ns),
         load_1m: start.load_1m,
         cpu_pressure_ns: between(start.pressure_ns, now.pressure_ns),
         steal_ns: between(start.steal_ns, now.steal_ns),
         // Nobody samples the machine.
-        ..SideUsage::default()
+        ..RoleUsage::default()
     }
 }
 
@@ -124,7 +124,7 @@ fn trace(dir: &Path, cell: &CellJob, file: &mut JobFile) {
         // For people only: nothing reads it again.
         let _ = std::fs::write(dir.join(JOB_DIR).join(format!("build-{}.rawjson", number + 1)), log);
         let trace = Trace::parse(log);
-        trace.record(&recorder, cell.loads(file.side));
+        trace.record(&recorder, cell.loads(file.role));
         if let Some(unread) = &trace.unread {
             file.identity.notes.push(format!("the time of the build is not known: {unread}"));
             whole = false;
@@ -151,7 +151,7 @@ fn layers(log: &str) -> Vec<String> {
 
 /// A strategy that hands a cache over must not have built again.
 fn not_built_again(recipe: &Recipe, file: &JobFile) -> Result<(), Failure> {
-    if file.side == Side::Producer || !recipe.consumer_is_cached {
+    if file.role == Role::Producer || !recipe.consumer_is_cached {
         return Ok(());
     }
     match file.executed.first() {
@@ -164,11 +164,11 @@ fn not_built_again(recipe: &Recipe, file: &JobFile) -> Result<(), Failure> {
 fn identify(dir: &Path, cell: &CellJob, built: BuiltAt, file: &JobFile) -> Result<ImageIdentity, Failure> {
     let work = dir.join(WORK_DIR);
     let failure = |e: &dyn std::fmt::Display| Failure::new("identity", e);
-    let mut known = match (file.side, built) {
-        (Side::Producer, BuiltAt::Tar(name)) => {
+    let mut known = match (file.role, built) {
+        (Role::Producer, BuiltAt::Tar(name)) => {
             handoff_docker::identity::of_tar(&work.join(name)).map_err(|e| failure(&e))?
         }
-        (Side::Producer, BuiltAt::BuilderCache | BuiltAt::Pushed) => {
+        (Role::Producer, BuiltAt::BuilderCache | BuiltAt::Pushed) => {
             // Nothing was loaded. The image of that very build is in the builder's cache: load it from there.
             let sources = work.join("sources").display().to_string();
             docker::run("docker", &["buildx", "build", "--load", "--tag", &cell.image, &sources])
@@ -179,7 +179,7 @@ fn identify(dir: &Path, cell: &CellJob, built: BuiltAt, file: &JobFile) -> Resul
         }
         _ => docker::identity(&cell.image, &work)?,
     };
-    if file.side == Side::Consumer {
+    if file.role == Role::Consumer {
         let text = docker::run("docker", &["run", "--rm", "--network=none", &cell.image, PROBE_PATH, "digest"]);
         let json: serde_json::Value = serde_json::from_str(&text.map_err(|e| failure(&e))?).map_err(|e| failure(&e))?;
         known.content = json.get("content_digest").and_then(|d| d.as_str()).map(str::to_owned);

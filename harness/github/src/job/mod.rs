@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use handoff_model::{Environment, Failure, ImageIdentity, Side, SideUsage, Span};
+use handoff_model::{Environment, Failure, ImageIdentity, Role, RoleUsage, Span};
 use serde::{Deserialize, Serialize};
 
 use crate::{GithubError, Result};
@@ -38,7 +38,7 @@ pub struct JobFile {
     /// The trial.
     pub trial: String,
     /// Producer or consumer.
-    pub side: Side,
+    pub role: Role,
     /// Number of the consumer, from 1.
     pub consumer: Option<u32>,
     /// When it began, RFC 3339.
@@ -64,7 +64,7 @@ pub struct JobFile {
     /// Layers that the builder put into the cache, by digest.
     pub cache_layers: Vec<String>,
     /// Resources.
-    pub usage: SideUsage,
+    pub usage: RoleUsage,
     /// What is known of the image.
     pub identity: ImageIdentity,
     /// `source` and `client` of the row.
@@ -94,13 +94,13 @@ pub struct Readings {
 ///
 /// # Errors
 /// A `HANDOFF_CONSUMER` that is no number.
-pub fn consumer_of_env(side: Side) -> Result<Option<u32>> {
-    match (side, std::env::var("HANDOFF_CONSUMER")) {
-        (Side::Producer, _) => Ok(None),
-        (Side::Consumer, Ok(text)) => {
+pub fn consumer_of_env(role: Role) -> Result<Option<u32>> {
+    match (role, std::env::var("HANDOFF_CONSUMER")) {
+        (Role::Producer, _) => Ok(None),
+        (Role::Consumer, Ok(text)) => {
             text.parse().map(Some).map_err(|_| GithubError::Input(format!("HANDOFF_CONSUMER: `{text}`")))
         }
-        (Side::Consumer, Err(_)) => Ok(Some(1)),
+        (Role::Consumer, Err(_)) => Ok(Some(1)),
     }
 }
 

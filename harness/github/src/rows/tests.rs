@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use handoff_model::{
-    Builder, Conditions, EngineKind, Environment, ImageIdentity, ImageStore, PlanRequest, SideUsage, StrategySpec,
+    Builder, Conditions, EngineKind, Environment, ImageIdentity, ImageStore, PlanRequest, RoleUsage, StrategySpec,
 };
 use handoff_records::Results;
 use handoff_records::{ConsumerRow, MeasurementRow};
@@ -39,7 +39,7 @@ fn plan() -> (Plan, CellJob) {
 fn file(cell: &CellJob, consumer: Option<u32>) -> JobFile {
     JobFile {
         trial: cell.id.clone(),
-        side: if consumer.is_some() { Side::Consumer } else { Side::Producer },
+        role: if consumer.is_some() { Role::Consumer } else { Role::Producer },
         consumer,
         started_at: "2026-01-01T12:00:05Z".to_owned(),
         environment: Environment { id: format!("m{}", consumer.unwrap_or(0)), cores: 4, ..Environment::default() },
@@ -52,13 +52,13 @@ fn file(cell: &CellJob, consumer: Option<u32>) -> JobFile {
         cached: vec![],
         traced: true,
         cache_layers: vec![],
-        usage: SideUsage {
+        usage: RoleUsage {
             cpu_ns: Some(7),
             harness_wall_ns: Some(8),
             load_1m: Some(0.5),
             cpu_pressure_ns: Some(9),
             steal_ns: Some(10),
-            ..SideUsage::default()
+            ..RoleUsage::default()
         },
         identity: ImageIdentity {
             index: Some("sha256:i".to_owned()),

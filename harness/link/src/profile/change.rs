@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use handoff_model::nearest::nearest;
 
-use super::figure::{Basis, FIGURES, Figure, Unit};
+use super::figure::{Evidence, FIGURES, Figure, Unit};
 use super::{Profile, ProfileError};
 
 /// Sets of figures that are changed together.
@@ -126,7 +126,7 @@ fn spelling(unit: Unit, amount: f64) -> Option<String> {
 /// Moves every assumed figure to one end of its range.
 fn to_end(profile: &mut Profile, end: &str) {
     for (key, unit) in FIGURES {
-        let Some(figure) = profile.figures.get_mut(key).filter(|figure| figure.basis == Some(Basis::Assumed)) else {
+        let Some(figure) = profile.figures.get_mut(key).filter(|figure| figure.basis == Some(Evidence::Assumed)) else {
             continue;
         };
         let more_is_slower = matches!(unit, Unit::Ms | Unit::Seconds | Unit::Share | Unit::Factor);
@@ -154,7 +154,7 @@ fn stands_for(short: &str, figure: &str) -> bool {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::{Direction, Kind, load};
+    use super::super::{Direction, ServiceKind, load};
     use super::*;
 
     const MIB: f64 = 1_048_576.0;
@@ -169,9 +169,9 @@ mod tests {
     fn one_figure_is_changed_and_the_name_says_so() {
         let profile = load("github-hosted:artifact.down.connection=61440KiB/s").unwrap();
         assert_eq!(profile.name, "github-hosted:artifact.down.connection=60MiB/s");
-        let lane = profile.lane(Kind::Artifact, Direction::Down);
-        assert_eq!((lane.connection, lane.aggregate), (Some(60.0 * MIB), Some(120.0 * MIB)));
-        assert_eq!(profile.lane(Kind::Cache, Direction::Down).connection, Some(30.0 * MIB));
+        let limit = profile.limit(ServiceKind::Artifact, Direction::Down);
+        assert_eq!((limit.connection, limit.aggregate), (Some(60.0 * MIB), Some(120.0 * MIB)));
+        assert_eq!(profile.limit(ServiceKind::Cache, Direction::Down).connection, Some(30.0 * MIB));
         assert_eq!(load(&profile.name).unwrap(), profile, "the name gives the same profile again");
     }
 
@@ -189,22 +189,22 @@ mod tests {
     fn a_short_name_changes_all_that_fit() {
         let profile = load("loopback:request_ms=25,aggregate=60MiB/s,503=1%").unwrap();
         assert_eq!(profile.name, "loopback:503=1%,aggregate=60MiB/s,request_ms=25ms");
-        for kind in [Kind::Artifact, Kind::Cache] {
+        for kind in [ServiceKind::Artifact, ServiceKind::Cache] {
             assert_eq!((profile.request_ms(kind), profile.call_ms()), (25.0, 0.0));
             for direction in [Direction::Up, Direction::Down] {
-                assert_eq!(profile.lane(kind, direction).aggregate, Some(60.0 * MIB));
+                assert_eq!(profile.limit(kind, direction).aggregate, Some(60.0 * MIB));
             }
         }
         let down = load("github-far:down.connection=1MiB/s").unwrap();
-        assert_eq!(down.lane(Kind::Cache, Direction::Down).connection, Some(MIB));
-        assert_eq!(down.lane(Kind::Cache, Direction::Up).connection, Some(10.0 * MIB));
+        assert_eq!(down.limit(ServiceKind::Cache, Direction::Down).connection, Some(MIB));
+        assert_eq!(down.limit(ServiceKind::Cache, Direction::Up).connection, Some(10.0 * MIB));
     }
 
     #[test]
     fn assumed_figures_move_to_an_end_and_published_ones_stay() {
         let all = |text: &str| {
             let profile = load(text).unwrap();
-            let down = profile.lane(Kind::Artifact, Direction::Down);
+            let down = profile.limit(ServiceKind::Artifact, Direction::Down);
             (down.connection.unwrap() / MIB, down.aggregate.unwrap() / MIB, profile.call_ms())
         };
         assert_eq!(all("github-hosted:@low"), (30.0, 30.0, 100.0));

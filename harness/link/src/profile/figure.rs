@@ -24,7 +24,7 @@ pub enum Unit {
 /// Where a figure comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Basis {
+pub enum Evidence {
     /// Somebody measured or documented it.
     Published,
     /// `handoff github calibrate` measured it, on one runner; low and high are of its repeats.
@@ -43,7 +43,7 @@ pub struct Figure {
     /// The highest that is plausible.
     pub high: Option<f64>,
     /// Where it comes from, if the file says.
-    pub basis: Option<Basis>,
+    pub basis: Option<Evidence>,
     /// Source, or the reason for the assumption.
     pub note: String,
 }

@@ -14,7 +14,7 @@ use std::path::Path;
 
 pub use change::{GRAMMAR, add, split_list};
 pub use error::ProfileError;
-pub use figure::{Basis, Figure, Unit};
+pub use figure::{Evidence, Figure, Unit};
 
 use figure::FIGURES;
 
@@ -26,7 +26,7 @@ const NAMED: [(&str, &str); 3] = [
 
 /// Which of the services a blob belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ServiceKind {
     /// Artifacts.
     Artifact,
     /// Cache entries.
@@ -44,7 +44,7 @@ pub enum Direction {
 
 /// The rates of one direction of one kind of traffic, in bytes a second; `None` is not limited.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Lane {
+pub struct RateLimit {
     /// Of each connection.
     pub connection: Option<f64>,
     /// Of all connections of a job together.
@@ -116,21 +116,21 @@ impl Profile {
     }
 
     /// The rates of a direction of a kind of traffic.
-    pub fn lane(&self, kind: Kind, direction: Direction) -> Lane {
+    pub fn limit(&self, kind: ServiceKind, direction: Direction) -> RateLimit {
         let (connection, aggregate) = match (kind, direction) {
-            (Kind::Artifact, Direction::Up) => ("artifact.up.connection", "artifact.up.aggregate"),
-            (Kind::Artifact, Direction::Down) => ("artifact.down.connection", "artifact.down.aggregate"),
-            (Kind::Cache, Direction::Up) => ("cache.up.connection", "cache.up.aggregate"),
-            (Kind::Cache, Direction::Down) => ("cache.down.connection", "cache.down.aggregate"),
+            (ServiceKind::Artifact, Direction::Up) => ("artifact.up.connection", "artifact.up.aggregate"),
+            (ServiceKind::Artifact, Direction::Down) => ("artifact.down.connection", "artifact.down.aggregate"),
+            (ServiceKind::Cache, Direction::Up) => ("cache.up.connection", "cache.up.aggregate"),
+            (ServiceKind::Cache, Direction::Down) => ("cache.down.connection", "cache.down.aggregate"),
         };
-        Lane { connection: self.value(connection), aggregate: self.value(aggregate) }
+        RateLimit { connection: self.value(connection), aggregate: self.value(aggregate) }
     }
 
     /// Time of a blob request besides its bytes (round trip and server), in ms.
-    pub fn request_ms(&self, kind: Kind) -> f64 {
+    pub fn request_ms(&self, kind: ServiceKind) -> f64 {
         let key = match kind {
-            Kind::Artifact => "artifact.request_ms",
-            Kind::Cache => "cache.request_ms",
+            ServiceKind::Artifact => "artifact.request_ms",
+            ServiceKind::Cache => "cache.request_ms",
         };
         self.value(key).unwrap_or(0.0)
     }
@@ -185,10 +185,10 @@ impl Profile {
             return Err(("faults", problem.to_owned()));
         }
         if faults.slow > 0.0 {
-            for (kind, kind_name) in [(Kind::Artifact, "artifact"), (Kind::Cache, "cache")] {
+            for (kind, kind_name) in [(ServiceKind::Artifact, "artifact"), (ServiceKind::Cache, "cache")] {
                 for (direction, way) in [(Direction::Up, "up"), (Direction::Down, "down")] {
-                    let lane = self.lane(kind, direction);
-                    if lane.connection.or(lane.aggregate).is_none() {
+                    let limit = self.limit(kind, direction);
+                    if limit.connection.or(limit.aggregate).is_none() {
                         let problem = format!("divides a rate, and `{kind_name}.{way}` has none: set one");
                         return Err(("faults.slow", problem));
                     }
@@ -265,7 +265,10 @@ mod tests {
             for (key, _, figure) in profile.figures() {
                 assert!(figure.note.len() > 20 && figure.basis.is_some(), "{name}: {key}");
                 let ranged = figure.low.is_some() && figure.high.is_some();
-                assert!(ranged || figure.basis == Some(Basis::Published), "{name}: {key} is assumed without a range");
+                assert!(
+                    ranged || figure.basis == Some(Evidence::Published),
+                    "{name}: {key} is assumed without a range"
+                );
             }
         }
     }
@@ -275,16 +278,16 @@ mod tests {
         let profile = load("loopback").unwrap();
         assert_eq!((profile.figures().count(), profile.call_ms()), (0, 0.0));
         assert_eq!(profile.name, Profile::default().name);
-        assert_eq!(profile.lane(Kind::Cache, Direction::Down), Lane::default());
+        assert_eq!(profile.limit(ServiceKind::Cache, Direction::Down), RateLimit::default());
     }
 
     #[test]
     fn the_near_profile_has_the_published_figures() {
         const MIB: f64 = 1_048_576.0;
         let profile = load("github-hosted").unwrap();
-        let down = profile.lane(Kind::Cache, Direction::Down);
+        let down = profile.limit(ServiceKind::Cache, Direction::Down);
         assert_eq!((down.connection, down.aggregate), (Some(30.0 * MIB), Some(120.0 * MIB)));
-        assert_eq!((profile.request_ms(Kind::Artifact), profile.call_ms()), (5.0, 200.0));
+        assert_eq!((profile.request_ms(ServiceKind::Artifact), profile.call_ms()), (5.0, 200.0));
         assert_eq!(profile.faults(), None);
         let shaped = FIGURES.iter().filter(|(key, _)| !key.starts_with("faults."));
         for name in ["github-hosted", "github-far"] {

@@ -4,7 +4,7 @@
 use handoff_model::nearest::hint;
 use toml::{Table, Value};
 
-use super::figure::{Basis, FIGURES, Figure, Unit};
+use super::figure::{Evidence, FIGURES, Figure, Unit};
 use super::{Figures, Profile, ProfileError};
 
 const TEXTS: [&str; 3] = ["name", "summary", "about"];
@@ -75,7 +75,7 @@ impl Reader<'_> {
         let basis = parts.get("basis").map(|basis| {
             let words = "is none of `published`, `measured`, `assumed`";
             // serde would also take a table with one of the words as its key.
-            let read = basis.as_str().and_then(|_| basis.clone().try_into::<Basis>().ok());
+            let read = basis.as_str().and_then(|_| basis.clone().try_into::<Evidence>().ok());
             read.ok_or_else(|| self.fault(&format!("{key}.basis"), words.to_owned()))
         });
         let note = self.text(parts, "note", false)?;
@@ -184,7 +184,7 @@ mod tests {
         let profile = read("mine.toml", text).unwrap();
         assert!((profile.call_ms() - 2.5).abs() < 1e-9);
         let figure = profile.figure("cache.up.connection").unwrap();
-        assert_eq!((figure.value, figure.low, figure.basis), (1_572_864.0, Some(1_048_576.0), Some(Basis::Assumed)));
+        assert_eq!((figure.value, figure.low, figure.basis), (1_572_864.0, Some(1_048_576.0), Some(Evidence::Assumed)));
         assert_eq!(profile.figures().map(|(key, ..)| key).collect::<Vec<_>>(), ["cache.up.connection", "api.call_ms"]);
     }
 }

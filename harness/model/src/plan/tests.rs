@@ -34,14 +34,14 @@ fn an_empty_request_is_refused_by_name() {
 fn blocks_run_round_by_round_with_rounds_of_their_own() {
     let mut all = request(3, 1, 4, 1, false);
     let few = PlanRequest { sizes: vec![ByteSize(1 << 30)], rounds: 2, ..request(2, 1, 1, 1, false) };
-    all.absorb(&few);
+    all.merge(&few);
     assert_eq!((all.blocks.len(), all.sizes.len(), all.strategies.len(), all.rounds), (2, 2, 3, 4));
     let plan = Plan::new(all.clone()).unwrap();
     let rounds: Vec<u32> = plan.trials.iter().map(|t| t.round).collect();
     assert_eq!(rounds, [vec![1; 5], vec![2; 5], vec![3; 3], vec![4; 3]].concat());
     let stored: PlanRequest = serde_json::from_str(&serde_json::to_string(&all).unwrap()).unwrap();
     assert_eq!(Plan::new(stored).unwrap(), plan);
-    all.absorb(&few);
+    all.merge(&few);
     assert!(Plan::new(all).unwrap_err().to_string().contains("stands in two blocks"));
 }
 
@@ -79,7 +79,7 @@ proptest! {
         };
         let mut asked = part(0, parts[0]);
         for (at, shape) in parts.iter().enumerate().skip(1) {
-            asked.absorb(&part(at, *shape));
+            asked.merge(&part(at, *shape));
         }
         asked.exclude = vec![Exclusion { strategy: vec![StrategySpec::plain(&format!("s{left_out}"))], ..Exclusion::default() }];
         let Ok(plan) = Plan::new(asked) else { return Ok(()) };

@@ -38,9 +38,9 @@ fn value(fields: &[(&'static str, String)], name: &str) -> Option<u64> {
 }
 
 /// Resources of which the fields are known that `known` names by its bits; no value is 0.
-fn usage(known: u8) -> SideUsage {
+fn usage(known: u8) -> RoleUsage {
     let some = |bit: u8| (known >> bit & 1 == 1).then_some(10 + u64::from(bit));
-    SideUsage {
+    RoleUsage {
         cpu_ns: some(0),
         peak_memory_bytes: some(1),
         peak_disk_bytes: some(2),
@@ -69,9 +69,9 @@ fn traffic() -> Counters {
 }
 
 /// What a job tells: its resources, whether it was traced, and the service's count.
-type Part<'a> = (SideUsage, bool, Option<&'a Counters>);
+type Part<'a> = (RoleUsage, bool, Option<&'a Counters>);
 
-fn job<'a>(usage: &'a SideUsage, traced: bool, traffic: Option<&'a Counters>) -> JobReport<'a> {
+fn job<'a>(usage: &'a RoleUsage, traced: bool, traffic: Option<&'a Counters>) -> JobReport<'a> {
     let steps = traced.then_some(StepCount { executed: 3, cached: 2 });
     JobReport { wall_ns: 100, spans: &[], usage, steps, traffic, written_bytes: None, environment: "e0" }
 }
@@ -85,8 +85,8 @@ proptest! {
         settle: bool,
     ) {
         let counted = traffic();
-        let usages: Vec<SideUsage> = producer.iter().chain(&consumers).map(|(known, ..)| usage(*known)).collect();
-        let report = |(usage, (_, traced, ours)): (&SideUsage, &(u8, bool, bool))| {
+        let usages: Vec<RoleUsage> = producer.iter().chain(&consumers).map(|(known, ..)| usage(*known)).collect();
+        let report = |(usage, (_, traced, ours)): (&RoleUsage, &(u8, bool, bool))| {
             (usage.clone(), *traced, ours.then_some(&counted))
         };
         let parts: Vec<Part> = usages.iter().zip(producer.iter().chain(&consumers)).map(report).collect();
@@ -184,7 +184,7 @@ fn consumer_with_another_image_fails_the_trial_and_leaves_its_spans_but_no_row_o
     let mut join = TrialJoin::new(&plan.trials[0], 42, true);
     join.environment = Some("e0".to_owned());
     join.add_spans(
-        Side::Producer,
+        Role::Producer,
         None,
         &[Span { kind: handoff_model::SpanKind::Build, detail: String::new(), start_ns: 1, end_ns: 2, bytes: None }],
     );

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use handoff_model::{Environment, Outcome, Side, SpanKind, worst_level};
+use handoff_model::{Environment, Outcome, Role, SpanKind, worst_level};
 
 use super::table::Rows;
 use crate::rows::{ConsumerRow, MeasurementRow, SpanRow};
@@ -142,7 +142,7 @@ fn sent_by_producer(row: &MeasurementRow, consumers: &[&ConsumerRow]) -> Option<
 
 /// A producer leaves spans, on its clock, and has a span that sends where bytes were sent.
 fn producer_spans(row: &MeasurementRow, jobs: &Jobs<'_>) -> Option<String> {
-    let spans: Vec<&&SpanRow> = jobs.spans.iter().filter(|s| s.side == Side::Producer).collect();
+    let spans: Vec<&&SpanRow> = jobs.spans.iter().filter(|s| s.role == Role::Producer).collect();
     let Some(clock) = row.produce_ns else {
         return (!spans.is_empty())
             .then(|| "spans.csv has spans of a producer that the trial does not have".to_owned());

@@ -80,7 +80,7 @@ fn consumers_and_their_trial_disagree_on_identity_traffic_or_machine() {
 #[test]
 fn lost_spans_are_noticed_by_their_number_and_in_older_folders_by_what_every_job_leaves() {
     let cases: [(Change<SpanRow>, &str); 4] = [
-        (|s| s.retain(|s| s.side.as_str() != "producer"), "with a producer, but its rows are missing"),
+        (|s| s.retain(|s| s.role.as_str() != "producer"), "with a producer, but its rows are missing"),
         (|s| s.retain(|s| s.span.as_str() != "upload"), "no span of it that sends"),
         (|s| s.retain(|s| s.span.as_str() != "run"), "lacks rows of consumer 1"),
         (|s| s.retain(|s| s.span.as_str() != "download"), "lacks rows of consumer 1"),

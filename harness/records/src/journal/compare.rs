@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use handoff_model::conditions::FACTORS;
-use handoff_model::{Conditions, OwnImage, PlanRequest};
+use handoff_model::{Conditions, PlanRequest, UserImage};
 
 /// The first option in which `given` differs from `held`, with both values as they would be typed.
 ///
@@ -24,12 +24,12 @@ pub fn difference(held: &PlanRequest, given: &PlanRequest) -> Option<(&'static s
         exclude,
         // How it was typed; what it means is compared.
         matrix: _,
-        own,
+        user_image,
         compare,
         purpose,
     } = held;
-    let own_text = |own: &Option<OwnImage>| own.as_ref().map_or("none".to_owned(), ToString::to_string);
-    differ("the image of your own", own_text(own), own_text(&given.own))
+    let own_text = |user_image: &Option<UserImage>| user_image.as_ref().map_or("none".to_owned(), ToString::to_string);
+    differ("the image of your own", own_text(user_image), own_text(&given.user_image))
         .or_else(|| differ("--sizes", list(sizes), list(&given.sizes)))
         .or_else(|| differ("--strategies", list(strategies), list(&given.strategies)))
         .or_else(|| differ("--workload", list(workloads), list(&given.workloads)))

@@ -9,38 +9,38 @@ use super::{ENVIRONMENTS, JournalError, LOGS, PLAN, Result};
 use crate::rows::{ConsumerRow, MeasurementRow, SpanRow};
 
 /// What [`prepare`] has made, for [`undo`]: the topmost folder that was not there before.
-pub(super) struct Made(Option<PathBuf>);
+pub(super) struct CreatedDir(Option<PathBuf>);
 
 /// Makes the folder, or checks that the one that is there may be used.
-pub(super) fn prepare(dir: &Path) -> Result<Made> {
+pub(super) fn prepare(dir: &Path) -> Result<CreatedDir> {
     match fs::symlink_metadata(dir).and_then(|_| fs::metadata(dir)) {
         Ok(metadata) if metadata.is_dir() => {
             refuse_used(dir)?;
-            Ok(Made(None))
+            Ok(CreatedDir(None))
         }
         Ok(_) => Err(JournalError::NotAFolder(dir.to_owned())),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let top = dir.ancestors().take_while(|a| !a.as_os_str().is_empty() && !a.exists()).last();
-            let made = Made(top.map(Path::to_owned));
+            let created = CreatedDir(top.map(Path::to_owned));
             if let Err(source) = fs::create_dir_all(dir) {
-                undo(dir, made);
+                undo(dir, created);
                 return Err(JournalError::Io { what: "make", path: dir.to_owned(), source });
             }
             if let Some(parent) = dir.parent().filter(|p| !p.as_os_str().is_empty()) {
                 sync_dir(parent)?;
             }
-            Ok(made)
+            Ok(created)
         }
         Err(source) => Err(JournalError::Io { what: "read", path: dir.to_owned(), source }),
     }
 }
 
 /// Removes what a failed start has written: our own files, then the folders that were made, if they are empty.
-pub(super) fn undo(dir: &Path, made: Made) {
+pub(super) fn undo(dir: &Path, created: CreatedDir) {
     for name in own_names() {
         let _ = fs::remove_file(dir.join(&name));
     }
-    let Some(top) = made.0 else { return };
+    let Some(top) = created.0 else { return };
     for folder in dir.ancestors() {
         if fs::remove_dir(folder).is_err() || folder == top {
             return;

@@ -1,7 +1,7 @@
 //! Rows for the tests: a small plan, and the rows that its trials would leave.
 
 use handoff_model::{
-    Environment, Failure, IdentityCheck, Outcome, Plan, PlanRequest, Side, Span, SpanKind, StepCount, StrategySpec,
+    Environment, Failure, IdentityCheck, Outcome, Plan, PlanRequest, Role, Span, SpanKind, StepCount, StrategySpec,
     Trial,
 };
 
@@ -100,15 +100,15 @@ fn spans(trial: &Trial, n: u64, produces: bool) -> Vec<SpanRow> {
         let upload = span(SpanKind::Upload, "", 1_600_000_000, 2_500_000_000, Some(30_000_000 + n));
         let download = span(SpanKind::Download, "", 100_000_000, 2_500_000_000, Some(30_000_000 + n));
         vec![
-            SpanRow::new(&trial.id, Side::Producer, None, &build),
-            SpanRow::new(&trial.id, Side::Producer, None, &upload),
-            SpanRow::new(&trial.id, Side::Consumer, Some(1), &download),
-            SpanRow::new(&trial.id, Side::Consumer, Some(1), &run),
+            SpanRow::new(&trial.id, Role::Producer, None, &build),
+            SpanRow::new(&trial.id, Role::Producer, None, &upload),
+            SpanRow::new(&trial.id, Role::Consumer, Some(1), &download),
+            SpanRow::new(&trial.id, Role::Consumer, Some(1), &run),
         ]
     } else {
         vec![
-            SpanRow::new(&trial.id, Side::Consumer, Some(1), &build),
-            SpanRow::new(&trial.id, Side::Consumer, Some(1), &run),
+            SpanRow::new(&trial.id, Role::Consumer, Some(1), &build),
+            SpanRow::new(&trial.id, Role::Consumer, Some(1), &run),
         ]
     }
 }

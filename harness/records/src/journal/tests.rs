@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use handoff_model::plan::{SCHEMA_MINOR, SCHEMA_VERSION};
-use handoff_model::{Side, SpanKind};
+use handoff_model::{Role, SpanKind};
 use proptest::prelude::*;
 use sha2::Digest as _;
 use tempfile::TempDir;

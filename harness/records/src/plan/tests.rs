@@ -2,10 +2,10 @@
 
 use handoff_model::block::{Block, Exclusion};
 use handoff_model::conditions::{Builder, CacheState, Conditions, EngineKind, ImageStore};
-use handoff_model::own::{BuildArg, OwnImage};
 use handoff_model::plan::{PlanRequest, SCHEMA_MINOR};
 use handoff_model::size::ByteSize;
 use handoff_model::strategy::{Marker, Storage, StrategySpec, VariantFacts, look};
+use handoff_model::user_image::{BuildArg, UserImage};
 use handoff_model::{Compare, Purpose};
 use proptest::prelude::*;
 use proptest::sample::subsequence;
@@ -70,17 +70,17 @@ fn build_arg() -> impl Strategy<Value = BuildArg> {
     ]
 }
 
-fn own() -> impl Strategy<Value = OwnImage> {
+fn user_image() -> impl Strategy<Value = UserImage> {
     prop_oneof![
         (text(), prop::option::of(text()), prop::collection::vec(build_arg(), 0..3)).prop_map(
-            |(dir, file, build_args)| OwnImage::Context {
+            |(dir, file, build_args)| UserImage::Context {
                 dir: dir.into(),
                 dockerfile: file.map(Into::into),
                 build_args
             }
         ),
         (text(), text(), prop::option::of(any::<u64>()), any::<bool>()).prop_map(|(name, id, bytes, known)| {
-            OwnImage::Image { name, id, bytes, store: known.then_some(ImageStore::Overlay2) }
+            UserImage::Image { name, id, bytes, store: known.then_some(ImageStore::Overlay2) }
         }),
     ]
 }
@@ -91,7 +91,7 @@ prop_compose! {
         blocks in prop::collection::vec(block(), 0..3),
         exclude in prop::collection::vec(exclusion(), 0..3),
         matrix in prop::option::of(text()),
-        own in prop::option::of(own()),
+        user_image in prop::option::of(user_image()),
         control: bool,
         timeout_s: u64,
         seed: u64,
@@ -101,7 +101,7 @@ prop_compose! {
     ) -> PlanRequest {
         let Block { sizes, strategies, workloads, rounds, conditions } = part;
         PlanRequest {
-            sizes, strategies, workloads, rounds, conditions, control, timeout_s, seed, run_id, blocks, exclude, matrix, own,
+            sizes, strategies, workloads, rounds, conditions, control, timeout_s, seed, run_id, blocks, exclude, matrix, user_image,
             compare: if pairs { Compare::Pairs } else { Compare::Reference },
             purpose: [Purpose::Decision, Purpose::Screening, Purpose::Trend][purpose],
         }
@@ -150,7 +150,12 @@ fn small() -> Plan {
     Plan::new(PlanRequest {
         rounds: 1,
         exclude: vec![Exclusion { workload: vec!["none".to_owned()], ..Exclusion::default() }],
-        own: Some(OwnImage::Image { name: "me/app:1".to_owned(), id: "sha256:0".to_owned(), bytes: None, store: None }),
+        user_image: Some(UserImage::Image {
+            name: "me/app:1".to_owned(),
+            id: "sha256:0".to_owned(),
+            bytes: None,
+            store: None,
+        }),
         ..PlanRequest::of(vec![StrategySpec::plain("artifact")])
     })
     .unwrap()

@@ -1,8 +1,8 @@
 //! Rows that contradict themselves: no trial leaves them, so somebody or something changed them afterwards.
 
 use handoff_model::outcome::Outcome;
-use handoff_model::own::OwnImage;
-use handoff_model::span::Side;
+use handoff_model::span::Role;
+use handoff_model::user_image::UserImage;
 
 use super::{ConsumerRow, MeasurementRow, SpanRow};
 
@@ -49,7 +49,7 @@ impl MeasurementRow {
 
     /// Whether nobody knows what the image should hold: the user's own build, and no producer that made it before.
     pub fn nothing_to_compare_with(&self) -> bool {
-        self.produce_ns.is_none() && OwnImage::is_own_workload(&self.workload)
+        self.produce_ns.is_none() && UserImage::is_own_workload(&self.workload)
     }
 
     /// The service counts all of these or none.
@@ -98,9 +98,9 @@ impl SpanRow {
         if self.end_ns < self.start_ns {
             return Some("the span ends before it starts".to_owned());
         }
-        match (self.side, self.consumer) {
-            (Side::Producer, Some(_)) => Some("a producer's span has the number of a consumer".to_owned()),
-            (Side::Consumer, None | Some(0)) => Some("a consumer's span has no number of a consumer".to_owned()),
+        match (self.role, self.consumer) {
+            (Role::Producer, Some(_)) => Some("a producer's span has the number of a consumer".to_owned()),
+            (Role::Consumer, None | Some(0)) => Some("a consumer's span has no number of a consumer".to_owned()),
             _ => None,
         }
     }

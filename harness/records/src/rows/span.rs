@@ -1,7 +1,7 @@
 //! `spans.csv`: one row a span.
 
 use handoff_model::plan::SCHEMA_VERSION;
-use handoff_model::span::{Side, Span, SpanKind};
+use handoff_model::span::{Role, Span, SpanKind};
 use serde::{Deserialize, Serialize};
 
 /// One span of one side of one trial.
@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 pub struct SpanRow {
     pub schema_version: u32,
     pub trial: String,
-    pub side: Side,
+    #[serde(rename = "side")]
+    pub role: Role,
     /// Number of the consumer from 1; empty for the producer.
     pub consumer: Option<u32>,
     pub span: SpanKind,
@@ -22,11 +23,11 @@ pub struct SpanRow {
 
 impl SpanRow {
     /// The row of a span.
-    pub fn new(trial: &str, side: Side, consumer: Option<u32>, span: &Span) -> Self {
+    pub fn new(trial: &str, role: Role, consumer: Option<u32>, span: &Span) -> Self {
         Self {
             schema_version: SCHEMA_VERSION,
             trial: trial.to_owned(),
-            side,
+            role,
             consumer,
             span: span.kind,
             detail: span.detail.clone(),

@@ -1,6 +1,6 @@
 //! Critical path, and the time of all jobs, against the number of consumers.
 
-use handoff_analysis::{Basis, FanOut, FanOutCurve, Variants};
+use handoff_analysis::{CurveBasis, FanOut, FanOutCurve, Variants};
 
 use super::xy::{Panel, Point, Series};
 use super::{Chart, Drawn, look};
@@ -36,7 +36,7 @@ pub(crate) fn fanout(set: &CurveSet, variants: &Variants) -> Drawn {
                         y: of(p),
                         interval: (of(p), of(p)),
                         samples: Vec::new(),
-                        modelled: p.basis == Basis::Modelled,
+                        modelled: p.basis == CurveBasis::Modelled,
                     })
                     .collect(),
             })
@@ -52,7 +52,7 @@ pub(crate) fn fanout(set: &CurveSet, variants: &Variants) -> Drawn {
     let mut grid = Grid::new("Approach | Consumers: | Critical path, s: | All jobs, s: | n: | From");
     for curve in &set.curves {
         for p in &curve.points {
-            let from = if p.basis == Basis::Modelled { "modelled" } else { "measured" };
+            let from = if p.basis == CurveBasis::Modelled { "modelled" } else { "measured" };
             grid.push([
                 curve.strategy.to_string(),
                 p.consumers.to_string(),

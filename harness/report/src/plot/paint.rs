@@ -25,7 +25,7 @@ fn rgb(ink: Ink) -> RGBColor {
         Ink::Muted => MUTED,
         Ink::Grid => GRID,
         Ink::Paper => PAPER,
-        Ink::Own(r, g, b) => RGBColor(r, g, b),
+        Ink::Rgb(r, g, b) => RGBColor(r, g, b),
     }
 }
 

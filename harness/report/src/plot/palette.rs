@@ -21,7 +21,7 @@ pub(crate) fn look((colour, marker): (Colour, Marker), plain: bool) -> Look {
     let ink = match colour {
         BLACK => Ink::Text,
         GREY => Ink::Muted,
-        Colour(r, g, b) => Ink::Own(r, g, b),
+        Colour(r, g, b) => Ink::Rgb(r, g, b),
     };
     Look { ink, marker, hollow: !plain }
 }

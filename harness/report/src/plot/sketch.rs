@@ -12,7 +12,7 @@ pub(crate) enum Ink {
     /// What lies behind.
     Paper,
     /// A colour of its own, the same in light and dark.
-    Own(u8, u8, u8),
+    Rgb(u8, u8, u8),
 }
 
 /// Where a text stands relative to its point.

@@ -2,7 +2,7 @@
 
 use handoff_model::list::grouped;
 use handoff_model::span::union_ns;
-use handoff_model::{Side, SpanKind};
+use handoff_model::{Role, SpanKind};
 use handoff_records::SpanRow;
 
 use super::axis::{Axis, X_AXIS};
@@ -29,7 +29,7 @@ pub(crate) struct Typical<'a> {
 /// One kind's intervals on the critical path: the consumer's come after the producer's clock.
 struct Lane {
     kind: SpanKind,
-    bars: Vec<(Side, u64, u64)>,
+    bars: Vec<(Role, u64, u64)>,
 }
 
 const LANE: f64 = 15.0;
@@ -67,8 +67,8 @@ pub(crate) fn timeline(trials: &[Typical], size: &str, place: &str, of: &str) ->
 /// Lanes in the order in which they start; `command` last.
 fn lanes(trial: &Typical) -> Vec<Lane> {
     let bars = trial.spans.iter().map(|span| {
-        let offset = if span.side == Side::Consumer { trial.produce_ns } else { 0 };
-        (span.span, (span.side, span.start_ns + offset, span.end_ns + offset))
+        let offset = if span.role == Role::Consumer { trial.produce_ns } else { 0 };
+        (span.span, (span.role, span.start_ns + offset, span.end_ns + offset))
     });
     let lane = |(kind, bars)| Lane { kind, bars: merged(bars) };
     let mut lanes: Vec<Lane> = grouped(bars).into_iter().map(lane).collect();
@@ -78,9 +78,9 @@ fn lanes(trial: &Typical) -> Vec<Lane> {
 }
 
 /// Intervals that touch become one: a lane says when something of its kind went on.
-fn merged(mut bars: Vec<(Side, u64, u64)>) -> Vec<(Side, u64, u64)> {
+fn merged(mut bars: Vec<(Role, u64, u64)>) -> Vec<(Role, u64, u64)> {
     bars.sort_unstable();
-    let mut out: Vec<(Side, u64, u64)> = Vec::new();
+    let mut out: Vec<(Role, u64, u64)> = Vec::new();
     for bar in bars {
         match out.last_mut() {
             Some(last) if last.0 == bar.0 && bar.1 <= last.2 => last.2 = last.2.max(bar.2),
@@ -91,13 +91,13 @@ fn merged(mut bars: Vec<(Side, u64, u64)>) -> Vec<(Side, u64, u64)> {
 }
 
 /// Bars in pixels; those between which nothing could be seen become one.
-fn strips(bars: &[(Side, u64, u64)], x: impl Fn(u64) -> f64) -> Vec<(Side, f64, f64)> {
-    let mut out: Vec<(Side, f64, f64)> = Vec::new();
-    for (side, start, end) in bars {
+fn strips(bars: &[(Role, u64, u64)], x: impl Fn(u64) -> f64) -> Vec<(Role, f64, f64)> {
+    let mut out: Vec<(Role, f64, f64)> = Vec::new();
+    for (role, start, end) in bars {
         let (from, to) = (x(*start), x(*end).max(x(*start) + 1.0));
         match out.last_mut() {
-            Some(last) if last.0 == *side && from < last.2 + 1.0 => last.2 = last.2.max(to),
-            _ => out.push((*side, from, to)),
+            Some(last) if last.0 == *role && from < last.2 + 1.0 => last.2 = last.2.max(to),
+            _ => out.push((*role, from, to)),
         }
     }
     out
@@ -126,11 +126,11 @@ fn draw(blocks: &[(&Typical, Vec<Lane>)], width: f64) -> Sketch {
         for (i, lane) in lanes.iter().enumerate() {
             let top = y + HEAD + LANE * i as f64;
             sketch.text((left - 8.0, top + LANE / 2.0), lane.kind.as_str(), Ink::Muted, Anchor::Right);
-            for (side, from, to) in strips(&lane.bars, x) {
-                let (inset, alpha) = match (lane.kind, side) {
+            for (role, from, to) in strips(&lane.bars, x) {
+                let (inset, alpha) = match (lane.kind, role) {
                     (SpanKind::Command, _) => (5.5, 0.6),
-                    (_, Side::Producer) => (1.5, 1.0),
-                    (_, Side::Consumer) => (1.5, 0.6),
+                    (_, Role::Producer) => (1.5, 1.0),
+                    (_, Role::Consumer) => (1.5, 0.6),
                 };
                 let ink = if lane.kind == SpanKind::Command { Ink::Muted } else { look.ink };
                 // Paper first: the grid shall not shine through.
@@ -153,9 +153,9 @@ fn table(trials: &[Typical]) -> Grid {
     let mut grid = Grid::new("Approach | Trial (n) | Side | Span | Starts, s: | Ends, s: | Time open, s: | Bytes:");
     for trial in trials {
         let start = |spans: &[&&SpanRow]| spans.iter().map(|s| s.start_ns).min().unwrap_or(0);
-        let mut kinds = grouped(trial.spans.iter().map(|span| ((span.side, span.span), span)));
-        kinds.sort_by_key(|((side, kind), spans)| (*side, start(spans), *kind));
-        for ((side, kind), spans) in kinds {
+        let mut kinds = grouped(trial.spans.iter().map(|span| ((span.role, span.span), span)));
+        kinds.sort_by_key(|((role, kind), spans)| (*role, start(spans), *kind));
+        for ((role, kind), spans) in kinds {
             let end = spans.iter().map(|s| s.end_ns).max().unwrap_or(0);
             let open = union_ns(spans.iter().map(|s| (s.start_ns, s.end_ns)));
             let bytes: u64 = spans.iter().filter_map(|s| s.bytes).sum();
@@ -163,7 +163,7 @@ fn table(trials: &[Typical]) -> Grid {
             grid.push([
                 trial.line.name.clone(),
                 format!("{} ({})", trial.trial, trial.n),
-                side.to_string(),
+                role.to_string(),
                 kind.to_string(),
                 s(start(&spans)),
                 s(end),

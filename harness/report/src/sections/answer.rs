@@ -157,7 +157,7 @@ fn holds_for(report: &Report) -> String {
     let (simulated, real) = crate::provenance::profiles(report);
     let images = match images(report) {
         Images::Synthetic => "synthetic images",
-        Images::Own => "the image that was given",
+        Images::User => "the image that was given",
         Images::Both => "the images that were measured",
     };
     let text = match (simulated.is_empty(), real) {

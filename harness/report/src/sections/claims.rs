@@ -15,7 +15,7 @@ use crate::report::Report;
 const MOST: usize = 3;
 
 pub(crate) fn blocks(report: &Report) -> Vec<Block> {
-    if images(report) == Images::Own {
+    if images(report) == Images::User {
         return vec![Block::Text(String::from(
             "The spike's statements are about images of 1 to 3 GB and are not judged by an image of your own.",
         ))];

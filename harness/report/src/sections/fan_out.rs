@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use handoff_analysis::{Basis, FanOutCurve};
+use handoff_analysis::{CurveBasis, FanOutCurve};
 
 use super::drawn;
 use crate::block::Block;
@@ -27,7 +27,7 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
             let look = look(report.variants().look(&curve.strategy), curve.strategy.options.is_empty());
             let times = counts.iter().map(|n| {
                 curve.points.iter().find(|p| p.consumers == *n).map_or(NONE.into(), |p| {
-                    let mark = if p.basis == Basis::Modelled { "≈ " } else { "" };
+                    let mark = if p.basis == CurveBasis::Modelled { "≈ " } else { "" };
                     format!("{mark}{:.1} / {:.1}", p.critical_path_s, p.runner_s).into()
                 })
             });

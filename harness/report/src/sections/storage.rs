@@ -76,7 +76,7 @@ fn break_even(report: &Report, group: &Group) -> Vec<Block> {
             grid.push_line(line, [b.cell.size.to_string(), format::sign(b.wait_s, 1), jobs].into_iter().chain(builds));
         }
     }
-    let own = images(report) == Images::Own;
+    let own = images(report) == Images::User;
     let image = if own { "the image that was given" } else { "the synthetic image, a few seconds" };
     vec![
         Block::Heading(4, "When sharing pays against building again".to_owned()),

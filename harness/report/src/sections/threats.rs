@@ -11,7 +11,7 @@ use crate::provenance::{Images, images};
 use crate::report::Report;
 
 /// How environments say that jobs had a file system of their own.
-const OWN_DISK: &str = "of its own";
+const PRIVATE_DISK: &str = "of its own";
 
 pub(crate) fn blocks(report: &Report) -> Vec<Block> {
     let conditions = || report.groups.iter().map(|g| &g.conditions);
@@ -53,7 +53,7 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
         };
         list.push(sentence.to_owned());
     }
-    let shared_disk = report.runs.iter().flat_map(|r| &r.environments).any(|e| !e.disk.contains(OWN_DISK));
+    let shared_disk = report.runs.iter().flat_map(|r| &r.environments).any(|e| !e.disk.contains(PRIVATE_DISK));
     if shared_disk {
         list.push(String::from("The disk: the jobs' files were in folders of one file system, from which the files of earlier trials had just been \
              removed. On ext4 without a journal that slows down making files for minutes: unpacking, which every consumer does, may \
@@ -67,7 +67,7 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
          in memory where it fits, so that a consumer's download reads no disk.",
         states.join(", ")
     ));
-    if images(report) != Images::Own {
+    if images(report) != Images::User {
         list.push(String::from("The build is short and synthetic, so that building again is about as cheap as it can be; a build of minutes moves every \
          comparison with `rebuild` towards sharing."));
     }

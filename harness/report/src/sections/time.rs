@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use handoff_model::{Side, SpanKind};
+use handoff_model::{Role, SpanKind};
 
 use super::{drawn, group_heading};
 use crate::block::Block;
@@ -45,10 +45,10 @@ fn spans(report: &Report, group: &Group) -> Vec<Block> {
             continue;
         };
         let times = kinds.iter().map(|kind| {
-            let of = |side| {
-                spans.kinds.iter().find(|k| k.kind == *kind && k.side == side).map(|k| format::time(Some(&k.time)))
+            let of = |role| {
+                spans.kinds.iter().find(|k| k.kind == *kind && k.role == role).map(|k| format::time(Some(&k.time)))
             };
-            match (of(Side::Producer), of(Side::Consumer)) {
+            match (of(Role::Producer), of(Role::Consumer)) {
                 (None, None) => NONE.to_owned(),
                 (p, c) => format!("{} / {}", p.unwrap_or_else(|| NONE.into()), c.unwrap_or_else(|| NONE.into())),
             }

@@ -5,7 +5,7 @@
 
 use std::fs;
 
-use handoff_model::{ByteSize, ImageStore, OwnImage, Plan, PlanRequest, StrategySpec};
+use handoff_model::{ByteSize, ImageStore, Plan, PlanRequest, StrategySpec, UserImage};
 use handoff_report::{Report, ReportError, Run, markdown, readme_block, terminal};
 
 use crate::kit::{ALL, Made, csv_rows, environment, golden, with_facts};
@@ -78,14 +78,14 @@ fn nothing_completed() {
 
 #[test]
 fn an_image_of_the_users_own_is_not_called_synthetic() {
-    let mut own = full();
-    own.plan.request.own = Some(OwnImage::Image {
+    let mut user_image = full();
+    user_image.plan.request.user_image = Some(UserImage::Image {
         name: "app:1".into(),
         id: "sha256:0".into(),
         bytes: None,
         store: Some(ImageStore::Overlay2),
     });
-    let text = markdown(&report(vec![own]));
+    let text = markdown(&report(vec![user_image]));
     assert!(text.contains("This holds for the image that was given"), "{text}");
     assert!(text.contains("was saved from a daemon with the overlay2 store"), "{text}");
     assert!(!text.to_lowercase().contains("synthetic image") && !text.contains("short and synthetic"), "{text}");
@@ -94,8 +94,8 @@ fn an_image_of_the_users_own_is_not_called_synthetic() {
 #[test]
 fn commands_name_the_folders_that_were_named_and_are_quoted_for_a_shell() {
     let mut run = Run { dir: "my results/full".into(), ..full() };
-    run.plan.request.own =
-        Some(OwnImage::Context { dir: "/src/l1\nl2".into(), dockerfile: None, build_args: Vec::new() });
+    run.plan.request.user_image =
+        Some(UserImage::Context { dir: "/src/l1\nl2".into(), dockerfile: None, build_args: Vec::new() });
     let report = report(vec![run]);
     for text in [markdown(&report), terminal(&report, 60_000, false)] {
         assert!(text.contains("\nhandoff report 'my results/full'\n"), "{text}");
@@ -106,25 +106,26 @@ fn commands_name_the_folders_that_were_named_and_are_quoted_for_a_shell() {
 
 #[test]
 fn own_image_is_shown_with_its_measured_size() {
-    let mut own = full();
-    own.plan.request.own = Some(OwnImage::Context { dir: "/src".into(), dockerfile: None, build_args: Vec::new() });
-    own.plan.trials.iter_mut().for_each(|trial| trial.cell.size = ByteSize::OWN);
-    for row in &mut own.measurements {
+    let mut user_image = full();
+    user_image.plan.request.user_image =
+        Some(UserImage::Context { dir: "/src".into(), dockerfile: None, build_args: Vec::new() });
+    user_image.plan.trials.iter_mut().for_each(|trial| trial.cell.size = ByteSize::USER);
+    for row in &mut user_image.measurements {
         row.size_bytes = 0;
         row.image_bytes = row.image_bytes.map(|_| 36 << 20);
     }
-    assert!(own.measurements.iter().any(|row| row.image_bytes.is_some()), "the sample has sizes");
-    handoff_records::name_measured_size(&mut own.plan, &mut own.measurements);
-    let text = markdown(&report(vec![own]));
+    assert!(user_image.measurements.iter().any(|row| row.image_bytes.is_some()), "the sample has sizes");
+    handoff_records::name_measured_size(&mut user_image.plan, &mut user_image.measurements);
+    let text = markdown(&report(vec![user_image]));
     assert!(text.contains("At 36MiB") && !text.contains("own-size"), "{text}");
 }
 
 #[test]
 fn image_of_the_users_own_has_one_line_on_the_spike_below_the_verdicts() {
-    let mut own = full();
-    own.plan.request.own =
-        Some(OwnImage::Image { name: "app:1".into(), id: "sha256:0".into(), bytes: None, store: None });
-    let report = report(vec![own]);
+    let mut user_image = full();
+    user_image.plan.request.user_image =
+        Some(UserImage::Image { name: "app:1".into(), id: "sha256:0".into(), bytes: None, store: None });
+    let report = report(vec![user_image]);
     for text in [markdown(&report), terminal(&report, 60_000, false), readme_block(&report)] {
         assert!(!text.to_lowercase().contains("claimed") && !text.contains("1 to 3 GB)"), "{text}");
         let lines: Vec<&str> = text.lines().filter(|l| l.contains("spike") && !l.starts_with("handoff ")).collect();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use handoff_model::strategy::look;
 use handoff_model::{
-    Colour, Conditions, Environment, Marker, Outcome, Plan, PlanRequest, Side, SpanKind, Storage, StrategySpec,
+    Colour, Conditions, Environment, Marker, Outcome, Plan, PlanRequest, Role, SpanKind, Storage, StrategySpec,
     VariantFacts,
 };
 use handoff_records::{ConsumerRow, MeasurementRow, SpanRow};
@@ -272,11 +272,11 @@ fn add(
             content_equal: Some(true),
         });
     }
-    let mut span = |side, consumer, kind: SpanKind, from: u64, to: u64| {
+    let mut span = |role, consumer, kind: SpanKind, from: u64, to: u64| {
         spans.push(SpanRow {
             schema_version: 1,
             trial: trial.id.clone(),
-            side,
+            role,
             consumer,
             span: kind,
             detail: String::new(),
@@ -286,16 +286,16 @@ fn add(
         });
     };
     if let Some(end) = producer {
-        span(Side::Producer, None, SpanKind::Command, 0, end);
-        span(Side::Producer, None, SpanKind::Build, 1_000_000, build);
-        span(Side::Producer, None, SpanKind::Export, build, end - (end - build) / 4);
-        span(Side::Producer, None, SpanKind::Upload, end - (end - build) / 2, end);
+        span(Role::Producer, None, SpanKind::Command, 0, end);
+        span(Role::Producer, None, SpanKind::Build, 1_000_000, build);
+        span(Role::Producer, None, SpanKind::Export, build, end - (end - build) / 4);
+        span(Role::Producer, None, SpanKind::Upload, end - (end - build) / 2, end);
     }
     for (n, end) in each.iter().enumerate() {
         let consumer = Some(n as u32 + 1);
-        span(Side::Consumer, consumer, SpanKind::Command, 0, end / 8);
-        span(Side::Consumer, consumer, if shared { SpanKind::Download } else { SpanKind::Build }, 0, end / 8);
-        span(Side::Consumer, consumer, SpanKind::Load, end / 8, end - end / 20);
-        span(Side::Consumer, consumer, SpanKind::Run, end - end / 20, *end);
+        span(Role::Consumer, consumer, SpanKind::Command, 0, end / 8);
+        span(Role::Consumer, consumer, if shared { SpanKind::Download } else { SpanKind::Build }, 0, end / 8);
+        span(Role::Consumer, consumer, SpanKind::Load, end / 8, end - end / 20);
+        span(Role::Consumer, consumer, SpanKind::Run, end - end / 20, *end);
     }
 }

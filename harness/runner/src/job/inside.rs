@@ -13,12 +13,12 @@ use handoff_docker::{Engine, EngineConfig, EngineError, Programs, capture, ident
 use handoff_machine::{Sampler, disk_speed};
 use handoff_model::environment::UNKNOWN;
 use handoff_model::span::union_ns;
-use handoff_model::{EngineKind, Failure, ImageIdentity, Side, Ticket};
+use handoff_model::{EngineKind, Failure, ImageIdentity, Role, Ticket};
 use handoff_strategies::buildx::{Build, Output};
-use handoff_strategies::{Built, Job, Recorder, ServiceAccess, Strategy};
+use handoff_strategies::{ImageLocation, Job, Recorder, ServiceAccess, Strategy};
 
 use super::container;
-use crate::protocol::{BUILDKIT_TAR, Command, EngineFacts, Event, Finished, JOB_DISK, JobSpec, OWN_DISK};
+use crate::protocol::{BUILDKIT_TAR, Command, EngineFacts, Event, Finished, JOB_DISK, JobSpec, PRIVATE_DISK};
 
 /// Runs a job whose spec stands in a file. Returns when the runner says so; ends the process when the runner is gone.
 pub fn run(spec: &Path) -> Result<(), EngineError> {
@@ -26,8 +26,8 @@ pub fn run(spec: &Path) -> Result<(), EngineError> {
     let spec: JobSpec =
         serde_json::from_slice(&bytes).map_err(|e| EngineError::Api(format!("{}: {e}", spec.display())))?;
     let commands = listen();
-    match Course::start(&spec) {
-        Ok(course) => course.obey(&commands),
+    match JobRun::start(&spec) {
+        Ok(job_run) => job_run.obey(&commands),
         Err(error) => say(&Event::Broken(error.to_string())),
     }
     Ok(())
@@ -72,18 +72,18 @@ fn say(event: &Event) {
     }
 }
 
-struct Course<'a> {
+struct JobRun<'a> {
     spec: &'a JobSpec,
     strategy: Box<dyn Strategy>,
     engine: Engine,
     recorder: Recorder,
-    built: Option<Built>,
+    built: Option<ImageLocation>,
     boot_ns: u64,
     disk: String,
     written: Option<Written>,
 }
 
-impl<'a> Course<'a> {
+impl<'a> JobRun<'a> {
     fn start(spec: &'a JobSpec) -> Result<Self, EngineError> {
         if !namespace::is_first_process() {
             return Err(EngineError::NotRoot);
@@ -94,8 +94,11 @@ impl<'a> Course<'a> {
         if spec.conditions.engine == EngineKind::Private {
             // The user's socket is in the machine's; only daemons of ours would leave something there.
             namespace::own_run_folder(&spec.root)?;
-            disk = match spec.own_disk.then(|| disk::mount_own(&programs, &spec.root.join("disk.img"), &spec.disk())) {
-                Some(Ok(())) => OWN_DISK.to_owned(),
+            disk = match spec
+                .private_disk
+                .then(|| disk::mount_own(&programs, &spec.root.join("disk.img"), &spec.disk()))
+            {
+                Some(Ok(())) => PRIVATE_DISK.to_owned(),
                 Some(Err(why)) => format!("a folder ({why})"),
                 None => disk,
             };
@@ -112,7 +115,7 @@ impl<'a> Course<'a> {
             job: spec.job.clone(),
             store: spec.conditions.image_store,
             kind: spec.conditions.engine,
-            lent: spec.lent.clone(),
+            host_daemon: spec.host_daemon.clone(),
         };
         let started = Instant::now();
         let engine = Engine::start(&programs, &config, &runtime)?;
@@ -120,11 +123,11 @@ impl<'a> Course<'a> {
         if let Some(image) = &spec.buildkit {
             engine.provide_buildkit(image)?;
         }
-        let course =
+        let job_run =
             Self { spec, strategy, engine, recorder: Recorder::start(), built: None, boot_ns, disk, written: None };
-        course.take_given()?;
-        say(&Event::Ready(course.facts(&runtime)?));
-        Ok(course)
+        job_run.take_given()?;
+        say(&Event::Ready(job_run.facts(&runtime)?));
+        Ok(job_run)
     }
 
     fn facts(&self, runtime: &tokio::runtime::Runtime) -> Result<EngineFacts, EngineError> {
@@ -149,7 +152,7 @@ impl<'a> Course<'a> {
     fn obey(mut self, commands: &mpsc::Receiver<Command>) {
         while let Ok(command) = commands.recv() {
             match command {
-                Command::Start => say(&Event::Finished(Box::new(self.run_side()))),
+                Command::Start => say(&Event::Finished(Box::new(self.run_role()))),
                 // What cannot be read any more is empty, as where there never was a disk of its own.
                 Command::WriteBack => say(&Event::WrittenBack(self.written.as_ref().and_then(Written::bytes))),
                 Command::Identify => say(&Event::Identified(self.identify())),
@@ -191,16 +194,16 @@ impl<'a> Course<'a> {
         })
     }
 
-    fn run_side(&mut self) -> Finished {
-        if self.spec.side == Side::Producer {
+    fn run_role(&mut self) -> Finished {
+        if self.spec.role == Role::Producer {
             // The engine's boot and the builder's image are on the disk before the clock starts.
             self.written = Written::start(&self.spec.disk());
         }
         let counters = Sampler::start(self.spec.disk());
         self.recorder = Recorder::start();
-        let (result, wall_ns) = match self.spec.side {
-            Side::Producer => self.with_job(|job| (self.strategy.produce(job).map(Some), job.recorder.now_ns())),
-            Side::Consumer => self.with_job(|job| {
+        let (result, wall_ns) = match self.spec.role {
+            Role::Producer => self.with_job(|job| (self.strategy.produce(job).map(Some), job.recorder.now_ns())),
+            Role::Consumer => self.with_job(|job| {
                 let ticket = self.spec.ticket.clone().unwrap_or_default();
                 let arrived = self.strategy.consume(job, &ticket);
                 match arrived.and_then(|()| container::first_answer(job, self.spec)) {
@@ -223,7 +226,7 @@ impl<'a> Course<'a> {
             Ok(None) => (None, Ticket::default(), None),
             Err(failure) => (Some(failure), Ticket::default(), None),
         };
-        let (steps, built_earlier) = (self.recorder.steps(), built == Some(Built::Earlier));
+        let (steps, built_earlier) = (self.recorder.steps(), built == Some(ImageLocation::WarmUp));
         self.built = built;
         Finished { failure, wall_ns, spans, usage, facts, steps, built_earlier, ticket }
     }
@@ -231,25 +234,25 @@ impl<'a> Course<'a> {
     fn identify(&self) -> Result<ImageIdentity, Failure> {
         let failure = |e: EngineError| Failure::new("identity", e);
         let image = &self.spec.image;
-        let known = match (self.spec.side, &self.built) {
-            (Side::Producer, Some(Built::Tar(path))) => identity::of_tar(path).map_err(failure),
-            (Side::Producer, Some(Built::Engine)) => self.engine.identity(image).map_err(failure),
-            (Side::Producer, Some(Built::Known(identity))) => Ok(identity.clone()),
-            (Side::Producer, Some(Built::BuilderCache)) => {
+        let known = match (self.spec.role, &self.built) {
+            (Role::Producer, Some(ImageLocation::Tar(path))) => identity::of_tar(path).map_err(failure),
+            (Role::Producer, Some(ImageLocation::Engine)) => self.engine.identity(image).map_err(failure),
+            (Role::Producer, Some(ImageLocation::Known(identity))) => Ok(identity.clone()),
+            (Role::Producer, Some(ImageLocation::BuilderCache)) => {
                 // Nothing was exported but a cache. The image of that very build is in the builder's cache: load it from there.
                 self.with_job(|job| Build::plain("identify", Output::Load).run_cached(job))?;
                 self.engine.identity(image).map_err(failure)
             }
-            (Side::Producer, Some(Built::CachedTar(layers))) => {
+            (Role::Producer, Some(ImageLocation::CachedTar(layers))) => {
                 let path = self.identify_tar();
                 self.with_job(|job| Build::plain("identify", Output::Tar(&path, *layers)).run_cached(job))?;
                 identity::of_tar(&path).map_err(failure)
             }
-            (Side::Producer, Some(Built::Earlier)) => {
+            (Role::Producer, Some(ImageLocation::WarmUp)) => {
                 Err(Failure::new("identity", "the image is an earlier run's: there is none here to look at"))
             }
-            (Side::Producer, None) => Err(Failure::new("identity", "the producer left no image to look at")),
-            (Side::Consumer, _) => {
+            (Role::Producer, None) => Err(Failure::new("identity", "the producer left no image to look at")),
+            (Role::Consumer, _) => {
                 return self.with_content(self.engine.identity(image).map_err(failure)?);
             }
         }?;
@@ -257,11 +260,11 @@ impl<'a> Course<'a> {
             return Ok(known);
         }
         // What is in an image of the user's own is known only from the image itself.
-        if let Some(Built::Tar(path)) = &self.built {
+        if let Some(ImageLocation::Tar(path)) = &self.built {
             self.load(path).map_err(failure)?;
-        } else if let Some(Built::CachedTar(_)) = &self.built {
+        } else if let Some(ImageLocation::CachedTar(_)) = &self.built {
             self.load(&self.identify_tar()).map_err(failure)?;
-        } else if let (Some(Built::Known(_)), false) = (&self.built, self.spec.sources.built) {
+        } else if let (Some(ImageLocation::Known(_)), false) = (&self.built, self.spec.sources.built) {
             self.with_job(|job| Build::plain("identify", Output::Load).run_cached(job))?;
         }
         self.with_content(known)

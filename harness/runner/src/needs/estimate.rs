@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use handoff_link::profile::{self, Direction, Kind, Profile};
+use handoff_link::profile::{self, Direction, Profile, ServiceKind};
 use handoff_model::workload::Workload;
 use handoff_model::{Flow, ImageStore, Storage, Trial};
 
@@ -38,8 +38,8 @@ impl Estimator {
         let load = || handoff_fixtures::load_workload(workload).ok();
         let workload = self.workloads.entry(workload.clone()).or_insert_with(load);
         let kind = match strategy.storage() {
-            Storage::Artifact => Kind::Artifact,
-            Storage::Cache => Kind::Cache,
+            Storage::Artifact => ServiceKind::Artifact,
+            Storage::Cache => ServiceKind::Cache,
             Storage::None => return job * jobs,
         };
         let (Some(profile), Some(workload), Some(transfer)) = (profile, workload, strategy.transfer()) else {
@@ -55,10 +55,16 @@ impl Estimator {
 }
 
 /// Seconds that `bytes` in `parts` take over the link.
-fn link_seconds(profile: &Profile, (kind, direction): (Kind, Direction), flow: Flow, bytes: f64, parts: f64) -> f64 {
+fn link_seconds(
+    profile: &Profile,
+    (kind, direction): (ServiceKind, Direction),
+    flow: Flow,
+    bytes: f64,
+    parts: f64,
+) -> f64 {
     let connections = f64::from(flow.connections);
-    let lane = profile.lane(kind, direction);
-    let together = lane.connection.map(|rate| rate * connections).into_iter().chain(lane.aggregate).reduce(f64::min);
+    let limit = profile.limit(kind, direction);
+    let together = limit.connection.map(|rate| rate * connections).into_iter().chain(limit.aggregate).reduce(f64::min);
     let blocks = flow.block_bytes.map_or(1.0, |block| (bytes / parts / block as f64).ceil().max(1.0));
     // Requests of connections that work side by side wait side by side.
     let waits = (blocks * parts / connections).ceil() * profile.request_ms(kind) / 1e3;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use handoff_model::{Conditions, Side, SideUsage, Sources, StrategySpec, Ticket};
+use handoff_model::{Conditions, Role, RoleUsage, Sources, StrategySpec, Ticket};
 use tempfile::TempDir;
 
 use super::*;
@@ -73,10 +73,10 @@ impl FakeJobs {
         fs::create_dir_all(&root).unwrap();
         let spec = JobSpec {
             job: "0-job".into(),
-            side: Side::Producer,
+            role: Role::Producer,
             logs: root.join("logs"),
             root,
-            own_disk: false,
+            private_disk: false,
             buildkit: None,
             strategy: StrategySpec::plain("rebuild"),
             conditions: Conditions::default(),
@@ -91,7 +91,7 @@ impl FakeJobs {
             digest_command: Vec::new(),
             service_env: BTreeMap::new(),
             tools: self.tools(),
-            lent: None,
+            host_daemon: None,
             ticket: None,
         };
         let tools = self.tools();
@@ -105,7 +105,7 @@ pub(crate) fn finished(wall_ns: u64) -> Finished {
         failure: None,
         wall_ns,
         spans: Vec::new(),
-        usage: SideUsage::default(),
+        usage: RoleUsage::default(),
         facts: BTreeMap::new(),
         steps: None,
         built_earlier: false,
@@ -180,8 +180,8 @@ fn job_that_dies_fails_the_trial_with_the_part_that_it_died_in() {
     let jobs = FakeJobs::new();
     jobs.say("finished", "");
     jobs.say("job.dies", "");
-    let side = jobs.start().unwrap().run(LONG, &Cancel::default());
-    assert_eq!(trial_error(side), (Outcome::Failed, "side: the job's process ended".into()));
+    let role = jobs.start().unwrap().run(LONG, &Cancel::default());
+    assert_eq!(trial_error(role), (Outcome::Failed, "side: the job's process ended".into()));
     let mut job = jobs.start().unwrap();
     jobs.answer("finished", &Event::Finished(Box::new(finished(7))));
     job.run(LONG, &Cancel::default()).unwrap();
@@ -195,8 +195,8 @@ fn job_that_dies_fails_the_trial_with_the_part_that_it_died_in() {
 fn silent_job_is_a_trial_that_timed_out() {
     let jobs = FakeJobs::new();
     jobs.say("finished", "");
-    let side = jobs.start().unwrap().run(Duration::ZERO, &Cancel::default());
-    assert_eq!(trial_error(side), (Outcome::TimedOut, "side: no end after 0 s (--timeout sets the limit)".into()));
+    let role = jobs.start().unwrap().run(Duration::ZERO, &Cancel::default());
+    assert_eq!(trial_error(role), (Outcome::TimedOut, "side: no end after 0 s (--timeout sets the limit)".into()));
 }
 
 #[test]

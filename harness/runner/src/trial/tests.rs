@@ -31,7 +31,7 @@ done
 struct Lab {
     jobs: FakeJobs,
     trial: Trial,
-    parts: Vec<Part>,
+    parts: Vec<TrialPhase>,
     timeout: Duration,
 }
 
@@ -48,7 +48,7 @@ impl Lab {
             timeout_s: 60,
             seed: 1,
             run_id: "run".into(),
-            own: None,
+            user_image: None,
             blocks: Vec::new(),
             exclude: Vec::new(),
             matrix: None,
@@ -91,23 +91,23 @@ impl Lab {
         let mut workspace = Workspace::create(&dir.join("lock"), dir, "run").unwrap();
         let mut service = Command::new("sh");
         service.arg(dir.join("service"));
-        let mut bench = Bench {
+        let mut context = RunContext {
             workspace: &mut workspace,
             service: &Client::spawn(service).unwrap(),
             tools: &self.jobs.tools(),
             buildkit: None,
-            lent: None,
+            host_daemon: None,
             environment: "e",
             timeout: self.timeout,
             seed: 1,
             cores: 8,
-            own: None,
+            user_image: None,
             given: None,
             cancel,
             launch: FakeJobs::launch,
-            settle: || 1,
+            wait_for_writeback: || 1,
         };
-        run(&mut bench, &self.trial, dir.join("logs"), &mut |part| self.parts.push(part))
+        run(&mut context, &self.trial, dir.join("logs"), &mut |part| self.parts.push(part))
     }
 
     /// Runs a trial that must fail; how it ended, and why.
@@ -152,7 +152,7 @@ fn completed_trial_joins_the_clocks_and_counters_of_its_jobs() {
     assert_eq!(clocks, [(1, 5), (2, 6), (3, 5)]);
     assert_eq!(sides(&record), [None, Some(1), Some(2), Some(3)]);
     let [producer, two, one] = &lab.parts[..] else { panic!("{:?}", lab.parts) };
-    assert_eq!((*producer, two.to_string()), (Part::Producer, "consumers 1 to 2 of 3".to_owned()));
+    assert_eq!((*producer, two.to_string()), (TrialPhase::Producer, "consumers 1 to 2 of 3".to_owned()));
     assert_eq!(one.to_string(), "consumer 3 of 3");
     assert_eq!(lab.jobs.names("stopped").len(), 4, "every job ends in good order");
     lab.left_nothing();
@@ -173,7 +173,7 @@ fn failed_producer_starts_no_consumer() {
     lab.ends("producer.finished", 10, Some(Failure::new("export", "no space")));
     let (record, outcome, why) = lab.failed();
     assert_eq!((outcome, why.as_str()), (Outcome::Failed, "export: no space"));
-    assert_eq!((sides(&record), lab.parts.as_slice()), (vec![None], &[Part::Producer][..]));
+    assert_eq!((sides(&record), lab.parts.as_slice()), (vec![None], &[TrialPhase::Producer][..]));
     assert_eq!((lab.jobs.names("started"), lab.jobs.names("stopped").len()), (vec!["producer".to_owned()], 1));
     lab.left_nothing();
 }

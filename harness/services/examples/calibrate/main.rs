@@ -19,17 +19,16 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
-use handoff_link::profile::{self, Direction, Kind, Profile};
-
-use wire::{Bench, Result, call, exchange};
+use handoff_link::profile::{self, Direction, Profile, ServiceKind};
+use wire::{LoadedService, Result, call, exchange};
 
 const MIB: f64 = 1_048_576.0;
 const CONNECTIONS: [u64; 4] = [1, 4, 8, 24];
-const WAYS: [(Kind, Direction, &str); 4] = [
-    (Kind::Artifact, Direction::Up, "artifact up"),
-    (Kind::Artifact, Direction::Down, "artifact down"),
-    (Kind::Cache, Direction::Up, "cache up"),
-    (Kind::Cache, Direction::Down, "cache down"),
+const WAYS: [(ServiceKind, Direction, &str); 4] = [
+    (ServiceKind::Artifact, Direction::Up, "artifact up"),
+    (ServiceKind::Artifact, Direction::Down, "artifact down"),
+    (ServiceKind::Cache, Direction::Up, "cache up"),
+    (ServiceKind::Cache, Direction::Down, "cache down"),
 ];
 /// How long a measurement of a limited rate is meant to take, in seconds.
 const SECONDS: f64 = 3.0;
@@ -83,7 +82,7 @@ impl Table {
 }
 
 /// Measures once, and if that is off twice more: the median.
-fn settle(asked: Option<f64>, bound: f64, mut measure: impl FnMut() -> Result<f64>) -> Result<(f64, bool)> {
+fn agree_on_rate(asked: Option<f64>, bound: f64, mut measure: impl FnMut() -> Result<f64>) -> Result<(f64, bool)> {
     let first = measure()?;
     let off = |measured: f64| asked.is_some_and(|asked| (measured - asked).abs() > bound);
     if !off(first) {
@@ -95,9 +94,9 @@ fn settle(asked: Option<f64>, bound: f64, mut measure: impl FnMut() -> Result<f6
 }
 
 fn calibrate(profile: Profile, table: &mut Table) -> Result<()> {
-    let bench = Bench::new(profile)?;
+    let bench = LoadedService::new(profile)?;
     times(&bench, table)?;
-    let free = Bench::new(profile::load("loopback")?)?;
+    let free = LoadedService::new(profile::load("loopback")?)?;
     for (kind, direction, way) in WAYS {
         for connections in CONNECTIONS {
             rate(&bench, &free, (kind, direction, way), connections, table)?;
@@ -107,11 +106,11 @@ fn calibrate(profile: Profile, table: &mut Table) -> Result<()> {
 }
 
 /// A call, and blocks of next to no bytes and of 1 MiB.
-fn times(bench: &Bench, table: &mut Table) -> Result<()> {
+fn times(bench: &LoadedService, table: &mut Table) -> Result<()> {
     let (name, asked) = (&bench.profile.name, bench.profile.call_ms());
     let mean = |start: Instant| start.elapsed().as_secs_f64() * 1e3 / f64::from(REQUESTS);
     let mut row = |figure: &str, asked: f64, measure: &mut dyn FnMut() -> Result<f64>| -> Result<()> {
-        let (measured, off) = settle(Some(asked), 1.0 + asked * 0.05, measure)?;
+        let (measured, off) = agree_on_rate(Some(asked), 1.0 + asked * 0.05, measure)?;
         table.row(name, figure, Some(asked), measured, if off { "OFF" } else { "" });
         Ok(())
     };
@@ -122,12 +121,12 @@ fn times(bench: &Bench, table: &mut Table) -> Result<()> {
         }
         Ok(mean(start))
     })?;
-    for (kind, word) in [(Kind::Artifact, "artifact"), (Kind::Cache, "cache")] {
+    for (kind, word) in [(ServiceKind::Artifact, "artifact"), (ServiceKind::Cache, "cache")] {
         let url = bench.create(kind, "times")?;
         for bytes in [16_usize, 1 << 20] {
             let body = vec![7; bytes];
-            let lane = bench.profile.lane(kind, Direction::Up);
-            let rate = lane.connection.into_iter().chain(lane.aggregate).reduce(f64::min);
+            let limit = bench.profile.limit(kind, Direction::Up);
+            let rate = limit.connection.into_iter().chain(limit.aggregate).reduce(f64::min);
             let asked = bench.profile.request_ms(kind) + rate.map_or(0.0, |rate| bytes as f64 / rate * 1e3);
             row(&format!("{word} block of {bytes} bytes up, ms"), asked, &mut || {
                 let mut stream = TcpStream::connect(bench.addr())?;
@@ -144,18 +143,18 @@ fn times(bench: &Bench, table: &mut Table) -> Result<()> {
 }
 
 fn rate(
-    bench: &Bench,
-    free: &Bench,
-    (kind, direction, way): (Kind, Direction, &str),
+    bench: &LoadedService,
+    free: &LoadedService,
+    (kind, direction, way): (ServiceKind, Direction, &str),
     connections: u64,
     table: &mut Table,
 ) -> Result<()> {
-    let lane = bench.profile.lane(kind, direction);
-    let all = lane.connection.map(|rate| rate * connections as f64);
-    let asked = all.into_iter().chain(lane.aggregate).reduce(f64::min);
+    let limit = bench.profile.limit(kind, direction);
+    let all = limit.connection.map(|rate| rate * connections as f64);
+    let asked = all.into_iter().chain(limit.aggregate).reduce(f64::min);
     let bytes_each = |total: f64| (total / connections as f64) as usize;
     let figure = format!("{way}, {connections} connections, MiB/s");
-    let measure = |of: &Bench, bytes: usize| {
+    let measure = |of: &LoadedService, bytes: usize| {
         let took = of.seconds(kind, direction, connections, bytes)?;
         Ok::<f64, Box<dyn std::error::Error + Send + Sync>>(bytes as f64 * connections as f64 / took / MIB)
     };
@@ -167,7 +166,7 @@ fn rate(
     // Few bytes where the machine cannot get there anyway.
     let bytes = bytes_each((asked * SECONDS).min(4.0 * FREE));
     let asked = asked / MIB;
-    let (measured, off) = settle(Some(asked), asked * 0.05, || measure(bench, bytes))?;
+    let (measured, off) = agree_on_rate(Some(asked), asked * 0.05, || measure(bench, bytes))?;
     let mut mark = String::new();
     if off {
         "OFF".clone_into(&mut mark);
@@ -182,10 +181,10 @@ fn rate(
 }
 
 /// How many cache entries can be created before the first is refused.
-fn creations(bench: &Bench, table: &mut Table) -> Result<()> {
+fn creations(bench: &LoadedService, table: &mut Table) -> Result<()> {
     let Some(most) = bench.profile.creates_per_minute() else { return Ok(()) };
     // What was created above counts for a minute: a service of its own starts with none.
-    let fresh = Bench::new(bench.profile.clone())?;
+    let fresh = LoadedService::new(bench.profile.clone())?;
     let (made, refused) = (AtomicU64::new(0), AtomicBool::new(false));
     let (addr, token) = (fresh.addr(), fresh.token());
     std::thread::scope(|scope| {
@@ -214,7 +213,7 @@ fn creations(bench: &Bench, table: &mut Table) -> Result<()> {
 /// Throughput under a profile that never makes anything wait, beside none at all: medians of pairs.
 fn cost(table: &mut Table) -> Result<()> {
     const PAIRS: usize = 5;
-    let (free, shaped) = (Bench::new(profile::load("loopback")?)?, Bench::new(profile::load(ABOVE)?)?);
+    let (free, shaped) = (LoadedService::new(profile::load("loopback")?)?, LoadedService::new(profile::load(ABOVE)?)?);
     for (kind, direction, way) in WAYS {
         for connections in [1, 8, 24] {
             let bytes = (FREE / connections as f64) as usize;

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
-use handoff_link::profile::{Direction, Kind, Profile};
+use handoff_link::profile::{Direction, Profile, ServiceKind};
 use handoff_services::{Service, ServiceConfig, TokenSpec};
 
 pub type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
@@ -14,14 +14,14 @@ pub type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 const IDS: &str = r#""workflow_run_backend_id":"run","workflow_job_run_backend_id":"job""#;
 
 /// A service under a profile, and a token of it.
-pub struct Bench {
+pub struct LoadedService {
     pub profile: Profile,
     service: Service,
     token: String,
     keys: std::cell::Cell<u32>,
 }
 
-impl Bench {
+impl LoadedService {
     pub fn new(profile: Profile) -> Result<Self> {
         // In memory where there is such a folder, as the disk is not what is measured.
         let memory = std::path::Path::new("/dev/shm");
@@ -35,7 +35,7 @@ impl Bench {
     }
 
     /// Seconds that `connections` at once take for `bytes` each, without the time of one request, which is a figure of its own.
-    pub fn seconds(&self, kind: Kind, direction: Direction, connections: u64, bytes: usize) -> Result<f64> {
+    pub fn seconds(&self, kind: ServiceKind, direction: Direction, connections: u64, bytes: usize) -> Result<f64> {
         self.keys.set(self.keys.get() + 1);
         let key = format!("{:?}-{}", direction, self.keys.get());
         let body = vec![7; bytes];
@@ -73,23 +73,25 @@ impl Bench {
         Ok(took)
     }
 
-    pub fn create(&self, kind: Kind, key: &str) -> Result<String> {
+    pub fn create(&self, kind: ServiceKind, key: &str) -> Result<String> {
         let (method, body) = match kind {
-            Kind::Artifact => ("ArtifactService/CreateArtifact", format!(r#"{{{IDS},"name":"{key}","version":7}}"#)),
-            Kind::Cache => ("CacheService/CreateCacheEntry", format!(r#"{{"key":"{key}","version":"v"}}"#)),
+            ServiceKind::Artifact => {
+                ("ArtifactService/CreateArtifact", format!(r#"{{{IDS},"name":"{key}","version":7}}"#))
+            }
+            ServiceKind::Cache => ("CacheService/CreateCacheEntry", format!(r#"{{"key":"{key}","version":"v"}}"#)),
         };
         self.url(method, &body, "signed_upload_url")
     }
 
-    fn finalize(&self, kind: Kind, key: &str, bytes: usize) -> Result<String> {
+    fn finalize(&self, kind: ServiceKind, key: &str, bytes: usize) -> Result<String> {
         match kind {
-            Kind::Artifact => {
+            ServiceKind::Artifact => {
                 let body = format!(r#"{{{IDS},"name":"{key}","size":"{bytes}","hash":"sha256:00"}}"#);
                 self.call("ArtifactService/FinalizeArtifact", &body)?;
                 let body = format!(r#"{{{IDS},"name":"{key}"}}"#);
                 self.url("ArtifactService/GetSignedArtifactURL", &body, "signed_url")
             }
-            Kind::Cache => {
+            ServiceKind::Cache => {
                 let body = format!(r#"{{"key":"{key}","version":"v","size_bytes":"{bytes}"}}"#);
                 self.call("CacheService/FinalizeCacheEntryUpload", &body)?;
                 let body = format!(r#"{{"key":"{key}","version":"v"}}"#);

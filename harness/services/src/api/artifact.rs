@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::call::Call;
 use super::error::TwirpError;
 use super::wire::{self, required};
-use crate::blob::{Access, Grant};
+use crate::blob::{Access, UrlGrant};
 use crate::catalog::{Artifact, Conflict};
 use crate::clock;
 use crate::http::percent;
@@ -75,7 +75,7 @@ pub(super) fn create(call: &Call<'_>) -> Result<Value, TwirpError> {
         call.state.blobs.remove(&path);
         return Err(TwirpError::taken(format!("an artifact with the name {name} already exists in this run")));
     }
-    let url = call.state.blob_url(&call.account, &call.caller, Grant::new(path, Access::Write));
+    let url = call.state.blob_url(&call.account, &call.caller, UrlGrant::new(path, Access::Write));
     Ok(json!({ "ok": true, "signed_upload_url": url }))
 }
 
@@ -135,7 +135,7 @@ pub(super) fn signed_url(call: &Call<'_>) -> Result<Value, TwirpError> {
     }
     let zip = artifact.mime.as_deref().is_none_or(|mime| mime == ZIP);
     let file = if zip { format!("{}.zip", artifact.name) } else { artifact.name.clone() };
-    let mut grant = Grant::new(artifact.path, Access::Read);
+    let mut grant = UrlGrant::new(artifact.path, Access::Read);
     grant.disposition = Some(disposition(&file));
     // A client that states no type may upload what is no zip, and says so with the blob's own type.
     grant.content_type = artifact.mime;

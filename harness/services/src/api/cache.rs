@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::call::Call;
 use super::error::TwirpError;
 use super::wire::{self, required};
-use crate::blob::{Access, Grant};
+use crate::blob::{Access, UrlGrant};
 use crate::catalog::{Conflict, Entry};
 use crate::token::{READ, WRITE};
 
@@ -60,7 +60,7 @@ pub(super) fn create(call: &Call<'_>) -> Result<Value, TwirpError> {
         call.state.blobs.remove(&path);
         return Err(TwirpError::taken(format!("cache entry with the key {key} already exists in this scope")));
     }
-    let url = call.state.blob_url(&call.account, &call.caller, Grant::new(path, Access::Write));
+    let url = call.state.blob_url(&call.account, &call.caller, UrlGrant::new(path, Access::Write));
     Ok(json!({ "ok": true, "signed_upload_url": url }))
 }
 
@@ -96,6 +96,6 @@ pub(super) fn download_url(call: &Call<'_>) -> Result<Value, TwirpError> {
     // A miss is an answer, not an error.
     let Some(entry) = found else { return Ok(json!({ "ok": false })) };
     call.account.count_found(entry.id, entry.size.unwrap_or(0));
-    let url = call.state.blob_url(&call.account, &call.caller, Grant::new(entry.path, Access::Read));
+    let url = call.state.blob_url(&call.account, &call.caller, UrlGrant::new(entry.path, Access::Read));
     Ok(json!({ "ok": true, "signed_download_url": url, "matched_key": entry.key }))
 }

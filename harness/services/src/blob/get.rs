@@ -2,12 +2,12 @@
 
 use std::fs::File;
 
+use handoff_link::RequestKind;
+
 use super::content::{Blob, Committed};
 use super::failure::Failure;
 use super::range::{Wanted, wanted};
-use super::sign::Grant;
-use handoff_link::RequestKind;
-
+use super::sign::UrlGrant;
 use crate::account::Attempt;
 use crate::clock;
 use crate::http::{Exchange, Reply};
@@ -22,7 +22,7 @@ pub(super) struct Found {
 }
 
 /// Finds what a GET asks for.
-pub(super) fn get(exchange: &mut Exchange<'_>, blob: &Blob, grant: &Grant) -> Result<Found, Failure> {
+pub(super) fn get(exchange: &mut Exchange<'_>, blob: &Blob, grant: &UrlGrant) -> Result<Found, Failure> {
     exchange.record.kind = RequestKind::GetBlob;
     let (committed, file) = blob.open()?;
     conditions(exchange, &committed)?;
@@ -59,7 +59,7 @@ impl Found {
 }
 
 /// Answers a HEAD.
-pub(super) fn head(exchange: &mut Exchange<'_>, blob: &Blob, grant: &Grant) -> Result<Reply, Failure> {
+pub(super) fn head(exchange: &mut Exchange<'_>, blob: &Blob, grant: &UrlGrant) -> Result<Reply, Failure> {
     exchange.record.kind = RequestKind::HeadBlob;
     Failure::injected(exchange)?;
     let (committed, _) = blob.open()?;
@@ -82,7 +82,7 @@ fn conditions(exchange: &Exchange<'_>, committed: &Committed) -> Result<(), Fail
     Ok(())
 }
 
-fn properties(reply: Reply, committed: &Committed, grant: &Grant) -> Reply {
+fn properties(reply: Reply, committed: &Committed, grant: &UrlGrant) -> Reply {
     let content_type = grant.content_type.as_deref().or(committed.content_type.as_deref());
     let reply = reply
         .with("Content-Type", content_type.unwrap_or("application/octet-stream"))

@@ -12,5 +12,5 @@ mod sign;
 mod store;
 
 pub(crate) use route::handle;
-pub(crate) use sign::{Access, Grant};
+pub(crate) use sign::{Access, UrlGrant};
 pub(crate) use store::{BlobStore, Owner};

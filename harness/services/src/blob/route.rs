@@ -3,15 +3,16 @@
 use std::io;
 use std::sync::Arc;
 
+use handoff_link::{Call, ServiceKind};
+
 use super::failure::Failure;
 use super::get::{self, Found};
 use super::put;
-use super::sign::{Access, Grant};
+use super::sign::{Access, UrlGrant};
 use crate::account::Account;
 use crate::clock;
 use crate::http::{Exchange, Reply};
 use crate::state::State;
-use handoff_link::{Call, Kind};
 
 /// Paths of blobs of cache entries begin so; all others are artifacts.
 const CACHE: &str = "/actions-cache/";
@@ -49,14 +50,14 @@ fn answer(state: &State, exchange: &mut Exchange<'_>) -> Result<Answer, Failure>
     }
 }
 
-fn authorize(state: &State, exchange: &mut Exchange<'_>) -> Result<Grant, Failure> {
+fn authorize(state: &State, exchange: &mut Exchange<'_>) -> Result<UrlGrant, Failure> {
     let refused = |detail: &str| Failure::new(403, "AuthenticationFailed", detail);
-    let grant = Grant::verify(&state.key, &exchange.head.path, &exchange.head.query)
+    let grant = UrlGrant::verify(&state.key, &exchange.head.path, &exchange.head.query)
         .map_err(|_| refused("The URL's signature is missing or does not fit the URL."))?;
     let account: Arc<Account> =
         state.accounts.get(&grant.account).ok_or_else(|| refused("The URL belongs to no token of this service."))?;
     // Signed, so it is the path of a blob that this service made.
-    let kind = if grant.path.starts_with(CACHE) { Kind::Cache } else { Kind::Artifact };
+    let kind = if grant.path.starts_with(CACHE) { ServiceKind::Cache } else { ServiceKind::Artifact };
     exchange.attach(&account, Call::Blob(kind));
     let reason = if account.is_revoked() {
         "The token that this URL was made for has been revoked."

@@ -34,7 +34,7 @@ impl Access {
 
 /// The meaning of a signed URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Grant {
+pub(crate) struct UrlGrant {
     pub(crate) path: String,
     pub(crate) access: Access,
     /// Seconds since 1970 from which on it is void.
@@ -49,14 +49,14 @@ pub(crate) struct Grant {
 
 /// Why a URL is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum BadGrant {
+pub(crate) enum BadUrlGrant {
     /// A signed parameter is missing, given twice or not what it should be.
     Malformed,
     /// The signature is not this service's for these values.
     Signature,
 }
 
-impl Grant {
+impl UrlGrant {
     /// Of nobody yet, and void.
     pub(crate) fn new(path: String, access: Access) -> Self {
         Self { path, access, expires: 0, account: String::new(), disposition: None, content_type: None }
@@ -85,23 +85,23 @@ impl Grant {
     }
 
     /// Checks the signature of a request; whether it has expired is for the caller to see.
-    pub(crate) fn verify(key: &Key, path: &str, query: &Query) -> Result<Self, BadGrant> {
+    pub(crate) fn verify(key: &Key, path: &str, query: &Query) -> Result<Self, BadUrlGrant> {
         let values = SIGNED.map(|name| query.only(name));
         // Given twice: which of the two would count?
         if SIGNED.iter().zip(values).any(|(name, value)| value.is_none() && query.has(name)) {
-            return Err(BadGrant::Malformed);
+            return Err(BadUrlGrant::Malformed);
         }
-        let signature = query.only("sig").and_then(crypto::unhex).ok_or(BadGrant::Malformed)?;
+        let signature = query.only("sig").and_then(crypto::unhex).ok_or(BadUrlGrant::Malformed)?;
         if !crypto::same(&key.sign(&message(path, &values)), &signature) {
-            return Err(BadGrant::Signature);
+            return Err(BadUrlGrant::Signature);
         }
         let [disposition, content_type, expires, account, letters, ..] = values;
         let access = [Access::Read, Access::Write].into_iter().find(|access| Some(access.letters()) == letters);
         Ok(Self {
             path: path.to_owned(),
-            access: access.ok_or(BadGrant::Malformed)?,
-            expires: expires.and_then(clock::parse_rfc3339).ok_or(BadGrant::Malformed)?,
-            account: account.ok_or(BadGrant::Malformed)?.to_owned(),
+            access: access.ok_or(BadUrlGrant::Malformed)?,
+            expires: expires.and_then(clock::parse_rfc3339).ok_or(BadUrlGrant::Malformed)?,
+            account: account.ok_or(BadUrlGrant::Malformed)?.to_owned(),
             disposition: disposition.map(str::to_owned),
             content_type: content_type.map(str::to_owned),
         })
@@ -128,8 +128,8 @@ mod tests {
 
     use super::*;
 
-    fn grant() -> Grant {
-        Grant {
+    fn grant() -> UrlGrant {
+        UrlGrant {
             path: "/c/r/b.zip".into(),
             access: Access::Read,
             expires: 1_769_860_800,
@@ -139,9 +139,9 @@ mod tests {
         }
     }
 
-    fn verify(key: &Key, url: &str) -> Result<Grant, BadGrant> {
+    fn verify(key: &Key, url: &str) -> Result<UrlGrant, BadUrlGrant> {
         let (path, query) = url.split_once('?').unwrap();
-        Grant::verify(key, path, &Query::parse(query).unwrap())
+        UrlGrant::verify(key, path, &Query::parse(query).unwrap())
     }
 
     #[test]
@@ -162,11 +162,11 @@ mod tests {
     fn a_parameter_that_is_doubled_removed_or_added_voids_it() {
         let key = Key::fixed(1);
         let url = grant().sign(&key);
-        assert_eq!(verify(&key, &format!("{url}&sp=cw")), Err(BadGrant::Malformed));
-        assert_eq!(verify(&key, &format!("{url}&rsct=text/html")), Err(BadGrant::Signature));
-        assert_eq!(verify(&key, url.split_once("&sig").unwrap().0), Err(BadGrant::Malformed));
-        assert_eq!(verify(&key, &url.replace("sr=b&", "")), Err(BadGrant::Signature));
-        assert_eq!(verify(&Key::fixed(2), &url), Err(BadGrant::Signature));
+        assert_eq!(verify(&key, &format!("{url}&sp=cw")), Err(BadUrlGrant::Malformed));
+        assert_eq!(verify(&key, &format!("{url}&rsct=text/html")), Err(BadUrlGrant::Signature));
+        assert_eq!(verify(&key, url.split_once("&sig").unwrap().0), Err(BadUrlGrant::Malformed));
+        assert_eq!(verify(&key, &url.replace("sr=b&", "")), Err(BadUrlGrant::Signature));
+        assert_eq!(verify(&Key::fixed(2), &url), Err(BadUrlGrant::Signature));
     }
 
     proptest! {
@@ -176,7 +176,7 @@ mod tests {
             disposition: Option<String>, content_type: Option<String>,
         ) {
             let access = if read { Access::Read } else { Access::Write };
-            let grant = Grant { path, access, expires, account, disposition, content_type };
+            let grant = UrlGrant { path, access, expires, account, disposition, content_type };
             let key = Key::fixed(9);
             prop_assert_eq!(verify(&key, &grant.sign(&key)), Ok(grant));
         }
@@ -190,7 +190,7 @@ mod tests {
             // Upper and lower case of an escape or of the signature mean the same.
             prop_assume!(!altered.eq_ignore_ascii_case(&url) && altered.contains('?'));
             let (path, query) = altered.split_once('?').unwrap();
-            let read = Query::parse(query).map(|query| Grant::verify(&key, path, &query));
+            let read = Query::parse(query).map(|query| UrlGrant::verify(&key, path, &query));
             prop_assert!(!matches!(read, Some(Ok(_))), "{}", altered);
         }
     }

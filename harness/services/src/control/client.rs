@@ -17,7 +17,7 @@ use crate::error::ServiceError;
 use crate::service;
 
 /// How long a process that should end may take for it.
-const PATIENCE: Duration = Duration::from_secs(10);
+const CONTROL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A service in a process of its own. Blocking; may be shared between threads. Dropping it ends the process, by force
 /// if it does not go.
@@ -156,7 +156,7 @@ impl Drop for Client {
         // The end of its input lets it delete what it stored; one that does not end is killed.
         self.pipes.get_mut().unwrap_or_else(PoisonError::into_inner).to = None;
         let child = self.child.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + CONTROL_TIMEOUT;
         while matches!(child.try_wait(), Ok(None)) {
             if Instant::now() >= deadline {
                 child.kill().ok();

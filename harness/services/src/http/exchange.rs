@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
+use handoff_link::{Call, Direction, Fault, RequestRecord};
 use rustix::fs::sendfile;
 use rustix::io::Errno;
 use rustix::net::{SendFlags, send};
@@ -13,9 +14,7 @@ use super::connection::Connection;
 use super::head::{BodyLength, Head};
 use crate::account::{Account, Attempt, Receipt};
 use crate::clock;
-use handoff_link::{Call, Direction, Fault, RequestRecord};
-
-use crate::link::Passage;
+use crate::link::TransferGuard;
 
 /// A body that nobody reads is taken and thrown away up to this size, so that the client sees the answer instead of a
 /// reset; a longer one costs the connection.
@@ -35,7 +34,7 @@ pub(crate) struct Exchange<'a> {
     account: Option<Arc<Account>>,
     receipt: Option<Receipt>,
     /// None where nothing is shaped.
-    passage: Option<Passage>,
+    guard: Option<TransferGuard>,
     /// With a fault that answers 429: seconds after which to come again.
     retry_after_s: u64,
     body_left: u64,
@@ -63,7 +62,7 @@ impl<'a> Exchange<'a> {
             request_id,
             account: None,
             receipt: None,
-            passage: None,
+            guard: None,
             retry_after_s: 0,
             body_left,
             awaits_continue,
@@ -80,7 +79,7 @@ impl<'a> Exchange<'a> {
         self.account = Some(Arc::clone(account));
         let admission = account.link.admit(call, self.record.start_ns);
         self.record.fault = admission.fault;
-        self.passage = admission.passage;
+        self.guard = admission.guard;
         self.retry_after_s = admission.retry_after_s;
     }
 
@@ -169,7 +168,7 @@ impl<'a> Exchange<'a> {
             self.connection.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
         }
         let most = self.before_break(self.body_left, self.content_length().unwrap_or(0))?;
-        let piece = self.passage.as_ref().and_then(|passage| passage.piece(Direction::Up)).unwrap_or(SCRATCH);
+        let piece = self.guard.as_ref().and_then(|guard| guard.piece(Direction::Up)).unwrap_or(SCRATCH);
         let most = usize::try_from(most).unwrap_or(usize::MAX).min(into.len()).min(piece);
         let count = self.connection.read(&mut into[..most])?;
         self.pass(Direction::Up, count as u64);
@@ -231,7 +230,7 @@ impl<'a> Exchange<'a> {
                 Err(error) => return Err(error.into()),
             }
         }
-        let piece = self.passage.as_ref().and_then(|passage| passage.piece(Direction::Down)).unwrap_or(UNSHAPED) as u64;
+        let piece = self.guard.as_ref().and_then(|guard| guard.piece(Direction::Down)).unwrap_or(UNSHAPED) as u64;
         // Bytes that have passed the link but were not sent: they pass first, so that the client never has them early.
         let mut passed = 0;
         for &(start, length) in pieces {
@@ -282,8 +281,8 @@ impl<'a> Exchange<'a> {
     }
 
     fn pass(&mut self, direction: Direction, bytes: u64) {
-        if let Some(passage) = self.passage.as_mut().filter(|passage| passage.piece(direction).is_some() && bytes > 0) {
-            passage.pass(direction, bytes);
+        if let Some(guard) = self.guard.as_mut().filter(|guard| guard.piece(direction).is_some() && bytes > 0) {
+            guard.pass(direction, bytes);
         }
     }
 

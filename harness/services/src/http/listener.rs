@@ -14,7 +14,7 @@ use super::{Exchange, Reply};
 /// Enough for the handlers, whose buffers are on the heap.
 const STACK: usize = 256 << 10;
 /// How long an end waits for threads that are in the middle of something.
-const PATIENCE: Duration = Duration::from_secs(5);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Answers one request; an error means that the connection is of no use any more.
 pub(crate) type Handler = dyn Fn(&mut Exchange<'_>) -> io::Result<()> + Send + Sync;
@@ -22,11 +22,11 @@ pub(crate) type Handler = dyn Fn(&mut Exchange<'_>) -> io::Result<()> + Send + S
 /// A listening socket and its connections.
 pub(crate) struct Listener {
     addr: SocketAddr,
-    shared: Arc<Shared>,
+    shared: Arc<ListenerState>,
     acceptor: Mutex<Option<JoinHandle<()>>>,
 }
 
-struct Shared {
+struct ListenerState {
     handler: Box<Handler>,
     ended: AtomicBool,
     requests: AtomicU64,
@@ -40,7 +40,7 @@ impl Listener {
     /// Starts to answer on `socket`.
     pub(crate) fn start(socket: TcpListener, instance: String, handler: Box<Handler>) -> io::Result<Self> {
         let addr = socket.local_addr()?;
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(ListenerState {
             handler,
             ended: AtomicBool::new(false),
             requests: AtomicU64::new(0),
@@ -67,24 +67,24 @@ impl Listener {
             let loopback = if wake.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
             wake.set_ip(loopback);
         }
-        if TcpStream::connect_timeout(&wake, PATIENCE).is_ok() {
+        if TcpStream::connect_timeout(&wake, SHUTDOWN_TIMEOUT).is_ok() {
             acceptor.join().ok();
         }
         let open = self.shared.open();
         for stream in open.values() {
             stream.shutdown(Shutdown::Both).ok();
         }
-        drop(self.shared.closed.wait_timeout_while(open, PATIENCE, |open| !open.is_empty()));
+        drop(self.shared.closed.wait_timeout_while(open, SHUTDOWN_TIMEOUT, |open| !open.is_empty()));
     }
 }
 
-impl Shared {
+impl ListenerState {
     fn open(&self) -> MutexGuard<'_, HashMap<u64, Arc<TcpStream>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn accept(socket: &TcpListener, shared: &Arc<Shared>) {
+fn accept(socket: &TcpListener, shared: &Arc<ListenerState>) {
     for id in 1.. {
         let accepted = socket.accept();
         if shared.ended.load(Ordering::SeqCst) {
@@ -111,7 +111,7 @@ fn accept(socket: &TcpListener, shared: &Arc<Shared>) {
 // Takes the connection off the list also when its thread panics.
 struct Registered<'a> {
     id: u64,
-    shared: &'a Shared,
+    shared: &'a ListenerState,
 }
 
 impl Drop for Registered<'_> {
@@ -121,7 +121,7 @@ impl Drop for Registered<'_> {
     }
 }
 
-fn serve(stream: Arc<TcpStream>, id: u64, shared: &Shared) -> io::Result<()> {
+fn serve(stream: Arc<TcpStream>, id: u64, shared: &ListenerState) -> io::Result<()> {
     let mut connection = Connection::new(stream, id)?;
     loop {
         let head = match connection.read_head()? {
@@ -143,7 +143,7 @@ fn serve(stream: Arc<TcpStream>, id: u64, shared: &Shared) -> io::Result<()> {
     }
 }
 
-impl Shared {
+impl ListenerState {
     fn request_id(&self) -> String {
         format!("{}-{:012x}", self.instance, self.requests.fetch_add(1, Ordering::Relaxed))
     }

@@ -11,7 +11,7 @@ use crate::support::{Fixture, Http, noise, target};
 #[test]
 fn traffic_belongs_to_the_token_that_asked_for_the_url() {
     let fixture = Fixture::new();
-    let (producer, consumer) = (fixture.token(|spec| spec.side = "producer".into()), fixture.token(|_| ()));
+    let (producer, consumer) = (fixture.token(|spec| spec.role = "producer".into()), fixture.token(|_| ()));
     let (up, down) = (fixture.api(&producer), fixture.api(&consumer));
     up.save_cache("k", &noise(1000, 1));
     let url = down.download_url("k");

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use handoff_link::profile::Profile;
-use handoff_registry::{Digest, Intake, Outlet, Sent, Settings, StoreKind};
+use handoff_registry::{Digest, PullRegistry, PushRegistry, Sent, Settings, StoreKind};
 use handoff_services::{Service, ServiceConfig, TokenSpec};
 use handoff_storage::ServiceEndpoint;
 
@@ -50,20 +50,20 @@ impl Lab {
         ServiceEndpoint { results_url: self.service.base_url(), token }
     }
 
-    pub async fn intake(&self, kind: StoreKind, name: &str) -> Result<Intake, handoff_registry::Error> {
-        Intake::start(kind, self.endpoint(), name, &Settings::default()).await
+    pub async fn sender(&self, kind: StoreKind, name: &str) -> Result<PushRegistry, handoff_registry::Error> {
+        PushRegistry::start(kind, self.endpoint(), name, &Settings::default()).await
     }
 
-    pub async fn outlet(&self, kind: StoreKind, name: &str) -> Result<Outlet, handoff_registry::Error> {
-        Outlet::start(kind, self.endpoint(), name, &Settings::default()).await
+    pub async fn receiver(&self, kind: StoreKind, name: &str) -> Result<PullRegistry, handoff_registry::Error> {
+        PullRegistry::start(kind, self.endpoint(), name, &Settings::default()).await
     }
 
     /// Pushes an image and completes it.
     pub async fn send(&self, kind: StoreKind, name: &str, image: &Image) -> Result<Sent, handoff_registry::Error> {
-        let intake = self.intake(kind, name).await?;
-        let (registry, image) = (intake.registry(), image.clone());
+        let sender = self.sender(kind, name).await?;
+        let (registry, image) = (sender.registry(), image.clone());
         tokio::task::spawn_blocking(move || image.push(&registry)).await.unwrap();
-        intake.commit("example/app:1").await
+        sender.commit("example/app:1").await
     }
 }
 

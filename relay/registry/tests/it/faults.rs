@@ -1,7 +1,7 @@
 use std::io::Write as _;
 use std::net::TcpStream;
 
-use handoff_registry::{Digest, Error, Intake, Outlet, Settings, StoreKind};
+use handoff_registry::{Digest, Error, PullRegistry, PushRegistry, Settings, StoreKind};
 
 use crate::client::{Image, Lab, TYPE, blocking, call, noise};
 
@@ -10,8 +10,8 @@ const MIB: usize = 1 << 20;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wrong_digest_a_missing_blob_and_a_foreign_layer_are_refused_with_the_reason() {
     let lab = Lab::new().await;
-    let intake = lab.intake(StoreKind::Artifact, "app").await.unwrap();
-    let registry = intake.registry();
+    let sender = lab.sender(StoreKind::Artifact, "app").await.unwrap();
+    let registry = sender.registry();
     blocking(move || {
         let image = Image::new(&[600 << 10]);
         let begun = call(&registry, "POST", "/v2/a/blobs/uploads/", &[], b"");
@@ -35,19 +35,19 @@ async fn a_wrong_digest_a_missing_blob_and_a_foreign_layer_are_refused_with_the_
         assert_eq!(call(&registry, "DELETE", "/v2/a/manifests/none", &[], b"").status, 405);
     })
     .await;
-    assert!(matches!(intake.commit("").await, Err(Error::NothingPushed)));
-    assert!(matches!(lab.outlet(StoreKind::Artifact, "app").await, Err(Error::NotSent { .. })));
+    assert!(matches!(sender.commit("").await, Err(Error::NothingPushed)));
+    assert!(matches!(lab.receiver(StoreKind::Artifact, "app").await, Err(Error::NotSent { .. })));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_not_completed_is_not_there() {
     let lab = Lab::new().await;
     for kind in [StoreKind::Artifact, StoreKind::Cache] {
-        let intake = lab.intake(kind, "cut").await.unwrap();
-        let registry = intake.registry();
+        let sender = lab.sender(kind, "cut").await.unwrap();
+        let registry = sender.registry();
         blocking(move || Image::new(&[MIB]).push(&registry)).await;
-        drop(intake);
-        let error = lab.outlet(kind, "cut").await.unwrap_err().to_string();
+        drop(sender);
+        let error = lab.receiver(kind, "cut").await.unwrap_err().to_string();
         assert!(error.contains("handoff send"), "{error}");
     }
 }
@@ -57,7 +57,7 @@ async fn a_name_is_used_once() {
     let lab = Lab::new().await;
     for kind in [StoreKind::Artifact, StoreKind::Cache] {
         lab.send(kind, "app", &Image::new(&[10])).await.unwrap();
-        let refused = match lab.intake(kind, "app").await {
+        let refused = match lab.sender(kind, "app").await {
             // An artifact is asked for beside the build; that is when its name is seen to be taken.
             Ok(again) => again.ready().await,
             Err(error) => Err(error),
@@ -89,15 +89,15 @@ async fn a_flipped_byte_is_a_blob_cut_short_and_told() {
     let image = Image::new(&[3 * MIB, 2 * MIB]);
     lab.send(StoreKind::Artifact, "app", &image).await.unwrap();
     assert!(flip_a_byte(lab.store()) > 0);
-    let outlet = lab.outlet(StoreKind::Artifact, "app").await.unwrap();
-    let registry = outlet.registry();
+    let receiver = lab.receiver(StoreKind::Artifact, "app").await.unwrap();
+    let registry = receiver.registry();
     let whole = blocking(move || {
         let get = |blob: &Vec<u8>| call(&registry, "GET", &format!("/v2/a/blobs/{}", Digest::of(blob)), &[], b"");
         image.layers.iter().map(|l| get(l).whole).collect::<Vec<_>>()
     })
     .await;
     assert!(whole.contains(&false), "{whole:?}");
-    assert!(outlet.broken().unwrap().contains("damaged"));
+    assert!(receiver.broken().unwrap().contains("damaged"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -106,8 +106,8 @@ async fn an_evicted_entry_is_told_before_anything_is_pulled() {
     lab.send(StoreKind::Cache, "old", &Image::new(&[2 * MIB])).await.unwrap();
     // Newer entries push it out, its table excepted.
     let newer = Image { layers: vec![noise(2 * MIB, 1)], ..Image::new(&[1]) };
-    let intake = lab.intake(StoreKind::Cache, "new").await.unwrap();
-    let registry = intake.registry();
+    let sender = lab.sender(StoreKind::Cache, "new").await.unwrap();
+    let registry = sender.registry();
     blocking(move || {
         for seed in 1..=2 {
             let blob = noise(2 * MIB, seed);
@@ -119,9 +119,9 @@ async fn an_evicted_entry_is_told_before_anything_is_pulled() {
     .await;
     // Nobody builds from what is there in part only.
     let settings = Settings { earlier: Some("ol".into()), ..Settings::default() };
-    let beside = Intake::start(StoreKind::Cache, lab.endpoint(), "beside", &settings).await.unwrap();
+    let beside = PushRegistry::start(StoreKind::Cache, lab.endpoint(), "beside", &settings).await.unwrap();
     assert_eq!(beside.earlier(), None);
-    let error = lab.outlet(StoreKind::Cache, "old").await.unwrap_err();
+    let error = lab.receiver(StoreKind::Cache, "old").await.unwrap_err();
     assert!(matches!(error, Error::Evicted { .. } | Error::NotSent { .. }), "{error}");
 }
 
@@ -130,8 +130,8 @@ async fn upload_that_was_cancelled_or_cut_off_is_gone_and_is_pushed_again() {
     let lab = Lab::new().await;
     for kind in [StoreKind::Artifact, StoreKind::Cache] {
         let image = Image::new(&[6 * MIB]);
-        let intake = lab.intake(kind, "again").await.unwrap();
-        let (registry, pushed) = (intake.registry(), image.clone());
+        let sender = lab.sender(kind, "again").await.unwrap();
+        let (registry, pushed) = (sender.registry(), image.clone());
         blocking(move || {
             let (layer, digest) = (&pushed.layers[0], Digest::of(&pushed.layers[0]));
             let begin = || {
@@ -156,11 +156,11 @@ async fn upload_that_was_cancelled_or_cut_off_is_gone_and_is_pushed_again() {
             pushed.push(&registry);
         })
         .await;
-        intake.commit("").await.unwrap();
-        let outlet = lab.outlet(kind, "again").await.unwrap();
-        let registry = outlet.registry();
+        sender.commit("").await.unwrap();
+        let receiver = lab.receiver(kind, "again").await.unwrap();
+        let registry = receiver.registry();
         blocking(move || image.pull(&registry)).await;
-        assert_eq!(outlet.stop().broken, None);
+        assert_eq!(receiver.stop().broken, None);
     }
 }
 
@@ -169,14 +169,14 @@ async fn service_that_is_busy_now_and_then_is_asked_again() {
     let lab = Lab::behind("[faults]\n503 = '20%'\nseed = 1\n").await;
     let image = Image::new(&[12 * MIB, 12 * MIB]);
     let settings = Settings { part_bytes: Some(MIB), ..Settings::default() };
-    let intake = Intake::start(StoreKind::Artifact, lab.endpoint(), "app", &settings).await.unwrap();
-    let (registry, pushed) = (intake.registry(), image.clone());
+    let sender = PushRegistry::start(StoreKind::Artifact, lab.endpoint(), "app", &settings).await.unwrap();
+    let (registry, pushed) = (sender.registry(), image.clone());
     blocking(move || pushed.push(&registry)).await;
-    assert!(intake.commit("").await.unwrap().retries > 0);
-    let outlet = Outlet::start(StoreKind::Artifact, lab.endpoint(), "app", &settings).await.unwrap();
-    let registry = outlet.registry();
+    assert!(sender.commit("").await.unwrap().retries > 0);
+    let receiver = PullRegistry::start(StoreKind::Artifact, lab.endpoint(), "app", &settings).await.unwrap();
+    let registry = receiver.registry();
     blocking(move || image.pull(&registry)).await;
-    let received = outlet.stop();
+    let received = receiver.stop();
     assert!(received.retries > 0 && received.broken.is_none(), "{received:?}");
 }
 
@@ -184,8 +184,8 @@ async fn service_that_is_busy_now_and_then_is_asked_again() {
 async fn what_was_not_sent_is_not_found_by_the_receiving_end() {
     let lab = Lab::new().await;
     lab.send(StoreKind::Artifact, "app", &Image::new(&[10])).await.unwrap();
-    let outlet = lab.outlet(StoreKind::Artifact, "app").await.unwrap();
-    let registry = outlet.registry();
+    let receiver = lab.receiver(StoreKind::Artifact, "app").await.unwrap();
+    let registry = receiver.registry();
     blocking(move || {
         for path in [format!("blobs/{}", Digest::of(b"other")), "blobs/sha256:short".into(), "manifests/2".into()] {
             assert_eq!(call(&registry, "GET", &format!("/v2/app/{path}"), &[], b"").status, 404, "{path}");
@@ -193,5 +193,5 @@ async fn what_was_not_sent_is_not_found_by_the_receiving_end() {
         assert_eq!(call(&registry, "POST", "/v2/app/blobs/uploads/", &[], b"").status, 405);
     })
     .await;
-    assert_eq!(outlet.stop().broken, None, "a question is no failure");
+    assert_eq!(receiver.stop().broken, None, "a question is no failure");
 }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use handoff_registry::{Digest, Intake, Outlet, Settings, StoreKind};
+use handoff_registry::{Digest, PullRegistry, PushRegistry, Settings, StoreKind};
 
 use crate::client::{Image, Lab, blocking, call, read};
 
@@ -23,11 +23,11 @@ async fn what_is_pushed_is_what_can_be_pulled() {
         assert_eq!(sent.layers.unwrap().len(), 5);
         // Any number of consumers.
         for _ in 0..2 {
-            let outlet = lab.outlet(kind, "app").await.unwrap();
-            assert_eq!(outlet.sent_as(), ("example/app:1", Some("1")));
-            let (registry, image) = (outlet.registry(), image.clone());
+            let receiver = lab.receiver(kind, "app").await.unwrap();
+            assert_eq!(receiver.sent_as(), ("example/app:1", Some("1")));
+            let (registry, image) = (receiver.registry(), image.clone());
             blocking(move || image.pull(&registry)).await;
-            let received = outlet.stop();
+            let received = receiver.stop();
             assert_eq!((received.broken, received.retries), (None, 0));
         }
     }
@@ -39,10 +39,10 @@ async fn a_hundred_small_layers_take_few_requests() {
     let image = Image::new(&(1..=100).map(|n| n * 900).collect::<Vec<_>>());
     let sent = lab.send(StoreKind::Artifact, "app", &image).await.unwrap();
     assert!(sent.requests <= 6, "{}", sent.requests);
-    let outlet = lab.outlet(StoreKind::Artifact, "app").await.unwrap();
-    let registry = outlet.registry();
+    let receiver = lab.receiver(StoreKind::Artifact, "app").await.unwrap();
+    let registry = receiver.registry();
     blocking(move || image.pull(&registry)).await;
-    let received = outlet.stop();
+    let received = receiver.stop();
     // 4.3 MiB of them: the last one is there with the table, the others are ranges.
     assert!(received.requests <= 110, "{}", received.requests);
 }
@@ -58,10 +58,10 @@ async fn a_layer_that_an_earlier_run_stored_is_not_sent_again() {
     let sent = lab.send(StoreKind::Cache, "two", &second).await.unwrap();
     assert_eq!(sent.reused, 2 * MIB as u64);
     assert!(sent.received < MIB as u64 + 4096, "{}", sent.received);
-    let outlet = lab.outlet(StoreKind::Cache, "two").await.unwrap();
-    let registry = outlet.registry();
+    let receiver = lab.receiver(StoreKind::Cache, "two").await.unwrap();
+    let registry = receiver.registry();
     blocking(move || second.pull(&registry)).await;
-    assert_eq!(outlet.stop().broken, None);
+    assert_eq!(receiver.stop().broken, None);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -69,14 +69,14 @@ async fn a_builder_finds_the_newest_earlier_image_whole_and_sends_only_what_is_n
     let lab = Lab::new().await;
     let first = Image::new(&[2 * MIB, 9000, MIB]);
     let settings = || Settings { earlier: Some("app-".into()), ..Settings::default() };
-    let nothing = Intake::start(StoreKind::Cache, lab.endpoint(), "app-0", &settings()).await.unwrap();
+    let nothing = PushRegistry::start(StoreKind::Cache, lab.endpoint(), "app-0", &settings()).await.unwrap();
     assert_eq!(nothing.earlier(), None);
     drop(nothing);
     lab.send(StoreKind::Cache, "other-1", &Image::new(&[5])).await.unwrap();
     lab.send(StoreKind::Cache, "app-1", &first).await.unwrap();
-    let intake = Intake::start(StoreKind::Cache, lab.endpoint(), "app-2", &settings()).await.unwrap();
-    let registry = intake.registry();
-    assert_eq!(intake.earlier(), Some(format!("{registry}/handoff-earlier:1")));
+    let sender = PushRegistry::start(StoreKind::Cache, lab.endpoint(), "app-2", &settings()).await.unwrap();
+    let registry = sender.registry();
+    assert_eq!(sender.earlier(), Some(format!("{registry}/handoff-earlier:1")));
     let mut second = first.clone();
     second.layers[2] = crate::client::noise(MIB, 4711);
     let second = with_manifest(second);
@@ -92,14 +92,14 @@ async fn a_builder_finds_the_newest_earlier_image_whole_and_sends_only_what_is_n
         pushed.push(&registry);
     })
     .await;
-    let sent = intake.commit("").await.unwrap();
+    let sent = sender.commit("").await.unwrap();
     assert_eq!(sent.reused, (2 * MIB + 9000 + second.config.len()) as u64);
     assert_eq!(sent.received, MIB as u64);
-    let outlet = lab.outlet(StoreKind::Cache, "app-2").await.unwrap();
-    let registry = outlet.registry();
+    let receiver = lab.receiver(StoreKind::Cache, "app-2").await.unwrap();
+    let registry = receiver.registry();
     blocking(move || second.pull(&registry)).await;
-    assert_eq!(outlet.stop().broken, None);
-    let taken = Intake::start(StoreKind::Cache, lab.endpoint(), "app-2", &settings()).await;
+    assert_eq!(receiver.stop().broken, None);
+    let taken = PushRegistry::start(StoreKind::Cache, lab.endpoint(), "app-2", &settings()).await;
     assert!(matches!(taken, Err(handoff_registry::Error::Taken { .. })));
 }
 
@@ -117,8 +117,8 @@ fn with_manifest(image: Image) -> Image {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn chunks_monolithic_posts_ranges_and_what_is_asked_of_an_upload() {
     let lab = Lab::new().await;
-    let intake = lab.intake(StoreKind::Artifact, "app").await.unwrap();
-    let registry = intake.registry();
+    let sender = lab.sender(StoreKind::Artifact, "app").await.unwrap();
+    let registry = sender.registry();
     let blob = blocking(move || {
         let blob = crate::client::noise(700 << 10, 5);
         let digest = Digest::of(&blob);
@@ -151,9 +151,9 @@ async fn chunks_monolithic_posts_ranges_and_what_is_asked_of_an_upload() {
         blob
     })
     .await;
-    intake.commit("").await.unwrap();
-    let outlet = lab.outlet(StoreKind::Artifact, "app").await.unwrap();
-    let registry = outlet.registry();
+    sender.commit("").await.unwrap();
+    let receiver = lab.receiver(StoreKind::Artifact, "app").await.unwrap();
+    let registry = receiver.registry();
     blocking(move || {
         let path = format!("/v2/a/blobs/{}", Digest::of(&blob));
         let part = call(&registry, "GET", &path, &[("range", "bytes=1000-1999")], b"");
@@ -172,8 +172,8 @@ async fn an_image_without_a_layer_is_an_image() {
     let lab = Lab::new().await;
     let image = Image::new(&[]);
     lab.send(StoreKind::Artifact, "empty", &image).await.unwrap();
-    let outlet = lab.outlet(StoreKind::Artifact, "empty").await.unwrap();
-    let registry = outlet.registry();
+    let receiver = lab.receiver(StoreKind::Artifact, "empty").await.unwrap();
+    let registry = receiver.registry();
     blocking(move || image.pull(&registry)).await;
 }
 
@@ -184,8 +184,8 @@ async fn the_lowest_layer_has_the_link_although_all_are_asked_for() {
     let image = Image::new(&[32 * MIB, 33 * MIB, 34 * MIB]);
     lab.send(StoreKind::Artifact, "app", &image).await.unwrap();
     let settings = Settings { connections: Some(1), ..Settings::default() };
-    let outlet = Outlet::start(StoreKind::Artifact, lab.endpoint(), "app", &settings).await.unwrap();
-    let registry = outlet.registry();
+    let receiver = PullRegistry::start(StoreKind::Artifact, lab.endpoint(), "app", &settings).await.unwrap();
+    let registry = receiver.registry();
     // Before the first is asked for: all are to be asked for in one moment.
     let digests: Vec<_> = image.layers.iter().map(|layer| (Digest::of(layer), layer.len())).collect();
     let got: Arc<[AtomicUsize; 3]> = Arc::default();
@@ -214,14 +214,14 @@ async fn the_size_of_a_part_is_the_callers() {
     for mib in [1, 16] {
         let settings = Settings { part_bytes: Some(mib * MIB), ..Settings::default() };
         let name = format!("app-{mib}");
-        let intake = Intake::start(StoreKind::Artifact, lab.endpoint(), &name, &settings).await.unwrap();
-        let (registry, pushed) = (intake.registry(), image.clone());
+        let sender = PushRegistry::start(StoreKind::Artifact, lab.endpoint(), &name, &settings).await.unwrap();
+        let (registry, pushed) = (sender.registry(), image.clone());
         blocking(move || pushed.push(&registry)).await;
-        let sent = intake.commit("example/app:1").await.unwrap();
-        let outlet = Outlet::start(StoreKind::Artifact, lab.endpoint(), &name, &settings).await.unwrap();
-        let (registry, pulled) = (outlet.registry(), image.clone());
+        let sent = sender.commit("example/app:1").await.unwrap();
+        let receiver = PullRegistry::start(StoreKind::Artifact, lab.endpoint(), &name, &settings).await.unwrap();
+        let (registry, pulled) = (receiver.registry(), image.clone());
         blocking(move || pulled.pull(&registry)).await;
-        requests.push((sent.requests, outlet.stop().requests));
+        requests.push((sent.requests, receiver.stop().requests));
     }
     // Nine blocks or one, nine ranges or one.
     assert_eq!((requests[0].0 - requests[1].0, requests[0].1 - requests[1].1), (8, 8));

@@ -8,7 +8,7 @@ fn every_page_of_a_list_is_read() {
     let cells = desk.plan(&[("sizes", "64MiB"), ("strategies", "artifact"), ("rounds", "120")]);
     assert_eq!(cells.len(), 120);
     for cell in &cells {
-        desk.side(cell, Side::Producer, Some(Failure::new("upload", "no room")));
+        desk.role(cell, Role::Producer, Some(Failure::new("upload", "no room")));
         for job in ["producer", "consumer 1"] {
             desk.job(&format!("{} / {job}", cell.id), "failure");
         }

@@ -51,7 +51,7 @@ fn a_server_that_does_not_know_the_question_is_asked_without_it() {
 fn what_was_closed_is_picked_up_and_what_failed_is_a_row() {
     let desk = GithubRun::new();
     let cells = desk.plan(&SMALL);
-    desk.side(&cells[0], Side::Producer, Some(Failure::new("upload", "the artifact service said 503")));
+    desk.role(&cells[0], Role::Producer, Some(Failure::new("upload", "the artifact service said 503")));
     desk.job(&format!("{} / producer", cells[0].id), "failure");
     desk.job(&format!("{} / consumer 1", cells[0].id), "skipped");
     // Its runner was lost: no file at all.

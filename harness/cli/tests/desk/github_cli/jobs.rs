@@ -16,7 +16,7 @@ fn a_cell_removes_what_it_has_stored_and_nothing_else() {
     desk.github.state().caches = others.chain(keys.into_iter().enumerate().map(|(n, k)| (200 + n as u64, k))).collect();
     let sides = desk.path("sides");
     std::fs::create_dir_all(&sides).unwrap();
-    desk.side(&cell, Side::Producer, None);
+    desk.role(&cell, Role::Producer, None);
     let kept = desk.github.state().artifacts.pop().unwrap();
     let mut archive = zip::ZipArchive::new(Cursor::new(kept.zip)).unwrap();
     let mut file: Value = serde_json::from_reader(archive.by_name("side.json").unwrap()).unwrap();

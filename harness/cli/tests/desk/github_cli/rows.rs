@@ -39,8 +39,8 @@ fn what_the_combined_cache_action_saves_afterwards_is_timed_by_the_jobs_api() {
     let desk = GithubRun::new();
     let combined = [("sizes", "64MiB"), ("strategies", "cache-tar:action=combined"), ("rounds", "1")];
     let cell = desk.plan(&combined).remove(0);
-    desk.side(&cell, Side::Producer, None);
-    desk.side(&cell, Side::Consumer, None);
+    desk.role(&cell, Role::Producer, None);
+    desk.role(&cell, Role::Consumer, None);
     let mut producer = job(&format!("{} / producer", cell.id), 5, "success");
     let step = |name: &str, from: u32, to: u32| {
         let at = |s: u32| format!("2026-01-01T12:01:{s:02}Z");

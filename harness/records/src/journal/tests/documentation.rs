@@ -25,7 +25,7 @@ fn the_glossary_has_every_span_and_level() {
     for (title, names) in [
         ("Spans", SpanKind::NAMES),
         ("Identity", &["index", "config", "layers", "content"]),
-        ("The experiment", Side::NAMES),
+        ("The experiment", Role::NAMES),
     ] {
         for name in names {
             assert!(section(title).contains(&format!("\n- **{name}**: ")), "{title} has no {name}");

@@ -17,21 +17,21 @@ const WINDOW: Duration = Duration::from_millis(250);
 
 /// Lanes: the right to have a request in flight.
 #[derive(Debug, Clone)]
-pub struct Lanes {
+pub struct AdaptiveConcurrency {
     free: Arc<Semaphore>,
     state: Arc<Mutex<State>>,
 }
 
 /// One request's lane, given back when dropped.
 #[derive(Debug)]
-pub struct Lane {
+pub struct RequestSlot {
     permit: Option<OwnedSemaphorePermit>,
-    lanes: Lanes,
+    lanes: AdaptiveConcurrency,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    climb: Climb,
+    search: ConcurrencySearch,
     adapts: bool,
     /// Lanes that are to be closed when they are given back.
     surplus: usize,
@@ -43,7 +43,7 @@ struct State {
 
 /// The search for the number of lanes: pure, driven by the rate of each window.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Climb {
+pub(crate) struct ConcurrencySearch {
     lanes: usize,
     most: usize,
     /// The best rate so far, with the lanes that gave it.
@@ -51,7 +51,7 @@ pub(crate) struct Climb {
     settled: bool,
 }
 
-impl Climb {
+impl ConcurrencySearch {
     pub(crate) fn new(start: usize, most: usize) -> Self {
         Self { lanes: start.clamp(1, most.max(1)), most: most.max(1), best: None, settled: false }
     }
@@ -77,29 +77,29 @@ impl Climb {
     }
 }
 
-impl Lanes {
+impl AdaptiveConcurrency {
     /// As many lanes as `fixed`, or as many as turn out to carry more, up to `most`.
     pub fn new(fixed: Option<usize>, most: usize) -> Self {
-        let climb = Climb::new(fixed.unwrap_or(START), fixed.unwrap_or(most));
-        let free = Arc::new(Semaphore::new(climb.lanes));
-        let state = State { climb, adapts: fixed.is_none(), window_full: true, ..State::default() };
+        let search = ConcurrencySearch::new(fixed.unwrap_or(START), fixed.unwrap_or(most));
+        let free = Arc::new(Semaphore::new(search.lanes));
+        let state = State { search, adapts: fixed.is_none(), window_full: true, ..State::default() };
         Self { free, state: Arc::new(Mutex::new(state)) }
     }
 
     /// Waits for a lane.
-    pub async fn take(&self) -> Lane {
+    pub async fn take(&self) -> RequestSlot {
         // The semaphore is never closed.
         let permit = Arc::clone(&self.free).acquire_owned().await.ok();
         let mut state = self.lock();
         state.busy += 1;
         state.window_start.get_or_insert_with(Instant::now);
         drop(state);
-        Lane { permit, lanes: self.clone() }
+        RequestSlot { permit, lanes: self.clone() }
     }
 
     /// The number of lanes now.
     pub fn count(&self) -> usize {
-        self.lock().climb.lanes
+        self.lock().search.lanes
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
@@ -107,13 +107,13 @@ impl Lanes {
     }
 }
 
-impl Lane {
+impl RequestSlot {
     /// The request has moved so many bytes.
     pub fn moved(self, bytes: u64) {
         let mut state = self.lanes.lock();
         state.window_bytes += bytes;
         // With a lane free, the rate says what was asked for, not what the link can carry.
-        if state.busy < state.climb.lanes {
+        if state.busy < state.search.lanes {
             state.window_full = false;
         }
         let Some(start) = state.window_start else { return };
@@ -122,8 +122,8 @@ impl Lane {
             return;
         }
         let rate = state.window_bytes as f64 / elapsed.as_secs_f64();
-        let (before, full) = (state.climb.lanes, state.window_full);
-        let after = if full { state.climb.window(rate) } else { before };
+        let (before, full) = (state.search.lanes, state.window_full);
+        let after = if full { state.search.window(rate) } else { before };
         (state.window_start, state.window_bytes, state.window_full) = (Some(Instant::now()), 0, true);
         if after > before {
             let closing = state.surplus.min(after - before);
@@ -135,7 +135,7 @@ impl Lane {
     }
 }
 
-impl Drop for Lane {
+impl Drop for RequestSlot {
     fn drop(&mut self) {
         let mut state = self.lanes.lock();
         state.busy -= 1;
@@ -155,10 +155,10 @@ mod tests {
 
     /// A link that gives each lane `each` and all together `all`.
     fn search(each: f64, all: f64, most: usize) -> usize {
-        let mut climb = Climb::new(START, most);
-        let mut lanes = climb.lanes;
+        let mut search = ConcurrencySearch::new(START, most);
+        let mut lanes = search.lanes;
         for _ in 0..40 {
-            lanes = climb.window((each * lanes as f64).min(all));
+            lanes = search.window((each * lanes as f64).min(all));
         }
         lanes
     }
@@ -183,7 +183,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_fixed_number_is_kept_and_lanes_come_back() {
-        let lanes = Lanes::new(Some(2), 32);
+        let lanes = AdaptiveConcurrency::new(Some(2), 32);
         let (first, _second) = (lanes.take().await, lanes.take().await);
         let third = tokio::spawn({
             let lanes = lanes.clone();

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use handoff_experiment::Factors;
-use handoff_model::own::BuildArg;
-use handoff_model::{OwnImage, PlanRequest, image_name, shell};
+use handoff_model::user_image::BuildArg;
+use handoff_model::{PlanRequest, UserImage, image_name, shell};
 use handoff_runner::user_daemon;
 
 use crate::exit::{bad_input, bail_input};
@@ -12,7 +12,7 @@ use crate::paths;
 
 /// The options that name an image of the user's own.
 #[derive(Debug, Clone, Default, clap::Args)]
-pub struct OwnArgs {
+pub struct UserImageArgs {
     /// Build the image from this folder, which is only read, instead of a synthetic workload
     #[arg(long, value_name = "DIR")]
     context: Option<PathBuf>,
@@ -27,9 +27,9 @@ pub struct OwnArgs {
     image: Option<String>,
 }
 
-impl OwnArgs {
+impl UserImageArgs {
     /// The user's own image, if one is named here or is what the stored run has.
-    pub fn image(&self, factors: &Factors, stored: Option<&OwnImage>) -> anyhow::Result<Option<OwnImage>> {
+    pub fn image(&self, factors: &Factors, stored: Option<&UserImage>) -> anyhow::Result<Option<UserImage>> {
         let values = self.build_args.first().filter(|_| stored.is_none()).map(|_| "--build-arg");
         if self.context.is_none()
             && let Some(option) = self.dockerfile.as_ref().map(|_| "--dockerfile").or(values)
@@ -37,7 +37,7 @@ impl OwnArgs {
             bail_input!("{option} is for an image of your own: it needs --context DIR");
         }
         let option = match (&self.context, &self.image) {
-            (None, None) => return stored.map(|own| with_values(own, &self.build_args)).transpose(),
+            (None, None) => return stored.map(|user_image| with_values(user_image, &self.build_args)).transpose(),
             (Some(_), Some(_)) => return Err(bad_input("--context and --image are two images: name one of them")),
             (Some(_), None) => "--context",
             (None, Some(_)) => "--image",
@@ -58,13 +58,13 @@ impl OwnArgs {
 ///
 /// The Dockerfile's path stays as it was given: Docker takes the ignore file by that name (`NAME.dockerignore` beside it, else
 /// `.dockerignore` of the context), never by the name of what a link points to.
-fn context(dir: &Path, dockerfile: Option<&Path>, build_args: &[String]) -> anyhow::Result<OwnImage> {
+fn context(dir: &Path, dockerfile: Option<&Path>, build_args: &[String]) -> anyhow::Result<UserImage> {
     let found = context_dir(dir)?;
     let dockerfile = dockerfile.map(|file| named_dockerfile(file, "--dockerfile")).transpose()?;
     if dockerfile.is_none() {
         check_dockerfile(&default_dockerfile(&found), "--dockerfile")?;
     }
-    Ok(OwnImage::Context { dir: found, dockerfile, build_args: parse_build_args(build_args)? })
+    Ok(UserImage::Context { dir: found, dockerfile, build_args: parse_build_args(build_args)? })
 }
 
 /// The folder of `--context`, without links: of a run and of `send`.
@@ -118,17 +118,17 @@ fn parse_build_args(build_args: &[String]) -> anyhow::Result<Vec<BuildArg>> {
 }
 
 /// An image of the user's daemon.
-fn image(name: &str) -> anyhow::Result<OwnImage> {
+fn image(name: &str) -> anyhow::Result<UserImage> {
     image_name::check(name).map_err(|e| bad_input(format!("--image {}: {e}", shell::quote(name))))?;
     let found = user_daemon::find(name).map_err(bad_input)?;
-    Ok(OwnImage::Image { name: name.to_owned(), id: found.id, bytes: Some(found.bytes), store: found.store })
+    Ok(UserImage::Image { name: name.to_owned(), id: found.id, bytes: Some(found.bytes), store: found.store })
 }
 
 /// Gives a stored run's image the values of its build arguments again: files hold digests of them, by which another value is
 /// noticed.
-fn with_values(stored: &OwnImage, build_args: &[String]) -> anyhow::Result<OwnImage> {
+fn with_values(stored: &UserImage, build_args: &[String]) -> anyhow::Result<UserImage> {
     let given = parse_build_args(build_args)?;
-    let OwnImage::Context { dir, dockerfile, build_args: held } = stored else {
+    let UserImage::Context { dir, dockerfile, build_args: held } = stored else {
         return match given.first() {
             None => Ok(stored.clone()),
             Some(arg) => Err(bad_input(format!("--build-arg {}: {stored} is not built: leave it out", arg.name()))),
@@ -149,12 +149,12 @@ fn with_values(stored: &OwnImage, build_args: &[String]) -> anyhow::Result<OwnIm
         None => Ok(held.clone()),
     };
     let build_args = held.iter().map(value).collect::<anyhow::Result<_>>()?;
-    Ok(OwnImage::Context { dir: dir.clone(), dockerfile: dockerfile.clone(), build_args })
+    Ok(UserImage::Context { dir: dir.clone(), dockerfile: dockerfile.clone(), build_args })
 }
 
 /// Refuses to build without the values of build arguments, which no file has.
 pub fn check_values(request: &PlanRequest, out: &Path) -> anyhow::Result<()> {
-    let missing = request.own.as_ref().map(OwnImage::values_to_ask).unwrap_or_default();
+    let missing = request.user_image.as_ref().map(UserImage::values_to_ask).unwrap_or_default();
     if missing.is_empty() {
         return Ok(());
     }
@@ -177,7 +177,7 @@ mod tests {
         std::fs::write(dir.path().join("docker/app.Dockerfile"), "FROM scratch\n").unwrap();
         let link = dir.path().join("Dockerfile");
         std::os::unix::fs::symlink("docker/app.Dockerfile", &link).unwrap();
-        let OwnImage::Context { dockerfile, .. } = context(dir.path(), Some(&link), &[]).unwrap() else {
+        let UserImage::Context { dockerfile, .. } = context(dir.path(), Some(&link), &[]).unwrap() else {
             panic!("a context")
         };
         assert_eq!(dockerfile.as_deref(), Some(link.as_path()));
@@ -200,17 +200,17 @@ mod tests {
 
     #[test]
     fn resumed_run_asks_for_values_and_notices_another_one() {
-        let stored = |text: &str| -> OwnImage {
+        let stored = |text: &str| -> UserImage {
             let arg = BuildArg::parse(text).unwrap();
-            let own = OwnImage::Context { dir: "/x".into(), dockerfile: None, build_args: vec![arg] };
-            serde_json::from_str(&serde_json::to_string(&own).unwrap()).unwrap()
+            let user_image = UserImage::Context { dir: "/x".into(), dockerfile: None, build_args: vec![arg] };
+            serde_json::from_str(&serde_json::to_string(&user_image).unwrap()).unwrap()
         };
-        let own = stored("THEME=dark");
-        assert_eq!(own.values_to_ask(), ["THEME"]);
-        assert!(with_values(&own, &["THEME=dark".to_owned()]).unwrap().values_to_ask().is_empty());
+        let user_image = stored("THEME=dark");
+        assert_eq!(user_image.values_to_ask(), ["THEME"]);
+        assert!(with_values(&user_image, &["THEME=dark".to_owned()]).unwrap().values_to_ask().is_empty());
         let error = |args: &[&str]| {
             let args: Vec<String> = args.iter().map(|a| (*a).to_owned()).collect();
-            with_values(&own, &args).unwrap_err().to_string()
+            with_values(&user_image, &args).unwrap_err().to_string()
         };
         assert!(error(&["THEME=light"]).contains("another value"));
         assert!(error(&["OTHER=dark"]).contains("planned without it"));

@@ -9,7 +9,7 @@ use hyper::body::Incoming as Body;
 
 use crate::digest::Digest;
 use crate::pull::Pull;
-use crate::receiver_state::Shared;
+use crate::receiver_state::ReceiverState;
 use crate::store::{Incoming, StoreKind};
 use crate::wire::{Answer, Handler};
 use crate::{Error, Settings};
@@ -19,9 +19,9 @@ const REPOSITORY: &str = "handoff-earlier";
 
 /// An image that an earlier run sent, whole.
 #[derive(Debug)]
-pub(crate) struct Earlier(Arc<Shared>);
+pub(crate) struct EarlierImage(Arc<ReceiverState>);
 
-impl Earlier {
+impl EarlierImage {
     /// The newest image whose name begins so. One of which a part was evicted is none: building from it would break off.
     pub(crate) async fn find(
         kind: StoreKind,
@@ -31,7 +31,7 @@ impl Earlier {
         let Some(beginning) = &settings.earlier else { return Ok(None) };
         let store = Incoming::open(kind, endpoint)?;
         let Some(table) = store.newest(beginning).await? else { return Ok(None) };
-        match Shared::open(store, table, settings).await {
+        match ReceiverState::open(store, table, settings).await {
             Ok(shared) => Ok(Some(Self(shared))),
             Err(Error::Evicted { .. } | Error::Table { .. }) => Ok(None),
             Err(other) => Err(other),

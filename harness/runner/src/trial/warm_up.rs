@@ -9,15 +9,15 @@ use crate::RunError;
 /// The commit that a trial builds.
 pub(super) const THIS_COMMIT: &str = "this";
 /// Another commit, of an earlier run. Neither name begins with the other: keys are also found by their beginnings.
-const EARLIER_COMMIT: &str = "before";
+const WARM_UP_COMMIT: &str = "before";
 
 /// The image of an earlier run, and its commit.
-pub(super) struct Earlier {
+pub(super) struct WarmUpBuild {
     pub(super) image: ImageSource,
     pub(super) commit: String,
 }
 
-impl Earlier {
+impl WarmUpBuild {
     /// What has to be run before a trial of `image`; nothing for a cold state, and nothing for a strategy that stores nothing
     /// that outlives a run.
     pub(super) fn of(
@@ -37,8 +37,8 @@ impl Earlier {
         let spec = synthetic(image)?;
         // Layer 0 is the probe's own, which no workload is about.
         let changed = if state == CacheState::OneLayer { spec.layer_count() - 1 } else { 1 };
-        let spec = spec.clone().with_layer_nonce(changed, &format!("{nonce}-{EARLIER_COMMIT}"))?;
-        Ok(vec![Self { image: ImageSource::Synthetic(spec), commit: EARLIER_COMMIT.to_owned() }])
+        let spec = spec.clone().with_layer_nonce(changed, &format!("{nonce}-{WARM_UP_COMMIT}"))?;
+        Ok(vec![Self { image: ImageSource::Synthetic(spec), commit: WARM_UP_COMMIT.to_owned() }])
     }
 
     /// The pushes before a trial's own, oldest first: each with a last layer and a commit of its own.
@@ -46,7 +46,7 @@ impl Earlier {
         let push = |number| {
             let spec = synthetic(image)?;
             let last = spec.layer_count() - 1;
-            let commit = format!("{EARLIER_COMMIT}-{number}");
+            let commit = format!("{WARM_UP_COMMIT}-{number}");
             let image = ImageSource::Synthetic(spec.clone().with_layer_nonce(last, &format!("{nonce}-{commit}"))?);
             Ok(Self { image, commit })
         };
@@ -67,7 +67,9 @@ pub(super) fn others(image: &ImageSource, count: u32, nonce: &str) -> Result<Vec
 fn synthetic(image: &ImageSource) -> Result<&ImageSpec, RunError> {
     match image {
         ImageSource::Synthetic(spec) => Ok(spec),
-        ImageSource::Own(own) => Err(RunError::Job(format!("{own} is only read: no other image is made of it"))),
+        ImageSource::User(user_image) => {
+            Err(RunError::Job(format!("{user_image} is only read: no other image is made of it")))
+        }
     }
 }
 
@@ -89,14 +91,14 @@ mod tests {
         spec.dockerfile()
     }
 
-    fn earlier(state: CacheState, strategy: &str) -> Option<Earlier> {
+    fn warm_up(state: CacheState, strategy: &str) -> Option<WarmUpBuild> {
         let strategy = handoff_strategies::find(&strategy.parse().unwrap()).unwrap();
-        Earlier::of(&image(), state, &*strategy, "n0nce").unwrap().pop()
+        WarmUpBuild::of(&image(), state, &*strategy, "n0nce").unwrap().pop()
     }
 
     /// Numbers of the lines in which the Dockerfiles differ, from the end.
     fn changed(state: CacheState) -> Vec<usize> {
-        let (now, before) = (dockerfile(&image()), dockerfile(&earlier(state, "gha-cache").unwrap().image));
+        let (now, before) = (dockerfile(&image()), dockerfile(&warm_up(state, "gha-cache").unwrap().image));
         let lines = now.lines().rev().zip(before.lines().rev()).enumerate();
         lines.filter(|(_, (a, b))| a != b).map(|(i, _)| i).collect()
     }
@@ -110,8 +112,8 @@ mod tests {
 
     #[test]
     fn another_commit_is_another_content_and_another_key() {
-        let same = earlier(CacheState::Warm, "cache-tar").unwrap();
-        let other = earlier(CacheState::OneLayer, "cache-tar").unwrap();
+        let same = warm_up(CacheState::Warm, "cache-tar").unwrap();
+        let other = warm_up(CacheState::OneLayer, "cache-tar").unwrap();
         assert_eq!(same.image.content_digest().unwrap(), image().content_digest().unwrap());
         assert_ne!(other.image.content_digest().unwrap(), image().content_digest().unwrap());
         assert_eq!((same.commit == THIS_COMMIT, other.commit == THIS_COMMIT), (true, false));
@@ -120,18 +122,18 @@ mod tests {
 
     #[test]
     fn nothing_is_run_before_where_nothing_outlives_a_run() {
-        assert!(earlier(CacheState::Cold, "gha-cache").is_none());
+        assert!(warm_up(CacheState::Cold, "gha-cache").is_none());
         for strategy in handoff_strategies::ALL {
-            let warm = Earlier::of(&image(), CacheState::Warm, *strategy, "n0nce").unwrap();
+            let warm = WarmUpBuild::of(&image(), CacheState::Warm, *strategy, "n0nce").unwrap();
             assert_eq!(warm.is_empty(), !strategy.outlives_a_run(), "{}", strategy.facts().name);
         }
-        assert!(earlier(CacheState::Warm, "artifact").is_none() && earlier(CacheState::Warm, "relay").is_none());
-        assert!(earlier(CacheState::Warm, "relay:store=cache").is_some());
+        assert!(warm_up(CacheState::Warm, "artifact").is_none() && warm_up(CacheState::Warm, "relay").is_none());
+        assert!(warm_up(CacheState::Warm, "relay:store=cache").is_some());
     }
 
     #[test]
     fn pushes_differ_in_the_last_layer_and_in_their_commit() {
-        let pushes = Earlier::pushes(&image(), 3, "n0nce").unwrap();
+        let pushes = WarmUpBuild::pushes(&image(), 3, "n0nce").unwrap();
         let commits: Vec<&str> = pushes.iter().map(|p| p.commit.as_str()).collect();
         assert_eq!(commits, ["before-1", "before-2", "before-3"]);
         let files: Vec<String> = pushes.iter().map(|p| dockerfile(&p.image)).chain([dockerfile(&image())]).collect();
@@ -142,14 +144,14 @@ mod tests {
                 assert_eq!(changed, [1], "the last step before CMD");
             }
         }
-        assert!(Earlier::pushes(&image(), 0, "n0nce").unwrap().is_empty());
+        assert!(WarmUpBuild::pushes(&image(), 0, "n0nce").unwrap().is_empty());
     }
 
     #[test]
     fn other_images_share_no_generated_layer() {
         let others = others(&image(), 1, "n0nce").unwrap();
-        let (own, other) = (dockerfile(&image()), dockerfile(&others[0]));
-        let alike = own.lines().zip(other.lines()).filter(|(a, b)| a == b).count();
+        let (user_image, other) = (dockerfile(&image()), dockerfile(&others[0]));
+        let alike = user_image.lines().zip(other.lines()).filter(|(a, b)| a == b).count();
         assert_eq!((others.len(), alike), (1, 3), "FROM, COPY of the probe, CMD");
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use handoff_docker::buildkit;
 use handoff_fixtures::{ImageSpec, PROBE_PATH};
-use handoff_model::{Builder, ByteSize, Conditions, Failure, ImageIdentity, Side, Sources, StrategySpec, Ticket};
+use handoff_model::{Builder, ByteSize, Conditions, Failure, ImageIdentity, Role, Sources, StrategySpec, Ticket};
 use handoff_runner::protocol::JobSpec;
 use handoff_runner::remote::{NoAnswer, RemoteJob};
 use handoff_runner::tools::Tools;
@@ -23,7 +23,7 @@ use crate::{files, out, paths};
 #[derive(Debug, clap::Args)]
 pub struct ProduceArgs {
     #[command(flatten)]
-    side: SideArgs,
+    role: RoleArgs,
     /// Size of the image
     #[arg(long, value_name = "SIZE", default_value = "256MiB")]
     size: String,
@@ -42,11 +42,11 @@ pub struct ProduceArgs {
 #[derive(Debug, clap::Args)]
 pub struct ConsumeArgs {
     #[command(flatten)]
-    side: SideArgs,
+    role: RoleArgs,
 }
 
 #[derive(Debug, clap::Args)]
-struct SideArgs {
+struct RoleArgs {
     /// The strategy with its options
     #[arg(long, value_name = "NAME[:OPTION=VALUE,...]")]
     strategy: String,
@@ -90,13 +90,13 @@ impl ProduceArgs {
     pub fn run(self) -> anyhow::Result<u8> {
         let size: ByteSize = self.size.parse().map_err(bad_input)?;
         let nonce = self.nonce.map_or_else(crate::random_id::random_id, Ok)?;
-        let strategy: StrategySpec = self.side.strategy.parse().map_err(bad_input)?;
+        let strategy: StrategySpec = self.role.strategy.parse().map_err(bad_input)?;
         let (workload, size_bytes, seed) = (self.workload, size.bytes(), self.seed);
         let (ticket, built) = (Ticket::default(), ImageIdentity::default());
         let planned = TicketFile { strategy, workload, size_bytes, seed, nonce, ticket, built };
-        let (ticket, built, json) = self.side.run(Side::Producer, &planned)?;
+        let (ticket, built, json) = self.role.run(Role::Producer, &planned)?;
         let file = TicketFile { ticket, built, ..planned };
-        files::write(&self.side.ticket, &serde_json::to_vec_pretty(&file)?)?;
+        files::write(&self.role.ticket, &serde_json::to_vec_pretty(&file)?)?;
         out::data(&serde_json::to_string_pretty(&json)?);
         Ok(exit::OK)
     }
@@ -106,10 +106,10 @@ impl ConsumeArgs {
     /// Runs a consumer and verifies the image.
     pub fn run(self) -> anyhow::Result<u8> {
         let read = |path: &Path| std::fs::read(path).map_err(RunError::io("read", path));
-        let file: TicketFile = serde_json::from_slice(&read(&self.side.ticket)?).map_err(|e| {
-            bad_input(format!("{}: not a ticket of `handoff produce`: {e}", self.side.ticket.display()))
+        let file: TicketFile = serde_json::from_slice(&read(&self.role.ticket)?).map_err(|e| {
+            bad_input(format!("{}: not a ticket of `handoff produce`: {e}", self.role.ticket.display()))
         })?;
-        let (_, arrived, json) = self.side.run(Side::Consumer, &file)?;
+        let (_, arrived, json) = self.role.run(Role::Consumer, &file)?;
         let strategy = handoff_strategies::find(&file.strategy).map_err(bad_input)?;
         let content = Some(image(&file)?.content_digest()?);
         let check = handoff_model::IdentityCheck::compare(&ImageIdentity { content, ..file.built }, &arrived);
@@ -128,8 +128,8 @@ fn image(file: &TicketFile) -> anyhow::Result<ImageSpec> {
     Ok(ImageSpec::new(&workload, file.size_bytes, Some(file.seed), &file.nonce)?)
 }
 
-impl SideArgs {
-    fn run(&self, side: Side, file: &TicketFile) -> anyhow::Result<(Ticket, ImageIdentity, serde_json::Value)> {
+impl RoleArgs {
+    fn run(&self, role: Role, file: &TicketFile) -> anyhow::Result<(Ticket, ImageIdentity, serde_json::Value)> {
         let given: StrategySpec = self.strategy.parse().map_err(bad_input)?;
         let strategy = handoff_strategies::find(&given).map_err(bad_input)?;
         if given != file.strategy {
@@ -157,17 +157,17 @@ impl SideArgs {
         let run = crate::random_id::random_id()?;
         let mut workspace =
             Workspace::create(Path::new(workspace::MACHINE_LOCK), &work_dir, &format!("s-{}", &run[..8]))?;
-        let job = format!("{}-{side}", &run[..8]);
+        let job = format!("{}-{role}", &run[..8]);
         let root = workspace.add_job(&job, None)?;
         let context = root.join("sources");
         image.write_context(&context)?;
         let spec = JobSpec {
             job: job.clone(),
-            side,
+            role,
             root,
-            own_disk: true,
+            private_disk: true,
             logs,
-            buildkit: (conditions.builder == Builder::DockerContainer && strategy.builds(side))
+            buildkit: (conditions.builder == Builder::DockerContainer && strategy.builds(role))
                 .then(|| buildkit::choose(self.buildkit.buildkit_image.as_deref())),
             strategy: given,
             conditions,
@@ -182,8 +182,8 @@ impl SideArgs {
             digest_command: vec![PROBE_PATH.to_owned(), "digest".to_owned()],
             service_env,
             tools: tools.paths.clone(),
-            lent: None,
-            ticket: (side == Side::Consumer).then(|| file.ticket.clone()),
+            host_daemon: None,
+            ticket: (role == Role::Consumer).then(|| file.ticket.clone()),
         };
         let result = self.course(&spec, &tools);
         workspace.remove_job(&job)?;
@@ -193,7 +193,7 @@ impl SideArgs {
     fn course(&self, spec: &JobSpec, tools: &Tools) -> anyhow::Result<(Ticket, ImageIdentity, serde_json::Value)> {
         let cancel = Cancel::default();
         let (mut job, facts) = RemoteJob::start(spec, &tools.paths.handoff, &cancel).map_err(trial_error)?;
-        out::talk(&format!("engine ready; {} of {} starts", spec.side, spec.strategy));
+        out::talk(&format!("engine ready; {} of {} starts", spec.role, spec.strategy));
         let finished = job.run(Duration::from_secs(self.timeout), &cancel).map_err(trial_error)?;
         if let Some(failure) = &finished.failure {
             anyhow::bail!("{failure} (logs: {})", spec.logs.display());
@@ -201,7 +201,7 @@ impl SideArgs {
         let identity = job.identify(&cancel).map_err(trial_error)?;
         job.stop()?;
         let json = serde_json::json!({
-            "strategy": spec.strategy, "side": spec.side, "engine": facts, "wall_ns": finished.wall_ns,
+            "strategy": spec.strategy, "side": spec.role, "engine": facts, "wall_ns": finished.wall_ns,
             "spans": finished.spans, "usage": finished.usage, "facts": finished.facts, "identity": identity,
         });
         Ok((finished.ticket.clone(), identity, json))

@@ -14,13 +14,13 @@ use crate::index::Index;
 use crate::manifest::references;
 
 /// When no other request has come for so long, an engine has asked for all that it will ask for: what is missing it has.
-const QUIET: Duration = Duration::from_millis(20);
+const QUIET_INTERVAL: Duration = Duration::from_millis(20);
 /// However many come: nobody waits longer than this for those below.
-const PATIENCE: Duration = Duration::from_millis(200);
+const GATHER_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// Blobs on their way to an engine.
 #[derive(Debug)]
-pub(crate) struct Turns {
+pub(crate) struct LayerScheduler {
     line: Mutex<Line>,
     arrivals: AtomicU64,
     changed: watch::Sender<()>,
@@ -38,8 +38,8 @@ struct Line {
 
 /// One blob's place in the line; leaves it when dropped.
 #[derive(Debug)]
-pub(crate) struct Turn {
-    turns: Arc<Turns>,
+pub(crate) struct LayerTurn {
+    scheduler: Arc<LayerScheduler>,
     place: (usize, u64),
     changed: watch::Receiver<()>,
 }
@@ -58,7 +58,7 @@ pub(crate) fn places(index: &Index) -> HashMap<Digest, usize> {
     places
 }
 
-impl Turns {
+impl LayerScheduler {
     /// A line for blobs at those places.
     pub(crate) fn new(places: impl Iterator<Item = usize>) -> Arc<Self> {
         let line = Line {
@@ -79,10 +79,10 @@ impl Turns {
     }
 
     /// Takes a place in the line, wanting the link.
-    pub(crate) fn enter(self: &Arc<Self>, place: usize) -> Turn {
+    pub(crate) fn enter(self: &Arc<Self>, place: usize) -> LayerTurn {
         let place = (place, self.arrivals.fetch_add(1, Ordering::Relaxed));
         self.lock().active.insert(place, true);
-        Turn { turns: Arc::clone(self), place, changed: self.changed.subscribe() }
+        LayerTurn { scheduler: Arc::clone(self), place, changed: self.changed.subscribe() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Line> {
@@ -90,19 +90,19 @@ impl Turns {
     }
 }
 
-impl Turn {
+impl LayerTurn {
     /// Waits for those below. An engine asks for all its layers at once, but in any order and not in one moment, and who
     /// comes first must not have asked for much when the lowest comes.
-    pub(crate) async fn gather(&mut self) {
-        let give_up = Instant::now() + PATIENCE;
+    pub(crate) async fn wait_for_lower_layers(&mut self) {
+        let give_up = Instant::now() + GATHER_TIMEOUT;
         loop {
             self.changed.mark_unchanged();
             let quiet = {
-                let line = self.turns.lock();
+                let line = self.scheduler.lock();
                 if line.awaited.range(..self.place.0).next().is_none() {
                     return;
                 }
-                line.latest + QUIET
+                line.latest + QUIET_INTERVAL
             };
             if Instant::now() >= quiet.min(give_up) {
                 return;
@@ -113,30 +113,30 @@ impl Turn {
     }
 
     /// Says whether it wants more of the link. What waits for its engine must not: those behind it would wait with it.
-    pub(crate) fn wants(&self, wants: bool) {
-        let before = self.turns.lock().active.insert(self.place, wants);
-        if before != Some(wants) && !wants {
-            self.turns.changed.send_replace(());
+    pub(crate) fn set_wants_more(&self, wants_more: bool) {
+        let before = self.scheduler.lock().active.insert(self.place, wants_more);
+        if before != Some(wants_more) && !wants_more {
+            self.scheduler.changed.send_replace(());
         }
     }
 
     /// Whether nobody before it wants the link.
-    pub(crate) fn has_come(&mut self) -> bool {
+    pub(crate) fn may_fetch(&mut self) -> bool {
         self.changed.mark_unchanged();
-        !self.turns.lock().active.range(..self.place).any(|(_, wants)| *wants)
+        !self.scheduler.lock().active.range(..self.place).any(|(_, wants_more)| *wants_more)
     }
 
-    /// Waits until the answer of [`Turn::has_come`] may be another one.
+    /// Waits until the answer of [`LayerTurn::may_fetch`] may be another one.
     pub(crate) async fn changed(&mut self) {
-        // The sender lives as long as `turns`, which this holds.
+        // The sender lives as long as `scheduler`, which this holds.
         let _ = self.changed.changed().await;
     }
 }
 
-impl Drop for Turn {
+impl Drop for LayerTurn {
     fn drop(&mut self) {
-        self.turns.lock().active.remove(&self.place);
-        self.turns.changed.send_replace(());
+        self.scheduler.lock().active.remove(&self.place);
+        self.scheduler.changed.send_replace(());
     }
 }
 
@@ -163,48 +163,48 @@ mod tests {
 
     #[tokio::test]
     async fn the_lowest_that_wants_the_link_has_it() {
-        let turns = Turns::new(std::iter::empty());
-        let (mut top, mut low) = (turns.enter(7), turns.enter(1));
-        assert!(low.has_come() && !top.has_come());
-        low.wants(false);
+        let scheduler = LayerScheduler::new(std::iter::empty());
+        let (mut top, mut low) = (scheduler.enter(7), scheduler.enter(1));
+        assert!(low.may_fetch() && !top.may_fetch());
+        low.set_wants_more(false);
         top.changed().await;
-        assert!(top.has_come());
-        low.wants(true);
-        assert!(!top.has_come());
-        let mut again = turns.enter(1);
-        assert!(!again.has_come(), "of equals the first");
+        assert!(top.may_fetch());
+        low.set_wants_more(true);
+        assert!(!top.may_fetch());
+        let mut again = scheduler.enter(1);
+        assert!(!again.may_fetch(), "of equals the first");
         drop(low);
         again.changed().await;
-        assert!(again.has_come() && !top.has_come());
+        assert!(again.may_fetch() && !top.may_fetch());
         drop(again);
         top.changed().await;
-        assert!(top.has_come());
+        assert!(top.may_fetch());
     }
 
     #[tokio::test]
     async fn nobody_begins_before_those_below_have_come_or_will_not_come() {
-        let turns = Turns::new(0..5);
+        let scheduler = LayerScheduler::new(0..5);
         let ask = |place: usize| {
-            turns.asked(place);
-            let mut turn = turns.enter(place);
-            tokio::spawn(async move { turn.gather().await })
+            scheduler.asked(place);
+            let mut turn = scheduler.enter(place);
+            tokio::spawn(async move { turn.wait_for_lower_layers().await })
         };
         let third = ask(3);
         ask(1).await.unwrap();
         assert!(!third.is_finished(), "the second may come yet; the config, of place 0, is not waited for");
-        let _second = turns.enter(2);
-        turns.asked(2);
+        let _second = scheduler.enter(2);
+        scheduler.asked(2);
         third.await.unwrap();
 
         // Neither what the engine has already nor a crowd of others is waited for without end.
-        turns.lock().awaited.insert(2);
+        scheduler.lock().awaited.insert(2);
         ask(3).await.unwrap();
         let crowd = tokio::spawn({
-            let turns = Arc::clone(&turns);
+            let scheduler = Arc::clone(&scheduler);
             async move {
                 loop {
-                    turns.asked(4);
-                    tokio::time::sleep(QUIET / 8).await;
+                    scheduler.asked(4);
+                    tokio::time::sleep(QUIET_INTERVAL / 8).await;
                 }
             }
         });

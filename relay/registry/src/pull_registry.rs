@@ -6,7 +6,7 @@ use std::sync::Arc;
 use handoff_storage::ServiceEndpoint;
 
 use crate::pull::Pull;
-use crate::receiver_state::Shared;
+use crate::receiver_state::ReceiverState;
 use crate::store::{Incoming, StoreKind};
 use crate::wire::{Server, serve};
 use crate::{Error, Settings};
@@ -19,7 +19,7 @@ pub struct Received {
     /// From the first request of a blob to its last byte, on the machine's monotonic clock.
     pub between_ns: Option<(u64, u64)>,
     /// Lanes in use at the end.
-    pub lanes: usize,
+    pub concurrency: usize,
     /// Requests to the service.
     pub requests: u64,
     /// Operations that were repeated.
@@ -32,12 +32,12 @@ pub struct Received {
 
 /// A receiving end that runs.
 #[derive(Debug)]
-pub struct Outlet {
-    shared: Arc<Shared>,
+pub struct PullRegistry {
+    shared: Arc<ReceiverState>,
     server: Server,
 }
 
-impl Outlet {
+impl PullRegistry {
     /// Reads the table of what was sent under a name, and serves it.
     ///
     /// # Errors
@@ -50,7 +50,7 @@ impl Outlet {
     ) -> Result<Self, Error> {
         let store = Incoming::open(kind, endpoint)?;
         let table = store.table(name).await?;
-        let shared = Shared::open(store, table, settings).await?;
+        let shared = ReceiverState::open(store, table, settings).await?;
         let server = serve(settings.port, Arc::new(Pull(Arc::clone(&shared)))).await?;
         Ok(Self { shared, server })
     }
@@ -76,7 +76,7 @@ impl Outlet {
         Received {
             given: self.shared.given(),
             between_ns: self.shared.between(),
-            lanes: self.shared.lanes.count(),
+            concurrency: self.shared.concurrency.count(),
             requests: counters.requests(),
             retries: counters.retries(),
             connections: counters.connections(),

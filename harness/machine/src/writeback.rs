@@ -11,7 +11,7 @@ const REST_KIB: u64 = 16 << 10;
 const LIMIT: Duration = Duration::from_mins(3);
 
 /// Writes dirty pages back and waits until they are, at most three minutes. Returns the time it took in ns.
-pub fn settle() -> u64 {
+pub fn wait_for_writeback() -> u64 {
     let start = Instant::now();
     rustix::fs::sync();
     loop {

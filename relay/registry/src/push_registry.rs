@@ -5,21 +5,21 @@ use std::sync::Arc;
 
 use handoff_storage::{ServiceEndpoint, monotonic_ns};
 
-use crate::earlier::Earlier;
-use crate::sender_state::{Sent, Shared};
+use crate::earlier_image::EarlierImage;
+use crate::sender_state::{SenderState, Sent};
 use crate::store::{Outgoing, StoreKind};
 use crate::wire::{Server, serve};
 use crate::{Error, Settings};
 
 /// A sending end that runs.
 #[derive(Debug)]
-pub struct Intake {
-    shared: Arc<Shared>,
+pub struct PushRegistry {
+    shared: Arc<SenderState>,
     server: Server,
 }
 
-impl Intake {
-    /// Serves, for an image of that name. An artifact is created by [`Intake::ready`], or else by the first large blob.
+impl PushRegistry {
+    /// Serves, for an image of that name. An artifact is created by [`PushRegistry::ready`], or else by the first large blob.
     ///
     /// # Errors
     /// When the cache has the name already, or no port can be opened.
@@ -30,8 +30,8 @@ impl Intake {
         settings: &Settings,
     ) -> Result<Self, Error> {
         let store = Outgoing::open(kind, endpoint.clone(), name).await?;
-        let earlier = Earlier::find(kind, endpoint, settings).await?;
-        let shared = Shared::new(store, earlier, settings);
+        let earlier = EarlierImage::find(kind, endpoint, settings).await?;
+        let shared = SenderState::new(store, earlier, settings);
         let server = serve(settings.port, Arc::new(crate::push::Push(Arc::clone(&shared)))).await?;
         Ok(Self { shared, server })
     }
@@ -58,7 +58,7 @@ impl Intake {
 
     /// Why the latest failure of pushing or building was one, in one line.
     pub fn broken(&self) -> Option<String> {
-        let earlier = || self.shared.earlier.as_ref().and_then(Earlier::broken);
+        let earlier = || self.shared.earlier.as_ref().and_then(EarlierImage::broken);
         self.shared.broken().or_else(earlier)
     }
 
@@ -74,7 +74,7 @@ impl Intake {
         let (index, order, packed, at, sent) = shared.table(reference)?;
         let mut tail = packed;
         tail.extend(index.encode()?);
-        let stored = shared.sink.store.finish(order, at, tail, &shared.sink.lanes).await?;
+        let stored = shared.sink.store.finish(order, at, tail, &shared.sink.concurrency).await?;
         let counters = shared.sink.store.counters();
         Ok(Sent {
             stored,
@@ -82,7 +82,7 @@ impl Intake {
             requests: counters.requests(),
             retries: counters.retries(),
             connections: counters.connections(),
-            lanes: shared.sink.lanes.count(),
+            concurrency: shared.sink.concurrency.count(),
             ..sent
         })
     }

@@ -15,7 +15,7 @@ pub use build_arg::{BuildArg, BuildArgError};
 /// An image that is not ours.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum OwnImage {
+pub enum UserImage {
     /// Built in every trial from a folder of the user's, which is only read.
     Context {
         /// The folder.
@@ -45,7 +45,7 @@ pub enum OwnImage {
 /// Why a strategy that builds does not run on an image without sources.
 pub const NEEDS_CONTEXT: &str = "needs a build context (--context DIR)";
 
-impl OwnImage {
+impl UserImage {
     /// How rows and reports speak of it: `context:FOLDER` or `image:NAME`.
     pub fn workload(&self) -> String {
         match self {
@@ -94,7 +94,7 @@ impl OwnImage {
     }
 }
 
-impl fmt::Display for OwnImage {
+impl fmt::Display for UserImage {
     /// As on the command line, a placeholder in the place of each build argument's value.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn it_is_named_after_its_folder_and_printed_as_it_is_typed() {
-        let own = OwnImage::Context {
+        let own = UserImage::Context {
             dir: "/home/me/my app".into(),
             dockerfile: Some("/home/me/Dockerfile.prod".into()),
             build_args: vec![BuildArg::parse("A=it's").unwrap()],
@@ -141,14 +141,14 @@ mod tests {
         let words =
             "--context '/home/me/my app' --dockerfile /home/me/Dockerfile.prod --build-arg 'A=<value not kept>'";
         assert!(printed.starts_with(words), "{printed}");
-        let image = OwnImage::Image { name: "me/app:1".into(), id: "sha256:0".into(), bytes: Some(7), store: None };
+        let image = UserImage::Image { name: "me/app:1".into(), id: "sha256:0".into(), bytes: Some(7), store: None };
         assert_eq!((image.workload().as_str(), image.to_string().as_str()), ("image:me/app:1", "--image me/app:1"));
         assert_eq!((image.known_bytes(), own.known_bytes()), (Some(7), None));
         let json = serde_json::to_string(&own).unwrap();
-        let read: OwnImage = serde_json::from_str(&json).unwrap();
+        let read: UserImage = serde_json::from_str(&json).unwrap();
         assert_eq!((read.to_string(), read.values_to_ask()), (own.to_string(), vec!["A"]));
         assert_eq!(own.values_to_ask(), Vec::<&str>::new());
         let earlier = r#"{"image":{"name":"a","id":"b"}}"#;
-        assert_eq!(serde_json::to_string(&serde_json::from_str::<OwnImage>(earlier).unwrap()).unwrap(), earlier);
+        assert_eq!(serde_json::to_string(&serde_json::from_str::<UserImage>(earlier).unwrap()).unwrap(), earlier);
     }
 }
