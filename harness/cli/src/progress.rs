@@ -13,7 +13,7 @@ use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use crate::out;
 
-/// Shows what a run tells.
+/// Display of a run's progress on stderr.
 #[derive(Debug)]
 pub struct Display {
     bar: Option<ProgressBar>,
@@ -95,7 +95,7 @@ impl Display {
         style.unwrap_or_else(|_| ProgressStyle::default_bar()).with_key("left", left)
     }
 
-    fn aim(&self) {
+    fn update_end(&self) {
         if let Ok(mut end) = self.end.lock() {
             *end = Instant::now() + self.estimate.left();
         }
@@ -112,7 +112,7 @@ impl Display {
             Progress::Warning(text) => self.line(&format!("warning: {text}")),
             Progress::Begin { total, todo } => {
                 self.estimate.begin(todo);
-                self.aim();
+                self.update_end();
                 let done = total - todo.len();
                 let resumed = if done > 0 { format!(", {done} are done already") } else { String::new() };
                 let plural = if *total == 1 { "" } else { "s" };
@@ -138,7 +138,7 @@ impl Display {
             }
             Progress::Done { trial, row, took } => {
                 self.estimate.done(trial, *took);
-                self.aim();
+                self.update_end();
                 let seconds = |ns: Option<u64>| ns.map_or("-".to_owned(), |n| format!("{:.1} s", n as f64 / 1e9));
                 let (path, transfer) = (seconds(row.critical_path_ns), seconds(row.transfer_ns));
                 let text = match row.outcome {

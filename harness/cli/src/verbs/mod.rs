@@ -6,7 +6,6 @@ mod compare;
 mod dispatch;
 mod doctor;
 mod github;
-mod hand_over;
 mod image;
 mod job;
 mod mark;
@@ -17,6 +16,7 @@ mod relay;
 mod report;
 mod role;
 mod run;
+mod send_receive;
 mod serve;
 mod service;
 mod strategies;
@@ -72,9 +72,9 @@ verbs! {
     /// List the link profiles with their figures and sources, or compare a run's request logs with them
     Profiles(profiles::Args),
     /// Send an image of the engine to other jobs of the workflow run: a relay, for use beside the benchmark
-    Send(hand_over::SendArgs),
+    Send(send_receive::SendArgs),
     /// Receive an image that another job has sent
-    Receive(hand_over::ReceiveArgs),
+    Receive(send_receive::ReceiveArgs),
     /// Say what is missing on this machine, and the command that mends it
     Doctor(doctor::Args),
     /// List, or remove, what runs that were cut off have left on this machine

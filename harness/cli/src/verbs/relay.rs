@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use handoff_registry::session::Session;
 use handoff_registry::{Settings, StoreKind};
 
-use super::hand_over::{Flight, check_sent_name};
+use super::send_receive::{Flight, check_sent_name};
 use crate::{exit, files, paths};
 
 /// Options of `relay`.
@@ -62,8 +62,8 @@ impl Args {
         let settings = Settings { port: args.port, earlier, ..args.flight.settings() };
         let session = Session { name: args.name, store: args.store, settings };
         let out = std::io::stdout();
-        let told = if sends { session.send(out) } else { session.receive(out) };
-        files::finish(args.report, |path| told.write(path), told.error.as_deref())?;
+        let report = if sends { session.send(out) } else { session.receive(out) };
+        files::finish(args.report, |path| report.write(path), report.error.as_deref())?;
         Ok(exit::OK)
     }
 }

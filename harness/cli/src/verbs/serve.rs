@@ -39,12 +39,12 @@ pub struct Args {
 impl Args {
     /// Prints the variables that a client's environment needs, then serves until Ctrl-C.
     pub fn run(self) -> anyhow::Result<u8> {
-        let (store, own) = if let Some(store) = self.store {
+        let (store, temporary) = if let Some(store) = self.store {
             (store, None)
         } else {
             sweep(&std::env::temp_dir());
-            let own = OwnStore::make().map_err(bad_input)?;
-            (own.dir.clone(), Some(own))
+            let temporary = TemporaryStore::make().map_err(bad_input)?;
+            (temporary.dir.clone(), Some(temporary))
         };
         let profile = profile::load(&self.profile).map_err(bad_input)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -74,7 +74,7 @@ impl Args {
             }
             service.shutdown().await;
         });
-        drop(own);
+        drop(temporary);
         Ok(exit::OK)
     }
 }
@@ -84,13 +84,13 @@ const PREFIX: &str = "handoff-serve-";
 const LOCK: &str = ".lock";
 
 /// A folder in the system's temporary one, with a lock beside it that says whether its process lives.
-struct OwnStore {
+struct TemporaryStore {
     dir: PathBuf,
     lock: PathBuf,
     _held: File,
 }
 
-impl OwnStore {
+impl TemporaryStore {
     fn make() -> Result<Self, String> {
         let dir = std::env::temp_dir().join(format!("{PREFIX}{}", std::process::id()));
         let lock = beside(&dir);
@@ -100,7 +100,7 @@ impl OwnStore {
     }
 }
 
-impl Drop for OwnStore {
+impl Drop for TemporaryStore {
     fn drop(&mut self) {
         // What stays is found again by the next server: see `sweep`.
         let _ = fs::remove_dir_all(&self.dir);

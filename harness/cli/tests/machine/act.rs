@@ -8,7 +8,7 @@ use handoff_model::Outcome;
 use handoff_records::Results;
 
 use crate::kit::{expect, handoff, machine};
-use crate::own::webapp;
+use crate::user_image::webapp;
 
 fn script(name: &str) -> Command {
     Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts").join(name))
@@ -78,8 +78,8 @@ fn a_wrong_input_ends_the_run_in_its_first_job() {
     let mut plan = handoff(&["plan", "--github", "--out", "handoff-plan"]);
     plan.current_dir(dir.path());
     plan.env("HANDOFF_INPUT_SIZES", "64MiB").env("HANDOFF_INPUT_STRATEGIES", "artefact");
-    let (_, said) = expect(&mut plan, 2);
-    assert!(said.contains("artefact") && said.contains("did you mean `artifact`"), "{said}");
+    let (_, output) = expect(&mut plan, 2);
+    assert!(output.contains("artefact") && output.contains("did you mean `artifact`"), "{output}");
     assert!(!log.contains("/producer]") && !dir.path().join("handoff-results").exists(), "{log}");
 }
 

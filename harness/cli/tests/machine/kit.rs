@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use handoff_model::{StrategyFacts, StrategySpec};
 use handoff_records::Results;
 
-pub use crate::support::{Place, expect, handoff};
+pub use crate::support::{RunFolders, expect, handoff};
 
 /// Trials need the machine to themselves: tests that run some take turns.
 pub fn machine() -> MutexGuard<'static, ()> {
@@ -24,7 +24,7 @@ pub fn facts(name: &str) -> &'static StrategyFacts {
     handoff_strategies::find(&StrategySpec::plain(name)).unwrap().facts()
 }
 
-impl Place {
+impl RunFolders {
     /// `handoff plan` of a small image.
     pub fn plan(&self, args: &[&str]) -> Command {
         let mut command = handoff(&["plan", "--sizes", "64MiB", "--rounds", "1"]);

@@ -36,8 +36,8 @@ impl Layer {
 
     fn pieces(&self, mut give: impl FnMut(&[u8])) {
         let mut piece = vec![0; MIB];
-        for place in 0..self.mib {
-            piece[..8].copy_from_slice(&((self.number * self.mib + place) as u64).to_le_bytes());
+        for folders in 0..self.mib {
+            piece[..8].copy_from_slice(&((self.number * self.mib + folders) as u64).to_le_bytes());
             give(&piece);
         }
     }
