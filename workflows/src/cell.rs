@@ -35,13 +35,13 @@ fn job(name: &str, needs: Option<&str>, condition: &str) -> Job {
 
 /// Looks at the image and keeps what was measured, also of a job that failed.
 fn finish(pins: &Pins, role: &str) -> Result<[Step; 2], WorkflowError> {
-    let name = format!("handoff-side-{}-{role}", expression(&format!("{CELL}.id")));
+    let name = format!("handoff-marks-{}-{role}", expression(&format!("{CELL}.id")));
     let days = expression(&format!("{CELL}.retention_days"));
     Ok([
         Step::run("Look at the image, off the clock", "handoff github finish")
             .when("always()")
             .env("HANDOFF_JOB_STATUS", expression("job.status")),
-        upload(pins, "Keep the marks", (&name, "handoff-side"), days)?.when("always()"),
+        upload(pins, "Keep the marks", (&name, "handoff-marks"), days)?.when("always()"),
     ])
 }
 
@@ -74,7 +74,7 @@ pub fn text(pins: &Pins, strategies: &[Named]) -> Result<String, WorkflowError> 
     let answer = Step::run("The first container answers: stop the clock", "handoff github answer");
     let consumer = consumer.with_steps([answer]).with_steps(finish(pins, &expression("matrix.consumer"))?);
 
-    let marks = format!("handoff-side-{}-producer", expression(&format!("{CELL}.id")));
+    let marks = format!("handoff-marks-{}-producer", expression(&format!("{CELL}.id")));
     let clean = Job::named("clean up")
         .set("needs", Node::List(vec!["producer".into(), "consumer".into()]))
         .set("if", format!("always() && {CELL}.stores"))
@@ -84,8 +84,8 @@ pub fn text(pins: &Pins, strategies: &[Named]) -> Result<String, WorkflowError> 
         .may(&[("contents", "read"), ("actions", "write")])
         .with_steps(fetch(pins)?)
         .with_steps([
-            download(pins, "Fetch what the producer told", ("pattern", &marks), "handoff-sides")?,
-            Step::run("Remove what the cell has stored", "handoff github clean handoff-sides")
+            download(pins, "Fetch what the producer told", ("pattern", &marks), "handoff-marks")?,
+            Step::run("Remove what the cell has stored", "handoff github clean handoff-marks")
                 .env("HANDOFF_CELL", expression("inputs.cell"))
                 .env("GITHUB_TOKEN", expression("github.token")),
         ]);

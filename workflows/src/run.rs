@@ -87,7 +87,7 @@ fn cells() -> Job {
 
 fn report(pins: &Pins) -> Result<Job, WorkflowError> {
     // Where no job has left a file, nothing has made the folder.
-    let collect = "code=0\nmkdir -p handoff-sides\nhandoff collect --plan handoff-plan/plan.json --sides handoff-sides --out handoff-results || code=$?\necho \"code=$code\" >> \"$GITHUB_OUTPUT\"\n[ \"$code\" -le 1 ]\n";
+    let collect = "code=0\nmkdir -p handoff-marks\nhandoff collect --plan handoff-plan/plan.json --marks handoff-marks --out handoff-results || code=$?\necho \"code=$code\" >> \"$GITHUB_OUTPUT\"\n[ \"$code\" -le 1 ]\n";
     let render =
         "handoff report handoff-results\nhead -c 1000000 handoff-results/report.md >> \"$GITHUB_STEP_SUMMARY\"\n";
     let fail = "echo '::error::some trials failed: the report lists them'\nexit 1\n";
@@ -101,7 +101,7 @@ fn report(pins: &Pins) -> Result<Job, WorkflowError> {
         .with_steps(fetch(pins)?)
         .with_steps([
             download(pins, "Fetch the plan", ("name", "handoff-plan"), "handoff-plan")?,
-            download(pins, "Fetch every job's marks", ("pattern", "handoff-side-*"), "handoff-sides")?,
+            download(pins, "Fetch every job's marks", ("pattern", "handoff-marks-*"), "handoff-marks")?,
             Step::run("Join the marks", collect).id("collect").env("GITHUB_TOKEN", expression("github.token")),
             Step::run("Render the report", render),
             upload(pins, "Keep rows and report", (RESULTS, "handoff-results"), days)?,

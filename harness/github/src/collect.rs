@@ -21,7 +21,7 @@ use crate::{GithubError, Result};
 /// The artifact with the plan of a run.
 const PLAN_ARTIFACT: &str = "handoff-plan";
 /// How the artifact with the file of a job begins.
-const JOB_ARTIFACT: &str = "handoff-side-";
+const JOB_ARTIFACT: &str = "handoff-marks-";
 
 /// Fetches what a run has left, and appends its rows to the folder `out`. What `warn` is given, a crash had left in the folder.
 ///

@@ -6,7 +6,7 @@ use crate::level::levels;
 
 levels!(
     /// Which job of a trial.
-    Role, "side", {
+    Role, "role", {
         /// The job that builds the image.
         Producer = "producer",
         /// A job that needs the image.

@@ -145,7 +145,7 @@ impl RemoteJob {
 
     /// Runs the side: the clock is the job's.
     pub fn run(&mut self, limit: Duration, cancel: &Cancel) -> Result<Finished, NoAnswer> {
-        match self.ask(&Command::Start, limit, "side", cancel)? {
+        match self.ask(&Command::Start, limit, "job", cancel)? {
             Event::Finished(finished) => Ok(*finished),
             other => Err(unexpected(&other)),
         }

@@ -86,7 +86,7 @@ impl Strategy for Relay {
 
     fn produce(&self, job: &Job) -> StepResult<ProducerOutput> {
         let ticket = Ticket::default().with("relay", job.key());
-        let Some(end) = End::start(self, job, "intake", &job.key())? else {
+        let Some(end) = End::start(self, job, "sender", &job.key())? else {
             return Ok(ProducerOutput { ticket, built: ImageLocation::WarmUp });
         };
         let reference = format!("{}/{}", end.registry, job.image);
@@ -118,7 +118,7 @@ impl Strategy for Relay {
 
     fn consume(&self, job: &Job, ticket: &Ticket) -> StepResult<()> {
         let name = ticket.get("relay").map_err(|e| Failure::new(SpanKind::Resolve.as_str(), e))?;
-        let end = End::start(self, job, "outlet", name)?;
+        let end = End::start(self, job, "receiver", name)?;
         let end = end.ok_or_else(|| Failure::new(SpanKind::Resolve.as_str(), "the receiving end does not serve"))?;
         let reference = format!("{}/{}", end.registry, job.image);
         let docker = |args: &[&str]| job.engine.docker(args.iter().copied());
@@ -201,7 +201,7 @@ impl End {
         let failure = |e: &dyn std::fmt::Display| Failure::new(SpanKind::Resolve.as_str(), format!("{step}: {e}"));
         let report = job.logs.join(format!("{step}.json"));
         let path = report.to_str().ok_or_else(|| failure(&"the log folder is not UTF-8"))?;
-        let looks = end == "intake" && relay.looks_back(job);
+        let looks = end == "sender" && relay.looks_back(job);
         let (connections, part, earlier) =
             (relay.connections.to_string(), relay.part.to_string(), format!("{}-", job.name));
         let mut args =
@@ -285,10 +285,10 @@ mod tests {
     fn failed_build_is_the_cause_and_the_end_that_it_ended_is_left_out() {
         let build = || Failure::new("build", "build: [2/2] RUN false: exit code: 1");
         let ended =
-            Failure::new("upload", "relay-intake: error: it was ended before the push was complete: nothing was sent");
+            Failure::new("upload", "relay-sender: error: it was ended before the push was complete: nothing was sent");
         assert_eq!(cause_first(build(), &ended, true), build());
-        let broken = Failure::new("upload", "relay-intake: error: the relay broke: the token is revoked");
+        let broken = Failure::new("upload", "relay-sender: error: the relay broke: the token is revoked");
         let both = cause_first(Failure::new("export", "docker-push: 502"), &broken, false);
-        assert_eq!(both.error, "relay-intake: error: the relay broke: the token is revoked; docker-push: 502");
+        assert_eq!(both.error, "relay-sender: error: the relay broke: the token is revoked; docker-push: 502");
     }
 }

@@ -12,7 +12,7 @@ use crate::out;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Fetch this run from GitHub, waiting for its end
-    #[arg(long, value_name = "N", conflicts_with_all = ["plan", "sides"])]
+    #[arg(long, value_name = "N", conflicts_with_all = ["plan", "marks"])]
     run_id: Option<u64>,
     /// Repository of the run, as owner/name
     #[arg(long, value_name = "OWNER/NAME", env = "GITHUB_REPOSITORY")]
@@ -20,9 +20,9 @@ pub struct Args {
     /// The plan of a run whose files are here, with `cells.json` beside it
     #[arg(long, value_name = "FILE", default_value = "handoff-plan/plan.json")]
     plan: PathBuf,
-    /// Folder with what its jobs have left
-    #[arg(long, value_name = "DIR", default_value = "handoff-sides")]
-    sides: PathBuf,
+    /// Folder with the marks that its jobs left
+    #[arg(long, value_name = "DIR", alias = "sides", default_value = "handoff-marks")]
+    marks: PathBuf,
     /// Results folder; one that holds the run's plan already is gone on with [default: handoff-results, or results/github-RUN]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -40,7 +40,7 @@ impl Args {
             return Ok(report(of_run(&remote, id, &out, &mut out::warn)?, &out));
         }
         let out = self.out.unwrap_or_else(|| PathBuf::from("handoff-results"));
-        let collected = of_files(&self.plan, &self.sides, &out, self.repo.as_deref(), &mut out::warn)?;
+        let collected = of_files(&self.plan, &self.marks, &out, self.repo.as_deref(), &mut out::warn)?;
         Ok(report(collected, &out))
     }
 }

@@ -18,7 +18,7 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum End {
     /// Take what is pushed to `registry=127.0.0.1:PORT` (printed first); the line `commit` on standard input completes it
-    PushRegistry {
+    Sender {
         #[command(flatten)]
         end: EndArgs,
         /// Give builders the newest image in the cache whose name begins so, as `earlier=REFERENCE` (printed second); print
@@ -27,7 +27,7 @@ enum End {
         earlier: Option<String>,
     },
     /// Give what was sent to an engine that pulls from `registry=127.0.0.1:PORT`, until standard input ends
-    PullRegistry(EndArgs),
+    Receiver(EndArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -52,8 +52,8 @@ impl Args {
     /// Serves until told to end.
     pub fn run(self) -> anyhow::Result<u8> {
         let (args, sends, earlier) = match self.end {
-            End::PushRegistry { end, earlier } => (end, true, earlier),
-            End::PullRegistry(end) => (end, false, None),
+            End::Sender { end, earlier } => (end, true, earlier),
+            End::Receiver(end) => (end, false, None),
         };
         check_sent_name(&args.name)?;
         if let Some(path) = &args.report {

@@ -40,7 +40,7 @@ fn what_one_client_pushes_all_others_pull() {
     sender.docker(&["save", "--output", tar.to_str().unwrap(), "team/app:1"]);
 
     for client in ["ctr", "skopeo", "docker"] {
-        let push_registry = End::start(service, sender, &token(), &["intake", "--name", client]);
+        let push_registry = End::start(service, sender, &token(), &["sender", "--name", client]);
         let remote = format!("{}/team/app:1", push_registry.registry);
         match client {
             "ctr" => ctr(sender, &["push", "--plain-http", &remote, "docker.io/team/app:1"]),
@@ -57,7 +57,7 @@ fn what_one_client_pushes_all_others_pull() {
         }
         push_registry.commit();
 
-        let pull_registry = End::start(service, receiver, &token(), &["outlet", "--name", client]);
+        let pull_registry = End::start(service, receiver, &token(), &["receiver", "--name", client]);
         let remote = format!("{}/team/app:1", pull_registry.registry);
         let (from, to) = (format!("docker://{remote}"), format!("dir:{}", folder.path().join(client).display()));
         run(Command::new(skopeo()).args([

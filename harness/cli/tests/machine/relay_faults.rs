@@ -89,7 +89,7 @@ fn a_killed_end_is_a_failed_push_or_pull_and_nothing_is_there() {
     let lab = Lab::with(Profile::parse("slow", slow).unwrap());
     let Lab { service, sender, receiver, .. } = &lab;
     let token = service.mint(TokenSpec::default());
-    let push_registry = End::start(&lab.service, sender, &token, &["intake", "--name", "app", "--connections", "1"]);
+    let push_registry = End::start(&lab.service, sender, &token, &["sender", "--name", "app", "--connections", "1"]);
     let reference = format!("{}/app:1", push_registry.registry);
     sender.docker(&["tag", "team/app:1", &reference]);
     let up = || service.counters(&token).bytes_up;
@@ -101,7 +101,7 @@ fn a_killed_end_is_a_failed_push_or_pull_and_nothing_is_there() {
     expect(&mut step(sender, service, &["send", "team/app:1", "--name", "app-2"]), 0);
     let token = service.mint(TokenSpec::default());
     let pull_registry =
-        End::start(&lab.service, receiver, &token, &["outlet", "--name", "app-2", "--connections", "1"]);
+        End::start(&lab.service, receiver, &token, &["receiver", "--name", "app-2", "--connections", "1"]);
     let reference = format!("{}/app:1", pull_registry.registry);
     let down = || service.counters(&token).bytes_down;
     let output = killed_under(pull_registry, &mut receiver.command(&["pull", &reference]), down);

@@ -89,7 +89,7 @@ fn both_ends_stay_below_their_bound_for_layers_that_are_larger_than_it() {
     };
     let layers: Vec<Layer> = (0..LAYERS).map(|number| Layer::new(number, mib / LAYERS)).collect();
 
-    let push_registry = end("intake");
+    let push_registry = end("sender");
     std::thread::scope(|scope| {
         for layer in &layers {
             scope.spawn(|| layer.push(&push_registry.registry));
@@ -106,7 +106,7 @@ fn both_ends_stay_below_their_bound_for_layers_that_are_larger_than_it() {
     let sending = push_registry.peak();
     push_registry.commit();
 
-    let pull_registry = end("outlet");
+    let pull_registry = end("receiver");
     // All are asked for at once and read one after the other, as by an engine that takes its time.
     let mut asked: Vec<_> = layers.iter().map(|layer| layer.ask(&pull_registry.registry)).collect();
     for (layer, reader) in layers.iter().zip(&mut asked) {

@@ -135,7 +135,7 @@ fn name_of_an_image_or_a_report_is_checked_before_anything_is_sent() {
     assert!(line(&["send", ""], 2).contains("is empty"));
     assert!(line(&["send", "repo:<none>"], 2).contains("IMAGE ID"));
     assert!(line(&["receive", "--tag", "a b"], 2).contains("no space"));
-    for verb in [&["relay", "intake", "--name", "x"][..], &["stream", "upload", "x"]] {
+    for verb in [&["relay", "sender", "--name", "x"][..], &["stream", "upload", "x"]] {
         let error = line(&[verb, &["--report", "/nope/x"]].concat(), 2);
         assert!(error.contains("--report /nope/x cannot be written"), "{error}");
     }
@@ -186,8 +186,8 @@ fn options_of_send_and_receive_are_checked_before_a_program_is_started() {
             send(&["--name", name]),
             send(&["--context", &folder, "--name", name]),
             line(&["receive", "--name", name], 2),
-            line(&["relay", "intake", "--name", name], 2),
-            line(&["relay", "outlet", "--name", name], 2),
+            line(&["relay", "sender", "--name", name], 2),
+            line(&["relay", "receiver", "--name", name], 2),
         ] {
             assert!(error.contains("--name") && error.contains(what), "{name:?}: {error}");
         }

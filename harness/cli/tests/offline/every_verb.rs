@@ -74,6 +74,6 @@ pub const VERBS: &[VerbCalls] = &[
     silent("service", "its output is the runner's protocol"),
     silent("stream upload", "it prints nothing"),
     silent("stream download", "it prints an artifact, which needs a service"),
-    silent("relay intake", "its output is a protocol, and it needs a service"),
-    silent("relay outlet", "its output is a protocol, and it needs a service"),
+    silent("relay sender", "its output is a protocol, and it needs a service"),
+    silent("relay receiver", "its output is a protocol, and it needs a service"),
 ];

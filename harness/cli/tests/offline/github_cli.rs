@@ -133,9 +133,9 @@ impl GithubRun {
             client: "actions/upload-artifact".to_owned(),
         };
         let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("side.json"), serde_json::to_vec(&file).unwrap()).unwrap();
+        std::fs::write(dir.path().join("job.json"), serde_json::to_vec(&file).unwrap()).unwrap();
         let which = consumer.map_or_else(|| "producer".to_owned(), |c| c.to_string());
-        self.keep(&format!("handoff-side-{}-{which}", cell.id), &zip(dir.path(), &["side.json"]));
+        self.keep(&format!("handoff-marks-{}-{which}", cell.id), &zip(dir.path(), &["job.json"]));
     }
 
     fn fault(&self, method: &'static str, path: &'static str, fault: Fault) {

@@ -26,11 +26,11 @@ pub use finish::{answer, finish};
 pub use marks::mark;
 
 /// Folder of what a job leaves, relative to the workspace.
-pub const JOB_DIR: &str = "handoff-side";
+pub const JOB_DIR: &str = "handoff-marks";
 /// Folder of the job's sources and tars, relative to the workspace and alike on both sides.
 pub const WORK_DIR: &str = "handoff-work";
 /// The file that a job leaves.
-pub const JOB_FILE: &str = "side.json";
+pub const JOB_FILE: &str = "job.json";
 
 /// What one job leaves.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -181,7 +181,7 @@ fn job_that_dies_fails_the_trial_with_the_part_that_it_died_in() {
     jobs.say("finished", "");
     jobs.say("job.dies", "");
     let role = jobs.start().unwrap().run(LONG, &Cancel::default());
-    assert_eq!(trial_error(role), (Outcome::Failed, "side: the job's process ended".into()));
+    assert_eq!(trial_error(role), (Outcome::Failed, "job: the job's process ended".into()));
     let mut job = jobs.start().unwrap();
     jobs.answer("finished", &Event::Finished(Box::new(finished(7))));
     job.run(LONG, &Cancel::default()).unwrap();
@@ -196,7 +196,7 @@ fn silent_job_is_a_trial_that_timed_out() {
     let jobs = FakeJobs::new();
     jobs.say("finished", "");
     let role = jobs.start().unwrap().run(Duration::ZERO, &Cancel::default());
-    assert_eq!(trial_error(role), (Outcome::TimedOut, "side: no end after 0 s (--timeout sets the limit)".into()));
+    assert_eq!(trial_error(role), (Outcome::TimedOut, "job: no end after 0 s (--timeout sets the limit)".into()));
 }
 
 #[test]

@@ -224,7 +224,7 @@ fn consumer_without_an_end_times_the_trial_out() {
     lab.jobs.say("consumer-2.finished", "");
     lab.timeout = Duration::from_secs(3);
     let (record, outcome, why) = lab.failed();
-    assert_eq!((outcome, why.as_str()), (Outcome::TimedOut, "side: no end after 3 s (--timeout sets the limit)"));
+    assert_eq!((outcome, why.as_str()), (Outcome::TimedOut, "job: no end after 3 s (--timeout sets the limit)"));
     assert_eq!(sides(&record), [None, Some(1)]);
     assert_eq!(lab.jobs.names("stopped"), ["producer"], "nobody waits for a job that hangs");
     lab.left_nothing();
@@ -236,7 +236,7 @@ fn job_that_dies_is_a_failed_trial() {
     lab.jobs.say("consumer-1.finished", "");
     lab.jobs.say("consumer-1.dies", "");
     let (_, outcome, why) = lab.failed();
-    assert_eq!((outcome, why.as_str()), (Outcome::Failed, "side: the job's process ended"));
+    assert_eq!((outcome, why.as_str()), (Outcome::Failed, "job: the job's process ended"));
     lab.left_nothing();
 }
 

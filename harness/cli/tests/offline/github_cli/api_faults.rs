@@ -106,6 +106,6 @@ fn what_has_expired_or_never_was_is_named() {
     one_line(&stderr, &["artifact `handoff-plan` of run 4711", "expired"]);
     run.github.state().artifacts[1].expired = true;
     let (_, stderr) = run.collect(2);
-    one_line(&stderr, &[&format!("artifact `handoff-side-{}-producer`", cells[0].id), "expired"]);
+    one_line(&stderr, &[&format!("artifact `handoff-marks-{}-producer`", cells[0].id), "expired"]);
     assert!(!run.path("rows").exists());
 }

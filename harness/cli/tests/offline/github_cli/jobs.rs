@@ -14,16 +14,16 @@ fn a_cell_removes_what_it_has_stored_and_nothing_else() {
     // More entries than a page holds, ours among the last.
     let others = (0..150).map(|n| (n, format!("other-{n}")));
     run.github.state().caches = others.chain(keys.into_iter().enumerate().map(|(n, k)| (200 + n as u64, k))).collect();
-    let sides = run.path("sides");
+    let sides = run.path("marks");
     std::fs::create_dir_all(&sides).unwrap();
     run.role(&cell, Role::Producer, None);
     let kept = run.github.state().artifacts.pop().unwrap();
     let mut archive = zip::ZipArchive::new(Cursor::new(kept.zip)).unwrap();
-    let mut file: Value = serde_json::from_reader(archive.by_name("side.json").unwrap()).unwrap();
+    let mut file: Value = serde_json::from_reader(archive.by_name("job.json").unwrap()).unwrap();
     file["cache_layers"] = json!([layer]);
-    std::fs::write(sides.join("side.json"), file.to_string()).unwrap();
+    std::fs::write(sides.join("job.json"), file.to_string()).unwrap();
     let clean = |token: bool| {
-        let mut command = run.verb(&["github", "clean", "sides"]);
+        let mut command = run.verb(&["github", "clean", "marks"]);
         command.env("HANDOFF_CELL", serde_json::to_string(&cell).unwrap());
         command.env("GITHUB_REPOSITORY", "you/handoff").env("GITHUB_RUN_ID", RUN.to_string());
         if !token {
