@@ -154,8 +154,8 @@ pub fn reference_is_there(analysis: &Analysis, options: &Options) -> anyhow::Res
 /// Prices from a file, else those that ship.
 pub fn prices(file: Option<&Path>) -> anyhow::Result<Prices> {
     let Some(file) = file else { return Prices::shipped().map_err(bad_input) };
-    let text =
-        regular_file::read_to_string(file).map_err(|e| bad_input(format!("cannot read {}: {e}", file.display())))?;
+    let text = regular_file::read_to_string(file)
+        .map_err(|e| bad_input(format!("cannot read {}: {e}{}", file.display(), handoff_model::io_fix(&e))))?;
     Prices::parse(&text).map_err(|e| bad_input(format!("{}: {e}", file.display())))
 }
 

@@ -33,7 +33,7 @@ pub const HELP: &str = "Exit codes:
   0    done, every trial completed
   1    done, but some trials failed: they are rows with a reason; or `compare --fail-on` found its verdict
   2    bad input: a wrong option, size, name or results folder
-  3    this machine lacks something (`handoff doctor` lists it with the mend)
+  3    this machine lacks something (`handoff doctor` lists it with the fix)
   4    something else broke, for example a disk is full; or another run measures on this machine
   5    results are damaged: rows exist that cannot be used. stderr names them by file and line; what can be used is shown
   130  ended by Ctrl-C; finished trials are kept, `handoff run --resume` goes on
@@ -72,7 +72,19 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(code(error))
 }
 
-/// Prints clap's error in one line, with the help that mends it; help and version, which clap treats as errors, as they are.
+/// Words of clap and of the standard library that name no fix, and ours.
+const REWORDED: [(&str, &str); 8] = [
+    ("invalid digit found in string", "use a whole number from 0 on"),
+    ("number would be zero for non-zero type", "use 1 or more"),
+    ("number too large to fit in target type", "use a smaller number"),
+    ("invalid float literal", "use a number, for example 1.5"),
+    ("invalid socket address syntax", "use ADDRESS:PORT, for example 127.0.0.1:8080"),
+    ("the following required arguments were not provided:", "required arguments are missing: add"),
+    (" is not in ", " is out of range: use "),
+    ("..=", " to "),
+];
+
+/// Prints clap's error in one line with a fix; help and version, which clap treats as errors, as they are.
 pub fn wrong_command_line(error: &clap::Error, program: &clap::Command) -> ExitCode {
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         error.exit();
@@ -82,23 +94,22 @@ pub fn wrong_command_line(error: &clap::Error, program: &clap::Command) -> ExitC
         out::data(&if out::color() { text.ansi().to_string() } else { text.to_string() });
         return out::written().map_or_else(|failed| report(&failed.into()), |()| ExitCode::from(OK));
     }
-    let mut text = error.render().to_string();
-    // What the standard library says of a text that is no number does not say what to write.
-    for (said, meant) in [
-        ("invalid digit found in string", "use a whole number from 0 on"),
-        ("number would be zero for non-zero type", "use 1 or more"),
-        ("number too large to fit in target type", "the number is too large"),
-        ("invalid float literal", "use a number, for example 1.5"),
-    ] {
-        text = text.replace(said, meant);
+    let mut text = one_line(&error.render().to_string());
+    for (theirs, ours) in REWORDED {
+        text = text.replace(theirs, ours);
     }
+    let fix = match error.kind() {
+        ErrorKind::UnknownArgument if !text.contains("tip:") => ": leave it out",
+        ErrorKind::ArgumentConflict => ": use one of them",
+        _ => "",
+    };
     let verb = std::env::args().nth(1).filter(|word| program.find_subcommand(word).is_some());
     let verb = verb.map(|v| format!(" {v}")).unwrap_or_default();
-    out::talk(&format!("{} (`handoff{verb} --help` lists what there is)", one_line(&text)));
+    out::talk(&format!("{text}{fix} (see `handoff{verb} --help`)"));
     ExitCode::from(BAD_INPUT)
 }
 
-/// What clap says before it repeats the usage: paragraphs joined with `;`, the lines of one with blanks.
+/// Message of clap without the usage: paragraphs joined with `;`, the lines of one with blanks.
 fn one_line(text: &str) -> String {
     let before = text.lines().take_while(|l| !l.starts_with("Usage:") && !l.starts_with("For more information"));
     let mut line = String::new();
@@ -175,5 +186,5 @@ fn code(error: &anyhow::Error) -> u8 {
 
 /// Whether a full disk is behind it, at whatever depth of the chain.
 fn is_full_disk(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(files::is_full_disk))
+    error.chain().any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(handoff_model::is_full_disk))
 }

@@ -1,34 +1,16 @@
 //! Files that verbs write: each as a whole, and a failure names the path.
 
-use std::io::{Error, ErrorKind};
+use std::io::Error;
 use std::path::{Path, PathBuf};
 
 /// A file could not be written.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write {}: {source}{}", path.display(), fix(source))]
+#[error("cannot write {}: {source}{}", path.display(), handoff_model::io_fix(source))]
 pub struct NotWritten {
     /// The file.
     pub path: PathBuf,
     /// What the system said.
     pub source: Error,
-}
-
-/// Whether an error says that a disk, or a share of it, is full.
-pub fn is_full_disk(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
-}
-
-fn fix(source: &Error) -> &'static str {
-    match source.kind() {
-        _ if is_full_disk(source) => ": free some space, or name another place",
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-            ": give yourself the right to write there, or name another place"
-        }
-        ErrorKind::AlreadyExists | ErrorKind::NotADirectory | ErrorKind::IsADirectory => {
-            ": something else has this name, or that of a folder above: move it away, or name another place"
-        }
-        _ => ": name another place",
-    }
 }
 
 /// Writes a file as a whole: it has its old content or its new, never a part.

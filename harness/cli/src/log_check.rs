@@ -65,7 +65,9 @@ fn line(trial: &str, job: &str, flow: &Flow) -> String {
 /// The request logs of a trial's jobs; none of one whose logs are gone.
 fn logs(dir: &Path) -> anyhow::Result<Vec<(String, Vec<RequestRecord>)>> {
     let mut logs = Vec::new();
-    let unreadable = |path: &Path, e: std::io::Error| bad_input(format!("cannot read {}: {e}", path.display()));
+    let unreadable = |path: &Path, e: std::io::Error| {
+        bad_input(format!("cannot read {}: {e}{}", path.display(), handoff_model::io_fix(&e)))
+    };
     let is_gone = |e: &std::io::Error| e.kind() == std::io::ErrorKind::NotFound;
     let entries = match std::fs::read_dir(dir) {
         Err(error) if is_gone(&error) => return Ok(logs),

@@ -31,7 +31,8 @@ mod tests {
 
     #[test]
     fn only_negative_numbers_after_an_option_are_joined() {
-        let joined_text = |text: &str| joined(text.split(' ').map(OsString::from)).join(" ".as_ref()).into_string().unwrap();
+        let joined_text =
+            |text: &str| joined(text.split(' ').map(OsString::from)).join(" ".as_ref()).into_string().unwrap();
         assert_eq!(joined_text("h plan --rounds -1 --seed 2"), "h plan --rounds=-1 --seed 2");
         assert_eq!(
             joined_text("h recommend --image-size -1GiB --build-seconds -.5"),

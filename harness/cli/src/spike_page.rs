@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 use handoff_analysis::{Claims, Options, RunRows, judge};
+use handoff_model::{io_fix, regular_file};
 use handoff_records::Results;
 
 use crate::exit::{self, bad_input, bail_input};
@@ -15,8 +16,8 @@ pub fn write(dirs: &[PathBuf], page: &Path, options: &Options, check: bool) -> a
     let text = text(&runs, dirs, page, options)?;
     if check {
         let shown = page.display();
-        let old = handoff_model::regular_file::read_to_string(page);
-        if old.map_err(|e| bad_input(format!("cannot read {shown}: {e}")))? != text {
+        let old = regular_file::read_to_string(page);
+        if old.map_err(|e| bad_input(format!("cannot read {shown}: {e}{}", io_fix(&e))))? != text {
             bail_input!("{shown} is not what the results say: run `make spike-page`");
         }
     } else {

@@ -34,7 +34,7 @@ impl UserImageArgs {
         if self.context.is_none()
             && let Some(option) = self.dockerfile.as_ref().map(|_| "--dockerfile").or(values)
         {
-            bail_input!("{option} is for an image of your own: it needs --context DIR");
+            bail_input!("{option} needs --context DIR: add it");
         }
         let option = match (&self.context, &self.image) {
             (None, None) => return stored.map(|user_image| with_values(user_image, &self.build_args)).transpose(),
@@ -44,7 +44,7 @@ impl UserImageArgs {
         };
         let others = [("--sizes", factors.sizes.is_some()), ("--workload", factors.workloads.is_some())];
         if let Some((other, _)) = others.into_iter().find(|(_, given)| *given) {
-            bail_input!("{option} is an image of your own, which is as it is: leave {other} out");
+            bail_input!("{option} names an image of your own, to which {other} does not apply: leave {other} out");
         }
         match (&self.context, &self.image) {
             (Some(dir), _) => context(dir, self.dockerfile.as_deref(), &self.build_args).map(Some),
@@ -75,7 +75,7 @@ pub fn context_dir(dir: &Path) -> anyhow::Result<PathBuf> {
     let found =
         found.map_err(|e| bad_input(format!("--context {shown}: {e}: name the folder that holds the Dockerfile")))?;
     if !found.is_dir() {
-        bail_input!("--context {shown}: it is no folder: name the one that holds the Dockerfile");
+        bail_input!("--context {shown}: it is not a folder: name the folder that holds the Dockerfile");
     }
     paths::check_text("--context", &found)?;
     Ok(found)

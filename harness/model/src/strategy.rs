@@ -48,7 +48,7 @@ pub enum StrategyError {
         hint: String,
     },
     /// The option does not take that value.
-    #[error("strategy `{strategy}`: option `{option}` is {expected}, not `{given}`")]
+    #[error("strategy `{strategy}`: `{option}={given}` is not allowed: use {expected}")]
     BadValue {
         /// The strategy.
         strategy: String,

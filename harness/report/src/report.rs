@@ -53,7 +53,7 @@ pub enum ReportError {
         hint: String,
     },
     /// A trial without anything to draw.
-    #[error("trial `{0}` has no spans: it has not run, or it broke off before it began")]
+    #[error("trial `{0}` has no spans, because it did not start: name another trial")]
     NoSpans(String),
     /// The shipped claims do not read.
     #[error(transparent)]

@@ -25,10 +25,10 @@ pub enum ServiceError {
         source: io::Error,
     },
     /// The machine refuses a thread or random bytes.
-    #[error("cannot start the service: {0}")]
+    #[error("cannot start the service: {0}; free some memory or processes")]
     System(#[source] io::Error),
     /// The program that should be the service cannot be started.
-    #[error("cannot start {program}: {source}")]
+    #[error("cannot start the service process {program}: {source}; check that it may be executed")]
     Spawn {
         /// The command line.
         program: String,
@@ -36,13 +36,13 @@ pub enum ServiceError {
         source: io::Error,
     },
     /// The service's process ended or its pipes broke.
-    #[error("lost the service process: {0}")]
+    #[error("the service process ended: {0}; run the command again")]
     Lost(String),
     /// The service's process answered with an error.
-    #[error("the service process refused: {0}")]
+    #[error("the service process refused a request: {0}; report this, it is a bug in handoff")]
     Refused(String),
     /// A line of the control protocol that is not what it should be.
-    #[error("cannot read the service process's answer {line:?}: {reason}")]
+    #[error("cannot read the service process's answer {line:?}: {reason}; report this, it is a bug in handoff")]
     Protocol {
         /// The line as read.
         line: String,
@@ -50,6 +50,6 @@ pub enum ServiceError {
         reason: String,
     },
     /// Reading requests or writing answers failed.
-    #[error("control pipe: {0}")]
+    #[error("the control pipe of the service process failed: {0}; run the command again")]
     Pipe(#[source] io::Error),
 }

@@ -8,7 +8,7 @@ pub enum Error {
     #[error(transparent)]
     Transport(#[from] handoff_storage::Error),
     /// The table of what was sent is not usable: what is wrong with it.
-    #[error("the table of the relayed image is not usable: {0}")]
+    #[error("the table of the relayed image is not usable: {0}; send the image again")]
     Table(String),
     /// Nothing of that name was sent.
     #[error(
@@ -23,20 +23,20 @@ pub enum Error {
     },
     /// The cache entry of a blob is gone: its digest.
     #[error(
-        "{0} is no longer in the cache: it was evicted after it was sent (run the sending job again, or send with --store artifact)"
+        "{0} is no longer in the cache, because it was evicted: run the sending job again, or send with --store artifact"
     )]
     Evicted(String),
     /// The name is taken in the cache.
     #[error("an image was sent under the name {0:?} before, and cache entries never change: use another --name")]
     Taken(String),
     /// Nothing was pushed.
-    #[error("no image was pushed to the relay: nothing was sent")]
+    #[error("no image was pushed to the relay, so nothing was sent: push one before the line `commit`")]
     NothingPushed,
     /// The caller ended it, because what it does had failed: the cause is the caller's.
-    #[error("it was ended before the push was complete: nothing was sent")]
+    #[error("the sender was stopped before the push was complete, so nothing was sent: fix the error of the push")]
     Abandoned,
     /// What arrived has another digest.
-    #[error("{digest} is damaged: what arrived has the digest {got}")]
+    #[error("{digest} is damaged: the received bytes have the digest {got}; send the image again")]
     Damaged {
         /// The digest asked for.
         digest: String,
@@ -44,7 +44,7 @@ pub enum Error {
         got: String,
     },
     /// A system call failed.
-    #[error("{what} failed: {source}")]
+    #[error("{what} failed: {source}; free some memory or processes")]
     System {
         /// What was tried.
         what: &'static str,
@@ -52,6 +52,6 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A part of the end broke.
-    #[error("the relay broke: {0}")]
+    #[error("the relay broke: {0}; run the job again")]
     Broken(String),
 }

@@ -9,12 +9,10 @@ use std::time::Duration;
 #[non_exhaustive]
 pub enum Error {
     /// Variables that name the service are not set: their names, joined by commas.
-    #[error("not set in the environment: {0} (`handoff serve` prints them; on GitHub only actions get them)")]
+    #[error("not set in the environment: {0}; run this in a step of an action, or take them from `handoff serve`")]
     MissingVariable(String),
     /// A variable that names the service holds what cannot be part of its value.
-    #[error(
-        "{name} has a {what} in it: it was copied with more than its value, set it again without (`printf` instead of `echo`)"
-    )]
+    #[error("{name} has a {what} in it: set it again without, for example with `printf` instead of `echo`")]
     BadVariable {
         /// The name. The value may be a credential.
         name: &'static str,
@@ -22,7 +20,7 @@ pub enum Error {
         what: &'static str,
     },
     /// An address that cannot be used.
-    #[error("address {url} cannot be used: {why}")]
+    #[error("address {url} cannot be used: {why}; check ACTIONS_RESULTS_URL")]
     BadUrl {
         /// The address.
         url: String,
@@ -30,15 +28,13 @@ pub enum Error {
         why: String,
     },
     /// A token from which the run and job cannot be read: what is wrong with it.
-    #[error("ACTIONS_RUNTIME_TOKEN is not usable: {0}")]
+    #[error("ACTIONS_RUNTIME_TOKEN is not usable: {0}; take it from a step of an action, or from `handoff serve`")]
     BadToken(&'static str),
     /// An artifact name that the service does not allow.
-    #[error(
-        "artifact name {0:?} is not allowed: it must not be empty or hold any of \" : < > | * ? \\ / or a line break"
-    )]
+    #[error("artifact name {0:?} is not allowed: use a name without \" : < > | * ? \\ / and line breaks")]
     BadName(String),
     /// A plan that makes no sense.
-    #[error("{what} must be {expected}")]
+    #[error("{what} is out of range: use {expected}")]
     BadPlan {
         /// The setting.
         what: &'static str,
@@ -46,7 +42,7 @@ pub enum Error {
         expected: &'static str,
     },
     /// No connection, or it broke.
-    #[error("connection to {url} failed: {why}")]
+    #[error("connection to {url} failed: {why}; check that the service runs")]
     Broken {
         /// The address.
         url: String,
@@ -54,7 +50,7 @@ pub enum Error {
         why: String,
     },
     /// Whoever answered could not prove to be that host.
-    #[error("{host} is not trusted: {why} (a certificate authority of your own: name its PEM file in SSL_CERT_FILE)")]
+    #[error("{host} is not trusted: {why}; name the PEM file of its certificate authority in SSL_CERT_FILE")]
     NotTrusted {
         /// The host.
         host: String,
@@ -62,7 +58,7 @@ pub enum Error {
         why: String,
     },
     /// The file of additional certificate authorities is not usable.
-    #[error("SSL_CERT_FILE names {}, which is no PEM file of certificates: {why}", path.display())]
+    #[error("SSL_CERT_FILE names {}, which is no PEM file of certificates: {why}; name such a file, or unset it", path.display())]
     BadRoots {
         /// The file.
         path: PathBuf,
@@ -70,7 +66,7 @@ pub enum Error {
         why: String,
     },
     /// The service answered with an error status.
-    #[error("{what} at {url} was answered with {status} {code}: {message}")]
+    #[error("{what} at {url} was answered with {status} {code}: {message}; {}", status_fix(*status))]
     Status {
         /// The operation.
         what: &'static str,
@@ -86,7 +82,7 @@ pub enum Error {
         retry_after: Option<Duration>,
     },
     /// An answer that does not say what it must.
-    #[error("{what} was answered with something unexpected: {why}")]
+    #[error("{what} was answered with something unexpected: {why}; report this with the service's name")]
     Answer {
         /// The operation.
         what: &'static str,
@@ -102,10 +98,12 @@ pub enum Error {
         last: Box<Error>,
     },
     /// No artifact of that name can be seen.
-    #[error("no artifact named {0:?} in this run (was its upload finalized?)")]
+    #[error("no artifact named {0:?} in this run: check that the job that uploads it ended well")]
     NotFound(String),
     /// The stream to upload could not be read.
-    #[error("reading the stream failed after {at} bytes, nothing was committed: {source}")]
+    #[error(
+        "reading the stream failed after {at} bytes, nothing was committed: {source}; check the program that writes it"
+    )]
     Reader {
         /// Bytes read before.
         at: u64,
@@ -113,10 +111,10 @@ pub enum Error {
         source: io::Error,
     },
     /// Who made the stream did not end well, and what it said: the stream may be cut short.
-    #[error("the producer of the stream failed, nothing was committed: {0}")]
+    #[error("the producer of the stream failed, nothing was committed: {0}; fix that command")]
     ProducerFailed(String),
     /// A stream without a byte.
-    #[error("the stream was empty, nothing was committed")]
+    #[error("the stream was empty, nothing was committed: check the program that writes it")]
     EmptyStream,
     /// More blocks than a blob may have.
     #[error("the stream needs more than {limit} blocks of {block_bytes} bytes: use larger blocks")]
@@ -127,7 +125,7 @@ pub enum Error {
         block_bytes: usize,
     },
     /// The downloaded stream could not be handed on.
-    #[error("writing the stream failed after {at} bytes: {source}")]
+    #[error("writing the stream failed after {at} bytes: {source}; check the program that reads it")]
     Writer {
         /// Bytes written before.
         at: u64,
@@ -135,7 +133,7 @@ pub enum Error {
         source: io::Error,
     },
     /// Fewer or more bytes than listed.
-    #[error("artifact {name:?} has {got} bytes at the blob store, {expected} are listed")]
+    #[error("artifact {name:?} has {got} bytes at the blob store, {expected} are listed: send it again")]
     Length {
         /// The artifact.
         name: String,
@@ -145,7 +143,7 @@ pub enum Error {
         got: u64,
     },
     /// Not the bytes that were uploaded.
-    #[error("artifact {name:?} is damaged: its digest is {got}, {expected} is listed")]
+    #[error("artifact {name:?} is damaged: its digest is {got}, {expected} is listed: send it again")]
     Digest {
         /// The artifact.
         name: String,
@@ -155,10 +153,10 @@ pub enum Error {
         got: String,
     },
     /// The blob was replaced during the download.
-    #[error("artifact {0:?} changed while it was downloaded")]
+    #[error("artifact {0:?} changed while it was downloaded: run the download again")]
     Changed(String),
     /// The commit gate did not open.
-    #[error("commit gate {}: {why}", path.display())]
+    #[error("commit gate {}: {why}; write `commit` to this pipe when the stream is whole", path.display())]
     Gate {
         /// The pipe.
         path: PathBuf,
@@ -166,7 +164,7 @@ pub enum Error {
         why: String,
     },
     /// A system call of this process failed.
-    #[error("{what} failed: {source}")]
+    #[error("{what} failed: {source}; free some memory or processes")]
     System {
         /// What was tried.
         what: &'static str,
@@ -197,4 +195,14 @@ impl Error {
 /// An address without its query, which holds a signature.
 pub(crate) fn scrub(url: &str) -> String {
     url.split('?').next().unwrap_or_default().to_owned()
+}
+
+/// What a user can do about an error status.
+fn status_fix(status: u16) -> &'static str {
+    match status {
+        401 | 403 => "use the token of a step that runs now",
+        404 | 410 => "send it again",
+        409 => "use another name",
+        _ => "run the job again",
+    }
 }

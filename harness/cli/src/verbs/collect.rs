@@ -33,7 +33,7 @@ impl Args {
     pub fn run(self) -> anyhow::Result<u8> {
         self.out.as_deref().map_or(Ok(()), crate::paths::check_out)?;
         if let Some(id) = self.run_id {
-            let repo = self.repo.ok_or_else(|| bad_input("--run-id needs --repo OWNER/NAME"))?;
+            let repo = self.repo.ok_or_else(|| bad_input("--run-id needs --repo OWNER/NAME: add it"))?;
             let remote = Remote::new(Api::of_user().map_err(GithubError::from)?, &repo)?;
             until_ended(&remote, id, &mut out::talk)?;
             let out = self.out.unwrap_or_else(|| folder(id));

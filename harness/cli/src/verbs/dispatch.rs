@@ -86,7 +86,7 @@ impl Args {
             return self.named().map(Some);
         }
         let out = self.out.as_deref();
-        let out = out.ok_or_else(|| bad_input("--outstanding needs --out DIR: the folder with the plan"))?;
+        let out = out.ok_or_else(|| bad_input("--outstanding needs --out DIR: name the folder with the plan"))?;
         let (missing, named) = (inputs::outstanding(out, &mut out::warn)?, self.named()?);
         Ok(missing.map(|inputs| inputs.into_iter().chain(named).collect()))
     }

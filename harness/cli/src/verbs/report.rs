@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use handoff_analysis::{Metric, Options};
 use handoff_link::profile::{self, Direction, ServiceKind};
-use handoff_model::{StrategySpec, regular_file, shell};
+use handoff_model::{StrategySpec, io_fix, regular_file, shell};
 use handoff_records::Results;
 use handoff_report::{Link, Report, Run};
 
@@ -219,7 +219,8 @@ impl Args {
 
     fn update(&self, readme: &Path) -> anyhow::Result<u8> {
         let shown = readme.display();
-        let text = regular_file::read_to_string(readme).map_err(|e| bad_input(format!("cannot read {shown}: {e}")))?;
+        let text = regular_file::read_to_string(readme)
+            .map_err(|e| bad_input(format!("cannot read {shown}: {e}{}", io_fix(&e))))?;
         let Read { report, damage } = read(&self.dirs, &self.options()?)?;
         // A table that is published rests on all its rows or is left as it is.
         damage?;

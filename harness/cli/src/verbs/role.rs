@@ -107,7 +107,7 @@ impl ConsumeArgs {
     pub fn run(self) -> anyhow::Result<u8> {
         let read = |path: &Path| std::fs::read(path).map_err(RunError::io("read", path));
         let file: TicketFile = serde_json::from_slice(&read(&self.role.ticket)?).map_err(|e| {
-            bad_input(format!("{}: not a ticket of `handoff produce`: {e}", self.role.ticket.display()))
+            bad_input(format!("{}: {e}: name the ticket that `handoff produce` wrote", self.role.ticket.display()))
         })?;
         let (_, arrived, json) = self.role.run(Role::Consumer, &file)?;
         let strategy = handoff_strategies::find(&file.strategy).map_err(bad_input)?;
@@ -133,7 +133,7 @@ impl RoleArgs {
         let given: StrategySpec = self.strategy.parse().map_err(bad_input)?;
         let strategy = handoff_strategies::find(&given).map_err(bad_input)?;
         if given != file.strategy {
-            bail_input!("the ticket is of `{}`, not of `{given}`", file.strategy);
+            bail_input!("--strategy {given}: the ticket is of another strategy: use --strategy {}", file.strategy);
         }
         let conditions = Conditions {
             image_store: self.image_store.parse().map_err(bad_input)?,
@@ -222,7 +222,7 @@ fn service_env(needed: bool) -> anyhow::Result<BTreeMap<String, String>> {
     for name in ["ACTIONS_RESULTS_URL", "ACTIONS_RUNTIME_TOKEN"] {
         if let Some(c) = env.get(name).and_then(|v| v.chars().find(|c| c.is_whitespace() || c.is_control())) {
             let bad = handoff_model::image_name::described(c);
-            bail_input!("{name} has a {bad} in it: set it again without");
+            bail_input!("{name} has a {bad} in it: set it again without it");
         }
         if needed && !env.contains_key(name) {
             bail_input!("{name} is not set: take it from `handoff serve`, or from a step of an action");

@@ -103,10 +103,10 @@ impl Args {
             return Ok(None);
         }
         if self.out.is_none() {
-            return Err(bad_input("--resume needs --out DIR: the folder of the run to go on with"));
+            return Err(bad_input("--resume needs --out DIR: name the folder of the run"));
         }
         if !out.join("plan.json").exists() {
-            bail_input!("{} holds no run to go on with: name its folder, or leave --resume out", out.display());
+            bail_input!("{} holds no run to resume: name another folder, or leave --resume out", out.display());
         }
         Ok(Some(Results::read(out)?))
     }

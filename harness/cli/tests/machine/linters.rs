@@ -64,7 +64,8 @@ fn the_json_document_is_what_its_schema_says() {
 
     // Nothing completed, one strategy, one round: each is a document too.
     for (name, strategies, rounds) in [("none", SOME, 1), ("alone", "artifact", 1), ("once", SOME, 1)] {
-        let odd = samples.run(name, request(strategies, &["1GiB"], rounds), 2, |t| seconds(t).filter(|_| name != "none"));
+        let odd =
+            samples.run(name, request(strategies, &["1GiB"], rounds), 2, |t| seconds(t).filter(|_| name != "none"));
         document(&samples, &odd);
     }
 }

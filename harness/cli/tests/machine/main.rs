@@ -16,7 +16,6 @@ mod image;
 mod kit;
 mod linters;
 mod matrix;
-mod user_image;
 mod relay;
 mod relay_clients;
 mod relay_ends;
@@ -27,3 +26,4 @@ mod states;
 mod stepless;
 #[path = "../support/mod.rs"]
 mod support;
+mod user_image;

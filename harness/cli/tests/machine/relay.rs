@@ -111,7 +111,10 @@ fn the_actions_hand_an_image_over_and_fail_when_there_is_none() {
         command
     };
     let (stdout, stderr) = expect(&mut receive(&[]), 4);
-    assert!(stdout.contains("::error::handoff receive failed") && stderr.contains("handoff send IMAGE"), "{stdout}{stderr}");
+    assert!(
+        stdout.contains("::error::handoff receive failed") && stderr.contains("handoff send IMAGE"),
+        "{stdout}{stderr}"
+    );
     let (_, output) = expect(&mut action(&sender, &service, "send", &[]), 1);
     assert!(output.contains("the input `image` is empty"), "{output}");
     expect(&mut action(&sender, &service, "send", &[("image", "team/app:1"), ("name", "app")]), 0);
@@ -133,7 +136,7 @@ fn an_image_is_sent_as_it_is_built() {
     let build = [("image", "team/app:1"), ("context", context.as_str()), ("compression", "zstd")];
     let wrong = [&build[..], &flight, &[("level", "23")]].concat();
     let (_, output) = expect(&mut action(&sender, &service, "send", &wrong), 2);
-    assert!(output.contains("23 is not in 0..=22"), "{output}");
+    assert!(output.contains("23 is out of range: use 0 to 22"), "{output}");
     let sent = [&build[..], &flight, &[("level", "0")]].concat();
     expect(&mut action(&sender, &service, "send", &sent), 0);
     expect(&mut action(&receiver, &service, "receive", &flight), 0);

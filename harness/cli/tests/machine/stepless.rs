@@ -146,7 +146,10 @@ fn link_as_a_dockerfile_takes_the_ignore_file_of_its_own_name() {
     write("docker/app.Dockerfile.dockerignore", "big\n");
     let dir = context.path().display().to_string();
     let file = Path::new(&dir).join("Dockerfile").display().to_string();
-    expect(&mut folders.run(&["--context", &dir, "--dockerfile", &file, "--rounds", "1", "--strategies", "artifact"]), 0);
+    expect(
+        &mut folders.run(&["--context", &dir, "--dockerfile", &file, "--rounds", "1", "--strategies", "artifact"]),
+        0,
+    );
     let size = folders.results().measurements[0].image_bytes.map(ByteSize).unwrap();
     assert!((1 << 16..1 << 17).contains(&size.bytes()), "`.dockerignore` leaves `secret` out and `big` in: {size}");
 }

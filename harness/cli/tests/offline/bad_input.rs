@@ -1,10 +1,10 @@
-//! Bad input: one line with the mend, the documented code, nothing half written.
+//! Bad input: one line with the fix, the documented exit code, and no half-written file.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 
-use crate::support::{SampleRuns, RunFolders, expect, handoff, request, seconds};
+use crate::support::{RunFolders, SampleRuns, expect, handoff, request, seconds};
 
 /// The one line of an error.
 fn line(args: &[&str], code: i32) -> String {
@@ -15,7 +15,7 @@ fn line(args: &[&str], code: i32) -> String {
 }
 
 #[test]
-fn slips_are_named_with_the_nearest_right_word() {
+fn typo_is_named_with_the_nearest_known_word() {
     assert!(line(&["plan", "--strategies", "artefact"], 2).contains("did you mean `artifact`"));
     assert!(line(&["plan", "--strategies", "artifact:levle=6"], 2).contains("did you mean `level`"));
     assert!(line(&["plan", "--strategies", "artifact:level=11"], 2).contains("0 to 9"));
@@ -33,14 +33,14 @@ fn slips_are_named_with_the_nearest_right_word() {
 }
 
 #[test]
-fn a_wrong_command_line_is_one_line_with_the_help_that_mends_it() {
+fn wrong_command_line_is_one_line_that_names_the_help() {
     let whole = |args: &[&str]| {
         let (_, stderr) = expect(&mut handoff(args), 2);
         assert_eq!(stderr.lines().count(), 1, "{args:?}: {stderr}");
         stderr
     };
-    let slip = whole(&["plan", "--size", "1GiB"]);
-    assert!(slip.contains("'--sizes'") && slip.contains("`handoff plan --help`"), "{slip}");
+    let typo = whole(&["plan", "--size", "1GiB"]);
+    assert!(typo.contains("'--sizes'") && typo.contains("`handoff plan --help`"), "{typo}");
     assert!(whole(&["plna"]).contains("'plan'"));
     assert!(whole(&["recommend", "x"]).contains("--consumers <N> --pushes-per-day <N> --image-size <SIZE>"));
     assert!(whole(&["plan", "--format", "xml"]).contains("[possible values: text, json]"));
@@ -50,7 +50,7 @@ fn a_wrong_command_line_is_one_line_with_the_help_that_mends_it() {
 }
 
 #[test]
-fn a_reference_or_a_plan_that_is_not_there_is_refused() {
+fn missing_reference_or_plan_is_refused() {
     let samples = SampleRuns::new();
     let results = &samples.run("run", request("artifact,rebuild", &["1GiB"], 1), 2, seconds);
     for format in ["markdown", "json"] {
@@ -63,7 +63,7 @@ fn a_reference_or_a_plan_that_is_not_there_is_refused() {
 }
 
 #[test]
-fn options_that_contradict_each_other_are_refused_by_plan() {
+fn contradicting_options_are_refused_by_plan() {
     let plan = |strategies: &str| line(&["plan", "--strategies", strategies], 2);
     assert!(plan("artifact:archive=false,level=6").contains("leave level out"));
     assert!(plan("zstd-stream:client=lhotari").contains("needs dir=DIR"));
@@ -74,10 +74,10 @@ fn options_that_contradict_each_other_are_refused_by_plan() {
 }
 
 #[test]
-fn sizes_that_cannot_be_are_refused_before_anything_runs() {
+fn impossible_size_is_refused_before_anything_runs() {
     assert!(line(&["plan", "--sizes", "big"], 2).contains("64MiB"));
     assert!(line(&["plan", "--sizes", "0"], 2).contains("16"));
-    assert!(line(&["plan", "--sizes", "11GiB"], 2).contains("an image of 11GiB: sizes go from 16MiB to 10GiB"));
+    assert!(line(&["plan", "--sizes", "11GiB"], 2).contains("an image of 11GiB: use a size from 16MiB to 10GiB"));
     assert!(line(&["plan", "--rounds", "0"], 2).contains("--rounds"));
 }
 
@@ -85,11 +85,11 @@ fn sizes_that_cannot_be_are_refused_before_anything_runs() {
 fn negative_number_is_refused_by_its_options_own_range() {
     for (args, says) in [
         (&["plan", "--rounds", "-1"][..], "use 1 to 1000, or auto"),
-        (&["plan", "--consumers", "-1"], "-1 consumers cannot be: use 1 to 256"),
+        (&["plan", "--consumers", "-1"], "-1 consumers are out of range: use 1 to 256"),
         (&["plan", "--sizes", "-1GiB"], "64MiB"),
         (&["plan", "--seed", "-1"], "use a whole number from 0 on"),
         (&["plan", "--timeout", "-1"], "use a whole number from 0 on"),
-        (&["send", "app:1", "--connections", "-1"], "-1 is not in 0..=64"),
+        (&["send", "app:1", "--connections", "-1"], "-1 is out of range: use 0 to 64"),
         (&["serve", "--ttl", "-1"], "use a whole number from 0 on"),
         (&["report", "/nowhere", "--smallest-seconds", "-1"], "--smallest-seconds -1 is out of range"),
     ] {
@@ -197,7 +197,7 @@ fn options_of_send_and_receive_are_checked_before_a_program_is_started() {
         assert!(error.contains("--level 3 has no effect") && error.contains("leave --level out"), "{error}");
     }
     let no_folder = send(&["--context", &file]);
-    assert!(no_folder.contains(&format!("--context {file}: it is no folder")), "{no_folder}");
+    assert!(no_folder.contains(&format!("--context {file}: it is not a folder")), "{no_folder}");
     let odd = OsStr::from_bytes(b"/tmp/a\xff");
     let error = send_with(no_program, &[OsStr::new("--context"), odd]);
     assert!(error.contains("--context /tmp/a") && error.contains("rename it"), "{error}");
@@ -206,7 +206,7 @@ fn options_of_send_and_receive_are_checked_before_a_program_is_started() {
 }
 
 #[test]
-fn send_names_a_daemon_that_is_not_there_and_podman_under_dockers_name() {
+fn send_names_a_missing_daemon_and_podman_called_docker() {
     let version = r#"if [ "$1" = --version ]; then echo "Docker version 28.1.0, build x"; exit; fi"#;
     let absent = send_by(&format!(
         "{version}; echo 'Cannot connect to the Docker daemon at unix:///x. Is it running?' >&2; exit 1"
@@ -228,12 +228,12 @@ fn line_break_after_a_token_is_named_with_its_variable() {
 }
 
 #[test]
-fn resume_without_a_folder_says_what_is_missing() {
+fn resume_without_a_folder_names_the_missing_option() {
     assert!(line(&["run", "--resume"], 2).contains("--out"));
 }
 
 #[test]
-fn a_machine_without_an_engine_gets_the_command_that_mends_it() {
+fn machine_without_an_engine_is_refused_with_make_setup() {
     let folders = RunFolders::new();
     let empty = tempfile::tempdir().unwrap();
     let bare = |command: &mut std::process::Command| {
@@ -255,7 +255,7 @@ fn a_machine_without_an_engine_gets_the_command_that_mends_it() {
 }
 
 #[test]
-fn programs_that_are_too_old_are_named_with_what_is_needed() {
+fn too_old_program_is_named_with_the_needed_version() {
     let folders = RunFolders::new();
     let prefix = tempfile::tempdir().unwrap();
     let program = |path: &str, says: &str| {
@@ -277,14 +277,14 @@ fn programs_that_are_too_old_are_named_with_what_is_needed() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_named() {
+fn taken_port_is_named() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     assert!(line(&["serve", "--bind", &address], 2).contains(&address));
 }
 
 #[test]
-fn a_corrupt_row_is_named_by_file_and_line() {
+fn corrupt_row_is_named_by_file_and_line() {
     let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/../records/tests/golden");
     let dir = tempfile::tempdir().unwrap();
     let copy = |from: &std::path::Path| {

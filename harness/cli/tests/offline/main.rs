@@ -10,7 +10,7 @@ mod facts;
 mod github_api;
 mod github_cli;
 mod matrix;
-mod user_image;
+mod messages;
 mod provenance;
 mod recommend;
 mod report;
@@ -18,5 +18,6 @@ mod serve;
 mod spike_page;
 #[path = "../support/mod.rs"]
 mod support;
+mod user_image;
 mod verdicts;
 mod writing;

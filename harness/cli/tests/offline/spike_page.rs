@@ -19,7 +19,8 @@ fn page_merges_folders_of_different_conditions_and_is_checked() {
         ..Conditions::default()
     };
     let here = samples.run("here", request(FIVE, &["1GiB"], 8), 2, seconds);
-    let there = samples.run("there", PlanRequest { conditions: vec![recipe], ..request(FIVE, &["1GiB"], 8) }, 2, seconds);
+    let there =
+        samples.run("there", PlanRequest { conditions: vec![recipe], ..request(FIVE, &["1GiB"], 8) }, 2, seconds);
     let page = Path::new(&here).parent().unwrap().join("docs-spike.md").display().to_string();
     expect(&mut handoff(&["report", &here, &there, "--spike", &page]), 0);
     let text = fs::read_to_string(&page).unwrap();
