@@ -14,16 +14,16 @@ use handoff_workflows::recommended::{Recommended, Variant, recommended};
 use crate::exit::{Damaged, bad_input, bail_input};
 use crate::out;
 
-/// What a reader may decide about verdicts.
+/// Thresholds of verdicts.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct VerdictArgs {
     /// Smallest difference that matters, as a share of the reference's median [default: 0.05]
     #[arg(long, value_name = "SHARE")]
     smallest_share: Option<f64>,
-    /// Smallest difference that matters, in seconds; the larger of the two counts [default: 2]
+    /// Smallest difference that matters, in seconds; the larger of the two thresholds counts [default: 2]
     #[arg(long, value_name = "SECONDS")]
     smallest_seconds: Option<f64>,
-    /// Error that a family of comparisons may make [default: 0.05]
+    /// Error rate of a family of comparisons [default: 0.05]
     #[arg(long, value_name = "SHARE")]
     alpha: Option<f64>,
 }
@@ -88,14 +88,14 @@ pub fn read(dirs: &[PathBuf]) -> anyhow::Result<Vec<(String, Results)>> {
     Ok(all)
 }
 
-/// The error of a verb whose folders hold rows that cannot be used. It comes after the output: what can be used is shown.
+/// Returns the error of folders with unusable rows. Verbs call it after their output, which uses the other rows.
 pub fn refuse_damage<'a>(runs: impl IntoIterator<Item = &'a Results>) -> anyhow::Result<()> {
     let damaged: Vec<String> =
         runs.into_iter().filter(|r| r.damaged > 0).map(|r| r.dir.display().to_string()).collect();
     if damaged.is_empty() { Ok(()) } else { Err(Damaged(damaged.join(" ")).into()) }
 }
 
-/// Gives the cause of a failure to answer: rows that cannot be used, where there are any, else what was found.
+/// Replaces an error by that of unusable rows, where there are any.
 pub fn or_damage<'a, T>(runs: impl IntoIterator<Item = &'a Results>, answer: anyhow::Result<T>) -> anyhow::Result<T> {
     if answer.is_err() {
         refuse_damage(runs)?;
@@ -103,7 +103,7 @@ pub fn or_damage<'a, T>(runs: impl IntoIterator<Item = &'a Results>, answer: any
     answer
 }
 
-/// What an answer leaves out: one sentence a folder with trials whose rows cannot be used.
+/// One sentence for each folder with trials whose rows cannot be used.
 pub fn set_aside(runs: &[(String, Results)]) -> Vec<String> {
     let damaged = runs.iter().filter(|(_, r)| r.damaged > 0);
     let sentence = |(name, r): &(String, Results)| {

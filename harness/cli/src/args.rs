@@ -18,7 +18,7 @@ pub struct PlanArgs {
     experiment: Experiment,
     #[command(flatten)]
     user_image: UserImageArgs,
-    /// Refuse a plan whose estimate is longer, for example 2h or 90m, and say what to cut
+    /// Refuse a plan that takes longer, for example 2h or 90m, and print what to cut
     #[arg(long, value_name = "TIME")]
     budget: Option<Budget>,
 }
@@ -26,7 +26,7 @@ pub struct PlanArgs {
 /// The image of `docker-container` builders: no condition of a plan, but a program, which the environment names.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct BuildkitArgs {
-    /// Image of docker-container builders [default: what `handoff doctor --build-buildkit-image` has made here, else
+    /// Image of docker-container builders [default: the one that `handoff doctor --build-buildkit-image` built, else
     /// moby/buildkit:buildx-stable-1, pulled]
     #[arg(long, value_name = "IMAGE")]
     pub buildkit_image: Option<String>,

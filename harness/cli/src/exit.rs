@@ -1,4 +1,4 @@
-//! Exit codes, and the one line that goes with a failure.
+//! Exit codes, and the one line that a failure prints.
 
 use std::process::ExitCode;
 
@@ -13,17 +13,17 @@ use handoff_runner::RunError;
 
 use crate::{files, out};
 
-/// All went well.
+/// Success.
 pub const OK: u8 = 0;
 /// The run ended, but some trials are not completed.
 pub const TRIALS_FAILED: u8 = 1;
-/// What was asked makes no sense or cannot be read; also clap's code for a wrong command line.
+/// Input that makes no sense or cannot be read; also clap's code for a wrong command line.
 pub const BAD_INPUT: u8 = 2;
 /// This machine lacks something.
 pub const MISSING: u8 = 3;
-/// Something broke that is not the user's doing.
+/// Failure that the user did not cause.
 pub const BROKEN: u8 = 4;
-/// A results folder holds rows that cannot be used; what can be used was shown.
+/// Unusable rows in a results folder; the output uses the others.
 pub const DAMAGED: u8 = 5;
 /// Ctrl-C.
 pub const CANCELLED: u8 = 130;
@@ -31,27 +31,27 @@ pub const CANCELLED: u8 = 130;
 /// The codes, for `--help`.
 pub const HELP: &str = "Exit codes:
   0    done, every trial completed
-  1    done, but some trials failed: they are rows with a reason; or `compare --fail-on` found its verdict
+  1    done, but some trials failed (their rows name the reason), or `compare --fail-on` found its verdict
   2    bad input: a wrong option, size, name or results folder
   3    this machine lacks something (`handoff doctor` lists it with the fix)
-  4    something else broke, for example a disk is full; or another run measures on this machine
-  5    results are damaged: rows exist that cannot be used. stderr names them by file and line; what can be used is shown
-  130  ended by Ctrl-C; finished trials are kept, `handoff run --resume` goes on
-A reader of the output that goes away (`| head`) changes no exit code.";
+  4    another failure, for example a full disk or another run on this machine
+  5    results are damaged: stderr names the unusable rows by file and line; the output uses the others
+  130  cancelled with Ctrl-C: finished trials are kept, `handoff run --resume` continues
+A closed pipe (`| head`) does not change the exit code.";
 
-/// Rows of results folders could not be used. Each has been named on stderr by then.
+/// Unusable rows of results folders, which warnings have named.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "rows of {0} cannot be used, the warnings above name them: restore the files, for example with `git checkout -- {0}`"
 )]
 pub struct Damaged(pub String);
 
-/// An error of the user's input.
+/// Error in the user's input.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct BadInput(pub String);
 
-/// Wraps any error as bad input.
+/// Wraps an error as bad input.
 pub fn bad_input(error: impl std::fmt::Display) -> anyhow::Error {
     BadInput(error.to_string()).into()
 }
@@ -65,7 +65,7 @@ macro_rules! bail_input {
 
 pub(crate) use bail_input;
 
-/// Prints the line of a failure and picks its code. Every error names its cause itself, so the chain is not repeated.
+/// Prints the line of a failure and returns its exit code. Each error names its cause, so the chain is not printed.
 pub fn report(error: &anyhow::Error) -> ExitCode {
     let line = format!("{error}").lines().map(str::trim).filter(|l| !l.is_empty()).collect::<Vec<_>>().join("; ");
     out::talk(&format!("error: {line}"));

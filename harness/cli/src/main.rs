@@ -1,6 +1,6 @@
-//! `handoff`: measures how a Docker image built in one job should reach the jobs that need it.
+//! Command line of `handoff`, a benchmark of ways to hand a Docker image from one CI job to others.
 //!
-//! This crate is the only one that prints: data to stdout, talk to stderr. One file a verb below `verbs/`.
+//! This crate is the only one that prints: data to stdout, progress and errors to stderr. Each verb has one file below `verbs/`.
 
 mod advice;
 mod analysed;
@@ -25,12 +25,11 @@ use clap::{CommandFactory, Parser};
 
 use crate::verbs::Verb;
 
-/// Measures how a Docker image built in one CI job should reach the jobs that need it, without a registry.
+/// Benchmark ways to hand a Docker image from one CI job to others, without a registry.
 ///
-/// Five strategies that teams use or think of, one of our own (relay) and the baseline of building again bring the same image
-/// from one fresh Docker engine to another, through GitHub's artifact and cache services on loopback, driven by the clients
-/// that GitHub's own actions use. Every image is proven to have arrived, every
-/// time lands in a CSV, and a report compares them.
+/// Each strategy moves the same image between two fresh Docker engines, through GitHub's artifact and cache services on
+/// loopback. It uses the client libraries of GitHub's own actions. The baseline rebuilds the image in every job.
+/// Every transfer is verified by content digest; every time is a row of a CSV file, and a report compares the rows.
 #[derive(Debug, Parser)]
 #[command(name = "handoff", version = revision::VERSION, max_term_width = 110, after_help = exit::HELP)]
 struct Cli {

@@ -10,19 +10,19 @@ use handoff_runner::user_daemon;
 use crate::exit::{bad_input, bail_input};
 use crate::paths;
 
-/// The options that name an image of the user's own.
+/// Options that name the user's image.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct UserImageArgs {
-    /// Build the image from this folder, which is only read, instead of a synthetic workload
+    /// Build the image from this folder instead of a synthetic workload; the folder is only read
     #[arg(long, value_name = "DIR")]
     context: Option<PathBuf>,
     /// Dockerfile of --context [default: DIR/Dockerfile]
     #[arg(long, value_name = "FILE")]
     dockerfile: Option<PathBuf>,
-    /// Build argument of --context; may be given several times
+    /// Build argument of --context; repeat the option for more
     #[arg(long = "build-arg", value_name = "KEY=VALUE")]
     build_args: Vec<String>,
-    /// Take this image out of your daemon, for the strategies that do not build again
+    /// Use this image of your daemon, for the strategies that do not rebuild
     #[arg(long, value_name = "NAME")]
     image: Option<String>,
 }

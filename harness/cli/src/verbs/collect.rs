@@ -11,19 +11,19 @@ use crate::out;
 /// Options of `collect`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Fetch this run from GitHub, waiting for its end
+    /// Wait for this run on GitHub and fetch it
     #[arg(long, value_name = "N", conflicts_with_all = ["plan", "marks"])]
     run_id: Option<u64>,
     /// Repository of the run, as owner/name
     #[arg(long, value_name = "OWNER/NAME", env = "GITHUB_REPOSITORY")]
     repo: Option<String>,
-    /// The plan of a run whose files are here, with `cells.json` beside it
+    /// Plan of a run whose files are here, beside its `cells.json`
     #[arg(long, value_name = "FILE", default_value = "handoff-plan/plan.json")]
     plan: PathBuf,
     /// Folder with the marks that its jobs left
     #[arg(long, value_name = "DIR", alias = "sides", default_value = "handoff-marks")]
     marks: PathBuf,
-    /// Results folder; one that holds the run's plan already is gone on with [default: handoff-results, or results/github-RUN]
+    /// Results folder; rows are added to that of the same plan [default: handoff-results, or results/github-RUN]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }

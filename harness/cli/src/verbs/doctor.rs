@@ -9,15 +9,15 @@ use crate::{exit, out};
 /// Options of `doctor`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// How to print
+    /// Output format
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
-    /// Make the image of docker-container builders here, from Go modules and the engine's runc: for machines that
-    /// cannot pull one. Needs Go, no root; what is there already is kept
+    /// Build the image of docker-container builders from Go modules and the engine's runc, for machines that cannot pull it.
+    /// Needs Go but not root; an existing image is kept
     #[arg(long)]
     build_buildkit_image: bool,
-    /// Make an image of the engine from the programs here and put it into the daemon at `DOCKER_HOST`, for `--engine
-    /// container` where `docker:dind` cannot be pulled
+    /// Build an image of the engine from installed programs and load it into the daemon at `DOCKER_HOST`. Use it with
+    /// `--engine container` where `docker:dind` cannot be pulled
     #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = bundle::LOCAL_IMAGE)]
     build_engine_image: Option<String>,
 }

@@ -9,9 +9,9 @@ use crate::exit;
 /// Options of `mark`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// What goes on from here until the next mark: the name of a span, or `stop`
+    /// Span that begins now and ends with the next mark, or `stop`
     what: String,
-    /// What exactly, in a few words
+    /// Detail of the span, in a few words
     #[arg(default_value = "")]
     detail: String,
 }

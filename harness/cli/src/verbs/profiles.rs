@@ -10,10 +10,10 @@ use crate::{log_check, out};
 /// Options of `profiles`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Profiles to print, with their changes applied [default: all of the project]
+    /// Profiles to print, with their changes applied [default: all presets]
     #[arg(value_name = "NAME|FILE[:FIGURE=VALUE,...]")]
     profiles: Vec<String>,
-    /// Compare the request logs of a results folder with its profiles' arithmetic
+    /// Check the request logs of a results folder against the times that its profiles predict
     #[arg(long, value_name = "DIR", conflicts_with = "profiles")]
     check_log: Option<PathBuf>,
 }

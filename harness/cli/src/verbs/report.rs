@@ -22,33 +22,33 @@ const END: &str = "<!-- handoff:table:end -->";
 /// Options of `report`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Results folders; several are put side by side
+    /// Results folders; several make one report
     #[arg(required = true, value_name = "DIR")]
     dirs: Vec<PathBuf>,
-    /// Where report.md, report.html and plots/ go [default: the first folder]
+    /// Folder for report.md, report.html and plots/ [default: the first results folder]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Only rewrite the table between the markers of this file (the README)
+    /// Only rewrite the table between the markers of this file, for example the README
     #[arg(long, value_name = "FILE", group = "page")]
     readme: Option<PathBuf>,
-    /// Only write the page of the spike's statements, judged by all the folders (docs/spike.md)
+    /// Only write the page that judges every statement of the spike by these folders (docs/spike.md)
     #[arg(long, value_name = "FILE", group = "page")]
     spike: Option<PathBuf>,
-    /// Print one trial as a trace for Perfetto or `chrome://tracing`, and write nothing
+    /// Only print one trial as a trace for Perfetto or `chrome://tracing`
     #[arg(long, value_name = "TRIAL", conflicts_with_all = ["page", "out"])]
     trace: Option<String>,
-    /// With --readme or --spike: change nothing, fail if the file does not say this
+    /// With --readme or --spike: fail if the file differs, and change nothing
     #[arg(long, requires = "page")]
     check: bool,
-    /// What is printed: the report for a terminal (and report.md is written), or only the analysis for programs
+    /// Output format; only text writes files
     #[arg(long, value_enum, default_value = "text", conflicts_with = "page")]
     format: ReportFormat,
     #[command(flatten)]
     verdicts: VerdictArgs,
-    /// Strategy that the others are compared with [default: rebuild, where the run has it]
+    /// Strategy that all others are compared with [default: rebuild, if the run has it]
     #[arg(long, value_name = "STRATEGY")]
     reference: Option<StrategySpec>,
-    /// Quantities that get a family of verdicts, with --format json or csv: `critical_path`, transfer, produce, consume, runner
+    /// Quantities with verdicts, for --format json and csv: `critical_path`, transfer, produce, consume, runner
     #[arg(long, value_name = "QUANTITY,...", value_delimiter = ',', default_value = "critical_path")]
     metrics: Vec<Metric>,
 }
@@ -56,13 +56,13 @@ pub struct Args {
 /// How a report is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum ReportFormat {
-    /// For people, on a terminal.
+    /// Report for a terminal.
     Text,
-    /// The analysis: docs/analysis.schema.json says what is where.
+    /// Analysis for programs: docs/analysis.schema.json describes it.
     Json,
-    /// Every comparison with its verdict, one line each.
+    /// Comparisons with their verdicts, one on each line.
     Csv,
-    /// The report, without writing a file.
+    /// Report as Markdown.
     Markdown,
 }
 

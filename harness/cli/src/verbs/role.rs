@@ -27,13 +27,13 @@ pub struct ProduceArgs {
     /// Size of the image
     #[arg(long, value_name = "SIZE", default_value = "256MiB")]
     size: String,
-    /// Workload
+    /// Workload of the image
     #[arg(long, value_name = "NAME", default_value = "typical")]
     workload: String,
     /// Seed of the image's content
     #[arg(long, value_name = "N", default_value = "1")]
     seed: u64,
-    /// Text that makes the layers unknown to every cache [default: random]
+    /// Text that changes the content of every layer, so that no cache knows it [default: random]
     #[arg(long, value_name = "TEXT")]
     nonce: Option<String>,
 }
@@ -47,16 +47,16 @@ pub struct ConsumeArgs {
 
 #[derive(Debug, clap::Args)]
 struct RoleArgs {
-    /// The strategy with its options
+    /// Strategy with its options
     #[arg(long, value_name = "NAME[:OPTION=VALUE,...]")]
     strategy: String,
-    /// The ticket's file: written by the producer, read by consumers
+    /// Ticket, which the producer writes and consumers read
     #[arg(long, value_name = "FILE", default_value = "ticket.json")]
     ticket: PathBuf,
-    /// Where the engine keeps images: containerd, overlay2
+    /// Image store of the engine: containerd, overlay2
     #[arg(long, value_name = "STORE", default_value = "containerd")]
     image_store: String,
-    /// What runs BuildKit: docker, docker-container
+    /// Builder: docker, docker-container
     #[arg(long, value_name = "BUILDER", default_value = "docker")]
     builder: String,
     #[command(flatten)]
@@ -64,10 +64,10 @@ struct RoleArgs {
     /// Folder for logs
     #[arg(long, value_name = "DIR", default_value = "logs")]
     logs: PathBuf,
-    /// Time limit in seconds
+    /// Time limit, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "1800")]
     timeout: u64,
-    /// Where the engine keeps its data
+    /// Folder for the engine's data
     #[arg(long, value_name = "DIR", env = "HANDOFF_WORK_DIR", default_value = workspace::DEFAULT_WORK_DIR)]
     work_dir: PathBuf,
 }

@@ -17,16 +17,16 @@ mod build;
 
 /// How bytes go over the link; shared with `relay`.
 #[derive(Debug, clap::Args)]
-pub(super) struct Flight {
-    /// Requests in flight; 0 is as many as turn out to carry more, up to 32 [default: 0]
+pub(super) struct TransferArgs {
+    /// Concurrent requests; 0 adapts the number to the bandwidth, up to 32 [default: 0]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=64))]
     connections: Option<u16>,
-    /// MiB of a block going up and of a range coming down; times the requests in flight it is memory [default: 4]
+    /// MiB of an uploaded block or a downloaded range; each concurrent request holds one in memory [default: 4]
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u16).range(1..=16))]
     part: Option<u16>,
 }
 
-impl Flight {
+impl TransferArgs {
     pub(super) fn settings(&self) -> Settings {
         let connections = self.connections.filter(|n| *n > 0).map(usize::from);
         let part_bytes = self.part.map(|mib| usize::from(mib) << 20);
@@ -34,35 +34,35 @@ impl Flight {
     }
 }
 
-/// What both ends are told.
+/// Options of both `send` and `receive`.
 #[derive(Debug, clap::Args)]
 struct Common {
-    /// Name under which it is sent; receivers use the same [default: image]
+    /// Name that the image is sent under; receivers use the same [default: image]
     #[arg(long, default_value = "image", hide_default_value = true)]
     name: String,
-    /// Where it is kept meanwhile: artifact (this run only), or cache (later runs reuse its layers)
+    /// Service that stores the image: artifact (for this run), or cache (later runs reuse its layers)
     #[arg(long, value_name = "STORE", default_value = "artifact")]
     store: StoreKind,
     #[command(flatten)]
-    flight: Flight,
+    flight: TransferArgs,
 }
 
 /// Options of `send`.
 #[derive(Debug, clap::Args)]
 pub struct SendArgs {
-    /// The image, as `docker image ls` knows it; with --context, what receivers shall call it
+    /// Image reference, as in `docker image ls`; with --context, the name that receivers give it
     #[arg(value_name = "IMAGE")]
     image: String,
-    /// Build it from this folder: the builder sends layers as it makes them, and this job's engine never has them
+    /// Build the image from this folder; the builder sends each layer when it is built, and does not load the image here
     #[arg(long, value_name = "DIR")]
     context: Option<PathBuf>,
-    /// The Dockerfile, with --context [default: DIR/Dockerfile]
+    /// Dockerfile of --context [default: DIR/Dockerfile]
     #[arg(long, value_name = "FILE", requires = "context")]
     file: Option<PathBuf>,
-    /// How the builder compresses layers, with --context: zstd, gzip, uncompressed [default: zstd]
+    /// Compression of the layers of --context: zstd, gzip, uncompressed [default: zstd]
     #[arg(long, value_name = "WORD", requires = "context", value_parser = ["zstd", "gzip", "uncompressed"])]
     compression: Option<String>,
-    /// Level of zstd, with --context; 0 is the builder's own choice [default: 1]
+    /// Level of zstd for --context; 0 is the builder's default [default: 1]
     #[arg(long, value_name = "LEVEL", requires = "context", value_parser = clap::value_parser!(u8).range(0..=22))]
     level: Option<u8>,
     #[command(flatten)]
@@ -74,41 +74,40 @@ pub struct SendArgs {
 pub struct ReceiveArgs {
     #[command(flatten)]
     common: Common,
-    /// Call the image so [default: the name that it was sent from]
+    /// Name of the received image [default: the name that it was sent from]
     #[arg(long, value_name = "IMAGE")]
     tag: Option<String>,
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "`map_err` hands an error over by value")]
 fn does_not_start(error: std::io::Error) -> anyhow::Error {
-    bad_input(format!("docker does not start: {error} (install it, or add it to PATH)"))
+    bad_input(format!("docker does not start: {error}; install it, or add it to PATH"))
 }
 
-/// A docker command of the user's own engine and configuration; its talk goes to ours.
+/// Runs docker with the user's engine and configuration; its output goes to stderr.
 fn docker(args: &[&str]) -> anyhow::Result<()> {
     let run = duct::cmd("docker", args).stdin_null().stdout_to_stderr().unchecked().run();
     let status = run.map_err(does_not_start)?.status;
-    anyhow::ensure!(status.success(), "docker {} ended with {status}", args.join(" "));
+    anyhow::ensure!(status.success(), "docker {} ended with {status}; read its output above", args.join(" "));
     Ok(())
 }
 
-/// Removes a name that we gave, and only the name: the image stays under its other one. One that stays costs nothing and is given
-/// again by the next call.
+/// Removes a name of an image, which stays under its other name. A name that cannot be removed costs nothing.
 fn untag(reference: &str) {
     let command = duct::cmd("docker", ["rmi", "--no-prune", reference]);
     let _ = command.stdin_null().stdout_null().stderr_null().unchecked().run();
 }
 
-/// What an end gets its image from.
+/// Origin of the image that is sent.
 enum Source {
-    /// The engine has it.
+    /// Image of the engine.
     Engine { image: String },
-    /// The builder makes it, from a folder and perhaps a Dockerfile elsewhere, and pushes it by the option `output`.
+    /// Build of a folder, perhaps with a Dockerfile elsewhere, pushed by the option `output`.
     Builder { context: PathBuf, file: Option<PathBuf>, output: String },
 }
 
 impl Source {
-    /// Pushes it under that name of a registry on loopback.
+    /// Pushes the image under that name of a registry on loopback.
     fn push(&self, reference: &str) -> anyhow::Result<()> {
         match self {
             Self::Engine { image } => {

@@ -16,28 +16,28 @@ use crate::out;
 /// Options of `serve`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Address to listen on; port 0 takes a free one
+    /// Address to listen on; port 0 is a free port
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     bind: SocketAddr,
-    /// Folder for blobs; what the service made is removed at the end [default: a folder in the system's temporary folder]
+    /// Folder for blobs, which are removed at the end [default: a temporary folder]
     #[arg(long, value_name = "DIR")]
     store: Option<PathBuf>,
-    /// Link profile: how requests and bytes of the token are slowed down
+    /// Link profile that limits bandwidth and adds latency
     #[arg(long, value_name = "NAME|FILE", default_value = "loopback")]
     profile: String,
-    /// Run that the token is for: artifacts belong to it
+    /// Workflow run of the token; artifacts belong to a run
     #[arg(long, value_name = "NAME", default_value = "run")]
     run_name: String,
-    /// Git ref whose cache scope the token reads and writes
+    /// Git ref of the token, which is its cache scope
     #[arg(long, value_name = "REF", default_value = "refs/heads/main")]
     git_ref: String,
-    /// Life time of the token, in hours
+    /// Lifetime of the token, in hours
     #[arg(long, value_name = "HOURS", default_value = "24", value_parser = clap::value_parser!(u64).range(1..=8_760))]
     ttl: u64,
 }
 
 impl Args {
-    /// Prints the variables that a client's environment needs, then serves until Ctrl-C.
+    /// Prints the variables of a client's environment, then serves until Ctrl-C.
     pub fn run(self) -> anyhow::Result<u8> {
         let (store, temporary) = if let Some(store) = self.store {
             (store, None)

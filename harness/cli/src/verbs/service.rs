@@ -1,4 +1,4 @@
-//! `handoff service`: the services as a process of their own, spoken to over standard streams.
+//! `handoff service`: the services as a process, controlled over standard streams.
 
 use std::path::PathBuf;
 
@@ -10,10 +10,10 @@ use crate::exit::{self, bad_input};
 /// Options of `service`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Where blobs are kept; removed at the end
+    /// Folder for blobs, which are removed at the end
     #[arg(long)]
     store: PathBuf,
-    /// How links are shaped
+    /// Link profile that limits bandwidth and adds latency
     #[arg(long, value_name = "NAME|FILE", default_value = "loopback")]
     profile: String,
 }

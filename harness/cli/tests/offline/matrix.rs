@@ -80,7 +80,7 @@ fn a_file_lays_out_blocks_and_leaves_out_what_its_rules_say() {
     assert!(stdout.contains("an estimate") && stdout.contains("12 trials of 6 cells"), "{stdout}");
 
     let error = refused(&["plan", &path, "--budget", "1m"]);
-    assert!(error.contains("--budget 1m") && error.contains("without strategy"), "{error}");
+    assert!(error.contains("--budget 1m") && error.contains("no strategy"), "{error}");
     std::fs::write(&path, FILE.replace("rounds = 1", "round = 1")).unwrap();
     let error = refused(&["run", &path, "--out", &dir.path().join("out").display().to_string()]);
     assert!(error.contains("line 11: unknown key `round`: did you mean `rounds`?"), "{error}");
