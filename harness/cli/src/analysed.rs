@@ -29,7 +29,10 @@ pub struct VerdictArgs {
 }
 
 impl VerdictArgs {
-    /// The options of an analysis.
+    /// Returns the options of an analysis.
+    ///
+    /// # Errors
+    /// A threshold out of range, with its range.
     pub fn options(&self) -> anyhow::Result<Options> {
         let in_range = |name: &str, value: f64, high: f64| {
             if value.is_finite() && (0.0..=high).contains(&value) {
@@ -70,6 +73,9 @@ pub fn run_name(dir: &Path) -> String {
 
 /// Reads folders; two of one name stay apart by their paths. What was set aside in them, or is worth a word, goes to
 /// stderr, whatever is printed on stdout.
+///
+/// # Errors
+/// A folder that holds no readable run.
 pub fn read(dirs: &[PathBuf]) -> anyhow::Result<Vec<(String, Results)>> {
     let mut all: Vec<(String, Results)> = Vec::new();
     for dir in dirs {
@@ -89,6 +95,9 @@ pub fn read(dirs: &[PathBuf]) -> anyhow::Result<Vec<(String, Results)>> {
 }
 
 /// Returns the error of folders with unusable rows. Verbs call it after their output, which uses the other rows.
+///
+/// # Errors
+/// `Damaged`, with the names of the folders.
 pub fn refuse_damage<'a>(runs: impl IntoIterator<Item = &'a Results>) -> anyhow::Result<()> {
     let damaged: Vec<String> =
         runs.into_iter().filter(|r| r.damaged > 0).map(|r| r.dir.display().to_string()).collect();
@@ -96,6 +105,9 @@ pub fn refuse_damage<'a>(runs: impl IntoIterator<Item = &'a Results>) -> anyhow:
 }
 
 /// Replaces an error by that of unusable rows, where there are any.
+///
+/// # Errors
+/// `Damaged` where rows are unusable, else the given error.
 pub fn or_damage<'a, T>(runs: impl IntoIterator<Item = &'a Results>, answer: anyhow::Result<T>) -> anyhow::Result<T> {
     if answer.is_err() {
         refuse_damage(runs)?;
@@ -128,6 +140,9 @@ pub fn mixed(runs: &[(String, Results)]) -> Option<Mix> {
 }
 
 /// Analyses runs together. Rows of several environments are analysed, and named on stderr.
+///
+/// # Errors
+/// Rows that do not go together, or a reference without rows.
 pub fn analyse(runs: &[(String, Results)], options: &Options) -> anyhow::Result<Analysis> {
     if let Some(mixed) = mixed(runs) {
         out::warn(&mixed.to_string());
@@ -138,7 +153,10 @@ pub fn analyse(runs: &[(String, Results)], options: &Options) -> anyhow::Result<
     Ok(analysis)
 }
 
-/// Refuses a reference that no row is of: another one in its place would answer another question.
+/// Refuses a reference that has no row.
+///
+/// # Errors
+/// The strategies that have rows.
 pub fn reference_is_there(analysis: &Analysis, options: &Options) -> anyhow::Result<()> {
     if let Some(reference) = &options.reference
         && analysis.cells().all(|c| c.cell.strategy != *reference)
@@ -151,7 +169,10 @@ pub fn reference_is_there(analysis: &Analysis, options: &Options) -> anyhow::Res
     Ok(())
 }
 
-/// Prices from a file, else those that ship.
+/// Returns the prices of a file, else the built-in ones.
+///
+/// # Errors
+/// A file that cannot be read or holds no prices.
 pub fn prices(file: Option<&Path>) -> anyhow::Result<Prices> {
     let Some(file) = file else { return Prices::shipped().map_err(bad_input) };
     let text = regular_file::read_to_string(file)
@@ -190,6 +211,9 @@ pub fn workflow_size(strategy: &str, counted: Recommended) -> WorkflowSize {
 
 /// What each strategy takes to set up, counted in its workflow on GitHub's runners: overlay2 store and a builder of its
 /// own, as they have.
+///
+/// # Errors
+/// A strategy whose workflow cannot be written.
 pub fn workflow_sizes() -> anyhow::Result<Vec<WorkflowSize>> {
     let (image_store, builder) = (ImageStore::Overlay2, Builder::DockerContainer);
     let profile = handoff_model::conditions::GITHUB.to_owned();
@@ -234,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn list_compiled_in_stands_for_a_plan_without_facts() {
+    fn built_in_facts_are_used_for_a_plan_without_facts() {
         let specs = StrategySpec::parse_list("relay:store=cache,zstd-stream:ranges=8").unwrap();
         let facts = handoff_strategies::variant_facts(&specs);
         let plan = Plan { facts, ..Plan::new(handoff_model::PlanRequest::of(specs)).unwrap() };

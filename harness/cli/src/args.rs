@@ -33,7 +33,10 @@ pub struct BuildkitArgs {
 }
 
 impl PlanArgs {
-    /// Makes the plan and refuses what strategies cannot do under its conditions. `stored` is the request of a run to resume.
+    /// Lays out the plan and refuses what strategies cannot do under its conditions. `stored` is the request of a run to resume.
+    ///
+    /// # Errors
+    /// An option or matrix that makes no plan, or a plan above its budget.
     pub fn plan(&self, stored: Option<&PlanRequest>) -> anyhow::Result<Plan> {
         let experiment = &self.experiment;
         // A matrix that is named says everything anew.
@@ -51,7 +54,10 @@ impl PlanArgs {
         Ok(plan)
     }
 
-    /// Says which options override the matrix.
+    /// Prints the options that override the matrix.
+    ///
+    /// # Errors
+    /// A matrix that cannot be read.
     pub fn tell_overrides(&self) -> anyhow::Result<()> {
         for line in self.experiment.overrides()? {
             out::talk(&line);
@@ -60,7 +66,10 @@ impl PlanArgs {
     }
 }
 
-/// The plan of a workflow's run, from its inputs.
+/// Lays out the plan of a workflow's run from its inputs.
+///
+/// # Errors
+/// An input that makes no plan.
 pub fn plan_of_workflow(input: impl Fn(&str) -> Option<String>) -> anyhow::Result<Plan> {
     let experiment = Experiment::from_inputs(&input)?;
     // The random name of an earlier plan makes the same plan again.

@@ -21,7 +21,10 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), NotWritten> {
     handoff_workflows::files::replace(path, bytes).map_err(|source| NotWritten { path: path.to_owned(), source })
 }
 
-/// Ends a process that was told to leave a report: writes the report where one is wanted, and fails with what went wrong.
+/// Writes the report of a finished transfer where one is wanted, and fails with the transfer's error.
+///
+/// # Errors
+/// A report that cannot be written, else the transfer's error.
 pub fn finish(
     report: Option<PathBuf>,
     write: impl FnOnce(&Path) -> Result<(), Error>,

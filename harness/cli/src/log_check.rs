@@ -10,7 +10,10 @@ use handoff_records::Results;
 use crate::exit::{self, bad_input, bail_input};
 use crate::{analysed, out};
 
-/// Prints a line for each flow of bytes of each job, and says by the exit code whether all are within bounds.
+/// Prints a line for each flow of bytes of each job; the exit code is that of a flow out of bounds, if there is one.
+///
+/// # Errors
+/// A folder without request logs.
 pub fn run(dir: &Path) -> anyhow::Result<u8> {
     let runs = analysed::read(&[dir.to_owned()])?;
     let [(_, Results { plan, .. })] = runs.as_slice() else { return Err(bad_input("one results folder is checked")) };

@@ -170,7 +170,7 @@ mod tests {
     use handoff_model::{Plan, PlanRequest, StrategySpec};
 
     #[test]
-    fn what_has_been_measured_replaces_the_guess() {
+    fn measured_durations_replace_the_guess() {
         let plan = Plan::new(PlanRequest::of(vec![StrategySpec::plain("artifact")])).unwrap();
         let mut estimate = Estimate::default();
         estimate.begin(&plan.trials.iter().collect::<Vec<_>>());

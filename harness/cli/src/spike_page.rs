@@ -10,7 +10,10 @@ use handoff_records::Results;
 use crate::exit::{self, bad_input, bail_input};
 use crate::{analysed, files};
 
-/// Writes the page, or checks that the file says the same.
+/// Writes the page, or checks that the file is the same.
+///
+/// # Errors
+/// A folder that cannot be read, a page that cannot be written, or with `check` one that differs.
 pub fn write(dirs: &[PathBuf], page: &Path, options: &Options, check: bool) -> anyhow::Result<u8> {
     let runs = analysed::read(dirs)?;
     let text = text(&runs, dirs, page, options)?;

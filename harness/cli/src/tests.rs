@@ -20,7 +20,7 @@ fn leaves(command: &Command, above: &str, all: &mut Vec<String>) {
 }
 
 #[test]
-fn every_option_of_every_verb_judges_a_negative_number_itself() {
+fn negative_number_is_rejected_by_the_option_that_got_it() {
     let mut verbs = Vec::new();
     leaves(&super::Cli::command(), "", &mut verbs);
     for verb in &verbs {
@@ -40,7 +40,7 @@ fn every_option_of_every_verb_judges_a_negative_number_itself() {
 }
 
 #[test]
-fn every_verb_is_in_the_list_by_which_writing_is_tested() {
+fn every_verb_is_listed_in_every_verb_rs() {
     let mut verbs = Vec::new();
     leaves(&super::Cli::command(), "", &mut verbs);
     let listed: Vec<&str> = VERBS.iter().map(|v| v.path).collect();

@@ -28,7 +28,10 @@ pub struct UserImageArgs {
 }
 
 impl UserImageArgs {
-    /// The user's own image, if one is named here or is what the stored run has.
+    /// Returns the user's image that the options or the stored run name.
+    ///
+    /// # Errors
+    /// Options that contradict each other, or an image or folder that does not exist.
     pub fn image(&self, factors: &Factors, stored: Option<&UserImage>) -> anyhow::Result<Option<UserImage>> {
         let values = self.build_args.first().filter(|_| stored.is_none()).map(|_| "--build-arg");
         if self.context.is_none()
@@ -67,7 +70,10 @@ fn context(dir: &Path, dockerfile: Option<&Path>, build_args: &[String]) -> anyh
     Ok(UserImage::Context { dir: found, dockerfile, build_args: parse_build_args(build_args)? })
 }
 
-/// The folder of `--context`, without links: of a run and of `send`.
+/// Returns the folder of `--context` without links, for a run and for `send`.
+///
+/// # Errors
+/// A path that is not a folder.
 pub fn context_dir(dir: &Path) -> anyhow::Result<PathBuf> {
     paths::check_text("--context", dir)?;
     let shown = shell::quote(&dir.to_string_lossy());
@@ -88,7 +94,10 @@ pub fn default_dockerfile(context: &Path) -> PathBuf {
     if !usual.exists() && lower.is_file() { lower } else { usual }
 }
 
-/// A Dockerfile by its name: made absolute, because jobs run elsewhere, and not resolved. `option` names it.
+/// Returns a Dockerfile's path as absolute but unresolved, because jobs run elsewhere. `option` names it.
+///
+/// # Errors
+/// A path that is not a readable file.
 pub fn named_dockerfile(file: &Path, option: &str) -> anyhow::Result<PathBuf> {
     let named = std::path::absolute(file).map_err(|e| bad_input(format!("{option} {}: {e}", file.display())))?;
     paths::check_text(option, &named)?;
@@ -96,7 +105,10 @@ pub fn named_dockerfile(file: &Path, option: &str) -> anyhow::Result<PathBuf> {
     Ok(named)
 }
 
-/// Refuses what is no Dockerfile, and says what it is. `option` names one.
+/// Refuses a path that is no Dockerfile. `option` names one.
+///
+/// # Errors
+/// What the path is instead.
 pub fn check_dockerfile(file: &Path, option: &str) -> anyhow::Result<()> {
     let shown = shell::quote(&file.to_string_lossy());
     let name = format!("name the Dockerfile with {option} FILE");
@@ -152,7 +164,10 @@ fn with_values(stored: &UserImage, build_args: &[String]) -> anyhow::Result<User
     Ok(UserImage::Context { dir: dir.clone(), dockerfile: dockerfile.clone(), build_args })
 }
 
-/// Refuses to build without the values of build arguments, which no file has.
+/// Refuses to build without the values of build arguments, which no file keeps.
+///
+/// # Errors
+/// The arguments whose values are missing.
 pub fn check_values(request: &PlanRequest, out: &Path) -> anyhow::Result<()> {
     let missing = request.user_image.as_ref().map(UserImage::values_to_ask).unwrap_or_default();
     if missing.is_empty() {
@@ -184,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_dockerfile_says_what_it_is() {
+    fn wrong_dockerfile_is_described_in_the_error() {
         let dir = tempfile::tempdir().unwrap();
         let says = |file: &str| context(dir.path(), Some(&dir.path().join(file)), &[]).unwrap_err().to_string();
         std::fs::create_dir(dir.path().join("docker")).unwrap();

@@ -119,7 +119,10 @@ mod tests {
         // 16 minutes a round.
         let four = plan("artifact,cache-tar,gha-cache,rebuild", "1GiB,3GiB", 5);
         let error = check(&four, "70m").unwrap_err();
-        assert!(error.starts_with("the plan takes about 1 h 20 min, more than --budget 70m: use --rounds 4"), "{error}");
+        assert!(
+            error.starts_with("the plan takes about 1 h 20 min, more than --budget 70m: use --rounds 4"),
+            "{error}"
+        );
         assert!(error.contains("too few to decide") && error.contains("no size 3GiB"), "{error}");
         check(&four, "10h").unwrap();
         assert!(check(&plan("artifact", "1GiB", 1), "10s").unwrap_err().contains("--sizes"));

@@ -19,6 +19,9 @@ pub struct Args {
 
 impl Args {
     /// Lists what interrupted runs left, by their notes only, and removes it with --remove.
+    ///
+    /// # Errors
+    /// Something that cannot be removed.
     pub fn run(self) -> anyhow::Result<u8> {
         let found = workspace::leftovers(&self.work_dir)?;
         for leftover in &found {

@@ -29,7 +29,10 @@ pub struct Args {
 }
 
 impl Args {
-    /// Joins what lies in folders, or what GitHub has of a run.
+    /// Collects the rows of a run from folders or from GitHub.
+    ///
+    /// # Errors
+    /// A run or folder without a plan, or an API that refuses.
     pub fn run(self) -> anyhow::Result<u8> {
         self.out.as_deref().map_or(Ok(()), crate::paths::check_out)?;
         if let Some(id) = self.run_id {

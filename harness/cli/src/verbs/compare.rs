@@ -68,7 +68,10 @@ struct Document<'a> {
 }
 
 impl Args {
-    /// Compares.
+    /// Compares two runs and prints each comparison.
+    ///
+    /// # Errors
+    /// Folders that cannot be read or have nothing in common, or differing environments.
     pub fn run(self) -> anyhow::Result<u8> {
         let runs = read(&[self.first.clone(), self.second.clone()])?;
         let [(a, first), (b, second)] = runs.as_slice() else {

@@ -91,7 +91,10 @@ impl Args {
         Ok(missing.map(|inputs| inputs.into_iter().chain(named).collect()))
     }
 
-    /// Starts the run, and unless told otherwise waits and collects.
+    /// Starts the run, and unless --no-wait is given waits and collects.
+    ///
+    /// # Errors
+    /// An API that refuses, or a folder that holds another plan.
     pub fn run(self) -> anyhow::Result<u8> {
         self.out.as_deref().map_or(Ok(()), crate::paths::check_out)?;
         let Some(inputs) = self.inputs()? else {

@@ -23,7 +23,10 @@ pub struct Args {
 }
 
 impl Args {
-    /// Looks at everything that a run needs; exits non-zero if a part is missing.
+    /// Checks everything that a run needs; the exit code is not 0 if a part is missing.
+    ///
+    /// # Errors
+    /// An image that cannot be built.
     pub fn run(self) -> anyhow::Result<u8> {
         if self.build_buildkit_image {
             let made = buildkit::make(&Programs::find()?, &mut |line| out::talk(line))?;

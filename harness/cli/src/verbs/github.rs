@@ -53,7 +53,10 @@ enum What {
 }
 
 impl Args {
-    /// Does it, in the current folder, for the cell that the environment names.
+    /// Runs the command in the current folder, for the cell that the environment names.
+    ///
+    /// # Errors
+    /// A variable that is missing, or a step that fails.
     pub fn run(self) -> anyhow::Result<u8> {
         let here = Path::new(".");
         match self.what {
@@ -92,7 +95,10 @@ fn calibrate(dir: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Reads the inputs, writes plan and cells below `dir`, and hands the matrix to the workflow.
+/// Reads the inputs, writes plan and cells below `dir`, and writes the matrix to the step's outputs.
+///
+/// # Errors
+/// An input that makes no plan, or a file that cannot be written.
 pub fn plan(dir: &Path) -> anyhow::Result<u8> {
     paths::check_out(dir)?;
     let plan = plan_of_workflow(input)?;

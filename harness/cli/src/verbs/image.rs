@@ -59,7 +59,10 @@ fn refuse_used(dir: &Path) -> anyhow::Result<()> {
 }
 
 impl Args {
-    /// Makes the image.
+    /// Writes the image in the asked form.
+    ///
+    /// # Errors
+    /// A size or workload that makes no image, or a file that cannot be written.
     pub fn run(self) -> anyhow::Result<u8> {
         if let Some(path) = &self.what.probe {
             files::write(path, probe_bytes())?;

@@ -13,6 +13,9 @@ pub struct Args {
 
 impl Args {
     /// Runs the job.
+    ///
+    /// # Errors
+    /// A description that cannot be read, or a pipe to the runner that breaks.
     pub fn run(self) -> anyhow::Result<u8> {
         handoff_runner::job::run(&self.spec)?;
         Ok(exit::OK)

@@ -18,6 +18,9 @@ pub struct Args {
 
 impl Args {
     /// Writes the mark.
+    ///
+    /// # Errors
+    /// A file of marks that cannot be written.
     pub fn run(self) -> anyhow::Result<u8> {
         job::mark(Path::new("."), &self.what, &self.detail)?;
         Ok(exit::OK)

@@ -61,7 +61,10 @@ fn consumers(conditions: &Conditions) -> String {
     format!("{consumers} consumer{plural}{at_once}")
 }
 
-/// Refuses a plan that the disk cannot hold.
+/// Refuses a plan that needs more disk space than is free.
+///
+/// # Errors
+/// The needed and the free space.
 pub fn check_disk(plan: &Plan, work_dir: &Path) -> anyhow::Result<()> {
     let needs = needs::of(&needs::sized_trials(plan));
     let free = free_bytes(work_dir)?;
@@ -143,6 +146,9 @@ fn list() -> anyhow::Result<u8> {
 
 impl Args {
     /// Prints the plan.
+    ///
+    /// # Errors
+    /// Options that make no plan.
     pub fn run(self) -> anyhow::Result<u8> {
         if self.github {
             return github::plan(&self.out);

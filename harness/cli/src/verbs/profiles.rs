@@ -20,6 +20,9 @@ pub struct Args {
 
 impl Args {
     /// Prints the link profiles with their prose and the source of each figure.
+    ///
+    /// # Errors
+    /// A profile that does not exist, or a folder without request logs.
     pub fn run(self) -> anyhow::Result<u8> {
         if let Some(dir) = self.check_log {
             return log_check::run(&dir);
@@ -66,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_figure_is_printed_with_range_and_basis() {
+    fn figure_is_printed_with_range_and_source() {
         let profile = profile::load("github-hosted:503=1%").unwrap();
         let shown = |key: &str| {
             let (_, unit, figure) = profile.figures().find(|(name, ..)| *name == key).unwrap();

@@ -71,7 +71,10 @@ enum GoalArg {
 type Value = fn(&Conditions) -> String;
 
 impl Args {
-    /// Answers.
+    /// Prints the recommended strategy with its workflow.
+    ///
+    /// # Errors
+    /// A question out of range, or folders without a usable row.
     pub fn run(self) -> anyhow::Result<u8> {
         if !(1..=256).contains(&self.consumers) {
             bail_input!("--consumers {} is out of range: use 1 to 256", self.consumers);

@@ -50,6 +50,9 @@ struct EndArgs {
 
 impl Args {
     /// Serves until its input ends.
+    ///
+    /// # Errors
+    /// A name or report that cannot be used, or a transfer that fails.
     pub fn run(self) -> anyhow::Result<u8> {
         let (args, sends, earlier) = match self.end {
             End::Sender { end, earlier } => (end, true, earlier),

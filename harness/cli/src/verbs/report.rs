@@ -73,6 +73,9 @@ pub struct Read {
 }
 
 /// Reads results folders into a report.
+///
+/// # Errors
+/// Folders that cannot be read or do not go together.
 pub fn read(dirs: &[PathBuf], options: &Options) -> anyhow::Result<Read> {
     let all = analysed::read(dirs)?;
     let damage = analysed::refuse_damage(all.iter().map(|(_, results)| results));
@@ -115,8 +118,10 @@ fn links(runs: &[Run]) -> BTreeMap<String, Link> {
     links
 }
 
-/// Writes the report and its charts into a folder, and prints the table; returns the paths of the documents, and of the
-/// charts' folder. Rows that cannot be used are an error, once that is done.
+/// Writes the report and its charts into a folder, prints the table, and returns the paths of the files.
+///
+/// # Errors
+/// A file that cannot be written, or unusable rows, once all files are written.
 pub fn show(read: Read, out: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let Read { report, damage } = read;
     out::data(&handoff_report::terminal(&report, out::width(), out::color()));
@@ -166,7 +171,10 @@ fn splice(text: &str, block: &str) -> Option<String> {
 }
 
 impl Args {
-    /// Renders.
+    /// Renders what the options ask for.
+    ///
+    /// # Errors
+    /// Folders that cannot be read, a file that cannot be written, or with `--check` one that differs.
     pub fn run(self) -> anyhow::Result<u8> {
         self.out.as_deref().map_or(Ok(()), crate::paths::check_out)?;
         if let Some(readme) = &self.readme {
@@ -244,7 +252,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_stands_between_the_markers_changes() {
+    fn only_text_between_the_markers_changes() {
         let text = format!("a\n{BEGIN}\nold\n{END}\nb\n");
         let new = splice(&text, "table\n").unwrap();
         assert_eq!(new, format!("a\n{BEGIN}\n\ntable\n\n{END}\nb\n"));

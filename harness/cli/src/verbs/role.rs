@@ -87,6 +87,9 @@ struct TicketFile {
 
 impl ProduceArgs {
     /// Runs the producer and writes the ticket.
+    ///
+    /// # Errors
+    /// A strategy or ticket that cannot be used, or a trial that fails.
     pub fn run(self) -> anyhow::Result<u8> {
         let size: ByteSize = self.size.parse().map_err(bad_input)?;
         let nonce = self.nonce.map_or_else(crate::random_id::random_id, Ok)?;
@@ -104,6 +107,9 @@ impl ProduceArgs {
 
 impl ConsumeArgs {
     /// Runs a consumer and verifies the image.
+    ///
+    /// # Errors
+    /// A strategy or ticket that cannot be used, or a trial that fails.
     pub fn run(self) -> anyhow::Result<u8> {
         let read = |path: &Path| std::fs::read(path).map_err(RunError::io("read", path));
         let file: TicketFile = serde_json::from_slice(&read(&self.role.ticket)?).map_err(|e| {

@@ -37,6 +37,9 @@ pub struct Args {
 
 impl Args {
     /// Runs the trials that have no row, then prints the table and the paths of the files.
+    ///
+    /// # Errors
+    /// A plan that cannot run here, or a machine that lacks something. A failed trial is no error.
     pub fn run(self) -> anyhow::Result<u8> {
         // Jobs run in folders of their own: a path that is relative would mean another place there.
         let named = self.out_dir();

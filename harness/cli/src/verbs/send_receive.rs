@@ -126,7 +126,10 @@ fn check_name(option: &str, name: &str) -> anyhow::Result<()> {
     image_name::check(name).map_err(|e| bad_input(format!("{option} {}: {e}", shell::quote(name))))
 }
 
-/// Refuses a name under which no store keeps anything.
+/// Refuses a name that no store accepts.
+///
+/// # Errors
+/// The character at fault.
 pub(super) fn check_sent_name(name: &str) -> anyhow::Result<()> {
     if name.is_empty() {
         return Err(bad_input("--name '' is empty: give a name, or leave --name out"));
@@ -172,6 +175,9 @@ fn in_engine(image: &str) -> anyhow::Result<Source> {
 
 impl SendArgs {
     /// Pushes the image to an end of our own, which stores it for receivers.
+    ///
+    /// # Errors
+    /// An image, engine or service that cannot be used, or a transfer that fails.
     pub fn run(self) -> anyhow::Result<u8> {
         let source = self.source()?;
         let (common, image) = (self.common, self.image);
@@ -223,6 +229,9 @@ impl SendArgs {
 
 impl ReceiveArgs {
     /// Pulls the image from an end of our own, which fetches what was sent.
+    ///
+    /// # Errors
+    /// An image, engine or service that cannot be used, or a transfer that fails.
     pub fn run(self) -> anyhow::Result<u8> {
         let (common, tag) = (self.common, self.tag);
         check_sent_name(&common.name)?;
@@ -277,7 +286,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn any_image_has_a_repository_of_its_own_here() {
+    fn every_image_maps_to_a_valid_repository_name() {
         assert_eq!(repository("app"), "app:latest");
         assert_eq!(repository("example.org:5000/team/app:1.2"), "app:1.2");
         assert_eq!(repository("app@sha256:00"), "app:latest");

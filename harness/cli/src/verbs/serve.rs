@@ -38,6 +38,9 @@ pub struct Args {
 
 impl Args {
     /// Prints the variables of a client's environment, then serves until Ctrl-C.
+    ///
+    /// # Errors
+    /// A profile, address or folder that cannot be used.
     pub fn run(self) -> anyhow::Result<u8> {
         let (store, temporary) = if let Some(store) = self.store {
             (store, None)

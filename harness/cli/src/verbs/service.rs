@@ -20,6 +20,9 @@ pub struct Args {
 
 impl Args {
     /// Serves until standard input ends.
+    ///
+    /// # Errors
+    /// A profile that does not exist, or a folder that cannot be used.
     pub fn run(self) -> anyhow::Result<u8> {
         let profile = profile::load(&self.profile).map_err(bad_input)?;
         let config = ServiceConfig { profile, ..ServiceConfig::new(self.store) };

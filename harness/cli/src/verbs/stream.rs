@@ -44,7 +44,10 @@ enum Direction {
 }
 
 impl Args {
-    /// Moves the stream.
+    /// Uploads or downloads the stream.
+    ///
+    /// # Errors
+    /// A report that cannot be written, or a transfer that fails.
     pub fn run(self) -> anyhow::Result<u8> {
         let (Direction::Upload { report, .. } | Direction::Download { report, .. }) = &self.direction;
         if let Some(path) = report {

@@ -56,7 +56,10 @@ fn failed(error: WorkflowError) -> anyhow::Error {
 }
 
 impl Args {
-    /// Writes or compares.
+    /// Writes or checks the workflow files.
+    ///
+    /// # Errors
+    /// Pins that cannot be read, a file that cannot be written, or with `check` files that differ.
     pub fn run(self) -> anyhow::Result<u8> {
         if let What::Pin { action, tag, commit } = &self.what {
             Pins::set(&self.root.join(pins::FILE), action, tag, commit).map_err(failed)?;

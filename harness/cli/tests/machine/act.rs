@@ -26,7 +26,7 @@ fn rehearse(out: &Path, code: i32, inputs: &[&str]) -> (Results, String) {
 }
 
 #[test]
-fn the_workflow_plans_measures_collects_and_reports() {
+fn workflow_plans_measures_collects_and_reports() {
     let _machine = machine();
     let dir = tempfile::tempdir().unwrap();
     let (results, log) = rehearse(dir.path(), 0, &["sizes=64MiB", "strategies=rebuild", "rounds=1"]);
@@ -46,7 +46,7 @@ fn the_workflow_plans_measures_collects_and_reports() {
 }
 
 #[test]
-fn a_broken_cell_is_a_failed_row_and_the_report_is_there() {
+fn broken_cell_is_a_failed_row_and_the_report_is_written() {
     let _machine = machine();
     let dir = tempfile::tempdir().unwrap();
     // No tree of build-push-action is given, so that its step fails; `rebuild` needs none.
@@ -66,7 +66,7 @@ fn a_broken_cell_is_a_failed_row_and_the_report_is_there() {
 }
 
 #[test]
-fn a_wrong_input_ends_the_run_in_its_first_job() {
+fn wrong_input_ends_the_run_in_its_first_job() {
     let dir = tempfile::tempdir().unwrap();
     let mut command = script("act");
     command.args(["--out", &dir.path().display().to_string(), "sizes=64MiB", "strategies=artefact"]);
@@ -84,7 +84,7 @@ fn a_wrong_input_ends_the_run_in_its_first_job() {
 }
 
 #[test]
-fn the_action_compares_on_a_repositorys_own_image() {
+fn action_compares_strategies_on_the_repositorys_image() {
     let _machine = machine();
     let (_dir, context) = webapp();
     let runner = tempfile::tempdir().unwrap();

@@ -13,7 +13,7 @@ fn buildkit_image() -> buildkit::BuildkitBuild {
 }
 
 #[test]
-fn a_builder_in_a_container_serves_the_five_and_the_baseline_on_both_stores() {
+fn container_builder_runs_every_strategy_on_both_stores() {
     let built = buildkit_image();
     let _machine = machine();
     let folders = RunFolders::new();
@@ -58,7 +58,7 @@ fn a_builder_in_a_container_serves_the_five_and_the_baseline_on_both_stores() {
 }
 
 #[test]
-fn an_image_that_cannot_be_had_is_told_with_the_command_that_makes_one() {
+fn missing_buildkit_image_is_reported_with_the_command_that_builds_it() {
     let _machine = machine();
     let folders = RunFolders::new();
     let args = ["--sizes", "64MiB", "--rounds", "1", "--strategies", "rebuild", "--builder", "docker-container"];
@@ -73,7 +73,7 @@ fn an_image_that_cannot_be_had_is_told_with_the_command_that_makes_one() {
 }
 
 #[test]
-fn the_doctor_names_the_image() {
+fn doctor_names_the_buildkit_image() {
     let built = buildkit_image();
     let (stdout, _) = expect(&mut handoff(&["doctor"]), 0);
     assert!(stdout.contains(&built.reference) && stdout.contains(&built.digest), "{stdout}");

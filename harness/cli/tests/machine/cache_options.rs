@@ -6,7 +6,7 @@ use handoff_records::MeasurementRow;
 use crate::kit::{RunFolders, expect, machine};
 
 #[test]
-fn modes_scopes_and_pushes_do_what_their_words_say() {
+fn cache_options_change_what_is_cached() {
     let _machine = machine();
     let folders = RunFolders::new();
     let strategies = "gha-cache,gha-cache:mode=min,local-cache,local-cache:mode=min,gha-cache:images=2,\

@@ -36,7 +36,7 @@ pub fn signal(child: &Child, name: &str) {
 }
 
 #[test]
-fn a_run_that_is_killed_goes_on_with_resume_and_leaves_nothing() {
+fn killed_run_is_resumed_and_leaves_nothing() {
     let _machine = machine();
     let folders = RunFolders::new();
     let mut child = start_until(folders.run(&PLAN), 3);
@@ -60,7 +60,7 @@ fn a_run_that_is_killed_goes_on_with_resume_and_leaves_nothing() {
 }
 
 #[test]
-fn ctrl_c_ends_cleanly_and_so_does_a_second_one() {
+fn ctrl_c_once_or_twice_ends_cleanly() {
     let _machine = machine();
     let folders = RunFolders::new();
     let mut child = start_until(folders.run(&PLAN), 2);
@@ -74,7 +74,7 @@ fn ctrl_c_ends_cleanly_and_so_does_a_second_one() {
 }
 
 #[test]
-fn a_side_that_takes_too_long_is_a_row_without_times_and_leaves_nothing() {
+fn job_above_its_timeout_is_a_row_without_times_and_leaves_nothing() {
     let _machine = machine();
     let folders = RunFolders::new();
     let args = ["--sizes", "64MiB", "--rounds", "1", "--strategies", "artifact", "--timeout", "1"];

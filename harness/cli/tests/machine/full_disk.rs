@@ -18,7 +18,7 @@ fn on_a_full_disk(setup: &str, args: &[&str], check: &str) -> Output {
 }
 
 #[test]
-fn a_file_that_does_not_fit_is_named_and_the_old_one_stays_whole() {
+fn file_that_does_not_fit_on_the_disk_is_named_and_the_old_one_is_kept() {
     let samples = SampleRuns::new();
     let run = samples.run("run", request("artifact,rebuild", &["1GiB"], 2), 2, seconds);
     let pins = concat!(env!("CARGO_MANIFEST_DIR"), "/../../workflows/pins.toml");

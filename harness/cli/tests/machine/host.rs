@@ -63,7 +63,7 @@ fn configuration() -> BTreeMap<PathBuf, (u64, Option<std::time::SystemTime>)> {
 }
 
 #[test]
-fn a_daemon_beside_the_run_and_the_users_configuration_stay_as_they_were() {
+fn unrelated_daemon_and_user_configuration_are_unchanged() {
     let _machine = machine();
     let daemon = Daemon::start("user", ImageStore::Containerd);
     furnish(&daemon);

@@ -17,7 +17,7 @@ fn at(daemon: &Daemon, mut command: Command) -> Command {
 }
 
 #[test]
-fn an_engine_in_a_container_hands_over_and_leaves_the_daemon_as_it_was() {
+fn container_engine_transfers_an_image_and_leaves_the_daemon_unchanged() {
     let _machine = machine();
     let daemon = Daemon::start("lend", ImageStore::Containerd);
     furnish(&daemon);
@@ -62,7 +62,7 @@ fn labelled(daemon: &Daemon) -> String {
 }
 
 #[test]
-fn the_users_own_daemon_hands_over_and_is_as_it_was() {
+fn host_daemon_transfers_an_image_and_is_unchanged() {
     let _machine = machine();
     for store in [ImageStore::Containerd, ImageStore::Overlay2] {
         let daemon = Daemon::start("own", store);
@@ -93,7 +93,7 @@ fn the_users_own_daemon_hands_over_and_is_as_it_was() {
 }
 
 #[test]
-fn what_a_killed_run_made_in_the_users_daemon_goes_at_the_next_start_or_by_clean() {
+fn leftovers_of_a_killed_run_in_the_host_daemon_are_removed_by_the_next_run_or_clean() {
     let _machine = machine();
     let daemon = Daemon::start("kill", ImageStore::Containerd);
     furnish(&daemon);
@@ -144,7 +144,7 @@ fn wait_until_clean_but(folders: &RunFolders, daemon: &Daemon) {
 }
 
 #[test]
-fn what_the_users_daemon_cannot_do_is_refused_before_anything_is_made() {
+fn impossible_request_to_the_host_daemon_is_refused_before_anything_is_created() {
     let _machine = machine();
     let daemon = Daemon::start("ask", ImageStore::Overlay2);
     bring_buildkit(&daemon);

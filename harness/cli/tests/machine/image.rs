@@ -49,7 +49,7 @@ fn measure(tar: &std::path::Path) -> (u64, u64) {
 }
 
 #[test]
-fn real_images_are_as_large_and_as_compressible_as_asked_and_hold_what_was_known_beforehand() {
+fn built_image_has_the_asked_size_compressibility_and_predicted_content() {
     let _machine = machine();
     let daemon = Daemon::start("image", ImageStore::Overlay2);
     let dir = tempfile::tempdir_in("/var/tmp").unwrap();
@@ -76,7 +76,7 @@ fn real_images_are_as_large_and_as_compressible_as_asked_and_hold_what_was_known
 }
 
 #[test]
-fn the_docker_tar_of_the_command_line_loads_and_runs() {
+fn docker_tar_loads_and_runs() {
     let _machine = machine();
     let daemon = Daemon::start("tar", ImageStore::Containerd);
     let args = ["image", "--size", "16MiB", "--nonce", "abc", "--tar"];

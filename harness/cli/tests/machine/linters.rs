@@ -49,7 +49,7 @@ fn document(samples: &SampleRuns, dir: &str) -> Value {
 }
 
 #[test]
-fn the_json_document_is_what_its_schema_says() {
+fn json_document_matches_its_schema() {
     let samples = SampleRuns::new();
     let control = PlanRequest { control: true, ..request(SOME, &["1GiB", "2GiB"], 8) };
     let eight = samples.run("eight", control, 2, |t| if t.id.contains("artifact-2GiB-r3") { None } else { seconds(t) });

@@ -5,7 +5,7 @@ use handoff_records::Results;
 use crate::kit::{RunFolders, expect, handoff, machine};
 
 #[test]
-fn a_matrix_that_was_cut_off_goes_on_exactly_and_its_request_logs_can_be_checked() {
+fn interrupted_matrix_resumes_and_its_request_logs_can_be_checked() {
     let _machine = machine();
     let folders = RunFolders::new();
     let path = folders.out.parent().unwrap().join("mine.toml").display().to_string();

@@ -61,7 +61,7 @@ pub fn step_with(daemon: &Daemon, service: &Service, token: &str, args: &[&str])
 }
 
 #[test]
-fn an_image_is_sent_and_received_byte_for_byte() {
+fn image_is_sent_and_received_byte_for_byte() {
     let _machine = machine();
     let Lab { service, sender, receiver, store: _store } = Lab::new();
     let before = sender.docker(&["image", "ls", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}"]);
@@ -101,7 +101,7 @@ fn action(daemon: &Daemon, service: &Service, folder: &str, inputs: &[(&str, &st
 }
 
 #[test]
-fn the_actions_hand_an_image_over_and_fail_when_there_is_none() {
+fn actions_transfer_an_image_and_fail_without_one() {
     let _machine = machine();
     let Lab { service, sender, receiver, store: _store } = Lab::new();
     let outputs = tempfile::NamedTempFile::new().unwrap();
@@ -124,7 +124,7 @@ fn the_actions_hand_an_image_over_and_fail_when_there_is_none() {
 }
 
 #[test]
-fn an_image_is_sent_as_it_is_built() {
+fn image_is_sent_while_it_is_built() {
     let _machine = machine();
     let Lab { service, sender, receiver, store: _store } = Lab::new();
     let context = sender.root.path().join("context").display().to_string();

@@ -35,7 +35,7 @@ fn images(daemon: &Daemon) -> String {
 }
 
 #[test]
-fn a_flipped_byte_and_a_truncated_body_are_told_and_leave_no_image() {
+fn flipped_byte_or_truncated_body_is_reported_and_leaves_no_image() {
     let _machine = machine();
     let Lab { service, sender, receiver, store } = Lab::with(Profile::default());
     expect(&mut step(&sender, &service, &["send", "team/app:1"]), 0);
@@ -82,7 +82,7 @@ fn killed_under(end: End, docker: &mut Command, moved: impl Fn() -> u64) -> Stri
 }
 
 #[test]
-fn a_killed_end_is_a_failed_push_or_pull_and_nothing_is_there() {
+fn killed_relay_process_fails_the_push_or_pull_and_leaves_no_image() {
     let _machine = machine();
     let slow =
         "name = 'slow'\nsummary = 's'\n[artifact.up]\naggregate = '4MiB/s'\n[artifact.down]\naggregate = '4MiB/s'\n";
@@ -110,7 +110,7 @@ fn a_killed_end_is_a_failed_push_or_pull_and_nothing_is_there() {
 }
 
 #[test]
-fn an_evicted_entry_is_a_failed_row_with_the_cause() {
+fn evicted_cache_entry_is_a_failed_row_with_the_cause() {
     let _machine = machine();
     let folders = RunFolders::new();
     // Less than the image's layers: the first of them go while the last are stored.

@@ -78,7 +78,7 @@ fn answer(reader: &mut impl std::io::BufRead) -> String {
 }
 
 #[test]
-fn both_ends_stay_below_their_bound_for_layers_that_are_larger_than_it() {
+fn relay_memory_stays_bounded_for_larger_layers() {
     let mib = std::env::var("HANDOFF_RELAY_MIB").map_or(1024, |text| text.parse().unwrap());
     let store = tempfile::Builder::new().prefix("hf").tempdir_in("/var/tmp").unwrap();
     let service = Service::start_blocking(ServiceConfig::new(store.path())).unwrap();

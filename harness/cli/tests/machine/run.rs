@@ -8,7 +8,7 @@ use handoff_strategies::names;
 use crate::kit::{RunFolders, expect, facts, handoff, machine};
 
 #[test]
-fn every_strategy_hands_over_a_verified_image() {
+fn every_strategy_transfers_a_verified_image() {
     let _machine = machine();
     let folders = RunFolders::new();
     let (stdout, _) = expect(&mut folders.run(&["--sizes", "64MiB", "--rounds", "2", "--control"]), 0);
@@ -160,7 +160,7 @@ fn variants_and_workloads_are_recorded_and_two_consumers_are_two_rows() {
 }
 
 #[test]
-fn variants_of_the_transport_hand_over_the_same_image() {
+fn transport_variants_transfer_the_same_image() {
     let _machine = machine();
     let folders = RunFolders::new();
     let strategies = "artifact:archive=false,compress=zstd,concurrency=32,cache-tar:compress=gzip,layers=zstd,\
@@ -193,7 +193,7 @@ fn variants_of_the_transport_hand_over_the_same_image() {
 }
 
 #[test]
-fn one_side_at_a_time_works_against_a_service_of_its_own() {
+fn produce_and_consume_work_against_a_separate_service() {
     use std::io::{BufRead, BufReader};
     let _machine = machine();
     let folders = RunFolders::new();
@@ -223,7 +223,7 @@ fn one_side_at_a_time_works_against_a_service_of_its_own() {
 }
 
 #[test]
-fn a_folder_that_is_not_ours_is_left_alone() {
+fn foreign_results_folder_is_unchanged() {
     let _machine = machine();
     let refused = |out: &str| expect(&mut handoff(&["run", "--sizes", "16MiB", "--out", out]), 2).1;
     let dir = tempfile::tempdir().unwrap();

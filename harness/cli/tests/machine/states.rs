@@ -8,7 +8,7 @@ use handoff_records::MeasurementRow;
 use crate::kit::{RunFolders, expect, machine};
 
 #[test]
-fn an_earlier_run_saves_what_each_strategy_can_save() {
+fn warm_cache_saves_what_each_strategy_can_reuse() {
     let _machine = machine();
     let folders = RunFolders::new();
     let args = [
@@ -72,7 +72,7 @@ fn an_earlier_run_saves_what_each_strategy_can_save() {
 }
 
 #[test]
-fn a_relay_with_a_cache_builds_and_sends_the_changed_layer_only() {
+fn relay_with_cache_sends_the_changed_layer_only() {
     let _machine = machine();
     let folders = RunFolders::new();
     let args = ["--sizes", "64MiB", "--rounds", "1", "--strategies", "relay:store=cache,gha-cache"];
@@ -99,7 +99,7 @@ fn a_relay_with_a_cache_builds_and_sends_the_changed_layer_only() {
 }
 
 #[test]
-fn a_changed_early_layer_is_all_later_steps_again() {
+fn changed_early_layer_rebuilds_all_later_steps() {
     let _machine = machine();
     let folders = RunFolders::new();
     let args = ["--sizes", "64MiB", "--rounds", "1", "--strategies", "gha-cache", "--cache-state", "base-layer"];
@@ -113,12 +113,12 @@ fn a_changed_early_layer_is_all_later_steps_again() {
 }
 
 #[test]
-fn consumers_are_rows_of_their_own_and_the_slowest_counts() {
+fn each_consumer_is_a_row_and_the_slowest_sets_the_critical_path() {
     two_consumers(&[], 1);
 }
 
 #[test]
-fn consumers_at_once_are_so_and_rows_say_when_they_crowd_the_machine() {
+fn concurrent_consumers_overlap_and_are_marked_contended() {
     two_consumers(&["--consumer-concurrency", "2"], 2);
 }
 

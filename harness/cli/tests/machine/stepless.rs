@@ -104,7 +104,7 @@ fn completed(row: &MeasurementRow, dockerfile: &str) {
 }
 
 #[test]
-fn every_strategy_hands_over_an_image_without_an_executed_step() {
+fn every_strategy_transfers_an_image_without_an_executed_step() {
     let _machine = machine();
     let base = format!("FROM {}/base:1\nENV A=1\nCMD [\"/nothing\"]\n", registry());
     for dockerfile in [base.as_str(), "FROM scratch\nLABEL a=b\n"] {
@@ -132,7 +132,7 @@ fn step_made_from_nothing_is_executed_again_where_no_cache_can_have_it() {
 }
 
 #[test]
-fn link_as_a_dockerfile_takes_the_ignore_file_of_its_own_name() {
+fn dockerfile_link_uses_the_ignore_file_of_the_links_name() {
     let _machine = machine();
     let folders = RunFolders::new();
     let context = tempfile::tempdir().unwrap();

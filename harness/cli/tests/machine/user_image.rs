@@ -41,7 +41,7 @@ fn state(dir: &Path) -> BTreeMap<PathBuf, (u32, u64, i64, i64, Vec<u8>)> {
 }
 
 #[test]
-fn every_strategy_hands_over_an_image_built_from_a_context() {
+fn every_strategy_transfers_an_image_built_from_a_context() {
     let _machine = machine();
     let folders = RunFolders::new();
     let (_dir, context) = webapp();
@@ -89,7 +89,7 @@ fn every_strategy_hands_over_an_image_built_from_a_context() {
 }
 
 #[test]
-fn an_image_of_the_daemon_runs_where_nothing_is_built_again() {
+fn daemon_image_is_measured_with_strategies_that_do_not_rebuild() {
     let _machine = machine();
     let user = Daemon::start("user", ImageStore::Overlay2);
     let (_dir, context) = webapp();
@@ -141,7 +141,7 @@ fn an_image_of_the_daemon_runs_where_nothing_is_built_again() {
 }
 
 #[test]
-fn a_base_image_that_cannot_be_had_is_one_clear_line() {
+fn missing_base_image_is_a_one_line_error() {
     let _machine = machine();
     let folders = RunFolders::new();
     let context = tempfile::tempdir().unwrap();

@@ -143,7 +143,7 @@ fn on_all_cores<T: Sync>(items: &[T], work: impl Fn(&T) -> Result<(), String> + 
 }
 
 #[test]
-fn damaged_files_are_named_and_never_read_as_if_they_were_whole() {
+fn damaged_file_is_named_and_its_rows_are_not_used() {
     let samples = SampleRuns::new();
     let (other, whole) = (whole(&samples, "other"), whole(&samples, "whole"));
     for (name, output) in verbs(&other, &whole) {
@@ -166,7 +166,7 @@ fn damaged_files_are_named_and_never_read_as_if_they_were_whole() {
 }
 
 #[test]
-fn a_report_of_damaged_rows_is_written_with_what_can_be_used_and_ends_with_5() {
+fn report_of_damaged_rows_uses_the_others_and_exits_with_5() {
     let samples = SampleRuns::new();
     let whole = whole(&samples, "whole");
     let text = fs::read_to_string(whole.join("measurements.csv")).unwrap();
@@ -222,7 +222,7 @@ fn trials_set_aside_are_never_called_not_run_yet() {
 }
 
 #[test]
-fn damage_is_the_cause_where_no_usable_row_is_left() {
+fn damage_is_the_error_when_no_usable_row_is_left() {
     let samples = SampleRuns::new();
     let (other, whole, above) = (whole(&samples, "other"), whole(&samples, "whole"), tempfile::tempdir().unwrap());
     let trial = Results::read(&whole).unwrap().plan.trials[0].id.clone();
@@ -254,7 +254,7 @@ fn recommendation_from_damaged_rows_says_so_in_its_notes() {
 }
 
 #[test]
-fn warning_that_cannot_be_written_ends_with_4() {
+fn unwritable_warning_exits_with_4() {
     let samples = SampleRuns::new();
     let (whole, above) = (whole(&samples, "whole"), tempfile::tempdir().unwrap());
     let text = fs::read_to_string(whole.join("spans.csv")).unwrap().replace('\n', "\r\n");

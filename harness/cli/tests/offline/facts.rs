@@ -53,7 +53,7 @@ fn each<'a>(list: &'a Value, field: &str) -> Vec<&'a str> {
 }
 
 #[test]
-fn strategy_that_is_unknown_here_is_reported_by_the_facts_of_its_plan() {
+fn unknown_strategy_is_reported_by_the_facts_of_its_plan() {
     let samples = SampleRuns::new();
     let specs = StrategySpec::parse_list(PLANNED).unwrap();
     // Nothing is said of `artifact`: the list compiled in knows it.
@@ -75,7 +75,7 @@ fn strategy_that_is_unknown_here_is_reported_by_the_facts_of_its_plan() {
 }
 
 #[test]
-fn strategy_of_which_nothing_is_known_is_grey_and_its_storage_is_not_guessed() {
+fn strategy_without_facts_is_grey_and_its_storage_is_not_guessed() {
     let samples = SampleRuns::new();
     let dir = folder(&samples, "unknown", &[]);
     let all = analysis(&dir);

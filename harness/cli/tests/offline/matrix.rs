@@ -33,7 +33,7 @@ fn refused(args: &[&str]) -> String {
 }
 
 #[test]
-fn too_few_rounds_are_warned_of_with_the_option_that_fixes_them() {
+fn too_few_rounds_are_a_warning_with_the_fix() {
     let two = ["plan", "--sizes", "64MiB", "--strategies", "artifact,cache-tar,rebuild", "--format", "json"];
     let planned = |rounds: &str| {
         let (stdout, stderr) = expect(handoff(&two).args(["--rounds", rounds]), 0);
@@ -60,7 +60,7 @@ fn too_few_rounds_are_warned_of_with_the_option_that_fixes_them() {
 }
 
 #[test]
-fn a_file_lays_out_blocks_and_leaves_out_what_its_rules_say() {
+fn matrix_file_lays_out_blocks_without_excluded_cells() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("mine.toml").display().to_string();
     std::fs::write(&path, FILE).unwrap();
@@ -88,7 +88,7 @@ fn a_file_lays_out_blocks_and_leaves_out_what_its_rules_say() {
 }
 
 #[test]
-fn what_no_strategy_can_do_is_refused_unless_a_rule_leaves_it_out() {
+fn impossible_cell_is_refused_unless_a_rule_excludes_it() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("mine.toml").display().to_string();
     let text = "sizes = '64MiB'\nrounds = 1\nstrategies = ['artifact', 'gha-cache']\nimage_stores = ['containerd', 'overlay2']\n\
@@ -101,7 +101,7 @@ fn what_no_strategy_can_do_is_refused_unless_a_rule_leaves_it_out() {
 }
 
 #[test]
-fn presets_are_listed_with_what_they_answer() {
+fn presets_are_listed_with_their_questions() {
     let (stdout, _) = expect(&mut handoff(&["plan", "--list"]), 0);
     let names = [
         "quick",
@@ -124,7 +124,7 @@ fn presets_are_listed_with_what_they_answer() {
 }
 
 #[test]
-fn a_profile_with_changed_figures_is_printed_and_named_in_every_cell() {
+fn changed_profile_is_printed_and_named_in_every_cell() {
     let (stdout, _) = expect(&mut handoff(&["profiles", "github-hosted:@low,down.connection=60MiB/s"]), 0);
     assert!(stdout.starts_with("github-hosted:@low,down.connection=60MiB/s: "), "{stdout}");
     let changes = ["--link-rate", "60MiB/s", "--request-time", "25", "--fault", "stall=1%", "--fault", "stall_s=2"];

@@ -155,7 +155,7 @@ fn compare_names_disks_that_differ_and_refuses_nothing_for_it() {
 }
 
 #[test]
-fn the_command_to_run_again_names_a_preset_only_if_it_lays_out_the_same_trials() {
+fn command_to_run_again_names_a_preset_only_if_it_lays_out_the_same_trials() {
     let runs = SampleRuns::new();
     let again = |name: &str, matrix: &str| {
         let laid_out = PlanRequest { matrix: Some(matrix.to_owned()), ..request("artifact,rebuild", &["1GiB"], 2) };

@@ -56,7 +56,7 @@ fn run(samples: &SampleRuns, name: &str, of: &[(&str, f64)], rounds: u32, wobble
 const RELAY_AHEAD: [(&str, f64); 3] = [("relay", 30.0), ("cache-tar:layers=zstd-1", 36.0), ("rebuild", 300.0)];
 
 #[test]
-fn too_few_rounds_are_said_first_and_no_third_party_is_preferred() {
+fn too_few_rounds_come_first_and_no_third_party_action_is_preferred() {
     let samples = SampleRuns::new();
     let few = run(&samples, "few", &RELAY_AHEAD, 2, 0.5);
     let first = text(&few, &[]).lines().next().unwrap().to_owned();
@@ -76,7 +76,7 @@ fn too_few_rounds_are_said_first_and_no_third_party_is_preferred() {
 }
 
 #[test]
-fn what_the_rounds_tell_apart_is_the_answer() {
+fn decided_comparison_is_the_answer() {
     let samples = SampleRuns::new();
     let enough = run(&samples, "enough", &RELAY_AHEAD, 8, 0.5);
     assert!(text(&enough, &[]).starts_with("# Recommended: relay for 1 job"), "{}", text(&enough, &[]));
@@ -90,7 +90,7 @@ fn what_the_rounds_tell_apart_is_the_answer() {
 }
 
 #[test]
-fn of_two_that_are_not_told_apart_the_one_with_fewer_steps_is_preferred() {
+fn undecided_pair_prefers_the_workflow_with_fewer_steps() {
     let samples = SampleRuns::new();
     let same = run(&samples, "same", &[("artifact", 30.0), ("gha-cache", 30.4), ("rebuild", 90.0)], 8, 0.5);
     let answer = json(&same, &[]);
@@ -104,7 +104,7 @@ fn of_two_that_are_not_told_apart_the_one_with_fewer_steps_is_preferred() {
 }
 
 #[test]
-fn a_variant_without_a_workflow_is_out_with_its_reason_and_never_the_answer() {
+fn variant_without_a_workflow_is_excluded_with_its_reason() {
     let samples = SampleRuns::new();
     let best = "zstd-stream:layers=zstd-1,source=output";
     let dir = run(&samples, "streams", &[(best, 10.0), ("cache-tar:layers=zstd-1", 40.0), ("cache-tar", 41.0)], 8, 0.5);
@@ -118,7 +118,7 @@ fn a_variant_without_a_workflow_is_out_with_its_reason_and_never_the_answer() {
 }
 
 #[test]
-fn the_workflow_is_that_of_the_variant_that_is_named() {
+fn workflow_is_that_of_the_recommended_variant() {
     let samples = SampleRuns::new();
     for (i, (variant, line)) in [
         (
@@ -148,7 +148,7 @@ fn the_workflow_is_that_of_the_variant_that_is_named() {
 
 /// What the engine's own builder cannot export was saved by the engine: the workflow does the same.
 #[test]
-fn the_workflow_makes_the_tar_as_the_trials_did() {
+fn workflow_makes_the_tar_as_the_trials_did() {
     let samples = SampleRuns::new();
     let conditions =
         Conditions { image_store: ImageStore::Overlay2, builder: Builder::Docker, ..Conditions::default() };
@@ -188,7 +188,7 @@ fn agree(dir: &str, more: &[&str]) {
 }
 
 #[test]
-fn text_and_json_are_one_document() {
+fn text_and_json_say_the_same() {
     let samples = SampleRuns::new();
     let dir = run(&samples, "some", &RELAY_AHEAD, 3, 4.0);
     agree(&dir, &[]);
@@ -227,7 +227,7 @@ fn claimed(line: &str) -> (Vec<Vec<String>>, &str) {
 }
 
 #[test]
-fn what_would_change_the_answer_is_what_the_changed_question_is_answered() {
+fn listed_changes_of_the_answer_match_the_answers_to_changed_questions() {
     let mut lines = 0;
     let samples = SampleRuns::new();
     for run in [four_apart(&samples), run(&samples, "relay", &RELAY_AHEAD, 8, 0.5)] {
@@ -254,7 +254,7 @@ fn what_would_change_the_answer_is_what_the_changed_question_is_answered() {
 }
 
 #[test]
-fn a_simpler_candidate_that_is_not_close_enough_is_not_denied() {
+fn simpler_candidate_that_is_not_close_enough_is_mentioned() {
     let samples = SampleRuns::new();
     let dir = run(&samples, "apart", &[("artifact", 30.0), ("gha-cache", 40.0), ("rebuild", 90.0)], 3, 0.5);
     let reasons = json(&dir, &[])["reasons"].to_string();
@@ -266,7 +266,7 @@ fn a_simpler_candidate_that_is_not_close_enough_is_not_denied() {
 }
 
 #[test]
-fn actions_are_counted_by_one_definition_in_text_and_json() {
+fn third_party_actions_are_the_same_in_text_and_json() {
     let samples = SampleRuns::new();
     let dir = run(&samples, "counted", &RELAY_AHEAD, 8, 0.5);
     let (text, answer) = (text(&dir, &[]), json(&dir, &[]));
@@ -285,7 +285,7 @@ fn actions_are_counted_by_one_definition_in_text_and_json() {
 }
 
 #[test]
-fn the_workflow_has_as_many_jobs_as_need_the_image_and_says_where_it_builds() {
+fn workflow_has_one_job_for_each_consumer_and_names_where_it_builds() {
     let samples = SampleRuns::new();
     let alone = run(&samples, "alone", &[("rebuild", 30.0)], 1, 0.5);
     let one = text(&alone, &["--pushes-per-day", "1"]);
@@ -305,7 +305,7 @@ fn the_workflow_has_as_many_jobs_as_need_the_image_and_says_where_it_builds() {
 }
 
 #[test]
-fn a_filter_that_no_row_fits_names_the_values_that_are_there() {
+fn filter_without_rows_names_the_existing_values() {
     let samples = SampleRuns::new();
     let dir = run(&samples, "one", &RELAY_AHEAD, 1, 0.5);
     for (filter, value, there) in [
@@ -319,7 +319,7 @@ fn a_filter_that_no_row_fits_names_the_values_that_are_there() {
 }
 
 #[test]
-fn notes_begin_with_a_capital_letter_and_no_difference_is_naught() {
+fn notes_begin_with_a_capital_letter_and_no_difference_is_zero() {
     let samples = SampleRuns::new();
     let same = run(&samples, "alike", &[("artifact", 30.0), ("cache-tar", 30.01)], 8, 0.001);
     let answer = json(&same, &[]);
@@ -332,7 +332,7 @@ fn notes_begin_with_a_capital_letter_and_no_difference_is_naught() {
 }
 
 #[test]
-fn the_answer_is_as_it_was() {
+fn answer_matches_the_golden_files() {
     let samples = SampleRuns::new();
     let of = [
         ("cache-tar:layers=zstd-1", 30.0),

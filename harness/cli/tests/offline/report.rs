@@ -26,7 +26,7 @@ fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
 }
 
 #[test]
-fn one_command_renders_the_same_files_twice() {
+fn report_renders_the_same_files_twice() {
     let (_samples, dir) = run();
     let name = dir.display().to_string();
     let (stdout, _) = expect(&mut handoff(&["report", &name]), 0);
@@ -49,7 +49,7 @@ fn one_command_renders_the_same_files_twice() {
 }
 
 #[test]
-fn what_a_newer_schema_adds_is_ignored_and_said() {
+fn columns_of_a_newer_schema_are_ignored_with_a_warning() {
     let (_samples, dir) = run();
     let path = dir.join("measurements.csv");
     let text = fs::read_to_string(&path).unwrap();
@@ -63,7 +63,7 @@ fn what_a_newer_schema_adds_is_ignored_and_said() {
 }
 
 #[test]
-fn a_trace_is_data_and_a_slip_is_named() {
+fn trace_is_json_and_a_typo_in_its_trial_is_named() {
     let (_samples, dir) = run();
     let name = dir.display().to_string();
     let trial = handoff_records::Results::read(&dir).unwrap().plan.trials[0].id.clone();

@@ -24,7 +24,7 @@ fn names(tmp: &Path) -> Vec<String> {
 }
 
 #[test]
-fn what_a_killed_server_left_goes_with_the_next_and_nothing_else() {
+fn folder_of_a_killed_server_is_removed_by_the_next_one_alone() {
     let tmp = tempfile::tempdir().unwrap();
     std::fs::create_dir(tmp.path().join("handoff-serve-mine")).unwrap();
     let mut lives = serve(tmp.path());

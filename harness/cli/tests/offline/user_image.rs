@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use crate::support::{expect, handoff};
 
 #[test]
-fn options_of_an_own_image_that_do_not_go_together_are_refused() {
+fn contradicting_options_of_a_user_image_are_refused() {
     let context = tempfile::tempdir().unwrap();
     let dir = context.path().display().to_string();
     let refused = |args: &[&str]| expect(&mut handoff(&[&["plan"], args].concat()), 2).1;

@@ -29,7 +29,7 @@ fn folders_merge_with_their_provenance_and_never_twice() {
 }
 
 #[test]
-fn compare_says_what_changed_and_fails_when_asked() {
+fn compare_prints_verdicts_and_fails_on_the_chosen_ones() {
     let samples = SampleRuns::new();
     let before = samples.run("before", request(SOME, &["1GiB"], 8), 2, seconds);
     let slow = |t: &Trial| seconds(t).map(|(p, c)| (p, c + if t.cell.strategy.name == "artifact" { 8.0 } else { 0.0 }));
@@ -56,7 +56,7 @@ fn compare_says_what_changed_and_fails_when_asked() {
 }
 
 #[test]
-fn the_recommendation_follows_the_question() {
+fn recommendation_depends_on_the_question() {
     let samples = SampleRuns::new();
     let apart = |t: &Trial| {
         let (produce, consume) = seconds(t)?;

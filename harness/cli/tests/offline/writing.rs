@@ -94,7 +94,7 @@ fn full() -> File {
 }
 
 #[test]
-fn no_verb_ends_well_when_its_output_is_lost() {
+fn every_verb_fails_when_its_output_is_lost() {
     let scene = Scene::new();
     let mut calls = 0;
     for (what, mut command) in scene.calls() {
@@ -127,7 +127,7 @@ fn help_and_version_fail_when_they_are_lost() {
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_failure_and_no_panic() {
+fn closed_pipe_is_neither_failure_nor_panic() {
     let scene = Scene::new();
     for (what, mut command) in scene.calls().filter(|(what, _)| !what.starts_with("serve")) {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -141,7 +141,7 @@ fn a_reader_that_goes_away_is_no_failure_and_no_panic() {
 }
 
 #[test]
-fn what_is_no_regular_file_is_written_to_and_not_replaced() {
+fn device_is_written_to_and_not_replaced() {
     let scene = Scene::new();
     let link = scene.temp.path().join("probe");
     std::os::unix::fs::symlink("/dev/full", &link).unwrap();

@@ -13,7 +13,10 @@ use crate::out;
 /// The first version of buildx that writes a build's trace (`--progress=rawjson`).
 const OLDEST_BUILDX: (u32, u32) = (0, 13);
 
-/// Refuses a docker client without buildx, or with one that is too old, before anything is begun.
+/// Refuses a docker client without buildx, or with an old one, before anything starts.
+///
+/// # Errors
+/// The version that was found, and the needed one.
 pub(super) fn check_buildx() -> anyhow::Result<()> {
     let (works, version, said) = ask(&["buildx", "version"])?;
     if !works {
@@ -42,7 +45,10 @@ fn numbers(version: &str) -> Option<(u32, u32)> {
     })
 }
 
-/// Builds a folder and pushes the result under a name of a registry of this job.
+/// Builds a folder and pushes the result to a registry of this job.
+///
+/// # Errors
+/// A build or push that fails, with its cause.
 pub(super) fn run(reference: &str, output: &str, context: &Path, file: Option<&Path>) -> anyhow::Result<()> {
     let mut args: Vec<OsString> =
         ["buildx", "build", "--progress=rawjson", "--tag", reference, output].map(OsString::from).into();

@@ -23,7 +23,7 @@ fn every_page_of_a_list_is_read() {
 }
 
 #[test]
-fn limits_and_faults_that_pass_are_waited_for() {
+fn rate_limits_and_transient_faults_are_retried() {
     let soon = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + 2;
     let run = GithubRun::new();
     run.ran(&SMALL);
@@ -46,7 +46,7 @@ fn limits_and_faults_that_pass_are_waited_for() {
 }
 
 #[test]
-fn what_does_not_pass_is_one_line_with_its_mend() {
+fn permanent_fault_is_one_line_with_its_fix() {
     let later = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + 3_000;
     let spent = vec![("x-ratelimit-remaining", "0".to_owned()), ("x-ratelimit-reset", later.to_string())];
     let dispatches = "/repos/you/handoff/actions/workflows/handoff.yml/dispatches";
@@ -92,7 +92,7 @@ fn what_does_not_pass_is_one_line_with_its_mend() {
 }
 
 #[test]
-fn what_has_expired_or_never_was_is_named() {
+fn expired_or_missing_artifact_is_named() {
     let run = GithubRun::new();
     run.github.state().runs.push(RUN);
     let (_, stderr) = run.collect(2);

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_dispatched_run_is_watched_and_its_rows_are_fetched() {
+fn dispatched_run_is_watched_and_its_rows_are_collected() {
     for tells_run in [true, false] {
         let run = GithubRun::new();
         run.github.state().tells_run = tells_run;
@@ -37,7 +37,7 @@ fn a_dispatched_run_is_watched_and_its_rows_are_fetched() {
 }
 
 #[test]
-fn a_server_that_does_not_know_the_question_is_asked_without_it() {
+fn server_that_refuses_run_details_is_asked_without_them() {
     let run = GithubRun::new();
     run.ran(&SMALL);
     run.github.state().tells_run = false;
@@ -48,7 +48,7 @@ fn a_server_that_does_not_know_the_question_is_asked_without_it() {
 }
 
 #[test]
-fn what_was_closed_is_picked_up_and_what_failed_is_a_row() {
+fn interrupted_dispatch_is_collected_and_failed_jobs_are_rows() {
     let run = GithubRun::new();
     let cells = run.plan(&SMALL);
     run.role(&cells[0], Role::Producer, Some(Failure::new("upload", "the artifact service said 503")));
@@ -82,7 +82,7 @@ fn what_was_closed_is_picked_up_and_what_failed_is_a_row() {
 }
 
 #[test]
-fn what_a_cancelled_run_lacks_is_dispatched_again() {
+fn outstanding_trials_of_a_cancelled_run_are_dispatched_again() {
     let run = GithubRun::new();
     let cells = run.plan(&SMALL);
     run.sides(&cells[0]);

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_cell_removes_what_it_has_stored_and_nothing_else() {
+fn cell_removes_what_it_stored_and_nothing_else() {
     let run = GithubRun::new();
     let cell = run.plan(&SMALL).remove(0);
     run.github.state().artifacts.clear();
@@ -39,7 +39,7 @@ fn a_cell_removes_what_it_has_stored_and_nothing_else() {
 }
 
 #[test]
-fn a_measured_link_is_a_profile_that_a_run_takes() {
+fn measured_link_is_a_profile_that_plan_accepts() {
     let run = GithubRun::new();
     let mut serve = handoff(&["serve"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(serve.stdout.take().unwrap()).lines();

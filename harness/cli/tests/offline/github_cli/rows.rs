@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn github_and_local_rows_stand_side_by_side_and_are_never_compared() {
+fn github_and_local_rows_are_reported_together_but_never_compared() {
     let run = GithubRun::new();
     run.ran(&[("sizes", "64MiB"), ("strategies", "artifact,cache-tar"), ("rounds", "2"), ("builder", "docker")]);
     run.github.state().runs.push(RUN);
@@ -35,7 +35,7 @@ fn github_and_local_rows_stand_side_by_side_and_are_never_compared() {
 }
 
 #[test]
-fn what_the_combined_cache_action_saves_afterwards_is_timed_by_the_jobs_api() {
+fn post_step_of_the_cache_action_is_timed_by_the_jobs_api() {
     let run = GithubRun::new();
     let combined = [("sizes", "64MiB"), ("strategies", "cache-tar:action=combined"), ("rounds", "1")];
     let cell = run.plan(&combined).remove(0);
