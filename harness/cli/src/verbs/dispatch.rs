@@ -98,7 +98,7 @@ impl Args {
     pub fn run(self) -> anyhow::Result<u8> {
         self.out.as_deref().map_or(Ok(()), crate::paths::check_out)?;
         let Some(inputs) = self.inputs()? else {
-            out::talk("every trial of the plan has a row: nothing to start");
+            out::talk("nothing is outstanding: every trial of the plan has a row");
             return Ok(exit::OK);
         };
         let remote = Remote::new(Api::of_user().map_err(GithubError::from)?, &self.repo)?;

@@ -187,7 +187,7 @@ impl Args {
         out::data(&disk(&plan, &needs, &self.work_dir)?);
         match user_image.map(|user_image| (user_image, user_image.known_bytes())) {
             Some((user_image, Some(bytes))) => {
-                out::data(&format!("size    {user_image} has {} in your daemon", ByteSize(bytes)))
+                out::data(&format!("size    {user_image} has {} in your daemon", ByteSize(bytes)));
             }
             Some((user_image, None)) => {
                 let assumed = format!("{} is assumed for disk and time", needs::ASSUMED);

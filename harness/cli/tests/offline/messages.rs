@@ -306,13 +306,13 @@ const FIXES: [&str; 45] = [
 
 /// Whether a message has a fix: a suggestion, or a clause that begins with what to do.
 fn has_fix(message: &str) -> bool {
-    let clauses = message.split([':', ';', '(', ',', '.']).chain(message.split(" or ")).map(str::trim_start);
+    let mut clauses = message.split([':', ';', '(', ',', '.']).chain(message.split(" or ")).map(str::trim_start);
     let begins =
         |clause: &str| FIXES.iter().any(|fix| clause.strip_prefix(fix).is_some_and(|rest| rest.starts_with(' ')));
     message.contains("did you mean `")
         || message.contains("a similar ")
         || message.contains("[possible values")
-        || clauses.map(begins).any(|b| b)
+        || clauses.any(begins)
 }
 
 /// Things that a message can be about without a name in quotes.
@@ -376,7 +376,7 @@ fn error_of_every_command_line_is_the_golden_text_with_place_and_fix() {
     let mut text = String::new();
     let mut all = Vec::new();
     for (topic, commands) in COMMANDS {
-        let _ = write!(text, "{}## {topic}\n", if text.is_empty() { "" } else { "\n" });
+        let _ = writeln!(text, "{}## {topic}", if text.is_empty() { "" } else { "\n" });
         for (code, arguments) in *commands {
             let line = scene.error(topic, *code, arguments);
             let _ = write!(text, "\n$ handoff {arguments}\n{line}\n[{code}]\n");
@@ -393,7 +393,8 @@ fn text_of_every_error_type_is_the_golden_text_with_place_and_fix() {
     let mut text = String::new();
     for (file, messages) in &all {
         let _ = write!(text, "{}## {file}\n\n", if text.is_empty() { "" } else { "\n" });
-        messages.iter().for_each(|message| text.push_str(&format!("{message}\n")));
+        text.push_str(&messages.join("\n"));
+        text.push('\n');
     }
     expect_golden("types.txt", &text);
     expect_whole(all.iter().flat_map(|(file, messages)| messages.iter().map(|m| (*file, m.as_str()))));

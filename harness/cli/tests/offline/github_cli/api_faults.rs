@@ -51,7 +51,7 @@ fn permanent_fault_is_one_line_with_its_fix() {
     let spent = vec![("x-ratelimit-remaining", "0".to_owned()), ("x-ratelimit-reset", later.to_string())];
     let dispatches = "/repos/you/handoff/actions/workflows/handoff.yml/dispatches";
     let cases: [(&str, &str, Fault, i32, &[&str]); 6] = [
-        ("GET", API, Fault::Answer(401, vec![], "Bad credentials"), 2, &["Bad credentials", "token needs"]),
+        ("GET", API, Fault::Answer(401, vec![], "Bad credentials"), 2, &["Bad credentials", "use a token with"]),
         ("POST", dispatches, Fault::Answer(403, vec![], "Resource not accessible"), 2, &["actions: write"]),
         ("POST", dispatches, Fault::Answer(422, vec![], "No ref found for: nope"), 4, &["No ref found for: nope"]),
         ("GET", API, Fault::Answer(404, vec![], "Not Found"), 2, &["you/handoff", "404"]),

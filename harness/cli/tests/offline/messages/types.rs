@@ -26,8 +26,8 @@ fn s(text: &str) -> String {
     text.to_owned()
 }
 
-fn texts<E: Display>(errors: Vec<E>) -> Vec<String> {
-    errors.iter().map(ToString::to_string).collect()
+fn texts<E: Display, const N: usize>(errors: [E; N]) -> Vec<String> {
+    errors.map(|error| error.to_string()).into()
 }
 
 /// The file of each type with its messages.
@@ -37,7 +37,7 @@ pub fn all() -> Vec<(&'static str, Vec<String>)> {
         ("harness/runner/src/error.rs", run()),
         (
             "harness/machine/src/error.rs",
-            texts(vec![MachineError::Io { what: "read", path: "/proc/stat".into(), source: refused() }]),
+            texts([MachineError::Io { what: "read", path: "/proc/stat".into(), source: refused() }]),
         ),
         ("harness/records/src/journal/error.rs", journal()),
         ("harness/link/src/profile/error.rs", profile()),
@@ -55,7 +55,7 @@ pub fn all() -> Vec<(&'static str, Vec<String>)> {
 
 fn engine() -> Vec<String> {
     use EngineError as E;
-    texts(vec![
+    texts([
         E::MissingProgram(s("dockerd")),
         E::TooOld { program: s("buildx"), found: s("0.12.1"), floor: s("0.21") },
         E::Unusable { program: s("dockerd"), error: s("exec format error") },
@@ -78,7 +78,7 @@ fn engine() -> Vec<String> {
 
 fn run() -> Vec<String> {
     use RunError as E;
-    texts(vec![
+    texts([
         E::Busy("/run/handoff.lock".into()),
         E::Service(ServiceError::Lost(s("it ended with exit status: 1")).to_string()),
         E::Job(s("the job's process ended")),
@@ -89,7 +89,7 @@ fn run() -> Vec<String> {
 fn journal() -> Vec<String> {
     use JournalError as E;
     let dir = || "results/a".into();
-    texts(vec![
+    texts([
         E::Io { what: "write", path: "results/a/spans.csv".into(), source: refused() },
         E::Foreign { dir: dir(), found: s("letter.txt") },
         E::NotAFolder(dir()),
@@ -119,7 +119,7 @@ fn journal() -> Vec<String> {
 fn profile() -> Vec<String> {
     use ProfileError as E;
     let origin = || s("mine.toml");
-    texts(vec![
+    texts([
         E::Unknown { name: s("far"), hint: s("did you mean `github-far`? use one of github-far, loopback") },
         E::Read { path: origin(), source: refused() },
         E::Syntax { origin: origin(), message: s("line 3: expected `=`") },
@@ -132,7 +132,7 @@ fn profile() -> Vec<String> {
 
 fn service() -> Vec<String> {
     use ServiceError as E;
-    texts(vec![
+    texts([
         E::Bind { addr: ([127, 0, 0, 1], 80).into(), source: refused() },
         E::Store { path: "/var/lib/x".into(), source: refused() },
         E::System(refused()),
@@ -146,7 +146,7 @@ fn service() -> Vec<String> {
 
 fn github() -> Vec<String> {
     use GithubError as E;
-    texts(vec![
+    texts([
         E::Io { what: "write", path: "handoff-plan/plan.json".into(), source: refused() },
         E::Job(s("the container answered `1` and ended with exit status: 0, expected `2`")),
     ])
@@ -155,7 +155,7 @@ fn github() -> Vec<String> {
 fn rest() -> Vec<String> {
     use RestError as E;
     let what = || s("run 4711 in `you/handoff`");
-    texts(vec![
+    texts([
         E::NoToken,
         E::Denied { what: what(), status: 403, message: s("Resource not accessible"), needs: s("actions: write") },
         E::NotFound { what: what() },
@@ -168,7 +168,7 @@ fn rest() -> Vec<String> {
 fn report() -> Vec<String> {
     use ReportError as E;
     let hint = s("did you mean `0003-artifact-1GiB-r1`?");
-    texts(vec![
+    texts([
         E::Nothing,
         E::Twice(s("a"), s("b")),
         E::NoTrial { given: s("0003-artifact"), hint },
@@ -179,7 +179,7 @@ fn report() -> Vec<String> {
 fn strategy() -> Vec<String> {
     use StrategyError as E;
     let hint = || s("did you mean `level`? use one of level, archive");
-    texts(vec![
+    texts([
         E::Grammar(s("artifact:level")),
         E::UnknownName { given: s("artefact"), hint: s("did you mean `artifact`?") },
         E::UnknownOption { strategy: s("artifact"), given: s("levle"), hint: hint() },
@@ -192,7 +192,7 @@ fn strategy() -> Vec<String> {
 fn fixture() -> Vec<String> {
     use FixtureError as E;
     let workload = || s("mine");
-    texts(vec![
+    texts([
         E::UnknownWorkload { name: s("typicl"), hint: s("did you mean `typical`?") },
         E::Read { path: "mine.toml".into(), source: refused() },
         E::Syntax { origin: s("mine.toml"), message: s("line 3: expected `=`") },
@@ -212,7 +212,7 @@ fn storage() -> Vec<String> {
     let url = || s("http://127.0.0.1:1/x");
     let name = || s("handoff-image");
     let last = Box::new(E::Broken { url: url(), why: s("connection refused") });
-    texts(vec![
+    texts([
         E::MissingVariable(s("ACTIONS_RESULTS_URL")),
         E::BadVariable { name: "ACTIONS_RUNTIME_TOKEN", what: "line break" },
         E::BadUrl { url: s("localhost"), why: s("it must begin with https:// or http://") },
@@ -248,7 +248,7 @@ fn storage() -> Vec<String> {
 
 fn registry() -> Vec<String> {
     use RegistryError as E;
-    texts(vec![
+    texts([
         E::Table(s("it is cut short")),
         E::NotSent { name: s("app"), within: "in this workflow run" },
         E::Evicted(s("sha256:aa")),
@@ -263,7 +263,7 @@ fn registry() -> Vec<String> {
 
 fn workflow() -> Vec<String> {
     use WorkflowError as E;
-    texts(vec![
+    texts([
         E::Pins(s("no pin for `actions/cache`: add one to workflows/pins.toml")),
         E::Write { path: ".github/workflows/handoff.yml".into(), source: refused() },
         E::Drift(vec![s(".github/workflows/handoff.yml")]),
