@@ -204,13 +204,12 @@ pub fn workflow(
     recommended(&pins, crate::revision::COMMIT, &variant, consumers).map_err(|e| e.to_string())
 }
 
-/// What a workflow takes to set up, for the strategy of that name.
+/// Size of a workflow, for the strategy of that name.
 pub fn workflow_size(strategy: &str, counted: Recommended) -> WorkflowSize {
     WorkflowSize::new(strategy, counted.steps, counted.lines, counted.actions)
 }
 
-/// What each strategy takes to set up, counted in its workflow on GitHub's runners: overlay2 store and a builder of its
-/// own, as they have.
+/// Sizes of the strategies' workflows on GitHub's runners, which have the overlay2 store and a container builder.
 ///
 /// # Errors
 /// A strategy whose workflow cannot be written.

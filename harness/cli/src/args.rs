@@ -11,7 +11,7 @@ use crate::out;
 use crate::random_id::random_id;
 use crate::user_image::UserImageArgs;
 
-/// What to run. Every option has a default; a resumed run takes what it does not name from its plan.
+/// Options that lay out a plan. Each has a default; a resumed run takes the options that are not given from its plan.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct PlanArgs {
     #[command(flatten)]
@@ -83,7 +83,7 @@ pub fn has_changed(stored: &PlanRequest) -> bool {
     Experiment::has_changed(stored, &context(RunsOn::Here, String::new()))
 }
 
-/// Says what a plan's rounds can decide, before the first trial.
+/// Prints what a plan's rounds can decide, before the first trial.
 pub fn tell_declared(plan: &Plan) {
     for line in handoff_experiment::warnings(plan) {
         out::talk(&line);

@@ -1,4 +1,4 @@
-//! Files that verbs write: each as a whole, and a failure names the path.
+//! Atomic writes of the files of verbs; a failure names the path.
 
 use std::io::Error;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 pub struct NotWritten {
     /// The file.
     pub path: PathBuf,
-    /// What the system said.
+    /// Error of the system.
     pub source: Error,
 }
 

@@ -10,7 +10,7 @@ use crate::analysed;
 /// Version of the JSON document.
 const SCHEMA_VERSION: u32 = 1;
 
-/// Where the rows of a run come from.
+/// Origin of the rows of a run.
 #[derive(Debug, Serialize)]
 struct Provenance<'a> {
     run: &'a str,

@@ -17,7 +17,7 @@ use crate::out;
 #[derive(Debug)]
 pub struct Display {
     bar: Option<ProgressBar>,
-    /// When the run will end, as far as is known: the bar counts down to it between events.
+    /// Expected end of the run, to which the bar counts down between events.
     end: Arc<Mutex<Instant>>,
     estimate: Estimate,
     started: Instant,
@@ -35,7 +35,7 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// What takes the same time: the control is no other cell here.
+    /// Cell whose trials take the same time; the control is the same cell.
     fn key(trial: &Trial) -> Cell {
         Cell { control: false, ..trial.cell.clone() }
     }

@@ -136,7 +136,7 @@ fn image(name: &str) -> anyhow::Result<UserImage> {
     Ok(UserImage::Image { name: name.to_owned(), id: found.id, bytes: Some(found.bytes), store: found.store })
 }
 
-/// Gives a stored run's image the values of its build arguments again: files hold digests of them, by which another value is
+/// Adds the values of build arguments to a stored run's image: files hold digests of them, by which another value is
 /// noticed.
 fn with_values(stored: &UserImage, build_args: &[String]) -> anyhow::Result<UserImage> {
     let given = parse_build_args(build_args)?;

@@ -53,7 +53,7 @@ pub fn folder(run: u64) -> PathBuf {
     PathBuf::from(format!("results/github-{run}"))
 }
 
-/// Says what was collected; the code of a run whose trials failed where some did.
+/// Prints the numbers of collected trials and returns the exit code.
 pub fn report(collected: Collected, out: &Path) -> u8 {
     let Collected { completed, failed, outstanding } = collected;
     out::talk(&format!("{completed} trials completed, {failed} failed, {outstanding} not started: {}", out.display()));

@@ -32,7 +32,7 @@ pub struct Args {
     out: Option<PathBuf>,
 }
 
-/// What the form asks. A field is called as its input.
+/// Inputs of the workflow's form. A field has the name of its input.
 #[derive(Debug, clap::Args, serde::Serialize)]
 struct Inputs {
     /// Sizes of the image, separated by commas

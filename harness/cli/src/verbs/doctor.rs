@@ -29,8 +29,8 @@ impl Args {
     /// An image that cannot be built.
     pub fn run(self) -> anyhow::Result<u8> {
         if self.build_buildkit_image {
-            let made = buildkit::make(&Programs::find()?, &mut |line| out::talk(line))?;
-            out::data(&describe(&made));
+            let image = buildkit::make(&Programs::find()?, &mut |line| out::talk(line))?;
+            out::data(&describe(&image));
             return Ok(exit::OK);
         }
         if let Some(name) = &self.build_engine_image {
@@ -58,16 +58,16 @@ impl Args {
     }
 }
 
-fn describe(made: &buildkit::BuildkitBuild) -> String {
-    format!("{} ({}, built by {}, {})", made.reference, made.runc, made.go, made.digest)
+fn describe(image: &buildkit::BuildkitBuild) -> String {
+    format!("{} ({}, built by {}, {})", image.reference, image.runc, image.go, image.digest)
 }
 
 /// Nothing lacks where there is no such image: the default builder needs none, and another may be pulled.
 fn buildkit_check() -> Check {
     let none = || {
         let (pulled, make) = (buildkit::DEFAULT_IMAGE, buildkit::MAKE_COMMAND);
-        format!("not made here; --builder docker-container pulls {pulled}, or make one: {make}")
+        format!("not built here; --builder docker-container pulls {pulled}, or build one: {make}")
     };
-    let found = buildkit::made().map_or_else(none, |made| describe(&made));
+    let found = buildkit::made().map_or_else(none, |image| describe(&image));
     Check { part: "builder image".to_owned(), found, ok: true, mend: buildkit::MAKE_COMMAND.to_owned() }
 }

@@ -1,4 +1,4 @@
-//! One file a verb.
+//! Verbs of the command line, one in each file.
 
 mod clean;
 mod collect;
@@ -39,7 +39,7 @@ macro_rules! verbs {
             /// Runs the verb and returns the exit code.
             ///
             /// # Errors
-            /// Whatever stops the verb: `exit::report` prints it and picks its exit code.
+            /// The error that stops the verb: `exit::report` prints it and picks its exit code.
             pub fn run(self) -> anyhow::Result<u8> {
                 match self {
                     $(Self::$verb(args) => args.run(),)+
@@ -106,7 +106,7 @@ verbs! {
     Relay(relay::Args),
 }
 
-/// How data is printed.
+/// Output format of data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
     /// For people.

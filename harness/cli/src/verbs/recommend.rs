@@ -63,11 +63,11 @@ pub struct Args {
 enum GoalArg {
     /// The time of all jobs together.
     Runner,
-    /// What a push waits for.
+    /// Wait after a push.
     Wait,
 }
 
-/// How a condition is written.
+/// Text of a condition.
 type Value = fn(&Conditions) -> String;
 
 impl Args {

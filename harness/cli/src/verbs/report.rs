@@ -53,7 +53,7 @@ pub struct Args {
     metrics: Vec<Metric>,
 }
 
-/// How a report is printed.
+/// Output format of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum ReportFormat {
     /// Report for a terminal.

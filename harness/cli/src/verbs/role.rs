@@ -72,7 +72,7 @@ struct RoleArgs {
     work_dir: PathBuf,
 }
 
-/// What the producer leaves for consumers: the ticket, and what they need to build and verify the same image.
+/// File that the producer writes for consumers: the ticket, and the image's parameters and identity.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TicketFile {

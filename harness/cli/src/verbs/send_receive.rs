@@ -15,7 +15,7 @@ use crate::{out, user_image};
 
 mod build;
 
-/// How bytes go over the link; shared with `relay`.
+/// Concurrency and part size of a transfer, shared with `relay`.
 #[derive(Debug, clap::Args)]
 pub(super) struct TransferArgs {
     /// Concurrent requests; 0 adapts the number to the bandwidth, up to 32 [default: 0]
@@ -142,7 +142,7 @@ pub(super) fn check_sent_name(name: &str) -> anyhow::Result<()> {
     )))
 }
 
-/// What `docker` prints and says for arguments; an error where it does not start.
+/// Success, standard output and standard error of `docker` with arguments; an error where it does not start.
 fn ask(args: &[&str]) -> anyhow::Result<(bool, String, String)> {
     let run = duct::cmd("docker", args).stdin_null().stdout_capture().stderr_capture().unchecked().run();
     let run = run.map_err(does_not_start)?;
@@ -152,8 +152,8 @@ fn ask(args: &[&str]) -> anyhow::Result<(bool, String, String)> {
 
 /// Refuses podman under the name of docker: it pushes to a registry on loopback by TLS alone, and has no BuildKit.
 fn refuse_podman() -> anyhow::Result<()> {
-    let (_, version, said) = ask(&["--version"])?;
-    if format!("{version} {said}").to_lowercase().contains("podman") {
+    let (_, version, stderr) = ask(&["--version"])?;
+    if format!("{version} {stderr}").to_lowercase().contains("podman") {
         bail_input!(
             "`docker` is podman here ({}), which does not work with relay: install Docker's own client and put it first on the PATH",
             shell::escaped(&version)
@@ -164,11 +164,11 @@ fn refuse_podman() -> anyhow::Result<()> {
 
 /// An image that the engine has, or why it cannot be sent.
 fn in_engine(image: &str) -> anyhow::Result<Source> {
-    let (there, _, said) = ask(&["image", "inspect", "--format", "{{.Id}}", "--", image])?;
+    let (there, _, stderr) = ask(&["image", "inspect", "--format", "{{.Id}}", "--", image])?;
     if there {
         return Ok(Source::Engine { image: image.to_owned() });
     }
-    let why = user_daemon::explained(image, &said.lines().collect::<Vec<_>>().join("; "));
+    let why = user_daemon::explained(image, &stderr.lines().collect::<Vec<_>>().join("; "));
     let build = "; a build leaves it there with --load, or let --context DIR build it";
     Err(bad_input(format!("{why}{}", if why.contains("has no image") { build } else { "" })))
 }
@@ -198,7 +198,7 @@ impl SendArgs {
         Ok(exit::OK)
     }
 
-    /// What is sent, looked at before anything is begun: first what needs no program, then what docker answers.
+    /// Source of the image, checked before anything starts: first the options, then what docker answers.
     fn source(&self) -> anyhow::Result<Source> {
         check_name("IMAGE", &self.image)?;
         check_sent_name(&self.common.name)?;

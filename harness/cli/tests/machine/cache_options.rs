@@ -1,4 +1,4 @@
-//! What the caches' own options change: seen in rows, not assumed.
+//! Effects of the options of the cache strategies, as their rows show them.
 
 use handoff_model::Outcome;
 use handoff_records::MeasurementRow;

@@ -1,4 +1,4 @@
-//! What survives an end at any moment: finished trials do, jobs do not.
+//! Interrupted runs: finished trials are kept, jobs are removed.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};

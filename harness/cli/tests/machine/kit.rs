@@ -19,7 +19,7 @@ pub fn machine() -> MutexGuard<'static, ()> {
     guard
 }
 
-/// What is true of the strategy of that name.
+/// Facts of the strategy of that name.
 pub fn facts(name: &str) -> &'static StrategyFacts {
     handoff_strategies::find(&StrategySpec::plain(name)).unwrap().facts()
 }
@@ -36,7 +36,7 @@ impl RunFolders {
         Results::read(&self.out).unwrap()
     }
 
-    /// What must not be there after a run: mounts, cgroups, files, processes and loop devices of its jobs.
+    /// Leftovers of a run: mounts, cgroups, files, processes and loop devices of its jobs.
     pub fn leftovers(&self) -> Vec<String> {
         let mut left = Vec::new();
         let work = self.work.path().display().to_string();

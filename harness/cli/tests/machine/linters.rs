@@ -1,4 +1,4 @@
-//! What is written for other programs, read by the checkers of those formats: they need Node and what scripts/dev-tools fetches.
+//! Files for other programs, checked by linters that need Node and the environment of scripts/dev-tools.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

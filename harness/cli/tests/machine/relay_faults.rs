@@ -1,4 +1,4 @@
-//! What may go wrong with a relayed image, and that a wrong image never comes of it: the cause instead, and nothing in the
+//! Faults of a relayed image: each is reported with its cause and never becomes a wrong image, and nothing stays in the
 //! engine.
 
 use std::path::{Path, PathBuf};
@@ -27,7 +27,7 @@ fn blocks(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// What happens to a stored block.
+/// Fault of a stored block.
 type Damage = fn(Vec<u8>) -> Vec<u8>;
 
 fn images(daemon: &Daemon) -> String {

@@ -13,7 +13,7 @@ use crate::kit::handoff;
 use crate::relay_ends::End;
 
 const MIB: usize = 1 << 20;
-/// What both ends are promised to stay below.
+/// Memory bound of sender and receiver.
 const MOST: u64 = 256 << 20;
 const LAYERS: usize = 6;
 

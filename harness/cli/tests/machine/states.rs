@@ -1,4 +1,4 @@
-//! What an earlier run leaves is used, and only that; several consumers are several rows.
+//! Cache states and several consumers, as their rows show them.
 
 use std::collections::BTreeMap;
 

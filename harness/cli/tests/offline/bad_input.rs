@@ -146,7 +146,7 @@ fn send_by(script: &str) -> String {
     send_with(script, &[])
 }
 
-/// As [`send_by`], with more options.
+/// Error of `handoff send app:1` with more options, where `docker` is a script.
 fn send_with(script: &str, options: &[&OsStr]) -> String {
     let bin = tempfile::tempdir().unwrap();
     let docker = bin.path().join("docker");

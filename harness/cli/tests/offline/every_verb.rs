@@ -5,7 +5,7 @@
 pub struct VerbCalls {
     /// Its words, as `workflows sync`.
     pub path: &'static str,
-    /// What follows them, once for each way to print. Words in braces stand for folders and a trial.
+    /// Arguments, one text for each output format. Words in braces stand for folders and a trial.
     pub calls: &'static [&'static str],
     /// Why there is no call here.
     pub silent: &'static str,
@@ -19,7 +19,7 @@ const fn silent(path: &'static str, silent: &'static str) -> VerbCalls {
     VerbCalls { path, calls: &[], silent }
 }
 
-/// All of them.
+/// All verbs.
 pub const VERBS: &[VerbCalls] = &[
     silent("run", "it prints when a run has ended, which needs engines"),
     prints(

@@ -20,7 +20,7 @@ pub struct Seen {
     pub body: Value,
 }
 
-/// What is answered instead of the truth, once.
+/// Wrong answer, given once.
 #[derive(Debug, Clone)]
 pub enum Fault {
     /// A status with headers and a message.
@@ -39,14 +39,14 @@ pub struct Artifact {
     pub expired: bool,
 }
 
-/// What GitHub knows.
+/// State of the GitHub server.
 #[derive(Default)]
 pub struct State {
     /// Every request, in order; those to the host of the blobs as well.
     pub seen: Vec<Seen>,
     /// Faults for requests whose method and path begin like this.
     pub faults: Vec<(&'static str, &'static str, Fault)>,
-    /// How often the run is looked at before it has ended, and how it ends.
+    /// Polls of the run until it ends, and its conclusion.
     pub looks: usize,
     pub conclusion: &'static str,
     pub jobs: Vec<Value>,

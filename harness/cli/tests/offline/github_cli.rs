@@ -56,7 +56,7 @@ impl GithubRun {
         Results::read(&self.path(name)).unwrap()
     }
 
-    /// What the run's first job leaves for these inputs: by the same verb that it calls.
+    /// Artifact of the run's first job for these inputs, made by the verb that this job calls.
     fn plan(&self, inputs: &[(&str, &str)]) -> Vec<CellJob> {
         let dir = tempfile::tempdir().unwrap();
         let mut command = handoff(&["plan", "--github", "--out", "handoff-plan"]);
@@ -82,7 +82,7 @@ impl GithubRun {
         }
     }
 
-    /// What the jobs of a cell leave when all goes well.
+    /// Artifacts of the jobs of a cell that succeed.
     fn sides(&self, cell: &CellJob) {
         self.role(cell, Role::Producer, None);
         for consumer in &cell.consumers {

@@ -1,4 +1,4 @@
-//! What a run records of its sources and its disk, and what `--resume`, `compare` and `report` make of it. No engine starts.
+//! Sources and disk that a run records, and their use by `--resume`, `compare` and `report`. No engine starts.
 
 use std::fs;
 use std::path::{Path, PathBuf};

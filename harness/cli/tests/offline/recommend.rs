@@ -10,7 +10,7 @@ use crate::support::{SampleRuns, expect, handoff, request};
 
 const ASK: [&str; 6] = ["--consumers", "1", "--pushes-per-day", "5", "--image-size", "1GiB"];
 
-/// The question, with what is named in place of its own.
+/// Question with the given options in place of the defaults.
 fn asked<'a>(more: &[&'a str]) -> Vec<&'a str> {
     let own = ASK.chunks(2).filter(|pair| !more.contains(&pair[0])).flatten();
     own.copied().chain(last(more)).collect()
@@ -146,7 +146,7 @@ fn workflow_is_that_of_the_recommended_variant() {
     }
 }
 
-/// What the engine's own builder cannot export was saved by the engine: the workflow does the same.
+/// Trials save the image by the engine where the builder cannot export it, and so does the workflow.
 #[test]
 fn workflow_makes_the_tar_as_the_trials_did() {
     let samples = SampleRuns::new();

@@ -1,4 +1,4 @@
-//! What follows from rows, from end to end: folders of made-up rows in, verdicts, documents and recommendations out.
+//! Verdicts, documents and recommendations from folders of sample rows.
 
 use handoff_model::Trial;
 use serde_json::Value;

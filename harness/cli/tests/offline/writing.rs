@@ -1,4 +1,4 @@
-//! What cannot be written: every verb says so, and leaves no half of a file.
+//! Failed writes: every verb reports them and leaves no half-written file.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ mod every_verb {
 
 use every_verb::VERBS;
 
-/// What calls need: a results folder, a checkout, a place where a run was cut off.
+/// Files that calls need: a results folder, a checkout, a place where a run was cut off.
 struct Scene {
     whole: String,
     other: String,

@@ -1,4 +1,4 @@
-//! Folders of made-up runs.
+//! Folders of sample runs.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use handoff_records::{ConsumerRow, Journal, MeasurementRow, SpanRow};
 use serde_json::json;
 use tempfile::TempDir;
 
-/// A folder of made-up runs. `HANDOFF_KEEP=DIR` keeps them there, for `scripts/recompute-verdicts`.
+/// Folder of sample runs. `HANDOFF_KEEP=DIR` keeps them there, for `scripts/recompute-verdicts`.
 pub struct SampleRuns {
     pub dir: PathBuf,
     _temporary: TempDir,
@@ -20,7 +20,7 @@ impl SampleRuns {
         Self { dir: keep.unwrap_or_else(|| temporary.path().to_owned()), _temporary: temporary }
     }
 
-    /// A run; `seconds` says what a trial took: producer and consumer, or nothing if it failed.
+    /// Writes a run. `seconds` returns the times of producer and consumer of a trial, or none if it failed.
     pub fn run(
         &self,
         name: &str,
@@ -100,8 +100,8 @@ fn rows(trial: &Trial, cores: u32, seconds: Option<(f64, f64)>) -> (Vec<Consumer
     (vec![serde_json::from_value(consumer).unwrap()], spans, serde_json::from_value(row).unwrap())
 }
 
-/// Seconds with a wobble that no two trials share.
-#[expect(clippy::unnecessary_wraps, reason = "the shape that a made-up run asks for")]
+/// Times with noise that differs between trials.
+#[expect(clippy::unnecessary_wraps, reason = "the shape that `SampleRuns::run` takes")]
 pub fn seconds(trial: &Trial) -> Option<(f64, f64)> {
     let gib = trial.cell.size.bytes() as f64 / f64::from(1 << 30);
     let wobble = f64::from(u32::from_str_radix(&trial.nonce[..4], 16).unwrap()) / 65_536.0;

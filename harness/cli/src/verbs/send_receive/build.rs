@@ -18,13 +18,13 @@ const OLDEST_BUILDX: (u32, u32) = (0, 13);
 /// # Errors
 /// The version that was found, and the needed one.
 pub(super) fn check_buildx() -> anyhow::Result<()> {
-    let (works, version, said) = ask(&["buildx", "version"])?;
+    let (works, version, stderr) = ask(&["buildx", "version"])?;
     if !works {
-        let said = said.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it says nothing").to_owned();
+        let stderr = stderr.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("no output").to_owned();
         bail_input!(
             "`docker buildx version` fails ({}), and --context builds with buildx: install it, for example with \
              `apt-get install docker-buildx-plugin` (Docker's packages) or `apt-get install docker-buildx` (Debian's and Ubuntu's)",
-            handoff_model::shell::escaped(&said)
+            handoff_model::shell::escaped(&stderr)
         );
     }
     match numbers(&version) {

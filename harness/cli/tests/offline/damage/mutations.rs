@@ -1,6 +1,6 @@
-//! Ways in which files of a results folder get damaged, each with what a reader must make of it.
+//! Damaged files of a results folder, each with the expected reaction of a reader.
 
-/// What a reader must make of a file.
+/// Reaction of a reader to a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expect {
     /// Rows that cannot be used: exit code 5.
@@ -18,7 +18,7 @@ use Expect::{CutOff, Damaged, Named, Refused};
 /// A changed file; none is a file that was removed.
 pub type Mutation = (String, Option<Vec<u8>>, Expect);
 
-/// The fields of a CSV file, which in made-up rows need no quotes.
+/// Fields of a CSV file, which need no quotes in sample rows.
 struct Grid(Vec<Vec<String>>);
 
 impl Grid {
@@ -54,7 +54,7 @@ impl Grid {
 /// A row in the middle: no crash explains what is wrong with it.
 const ROW: usize = 2;
 
-/// What can happen to any CSV file. `number` is one of its columns of numbers; a crash can only have torn the last line of the
+/// Damage of any CSV file. `number` is one of its columns of numbers; a crash can only have torn the last line of the
 /// file that is `written_last`.
 pub fn csv(text: &str, number: &str, written_last: bool) -> Vec<Mutation> {
     let (torn, lost) = if written_last { (Named, CutOff) } else { (Damaged, Damaged) };
@@ -141,7 +141,7 @@ fn fields(text: &str, list: &[(usize, &str, &str)]) -> Vec<Mutation> {
     list.iter().map(changed).collect()
 }
 
-/// What can happen to `measurements.csv` alone. `failed` is the line of a failed trial.
+/// Damage of `measurements.csv` alone. `failed` is the line of a failed trial.
 pub fn measurements(text: &str, failed: usize) -> Vec<Mutation> {
     fields(
         text,
@@ -182,7 +182,7 @@ pub fn measurements(text: &str, failed: usize) -> Vec<Mutation> {
     )
 }
 
-/// What can happen to `consumers.csv` alone.
+/// Damage of `consumers.csv` alone.
 pub fn consumers(text: &str) -> Vec<Mutation> {
     let list = [
         ("consumer", "0"),
@@ -201,7 +201,7 @@ pub fn consumers(text: &str) -> Vec<Mutation> {
     fields(text, &list.map(|(column, value)| (ROW, column, value)))
 }
 
-/// What can happen to `spans.csv` alone.
+/// Damage of `spans.csv` alone.
 pub fn spans(text: &str) -> Vec<Mutation> {
     let list = [
         ("end_ns", "-5"),
@@ -215,7 +215,7 @@ pub fn spans(text: &str) -> Vec<Mutation> {
     fields(text, &list.map(|(column, value)| (ROW, column, value)))
 }
 
-/// What can happen to a JSON file.
+/// Damage of any JSON file.
 pub fn json(text: &str) -> Vec<Mutation> {
     let bytes = text.as_bytes();
     let mut all = vec![
@@ -242,7 +242,7 @@ pub fn json(text: &str) -> Vec<Mutation> {
     named(all)
 }
 
-/// What can happen to `plan.json` alone.
+/// Damage of `plan.json` alone.
 pub fn plan(text: &str) -> Vec<Mutation> {
     let with = |from: &str, to: &str| {
         assert!(text.contains(from), "no {from} in {text}");
@@ -267,7 +267,7 @@ pub fn plan(text: &str) -> Vec<Mutation> {
     ])
 }
 
-/// What can happen to `environments.json` alone.
+/// Damage of `environments.json` alone.
 pub fn environments(text: &str) -> Vec<Mutation> {
     let with = |from: &str, to: &str| {
         assert!(text.contains(from), "no {from} in {text}");
