@@ -77,6 +77,6 @@ fn unrelated_daemon_and_user_configuration_are_unchanged() {
     assert_eq!(state(&daemon), before);
     assert_eq!(configuration(), files);
     let (_, stderr) = expect(handoff(&["clean", "--remove", "--work-dir"]).arg(folders.work.path()), 0);
-    assert!(stderr.contains("nothing is left"), "{stderr}");
+    assert!(stderr.contains("interrupted runs left nothing"), "{stderr}");
     assert_eq!(state(&daemon), before);
 }

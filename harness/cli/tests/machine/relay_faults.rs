@@ -51,7 +51,7 @@ fn flipped_byte_or_truncated_body_is_reported_and_leaves_no_image() {
         bytes.truncate(bytes.len() / 2);
         bytes
     };
-    let damages = [(flip as Damage, "is damaged: what arrived has the digest"), (cut, "gave up after")];
+    let damages = [(flip as Damage, "is damaged: the received bytes have the digest"), (cut, "gave up after")];
     for (damage, cause) in damages {
         for (path, bytes) in &sent {
             std::fs::write(path, damage(bytes.clone())).unwrap();

@@ -83,6 +83,7 @@ const COMMANDS: &[(&str, &[(i32, &str)])] = &[
             (2, "plan {unknown-key}"),
             (2, "plan {empty-rule}"),
             (2, "plan {wrong-value}"),
+            (2, "plan {all-excluded}"),
         ],
     ),
     (
@@ -242,6 +243,7 @@ impl Scene {
             ("unknown-key", "sizes = '64MiB'\nround = 1\n"),
             ("empty-rule", "sizes = '64MiB'\n[[exclude]]\n"),
             ("wrong-value", "sizes = 'big'\n"),
+            ("all-excluded", "strategies = 'artifact'\n[[exclude]]\nstrategy = 'artifact'\n"),
             ("markers", "<!-- handoff:table:begin -->\n<!-- handoff:table:end -->\n"),
             ("context/Dockerfile", "FROM scratch\n"),
             ("foreign/letter.txt", "x"),
