@@ -79,7 +79,8 @@ impl Plan {
         }
         if seen.is_empty() {
             return Err(PlanError(
-                "the rules of `[[exclude]]` exclude every cell, so nothing is left to measure: remove a rule".to_owned(),
+                "the rules of `[[exclude]]` exclude every cell, so nothing is left to measure: remove a rule"
+                    .to_owned(),
             ));
         }
         Ok(())
