@@ -1,6 +1,6 @@
 # Two commands: `make bench` and `make test`. Both set up what they need; `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help setup build bench check test lint lint-workflows buildkit-image spike-page
+.PHONY: help setup build bench check test lint lint-workflows buildkit-image spike-page readme
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -21,6 +21,11 @@ SPIKE_RESULTS = $(patsubst %/,%,$(sort $(wildcard results/*/)))
 
 spike-page: build ## docs/spike.md: every statement of the spike, judged by the committed results (SPIKE_ARGS=--check: only compare)
 	@target/release/handoff report $(SPIKE_RESULTS) --spike docs/spike.md $(SPIKE_ARGS)
+
+README_RESULTS := results/2026-11-25-spike-1gib-own-disk
+
+readme: build ## README.md's chart and table, from committed results (README_ARGS=--check: only compare)
+	@target/release/handoff report $(README_RESULTS) --readme README.md $(README_ARGS)
 
 # CI's tests of docker-container builders need it; made once, kept below HANDOFF_HOME.
 buildkit-image: setup ## the image of docker-container builders, for machines that cannot pull it (needs Go)

@@ -58,7 +58,7 @@ pub use options::{Options, SmallestEffect};
 pub use order::Known;
 pub use prices::{Prices, PricesError};
 pub use recommend::{Recommendation, recommend};
-pub use runs::{DiskDifference, compare_runs, disks_differ, environments_differ};
+pub use runs::{DiskDifference, compare_runs, disks_differ, environments_differ, matters};
 pub use spans::{CellSpans, SpanTime, TypicalTrial};
 pub use spread::{MedianInterval, Spread};
 pub use summary::{CellSummary, FailedTrial, TrialSample, summaries};

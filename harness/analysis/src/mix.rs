@@ -1,4 +1,4 @@
-//! Rows of more than one environment: named wherever they are analysed together.
+//! Rows of more than one environment that are analysed together.
 
 use std::fmt;
 
@@ -7,16 +7,16 @@ use handoff_model::list::unique;
 use handoff_records::MeasurementRow;
 use serde::Serialize;
 
-/// Environments whose rows are analysed together, and in what they differ.
+/// Environments whose rows are analysed together, with their differences.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Mix {
-    /// The environments that rows come from, in the order in which they are recorded.
+    /// Environments that rows come from, in the order of the records.
     pub environments: Vec<MixedEnvironment>,
-    /// In what they differ; empty where the difference is not recorded.
+    /// Their differences; empty where none is recorded.
     pub differences: Vec<MixedValues>,
 }
 
-/// One of the environments.
+/// Environment of a mix.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MixedEnvironment {
     /// Its id: the `environment` column.
@@ -25,12 +25,12 @@ pub struct MixedEnvironment {
     pub trials: usize,
 }
 
-/// One thing in which they differ.
+/// Difference of the environments of a mix.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MixedValues {
-    /// What differs.
+    /// Name of what differs.
     pub name: String,
-    /// Its values, in the order of the environments.
+    /// Values, in the order of the environments.
     pub values: Vec<String>,
 }
 
@@ -78,7 +78,7 @@ impl fmt::Display for Mix {
         let each: Vec<String> = self.environments.iter().map(one).collect();
         write!(f, "Rows of {} environments are mixed here: {}. ", each.len(), each.join(", "))?;
         if self.differences.is_empty() {
-            return write!(f, "In what they differ is not recorded.");
+            return write!(f, "Their differences are not recorded.");
         }
         let values = |d: &MixedValues| format!("{} ({})", d.name, d.values.join("; "));
         write!(f, "They differ in {}.", self.differences.iter().map(values).collect::<Vec<_>>().join(", "))

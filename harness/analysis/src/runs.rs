@@ -1,8 +1,9 @@
-//! Two runs against each other, cell by cell: what `compare` says.
+//! Two runs against each other, cell by cell.
 
 use std::collections::BTreeSet;
 
-use handoff_model::{DiskSpeed, Environment};
+use handoff_model::list::unique;
+use handoff_model::{Difference, DiskSpeed, Environment};
 use serde::Serialize;
 
 use crate::compare::between;
@@ -12,10 +13,10 @@ use crate::metric::Metric;
 use crate::options::Options;
 use crate::summary::{CellSummary, summaries_of};
 
-/// What two runs say of the cells that both have, the second against the first.
+/// Comparison of the cells that two runs share, the second run against the first.
 ///
-/// Their rounds are no pairs, so that the test is unpaired; all cells are one family. What differs between the runs
-/// beside the cells (time of day, version) is not told apart from a difference of the strategy.
+/// The test is unpaired, because rounds of two runs are no pairs. All cells are one family. A difference between the runs
+/// themselves (time of day, version) cannot be distinguished from a difference of the strategy.
 ///
 /// # Errors
 /// A trial that is in both.
@@ -42,7 +43,7 @@ pub fn compare_runs(
     Ok(both.iter().zip(between(&both, metric, options)).map(one).collect())
 }
 
-/// What matters in an environment: a difference in one of these is a difference of what is measured.
+/// Names of what matters in an environment: a difference in one of these is a difference of what is measured.
 const THAT_MATTER: [&str; 16] = [
     "cpu",
     "cores",
@@ -62,29 +63,38 @@ const THAT_MATTER: [&str; 16] = [
     "@actions/cache",
 ];
 
-/// In what the environments of two runs differ that matters, by name, each with both values.
-pub fn environments_differ(first: &[Environment], second: &[Environment]) -> Vec<(String, String, String)> {
-    let values = |environments: &[Environment], name: &str| {
-        let value = |e: &Environment| e.identity().into_iter().find(|(n, _)| n == name).map(|(_, value)| value);
+/// Whether a difference of environments is a difference of what is measured.
+pub fn matters(difference: &Difference) -> bool {
+    THAT_MATTER.contains(&difference.name.as_str())
+}
+
+/// Differences of the environments of two runs: those that matter first, each with the values of all environments of a run.
+pub fn environments_differ(first: &[&Environment], second: &[&Environment]) -> Vec<Difference> {
+    let identities = first.iter().chain(second).flat_map(|e| e.identity()).map(|(name, _)| name);
+    let values = |environments: &[&Environment], name: &str| {
+        let value = |e: &&Environment| e.identity().into_iter().find(|(n, _)| n == name).map(|(_, value)| value);
         let values: BTreeSet<String> =
             environments.iter().map(|e| value(e).unwrap_or_else(|| "none".to_owned())).collect();
         values.into_iter().collect::<Vec<_>>().join(" and ")
     };
-    let both = THAT_MATTER.iter().map(|name| ((*name).to_owned(), values(first, name), values(second, name)));
-    both.filter(|(_, a, b)| a != b).collect()
+    unique(THAT_MATTER.map(str::to_owned).into_iter().chain(identities))
+        .into_iter()
+        .map(|name| Difference { first: values(first, &name), second: values(second, &name), name })
+        .filter(|d| d.first != d.second)
+        .collect()
 }
 
-/// Disks of two runs may be this much apart, larger over smaller, before it is named.
+/// Largest ratio of two disks' rates that is no difference.
 const DISK_TOLERANCE: f64 = 1.2;
 
-/// A rate by which the disks of two runs differ.
+/// Rate in which the disks of two runs differ.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DiskDifference {
     /// `write_mib_per_s` or `files_per_s`.
     pub name: &'static str,
-    /// The first run's.
+    /// Rate of the first run.
     pub first: f64,
-    /// The second run's.
+    /// Rate of the second run.
     pub second: f64,
 }
 
@@ -96,8 +106,8 @@ impl std::fmt::Display for DiskDifference {
     }
 }
 
-/// In which rates the disks of two runs differ by more than 20 %, as measured before their first trials. A run with several
-/// measurements counts by their median; one without any differs in nothing.
+/// Rates in which the disks of two runs differ by more than 20 %, as measured before their first trials. A run with several
+/// measurements counts by their median; a run without any has no difference.
 pub fn disks_differ(first: &[Environment], second: &[Environment]) -> Vec<DiskDifference> {
     type Rate = fn(&DiskSpeed) -> f64;
     let of = |environments: &[Environment], rate: Rate| {

@@ -14,6 +14,7 @@ mod out;
 mod paths;
 mod progress;
 mod random_id;
+mod readme;
 mod revision;
 mod spike_page;
 mod user_image;

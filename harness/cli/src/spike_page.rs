@@ -1,4 +1,4 @@
-//! `handoff report --spike`: the page of the spike's statements, judged by many folders.
+//! `handoff report --spike`: page of the spike's statements, judged by many folders.
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
@@ -21,7 +21,7 @@ pub fn write(dirs: &[PathBuf], page: &Path, options: &Options, check: bool) -> a
         let shown = page.display();
         let old = regular_file::read_to_string(page);
         if old.map_err(|e| bad_input(format!("cannot read {shown}: {e}{}", io_fix(&e))))? != text {
-            bail_input!("{shown} is not what the results say: run `make spike-page`");
+            bail_input!("{shown} differs from the results: run `make spike-page`");
         }
     } else {
         files::write(page, text.as_bytes())?;
@@ -41,8 +41,11 @@ fn text(runs: &[(String, Results)], dirs: &[PathBuf], page: &Path, options: &Opt
     Ok(handoff_report::spike_page(&claims, &judged, &links))
 }
 
-/// A folder's address as seen from the page's folder, with `/` at its end.
-fn link(page: &Path, dir: &Path) -> anyhow::Result<String> {
+/// Address of a folder as seen from the folder of a page, with `/` at its end.
+///
+/// # Errors
+/// A path that cannot be made absolute.
+pub fn link(page: &Path, dir: &Path) -> anyhow::Result<String> {
     let absolute =
         |path: &Path| std::path::absolute(path).map_err(|e| bad_input(format!("cannot find {}: {e}", path.display())));
     let (page, dir) = (absolute(page)?, absolute(dir)?);

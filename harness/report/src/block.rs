@@ -1,9 +1,9 @@
-//! The pieces of a report.
+//! Pieces of a report.
 
 use crate::grid::Grid;
 use crate::plot::Chart;
 
-/// A piece of a report.
+/// Piece of a report.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Block {
     /// A heading; 1 is the title.
@@ -16,9 +16,11 @@ pub enum Block {
     List(Vec<String>),
     /// A table.
     Table(Grid),
-    /// Something to be typed.
+    /// Names of all sections.
+    Contents(Vec<String>),
+    /// Command to type.
     Command(String),
-    /// A picture made of letters.
+    /// Picture made of letters.
     Drawing(String),
     /// A chart.
     Chart(Box<Chart>),

@@ -1,4 +1,4 @@
-//! What stands below the comparison: where time and bytes go, findings on identity, failures.
+//! Parts of trials, findings on identity, and failures.
 
 use std::collections::BTreeMap;
 
@@ -8,13 +8,12 @@ use handoff_model::list::unique;
 use crate::block::Block;
 use crate::format;
 use crate::grid::{Cell, Grid, Tone};
-use crate::provenance::{Images, images};
 use crate::report::{Group, Report};
 
-/// The fewest trials of which a range says anything about spread.
+/// Fewest trials of which a range shows the spread.
 const ENOUGH: usize = 3;
 
-/// Where time and bytes go: one table a size.
+/// Times and bytes of the parts of trials: one table a size.
 pub(crate) fn parts(group: &Group) -> Vec<Block> {
     let mut blocks = Vec::new();
     for (i, size) in group.sizes.iter().enumerate() {
@@ -32,7 +31,7 @@ pub(crate) fn parts(group: &Group) -> Vec<Block> {
         }
     }
     if !blocks.is_empty() {
-        blocks.push(Block::Text(String::from("Harness is the harness's own share of the critical path: time that no child's span covers, plus its CPU time.")));
+        blocks.push(Block::Text(String::from("Harness is the share of the critical path that the harness itself costs: time outside all spans, plus its CPU time.")));
     }
     blocks
 }
@@ -54,33 +53,14 @@ fn part(cell: &CellSummary) -> [String; 11] {
     ]
 }
 
-/// How a cell of the comparison is to be read.
+/// How to read the summary tables.
 pub(crate) fn key() -> &'static str {
-    "Times are seconds: median [smallest–largest] (number of completed trials). Transfer is the critical path without \
-     the steps of the Dockerfile: what sharing costs on top of building; the critical path is the producer plus the \
-     slowest consumer, and for `rebuild`, which shares nothing, the consumer alone."
+    "Times are in seconds. The critical path is the producer plus the slowest consumer; of a baseline without a producer, the consumer \
+     alone. Transfer is the critical path without the steps of the Dockerfile: the cost of sharing on top of building. \
+     The last column is the shift within rounds, with its verdict."
 }
 
-/// What a reader needs to take the tables rightly.
-pub(crate) fn reading(report: &Report) -> Vec<String> {
-    let source = &report.claims.source;
-    let mut notes = vec![key().to_owned()];
-    if images(report) != Images::User {
-        notes.push(format!(
-            "Claimed figures are those of the spike ({}, {}), for images of 1 to 3 GB; that of `gha-cache` is the consumer's rebuild. A verdict \
-             beside a figure speaks of the strategy. `{}` is no value.",
-            source.url,
-            source.date,
-            format::NONE
-        ));
-    }
-    notes.push(String::from("Byte-identical is measured on four levels: content is every file of the image, layers the uncompressed layers, \
-         config the image's config, index the digest by which the engine knows it."));
-    notes.extend(too_few(report));
-    notes
-}
-
-/// Says which medians stand on too little.
+/// Sentence on medians of too few trials.
 pub(crate) fn too_few(report: &Report) -> Option<String> {
     let few: Vec<String> = report
         .cells()
@@ -89,16 +69,16 @@ pub(crate) fn too_few(report: &Report) -> Option<String> {
         .collect();
     (!few.is_empty()).then(|| {
         format!(
-            "Fewer than {ENOUGH} completed trials, so that median and range say little: {}. More --rounds help.",
+            "These cells have fewer than {ENOUGH} completed trials, so that median and range mean little: {}. Use more `--rounds`.",
             few.join(", ")
         )
     })
 }
 
-/// Findings and reasons on identity, and how the bytes were moved.
+/// Findings on identity, and the clients that moved the bytes.
 pub(crate) fn findings(report: &Report) -> Vec<Block> {
     let mut notes: BTreeMap<&String, Vec<String>> = BTreeMap::new();
-    let mut means: Vec<String> = Vec::new();
+    let mut clients: Vec<String> = Vec::new();
     for cell in report.cells() {
         let name = cell.cell.strategy.to_string();
         for note in &cell.identity.notes {
@@ -106,7 +86,7 @@ pub(crate) fn findings(report: &Report) -> Vec<Block> {
         }
         let mut parts: Vec<String> = cell.clients.iter().cloned().collect();
         parts.extend(cell.sources.iter().map(|s| format!("tar from {s}")));
-        means.extend((!parts.is_empty()).then(|| format!("{name}: {}", parts.join(", "))));
+        clients.extend((!parts.is_empty()).then(|| format!("{name}: {}", parts.join(", "))));
     }
     let mut blocks = Vec::new();
     if !notes.is_empty() {
@@ -115,22 +95,22 @@ pub(crate) fn findings(report: &Report) -> Vec<Block> {
             notes.into_iter().map(|(note, names)| format!("{note} ({})", unique(names).join(", "))).collect(),
         ));
     }
-    if !means.is_empty() {
-        blocks.push(Block::Heading(3, "By which client".to_owned()));
-        blocks.push(Block::List(unique(means)));
+    if !clients.is_empty() {
+        blocks.push(Block::Heading(3, "Clients".to_owned()));
+        blocks.push(Block::List(unique(clients)));
     }
     blocks
 }
 
-/// Every trial without numbers, with its reason.
+/// Trials without times, each with its reason.
 pub(crate) fn failures(report: &Report) -> Vec<Block> {
-    let mut grid = Grid::new("Trial | Outcome | Where | Why");
+    let mut grid = Grid::new("Trial | Outcome | Span | Error");
     for f in report.cells().flat_map(|c| &c.failures) {
         let outcome = Cell::toned(f.outcome.to_string(), Tone::Bad);
         grid.push([f.trial.clone().into(), outcome, f.span.clone().into(), f.error.clone().into()]);
     }
     if grid.rows.is_empty() {
-        return vec![Block::Text("Every trial that has run has completed.".to_owned())];
+        return vec![Block::Text("Every trial that ran completed.".to_owned())];
     }
 
     vec![Block::Text("Trials that did not complete have no times and enter no median.".to_owned()), Block::Table(grid)]

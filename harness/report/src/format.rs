@@ -1,12 +1,12 @@
-//! Numbers as people read them: as many digits as carry meaning, never more.
+//! Numbers as text, with as many digits as carry meaning.
 
 use handoff_analysis::{Finding, Identity, Spread};
 use handoff_model::list::grouped;
 
-/// Stands where there is no value.
+/// Text where there is no value.
 pub(crate) const NONE: &str = "–";
 
-/// Decimals that give a value of this many seconds three digits.
+/// Decimals that give a value in seconds three digits.
 fn decimals(seconds: f64) -> usize {
     match seconds {
         s if s < 9.995 => 2,
@@ -19,23 +19,28 @@ fn seconds(ns: u64) -> f64 {
     ns as f64 / 1e9
 }
 
-/// A median with range and number, in seconds: `12.3 [11.9–12.8] (3)`. The range has the median's digits.
-pub(crate) fn time_spread(spread: Option<&Spread>) -> String {
+/// Median with range, in seconds: `12.3 [11.9–12.8]`. The range has the median's digits.
+pub(crate) fn range(spread: Option<&Spread>) -> String {
     let Some(s) = spread else { return NONE.to_owned() };
     let [median, min, max] = [s.median(), s.min(), s.max()].map(seconds);
     let d = decimals(median);
-    format!("{median:.d$} [{min:.d$}–{max:.d$}] ({})", s.n())
+    format!("{median:.d$} [{min:.d$}–{max:.d$}]")
 }
 
-/// How sure an interval of a median is to be, where there are enough samples for it.
+/// Median with range and number of trials, in seconds: `12.3 [11.9–12.8] (3)`.
+pub(crate) fn time_spread(spread: Option<&Spread>) -> String {
+    spread.map_or(NONE.to_owned(), |s| format!("{} ({})", range(Some(s)), s.n()))
+}
+
+/// Coverage that the interval of a median has at least, where there are enough samples.
 const CONFIDENCE: f64 = 0.95;
 
-/// The interval of the median; a single sample is its own.
+/// Interval of the median, in ns; a single sample is its own.
 pub(crate) fn interval(spread: &Spread) -> (u64, u64) {
     spread.interval(CONFIDENCE).map_or((spread.min(), spread.max()), |i| (i.low, i.high))
 }
 
-/// The interval of the median in words, in seconds, with the share of repetitions in which such an interval is right.
+/// Interval of the median in seconds, with its coverage.
 pub(crate) fn interval_text(spread: &Spread) -> String {
     match spread.interval(CONFIDENCE) {
         None => NONE.to_owned(),
@@ -46,26 +51,26 @@ pub(crate) fn interval_text(spread: &Spread) -> String {
     }
 }
 
-/// A time in seconds with the digits of the median that it belongs to.
+/// Time in seconds with the digits of a median.
 pub(crate) fn seconds_like(ns: u64, spread: &Spread) -> String {
     let d = decimals(seconds(spread.median()));
     format!("{:.d$}", seconds(ns))
 }
 
-/// A difference with its sign.
+/// Difference with its sign.
 pub(crate) fn sign(value: f64, decimals: usize) -> String {
     let sign = if value < 0.0 { "−" } else { "+" };
     format!("{sign}{:.decimals$}", value.abs())
 }
 
-/// A median in seconds.
+/// Median in seconds.
 pub(crate) fn time(spread: Option<&Spread>) -> String {
     let Some(s) = spread else { return NONE.to_owned() };
     let median = seconds(s.median());
     format!("{median:.*}", decimals(median))
 }
 
-/// A median of bytes, in the unit that fits.
+/// Median of bytes, in the unit that fits.
 pub(crate) fn size(spread: Option<&Spread>) -> String {
     spread.map_or(NONE.to_owned(), |s| bytes(s.median()))
 }
@@ -84,12 +89,12 @@ pub(crate) fn bytes(n: u64) -> String {
     }
 }
 
-/// A median of a count.
+/// Median of a count.
 pub(crate) fn count(spread: Option<&Spread>) -> String {
     spread.map_or(NONE.to_owned(), |s| s.median().to_string())
 }
 
-/// The levels of identity in words: `content+layers+config yes, index no`.
+/// Levels of identity in words: `content+layers+config yes, index no`.
 pub(crate) fn identity(identity: &Identity, n: usize) -> String {
     if n == 0 {
         return NONE.to_owned();
@@ -106,12 +111,23 @@ pub(crate) fn identity(identity: &Identity, n: usize) -> String {
     grouped(words).iter().map(|(word, levels)| format!("{} {word}", levels.join("+"))).collect::<Vec<_>>().join(", ")
 }
 
-/// Trials in words.
+/// Levels of identity that are equal: `content, layers`; with how often, where trials differ.
+pub(crate) fn identical(identity: &Identity, n: usize) -> String {
+    let equal = identity.levels().into_iter().filter_map(|(level, count)| match count.finding() {
+        Finding::Equal => Some(level.to_owned()),
+        Finding::Mixed => Some(format!("{level} in {} of {}", count.equal, count.n())),
+        Finding::Different | Finding::Absent => None,
+    });
+    let equal: Vec<String> = equal.collect();
+    if n == 0 || equal.is_empty() { NONE.to_owned() } else { equal.join(", ") }
+}
+
+/// Count with its noun.
 pub(crate) fn plural(n: usize, one: &str, many: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { many })
 }
 
-/// A text with a capital at its start.
+/// Text with a capital at its start.
 pub(crate) fn capital(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())

@@ -1,12 +1,14 @@
 //! Tables of a report.
 
+use handoff_analysis::Verdict;
+
 use crate::plot::palette::{Look, look};
 use crate::report::Line;
 
-/// What a cell of a table says, where it is more than a text.
+/// Meaning of a cell beside its text; colour never is the only sign of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Tone {
-    /// Nothing more.
+    /// None.
     #[default]
     Plain,
     /// Faster; as claimed.
@@ -19,29 +21,41 @@ pub enum Tone {
     Open,
 }
 
-/// A cell of a table.
+impl Tone {
+    /// Tone of a verdict.
+    pub(crate) fn of(verdict: &Verdict) -> Self {
+        match verdict {
+            Verdict::Faster => Self::Good,
+            Verdict::Slower => Self::Bad,
+            Verdict::Equivalent => Self::Same,
+            Verdict::Inconclusive(_) => Self::Open,
+        }
+    }
+}
+
+/// Cell of a table.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Cell {
-    /// What it says.
+    /// Text.
     pub text: String,
-    /// How it is meant; never said by colour alone, the text says it too.
+    /// Meaning beside the text.
     pub tone: Tone,
-    /// The marker of the strategy that it names.
+    /// Marker of the strategy that the text names.
     pub(crate) look: Option<Look>,
 }
 
 impl Cell {
-    /// A text with a tone.
+    /// Text with a tone.
     pub fn toned(text: impl Into<String>, tone: Tone) -> Self {
         Self { text: text.into(), tone, look: None }
     }
 
-    /// A strategy's name.
+    /// Name of a strategy, with its marker.
     pub(crate) fn strategy(line: &Line) -> Self {
         Self::marked(&line.name, look(line.look, line.plain))
     }
 
-    /// A text with a strategy's marker.
+    /// Text with a strategy's marker.
     pub(crate) fn marked(text: &str, look: Look) -> Self {
         Self { text: text.to_owned(), tone: Tone::Plain, look: Some(look) }
     }
@@ -53,23 +67,25 @@ impl<T: Into<String>> From<T> for Cell {
     }
 }
 
-/// A table: the first column is text, the others say how they are aligned.
+/// Table; its first column is text.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Grid {
-    /// Headings, units included, and whether the column is numbers.
+    /// Headings with units, and whether the column holds numbers.
     pub columns: Vec<(String, bool)>,
     /// Cells; each row is as long as `columns`.
     pub rows: Vec<Vec<Cell>>,
+    /// Caption of a table that fits every screen; empty for tables that may be wider.
+    pub caption: String,
 }
 
 impl Grid {
-    /// A table without rows. ` | ` separates its columns; a colon after a name makes a column of numbers, as in Markdown.
+    /// Table without rows. ` | ` separates columns; a colon after a name marks a column of numbers, as in Markdown.
     pub(crate) fn new(columns: &str) -> Self {
         let column = |text: &str| {
             let numbers = text.strip_suffix(':');
             (numbers.unwrap_or(text).to_owned(), numbers.is_some())
         };
-        Self { columns: columns.split(" | ").map(column).collect(), rows: Vec::new() }
+        Self { columns: columns.split(" | ").map(column).collect(), ..Self::default() }
     }
 
     /// Adds a column of numbers for each name.
@@ -85,7 +101,7 @@ impl Grid {
         self.rows.push(row);
     }
 
-    /// Adds the row of a strategy: its name with its marker, then these cells.
+    /// Adds the row of a strategy: its name with its marker, then other cells.
     pub(crate) fn push_line<C: Into<Cell>>(&mut self, line: &Line, rest: impl IntoIterator<Item = C>) {
         self.push([Cell::strategy(line)].into_iter().chain(rest.into_iter().map(Into::into)));
     }

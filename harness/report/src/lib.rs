@@ -1,7 +1,7 @@
-//! What a run measured, as text: bytes out, no clock, no files, no terminal.
+//! Reports of runs as text and charts, without a clock, files or a terminal.
 //!
-//! A [`Report`] is made once from one or several runs; [`terminal`], [`markdown`] and [`readme_block`] lay out the same
-//! [`document`](document::document), so that no two of them can say different things.
+//! A [`Report`] is made once from one or several runs. [`terminal()`], [`markdown()`] and [`html()`] lay out the same
+//! [`document`](document::document).
 
 pub mod document;
 pub mod report;
@@ -9,12 +9,15 @@ pub mod report;
 mod block;
 mod charts;
 mod details;
+mod factors;
 mod format;
 mod grid;
 mod html;
 mod markdown;
 mod plot;
 mod provenance;
+mod readme;
+mod repeat;
 mod sections;
 mod spike;
 mod table;
@@ -25,34 +28,33 @@ pub use trace::chrome_trace;
 
 pub use report::{Link, Report, ReportError, Run};
 
+pub use markdown::EMBEDDED;
+
 pub use plot::Chart;
+
+pub use readme::{README_CHARTS, Readme, readme};
 
 pub use spike::spike_page;
 
 use block::Block;
 use document::document;
 
-/// The report for a terminal `width` columns wide. `color` is the caller's decision (`NO_COLOR`, no terminal).
+/// Report for a terminal `width` columns wide; `color` is the caller's choice.
 pub fn terminal(report: &Report, width: u16, color: bool) -> String {
     terminal::render(&document::summary(report), width, color)
 }
 
-/// The report as Markdown: the content of `report.md`.
+/// Report as Markdown: the content of `report.md`.
 pub fn markdown(report: &Report) -> String {
     markdown::fitting(&document(report))
 }
 
-/// The report as one HTML file: the content of `report.html`.
+/// Report as one HTML file: the content of `report.html`.
 pub fn html(report: &Report) -> String {
     html::render(&document(report))
 }
 
-/// The charts of the report.
+/// Charts of the report.
 pub fn charts(report: &Report) -> Vec<Chart> {
     document(report).into_iter().filter_map(|b| if let Block::Chart(f) = b { Some(*f) } else { None }).collect()
-}
-
-/// What stands in a README between its markers: the comparison, what was simulated, and where the rest is.
-pub fn readme_block(report: &Report) -> String {
-    markdown::render(&document::short(report))
 }

@@ -1,4 +1,4 @@
-//! The input of a report, checked and summarised.
+//! Input of a report, checked and summarised.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,16 +9,16 @@ use handoff_analysis::{
 use handoff_model::{ByteSize, Colour, Conditions, Environment, Marker, Plan, StrategySpec};
 use handoff_records::{ConsumerRow, MeasurementRow, SpanRow};
 
-/// One run, as it was read from its results folder.
+/// Run, as read from its results folder.
 #[derive(Debug, Clone)]
 pub struct Run {
-    /// The folder's name.
+    /// Name of the folder.
     pub name: String,
-    /// The folder, as it was named on the command line.
+    /// Path of the folder, as given on the command line.
     pub dir: String,
-    /// What was to be run.
+    /// Plan.
     pub plan: Plan,
-    /// The machines and programs used.
+    /// Machines and programs.
     pub environments: Vec<Environment>,
     /// One row a trial.
     pub measurements: Vec<MeasurementRow>,
@@ -26,42 +26,41 @@ pub struct Run {
     pub consumers: Vec<ConsumerRow>,
     /// One row a span.
     pub spans: Vec<SpanRow>,
-    /// What the reader of the folder left out.
+    /// Notes of the reader of the folder.
     pub warnings: Vec<String>,
-    /// The trials whose rows cannot be used.
+    /// Trials whose rows cannot be used.
     pub set_aside: Vec<String>,
 }
 
-/// Runs that make no report.
+/// Error of runs that make no report.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     /// No run at all.
     #[error("there is no run to report: name at least one results folder")]
     Nothing,
-    /// The same run twice would count its trials twice.
+    /// The same run is named twice, so that its trials would count twice.
     #[error("`{0}` and `{1}` hold the same run: name it once")]
     Twice(String, String),
     /// The rows do not go together.
     #[error(transparent)]
     Rows(#[from] InputError),
-    /// A trial that no run has.
+    /// No run has the trial.
     #[error("no trial `{given}`: {hint}")]
     NoTrial {
-        /// What was given.
+        /// Name that was given.
         given: String,
         /// The nearest trial.
         hint: String,
     },
-    /// A trial without anything to draw.
+    /// The trial has no spans to draw.
     #[error("trial `{0}` has no spans, because it did not start: name another trial")]
     NoSpans(String),
-    /// The shipped claims do not read.
+    /// The shipped claims cannot be read.
     #[error(transparent)]
     Claims(#[from] ClaimsError),
 }
 
-/// The rates of a link profile: what all connections of a job carry together, in bytes a second, of the faster of the two
-/// services.
+/// Rates of a link profile for all connections of a job together, in bytes a second, of the faster of the two services.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Link {
     /// From the job to the service.
@@ -70,14 +69,14 @@ pub struct Link {
     pub down: f64,
 }
 
-/// Runs, with what follows from them.
+/// Runs with their analysis.
 #[derive(Debug, Clone)]
 pub struct Report {
     /// The runs, in the order given.
     pub runs: Vec<Run>,
-    /// What follows from the rows.
+    /// Analysis of the rows.
     pub analysis: Analysis,
-    /// The cells of all runs together.
+    /// Cells of all runs together.
     pub groups: Vec<Group>,
     /// The spike's statements.
     pub claims: Claims,
@@ -85,11 +84,11 @@ pub struct Report {
     pub judged: Vec<JudgedClaim>,
     /// The rates of link profiles by name, as far as they limit any.
     pub links: BTreeMap<String, Link>,
-    /// Hashes of plans whose matrix lays out other trials now.
+    /// Hashes of plans whose matrix file of today lays out other trials.
     pub changed: BTreeSet<String>,
 }
 
-/// The cells that may stand in one table: one workload under one set of conditions.
+/// Cells of one workload under one set of conditions.
 #[derive(Debug, Clone)]
 pub struct Group {
     /// The workload.
@@ -98,37 +97,37 @@ pub struct Group {
     pub conditions: Conditions,
     /// The sizes, smallest first.
     pub sizes: Vec<ByteSize>,
-    /// One line a strategy, in the order of the plans' facts, the baseline last.
+    /// One line a strategy, in the order of the plans' facts; the baseline is last.
     pub lines: Vec<Line>,
 }
 
 /// One strategy over the sizes of its group.
 #[derive(Debug, Clone)]
 pub struct Line {
-    /// The strategy with its options, as on the command line; marked if it is the control.
+    /// Strategy with its options as on the command line; marked if it is the control.
     pub name: String,
-    /// The strategy with its options.
+    /// Strategy with its options.
     pub spec: StrategySpec,
-    /// Whether it is the reference's second trial in its round.
+    /// Whether it is the second trial of the reference in its round.
     pub control: bool,
     /// Whether it has no options and is not the control.
     pub plain: bool,
-    /// Its colour and marker in charts.
+    /// Colour and marker in charts.
     pub look: (Colour, Marker),
-    /// A summary for each size of the group; none where no trial has a row yet.
+    /// Summary for each size of the group; none where no trial has a row yet.
     pub cells: Vec<Option<CellSummary>>,
 }
 
 impl Report {
-    /// Summarises runs; rows of one cell are pooled over them.
+    /// Summarises runs; rows of one cell are pooled over the runs.
     ///
     /// # Errors
-    /// No run, or one that is named twice.
+    /// No run, a run that is named twice, or rows that do not go together.
     pub fn new(runs: Vec<Run>) -> Result<Self, ReportError> {
         Self::with_options(runs, &Options::default())
     }
 
-    /// The same with a reader's choices: what matters, prices.
+    /// Summarises runs with a reader's options and prices.
     ///
     /// # Errors
     /// As [`Report::new`].
@@ -149,26 +148,26 @@ impl Report {
         Ok(Self { runs, analysis, groups, claims, judged, links: BTreeMap::new(), changed: BTreeSet::new() })
     }
 
-    /// Adds the rates of link profiles, for the line of what no strategy can beat.
+    /// Adds the rates of link profiles, for the line of the lower limit.
     #[must_use]
     pub fn with_links(self, links: BTreeMap<String, Link>) -> Self {
         Self { links, ..self }
     }
 
-    /// Adds the hashes of plans whose matrix lays out other trials now, so that its name is not given as their command.
+    /// Adds the hashes of plans whose matrix file of today lays out other trials, so that no command names it.
     #[must_use]
     pub fn with_changed(self, changed: BTreeSet<String>) -> Self {
         Self { changed, ..self }
     }
 
-    /// Adds what was counted in the generated workflows, for the claims on complexity.
+    /// Adds the counts of the generated workflows, for the claims on complexity.
     #[must_use]
     pub fn with_workflows(self, workflows: &[WorkflowSize]) -> Self {
         let judged = judge(&rows(&self.runs), &self.analysis.options, &self.claims, workflows);
         Self { judged, ..self }
     }
 
-    /// The analysis of one size of a group.
+    /// Analysis of one size of a group.
     pub(crate) fn analysed(&self, group: &Group, i: usize) -> Option<&Cells> {
         let same = |g: &&Cells| {
             g.key.workload == group.workload && g.key.conditions == group.conditions && g.key.size == group.sizes[i]
@@ -176,12 +175,26 @@ impl Report {
         self.analysis.groups.iter().find(same)
     }
 
-    /// What is known of the variants, and their order in every table.
+    /// Cells that the answer is about, of those that `wanted` takes: those with the most strategies that finished, then the most rounds,
+    /// then the largest size.
+    pub(crate) fn headline(&self, wanted: impl Fn(&Cells) -> bool) -> Option<&Cells> {
+        let done = |g: &&Cells| g.cells.iter().filter(|c| c.n > 0 && !c.cell.control).count();
+        let groups = self.analysis.groups.iter().filter(|g| wanted(g) && done(g) > 0);
+        // Of equals the first, so that the order of the groups decides and nothing else.
+        groups.rev().max_by_key(|g| (done(g), g.rounds(), g.key.size))
+    }
+
+    /// Index of the group that has the cells.
+    pub(crate) fn group_of(&self, cells: &Cells) -> Option<usize> {
+        self.groups.iter().position(|g| g.conditions == cells.key.conditions && g.workload == cells.key.workload)
+    }
+
+    /// Facts of the variants, and their order in every table.
     pub(crate) fn variants(&self) -> &Variants {
         &self.analysis.variants
     }
 
-    /// Every summary.
+    /// Summaries of all cells.
     pub fn cells(&self) -> impl Iterator<Item = &CellSummary> {
         self.groups.iter().flat_map(|g| &g.lines).flat_map(|l| l.cells.iter().flatten())
     }
@@ -199,11 +212,11 @@ fn rows(runs: &[Run]) -> Vec<RunRows<'_>> {
         .collect()
 }
 
-/// Places summaries in tables. What was planned and has no row yet has its place too: a gap is to be seen.
+/// Sorts summaries into tables. A planned cell without a row is an empty cell, so that a gap is visible.
 fn groups(runs: &[Run], analysis: &Analysis) -> Vec<Group> {
     type Key = (String, Conditions);
     type Sizes = BTreeMap<ByteSize, Option<CellSummary>>;
-    // By the strategy's place, its name (of those without a place), and the line's name.
+    // By the strategy's rank in the facts, its name (of those without facts), and the line's name.
     type RankRange = ((bool, usize), String, String);
     type Lines = BTreeMap<RankRange, (StrategySpec, bool, Sizes)>;
     let mut tables: BTreeMap<Key, Lines> = BTreeMap::new();
@@ -219,9 +232,9 @@ fn groups(runs: &[Run], analysis: &Analysis) -> Vec<Group> {
             .or_default()
             .entry((analysis.variants.place(&cell.strategy), cell.strategy.name.clone(), name))
             .or_insert_with(|| (cell.strategy.clone(), cell.control, Sizes::new()));
-        let place = line.2.entry(cell.size).or_default();
+        let known = line.2.entry(cell.size).or_default();
         if summary.is_some() {
-            *place = summary;
+            *known = summary;
         }
     }
     let group = |((workload, conditions), lines): (Key, Lines)| {

@@ -8,18 +8,18 @@ use handoff_model::shell::escaped;
 use crate::block::Block;
 use crate::grid::{Cell as Content, Grid, Tone};
 
-/// Narrower than this nothing can be read; a terminal that says so is taken to be this wide.
+/// Least width that is used, however narrow the terminal is.
 const NARROWEST: u16 = 40;
 
 pub(crate) fn render(blocks: &[Block], width: u16, color: bool) -> String {
     let width = width.max(NARROWEST);
     let mut out = String::new();
-    for block in blocks.iter().filter(|b| !matches!(b, Block::Chart(_))) {
+    for block in blocks.iter().filter(|b| !matches!(b, Block::Chart(_) | Block::Contents(_))) {
         if !out.is_empty() {
             out.push('\n');
         }
         match block {
-            Block::Chart(_) => {}
+            Block::Chart(_) | Block::Contents(_) => {}
             Block::Heading(_, text) => line(&mut out, &clean(text), color),
             Block::Lead(text) | Block::Text(text) => wrap(&mut out, &clean(text), "", width),
             Block::List(items) => {
@@ -27,8 +27,13 @@ pub(crate) fn render(blocks: &[Block], width: u16, color: bool) -> String {
                     wrap(&mut out, &clean(item), "- ", width);
                 }
             }
-            Block::Table(grid) => table(&mut out, grid, width, color),
-            // Not wrapped, and whole: it is to be copied.
+            Block::Table(grid) => {
+                if !grid.caption.is_empty() {
+                    wrap(&mut out, &clean(&grid.caption), "", width);
+                }
+                table(&mut out, grid, width, color);
+            }
+            // Not wrapped, so that it can be copied.
             Block::Command(text) => line(&mut out, &escaped(text), false),
             Block::Drawing(text) => text.lines().for_each(|text| line(&mut out, &clean(text), false)),
         }
@@ -43,7 +48,7 @@ fn line(out: &mut String, text: &str, bold: bool) {
     }
 }
 
-/// One table, or several that repeat the first column where one would be too wide to read.
+/// Table, split into several with the same first column where it is too wide.
 fn table(out: &mut String, grid: &Grid, width: u16, color: bool) {
     let needs: Vec<usize> = (0..grid.columns.len()).map(|i| need(grid, i, usize::from(width))).collect();
     for (i, columns) in split(&needs, usize::from(width)).into_iter().enumerate() {
@@ -54,7 +59,7 @@ fn table(out: &mut String, grid: &Grid, width: u16, color: bool) {
     }
 }
 
-/// Letters that a column needs to be readable: a number is never broken, nor is a word, unless it alone is too long.
+/// Letters that a column needs, so that no number and no word that fits is broken.
 fn need(grid: &Grid, column: usize, width: usize) -> usize {
     let (name, numbers) = &grid.columns[column];
     let word = |text: &str| text.split(' ').map(|w| w.chars().count()).max().unwrap_or(0);
@@ -65,7 +70,7 @@ fn need(grid: &Grid, column: usize, width: usize) -> usize {
     wanted.min(width / 2 - PADDING)
 }
 
-/// Blanks around a column, and the one that stands where a style would draw a line between two.
+/// Blanks around a column and between two columns.
 const PADDING: usize = 3;
 
 /// Packs the columns into tables that fit, each with the first column.
@@ -115,7 +120,7 @@ fn part(out: &mut String, grid: &Grid, columns: &[usize], needs: &[usize], width
     out.push('\n');
 }
 
-/// Removes what would steer the terminal (an error message may hold anything), and Markdown's marks.
+/// Text without control characters, which an error message may hold, and without Markdown's marks.
 fn clean(text: &str) -> String {
     text.chars().filter(|c| !c.is_control() && *c != '`').collect()
 }

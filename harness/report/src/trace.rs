@@ -1,4 +1,4 @@
-//! One trial in the trace format of Chrome, for `chrome://tracing` or Perfetto: the same spans as the chart, to zoom into.
+//! One trial in the trace format of Chrome, for `chrome://tracing` or Perfetto.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 
 use crate::report::{Report, ReportError};
 
-/// The trace of a trial as JSON.
+/// Trace of a trial as JSON.
 ///
-/// Each job is a process of the trace. A consumer begins where the producer's clock ended: the clocks of jobs may be
-/// added, never compared. Spans that overlap stand in lanes of their own, so that none hides another.
+/// Each job is a process of the trace. A consumer begins at the end of the producer's clock, because clocks of jobs can be
+/// added, but not compared. Spans that overlap are in separate threads, so that none hides another.
 ///
 /// # Errors
 /// No trial of that name, or one without spans.
@@ -42,7 +42,7 @@ pub fn chrome_trace(report: &Report, trial: &str) -> Result<String, ReportError>
         "displayTimeUnit": "ms",
         "otherData": {
             "trial": trial,
-            "clocks": "each job has its own clock; consumers are drawn from where the producer's ended",
+            "clocks": "each job has a clock; consumers begin at the end of the producer's clock",
         },
         "traceEvents": events,
     });
@@ -53,24 +53,24 @@ fn job(events: &mut Vec<Value>, role: Role, consumer: u32, offset: u64, mut span
     let process = if role == Role::Producer { 1 } else { consumer + 1 };
     let name = if role == Role::Producer { "producer".to_owned() } else { format!("consumer {consumer}") };
     events.push(json!({ "ph": "M", "name": "process_name", "pid": process, "tid": 0, "args": { "name": name } }));
-    // The longest first where two start together, so that what is inside of it comes after it.
+    // Of spans that start together, the longest comes first, so that inner spans follow outer ones.
     spans.sort_by_key(|s| (s.start_ns, u64::MAX - s.end_ns, s.span, &s.detail));
-    // The end of what each lane holds.
-    let mut lanes: Vec<u64> = Vec::new();
+    // End of the last span of each thread.
+    let mut threads: Vec<u64> = Vec::new();
     for span in spans {
-        let free = lanes.iter().position(|end| *end <= span.start_ns);
-        let lane = free.unwrap_or_else(|| {
-            lanes.push(0);
-            lanes.len() - 1
+        let free = threads.iter().position(|end| *end <= span.start_ns);
+        let thread = free.unwrap_or_else(|| {
+            threads.push(0);
+            threads.len() - 1
         });
-        lanes[lane] = span.end_ns.max(span.start_ns + 1);
+        threads[thread] = span.end_ns.max(span.start_ns + 1);
         let micros = |ns: u64| ns as f64 / 1e3;
         events.push(json!({
             "ph": "X",
             "name": span.span.as_str(),
             "cat": role.as_str(),
             "pid": process,
-            "tid": lane + 1,
+            "tid": thread + 1,
             "ts": micros(offset + span.start_ns),
             "dur": micros(span.end_ns.saturating_sub(span.start_ns)),
             "args": { "detail": span.detail, "bytes": span.bytes },

@@ -43,7 +43,7 @@ const FACTS: StrategyFacts = StrategyFacts {
     has_producer: true,
     ours: false,
     colour: look::GREY,
-    marker: Marker::Bar,
+    marker: Marker::Pentagon,
     options: OciLayout::OPTIONS,
 };
 

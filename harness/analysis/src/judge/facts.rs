@@ -41,10 +41,10 @@ fn limit(
     options: &Options,
 ) -> (Judgement, String) {
     let Some(store) = variants.get(strategy).map(|f| f.storage) else {
-        return (Judgement::NotJudged, "where the strategy keeps its bytes is not known here".to_owned());
+        return (Judgement::NotJudged, "the storage of the strategy is unknown".to_owned());
     };
     if store != claimed {
-        return (Judgement::NotAsClaimed, "the strategy keeps its bytes in the other service".to_owned());
+        return (Judgement::NotAsClaimed, "the strategy stores its bytes in the other service".to_owned());
     }
     if store != Storage::Cache {
         let text = format!("artifacts count against the plan's storage ({})", options.prices.artifact.source);
@@ -113,25 +113,25 @@ pub(super) fn fits(
 /// Counted, not judged: whether nine steps are few is the reader's to say.
 fn complexity(strategy: &StrategySpec, workflows: &[WorkflowSize]) -> (Judgement, String) {
     let Some(w) = workflows.iter().find(|w| w.strategy == strategy.name) else {
-        return (Judgement::NotJudged, "a word without a scale; its workflow was not counted here".to_owned());
+        return (Judgement::NotJudged, "the spike gives no scale, and the workflow was not counted".to_owned());
     };
     let beyond = match w.actions.as_slice() {
-        [] => "no action that is not GitHub's".to_owned(),
-        some => format!("actions that are not GitHub's: {}", some.join(", ")),
+        [] => "only actions of GitHub".to_owned(),
+        some => format!("actions beyond those of GitHub: {}", some.join(", ")),
     };
-    (Judgement::NotJudged, format!("a word without a scale; counted: {} steps, {} lines, {beyond}", w.steps, w.lines))
+    (Judgement::NotJudged, format!("the spike gives no scale; counted: {} steps, {} lines, {beyond}", w.steps, w.lines))
 }
 
 /// Third-party actions that another strategy's workflow does without: every workflow of the five builds by Docker's actions.
 fn third_party(strategy: &StrategySpec, beyond: &StrategySpec, workflows: &[WorkflowSize]) -> (Judgement, String) {
     let of = |spec: &StrategySpec| workflows.iter().find(|w| w.strategy == spec.name).map(|w| &w.third_party_actions);
     let (Some(own), Some(other)) = (of(strategy), of(beyond)) else {
-        return (Judgement::NotJudged, "its workflow was not counted here".to_owned());
+        return (Judgement::NotJudged, "the workflow was not counted".to_owned());
     };
     let more: Vec<&str> = own.iter().filter(|a| !other.contains(a)).map(String::as_str).collect();
     if more.is_empty() {
-        let text = format!("its workflow has the third-party actions of `{beyond}` and no others");
+        let text = format!("the workflow has no third-party actions beyond those of `{beyond}`");
         return (Judgement::NotAsClaimed, text);
     }
-    (Judgement::AsClaimed, format!("its workflow uses {}, that of `{beyond}` does not", more.join(", ")))
+    (Judgement::AsClaimed, format!("the workflow uses {}, and that of `{beyond}` does not", more.join(", ")))
 }

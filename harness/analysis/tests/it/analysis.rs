@@ -256,13 +256,15 @@ fn environments_differ_by_name() {
     };
     let mut two = handoff_model::Environment { disk: "ext4, 9 GiB free".into(), ..one.clone() };
     let differ = |a: &handoff_model::Environment, b: &handoff_model::Environment| {
-        handoff_analysis::environments_differ(std::slice::from_ref(a), std::slice::from_ref(b))
+        handoff_analysis::environments_differ(&[a], &[b])
     };
     assert!(differ(&one, &two).is_empty());
     two.cores = 4;
     two.programs.insert("dockerd".into(), "29".into());
-    let names: Vec<String> = differ(&one, &two).into_iter().map(|(n, ..)| n).collect();
-    assert_eq!(names, ["cores", "dockerd"]);
+    two.os = "Debian".into();
+    let all = differ(&one, &two);
+    let names: Vec<(&str, bool)> = all.iter().map(|d| (d.name.as_str(), handoff_analysis::matters(d))).collect();
+    assert_eq!(names, [("cores", true), ("dockerd", true), ("system", false)]);
 }
 
 #[test]
@@ -289,7 +291,7 @@ fn disks_that_differ_by_more_than_a_fifth_are_named_in_both_directions() {
     let both = differ(&disk(100, 30_000), &one);
     assert_eq!(both.iter().map(|d| d.name).collect::<Vec<_>>(), ["write_mib_per_s", "files_per_s"]);
     // It is no difference of the environments: nothing is refused for it.
-    assert!(handoff_analysis::environments_differ(std::slice::from_ref(&one), &[disk(100, 100)]).is_empty());
+    assert!(handoff_analysis::environments_differ(&[&one], &[&disk(100, 100)]).is_empty());
     let unknown = Environment { disk_speed: Some(DiskMeasurement::not_measured("no space")), ..Environment::default() };
     assert_eq!(differ(&one, &unknown), []);
     assert_eq!(differ(&Environment::default(), &one), []);
@@ -311,5 +313,5 @@ fn rows_of_several_environments_are_named_with_what_differs() {
     );
     assert_eq!(handoff_analysis::mix(&rows, &[of("e", "6.1"), of("f", "6.1")]), None, "the same under two ids");
     let unknown = handoff_analysis::mix(&rows, &recorded[..1]).unwrap().to_string();
-    assert!(unknown.contains("f (1 trial). In what they differ is not recorded."), "{unknown}");
+    assert!(unknown.contains("f (1 trial). Their differences are not recorded."), "{unknown}");
 }

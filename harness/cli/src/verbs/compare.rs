@@ -1,12 +1,14 @@
-//! `handoff compare`: two runs against each other, cell by cell.
+//! `handoff compare`: two runs against each other, cell by cell, with the differences of their environments.
 
 use std::fmt::Write;
 use std::path::PathBuf;
 
 use handoff_analysis::{
-    DiskDifference, Metric, RunComparison, Verdict, compare_runs, disks_differ, environments_differ,
+    DiskDifference, Metric, RunComparison, Verdict, compare_runs, disks_differ, environments_differ, matters,
 };
-use handoff_model::Conditions;
+use handoff_model::list::grouped;
+use handoff_model::{Conditions, Difference, Environment};
+use handoff_records::{MeasurementRow, Results};
 
 use crate::analysed::{VerdictArgs, or_damage, read, refuse_damage, rows};
 use crate::exit::{self, bad_input, bail_input};
@@ -38,7 +40,7 @@ pub struct Args {
     verdicts: VerdictArgs,
 }
 
-/// A verdict that fails.
+/// Verdict that fails the command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum FailOn {
     /// B is slower than A.
@@ -59,12 +61,41 @@ impl FailOn {
     }
 }
 
-/// One comparison for programs, with what its verdict has to be taken with.
+/// Comparison for programs, with the differences of the machines that its rows come from.
 #[derive(Debug, serde::Serialize)]
 struct Document<'a> {
     #[serde(flatten)]
     comparison: &'a RunComparison,
     disk_differences: &'a [DiskDifference],
+    environment_differences: Vec<Difference>,
+}
+
+/// Environments of a run that rows come from which `wanted` takes; all of the run where no such row names one.
+fn environments(run: &Results, wanted: impl Fn(&MeasurementRow) -> bool) -> Vec<&Environment> {
+    let rows: Vec<&MeasurementRow> = run.measurements.iter().filter(|row| wanted(row)).collect();
+    let found: Vec<_> = run.environments.iter().filter(|e| rows.iter().any(|row| row.environment == e.id)).collect();
+    if found.is_empty() { run.environments.iter().collect() } else { found }
+}
+
+/// Differences of the environments that the rows of a compared cell come from.
+fn differences_of(first: &Results, second: &Results, c: &RunComparison) -> Vec<Difference> {
+    let is_row = |row: &MeasurementRow| {
+        row.cell().is_ok_and(|cell| {
+            let key = (&cell.workload, cell.size, &cell.conditions, &cell.strategy);
+            key == (&c.key.workload, c.key.size, &c.key.conditions, &c.comparison.strategy) && !cell.control
+        })
+    };
+    environments_differ(&environments(first, is_row), &environments(second, is_row))
+}
+
+/// One line a difference of the environments, with the rows that it touches.
+fn touched(all: &[RunComparison], differences: &[Vec<Difference>]) -> Vec<String> {
+    let line = |(difference, names): (&Difference, Vec<String>)| {
+        let rows = if names.len() == all.len() { format!("all {} rows", all.len()) } else { names.join("; ") };
+        format!("environment differs in {difference}: {rows}")
+    };
+    let each = all.iter().zip(differences).flat_map(|(c, found)| found.iter().map(|d| (d, row_name(c))));
+    grouped(each).into_iter().map(line).collect()
 }
 
 impl Args {
@@ -77,11 +108,13 @@ impl Args {
         let [(a, first), (b, second)] = runs.as_slice() else {
             return Err(bad_input("compare takes two results folders"));
         };
-        let differences = environments_differ(&first.environments, &second.environments);
-        if !differences.is_empty() {
-            let list = differences.iter().map(|(n, x, y)| format!("{n} ({x}; {y})")).collect::<Vec<_>>().join(", ");
+        let [one, two] = [first, second].map(|run| run.environments.iter().collect::<Vec<_>>());
+        let mut material = environments_differ(&one, &two);
+        material.retain(matters);
+        if !material.is_empty() {
+            let list = material.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             if !self.allow_different_environment {
-                // An environment that is lost differs from any.
+                // A lost environment differs from any other.
                 refuse_damage([first, second])?;
                 bail_input!(
                     "{a} and {b} were measured in environments that differ in {list}: measure both in one, or add --allow-different-environment"
@@ -107,12 +140,22 @@ impl Args {
             Ok(all)
         });
         let all = or_damage([first, second], all)?;
+        let differences: Vec<Vec<Difference>> = all.iter().map(|c| differences_of(first, second, c)).collect();
         match self.format {
             Format::Json => {
-                let one = |comparison| Document { comparison, disk_differences: &disks };
-                out::data(&serde_json::to_string_pretty(&all.iter().map(one).collect::<Vec<_>>())?);
+                let one = |(comparison, environment_differences)| Document {
+                    comparison,
+                    disk_differences: &disks,
+                    environment_differences,
+                };
+                out::data(&serde_json::to_string_pretty(&all.iter().zip(differences).map(one).collect::<Vec<_>>())?);
             }
-            Format::Text => all.iter().for_each(|c| out::data(&line(c, self.metric))),
+            Format::Text => {
+                let lines = all.iter().map(|c| line(c, self.metric));
+                for line in lines.chain(touched(&all, &differences)) {
+                    out::data(&line);
+                }
+            }
         }
         refuse_damage([first, second])?;
         let fails = all.iter().any(|c| self.fail_on.iter().any(|f| f.is(&c.comparison.verdict)));
@@ -120,13 +163,16 @@ impl Args {
     }
 }
 
+/// Name of a compared row: strategy, size, workload and conditions.
+fn row_name(c: &RunComparison) -> String {
+    let Conditions { image_store, builder, profile, consumers, .. } = &c.key.conditions;
+    let (strategy, size, workload) = (&c.comparison.strategy, c.key.size, &c.key.workload);
+    format!("{strategy} {size} {workload} {image_store}/{builder}/{profile} consumers {consumers}")
+}
+
 fn line(c: &RunComparison, metric: Metric) -> String {
-    let RunComparison { key, n_first, n_second, comparison } = c;
-    let Conditions { image_store, builder, profile, consumers, .. } = &key.conditions;
-    let (strategy, size, workload) = (&comparison.strategy, key.size, &key.workload);
-    let verdict = comparison.verdict.word();
-    let mut text =
-        format!("{strategy} {size} {workload} {image_store}/{builder}/{profile} consumers {consumers}: {verdict}");
+    let RunComparison { n_first, n_second, comparison, .. } = c;
+    let mut text = format!("{}: {}", row_name(c), comparison.verdict.word());
     if let Some(shift) = comparison.shift_s {
         let level = 100.0 * (1.0 - comparison.level);
         let ends = match (shift.low, shift.high) {

@@ -6,18 +6,14 @@ use std::path::{Path, PathBuf};
 
 use handoff_analysis::{Metric, Options};
 use handoff_link::profile::{self, Direction, ServiceKind};
-use handoff_model::{StrategySpec, io_fix, regular_file, shell};
+use handoff_model::StrategySpec;
 use handoff_records::Results;
 use handoff_report::{Link, Report, Run};
 
 use crate::analysed::{self, VerdictArgs};
 use crate::args::has_changed;
-use crate::exit::{self, bad_input, bail_input};
-use crate::{files, formats, out, spike_page};
-
-/// The lines of a README between which the table stands.
-const BEGIN: &str = "<!-- handoff:table:begin -->";
-const END: &str = "<!-- handoff:table:end -->";
+use crate::exit::{self, bad_input};
+use crate::{files, formats, out, readme, spike_page};
 
 /// Options of `report`.
 #[derive(Debug, clap::Args)]
@@ -25,22 +21,22 @@ pub struct Args {
     /// Results folders; several make one report
     #[arg(required = true, value_name = "DIR")]
     dirs: Vec<PathBuf>,
-    /// Folder for report.md, report.html and plots/ [default: the first results folder]
+    /// Folder of report.md, report.html and plots/ [default: the first results folder]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Only rewrite the table between the markers of this file, for example the README
+    /// Only write chart and table between the markers of this README, and the chart's files into docs/ beside it
     #[arg(long, value_name = "FILE", group = "page")]
     readme: Option<PathBuf>,
-    /// Only write the page that judges every statement of the spike by these folders (docs/spike.md)
+    /// Only write the page of the spike's statements, judged by all folders (docs/spike.md)
     #[arg(long, value_name = "FILE", group = "page")]
     spike: Option<PathBuf>,
-    /// Only print one trial as a trace for Perfetto or `chrome://tracing`
+    /// Print one trial as a trace for Perfetto or `chrome://tracing`, and write no file
     #[arg(long, value_name = "TRIAL", conflicts_with_all = ["page", "out"])]
     trace: Option<String>,
-    /// With --readme or --spike: fail if the file differs, and change nothing
+    /// With --readme or --spike: write nothing, fail if a file differs
     #[arg(long, requires = "page")]
     check: bool,
-    /// Output format; only text writes files
+    /// Output: the report for a terminal and its files, or only the analysis for programs
     #[arg(long, value_enum, default_value = "text", conflicts_with = "page")]
     format: ReportFormat,
     #[command(flatten)]
@@ -53,12 +49,12 @@ pub struct Args {
     metrics: Vec<Metric>,
 }
 
-/// Output format of a report.
+/// Format of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum ReportFormat {
     /// Report for a terminal.
     Text,
-    /// Analysis for programs: docs/analysis.schema.json describes it.
+    /// The analysis, as in docs/analysis.schema.json.
     Json,
     /// Comparisons with their verdicts, one on each line.
     Csv,
@@ -66,8 +62,8 @@ enum ReportFormat {
     Markdown,
 }
 
-/// A report, and whether rows of its folders could not be used.
-pub struct Read {
+/// Report, and the error of folders with rows that cannot be used.
+pub struct ReadReport {
     report: Report,
     damage: anyhow::Result<()>,
 }
@@ -75,8 +71,8 @@ pub struct Read {
 /// Reads results folders into a report.
 ///
 /// # Errors
-/// Folders that cannot be read or do not go together.
-pub fn read(dirs: &[PathBuf], options: &Options) -> anyhow::Result<Read> {
+/// Folders that cannot be read or make no report.
+pub fn read(dirs: &[PathBuf], options: &Options) -> anyhow::Result<ReadReport> {
     let all = analysed::read(dirs)?;
     let damage = analysed::refuse_damage(all.iter().map(|(_, results)| results));
     let run = |(name, results): (String, Results)| {
@@ -93,16 +89,16 @@ pub fn read(dirs: &[PathBuf], options: &Options) -> anyhow::Result<Read> {
         analysed::reference_is_there(&report.analysis, options)?;
         Ok(report)
     });
-    // Where nothing can be made of what is left, the cause is what is not left.
+    // Without a report, the damage is the cause.
     match report {
         Ok(report) => {
-            Ok(Read { report: report.with_links(links).with_changed(changed).with_workflows(&sizes), damage })
+            Ok(ReadReport { report: report.with_links(links).with_changed(changed).with_workflows(&sizes), damage })
         }
         Err(error) => Err(damage.err().unwrap_or(error)),
     }
 }
 
-/// The rates of the runs' link profiles. A profile that is no longer where it was gives no line, and that is said.
+/// Rates of the runs' link profiles. A profile that cannot be read has none.
 fn links(runs: &[Run]) -> BTreeMap<String, Link> {
     let mut links = BTreeMap::new();
     for conditions in runs.iter().flat_map(|r| &r.plan.request.conditions) {
@@ -118,12 +114,12 @@ fn links(runs: &[Run]) -> BTreeMap<String, Link> {
     links
 }
 
-/// Writes the report and its charts into a folder, prints the table, and returns the paths of the files.
+/// Prints the report, and writes it and its charts into a folder; returns the paths of the documents and of the charts' folder.
 ///
 /// # Errors
-/// A file that cannot be written, or unusable rows, once all files are written.
-pub fn show(read: Read, out: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let Read { report, damage } = read;
+/// A file that cannot be written; after that, rows that cannot be used.
+pub fn show(read: ReadReport, out: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let ReadReport { report, damage } = read;
     out::data(&handoff_report::terminal(&report, out::width(), out::color()));
     let files = write(&report, out)?;
     damage.map(|()| files)
@@ -132,18 +128,28 @@ pub fn show(read: Read, out: &Path) -> anyhow::Result<Vec<PathBuf>> {
 /// Writes the report and its charts into a folder.
 fn write(report: &Report, out: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let (markdown, html, plots) = (out.join("report.md"), out.join("report.html"), out.join("plots"));
-    fs::create_dir_all(&plots).map_err(|source| files::NotWritten { path: plots.clone(), source })?;
+    let embedded = plots.join(handoff_report::EMBEDDED);
+    fs::create_dir_all(&embedded).map_err(|source| files::NotWritten { path: embedded.clone(), source })?;
     files::write(&markdown, handoff_report::markdown(report).as_bytes())?;
     files::write(&html, handoff_report::html(report).as_bytes())?;
     remove_old(&plots)?;
+    remove_old(&embedded)?;
     for chart in handoff_report::charts(report) {
-        files::write(&plots.join(format!("{}.svg", chart.name)), chart.svg().as_bytes())?;
+        let svg = |dir: &Path, end, dark| {
+            files::write(&dir.join(format!("{}{end}.svg", chart.name)), chart.svg(dark).as_bytes())
+        };
+        if chart.embedded {
+            svg(&embedded, "", false)?;
+            svg(&embedded, "-dark", true)?;
+        } else {
+            svg(&plots, "", false)?;
+        }
         files::write(&plots.join(format!("{}.png", chart.name)), &chart.png())?;
     }
     Ok(vec![markdown, html, plots])
 }
 
-/// Charts of an earlier report, that this one may not have. Only what a report writes: the folder may be anybody's.
+/// Names of the charts that reports write. Other files of the folder stay.
 const CHARTS: [&str; 6] = ["samples-critical-path", "samples-transfer", "timeline", "sizes", "fan-out", "pareto"];
 
 /// Removes charts of an earlier report.
@@ -153,21 +159,15 @@ fn remove_old(plots: &Path) -> anyhow::Result<()> {
     };
     for entry in fs::read_dir(plots).map_err(|e| failed("read", plots, e))? {
         let path = entry.map_err(|e| failed("read", plots, e))?.path();
-        let ours = path.extension().is_some_and(|e| e == "svg" || e == "png");
+        let is_chart = path.extension().is_some_and(|e| e == "svg" || e == "png");
         let number = |c: char| c.is_ascii_digit() || c == '-';
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-        if ours && CHARTS.contains(&stem.trim_matches(number)) {
+        let stem = stem.strip_suffix("-dark").unwrap_or(&stem);
+        if is_chart && CHARTS.contains(&stem.trim_matches(number)) {
             fs::remove_file(&path).map_err(|e| failed("remove", &path, e))?;
         }
     }
     Ok(())
-}
-
-/// Puts a block between the markers of a text.
-fn splice(text: &str, block: &str) -> Option<String> {
-    let (before, rest) = text.split_once(BEGIN)?;
-    let (_, after) = rest.split_once(END)?;
-    Some(format!("{before}{BEGIN}\n\n{}\n\n{END}{after}", block.trim()))
 }
 
 impl Args {
@@ -177,8 +177,11 @@ impl Args {
     /// Folders that cannot be read, a file that cannot be written, or with `--check` one that differs.
     pub fn run(self) -> anyhow::Result<u8> {
         self.out.as_deref().map_or(Ok(()), crate::paths::check_out)?;
-        if let Some(readme) = &self.readme {
-            return self.update(readme);
+        if let Some(file) = &self.readme {
+            let ReadReport { report, damage } = read(&self.dirs, &self.options()?)?;
+            // A published table uses all rows, or is left as it is.
+            damage?;
+            return readme::write(&report, &self.dirs, file, self.check);
         }
         if let Some(page) = &self.spike {
             return spike_page::write(&self.dirs, page, &self.options()?, self.check);
@@ -217,46 +220,11 @@ impl Args {
 
     fn options(&self) -> anyhow::Result<Options> {
         let mut metrics = self.metrics.clone();
-        // A report for people has ranks, which are by critical path: its verdicts stand beside them.
+        // Ranks of a report are by critical path, so that it needs those verdicts.
         if matches!(self.format, ReportFormat::Text | ReportFormat::Markdown) {
             metrics.retain(|metric| *metric != Metric::CriticalPath);
             metrics.insert(0, Metric::CriticalPath);
         }
         Ok(Options { reference: self.reference.clone(), metrics, ..self.verdicts.options()? })
-    }
-
-    fn update(&self, readme: &Path) -> anyhow::Result<u8> {
-        let shown = readme.display();
-        let text = regular_file::read_to_string(readme)
-            .map_err(|e| bad_input(format!("cannot read {shown}: {e}{}", io_fix(&e))))?;
-        let Read { report, damage } = read(&self.dirs, &self.options()?)?;
-        // A table that is published rests on all its rows or is left as it is.
-        damage?;
-        let block = handoff_report::readme_block(&report);
-        let no_lines = format!("{shown} has no lines `{BEGIN}` and `{END}`: add them where the table shall stand");
-        let new = splice(&text, &block).ok_or_else(|| bad_input(no_lines))?;
-        if new == text {
-            return Ok(exit::OK);
-        }
-        if self.check {
-            let file = shell::quote(&readme.to_string_lossy());
-            bail_input!("the table in {shown} is not that of the results: run `handoff report DIR --readme {file}`");
-        }
-        files::write(readme, new.as_bytes())?;
-        Ok(exit::OK)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_text_between_the_markers_changes() {
-        let text = format!("a\n{BEGIN}\nold\n{END}\nb\n");
-        let new = splice(&text, "table\n").unwrap();
-        assert_eq!(new, format!("a\n{BEGIN}\n\ntable\n\n{END}\nb\n"));
-        assert_eq!(splice(&new, "table").unwrap(), new);
-        assert_eq!(splice("no markers", "x"), None);
     }
 }

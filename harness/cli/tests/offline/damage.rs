@@ -212,8 +212,8 @@ fn trials_set_aside_are_never_called_not_run_yet() {
             let (code, stdout, stderr) = run(&["report", &dir, "--format", format]);
             assert_eq!(code, Some(5), "{stderr}");
             let words = stdout.split_whitespace().collect::<Vec<_>>().join(" ");
-            assert!(words.contains(&format!("{trials} set aside: their rows cannot be used")), "{stdout}");
-            assert!(!stdout.contains("not run yet") && !stdout.contains("--resume` goes on"), "{stdout}");
+            assert!(words.contains(&format!("{trials} set aside because their rows cannot be used")), "{stdout}");
+            assert!(!stdout.contains("not run yet") && !stdout.contains("--resume` continues"), "{stdout}");
         }
         let (_, stdout, _) = run(&["report", &dir, "--format", "json"]);
         let json: serde_json::Value = serde_json::from_str(&stdout).unwrap();

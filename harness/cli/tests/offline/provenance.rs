@@ -119,6 +119,17 @@ fn rows_of_two_environments_are_never_merged_silently() {
 }
 
 #[test]
+fn compare_names_the_rows_that_a_difference_touches() {
+    let runs = SampleRuns::new();
+    let (one, two) = (sample_run("one", &runs), sample_run("two", &runs));
+    mix(&two);
+    let (text, _) = expect(&mut handoff(&["compare", &one, &two, "--allow-different-environment"]), 0);
+    let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("environment differs in ")).collect();
+    let row = "artifact 1GiB typical containerd/docker/loopback consumers 1";
+    assert_eq!(lines, [format!("environment differs in kernel (;  and 6.9): {row}")], "{text}");
+}
+
+#[test]
 fn compare_names_disks_that_differ_and_refuses_nothing_for_it() {
     let runs = SampleRuns::new();
     let (one, two) = (sample_run("one", &runs), sample_run("two", &runs));
@@ -182,6 +193,6 @@ fn changed_preset_of_several_blocks_is_named_without_a_command() {
     let text = expect(&mut handoff(&["report", &dir, "--format", "markdown"]), 0).0;
     let again = text.split_once("## To run it again").unwrap().1;
     assert!(!again.contains("handoff run relay"), "{again}");
-    let expected = "the matrix `relay` has changed since it laid out these trials by handoff 0.1.0 (0123456789ab)";
+    let expected = "the matrix `relay` is not the one that laid out these trials by handoff 0.1.0 (0123456789ab)";
     assert!(again.contains(expected), "{again}");
 }

@@ -30,13 +30,13 @@ fn page_merges_folders_of_different_conditions_and_is_checked() {
         text.contains("as claimed | artifacts count against the plan's storage"),
         "facts of strategies are known here"
     );
-    assert!(text.contains("its workflow uses lhotari/gh-actions-artifact-client"), "workflows are counted here");
+    assert!(text.contains("the workflow uses lhotari/gh-actions-artifact-client"), "workflows are counted here");
     assert!(!Path::new(&here).join("report.md").exists(), "only the page is written");
 
     expect(&mut handoff(&["report", &here, &there, "--spike", &page, "--check"]), 0);
     fs::write(&page, text.replace("faster than claimed", "as claimed")).unwrap();
     let (_, stderr) = expect(&mut handoff(&["report", &here, &there, "--spike", &page, "--check"]), 2);
-    assert!(stderr.contains("is not what the results say: run `make spike-page`"), "{stderr}");
+    assert!(stderr.contains("differs from the results: run `make spike-page`"), "{stderr}");
     let (_, stderr) = expect(&mut handoff(&["report", &here, "--spike", &page, "--readme", &page]), 2);
     assert!(stderr.contains("--readme"), "{stderr}");
 }

@@ -49,7 +49,12 @@ fn compare_prints_verdicts_and_fails_on_the_chosen_ones() {
     let elsewhere = samples.run("elsewhere", request(SOME, &["1GiB"], 8), 4, seconds);
     let (_, stderr) = expect(&mut handoff(&["compare", &before, &elsewhere]), 2);
     assert!(stderr.contains("differ in cores (2; 4)") && stderr.contains("--allow-different-environment"), "{stderr}");
-    expect(&mut handoff(&["compare", &before, &elsewhere, "--allow-different-environment"]), 0);
+    let allowed = ["compare", &before, &elsewhere, "--allow-different-environment"];
+    let (text, _) = expect(&mut handoff(&allowed), 0);
+    assert!(text.ends_with("environment differs in cores (2; 4): all 4 rows\n"), "{text}");
+    let (json, _) = expect(handoff(&allowed).args(["--format", "json"]), 0);
+    let differences = &serde_json::from_str::<Value>(&json).unwrap()[3]["environment_differences"];
+    assert_eq!(*differences, serde_json::json!([{"name": "cores", "first": "2", "second": "4"}]));
     let other = samples.run("other-size", request(SOME, &["2GiB"], 2), 2, seconds);
     let (_, stderr) = expect(&mut handoff(&["compare", &before, &other]), 2);
     assert!(stderr.contains("no cell in common"), "{stderr}");

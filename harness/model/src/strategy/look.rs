@@ -42,7 +42,9 @@ pub enum Marker {
     Cross,
     /// Two crossed bars, upright.
     Plus,
-    /// A bar that lies.
+    /// A pentagon.
+    Pentagon,
+    /// A horizontal bar: a strategy without facts.
     Bar,
 }
 

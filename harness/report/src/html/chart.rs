@@ -1,4 +1,4 @@
-//! A chart in the page: the chart for a wide and for a narrow screen, and the table behind it.
+//! Chart in a page: for wide and narrow screens, with its numbers.
 
 use super::text::{escape, rich};
 use crate::plot::Chart;

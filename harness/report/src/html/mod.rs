@@ -1,4 +1,4 @@
-//! Blocks as one HTML file: no script, nothing from elsewhere, light and dark, for a screen, a phone and paper.
+//! Blocks as one HTML file without scripts, which loads nothing: light and dark, for screens, phones and paper.
 
 mod chart;
 mod text;
@@ -22,18 +22,18 @@ pub(crate) fn render(blocks: &[Block]) -> String {
     page.finish()
 }
 
-/// A page being written.
+/// Page being written.
 #[derive(Default)]
 struct Page {
     title: String,
-    /// What stands between the title and the first section.
+    /// First screen: everything before the first section.
     lead: String,
     body: String,
     /// Anchor and text of every section.
     contents: Vec<(String, String)>,
-    /// The headings above what is being written, from the section's on: they name tables.
+    /// Headings above the current block, from the section's on; they name tables.
     headings: Vec<String>,
-    /// Names of regions so far: each is to be unique.
+    /// Names of regions so far, so that each is unique.
     names: HashMap<String, u32>,
     in_section: bool,
 }
@@ -48,7 +48,7 @@ impl Page {
             Block::Heading(1, text) => self.title.clone_from(text),
             Block::Heading(2, text) => self.section(text),
             Block::Heading(level, text) => {
-                // No level is left out: a reader that jumps from heading to heading would miss something.
+                // A level left out would mislead readers who jump from heading to heading.
                 let depth = usize::from(*level).saturating_sub(2).min(self.headings.len());
                 self.headings.truncate(depth);
                 self.headings.push(text.clone());
@@ -84,6 +84,8 @@ impl Page {
                     "<pre class=\"drawing\" tabindex=\"0\" role=\"img\" aria-label=\"{name}\">{text}</pre>"
                 );
             }
+            // The navigation has them.
+            Block::Contents(_) => {}
             Block::Chart(chart) => {
                 let drawn = chart::render(chart);
                 self.out().push_str(&drawn);
@@ -91,7 +93,7 @@ impl Page {
         }
     }
 
-    /// A name for a region, from the headings above it.
+    /// Unique name of a region, from the headings above it.
     fn name(&mut self, what: &str) -> String {
         let name = format!("{what}: {}", self.headings.join(", ").replace('`', ""));
         let times = self.names.entry(name.clone()).or_insert(0);
@@ -136,19 +138,25 @@ impl Page {
              <link rel=\"icon\" href=\"data:,\">\n<style>\n{STYLE}</style>\n</head>\n<body>\n\
              <a class=\"skip\" href=\"#main\">To the report</a>\n\
              <header>\n<p class=\"kicker\">Handoff</p>\n<h1>{title}</h1>\n</header>\n\
+             <main id=\"main\">\n<div class=\"first\">\n{}</div>\n\
              <nav aria-label=\"Contents\">\n<ul>\n{contents}</ul>\n</nav>\n\
-             <main id=\"main\">\n{}{}</main>\n\
-             <footer><p>Made by <code>handoff report</code> from the rows of the runs named above. \
-             No script, nothing loaded from elsewhere.</p></footer>\n</body>\n</html>\n",
+             <div class=\"rest\">\n{}</div>\n</main>\n\
+             <footer><p>Written by <code>handoff report</code> from the rows of the runs named above. \
+             This page has no script and loads nothing.</p></footer>\n</body>\n</html>\n",
             self.lead, self.body
         )
     }
 }
 
-/// A table that scrolls by itself where it is too wide; the region can be reached and scrolled with the keyboard.
+/// Table that fits the page, if it has a caption; else a table in a box that scrolls, by the keyboard too.
 pub(super) fn table(grid: &Grid, name: &str) -> String {
-    let mut out =
-        format!("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{}\">\n<table>\n", escape(name));
+    let (mut out, end) = if grid.caption.is_empty() {
+        let name = escape(name);
+        let open = format!("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{name}\">\n<table>\n");
+        (open, "</table>\n</div>\n")
+    } else {
+        (format!("<table class=\"fit\">\n<caption>{}</caption>\n", rich(&grid.caption)), "</table>\n")
+    };
     if grid.columns.iter().any(|(text, _)| !text.is_empty()) {
         out.push_str("<thead><tr>");
         for (text, numbers) in &grid.columns {
@@ -165,15 +173,14 @@ pub(super) fn table(grid: &Grid, name: &str) -> String {
     for row in &grid.rows {
         out.push_str("<tr>");
         for (i, (cell, (_, numbers))) in row.iter().zip(&grid.columns).enumerate() {
-            out.push_str(&table_cell(cell, i == 0, *numbers));
+            out.push_str(&table_cell(cell, i == 0, *numbers, !grid.caption.is_empty()));
         }
         out.push_str("</tr>\n");
     }
-    out.push_str("</tbody>\n</table>\n</div>\n");
-    out
+    out + "</tbody>\n" + end
 }
 
-fn table_cell(cell: &Cell, first: bool, numbers: bool) -> String {
+fn table_cell(cell: &Cell, first: bool, numbers: bool, fits: bool) -> String {
     let tone = match cell.tone {
         Tone::Plain => None,
         Tone::Good => Some("good"),
@@ -183,9 +190,13 @@ fn table_cell(cell: &Cell, first: bool, numbers: bool) -> String {
     };
     let classes: Vec<&str> = numbers.then_some("n").into_iter().chain(tone).collect();
     let class = if classes.is_empty() { String::new() } else { format!(" class=\"{}\"", classes.join(" ")) };
-    // The name says it all: a reader that speaks passes over the marker.
+    // Screen readers pass over the marker, because the name says the same.
     let mark = cell.look.map(Look::symbol).unwrap_or_default();
-    let text = rich(&cell.text);
+    let mut text = rich(&cell.text);
+    if fits && numbers {
+        // A range stays on one line where a column is narrow.
+        text = text.replace('[', "<span class=\"range\">[").replace(']', "]</span>");
+    }
     if first { format!("<th scope=\"row\"{class}>{mark}{text}</th>") } else { format!("<td{class}>{mark}{text}</td>") }
 }
 
@@ -194,8 +205,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_of_rows_stays_text_and_sections_have_anchors_of_their_own() {
-        let grid = Grid { columns: vec![("a <b>".into(), false)], rows: vec![vec!["<script>x</script>".into()]] };
+    fn text_of_rows_is_escaped_and_anchors_are_unique() {
+        let grid = Grid {
+            columns: vec![("a <b>".into(), false)],
+            rows: vec![vec!["<script>x</script>".into()]],
+            ..Grid::default()
+        };
         let page = render(&[
             Block::Heading(1, "T & U".into()),
             Block::Heading(2, "Same".into()),

@@ -1,4 +1,4 @@
-//! Text for a page: escaped, with code and addresses marked.
+//! Text of a page: escaped, with code and addresses marked.
 
 use std::fmt::Write as _;
 
@@ -19,7 +19,7 @@ pub(super) fn escape(text: &str) -> String {
 /// Escaped text in which `backquotes` are code and an address is a link.
 pub(super) fn rich(text: &str) -> String {
     let mut out = String::new();
-    // An odd number of backquotes marks nothing from the last one on.
+    // Of an odd number of backquotes, the last one marks nothing.
     let pieces: Vec<&str> = text.split('`').collect();
     for (i, piece) in pieces.iter().enumerate() {
         if i % 2 == 1 && i + 1 < pieces.len() {
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn code_and_addresses_are_marked_and_nothing_else_is() {
+    fn code_and_addresses_are_marked() {
         assert_eq!(rich("a `b<c` d"), "a <code>b&lt;c</code> d");
         assert_eq!(rich("one ` only"), "one ` only");
         assert_eq!(rich("(https://a.b/c, x)"), "(<a href=\"https://a.b/c\">https://a.b/c</a>, x)");

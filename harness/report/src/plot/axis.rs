@@ -3,21 +3,21 @@
 use super::font::text_width;
 use super::sketch::{Anchor, Ink, Sketch};
 
-/// A linear axis from 0.
+/// Linear axis from 0.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Axis {
-    /// Distance of two ticks, in the axis's unit.
+    /// Distance of two ticks, in the unit of the axis.
     step: f64,
     /// Value at the end.
     top: f64,
-    /// Where 0 is, in pixels.
+    /// Position of 0, in px.
     start: f64,
-    /// Where `top` is, in pixels.
+    /// Position of `top`, in px.
     end: f64,
 }
 
 impl Axis {
-    /// An axis that holds `highest`, between two places, with about `ticks` ticks.
+    /// Axis that holds `highest`, between two positions, with about `ticks` ticks.
     pub fn new(highest: f64, start: f64, end: f64, ticks: f64) -> Self {
         let highest = if highest.is_finite() && highest > 0.0 { highest } else { 1.0 };
         let rough = highest * 1.04 / ticks.max(1.0);
@@ -28,12 +28,12 @@ impl Axis {
         Self { step, top, start, end }
     }
 
-    /// Where a value is.
+    /// Position of a value, in px.
     pub fn at(&self, value: f64) -> f64 {
         self.start + (self.end - self.start) * value / self.top
     }
 
-    /// The ticks with their text.
+    /// Ticks with their text.
     pub fn ticks(&self) -> Vec<(f64, String)> {
         let count = (self.top / self.step).round() as usize;
         let decimals = (0..4).find(|d| {
@@ -44,7 +44,7 @@ impl Axis {
         (0..=count).map(|i| i as f64 * self.step).map(|v| (self.at(v), format!("{v:.decimals$}"))).collect()
     }
 
-    /// Paints it as the x axis below a panel, with grid lines through it and its name at the end; returns the height.
+    /// Paints the x axis below a panel, with grid lines and its name; returns its height.
     pub fn below(&self, sketch: &mut Sketch, top: f64, bottom: f64, name: &str) -> f64 {
         for (x, text) in self.ticks() {
             sketch.line(&[(x, top), (x, bottom)], Ink::Grid, 0.5);
@@ -55,7 +55,7 @@ impl Axis {
         X_AXIS
     }
 
-    /// Paints it as the y axis left of a panel.
+    /// Paints the y axis left of a panel.
     pub fn left(&self, sketch: &mut Sketch, left: f64, right: f64) {
         for (y, text) in self.ticks() {
             sketch.line(&[(left, y), (right, y)], Ink::Grid, 0.5);
@@ -63,7 +63,7 @@ impl Axis {
         }
     }
 
-    /// The widest text of its ticks.
+    /// Width of the widest text of the ticks, in px.
     pub fn widest(&self) -> f64 {
         self.ticks().iter().map(|(_, text)| text_width(text)).fold(0.0, f64::max)
     }

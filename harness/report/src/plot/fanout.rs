@@ -6,14 +6,14 @@ use super::xy::{Panel, Point, Series};
 use super::{Chart, Drawn, look};
 use crate::grid::Grid;
 
-/// Curves that belong in one chart: one workload, size and set of conditions but for the number of consumers.
+/// Curves of one chart: one workload, one size, and conditions that differ in the number of consumers only.
 pub(crate) struct CurveSet<'a> {
     pub name: String,
     pub slug: String,
     pub curves: Vec<&'a FanOutCurve>,
 }
 
-/// The chart of one set of curves.
+/// Chart of one set of curves.
 pub(crate) fn fanout(set: &CurveSet, variants: &Variants) -> Drawn {
     if set.curves.iter().all(|c| c.points.len() < 2) {
         return Err("No chart of fan-out: no strategy has two numbers of consumers.".to_owned());
@@ -46,8 +46,7 @@ pub(crate) fn fanout(set: &CurveSet, variants: &Variants) -> Drawn {
     let panels = [panel("Critical path, s", |p| p.critical_path_s), panel("All jobs together, s", |p| p.runner_s)];
     let title = format!("Fan-out: {}", set.name);
     let mut chart = Chart::of_panels(format!("fan-out{}", set.slug), title, &panels, 240.0, 10.0);
-    "A full marker is a median of trials with just this many consumers, a hollow one on a dashed line is modelled from measured \
-     parts. The table has the number of trials behind each."
+    "A full marker is a measured median. A hollow marker on a dashed line is modelled from measured parts."
         .clone_into(&mut chart.caption);
     let mut grid = Grid::new("Approach | Consumers: | Critical path, s: | All jobs, s: | n: | From");
     for curve in &set.curves {

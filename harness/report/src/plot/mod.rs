@@ -1,4 +1,4 @@
-//! Charts: what is measured, drawn. Each chart has a table behind it and says in words what it shows.
+//! Charts of measurements. Each chart has its numbers as a table, and as text for screen readers.
 
 mod axis;
 mod fanout;
@@ -18,22 +18,24 @@ use xy::Panel;
 
 pub(crate) use palette::{Look, look};
 
-/// How wide charts are, in CSS pixels: for a screen (and for files), and for a phone.
-const WIDTHS: [f64; 2] = [840.0, 350.0];
+/// Widths of charts in CSS pixels: for screens and files, and for phones.
+const WIDTHS: [f64; 2] = [800.0, 350.0];
 
-/// A chart with all that belongs to it.
+/// Chart with its texts and numbers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Chart {
     /// Name of its files, unique in the report.
     pub name: String,
-    /// What it shows.
+    /// Title.
     pub title: String,
     /// How to read it.
     pub caption: String,
-    /// What it shows to someone who cannot see it.
+    /// Text for readers who cannot see it.
     pub alternative: String,
-    /// The numbers behind it.
+    /// Numbers of the chart.
     pub table: Grid,
+    /// Whether `report.md` shows it, as a light and a dark SVG file, instead of linking it.
+    pub embedded: bool,
     wide: Sketch,
     narrow: Sketch,
 }
@@ -41,10 +43,11 @@ pub struct Chart {
 impl Chart {
     fn draw(name: String, title: String, draw: impl Fn(f64) -> Sketch) -> Self {
         let [wide, narrow] = WIDTHS.map(draw);
-        Self { name, title, caption: String::new(), alternative: String::new(), table: Grid::default(), wide, narrow }
+        let (caption, alternative) = (String::new(), String::new());
+        Self { name, title, caption, alternative, table: Grid::default(), embedded: false, wide, narrow }
     }
 
-    /// Panels below each other, each at most this high, with a gap below each.
+    /// Panels below each other, each at most `height` px high, with `gap` px below each.
     fn of_panels(name: String, title: String, panels: &[Panel], height: f64, gap: f64) -> Self {
         Self::draw(name, title, |width| {
             let mut sketch = Sketch::new(width);
@@ -54,24 +57,24 @@ impl Chart {
         })
     }
 
-    /// The SVG file.
-    pub fn svg(&self) -> String {
-        self.wide.svg(&self.title, &self.alternative)
+    /// SVG file, for a light or a dark page.
+    pub fn svg(&self, dark: bool) -> String {
+        self.wide.svg(&self.title, &self.alternative, dark)
     }
 
-    /// The PNG file.
+    /// PNG file, for a light page.
     pub fn png(&self) -> Vec<u8> {
         self.wide.png()
     }
 
-    /// For a page: the wide and the narrow chart.
+    /// SVG elements for a page: the wide and the narrow chart.
     pub(crate) fn inline(&self) -> [String; 2] {
         [(&self.wide, "w"), (&self.narrow, "n")]
             .map(|(sketch, tail)| sketch.inline(&format!("{}-{tail}", self.name), &self.title, &self.alternative))
     }
 }
 
-/// A chart, or the sentence that says why there is none.
+/// Chart, or the sentence that says why there is none.
 pub(crate) type Drawn = Result<Chart, String>;
 
 pub(crate) use fanout::{CurveSet, fanout};
@@ -79,4 +82,4 @@ pub(crate) use handoff_analysis::Metric;
 pub(crate) use pareto::pareto;
 pub(crate) use samples::samples;
 pub(crate) use sizes::sizes;
-pub(crate) use timeline::{Typical, timeline};
+pub(crate) use timeline::{TypicalTrial, timeline};

@@ -1,9 +1,8 @@
-//! Shapes to SVG and PNG, with plotters and a font that is compiled in.
-//!
-//! Both are painted at twice the size from the same shapes: plotters counts in whole pixels, and a PNG is to be
-//! sharp on a dense screen.
+//! Painting of shapes: as SVG text, and as PNG with plotters and a font that is compiled in.
 
-use plotters::backend::{BitMapBackend, SVGBackend};
+use std::fmt::Write as _;
+
+use plotters::backend::BitMapBackend;
 use plotters::coord::Shift;
 use plotters::drawing::{DrawingArea, DrawingAreaErrorKind, IntoDrawingArea};
 use plotters::element::{Circle, PathElement, Polygon, Text};
@@ -11,36 +10,201 @@ use plotters::prelude::DrawingBackend;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontFamily, IntoFont, RGBColor, ShapeStyle, TextStyle};
 
-use super::font::{self, SCALE};
-use super::sketch::{Anchor, Ink, Shape, Sketch};
+use super::font::{self, LINE_PX, SCALE};
+use super::sketch::{Anchor, DASH, FONT_PX, Ink, Shape, Sketch};
 
-const TEXT: RGBColor = RGBColor(0x1B, 0x1F, 0x24);
-const MUTED: RGBColor = RGBColor(0x56, 0x5F, 0x69);
-const GRID: RGBColor = RGBColor(0xD7, 0xDD, 0xE3);
-const PAPER: RGBColor = RGBColor(0xFE, 0xFE, 0xFE);
+/// Colours of text, muted text, grid and paper.
+struct Theme([&'static str; 4]);
 
-fn rgb(ink: Ink) -> RGBColor {
-    match ink {
-        Ink::Text => TEXT,
-        Ink::Muted => MUTED,
-        Ink::Grid => GRID,
-        Ink::Paper => PAPER,
-        Ink::Rgb(r, g, b) => RGBColor(r, g, b),
+const LIGHT: Theme = Theme(["#1b1f24", "#565f69", "#d7dde3", "#ffffff"]);
+/// Colours on the dark background of GitHub.
+const DARK: Theme = Theme(["#e4e8ec", "#a2acb7", "#363e48", "#0d1117"]);
+/// Colours that the style sheet of a page defines.
+const PAGE: Theme = Theme(["currentColor", "var(--muted)", "var(--line)", "var(--paper)"]);
+
+impl Theme {
+    fn color(&self, ink: Ink) -> String {
+        let at = match ink {
+            Ink::Rgb(r, g, b) => return format!("#{r:02x}{g:02x}{b:02x}"),
+            Ink::Text => 0,
+            Ink::Muted => 1,
+            Ink::Grid => 2,
+            Ink::Paper => 3,
+        };
+        self.0[at].to_owned()
+    }
+}
+
+/// Number with at most one decimal.
+fn px(value: f64) -> String {
+    let text = format!("{value:.1}");
+    text.strip_suffix(".0").map_or_else(|| text.clone(), str::to_owned)
+}
+
+fn pairs(points: &[(f64, f64)]) -> String {
+    points.iter().map(|(x, y)| format!("{},{}", px(*x), px(*y))).collect::<Vec<_>>().join(" ")
+}
+
+/// Path of an area; that of an upright rectangle is shorter.
+fn outline(points: &[(f64, f64)]) -> String {
+    if let [(left, top), b, (right, bottom), d] = points
+        && (*b, *d) == ((*right, *top), (*left, *bottom))
+    {
+        let (width, height) = (px(right - left), px(bottom - top));
+        return format!("M{},{}h{width}v{height}h-{width}z", px(*left), px(*top));
+    }
+    format!("M{}z", pairs(points))
+}
+
+fn opacity(alpha: f64) -> String {
+    if alpha < 1.0 { format!(" opacity=\"{alpha}\"") } else { String::new() }
+}
+
+/// Elements of a sketch, one a line.
+fn body(sketch: &Sketch, theme: &Theme) -> String {
+    let mut out = String::new();
+    let mut shapes = sketch.shapes.iter().peekable();
+    while let Some(shape) = shapes.next() {
+        let _ = match shape {
+            Shape::Line { points, ink, width, dashed } => writeln!(
+                out,
+                "<polyline points=\"{}\" fill=\"none\" stroke=\"{}\" stroke-width=\"{width}\"{}/>",
+                pairs(points),
+                theme.color(*ink),
+                if *dashed { format!(" stroke-dasharray=\"{DASH}\"") } else { String::new() }
+            ),
+            Shape::Area { points, ink, alpha } => {
+                let mut path = outline(points);
+                // Neighbours of one style are one element, which keeps files small.
+                while let Some(Shape::Area { points, .. }) = shapes
+                    .next_if(|next| matches!(next, Shape::Area { ink: i, alpha: a, .. } if (i, a) == (ink, alpha)))
+                {
+                    path.push_str(&outline(points));
+                }
+                writeln!(out, "<path d=\"{path}\" fill=\"{}\"{}/>", theme.color(*ink), opacity(*alpha))
+            }
+            Shape::Disc { at: (x, y), radius, ink, alpha } => writeln!(
+                out,
+                "<circle cx=\"{}\" cy=\"{}\" r=\"{}\" fill=\"{}\"{}/>",
+                px(*x),
+                px(*y),
+                px(*radius),
+                theme.color(*ink),
+                opacity(*alpha)
+            ),
+            Shape::Text { at: (x, y), text, ink, anchor } => {
+                let anchor = match anchor {
+                    Anchor::Left => "",
+                    Anchor::Middle => " text-anchor=\"middle\"",
+                    Anchor::Right => " text-anchor=\"end\"",
+                };
+                let (x, y, color, text) = (px(*x), px(y + FONT_PX * 0.35), theme.color(*ink), escape(text));
+                writeln!(out, "<text x=\"{x}\" y=\"{y}\" fill=\"{color}\"{anchor}>{text}</text>")
+            }
+        };
+    }
+    out
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+impl Sketch {
+    /// SVG file with a background.
+    pub fn svg(&self, title: &str, text: &str, dark: bool) -> String {
+        let theme = if dark { DARK } else { LIGHT };
+        let (w, h) = (px(self.width), px(self.height));
+        format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{w}\" height=\"{h}\" viewBox=\"0 0 {w} {h}\" role=\"img\" \
+             font-family=\"system-ui,-apple-system,'Segoe UI',Helvetica,Arial,sans-serif\" font-size=\"{FONT_PX}\">\n\
+             <title>{}</title>\n<desc>{}</desc>\n<rect width=\"{w}\" height=\"{h}\" fill=\"{}\"/>\n{}</svg>\n",
+            escape(title),
+            escape(text),
+            theme.color(Ink::Paper),
+            body(self, &theme)
+        )
+    }
+
+    /// SVG element within a page that defines the colours.
+    pub fn inline(&self, id: &str, title: &str, text: &str) -> String {
+        format!(
+            "<svg viewBox=\"0 0 {} {}\" style=\"max-width:{}px\" font-size=\"{FONT_PX}\" role=\"img\" \
+             aria-labelledby=\"{id}-t {id}-d\"><title id=\"{id}-t\">{}</title><desc id=\"{id}-d\">{}</desc>{}</svg>",
+            px(self.width),
+            px(self.height),
+            self.width,
+            escape(title),
+            escape(text),
+            body(self, &PAGE)
+        )
+    }
+
+    /// Small SVG element within a line of text.
+    pub fn symbol(&self) -> String {
+        let inside = body(self, &PAGE).replace('\n', "");
+        let (w, h) = (px(self.width), px(self.height));
+        format!("<svg class=\"mark\" viewBox=\"0 0 {w} {h}\" aria-hidden=\"true\">{inside}</svg>")
+    }
+
+    /// PNG file on white.
+    pub fn png(&self) -> Vec<u8> {
+        let (w, h) = ((self.width * SCALE).round() as u32, (self.height * SCALE).round() as u32);
+        let mut buffer = vec![255_u8; w as usize * h as usize * 3];
+        {
+            let area = BitMapBackend::with_buffer(&mut buffer, (w, h)).into_drawing_area();
+            // Only a font that does not read could fail here; a test would notice missing texts.
+            let _ = raster(&area, self);
+        }
+        let mut out = Vec::new();
+        let mut encoder = png::Encoder::new(&mut out, w, h);
+        encoder.set_color(png::ColorType::Rgb);
+        encoder.set_depth(png::BitDepth::Eight);
+        encoder.set_compression(png::Compression::Balanced);
+        // Into memory, only a size of 0 could fail, which no chart has.
+        let written = encoder.write_header().and_then(|mut writer| {
+            writer.write_image_data(&buffer)?;
+            writer.finish()
+        });
+        debug_assert!(written.is_ok(), "{written:?}");
+        out
     }
 }
 
 type Painted<B> = Result<(), DrawingAreaErrorKind<<B as DrawingBackend>::ErrorType>>;
 
-/// `drop` moves text down: the two backends do not mean the same by the middle of a line.
-fn paint<B: DrawingBackend>(area: &DrawingArea<B, Shift>, sketch: &Sketch, drop: f64) -> Painted<B> {
+fn rgb(ink: Ink) -> RGBColor {
+    let digits = u32::from_str_radix(&LIGHT.color(ink)[1..], 16).unwrap_or(0);
+    let [_, r, g, b] = digits.to_be_bytes();
+    RGBColor(r, g, b)
+}
+
+/// Points at the ends of dashes along a line.
+fn dashes(points: &[(f64, f64)]) -> Vec<Vec<(f64, f64)>> {
+    let mut all = Vec::new();
+    for pair in points.windows(2) {
+        let ((x0, y0), (x1, y1)) = (pair[0], pair[1]);
+        let length = (x1 - x0).hypot(y1 - y0).max(DASH);
+        let at = |i: usize| {
+            let t = (i as f64 * DASH / length).min(1.0);
+            (x0 + (x1 - x0) * t, y0 + (y1 - y0) * t)
+        };
+        all.extend((0..(length / DASH).ceil() as usize).step_by(2).map(|i| vec![at(i), at(i + 1)]));
+    }
+    all
+}
+
+fn raster<B: DrawingBackend>(area: &DrawingArea<B, Shift>, sketch: &Sketch) -> Painted<B> {
     font::register();
     let px = |v: f64| (v * SCALE).round() as i32;
     let at = |(x, y): (f64, f64)| (px(x), px(y));
     for shape in &sketch.shapes {
         match shape {
-            Shape::Line { points, ink, width } => {
+            Shape::Line { points, ink, width, dashed } => {
                 let style = rgb(*ink).stroke_width((width * SCALE).round().max(1.0) as u32);
-                area.draw(&PathElement::new(points.iter().copied().map(at).collect::<Vec<_>>(), style))?;
+                for line in if *dashed { dashes(points) } else { vec![points.clone()] } {
+                    area.draw(&PathElement::new(line.into_iter().map(at).collect::<Vec<_>>(), style))?;
+                }
             }
             Shape::Area { points, ink, alpha } => {
                 let style: ShapeStyle = rgb(*ink).mix(*alpha).filled();
@@ -50,109 +214,20 @@ fn paint<B: DrawingBackend>(area: &DrawingArea<B, Shift>, sketch: &Sketch, drop:
                 let style: ShapeStyle = rgb(*ink).mix(*alpha).filled();
                 area.draw(&Circle::new(at(*centre), px(*radius), style))?;
             }
-            Shape::Text { at: place, text, size, ink, anchor } => {
+            Shape::Text { at: middle, text, ink, anchor } => {
                 let h = match anchor {
                     Anchor::Left => HPos::Left,
                     Anchor::Middle => HPos::Center,
                     Anchor::Right => HPos::Right,
                 };
                 let color = rgb(*ink);
-                let style = TextStyle::from((FontFamily::SansSerif, size * SCALE).into_font())
+                let style = TextStyle::from((FontFamily::SansSerif, LINE_PX * SCALE).into_font())
                     .color(&color)
                     .pos(Pos::new(h, VPos::Center));
-                area.draw(&Text::new(text.clone(), at((place.0, place.1 + drop)), style))?;
+                // The middle of a line lies above the middle of its letters.
+                area.draw(&Text::new(text.clone(), at((middle.0, middle.1 + 1.8)), style))?;
             }
         }
     }
     area.present()
-}
-
-fn pixels(sketch: &Sketch) -> (u32, u32) {
-    ((sketch.width * SCALE).round() as u32, (sketch.height * SCALE).round() as u32)
-}
-
-/// What stands between the tags of the SVG.
-fn body(sketch: &Sketch) -> String {
-    let mut out = String::new();
-    {
-        let area = SVGBackend::with_string(&mut out, pixels(sketch)).into_drawing_area();
-        // Into a string nothing can fail but a font that is not there; text is then missing, and a test notices.
-        let _ = paint(&area, sketch, 0.0);
-    }
-    let inside = out.split_once('>').map_or("", |(_, rest)| rest);
-    inside.rsplit_once("</svg>").map_or(inside, |(inside, _)| inside).to_owned()
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
-/// The body with the colours that a page gives a meaning.
-fn themed(sketch: &Sketch) -> String {
-    let mut inside = body(sketch);
-    for (color, name) in
-        [(TEXT, "currentColor"), (MUTED, "var(--muted)"), (GRID, "var(--line)"), (PAPER, "var(--paper)")]
-    {
-        inside = inside.replace(&format!("#{:02X}{:02X}{:02X}", color.0, color.1, color.2), name);
-    }
-    inside
-}
-
-impl Sketch {
-    /// As an SVG file of its own, on white.
-    pub fn svg(&self, title: &str, text: &str) -> String {
-        let (w, h) = pixels(self);
-        format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{}\" height=\"{}\" viewBox=\"0 0 {w} {h}\" role=\"img\">\n\
-             <title>{}</title>\n<desc>{}</desc>\n<rect width=\"{w}\" height=\"{h}\" fill=\"#FFFFFF\"/>{}</svg>\n",
-            self.width,
-            self.height,
-            escape(title),
-            escape(text),
-            body(self)
-        )
-    }
-
-    /// As SVG within a page that says what the colours are.
-    pub fn inline(&self, id: &str, title: &str, text: &str) -> String {
-        let (w, h) = pixels(self);
-        let inside = themed(self);
-        format!(
-            "<svg viewBox=\"0 0 {w} {h}\" style=\"max-width:{}px\" role=\"img\" aria-labelledby=\"{id}-t {id}-d\">\
-             <title id=\"{id}-t\">{}</title><desc id=\"{id}-d\">{}</desc>{inside}</svg>",
-            self.width,
-            escape(title),
-            escape(text),
-        )
-    }
-
-    /// As a small SVG within a line of text.
-    pub fn symbol(&self) -> String {
-        let (w, h) = pixels(self);
-        let inside = themed(self).replace('\n', "");
-        format!("<svg class=\"mark\" viewBox=\"0 0 {w} {h}\" aria-hidden=\"true\">{inside}</svg>")
-    }
-
-    /// As a PNG file, on white.
-    pub fn png(&self) -> Vec<u8> {
-        let (w, h) = pixels(self);
-        let mut buffer = vec![255_u8; w as usize * h as usize * 3];
-        {
-            let area = BitMapBackend::with_buffer(&mut buffer, (w, h)).into_drawing_area();
-            // As with the SVG: a test notices what is missing.
-            let _ = paint(&area, self, 1.8);
-        }
-        let mut out = Vec::new();
-        let mut encoder = png::Encoder::new(&mut out, w, h);
-        encoder.set_color(png::ColorType::Rgb);
-        encoder.set_depth(png::BitDepth::Eight);
-        encoder.set_compression(png::Compression::Balanced);
-        // Into memory: what could fail are sizes of 0, which no chart has.
-        let written = encoder.write_header().and_then(|mut writer| {
-            writer.write_image_data(&buffer)?;
-            writer.finish()
-        });
-        debug_assert!(written.is_ok(), "{written:?}");
-        out
-    }
 }

@@ -1,14 +1,13 @@
-//! One colour and one marker a strategy, the same in every chart of every report.
+//! Colour and marker of a strategy, the same in every chart of every report.
 //!
-//! Plans name them among their facts. A marker's shape says the same as its colour. Variants have their strategy's colour and
-//! shape, but hollow.
+//! Plans name both among their facts. Variants have the colour and shape of their strategy, but hollow.
 
 use handoff_model::strategy::look::{BLACK, GREY};
 use handoff_model::{Colour, Marker};
 
 use super::sketch::{Ink, Sketch};
 
-/// How a strategy looks.
+/// Colour and marker of a strategy.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Look {
     pub ink: Ink,
@@ -16,7 +15,7 @@ pub(crate) struct Look {
     pub hollow: bool,
 }
 
-/// The look of a strategy, by its facts; `plain` if it has no options and is no control.
+/// Look of a strategy by its facts; `plain` if it has no options and is no control.
 pub(crate) fn look((colour, marker): (Colour, Marker), plain: bool) -> Look {
     let ink = match colour {
         BLACK => Ink::Text,
@@ -27,7 +26,7 @@ pub(crate) fn look((colour, marker): (Colour, Marker), plain: bool) -> Look {
 }
 
 impl Look {
-    /// The marker as a small picture beside a name, hidden from readers that speak: the name says it all.
+    /// Marker as a small picture beside a name, hidden from screen readers because the name says the same.
     pub fn symbol(self) -> String {
         let mut sketch = Sketch::new(16.0);
         sketch.height = 16.0;
@@ -35,9 +34,9 @@ impl Look {
         sketch.symbol()
     }
 
-    /// Paints the marker.
+    /// Paints the marker with its radius in px.
     pub fn mark(self, sketch: &mut Sketch, (x, y): (f64, f64), r: f64) {
-        let star: Vec<(f64, f64)> = match self.marker {
+        let outline: Vec<(f64, f64)> = match self.marker {
             Marker::Circle => {
                 sketch.disc((x, y), r, self.ink, 1.0);
                 if self.hollow {
@@ -49,11 +48,12 @@ impl Look {
             Marker::Triangle => vec![(0.0, -1.15), (1.1, 0.85), (-1.1, 0.85)],
             Marker::Down => vec![(0.0, 1.15), (1.1, -0.85), (-1.1, -0.85)],
             Marker::Diamond => vec![(0.0, -1.25), (1.25, 0.0), (0.0, 1.25), (-1.25, 0.0)],
+            Marker::Pentagon => vec![(0.0, -1.2), (1.14, -0.37), (0.71, 0.97), (-0.71, 0.97), (-1.14, -0.37)],
             Marker::Bar => vec![(-1.2, -0.5), (1.2, -0.5), (1.2, 0.5), (-1.2, 0.5)],
             Marker::Plus => plus(0.38),
             Marker::Cross => plus(0.38).into_iter().map(|(a, b)| ((a - b) * 0.75, (a + b) * 0.75)).collect(),
         };
-        let scaled = |f: f64| star.iter().map(|(a, b)| (x + a * r * f, y + b * r * f)).collect::<Vec<_>>();
+        let scaled = |f: f64| outline.iter().map(|(a, b)| (x + a * r * f, y + b * r * f)).collect::<Vec<_>>();
         sketch.area(&scaled(1.0), self.ink, 1.0);
         if self.hollow {
             sketch.area(&scaled(0.5), Ink::Paper, 1.0);

@@ -1,4 +1,4 @@
-//! Time against bytes stored: what nobody beats in both.
+//! Time against bytes stored, and the strategies that no other beats in both.
 
 use super::sizes::point;
 use super::xy::{Panel, Series};
@@ -9,8 +9,8 @@ use crate::report::Group;
 
 const MIB: f64 = 1_048_576.0;
 
-/// The chart of one group at its largest size with at least two strategies.
-pub(crate) fn pareto(group: &Group, place: &str, of: &str) -> Drawn {
+/// Chart of one group at its largest size with at least two strategies.
+pub(crate) fn pareto(group: &Group, prefix: &str, suffix: &str) -> Drawn {
     let at = |i: usize| -> Vec<Series> {
         let series = |line: &crate::report::Line| {
             let cell = line.cells[i].as_ref()?;
@@ -33,12 +33,11 @@ pub(crate) fn pareto(group: &Group, place: &str, of: &str) -> Drawn {
         ..Panel::default()
     };
     let size = group.sizes[i];
-    let title = format!("Time and storage at {size}{of}");
-    let mut chart = Chart::of_panels(format!("{place}pareto"), title, std::slice::from_ref(&panel), 320.0, 6.0);
+    let title = format!("Time and storage at {size}{suffix}");
+    let mut chart = Chart::of_panels(format!("{prefix}pareto"), title, std::slice::from_ref(&panel), 320.0, 6.0);
     chart.caption = format!(
-        "A large marker is the median of a cell, a small dot a trial, the bar the interval of the median; lower and \
-         further left is better. The grey line joins the medians that no other is below in both: {}. What strategies \
-         beside it have over these is not in this chart.",
+        "A large marker is a median, a small dot a trial, the bar the interval of the median. Lower and further left is better. The \
+         grey line joins the strategies that no other beats in both: {}.",
         best.join(", ")
     );
     let rows = panel.series.iter().map(|s| (s, &s.points[0]));

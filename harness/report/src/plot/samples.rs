@@ -1,4 +1,4 @@
-//! Every sample as a point, with median and interval: one panel a size, one row a strategy.
+//! Every trial as a dot, with median and interval: one panel a size, one row a strategy.
 
 use handoff_analysis::{Metric, Spread};
 
@@ -12,19 +12,28 @@ use crate::report::{Group, Line};
 
 const ROW: f64 = 30.0;
 
-/// The chart of one group; `place` is the group's number in the report, `of` what tells it apart.
-pub(crate) fn samples(group: &Group, metric: Metric, place: &str, of: &str) -> Drawn {
-    let panels: Vec<Panel> = group.sizes.iter().enumerate().filter_map(|(i, s)| panel(group, metric, i, s)).collect();
+/// Chart of those lines and sizes of a group that `wanted` takes; `names` has the start of its file's name and the end of its title.
+pub(crate) fn samples(
+    group: &Group,
+    metric: Metric,
+    wanted: impl Fn(&Line, usize) -> bool,
+    (prefix, suffix): (&str, &str),
+) -> Drawn {
+    let panel = |(i, size): (usize, &_)| {
+        let lines = group.lines.iter().filter(|line| wanted(line, i));
+        let rows: Vec<_> = lines.filter_map(|line| Some((line, line.cells[i].as_ref()?.spread(metric)?))).collect();
+        (!rows.is_empty()).then(|| Panel { size: ToString::to_string(size), rows })
+    };
+    let panels: Vec<Panel> = group.sizes.iter().enumerate().filter_map(panel).collect();
     if panels.is_empty() {
         return Err(format!("No chart of the {}: no trial with one completed.", metric.words()));
     }
-    let title = format!("{} of every trial{of}", capital(metric.words()));
-    let mut chart = Chart::draw(format!("{place}samples-{}", metric.as_str().replace('_', "-")), title, |width| {
+    let title = format!("{} of every trial{suffix}", capital(metric.words()));
+    let mut chart = Chart::draw(format!("{prefix}samples-{}", metric.as_str().replace('_', "-")), title, |width| {
         draw(&panels, metric, width)
     });
-    chart.caption = "A point is a trial, the upright bar the median, the horizontal bar the interval of the median \
-                      that the table names; time counts from 0. n is the number of completed trials."
-        .into();
+    chart.caption =
+        "Dots are trials, upright bars medians, pale bars their intervals. n counts completed trials.".into();
     chart.alternative = alternative(&panels);
     chart.table = table(&panels, metric);
     Ok(chart)
@@ -33,12 +42,6 @@ pub(crate) fn samples(group: &Group, metric: Metric, place: &str, of: &str) -> D
 struct Panel<'a> {
     size: String,
     rows: Vec<(&'a Line, &'a Spread)>,
-}
-
-fn panel<'a>(group: &'a Group, metric: Metric, i: usize, size: &impl ToString) -> Option<Panel<'a>> {
-    let row = |line: &'a Line| Some((line, line.cells[i].as_ref()?.spread(metric)?));
-    let rows: Vec<_> = group.lines.iter().filter_map(row).collect();
-    (!rows.is_empty()).then(|| Panel { size: size.to_string(), rows })
 }
 
 fn draw(panels: &[Panel], metric: Metric, width: f64) -> Sketch {
@@ -77,7 +80,7 @@ fn row(sketch: &mut Sketch, axis: &Axis, y: f64, line: &Line, spread: &Spread, l
     let m = x(spread.median());
     sketch.bar((m - 1.0, y - 11.5), (2.0, 23.0), Ink::Text, 1.0);
     for (i, sample) in spread.samples().iter().enumerate() {
-        // Two equal samples are two points: neighbours stand a little above and below.
+        // Two equal samples are two dots, because neighbours lie a little above and below.
         let away = if spread.n() == 1 { 0.0 } else { [-5.0, 5.0, 0.0][i % 3] };
         look.mark(sketch, (x(*sample), y + away), 3.4);
     }

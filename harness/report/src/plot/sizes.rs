@@ -1,4 +1,4 @@
-//! Time against size, with the time that moving the bytes alone would take.
+//! Time against size, with the time that the bytes alone would take.
 
 use super::xy::{Panel, Point, Series};
 use super::{Chart, Drawn, look};
@@ -8,8 +8,8 @@ use crate::report::{Group, Line, Link};
 
 const GIB: f64 = 1_073_741_824.0;
 
-/// The chart of one group; `link` are the rates of its profile, if it has any.
-pub(crate) fn sizes(group: &Group, link: Option<&Link>, place: &str, of: &str) -> Drawn {
+/// Chart of one group; `link` has the rates of its profile.
+pub(crate) fn sizes(group: &Group, link: Option<&Link>, prefix: &str, suffix: &str) -> Drawn {
     let series: Vec<Series> = group.lines.iter().filter_map(series).collect();
     if series.iter().all(|s| s.points.len() < 2) {
         return Err("No chart over sizes: no strategy completed at two or more sizes.".to_owned());
@@ -23,17 +23,16 @@ pub(crate) fn sizes(group: &Group, link: Option<&Link>, place: &str, of: &str) -
         limit,
         ..Panel::default()
     };
-    let title = format!("Critical path against size{of}");
-    let mut chart = Chart::of_panels(format!("{place}sizes"), title, std::slice::from_ref(&panel), 380.0, 6.0);
-    chart.caption =
-        "A large marker is the median of a cell, a small dot a trial, the bar the interval of the median. ".into();
+    let title = format!("Critical path against size{suffix}");
+    let mut chart = Chart::of_panels(format!("{prefix}sizes"), title, std::slice::from_ref(&panel), 380.0, 6.0);
+    chart.caption = "A large marker is a median, a small dot a trial, the bar the interval of the median. ".into();
     let limit = match &panel.limit {
         Some(_) => format!(
-            "The dashed line is the limit: the fewest bytes that any strategy sent and a consumer fetched, at the rates of \
-             all connections together of profile {}, and nothing else.",
+            "The dashed line is the limit: the fewest bytes that any strategy moved, at the rates of all connections together of \
+             profile {}.",
             group.conditions.profile
         ),
-        None => format!("Profile {} limits no rate, so that there is no line for the limit.", group.conditions.profile),
+        None => format!("Profile {} limits no rate, so that there is no line of a limit.", group.conditions.profile),
     };
     chart.caption.push_str(&limit);
     chart.table = table(group, &panel);
@@ -51,7 +50,7 @@ fn series(line: &Line) -> Option<Series> {
     (!points.is_empty()).then(|| Series { name: line.name.clone(), look: look(line.look, line.plain), points })
 }
 
-/// A measured point.
+/// Measured point.
 pub(super) fn point(x: f64, spread: &handoff_analysis::Spread) -> Point {
     let s = |ns: u64| ns as f64 / 1e9;
     let (low, high) = format::interval(spread);
@@ -59,7 +58,7 @@ pub(super) fn point(x: f64, spread: &handoff_analysis::Spread) -> Point {
     Point { x, y: s(spread.median()), interval: (s(low), s(high)), samples, modelled: false }
 }
 
-/// For each size the fewest bytes that any strategy moved, at the link's rates.
+/// For each size, the seconds that the fewest bytes of any strategy take at the link's rates.
 fn limit(group: &Group, link: &Link) -> Option<(String, Vec<(f64, f64)>)> {
     let mut points = vec![(0.0, 0.0)];
     for (i, size) in group.sizes.iter().enumerate() {

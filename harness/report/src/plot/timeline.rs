@@ -1,4 +1,4 @@
-//! What went on when, in one trial of each strategy: a lane a kind of span, so that overlap is seen.
+//! Timeline of one trial of each strategy: one row a kind of span, so that overlap is visible.
 
 use handoff_model::list::grouped;
 use handoff_model::span::union_ns;
@@ -13,42 +13,39 @@ use crate::format;
 use crate::grid::Grid;
 use crate::report::Line;
 
-/// A trial that stands for its cell.
-pub(crate) struct Typical<'a> {
+/// Trial that represents its cell.
+pub(crate) struct TypicalTrial<'a> {
     pub line: &'a Line,
     pub trial: &'a str,
     pub n: usize,
-    /// The producer's clock, in ns; 0 without a producer.
+    /// Clock of the producer, in ns; 0 without a producer.
     pub produce_ns: u64,
-    /// The slowest consumer's clock.
+    /// Clock of the slowest consumer, in ns.
     pub consume_ns: u64,
     /// Spans of the producer and of the slowest consumer.
     pub spans: Vec<&'a SpanRow>,
 }
 
-/// One kind's intervals on the critical path: the consumer's come after the producer's clock.
-struct Lane {
+/// Intervals of one kind of span on the critical path, in ns; those of the consumer come after the producer's clock.
+struct TimelineRow {
     kind: SpanKind,
     bars: Vec<(Role, u64, u64)>,
 }
 
-const LANE: f64 = 15.0;
+const ROW: f64 = 15.0;
 const HEAD: f64 = 24.0;
 
-/// The chart for one size of one group.
-pub(crate) fn timeline(trials: &[Typical], size: &str, place: &str, of: &str) -> Drawn {
+/// Chart for one size of one group.
+pub(crate) fn timeline(trials: &[TypicalTrial], size: &str, prefix: &str, suffix: &str) -> Drawn {
     if trials.is_empty() {
-        return Err("No chart of what went on when: no completed trial has spans.".to_owned());
+        return Err("No timeline: no completed trial has spans.".to_owned());
     }
-    let blocks: Vec<(&Typical, Vec<Lane>)> = trials.iter().map(|t| (t, lanes(t))).collect();
-    let title = format!("Where the time goes at {size}: one typical trial of each approach{of}");
-    let mut chart = Chart::draw(format!("{place}timeline"), title, |width| draw(&blocks, width));
-    chart.caption = "Each approach is shown by the completed trial with the median critical path (of an even number, the \
-                      shorter of the middle two); the table has the trial's name and the number of trials. Lanes are \
-                      kinds of spans: bars above each other go on at the same time. The upright line is where the \
-                      producer's clock ends and the consumer's begins: the producer's bars are dark, the slowest consumer's \
-                      lighter. The thin lane `command` is time in which some program was running; time in no other lane is \
-                      what these programs do not say.".into();
+    let blocks: Vec<(&TypicalTrial, Vec<TimelineRow>)> = trials.iter().map(|t| (t, rows(t))).collect();
+    let title = format!("Where the time goes at {size}: one typical trial of each approach{suffix}");
+    let mut chart = Chart::draw(format!("{prefix}timeline"), title, |width| draw(&blocks, width));
+    chart.caption = "Each approach is shown by the completed trial with the median critical path. A row is a kind of span; rows \
+                      overlap in time. Dark bars belong to the producer, lighter bars to the slowest consumer. The upright line \
+                      is the end of the producer's clock. The thin row `command` is time in which some program ran.".into();
     chart.alternative = trials
         .iter()
         .map(|t| {
@@ -64,20 +61,20 @@ pub(crate) fn timeline(trials: &[Typical], size: &str, place: &str, of: &str) ->
     Ok(chart)
 }
 
-/// Lanes in the order in which they start; `command` last.
-fn lanes(trial: &Typical) -> Vec<Lane> {
+/// Rows by their starts; `command` is last.
+fn rows(trial: &TypicalTrial) -> Vec<TimelineRow> {
     let bars = trial.spans.iter().map(|span| {
         let offset = if span.role == Role::Consumer { trial.produce_ns } else { 0 };
         (span.span, (span.role, span.start_ns + offset, span.end_ns + offset))
     });
-    let lane = |(kind, bars)| Lane { kind, bars: merged(bars) };
-    let mut lanes: Vec<Lane> = grouped(bars).into_iter().map(lane).collect();
-    let start = |lane: &Lane| lane.bars.first().map_or(u64::MAX, |b| b.1);
-    lanes.sort_by_key(|l| (l.kind == SpanKind::Command, start(l), l.kind));
-    lanes
+    let row = |(kind, bars)| TimelineRow { kind, bars: merged(bars) };
+    let mut rows: Vec<TimelineRow> = grouped(bars).into_iter().map(row).collect();
+    let start = |row: &TimelineRow| row.bars.first().map_or(u64::MAX, |b| b.1);
+    rows.sort_by_key(|l| (l.kind == SpanKind::Command, start(l), l.kind));
+    rows
 }
 
-/// Intervals that touch become one: a lane says when something of its kind went on.
+/// Intervals, where those that touch are one.
 fn merged(mut bars: Vec<(Role, u64, u64)>) -> Vec<(Role, u64, u64)> {
     bars.sort_unstable();
     let mut out: Vec<(Role, u64, u64)> = Vec::new();
@@ -90,7 +87,7 @@ fn merged(mut bars: Vec<(Role, u64, u64)>) -> Vec<(Role, u64, u64)> {
     out
 }
 
-/// Bars in pixels; those between which nothing could be seen become one.
+/// Bars in px, where those without a visible gap are one.
 fn strips(bars: &[(Role, u64, u64)], x: impl Fn(u64) -> f64) -> Vec<(Role, f64, f64)> {
     let mut out: Vec<(Role, f64, f64)> = Vec::new();
     for (role, start, end) in bars {
@@ -103,44 +100,44 @@ fn strips(bars: &[(Role, u64, u64)], x: impl Fn(u64) -> f64) -> Vec<(Role, f64, 
     out
 }
 
-fn draw(blocks: &[(&Typical, Vec<Lane>)], width: f64) -> Sketch {
+fn draw(blocks: &[(&TypicalTrial, Vec<TimelineRow>)], width: f64) -> Sketch {
     let mut sketch = Sketch::new(width);
     let left = SpanKind::NAMES.iter().map(|name| text_width(name)).fold(0.0, f64::max) + 14.0;
     let right = width - 12.0;
     let most = blocks.iter().map(|(t, _)| t.produce_ns + t.consume_ns).max().unwrap_or(0);
     let axis = Axis::new(most as f64 / 1e9, left, right, ((right - left) / 90.0).max(4.0));
     let x = |ns: u64| axis.at(ns as f64 / 1e9);
-    let heights: Vec<f64> = blocks.iter().map(|(_, lanes)| HEAD + LANE * lanes.len() as f64 + 8.0).collect();
+    let heights: Vec<f64> = blocks.iter().map(|(_, rows)| HEAD + ROW * rows.len() as f64 + 8.0).collect();
     let bottom = 4.0 + heights.iter().sum::<f64>();
     axis.below(&mut sketch, 4.0, bottom, "Time on the critical path, s");
     let mut y = 4.0;
-    for ((trial, lanes), height) in blocks.iter().zip(&heights) {
+    for ((trial, rows), height) in blocks.iter().zip(&heights) {
         let look = look(trial.line.look, trial.line.plain);
         look.mark(&mut sketch, (8.0, y + 14.0), 5.0);
         let total = (trial.produce_ns + trial.consume_ns) as f64 / 1e9;
         let head = format!("{}, {total:.1} s (the middle trial, n={})", trial.line.name, trial.n);
         let head = fit(&head, width - 24.0);
-        // The grid shall not run through the words.
+        // Paper hides the grid behind the words.
         sketch.bar((18.0, y + 5.0), (text_width(&head) + 8.0, 18.0), Ink::Paper, 1.0);
         sketch.text((20.0, y + 14.0), head, Ink::Text, Anchor::Left);
-        for (i, lane) in lanes.iter().enumerate() {
-            let top = y + HEAD + LANE * i as f64;
-            sketch.text((left - 8.0, top + LANE / 2.0), lane.kind.as_str(), Ink::Muted, Anchor::Right);
-            for (role, from, to) in strips(&lane.bars, x) {
-                let (inset, alpha) = match (lane.kind, role) {
-                    (SpanKind::Command, _) => (5.5, 0.6),
-                    (_, Role::Producer) => (1.5, 1.0),
-                    (_, Role::Consumer) => (1.5, 0.6),
-                };
-                let ink = if lane.kind == SpanKind::Command { Ink::Muted } else { look.ink };
-                // Paper first: the grid shall not shine through.
-                sketch.bar((from, top + inset), (to - from, LANE - 2.0 * inset), Ink::Paper, 1.0);
-                sketch.bar((from, top + inset), (to - from, LANE - 2.0 * inset), ink, alpha);
+        for (i, row) in rows.iter().enumerate() {
+            let top = y + HEAD + ROW * i as f64;
+            sketch.text((left - 8.0, top + ROW / 2.0), row.kind.as_str(), Ink::Muted, Anchor::Right);
+            let strips = strips(&row.bars, x);
+            let (ink, inset) = if row.kind == SpanKind::Command { (Ink::Muted, 5.5) } else { (look.ink, 1.5) };
+            // Paper hides the grid behind the bars.
+            for is_paper in [true, false] {
+                for (role, from, to) in &strips {
+                    let is_pale = row.kind == SpanKind::Command || *role == Role::Consumer;
+                    let (ink, alpha) =
+                        if is_paper { (Ink::Paper, 1.0) } else { (ink, if is_pale { 0.6 } else { 1.0 }) };
+                    sketch.bar((*from, top + inset), (to - from, ROW - 2.0 * inset), ink, alpha);
+                }
             }
         }
         if trial.produce_ns > 0 {
-            let hand = x(trial.produce_ns);
-            sketch.line(&[(hand, y + HEAD - 4.0), (hand, y + height - 6.0)], Ink::Text, 1.5);
+            let end = x(trial.produce_ns);
+            sketch.line(&[(end, y + HEAD - 4.0), (end, y + height - 6.0)], Ink::Text, 1.5);
         }
         y += height;
         sketch.line(&[(0.0, y), (right, y)], Ink::Grid, 0.5);
@@ -149,7 +146,7 @@ fn draw(blocks: &[(&Typical, Vec<Lane>)], width: f64) -> Sketch {
     sketch
 }
 
-fn table(trials: &[Typical]) -> Grid {
+fn table(trials: &[TypicalTrial]) -> Grid {
     let mut grid = Grid::new("Approach | Trial (n) | Side | Span | Starts, s: | Ends, s: | Time open, s: | Bytes:");
     for trial in trials {
         let start = |spans: &[&&SpanRow]| spans.iter().map(|s| s.start_ns).min().unwrap_or(0);

@@ -1,11 +1,11 @@
-//! Points and curves over two axes, each curve with its name at its end.
+//! Points and curves over two axes, with the name of each curve at its end.
 
 use super::axis::{Axis, X_AXIS};
 use super::font::{fit, text_width};
 use super::palette::Look;
 use super::sketch::{Anchor, Ink, Sketch};
 
-/// One strategy's points.
+/// Points of one strategy.
 #[derive(Debug, Clone)]
 pub(crate) struct Series {
     pub name: String,
@@ -14,7 +14,7 @@ pub(crate) struct Series {
     pub points: Vec<Point>,
 }
 
-/// A cell: its median, its interval and every sample.
+/// Median of a cell, with its interval and all samples.
 #[derive(Debug, Clone)]
 pub(crate) struct Point {
     pub x: f64,
@@ -25,29 +25,29 @@ pub(crate) struct Point {
     pub modelled: bool,
 }
 
-/// A panel.
+/// Panel with two axes.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Panel {
     pub x_name: String,
     pub y_name: String,
-    /// Whether the points of a series belong together.
+    /// Whether a line joins the points of a series.
     pub joined: bool,
     pub series: Vec<Series>,
-    /// A reference with its name, dashed, over the whole panel.
+    /// Dashed reference line with its name.
     pub limit: Option<(String, Vec<(f64, f64)>)>,
-    /// A line through some points, stepped: no point lies below and left of it.
+    /// Stepped line, below and left of which there is no point.
     pub front: Vec<(f64, f64)>,
 }
 
 const LINE: f64 = 16.0;
 
 impl Panel {
-    /// Paints it with its top at `y`; returns where it ends.
+    /// Paints the panel with its top at `y`; returns its end.
     pub fn paint(&self, sketch: &mut Sketch, y: f64, height: f64) -> f64 {
         let width = sketch.width;
         let names = self.series.iter().map(|s| text_width(&s.name)).chain(self.limit.iter().map(|l| text_width(&l.0)));
         let names = (names.fold(0.0, f64::max) + 26.0).min(width * 0.34);
-        // The names of curves stand right of the panel; a list of them needs its height.
+        // Names of curves are right of the panel, which is at least as high as their list.
         let lines = self.series.len() + usize::from(self.limit.is_some());
         let top = y + 26.0;
         let bottom = top + height.max(lines as f64 * LINE + 10.0);
@@ -102,7 +102,7 @@ impl Panel {
         }
     }
 
-    /// The names beside the ends of their curves, moved apart where they would overlap.
+    /// Paints names beside the ends of their curves, moved apart where they would overlap.
     fn names(
         &self,
         sketch: &mut Sketch,

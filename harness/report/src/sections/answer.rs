@@ -1,39 +1,38 @@
-//! The answer, in three sentences: what came out, how sure it is, and what it holds for. A fourth where files are damaged.
+//! Answer in three sentences: the best way that shares the image, the best stock way, and the conditions.
 
-use std::fmt::Write as _;
-
-use handoff_analysis::{Comparison, Group as Cells, Metric, Verdict};
-use handoff_model::list::{and, unique};
+use handoff_analysis::{CellSummary, Group as Cells, Metric, Variants};
+use handoff_model::list::unique;
 
 use crate::block::Block;
-use crate::format;
-use crate::provenance::{Images, images};
 use crate::report::Report;
+use crate::{factors, format, provenance};
 
-pub(crate) fn blocks(report: &Report) -> Vec<Block> {
-    let mut sentences: Vec<String> = purpose(report).into_iter().collect();
-    match headline(report) {
+/// Sentences of the answer; `groups` are those of the first screen, the one of the answer first.
+pub(crate) fn blocks(report: &Report, groups: &[usize]) -> Vec<Block> {
+    let mut sentences = Vec::new();
+    match report.headline(|_| true) {
         Some(cells) => {
-            sentences.push(what(report, cells));
-            sentences.push(how_sure(cells));
+            sentences.push(best(report, cells));
+            let others =
+                groups.iter().skip(1).filter_map(|i| report.headline(|cells| report.group_of(cells) == Some(*i)));
+            sentences.extend(others.map(|cells| best(report, cells)));
+            sentences.extend(stock(report.variants(), cells));
+            sentences.push(conditions(report, cells));
         }
         None if report.runs.iter().any(|r| !r.set_aside.is_empty()) => {
-            sentences.push(String::from(
-                "No row of a completed trial can be used, so that nothing can be said of any strategy.",
-            ));
+            sentences.push("No row of a completed trial can be used: nothing is known of any strategy.".to_owned());
         }
-        None => sentences.push("No trial completed, so that nothing can be said of any strategy.".to_owned()),
+        None => sentences.push("No trial completed: nothing is known of any strategy.".to_owned()),
     }
-    sentences.push(holds_for(report));
-    let notes = report.runs.iter().map(|r| r.warnings.len()).sum::<usize>();
-    if notes > 0 {
-        let plural = if notes == 1 { "1 note" } else { &format!("{notes} notes") };
-        sentences.push(format!("Reading the files of the runs left {plural}, below \"Left out while reading\"."));
+    let count = |of: fn(&CellSummary) -> usize| report.cells().map(of).sum::<usize>();
+    let (failed, all) = (count(|c| c.failures.len()), format::plural(count(CellSummary::trials), "trial", "trials"));
+    if failed > 0 {
+        sentences.push(format!("{failed} of {all} did not complete. The section \"Failures\" has the reasons."));
     }
     sentences.into_iter().map(Block::Lead).collect()
 }
 
-/// What a run that declares no comparison is for, and whether it decides anything all the same; none where every run decides.
+/// Purpose of runs that declare no comparison, and whether they decide anything; none where every run decides.
 pub(crate) fn purpose(report: &Report) -> Option<String> {
     let mut sentences = unique(report.runs.iter().filter_map(|run| {
         let sentence = run.plan.request.purpose.sentence()?;
@@ -49,126 +48,90 @@ pub(crate) fn purpose(report: &Report) -> Option<String> {
     (!sentences.is_empty()).then(|| sentences.join(" "))
 }
 
-/// The group that the answer is about: the one with the most strategies that finished, of those the largest size.
-fn headline(report: &Report) -> Option<&Cells> {
-    let done = |g: &&Cells| g.cells.iter().filter(|c| c.n > 0 && !c.cell.control).count();
-    let groups = report.analysis.groups.iter().filter(|g| done(g) > 0);
-    // Of equals the first, so that the order of the groups decides and nothing else.
-    groups.rev().max_by_key(|g| (done(g), g.key.size))
+/// Median critical path of a cell, in ns and in words.
+fn median(cell: &CellSummary) -> Option<(u64, String)> {
+    let spread = cell.spread(Metric::CriticalPath)?;
+    Some((spread.median(), format!("{} s", format::time(Some(spread)))))
 }
 
-fn place(report: &Report, cells: &Cells) -> String {
-    let mut text = format!("At {}", cells.key.size);
-    let group = report.groups.iter().find(|g| g.conditions == cells.key.conditions && g.workload == cells.key.workload);
-    let apart = group.map(|g| crate::table::apart(report, g)).filter(|a| !a.is_empty());
-    if let Some(apart) = apart {
-        let _ = write!(text, " ({apart})");
+/// Cell with the shortest median critical path of those that `wanted` takes; the baseline and the control are never taken.
+fn shortest<'a>(
+    variants: &Variants,
+    cells: &'a Cells,
+    wanted: impl Fn(&CellSummary) -> bool,
+) -> Option<(&'a CellSummary, String)> {
+    let shares = |c: &&CellSummary| !c.cell.control && !variants.is_baseline(&c.cell.strategy) && wanted(c);
+    let all = cells.cells.iter().filter(shares).filter_map(|c| Some((median(c)?, c)));
+    let ((_, time), cell) = all.min_by_key(|((ns, _), c)| (*ns, c.cell.strategy.to_string()))?;
+    Some((cell, time))
+}
+
+/// Verdict on a cell against the baseline, in brackets.
+fn verdict(variants: &Variants, cells: &Cells, cell: &CellSummary) -> String {
+    let family = cells.main_family().into_iter().flat_map(|f| &f.comparisons);
+    let mut found = family.filter(|c| c.strategy == cell.cell.strategy && variants.is_baseline(&c.reference));
+    found.next().map_or(String::new(), |c| format!(" (verdict: {})", c.verdict.word()))
+}
+
+/// First words of the answer: the size with the conditions that differ, or the user's image.
+fn subject(report: &Report, cells: &Cells) -> String {
+    let size = cells.key.size;
+    if let Some(name) = provenance::user_image(report) {
+        return format!("For your image `{name}` ({size})");
     }
-    text
+    let differences = report.group_of(cells).map(|i| factors::differences(report, &report.groups[i]));
+    match differences.filter(|d| !d.is_empty()) {
+        Some(differences) => format!("At {size} ({differences})"),
+        None => format!("At {size}"),
+    }
 }
 
-/// The shortest median, and the baseline's beside it.
-fn what(report: &Report, cells: &Cells) -> String {
-    let mut times: Vec<(u64, String, String)> = cells
-        .cells
-        .iter()
-        .filter(|c| !c.cell.control && !report.variants().is_baseline(&c.cell.strategy))
-        .filter_map(|c| {
-            let spread = c.spread(Metric::CriticalPath)?;
-            let text = format!("{} s (n = {})", format::time(Some(spread)), spread.n());
-            Some((spread.median(), c.cell.strategy.to_string(), text))
-        })
-        .collect();
-    times.sort();
-    let baseline = cells.baseline(report.variants()).and_then(|c| c.spread(Metric::CriticalPath));
-    let place = place(report, cells);
-    let again = baseline.map(|s| format!("{} s (n = {})", format::time(Some(s)), s.n()));
-    match (times.first(), again) {
-        (Some((_, name, text)), Some(again)) => format!(
-            "{place}, of the ways that share the image `{name}` has the smallest median critical path, {text}; building again in every \
-             job has {again}."
+/// Sentence on the best way that shares the image, and on building again.
+fn best(report: &Report, cells: &Cells) -> String {
+    let (variants, subject) = (report.variants(), subject(report, cells));
+    let again = cells.baseline(variants).and_then(|c| Some((&c.cell.strategy, median(c)?.1)));
+    match (shortest(variants, cells, |_| true), again) {
+        (Some((cell, time)), Some((baseline, again))) => format!(
+            "{subject}, `{}` has the shortest median critical path of the ways that share the image: {time}, against {again} for \
+             `{baseline}`{}.",
+            cell.cell.strategy,
+            verdict(variants, cells, cell)
         ),
-        (Some((_, name, text)), None) => format!("{place}, `{name}` has the smallest median critical path, {text}."),
-        (None, Some(again)) => format!("{place}, only building again in every job completed: {again}."),
-        (None, None) => format!("{place}, nothing completed."),
+        (Some((cell, time)), None) => {
+            format!("{subject}, `{}` has the shortest median critical path: {time}.", cell.cell.strategy)
+        }
+        (None, Some((_, again))) => format!("{subject}, only building again in every job completed: {again}."),
+        (None, None) => format!("{subject}, nothing completed."),
     }
 }
 
-/// What the verdicts are, by word.
-fn how_sure(cells: &Cells) -> String {
-    let (Some(family), Some(reference)) = (cells.main_family(), &cells.reference) else {
-        return "There is nothing to compare it with, so that no verdict is given.".to_owned();
-    };
-    let of = |word: &str| -> Vec<String> {
-        let with = |c: &&Comparison| c.verdict.word() == word;
-        family.comparisons.iter().filter(with).map(|c| format!("`{}`", c.strategy)).collect()
-    };
-    let mut parts = Vec::new();
-    for word in ["faster", "slower", "equivalent", "inconclusive"] {
-        let names = of(word);
-        if !names.is_empty() {
-            parts.push(format!("{word}: {}", and(&names)));
-        }
+/// Sentence on the best way that needs nothing from this project; none where no way completed.
+fn stock(variants: &Variants, cells: &Cells) -> Option<String> {
+    let (best, _) = shortest(variants, cells, |_| true)?;
+    if !variants.is_ours(&best.cell.strategy) {
+        return Some("It is a stock way: a workflow needs nothing from this project for it.".to_owned());
     }
-    let rounds = family.comparisons.iter().map(|c| c.pairs).max().unwrap_or(0);
-    let mut text = format!(
-        "Against `{reference}`, within {} and corrected for {}, the verdicts are {}",
-        format::plural(rounds, "round", "rounds"),
-        format::plural(family.size, "comparison", "comparisons"),
-        parts.join("; ")
-    );
-    text.push_str(&missing(&family.comparisons));
-    text.push('.');
-    text
+    let (cell, time) = shortest(variants, cells, |c| !variants.is_ours(&c.cell.strategy))?;
+    let verdict = verdict(variants, cells, cell).replace("verdict", "verdict against building again");
+    Some(format!(
+        "Of the stock ways, which need nothing from this project, `{}` has the shortest: {time}{verdict}.",
+        cell.cell.strategy
+    ))
 }
 
-/// How many rounds are missing: the fewest of all that is open, and the most where one strategy takes more than the others.
-fn missing(comparisons: &[Comparison]) -> String {
-    let open = comparisons.iter().filter_map(|c| match &c.verdict {
-        Verdict::Inconclusive(i) => {
-            let rounds = i.rounds_at_least.max(i.rounds_estimated.unwrap_or(0));
-            Some((rounds.saturating_sub(c.pairs), format!("`{}`", c.strategy)))
-        }
-        _ => None,
-    });
-    let open: Vec<(usize, String)> = open.filter(|(n, _)| *n > 0).collect();
-    let (Some(fewest), Some(most)) = (open.iter().map(|(n, _)| *n).min(), open.iter().map(|(n, _)| *n).max()) else {
-        return String::new();
-    };
-    let mut text = format!("; what is open takes at least {}", format::plural(fewest, "more round", "more rounds"));
-    if most > fewest {
-        let last: Vec<String> = open.into_iter().filter(|(n, _)| *n == most).map(|(_, name)| name).collect();
-        let _ = write!(text, ", {} about {most}", and(&last));
+/// Sentence on the conditions of the answer, and on the simulation.
+fn conditions(report: &Report, cells: &Cells) -> String {
+    let mut words = factors::words(&cells.key.conditions);
+    if provenance::user_image(report).is_none() {
+        words = format!("workload {}, {words}", cells.key.workload);
     }
-    text
-}
-
-/// What the numbers hold for.
-fn holds_for(report: &Report) -> String {
-    let failed: usize = report.cells().map(|c| c.failures.len()).sum();
-    let failures = match failed {
-        0 => String::new(),
-        n => format!(
-            " {} of the {} did not complete and enter no number.",
-            n,
-            format::plural(report.cells().map(handoff_analysis::CellSummary::trials).sum(), "trial", "trials")
-        ),
-    };
-    let (simulated, real) = crate::provenance::profiles(report);
-    let images = match images(report) {
-        Images::Synthetic => "synthetic images",
-        Images::User => "the image that was given",
-        Images::Both => "the images that were measured",
-    };
-    let text = match (simulated.is_empty(), real) {
-        (true, true) => "on GitHub's hosted runners on the days on which it was measured.",
-        (false, true) => {
-            "under the conditions named below, of which only profile `github` is GitHub's; all else is simulated on one machine."
+    match provenance::profiles(report) {
+        (simulated, true) if simulated.is_empty() => {
+            format!("All trials ran on GitHub's hosted runners with GitHub's services: {words}.")
         }
-        _ => {
-            "and simulated services on one machine, under the conditions named below; none of it was measured on a hosted \
-             runner."
-        }
-    };
-    format!("This holds for {images} {text}{failures}")
+        (_, true) => "Rows of profile `github` were measured on GitHub. The services and the network of all other rows are simulated \
+                      on one machine."
+            .to_owned(),
+        _ => format!("GitHub's services and network are simulated on one machine: {words}. No trial ran on GitHub."),
+    }
 }

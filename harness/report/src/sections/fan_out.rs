@@ -1,4 +1,4 @@
-//! What happens as more jobs share the image.
+//! Cost of more jobs that share the image.
 
 use std::collections::BTreeSet;
 
@@ -6,6 +6,7 @@ use handoff_analysis::{CurveBasis, FanOutCurve};
 
 use super::drawn;
 use crate::block::Block;
+use crate::factors;
 use crate::format::{NONE, capital};
 use crate::grid::{Cell, Grid};
 use crate::plot::{self, CurveSet, look};
@@ -19,7 +20,9 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
         if many {
             blocks.push(Block::Heading(3, capital(&set.name)));
         }
-        blocks.push(drawn(plot::fanout(&set, report.variants())));
+        let embedded =
+            set.curves.iter().any(|c| c.points.iter().filter(|p| p.basis == CurveBasis::Measured).count() > 1);
+        blocks.push(drawn(plot::fanout(&set, report.variants()), embedded));
         let counts = counts(&set.curves);
         let columns = counts.iter().map(|n| format!("{n}: critical path / all jobs, s"));
         let mut grid = Grid::new("Approach").with_numbers(columns);
@@ -38,14 +41,14 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
     if blocks.is_empty() {
         blocks.push(Block::Text("No fan-out: no strategy completed.".to_owned()));
     } else {
-        blocks.push(Block::Text(String::from("Columns are numbers of consumers. What has ≈ before it is modelled from the measured parts (the producer's median, \
-             the mean of the consumers, and the largest of as many draws from the consumers seen): it assumes runners that do \
-             not slow each other down, as hosted ones do not. What has not is measured.")));
+        blocks.push(Block::Text(String::from("Columns are numbers of consumers. A value with ≈ is modelled from measured parts: the producer's median, the mean of the \
+             consumers, and the largest of as many draws from the measured consumers. The model assumes runners that do not slow each \
+             other down. Values without ≈ are measured.")));
     }
     blocks
 }
 
-/// Every set, at the largest size of each.
+/// Sets of curves, each at its largest size.
 pub(crate) fn sets(report: &Report) -> Vec<CurveSet<'_>> {
     let mut sets: Vec<CurveSet> = Vec::new();
     for curve in &report.analysis.fan_out {
@@ -59,10 +62,7 @@ pub(crate) fn sets(report: &Report) -> Vec<CurveSet<'_>> {
             continue;
         }
         let c = &curve.conditions;
-        let name = format!(
-            "workload {}, {}, profile {}, {} store, {} builder, {} caches",
-            curve.workload, curve.size, c.profile, c.image_store, c.builder, c.cache_state
-        );
+        let name = format!("workload {}, {}, {}", curve.workload, curve.size, factors::words_without(c, "consumers"));
         if let Some(set) = sets.iter_mut().find(|s| s.name == name) {
             set.curves.push(curve);
         } else {

@@ -1,4 +1,4 @@
-//! Whether the image that arrived is the image that was built, level by level.
+//! Identity of the image that arrived with the image that was built, level by level.
 
 use handoff_analysis::Finding;
 
@@ -10,9 +10,9 @@ use crate::report::{Group, Line, Report};
 
 pub(crate) fn blocks(report: &Report) -> Vec<Block> {
     let mut blocks = vec![Block::Text(String::from(
-        "Compared with what was built: content is every file of the image, layers the uncompressed layers, config the image's \
-         config, index the digest by which the engine knows it. Content must be equal for a trial to count; the others are \
-         findings where the image itself does not travel.",
+        "Each level is compared with the image that was built. Content is every file of the image, and layers are the uncompressed \
+         layers. Config is the image's config, and index is the digest by which the engine knows the image. A trial counts only if \
+         its content is equal. Other levels may differ where the consumer builds again.",
     ))];
     let alike = report.groups.iter().all(|g| grid(g) == grid(&report.groups[0]));
     for group in &report.groups {
@@ -38,7 +38,7 @@ fn grid(group: &Group) -> Grid {
     grid
 }
 
-/// One row for all sizes; a level on which sizes differ says so.
+/// Row for all sizes; a level on which sizes differ has counts.
 fn row(line: &Line) -> Option<Vec<Cell>> {
     let cells: Vec<_> = line.cells.iter().flatten().filter(|c| c.n > 0).collect();
     if cells.is_empty() {

@@ -1,4 +1,4 @@
-//! The same trials under several links: what rests on a figure that nobody has published, and where approaches change places.
+//! Same trials under several links: results that rest on assumed figures, and approaches that change places.
 
 use std::collections::BTreeSet;
 
@@ -6,10 +6,10 @@ use handoff_analysis::{CellSummary, Metric};
 use handoff_model::{ByteSize, natural};
 
 use crate::block::Block;
+use crate::factors;
 use crate::format::{self, NONE};
 use crate::grid::{Cell, Grid};
 use crate::report::{Group, Line, Report};
-use crate::table;
 
 /// Empty where there is one link only.
 pub(crate) fn blocks(report: &Report) -> Vec<Block> {
@@ -18,37 +18,32 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
     for set in &sets {
         let labels = labels(set);
         for (size, at) in sizes(set) {
-            // What tells sets apart; the links are the columns.
-            let apart = table::apart(report, set[0]);
-            let mut heading = size.to_string();
-            for word in apart.split(", ").filter(|word| !word.is_empty() && !word.starts_with("profile ")) {
-                heading.push_str(", ");
-                heading.push_str(word);
-            }
-            blocks.push(Block::Heading(3, heading));
+            let differences = factors::differences_without(report, set[0], "profile");
+            let separator = if differences.is_empty() { "" } else { ", " };
+            blocks.push(Block::Heading(3, format!("{size}{separator}{differences}")));
             for metric in [Metric::CriticalPath, Metric::Transfer] {
                 blocks.push(Block::Table(grid(report, set, &at, &labels, metric)));
             }
-            blocks.push(turns(set, &at, &labels));
+            blocks.push(changes_of_place(set, &at, &labels));
         }
     }
     if blocks.is_empty() {
         return blocks;
     }
-    let mut head = "Nothing but the link's figures differs between the columns. Median [smallest–largest] (completed trials); a word \
-                    after it is the verdict on the critical path against the reference under that link."
+    let mut head = "The columns differ in the link only. A cell is median [smallest–largest] (completed trials), and the verdict on the \
+                    critical path against the reference under that link."
         .to_owned();
     if report.groups.iter().any(|g| end(&g.conditions.profile) != Ends::AsItIs) {
         head.push_str(
-            " `@slow` and `@fast` put every figure of the profile that is an assumption, as nobody has published it, at the end of \
-             its range that takes more, or less, time: what differs there rests on assumptions.",
+            " `@slow` and `@fast` put every assumed figure of the profile at the slow or the fast end of its range. Differences between \
+             these columns rest on assumptions.",
         );
     }
     blocks.insert(0, Block::Text(head));
     blocks
 }
 
-/// Groups that agree in all but their link, in an order that a reader expects.
+/// Groups that differ in their link only, from the slowest to the fastest.
 fn sets(report: &Report) -> Vec<Vec<&Group>> {
     let mut sets: Vec<Vec<&Group>> = Vec::new();
     for group in &report.groups {
@@ -69,7 +64,7 @@ fn sets(report: &Report) -> Vec<Vec<&Group>> {
     sets
 }
 
-/// At which end of their ranges a profile has its assumed figures.
+/// End of the ranges that a profile takes its assumed figures from.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Ends {
     Slow,
@@ -87,7 +82,7 @@ fn end(profile: &str) -> Ends {
     }
 }
 
-/// What columns are called: the changes alone where all links are changes of one profile.
+/// Names of the columns: the changes alone where all links are changes of one profile.
 fn labels(set: &[&Group]) -> Vec<String> {
     let split = |g: &&Group| {
         let name = &g.conditions.profile;
@@ -107,15 +102,15 @@ fn labels(set: &[&Group]) -> Vec<String> {
         .collect()
 }
 
-/// Sizes that at least two of the links have, each with its place in every group.
+/// Sizes that at least two of the links have, each with its index in every group.
 fn sizes(set: &[&Group]) -> Vec<(ByteSize, Vec<Option<usize>>)> {
     let all: BTreeSet<ByteSize> = set.iter().flat_map(|g| g.sizes.iter().copied()).collect();
-    let place = |size: ByteSize| set.iter().map(|g| g.sizes.iter().position(|s| *s == size)).collect::<Vec<_>>();
+    let index = |size: ByteSize| set.iter().map(|g| g.sizes.iter().position(|s| *s == size)).collect::<Vec<_>>();
     let shared = |at: &Vec<Option<usize>>| at.iter().flatten().count() > 1;
-    all.into_iter().map(|size| (size, place(size))).filter(|(_, at)| shared(at)).collect()
+    all.into_iter().map(|size| (size, index(size))).filter(|(_, at)| shared(at)).collect()
 }
 
-/// Every approach that has a row under one of the links, in the order of the tables.
+/// Approaches that have a row under one of the links, in the order of the tables.
 fn lines<'a>(set: &[&'a Group]) -> Vec<&'a Line> {
     let mut all: Vec<&Line> = Vec::new();
     for line in set.iter().flat_map(|g| &g.lines).filter(|l| !l.control) {
@@ -146,15 +141,15 @@ fn grid(report: &Report, set: &[&Group], at: &[Option<usize>], labels: &[String]
     grid
 }
 
-/// A verdict that says something.
+/// Verdict that is not inconclusive.
 fn verdict(report: &Report, group: &Group, line: &Line, at: Option<usize>) -> Option<&'static str> {
     let cells = report.analysed(group, at?)?;
     let comparison = cells.main_family()?.comparisons.iter().find(|c| c.strategy == line.spec)?;
     comparison.verdict.inconclusive().is_none().then(|| comparison.verdict.word())
 }
 
-/// Which approaches change places from the first link to the last, by medians.
-fn turns(set: &[&Group], at: &[Option<usize>], labels: &[String]) -> Block {
+/// Approaches that change places between the first link and the last, by medians.
+fn changes_of_place(set: &[&Group], at: &[Option<usize>], labels: &[String]) -> Block {
     let median = |line: &Line| -> Option<Vec<u64>> {
         set.iter().zip(at).map(|(g, at)| Some(cell(g, line, *at)?.critical_path.as_ref()?.median())).collect()
     };
@@ -181,7 +176,11 @@ fn turns(set: &[&Group], at: &[Option<usize>], labels: &[String]) -> Block {
             "By medians of the critical path, no two approaches change places once from left to right.",
         ));
     }
-    items.insert(0, "Places change once from left to right, by medians of the critical path (no verdicts):".to_owned());
+    items.insert(
+        0,
+        "These approaches change places once from left to right, by medians of the critical path (no verdicts):"
+            .to_owned(),
+    );
     Block::List(items)
 }
 
@@ -190,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn links_stand_in_the_order_of_their_figures() {
+    fn links_are_sorted_by_their_figures() {
         let mut names = ["a:t=10ms", "a:t=2ms", "a", "a:@fast", "a:@slow", "a:t=2.5ms"];
         names.sort_by_key(|n| (end(n), natural(n)));
         assert_eq!(names, ["a:@slow", "a", "a:t=2.5ms", "a:t=2ms", "a:t=10ms", "a:@fast"]);

@@ -1,30 +1,30 @@
-//! This project's own strategies beside the ways that anybody has today: what they are, how they compare, and where they lose.
+//! Strategies of this project beside the stock ways: how they work, how they compare, and where they lose.
 
 use handoff_analysis::{Metric, Variants};
 use handoff_model::StrategySpec;
 use handoff_model::list::and;
 
 use crate::block::Block;
+use crate::factors;
 use crate::format::{NONE, capital, time, time_spread};
 use crate::grid::{Cell, Grid};
 use crate::report::{Group, Line, Report};
-use crate::table;
 
-/// How this project's own transport works.
-const HOW: &str = "Docker's push and pull, without a registry outside: each job runs one end of a registry on loopback, whose \
-    storage is the artifact service or the cache. Layers are stored while they are pushed, several requests at once, and come by \
-    parallel ranges to an engine that unpacks the first ones meanwhile. Every blob is checked against its digest on both ways.";
+/// How the transport of this project works.
+const HOW: &str = "Docker's push and pull without an outside registry: each job runs one end of a registry on loopback. Its storage is \
+    the artifact service or the cache. The producer stores layers while Docker pushes them, with several requests at once. The consumer \
+    fetches them by parallel ranges while its engine unpacks the first ones. Both ends check every blob against its digest.";
 
 const PICTURE: &str = "\
 producer job                                              consumer job
  builder or engine                                         engine
    │ push, layer by layer                                    ▲ pull, unpacking meanwhile
    ▼                                                         │
- sending end on 127.0.0.1                                  receiving end on 127.0.0.1
+ sender on 127.0.0.1                                       receiver on 127.0.0.1
    │ blocks, several at once     one artifact, or            ▲ ranges, several at once
    └──────────────────────────▶ one cache entry a layer ─────┘";
 
-/// The names of our strategies, and what the section says of them. Nothing where no trial of theirs has completed.
+/// Names and section of this project's strategies; none where no trial of theirs completed.
 pub(crate) fn blocks(report: &Report) -> Option<(String, Vec<Block>)> {
     let variants = report.variants();
     let mut grid = Grid::new(
@@ -35,18 +35,18 @@ pub(crate) fn blocks(report: &Report) -> Option<(String, Vec<Block>)> {
     let mut names: Vec<&str> = Vec::new();
     for group in &report.groups {
         for i in 0..group.sizes.len() {
-            let cell = place(report, group, i);
-            // Strategies that are ours whatever their options are, not variants alone.
+            let cell = cell_name(report, group, i);
+            // Strategies of this project, whatever their options; other strategies with our options are left out.
             for line in lines(group, |spec| variants.is_ours(&StrategySpec::plain(&spec.name))) {
-                let Some(own) = spread(line, i, Metric::Transfer) else { continue };
+                let Some(transfer) = spread(line, i, Metric::Transfer) else { continue };
                 let mut others: Vec<(u64, &Line)> =
                     lines(group, |spec| !variants.is_ours(spec) && !variants.is_baseline(spec))
                         .filter_map(|l| Some((spread(l, i, Metric::Transfer)?.median(), l)))
                         .collect();
                 others.sort_by_key(|(ns, _)| *ns);
-                let mut row = vec![cell.clone().into(), Cell::strategy(line), time_spread(Some(own)).into()];
-                for place in 0..2 {
-                    match others.get(place) {
+                let mut row = vec![cell.clone().into(), Cell::strategy(line), time_spread(Some(transfer)).into()];
+                for rank in 0..2 {
+                    match others.get(rank) {
                         Some((_, other)) => {
                             row.push(Cell::strategy(other));
                             row.push(time_spread(spread(other, i, Metric::Transfer)).into());
@@ -54,7 +54,7 @@ pub(crate) fn blocks(report: &Report) -> Option<(String, Vec<Block>)> {
                         None => row.extend([NONE.into(), NONE.into()]),
                     }
                 }
-                let ratio = others.first().map(|(best, _)| own.median() as f64 / *best as f64);
+                let ratio = others.first().map(|(best, _)| transfer.median() as f64 / *best as f64);
                 row.push(ratio.map_or(NONE.to_owned(), |r| format!("{r:.2}")).into());
                 grid.rows.push(row);
                 if !names.contains(&line.spec.name.as_str()) {
@@ -70,18 +70,17 @@ pub(crate) fn blocks(report: &Report) -> Option<(String, Vec<Block>)> {
     let quoted = and(&names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>());
     let (is, uses, its) = if names.len() == 1 { ("is", "uses", "its") } else { ("are", "use", "their") };
     let what = format!(
-        "{quoted} {is} this project's own. All other ways squeeze the image through a tar, or build it again; {quoted} {uses} {HOW}"
+        "{quoted} {is} part of this project. All other ways pack the image into a tar or build it again. {quoted} {uses} {HOW}"
     );
     let mut blocks = vec![Block::Text(what), Block::Drawing(PICTURE.to_owned())];
     blocks.push(Block::Text(format!(
-        "Medians of {its} transfer beside those of the two best others under the same conditions. Others are what a user can have \
-         today, options included; not `zstd-stream` with a connection plan of ours (`ranges`, `blocks`). A ratio below 1 is in favour \
-         of {quoted}; whether it is more than noise, the verdicts say."
+        "The table has the median of {its} transfer beside those of the two best alternatives under the same conditions. Options count; \
+         `zstd-stream` with a connection plan of this project (`ranges`, `blocks`) does not. A ratio below 1 favours \
+         {quoted}. The verdicts tell whether the difference is more than noise."
     )));
     blocks.push(Block::Table(grid));
     if loses.is_empty() {
-        blocks.push(Block::Text(String::from("Where it loses: in none of these cells has another approach a smaller median, neither of the transfer nor of the \
-             critical path, nor of a producer or consumer alone.")));
+        blocks.push(Block::Text(String::from("Where it loses: nowhere. In no cell has another approach a smaller median of transfer, critical path, producer or consumer.")));
     } else {
         blocks.push(Block::Text("Where it loses, by medians:".to_owned()));
         blocks.push(Block::List(loses));
@@ -97,32 +96,32 @@ fn spread(line: &Line, i: usize, metric: Metric) -> Option<&handoff_analysis::Sp
     line.cells.get(i)?.as_ref()?.spread(metric)
 }
 
-/// The cell in words: the size, and what sets its group apart.
-fn place(report: &Report, group: &Group, i: usize) -> String {
-    match table::apart(report, group) {
-        apart if apart.is_empty() => group.sizes[i].to_string(),
-        apart => format!("{}, {apart}", group.sizes[i]),
+/// Name of a cell: its size, and the conditions in which its group differs.
+fn cell_name(report: &Report, group: &Group, i: usize) -> String {
+    match factors::differences(report, group) {
+        differences if differences.is_empty() => group.sizes[i].to_string(),
+        differences => format!("{}, {differences}", group.sizes[i]),
     }
 }
 
-/// What others do in less time than this line, if anything.
+/// Quantities in which others have a smaller median than a line; none where there are no such.
 fn smaller(variants: &Variants, group: &Group, i: usize, line: &Line) -> Option<String> {
     let parts = [Metric::Transfer, Metric::CriticalPath, Metric::Produce, Metric::Consume];
-    let told = parts.into_iter().filter_map(|metric| {
-        let own = spread(line, i, metric)?;
-        // The baseline has one job alone: beside a producer or a consumer of ours it is the critical path that counts.
+    let losses = parts.into_iter().filter_map(|metric| {
+        let median = spread(line, i, metric)?;
+        // The baseline has no producer, so that only its critical path compares.
         let is_peer = move |spec: &StrategySpec| {
             !variants.is_ours(spec) && (!variants.is_baseline(spec) || metric == Metric::CriticalPath)
         };
         let less: Vec<String> = lines(group, is_peer)
             .filter_map(|l| Some((spread(l, i, metric)?, l)))
-            .filter(|(s, _)| s.median() < own.median())
+            .filter(|(s, _)| s.median() < median.median())
             .map(|(s, l)| format!("`{}` ({} s)", l.name, time(Some(s))))
             .collect();
         (!less.is_empty()).then(|| {
-            format!("the {} of {} is below `{}`'s {} s", metric.words(), and(&less), line.name, time(Some(own)))
+            format!("the {} of {} is below `{}`'s {} s", metric.words(), and(&less), line.name, time(Some(median)))
         })
     });
-    let told: Vec<String> = told.collect();
-    (!told.is_empty()).then(|| told.join("; "))
+    let losses: Vec<String> = losses.collect();
+    (!losses.is_empty()).then(|| losses.join("; "))
 }

@@ -12,7 +12,7 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
     for (i, group) in report.groups.iter().enumerate() {
         let Ok(chart) = charts::sizes(report, i) else { continue };
         blocks.extend(group_heading(report, group));
-        blocks.push(drawn(Ok(chart)));
+        blocks.push(drawn(Ok(chart), false));
         let pooled =
             report.analysis.pooled.iter().find(|p| p.workload == group.workload && p.conditions == group.conditions);
         let Some(pooled) = pooled else { continue };
@@ -30,9 +30,8 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
         }
         if !grid.rows.is_empty() {
             blocks.push(Block::Text(format!(
-                "Over {} together, critical path against `{}` as a ratio (stratified signed-rank test on log ratios, the sizes \
-                 being the strata; seconds of different sizes do not pool). These verdicts hold over the sizes together, not at one size alone, and no rank \
-                 rests on them:",
+                "The next table compares critical paths with `{1}` over {0} together, as ratios: a stratified signed-rank test on log \
+                 ratios, with the sizes as strata. Its verdicts hold over all sizes, not at one size alone. No rank rests on them.",
                 sizes.join(", "),
                 pooled.reference
             )));

@@ -1,4 +1,4 @@
-//! What sharing stores, when it pays, what it costs.
+//! Storage, break-even and cost of sharing.
 
 use handoff_analysis::CONSUMERS;
 use handoff_analysis::decisions::Parts;
@@ -16,7 +16,7 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
     let mut blocks = Vec::new();
     for (i, group) in report.groups.iter().enumerate() {
         blocks.extend(group_heading(report, group));
-        blocks.push(drawn(charts::pareto(report, i)));
+        blocks.push(drawn(charts::pareto(report, i), false));
         blocks.extend(stored(report, group));
         blocks.extend(break_even(report, group));
         blocks.extend(cost(report, group));
@@ -53,7 +53,7 @@ fn stored(report: &Report, group: &Group) -> Option<Block> {
     (!grid.rows.is_empty()).then_some(Block::Table(grid))
 }
 
-/// When sharing pays against building again.
+/// Break-even of sharing against building again.
 fn break_even(report: &Report, group: &Group) -> Vec<Block> {
     let all: Vec<_> = report
         .analysis
@@ -76,19 +76,19 @@ fn break_even(report: &Report, group: &Group) -> Vec<Block> {
             grid.push_line(line, [b.cell.size.to_string(), format::sign(b.wait_s, 1), jobs].into_iter().chain(builds));
         }
     }
-    let own = images(report) == Images::User;
-    let image = if own { "the image that was given" } else { "the synthetic image, a few seconds" };
+    let is_users = images(report) == Images::User;
+    let image = if is_users { "your image" } else { "the synthetic image, a few seconds" };
     vec![
         Block::Heading(4, "When sharing pays against building again".to_owned()),
         Block::Text(format!(
-            "It pays where all jobs together take less time than if each of them built. From medians; the measured build is that \
-             of {image}."
+            "Sharing pays where all jobs together take less time than if each job builds. The table is computed from medians. The measured \
+             build is that of {image}."
         )),
         Block::Table(grid),
     ]
 }
 
-/// What the runners of one push cost, by the prices given.
+/// Cost of the runners of one push, by the given prices.
 fn cost(report: &Report, group: &Group) -> Vec<Block> {
     let prices = &report.analysis.options.prices;
     let columns =
@@ -113,11 +113,11 @@ fn cost(report: &Report, group: &Group) -> Vec<Block> {
         None => "no price of a minute is given".to_owned(),
     };
     vec![
-        Block::Heading(4, "What the runners of one push cost".to_owned()),
+        Block::Heading(4, "Cost of the runners of one push".to_owned()),
         Block::Text(format!(
-            "Modelled from the medians measured here, as if a hosted runner took as long; every job is rounded up to whole minutes. \
-             Private repositories pay above what their plan includes, public ones nothing. Prices of {}: {price}. \
-             `handoff recommend --prices FILE` takes others.",
+            "The cost is modelled from these medians, as if a hosted runner took as long. Every job is rounded up to whole minutes. \
+             Private repositories pay for minutes beyond their plan; public ones pay nothing. Prices of {}: {price}. \
+             `handoff recommend --prices FILE` takes other prices.",
             prices.date
         )),
         Block::Table(grid),

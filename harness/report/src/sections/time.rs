@@ -1,4 +1,4 @@
-//! Where the time goes: every sample, the parts of the critical path, and what went on when.
+//! Where the time goes: transfer, the parts of the critical path, and a timeline.
 
 use std::collections::BTreeSet;
 
@@ -15,20 +15,17 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
     let mut blocks = Vec::new();
     for (i, group) in report.groups.iter().enumerate() {
         blocks.extend(group_heading(report, group));
-        let [path, transfer] = charts::samples(report, i);
-        blocks.push(drawn(path));
-        // A chart that is missing for the same reason as the one above needs no sentence of its own.
-        if transfer.is_ok() {
-            blocks.push(drawn(transfer));
-        }
-        blocks.extend(details::parts(group));
-        blocks.push(drawn(charts::timeline(report, i)));
+        let embedded = super::first::is_shown(report, i);
+        blocks.push(drawn(charts::timeline(report, i), embedded));
         blocks.extend(spans(report, group));
+        // The sentence on a missing chart is that of the critical path.
+        blocks.extend(charts::transfer(report, i).ok().map(|chart| drawn(Ok(chart), false)));
+        blocks.extend(details::parts(group));
     }
     blocks
 }
 
-/// Median time in which each kind of span was open, at the largest size that has any.
+/// Median time in which each kind of span was open, at the largest size that has spans.
 fn spans(report: &Report, group: &Group) -> Vec<Block> {
     let sizes = (0..group.sizes.len()).rev();
     let Some((i, cells)) =
@@ -38,6 +35,9 @@ fn spans(report: &Report, group: &Group) -> Vec<Block> {
     };
     let mut kinds: BTreeSet<SpanKind> = cells.spans.iter().flat_map(|s| &s.kinds).map(|k| k.kind).collect();
     kinds.remove(&SpanKind::Command);
+    if kinds.is_empty() {
+        return Vec::new();
+    }
     let mut grid = Grid::new("Approach").with_numbers(kinds.iter().map(ToString::to_string));
     for line in &group.lines {
         let Some(spans) = cells.spans.iter().find(|s| s.cell.strategy == line.spec && s.cell.control == line.control)
@@ -58,7 +58,7 @@ fn spans(report: &Report, group: &Group) -> Vec<Block> {
     vec![
         Block::Heading(4, format!("Kinds of spans at {}, producer / slowest consumer, s", group.sizes[i])),
         Block::Text(String::from(
-            "Median time in which at least one span of the kind was open. Kinds overlap: their times do not add up.",
+            "A time is the median in which at least one span of the kind was open. Kinds overlap, so that times do not add up.",
         )),
         Block::Table(grid),
     ]

@@ -1,8 +1,8 @@
-//! What may be claimed: every strategy against the reference, every pair, the ranking, noise and drift.
+//! Verdicts: every strategy against the reference, every pair, ranks, noise and drift.
 
 use std::fmt::Write as _;
 
-use handoff_analysis::{Comparison, Estimate, Family, Group as Cells, Known, Verdict};
+use handoff_analysis::{Comparison, Estimate, Family, Group as Cells, Known};
 
 use super::group_heading;
 use crate::block::Block;
@@ -13,16 +13,18 @@ use crate::report::{Group, Line, Report};
 pub(crate) fn blocks(report: &Report) -> Vec<Block> {
     let mut blocks = Vec::new();
     if report.analysis.groups.iter().all(|g| g.families.is_empty()) {
-        blocks.push(Block::Text("No verdict is given: no size has two strategies that can be compared.".to_owned()));
+        blocks.push(Block::Text(
+            "There is no verdict, because no size has two strategies that can be compared.".to_owned(),
+        ));
         return blocks;
     }
     let options = &report.analysis.options;
     blocks.push(Block::Text(format!(
-        "Critical paths are compared within rounds, by an exact paired signed-rank test and the interval that belongs to it, \
-         corrected by Holm for all comparisons of a table (error of a table at most {} %). Faster and slower are said only of a \
-         difference whose sign is sure and whose estimate is more than {}; equivalent, only if the whole interval lies within that. \
-         All else is inconclusive, with the rounds that it would take. Below 0 is faster. A rank such as 2–7 is the best and the worst \
-         that all verdicts of its table leave: one strategy is surely faster, and none surely slower.",
+        "An exact paired signed-rank test compares critical paths within rounds. Holm's method corrects the comparisons of a table \
+         together, for an error of at most {} %. The smallest effect that matters is {}. A strategy is `faster` or `slower` if the sign of \
+         the difference is sure and the estimate exceeds that effect. It is `equivalent` if the whole interval lies within that effect. \
+         All else is `inconclusive`, with the number of rounds needed. Below 0 is faster. A rank such as 2–7 is the best and the worst \
+         rank that the verdicts of its table allow.",
         options.alpha * 100.0,
         options.smallest_effect
     )));
@@ -45,7 +47,7 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
     blocks
 }
 
-/// One row a strategy, one column a size.
+/// Table of one row a strategy, one column a size.
 fn matrix(group: &Group, sizes: &[(usize, &Cells)]) -> Grid {
     let mut grid = Grid::new("Approach");
     for (_, cells) in sizes {
@@ -66,23 +68,14 @@ fn verdict(line: &Line, i: usize, cells: &Cells) -> Cell {
     }
     let compared = cells.main_family().and_then(|f| f.comparisons.iter().find(|c| c.strategy == line.spec));
     match compared {
-        Some(comparison) => said(comparison),
+        Some(comparison) => described(comparison),
         None if line.cells[i].as_ref().is_some_and(|c| c.n == 0) => Cell::toned("nothing completed", Tone::Bad),
         None => Cell::toned("not compared", Tone::Open),
     }
 }
 
-fn tone(verdict: &Verdict) -> Tone {
-    match verdict {
-        Verdict::Faster => Tone::Good,
-        Verdict::Slower => Tone::Bad,
-        Verdict::Equivalent => Tone::Same,
-        Verdict::Inconclusive(_) => Tone::Open,
-    }
-}
-
-/// A verdict with its size: `slower, +5.0 s [3.1 to 7.0]`, or what is missing.
-fn said(comparison: &Comparison) -> Cell {
+/// Verdict with its estimate: `slower, +5.0 s [3.1 to 7.0]`; with the reason where it is inconclusive.
+fn described(comparison: &Comparison) -> Cell {
     let mut text = comparison.verdict.word().to_owned();
     if let Some(shift) = &comparison.shift_s {
         let _ = write!(text, ", {} s", estimate(shift, signed));
@@ -94,7 +87,7 @@ fn said(comparison: &Comparison) -> Cell {
             let _ = write!(text, " ({} of {needed} rounds)", comparison.pairs);
         }
     }
-    Cell::toned(text, tone(&comparison.verdict))
+    Cell::toned(text, Tone::of(&comparison.verdict))
 }
 
 fn estimate(e: &Estimate, show: impl Fn(f64) -> String) -> String {
@@ -111,7 +104,7 @@ fn signed(seconds: f64) -> String {
     format::sign(seconds, 1)
 }
 
-/// All that the words rest on.
+/// Statistics of the verdicts of one family.
 fn details(group: &Group, cells: &Cells, family: &Family, on_request: bool) -> Vec<Block> {
     let Some(reference) = &cells.reference else { return Vec::new() };
     let mut grid = Grid::new(
@@ -129,18 +122,18 @@ fn details(group: &Group, cells: &Cells, family: &Family, on_request: bool) -> V
             c.pairs.to_string(),
             format!("{:.1}", c.smallest_effect_s),
         ];
-        let verdict = Cell::toned(c.verdict.word(), tone(&c.verdict));
+        let verdict = Cell::toned(c.verdict.word(), Tone::of(&c.verdict));
         grid.push_line(line, [verdict].into_iter().chain(texts.map(Cell::from)));
     }
     if grid.rows.is_empty() {
         return Vec::new();
     }
-    let asked = if on_request { ", a family of its own, made on request" } else { "" };
+    let asked = if on_request { ", a separate family on request" } else { "" };
     let title = format!("Against {reference} at {}: {}{asked}", cells.key.size, family.metric.words());
     vec![Block::Heading(4, title), Block::Table(grid)]
 }
 
-/// Row against column, for every pair.
+/// Table of every pair, row against column.
 fn pairs(group: &Group, cells: &Cells) -> Vec<Block> {
     let Some(family) = &cells.pairs else { return Vec::new() };
     let lines: Vec<&Line> = group
@@ -157,21 +150,21 @@ fn pairs(group: &Group, cells: &Cells) -> Vec<Block> {
         grid.push_line(row, lines.iter().map(|column| pair(cells, family, row, column)));
     }
     let mut text = format!(
-        "The {} are corrected together, so that a pair needs at least {} to be decided.",
+        "The {} are corrected together. A decision on a pair needs at least {}.",
         format::plural(family.size, "pair", "pairs"),
         format::plural(family.rounds_needed, "round", "rounds"),
     );
     if let Some(reference) = &cells.reference {
-        let _ = write!(text, " A pair that is decided against `{reference}` has that verdict here too.");
+        let _ = write!(text, " A pair with a verdict against `{reference}` has the same verdict here.");
     }
     if family.decidable == 0 {
         let rounds = format::plural(cells.rounds(), "round", "rounds");
-        let _ = write!(text, " With {rounds} no other pair can be decided: its shift has no verdict.");
+        let _ = write!(text, " With {rounds} no other pair can be decided, so that its shift has no verdict.");
     }
     vec![Block::Heading(4, format!("Every pair at {}", cells.key.size)), Block::Text(text), Block::Table(grid)]
 }
 
-/// What all verdicts of the group say of a pair, with its shift; the shift alone where no pair can be decided.
+/// Verdict on a pair by all families of the group, with its shift; the shift alone where no pair can be decided.
 fn pair(cells: &Cells, family: &Family, row: &Line, column: &Line) -> Cell {
     if row.spec == column.spec {
         return NONE.into();
@@ -191,7 +184,7 @@ fn pair(cells: &Cells, family: &Family, row: &Line, column: &Line) -> Cell {
     Cell::toned(format!("{word}{shift}").trim(), tone)
 }
 
-/// Which families the rounds of a size can decide, in one sentence; nothing where nothing is compared.
+/// Sentence on the families that the rounds of a size can decide; none where nothing is compared.
 fn rounds(cells: &Cells) -> Option<String> {
     let (family, reference) = (cells.main_family()?, cells.reference.as_ref()?);
     let head = format!("The {} at {}", format::plural(cells.rounds(), "round", "rounds"), cells.key.size);
@@ -211,7 +204,7 @@ fn rounds(cells: &Cells) -> Option<String> {
     Some(format!("{head} can decide {against}{pairs}."))
 }
 
-/// Rounds, noise, drift, and who has no rank.
+/// Rounds, noise, drift, and strategies without a rank.
 fn circumstances(sizes: &[(usize, &Cells)]) -> Vec<Block> {
     let mut notes = Vec::new();
     for (_, cells) in sizes {
@@ -219,7 +212,7 @@ fn circumstances(sizes: &[(usize, &Cells)]) -> Vec<Block> {
         notes.extend(rounds(cells));
         if let Some(noise) = &cells.noise {
             notes.push(format!(
-                "Noise floor at {size}: two runs of `{}` in the same round differ by up to {:.1} s ({} compared); a smaller \
+                "Noise floor at {size}: two trials of `{}` in the same round differ by up to {:.1} s ({} compared). A smaller \
                  difference is inconclusive.",
                 noise.strategy,
                 noise.floor_s,
@@ -239,14 +232,14 @@ fn circumstances(sizes: &[(usize, &Cells)]) -> Vec<Block> {
             let rate =
                 drift.per_round.map_or(String::new(), |r| format!(" by {} % a round", format::sign(r * 100.0, 1)));
             notes.push(format!(
-                "The machine drifted over the rounds of {} at {size}{rate}; comparisons within rounds cancel most of it.",
+                "The machine drifted over the rounds of {} at {size}{rate}. Comparisons within rounds cancel most of the drift.",
                 drift.run
             ));
         }
     }
     if sizes.iter().all(|(_, c)| c.noise.is_none()) {
-        notes.push(String::from("No noise floor: the run has no control trials (`--control` adds them), so that verdicts rest on the exact test and \
-             the smallest effect alone."));
+        notes.push(String::from("There is no noise floor, because the run has no control trials (`--control`). Verdicts rest on the exact test and the \
+             smallest effect alone."));
     }
     vec![Block::List(notes)]
 }

@@ -1,14 +1,13 @@
-//! Reports from small files, compared with what they should be, letter by letter.
+//! Reports from small files, compared with golden files.
 //!
-//! `HANDOFF_GOLDEN=write cargo test -p handoff-report` writes the expected files anew; read the difference before you
-//! commit it.
+//! `HANDOFF_GOLDEN=write cargo test -p handoff-report` writes the golden files; read the difference before you commit it.
 
 use std::fs;
 
 use handoff_model::{ByteSize, ImageStore, Plan, PlanRequest, StrategySpec, UserImage};
-use handoff_report::{Report, ReportError, Run, markdown, readme_block, terminal};
+use handoff_report::{Report, ReportError, Run, markdown, readme, terminal};
 
-use crate::kit::{ALL, Made, csv_rows, environment, golden, with_facts};
+use crate::kit::{ALL, SampleRun, csv_rows, environment, golden, with_facts};
 
 fn expect(name: &str, text: &str) {
     let path = golden(name);
@@ -53,22 +52,25 @@ fn report(runs: Vec<Run>) -> Report {
 }
 
 #[test]
-fn a_whole_run() {
+fn report_of_a_run_is_the_golden_one() {
     let report = report(vec![full()]);
     expect("full.md", &markdown(&report));
     expect("full.txt", &terminal(&report, 120, false));
-    expect("full-readme.md", &readme_block(&report));
+    let links = [("full".to_owned(), "results/full/".to_owned())].into();
+    let readme = readme(&report, &links).unwrap();
+    expect("full-readme.md", &format!("{}\n{}", readme.chart, readme.table));
+    assert!(readme.files.iter().all(|(_, svg)| svg.len() < 60_000 && svg.contains(">rebuild</text>")));
 }
 
 #[test]
-fn several_sizes_variants_and_failures() {
+fn report_of_sizes_variants_and_failures_is_the_golden_one() {
     let report = report(vec![sizes()]);
     expect("sizes.md", &markdown(&report));
     expect("sizes.txt", &terminal(&report, 100, false));
 }
 
 #[test]
-fn nothing_completed() {
+fn report_without_completed_trials_is_the_golden_one() {
     let report = report(vec![run("failed", &["64MiB"], "artifact,rebuild", 1)]);
     let text = markdown(&report);
     expect("failed.md", &text);
@@ -77,7 +79,7 @@ fn nothing_completed() {
 }
 
 #[test]
-fn an_image_of_the_users_own_is_not_called_synthetic() {
+fn user_image_is_not_called_synthetic() {
     let mut user_image = full();
     user_image.plan.request.user_image = Some(UserImage::Image {
         name: "app:1".into(),
@@ -86,13 +88,18 @@ fn an_image_of_the_users_own_is_not_called_synthetic() {
         store: Some(ImageStore::Overlay2),
     });
     let text = markdown(&report(vec![user_image]));
-    assert!(text.contains("This holds for the image that was given"), "{text}");
+    assert!(text.starts_with("# app:1 (1GiB): ways to hand it to other jobs"), "{text}");
+    assert!(
+        text.contains("For your image `app:1` (1GiB), ")
+            && text.contains("handoff recommend results/full --consumers 1"),
+        "{text}"
+    );
     assert!(text.contains("was saved from a daemon with the overlay2 store"), "{text}");
     assert!(!text.to_lowercase().contains("synthetic image") && !text.contains("short and synthetic"), "{text}");
 }
 
 #[test]
-fn commands_name_the_folders_that_were_named_and_are_quoted_for_a_shell() {
+fn commands_name_the_given_folders_and_are_quoted() {
     let mut run = Run { dir: "my results/full".into(), ..full() };
     run.plan.request.user_image =
         Some(UserImage::Context { dir: "/src/l1\nl2".into(), dockerfile: None, build_args: Vec::new() });
@@ -100,12 +107,12 @@ fn commands_name_the_folders_that_were_named_and_are_quoted_for_a_shell() {
     for text in [markdown(&report), terminal(&report, 60_000, false)] {
         assert!(text.contains("\nhandoff report 'my results/full'\n"), "{text}");
         assert!(text.contains(r"handoff run --context $'/src/l1\nl2' --strategies"), "{text}");
-        assert!(!text.contains("-again"), "no folder is named that was never used");
+        assert!(!text.contains("full-again"), "a folder that does not exist is named");
     }
 }
 
 #[test]
-fn own_image_is_shown_with_its_measured_size() {
+fn user_image_has_its_measured_size() {
     let mut user_image = full();
     user_image.plan.request.user_image =
         Some(UserImage::Context { dir: "/src".into(), dockerfile: None, build_args: Vec::new() });
@@ -117,18 +124,21 @@ fn own_image_is_shown_with_its_measured_size() {
     assert!(user_image.measurements.iter().any(|row| row.image_bytes.is_some()), "the sample has sizes");
     handoff_records::name_measured_size(&mut user_image.plan, &mut user_image.measurements);
     let text = markdown(&report(vec![user_image]));
-    assert!(text.contains("At 36MiB") && !text.contains("own-size"), "{text}");
+    assert!(text.contains("For your image `src` (36MiB), ") && !text.contains("own-size"), "{text}");
 }
 
 #[test]
-fn image_of_the_users_own_has_one_line_on_the_spike_below_the_verdicts() {
+fn user_image_has_one_line_on_the_spike_below_the_verdicts() {
     let mut user_image = full();
     user_image.plan.request.user_image =
         Some(UserImage::Image { name: "app:1".into(), id: "sha256:0".into(), bytes: None, store: None });
     let report = report(vec![user_image]);
-    for text in [markdown(&report), terminal(&report, 60_000, false), readme_block(&report)] {
+    for text in [markdown(&report), terminal(&report, 60_000, false)] {
         assert!(!text.to_lowercase().contains("claimed") && !text.contains("1 to 3 GB)"), "{text}");
-        let lines: Vec<&str> = text.lines().filter(|l| l.contains("spike") && !l.starts_with("handoff ")).collect();
+        let lines: Vec<&str> = text
+            .lines()
+            .filter(|l| l.contains("spike") && !l.starts_with("handoff ") && !l.starts_with("Sections: "))
+            .collect();
         assert!(lines.len() <= 2 && lines.iter().all(|l| l.contains("spike's statements")), "{lines:?}");
         if let (Some(verdicts), Some(spike)) = (text.find("Verdicts"), text.find("The spike's statements")) {
             assert!(verdicts < spike);
@@ -137,7 +147,7 @@ fn image_of_the_users_own_has_one_line_on_the_spike_below_the_verdicts() {
 }
 
 #[test]
-fn nothing_run_yet() {
+fn report_without_rows_has_no_failure() {
     let begun = Run { measurements: vec![], environments: vec![], ..full() };
     let text = markdown(&report(vec![begun]));
     assert!(
@@ -150,34 +160,34 @@ fn nothing_run_yet() {
 fn what_must_be_said_is_said_everywhere() {
     for runs in [vec![full()], vec![sizes()], vec![full(), sizes()]] {
         let report = report(runs);
-        for text in [markdown(&report), readme_block(&report), terminal(&report, 60_000, false)] {
+        for text in [markdown(&report), terminal(&report, 60_000, false)] {
             let text = text.replace('`', "");
             for needed in [
                 "No time and no identity of the spike's table is judged here",
                 "the containerd image store and the docker builder",
-                "No number here was measured on a hosted runner",
+                "No trial ran on GitHub",
                 "handoff run --sizes",
                 "--seed 42",
                 "median [smallest–largest]",
             ] {
                 assert!(text.contains(needed), "no `{needed}` in\n{text}");
             }
-            assert!(!text.contains("GitHub"), "{text}");
+            assert!(!text.contains("hosted runners with"), "{text}");
         }
     }
 }
 
 #[test]
-fn a_screening_says_that_it_decides_nothing() {
+fn screening_decides_nothing() {
     let mut few = full();
     few.plan.request.purpose = handoff_model::Purpose::Screening;
     few.plan.request.compare = handoff_model::Compare::Pairs;
     let report = report(vec![few]);
-    for text in [markdown(&report), terminal(&report, 60_000, false), readme_block(&report)] {
+    for text in [markdown(&report), terminal(&report, 60_000, false)] {
         assert!(text.contains("This is a screening") && text.contains("It decides nothing"), "{text}");
         assert!(text.contains("--compare pairs --purpose screening"), "{text}");
     }
-    let many = Made { control: false, ..Made::several() };
+    let many = SampleRun { control: false, ..SampleRun::several() };
     let mut many = many.run();
     many.plan.request.purpose = handoff_model::Purpose::Trend;
     let text = markdown(&Report::new(vec![many]).unwrap());
@@ -185,8 +195,8 @@ fn a_screening_says_that_it_decides_nothing() {
 }
 
 #[test]
-fn every_size_says_what_its_rounds_can_decide() {
-    let text = markdown(&report(vec![Made::several().run()]));
+fn sizes_have_the_decidable_families() {
+    let text = markdown(&report(vec![SampleRun::several().run()]));
     let sentence = "The 8 rounds at 1GiB can decide all 6 comparisons with `rebuild` (8 needed) and none of the 21 pairs (10 needed).";
     assert_eq!(text.matches(sentence).count(), 4, "{text}");
     let pairs: Vec<&str> = text.split("\n#### ").filter(|s| s.starts_with("Every pair at ")).collect();
@@ -200,7 +210,7 @@ fn every_size_says_what_its_rounds_can_decide() {
 }
 
 #[test]
-fn the_baseline_is_last_and_variants_follow_their_strategy() {
+fn baseline_is_last_and_variants_follow_their_strategy() {
     let report = report(vec![full(), sizes()]);
     let names: Vec<&str> = report.groups[0].lines.iter().map(|l| l.name.as_str()).collect();
     assert_eq!(
@@ -211,22 +221,22 @@ fn the_baseline_is_last_and_variants_follow_their_strategy() {
 }
 
 #[test]
-fn few_trials_are_called_few() {
+fn cells_with_few_trials_are_named() {
     let text = markdown(&report(vec![sizes()]));
-    assert!(text.contains("Fewer than 3 completed trials") && text.contains("artifact at 64MiB (n = 2)"), "{text}");
+    assert!(text.contains("fewer than 3 completed trials") && text.contains("artifact at 64MiB (n = 2)"), "{text}");
     let text = markdown(&report(vec![full()]));
-    assert!(text.contains("local-cache at 1GiB (n = 2). More"), "{text}");
+    assert!(text.contains("local-cache at 1GiB (n = 2). Use more"), "{text}");
 }
 
 #[test]
-fn the_report_does_not_depend_on_the_order_of_rows() {
+fn order_of_rows_does_not_change_the_report() {
     let mut other = full();
     other.measurements.reverse();
     assert_eq!(markdown(&report(vec![full()])), markdown(&report(vec![other])));
 }
 
 #[test]
-fn colour_is_the_callers_choice_and_tables_fit() {
+fn terminal_report_fits_and_has_colour_on_request() {
     let report = report(vec![full()]);
     assert!(terminal(&report, 100, true).contains('\u{1b}'));
     for width in [60, 80, 100, 160] {
@@ -238,22 +248,22 @@ fn colour_is_the_callers_choice_and_tables_fit() {
 }
 
 #[test]
-fn runs_that_make_no_report() {
+fn missing_and_duplicate_runs_are_rejected() {
     assert!(matches!(Report::new(vec![]), Err(ReportError::Nothing)));
     let error = Report::new(vec![full(), full()]).unwrap_err().to_string();
     assert_eq!(error, "`full` and `full` hold the same run: name it once");
 }
 
 #[test]
-fn what_a_row_says_cannot_steer_the_terminal() {
+fn control_characters_of_rows_are_removed() {
     let mut bad = run("failed", &["64MiB"], "artifact,rebuild", 1);
     bad.measurements[0].error = "\u{1b}[2Jgone".into();
     assert!(!terminal(&report(vec![bad]), 80, false).contains('\u{1b}'));
 }
 
 #[test]
-fn cells_that_differ_in_their_link_alone_stand_side_by_side() {
-    let text = markdown(&report(vec![Made::several().run()]));
+fn links_are_columns_of_one_table() {
+    let text = markdown(&report(vec![SampleRun::several().run()]));
     let section = text.split("\n## ").find(|s| s.starts_with("Links side by side")).unwrap();
     // Two sizes, and one or four consumers: four sets of two links each, two tables a set.
     assert_eq!(section.matches("| Critical path, s | github-hosted | loopback |").count(), 4, "{section}");

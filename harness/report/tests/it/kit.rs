@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 use handoff_model::strategy::look;
 use handoff_model::{
     Colour, Conditions, Environment, Marker, Outcome, Plan, PlanRequest, Role, SpanKind, Storage, StrategySpec,
-    VariantFacts,
+    UserImage, VariantFacts,
 };
 use handoff_records::{ConsumerRow, MeasurementRow, SpanRow};
-use handoff_report::{Link, Report, Run, charts, html, markdown};
+use handoff_report::{EMBEDDED, Link, Report, Run, charts, html, markdown};
 use serde::de::DeserializeOwned;
 
 pub const ALL: &str = "artifact,cache-tar,gha-cache,local-cache,zstd-stream,rebuild";
 
-/// The strategies that the tests know, in the order of the comparison table.
+/// Strategies that the tests know, in the order of tables.
 const LIST: [(&str, Storage, Colour, Marker); 7] = [
     ("artifact", Storage::Artifact, look::BLUE, Marker::Circle),
     ("cache-tar", Storage::Cache, look::ORANGE, Marker::Square),
@@ -26,7 +26,7 @@ const LIST: [(&str, Storage, Colour, Marker); 7] = [
     ("rebuild", Storage::None, look::BLACK, Marker::Cross),
 ];
 
-/// The plan with the facts of its variants, as the command line lays it out.
+/// Plan with the facts of its variants, as the command line lays it out.
 pub fn with_facts(mut plan: Plan) -> Plan {
     for (name, storage, colour, marker) in LIST {
         for strategy in plan.request.strategies.iter().filter(|spec| spec.name == name) {
@@ -44,7 +44,7 @@ pub fn with_facts(mut plan: Plan) -> Plan {
     plan
 }
 
-/// Where pages, charts and screenshots of the tests are, for a person to look at.
+/// Folder of pages, charts and screenshots of the tests.
 pub fn looks() -> PathBuf {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/report-looks");
     fs::create_dir_all(&dir).unwrap();
@@ -62,15 +62,18 @@ pub fn report(runs: Vec<Run>) -> Report {
     Report::new(runs).unwrap().with_links(links)
 }
 
-/// Writes a report where a person can look at it; the page's path.
+/// Writes a report into the folder of pages; returns the page's path.
 pub fn write(name: &str, report: &Report) -> PathBuf {
     let dir = looks().join(name);
     let plots = dir.join("plots");
+    let embedded = plots.join(EMBEDDED);
     let _ = fs::remove_dir_all(&dir);
-    fs::create_dir_all(&plots).unwrap();
+    fs::create_dir_all(&embedded).unwrap();
     for chart in charts(report) {
         fs::write(plots.join(format!("{}.png", chart.name)), chart.png()).unwrap();
-        fs::write(plots.join(format!("{}.svg", chart.name)), chart.svg()).unwrap();
+        fs::write(plots.join(format!("{}.svg", chart.name)), chart.svg(false)).unwrap();
+        fs::write(embedded.join(format!("{}.svg", chart.name)), chart.svg(false)).unwrap();
+        fs::write(embedded.join(format!("{}-dark.svg", chart.name)), chart.svg(true)).unwrap();
     }
     fs::write(dir.join("report.md"), markdown(report)).unwrap();
     fs::write(dir.join("report.html"), html(report)).unwrap();
@@ -94,8 +97,8 @@ pub fn environment() -> Environment {
     }
 }
 
-/// What a made-up run is made of.
-pub struct Made {
+/// Parameters of a sample run.
+pub struct SampleRun {
     pub name: &'static str,
     pub sizes: &'static [&'static str],
     pub strategies: &'static str,
@@ -104,7 +107,7 @@ pub struct Made {
     pub control: bool,
 }
 
-impl Made {
+impl SampleRun {
     /// 3 sizes, 8 rounds, two profiles, 1, 4 and 11 consumers.
     pub fn many() -> Self {
         let mut conditions = Vec::new();
@@ -123,7 +126,7 @@ impl Made {
         }
     }
 
-    /// What fills every section: two sizes, two profiles, 1 and 4 consumers, a variant, a control, all of 8 rounds.
+    /// Every section: two sizes, two profiles, 1 and 4 consumers, a variant, a control, 8 rounds.
     pub fn several() -> Self {
         let mut conditions = Vec::new();
         for profile in ["loopback", "github-hosted"] {
@@ -152,7 +155,17 @@ impl Made {
         Self { name: "one", sizes: &["64MiB"], strategies: ALL, rounds: 1, conditions, control: false }
     }
 
-    /// The run, with rows that a formula made. They look like a run's and stand for nothing.
+    /// Run of a user's image.
+    pub fn of_user_image() -> Run {
+        let mut run = Self { name: "my-app", sizes: &["1GiB"], rounds: 8, ..Self::one() }.run();
+        let image = UserImage::Context { dir: "/src/my-app".into(), dockerfile: None, build_args: Vec::new() };
+        run.measurements.iter_mut().for_each(|row| row.workload = image.workload());
+        run.plan.trials.iter_mut().for_each(|trial| trial.cell.workload = image.workload());
+        run.plan.request.user_image = Some(image);
+        run
+    }
+
+    /// Run with rows that a formula made.
     pub fn run(self) -> Run {
         let plan = Plan::new(PlanRequest {
             sizes: self.sizes.iter().map(|s| s.parse().unwrap()).collect(),
@@ -211,7 +224,7 @@ fn add(
     let cell = &trial.cell;
     let gib = cell.size.bytes() as f64 / (1_u64 << 30) as f64;
     let (produce, consume, rate) = shape(&cell.strategy.name);
-    // A little noise that is the same every time, and a slow machine in one round.
+    // Noise that is the same every time.
     let noise = |n: u32| 1.0 + f64::from((trial.position * 7_919 + n * 104_729) % 97) / 1_200.0;
     let bytes = (gib * 0.41 * (1_u64 << 30) as f64) as u64;
     let link = if cell.conditions.profile == "loopback" || rate == 0.0 { 0.0 } else { gib * 420.0 / rate };

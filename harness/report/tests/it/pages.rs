@@ -1,4 +1,4 @@
-//! The page and its charts: the same twice, whole whatever a run holds, and no chart without data.
+//! Pages and charts: reproducible, complete for every kind of run, and no chart without data.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use handoff_model::{CacheState, Conditions, ImageStore, Outcome};
 use handoff_records::MeasurementRow;
 use handoff_report::{Report, Run, charts, chrome_trace, html, markdown, terminal};
 
-use crate::kit::{Made, report, write};
+use crate::kit::{SampleRun, report, write};
 
 fn fail(row: &mut MeasurementRow, error: &str) {
     row.outcome = Outcome::Failed;
@@ -23,18 +23,18 @@ fn fail(row: &mut MeasurementRow, error: &str) {
     row.bytes_stored = None;
 }
 
-/// Every document of a report, so that none panics; the page is checked for what no page may lack.
+/// Renders every document of a report, and checks what each page has.
 fn whole(runs: Vec<Run>) -> (Report, String, String) {
     let report = report(runs);
     let (page, text) = (html(&report), markdown(&report));
     terminal(&report, 100, false);
     let sections = [
-        "The comparison",
         "Verdicts",
         "Where the time goes",
         "Sizes",
         "Fan-out",
         "Identity",
+        "The spike's statements",
         "Storage and cost",
         "Failures",
         "Environment",
@@ -47,34 +47,46 @@ fn whole(runs: Vec<Run>) -> (Report, String, String) {
         from += at;
         assert!(page.contains(&format!(">{section}</h2>")), "{section}");
     }
-    assert!(text.lines().take(8).filter(|l| l.ends_with('.')).count() >= 3, "three sentences first:\n{text}");
+    check_first_screen(&page, &text);
     assert!(!page.contains("<script") && !page.contains("src=") && !page.contains("NaN") && !page.contains("inf s"));
     assert_eq!(page.matches("<figure").count(), charts(&report).len());
     for chart in charts(&report) {
         assert!(!chart.table.rows.is_empty() && !chart.alternative.is_empty(), "{}", chart.name);
-        assert!(chart.svg().matches("<text").count() > 4, "{}", chart.name);
+        assert!(chart.svg(false).matches("<text").count() > 4, "{}", chart.name);
     }
     (report, page, text)
 }
 
+/// Chart, answer and summary table come first, and the table has at most five columns.
+fn check_first_screen(page: &str, text: &str) {
+    let first = page.split_once("<div class=\"first\">").unwrap().1.split_once("<nav").unwrap().0;
+    let at = |what: &str| first.find(what).unwrap_or_else(|| panic!("no {what}: {first}"));
+    assert!(at("class=\"lead\"") < at("<table class=\"fit\">"), "answer before table");
+    assert!(!first.contains("<figure>") || at("<figure>") < at("class=\"lead\""), "chart before answer");
+    let header = text.lines().find(|line| line.starts_with("| Approach |")).unwrap();
+    assert!(header.matches('|').count() <= 6, "{header}");
+    assert!(text.contains("\nSections: ["), "{text}");
+}
+
 #[test]
-fn twice_is_the_same() {
+fn same_rows_give_the_same_files() {
     let of = || {
-        let report = report(vec![Made::three_rounds().run()]);
-        let charts: Vec<_> = charts(&report).iter().map(|c| (c.name.clone(), c.svg(), c.png())).collect();
+        let report = report(vec![SampleRun::three_rounds().run()]);
+        let charts: Vec<_> =
+            charts(&report).iter().map(|c| (c.name.clone(), [c.svg(false), c.svg(true)], c.png())).collect();
         (html(&report), markdown(&report), charts)
     };
     let (first, second) = (of(), of());
     assert!(first == second);
     let names: Vec<&str> = first.2.iter().map(|c| c.0.as_str()).collect();
-    assert_eq!(names, ["samples-critical-path", "samples-transfer", "timeline", "fan-out", "pareto"]);
+    assert_eq!(names, ["samples-critical-path", "timeline", "samples-transfer", "fan-out", "pareto"]);
     // A PNG in which nothing is drawn would be far smaller.
-    assert!(first.2.iter().all(|c| c.2.len() > 10_000 && c.1.starts_with("<svg")));
+    assert!(first.2.iter().all(|c| c.2.len() > 10_000 && c.1.iter().all(|svg| svg.starts_with("<svg"))));
 }
 
 #[test]
-fn every_row_and_strategy_has_its_place() {
-    let (report, page, text) = whole(vec![Made::three_rounds().run()]);
+fn every_strategy_and_sample_is_shown() {
+    let (report, page, text) = whole(vec![SampleRun::three_rounds().run()]);
     for line in &report.groups[0].lines {
         assert!(text.contains(&format!("| {} |", line.name)), "{}", line.name);
         for sample in line.cells[0].as_ref().unwrap().critical_path.as_ref().unwrap().samples() {
@@ -86,12 +98,12 @@ fn every_row_and_strategy_has_its_place() {
 }
 
 #[test]
-fn many_cells_are_named_apart_and_fit_a_summary() {
-    let (report, page, text) = whole(vec![Made::many().run()]);
+fn many_cells_have_distinct_names_and_fit_a_summary() {
+    let (report, page, text) = whole(vec![SampleRun::many().run()]);
     write("many", &report);
     assert!(text.len() < 1 << 20 && text.contains("profile github-hosted, 11 consumers"));
     assert!(page.contains("The dashed line is the limit"), "the shaped profile has a limit");
-    assert!(text.contains("Over 256MiB, 1GiB, 3GiB together"), "sizes pool");
+    assert!(text.contains("over 256MiB, 1GiB, 3GiB together"), "sizes pool");
     let mut names: Vec<String> = charts(&report).into_iter().map(|c| c.name).collect();
     let count = names.len();
     names.sort();
@@ -100,22 +112,22 @@ fn many_cells_are_named_apart_and_fit_a_summary() {
 }
 
 #[test]
-fn factors_of_every_kind_are_named() {
+fn tables_name_the_conditions_that_differ() {
     let base = Conditions::default();
     let conditions = vec![
         base.clone(),
         Conditions { image_store: ImageStore::Overlay2, ..base.clone() },
         Conditions { cache_state: CacheState::Warm, ..base },
     ];
-    let (_, _, text) = whole(vec![Made { conditions, ..Made::one() }.run()]);
+    let (_, _, text) = whole(vec![SampleRun { conditions, ..SampleRun::one() }.run()]);
     assert!(text.contains("overlay2 store, cold caches") && text.contains("containerd store, warm caches"), "{text}");
     assert!(!text.contains("profile loopback, containerd store, cold caches\n"), "what does not differ is not said");
 }
 
 #[test]
-fn relay_stands_beside_the_two_best_others_and_where_it_loses_is_said() {
+fn relay_is_compared_with_the_two_best_stock_ways() {
     let strategies = "cache-tar,local-cache,zstd-stream,zstd-stream:ranges=8,relay,rebuild";
-    let mut run = Made { strategies, ..Made::one() }.run();
+    let mut run = SampleRun { strategies, ..SampleRun::one() }.run();
     for row in &mut run.measurements {
         let seconds = match (row.strategy.as_str(), row.variant.as_str()) {
             ("cache-tar", _) => 40,
@@ -129,7 +141,7 @@ fn relay_stands_beside_the_two_best_others_and_where_it_loses_is_said() {
         row.transfer_ns = Some(seconds * 1_000_000_000);
     }
     let (_, page, text) = whole(vec![run]);
-    let at = text.find("## Relay beside the others").expect("a section");
+    let at = text.find("\n## Relay beside the others").expect("a section");
     let section = &text[at..at + text[at..].find("\n## Fan-out").unwrap()];
     let row = "| 64MiB | relay | 20.0 [20.0–20.0] (1) | local-cache | 30.0 [30.0–30.0] (1) | cache-tar | 40.0 [40.0–40.0] (1) | 0.67 |";
     assert!(section.contains(row) && !section.contains("ranges=8"), "{section}");
@@ -138,21 +150,33 @@ fn relay_stands_beside_the_two_best_others_and_where_it_loses_is_said() {
         "{section}"
     );
     assert!(section.contains("```text\nproducer job") && page.contains("<pre class=\"drawing\""));
-    let (_, _, text) = whole(vec![Made::one().run()]);
+    let (_, _, text) = whole(vec![SampleRun::one().run()]);
     assert!(!text.contains("Relay beside"), "no relay, no section");
 }
 
 #[test]
-fn a_single_round_claims_nothing() {
-    let (_, page, text) = whole(vec![Made::one().run()]);
+fn report_of_a_user_image_begins_with_its_name_and_advice() {
+    let report = report(vec![SampleRun::of_user_image()]);
+    let (page, text) = (html(&report), markdown(&report));
+    write("user-image", &report);
+    check_first_screen(&page, &text);
+    assert!(text.starts_with("# my-app (1GiB): ways to hand it to other jobs"), "{text}");
+    assert!(text.contains("\nFor your image `my-app` (1GiB), `"), "{text}");
+    let command = "handoff recommend results/my-app --consumers 1 --pushes-per-day 10 --image-size 1GiB";
+    assert!(text.find(command) < text.find("\nSections: ["), "{text}");
+}
+
+#[test]
+fn single_round_is_inconclusive() {
+    let (_, page, text) = whole(vec![SampleRun::one().run()]);
     assert!(text.contains("1 of 8 rounds") && text.contains("inconclusive"), "{text}");
     assert!(!text.contains("| faster |") && !text.contains("| slower |"));
     assert!(page.contains("n=1"));
 }
 
 #[test]
-fn failures_and_a_strategy_without_rows() {
-    let mut run = Made::several().run();
+fn failures_and_missing_rows_are_shown() {
+    let mut run = SampleRun::several().run();
     for row in run.measurements.iter_mut().filter(|r| r.strategy == "cache-tar" && r.round < 4) {
         fail(row, "no space left | <b>on</b> device");
     }
@@ -163,28 +187,28 @@ fn failures_and_a_strategy_without_rows() {
 }
 
 #[test]
-fn nothing_completed_is_one_line_and_no_chart() {
-    let mut run = Made::one().run();
+fn run_without_completed_trials_has_no_chart() {
+    let mut run = SampleRun::one().run();
     run.measurements.iter_mut().for_each(|r| fail(r, "engine does not start"));
     let (report, page, text) = whole(vec![run]);
     assert!(charts(&report).is_empty() && !page.contains("<figure"));
     assert!(text.contains("No trial completed") && text.contains("No chart of the critical path"), "{text}");
-    let mut run = Made::one().run();
+    let mut run = SampleRun::one().run();
     (run.measurements, run.spans, run.consumers) = (vec![], vec![], vec![]);
     whole(vec![run]);
 }
 
 #[test]
-fn spans_that_are_lost_cost_their_chart_alone() {
-    let mut run = Made::three_rounds().run();
+fn missing_spans_remove_the_timeline_only() {
+    let mut run = SampleRun::three_rounds().run();
     run.spans.clear();
     let (report, _, text) = whole(vec![run]);
     assert!(!charts(&report).iter().any(|c| c.name == "timeline") && text.contains("no completed trial has spans"));
 }
 
 #[test]
-fn what_does_not_fit_a_summary_is_left_out_and_named() {
-    let mut run = Made::many().run();
+fn tables_too_large_for_a_summary_are_replaced() {
+    let mut run = SampleRun::many().run();
     run.measurements.iter_mut().for_each(|r| fail(r, &"long ".repeat(400)));
     let text = markdown(&report(vec![run]));
     assert!(text.len() <= 1 << 20, "{}", text.len());
@@ -192,12 +216,12 @@ fn what_does_not_fit_a_summary_is_left_out_and_named() {
 }
 
 #[test]
-fn a_trace_has_every_span_and_no_overlap_in_a_lane() {
-    let report = report(vec![Made::three_rounds().run()]);
+fn trace_has_every_span_without_overlap_in_a_thread() {
+    let report = report(vec![SampleRun::three_rounds().run()]);
     let trial = &report.runs[0].plan.trials[2].id;
     let trace: serde_json::Value = serde_json::from_str(&chrome_trace(&report, trial).unwrap()).unwrap();
     let events: Vec<_> = trace["traceEvents"].as_array().unwrap().iter().filter(|e| e["ph"] == "X").collect();
-    assert_eq!(events.len(), Made::three_rounds().run().spans.iter().filter(|s| s.trial == *trial).count());
+    assert_eq!(events.len(), SampleRun::three_rounds().run().spans.iter().filter(|s| s.trial == *trial).count());
     let mut ends: BTreeMap<(u64, u64), f64> = BTreeMap::new();
     for event in &events {
         let lane = (event["pid"].as_u64().unwrap(), event["tid"].as_u64().unwrap());

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use handoff_analysis::{Claims, Options, RunRows, judge};
 use handoff_model::{Builder, Conditions, ImageStore};
-use handoff_report::{Report, Run, markdown, readme_block, spike_page, terminal};
+use handoff_report::{Report, Run, markdown, spike_page, terminal};
 
-use crate::kit::{ALL, Made};
+use crate::kit::{ALL, SampleRun};
 
 /// Words of earlier verdicts, which spoke of the statement and not of the strategy, and marks of what is not known.
 const OLD: [&str; 8] =
@@ -21,14 +21,14 @@ fn no_old_word(text: &str, whose: &str) {
     assert_eq!(lonely, None, "in {whose}");
 }
 
-fn recipe() -> Made {
+fn recipe() -> SampleRun {
     let conditions = vec![Conditions {
         image_store: ImageStore::Overlay2,
         builder: Builder::DockerContainer,
         profile: "github-hosted".into(),
         ..Conditions::default()
     }];
-    Made { name: "spike", sizes: &["1GiB"], strategies: ALL, rounds: 8, conditions, control: false }
+    SampleRun { name: "spike", sizes: &["1GiB"], strategies: ALL, rounds: 8, conditions, control: false }
 }
 
 fn page(runs: &[Run]) -> String {
@@ -50,17 +50,17 @@ fn page(runs: &[Run]) -> String {
 
 #[test]
 fn no_report_of_a_fixture_has_an_unknown_claim_or_an_old_verdict() {
-    for made in [Made::one(), Made::several(), recipe()] {
+    for made in [SampleRun::one(), SampleRun::several(), recipe()] {
         let name = made.name;
         let report = Report::new(vec![made.run()]).unwrap();
-        for text in [markdown(&report), terminal(&report, 200, false), readme_block(&report)] {
+        for text in [markdown(&report), terminal(&report, 200, false)] {
             no_old_word(&text, name);
         }
     }
 }
 
 #[test]
-fn statements_are_grouped_by_option_and_stand_below_the_verdicts() {
+fn statements_are_grouped_by_option_below_the_verdicts() {
     let text = markdown(&Report::new(vec![recipe().run()]).unwrap());
     let section = text.split("\n## ").find(|s| s.starts_with("The spike's statements")).unwrap();
     let headings: Vec<&str> = section.lines().filter(|l| l.starts_with("### ")).collect();

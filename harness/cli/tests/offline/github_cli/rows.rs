@@ -14,9 +14,9 @@ fn github_and_local_rows_are_reported_together_but_never_compared() {
     expect(&mut run.verb(&["report", &github, &local, "--out", "both"]), 0);
     let text = std::fs::read_to_string(run.path("both/report.md")).unwrap();
     for part in [
-        "Workload typical, 64MiB, profile github, overlay2 store, host engine",
-        "Workload typical, 64MiB, profile loopback, containerd store, private engine",
-        "only profile `github` is GitHub's",
+        "64MiB, host engine, overlay2 store, docker builder, profile github",
+        "64MiB, private engine, containerd store, docker builder, profile loopback",
+        "Rows of profile `github` were measured on GitHub.",
         "8 trials planned, 8 completed",
         "environments are mixed here",
         "Each cell has rows of one.",
