@@ -17,9 +17,7 @@ build: ## target/release/handoff
 bench: setup build ## the preset `quick`: 1 GiB images, every strategy, 3 rounds; prints the table and the paths of its files (needs root: sudo)
 	@SIZES='$(SIZES)' STRATEGIES='$(STRATEGIES)' ROUNDS='$(ROUNDS)' OUT='$(OUT)' BENCH_ARGS="$(BENCH_ARGS)" scripts/bench
 
-# Without the runs whose jobs had no file system of their own: their unpacking took too long (results/README.md).
-SPIKE_LEFT_OUT := 2026-11-23-reference-loopback 2026-11-25-spike-1gib 2026-11-25-latency
-SPIKE_RESULTS = $(filter-out $(SPIKE_LEFT_OUT:%=results/%), $(patsubst %/,%,$(sort $(wildcard results/*/))))
+SPIKE_RESULTS = $(patsubst %/,%,$(sort $(wildcard results/*/)))
 
 spike-page: build ## docs/spike.md: every statement of the spike, judged by the committed results (SPIKE_ARGS=--check: only compare)
 	@target/release/handoff report $(SPIKE_RESULTS) --spike docs/spike.md $(SPIKE_ARGS)
@@ -45,13 +43,18 @@ probe := --manifest-path fixtures/probe/Cargo.toml
 lint-workflows: setup ## the workflows: drift, actionlint, GitHub's parser, zizmor
 	@scripts/lint-workflows
 
-lint: ## cargo fmt --check, clippy without a warning, results of committed sources only, shellcheck where it is installed
+lint: ## cargo fmt --check, clippy without a warning, the committed results, shellcheck where it is installed, prose and names
 	@cargo fmt --all --check
 	@cargo fmt $(probe) --check
 	@cargo clippy --workspace --all-targets -- -D warnings
 	@cargo clippy --workspace --test machine -- -D warnings
 	@cargo clippy $(probe) --target-dir target/probe --all-targets -- -D warnings
-	@scripts/check-results
+	@cargo build --quiet -p handoff-cli
+	@scripts/check-results --handoff target/debug/handoff
+	@if venv=$$(scripts/dev-tools statistics); then \
+	  "$$venv/bin/python" scripts/recompute-verdicts --handoff target/debug/handoff; \
+	else echo "lint: numpy and scipy cannot be installed, verdicts were not recomputed (scripts/dev-tools statistics)"; fi
 	@if command -v shellcheck >/dev/null; then \
 	  shellcheck -x -P . scripts/setup scripts/artifact-by-hand scripts/check scripts/relay-cpu scripts/test && shellcheck scripts/action scripts/bench scripts/conformance scripts/setup-browser scripts/setup-skopeo scripts/test-setup scripts/with-env scripts/act scripts/lint-workflows scripts/dev-tools scripts/testdata/make-archive .ci/run; \
 	else echo "lint: shellcheck is not installed, scripts were not checked (apt-get install shellcheck)"; fi
+	@scripts/prose-lint

@@ -1,4 +1,4 @@
-//! Gives the program the revision of its sources, so that every run can record it.
+//! Sets the revision of the sources as variables of the compiler, so that every run can record it.
 //!
 //! It stands in the crate of the program because that crate is built again after any change, and only then needs another
 //! revision: the libraries below it are told the revision by their caller.

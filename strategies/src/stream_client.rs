@@ -53,7 +53,7 @@ impl ClientOptions {
             (Client::Handoff, "") => None,
             (Client::Handoff, _) => Some("dir=DIR is for client=lhotari: leave it out".to_owned()),
             (Client::Lhotari, "") => {
-                Some(format!("client=lhotari needs dir=DIR, a tree of {HOME}: it does not come with handoff"))
+                Some(format!("client=lhotari needs dir=DIR: name a tree of {HOME}, which handoff does not contain"))
             }
             (Client::Lhotari, dir) => {
                 if let Some(name) = self.own_plan() {

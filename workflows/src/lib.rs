@@ -33,7 +33,7 @@ pub enum WorkflowError {
     #[error("pins: {0}")]
     Pins(String),
     /// A file cannot be written.
-    #[error("cannot write {}: {source}", path.display())]
+    #[error("cannot write {}: {source}{}", path.display(), handoff_model::io_fix(source))]
     Write {
         /// The file.
         path: std::path::PathBuf,

@@ -41,9 +41,10 @@ impl Pins {
     pub fn parse(text: &str) -> Result<Self, WorkflowError> {
         let pins: Self = toml::from_str(text).map_err(|e| WorkflowError::Pins(e.to_string()))?;
         match pins.pin.iter().find(|p| !is_commit(&p.commit)) {
-            Some(pin) => {
-                Err(WorkflowError::Pins(format!("{}: `{}` is not a commit of 40 hex digits", pin.action, pin.commit)))
-            }
+            Some(pin) => Err(WorkflowError::Pins(format!(
+                "{}: `{}` is not a commit: use its 40 hex digits",
+                pin.action, pin.commit
+            ))),
             None => Ok(pins),
         }
     }

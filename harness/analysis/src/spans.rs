@@ -35,7 +35,8 @@ pub struct TypicalTrial {
 /// add up.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SpanTime {
-    /// The side; of several consumers, the slowest of each trial.
+    /// The role; of several consumers, the slowest of each trial.
+    #[serde(rename = "side")]
     pub role: Role,
     /// What went on.
     pub kind: SpanKind,

@@ -21,7 +21,10 @@ pub struct Advice {
     pub workflow: String,
 }
 
-/// The workflow of a cell's very variant, or why there is none.
+/// Returns the workflow of a cell's variant, or the reason why there is none.
+///
+/// # Errors
+/// A variant that no workflow can express, with the reason.
 pub fn workflow_of(key: &GroupKey, cell: &CellSummary, consumers: u32) -> Result<Recommended, String> {
     let spec = &cell.cell.strategy;
     let strategy = github::named(spec).map_err(|e| e.to_string())?;

@@ -14,22 +14,25 @@ use handoff_workflows::recommended::{Recommended, Variant, recommended};
 use crate::exit::{Damaged, bad_input, bail_input};
 use crate::out;
 
-/// What a reader may decide about verdicts.
+/// Thresholds of verdicts.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct VerdictArgs {
     /// Smallest difference that matters, as a share of the reference's median [default: 0.05]
     #[arg(long, value_name = "SHARE")]
     smallest_share: Option<f64>,
-    /// Smallest difference that matters, in seconds; the larger of the two counts [default: 2]
+    /// Smallest difference that matters, in seconds; the larger of the two thresholds counts [default: 2]
     #[arg(long, value_name = "SECONDS")]
     smallest_seconds: Option<f64>,
-    /// Error that a family of comparisons may make [default: 0.05]
+    /// Error rate of a family of comparisons [default: 0.05]
     #[arg(long, value_name = "SHARE")]
     alpha: Option<f64>,
 }
 
 impl VerdictArgs {
-    /// The options of an analysis.
+    /// Returns the options of an analysis.
+    ///
+    /// # Errors
+    /// A threshold out of range, with its range.
     pub fn options(&self) -> anyhow::Result<Options> {
         let in_range = |name: &str, value: f64, high: f64| {
             if value.is_finite() && (0.0..=high).contains(&value) {
@@ -70,6 +73,9 @@ pub fn run_name(dir: &Path) -> String {
 
 /// Reads folders; two of one name stay apart by their paths. What was set aside in them, or is worth a word, goes to
 /// stderr, whatever is printed on stdout.
+///
+/// # Errors
+/// A folder that holds no readable run.
 pub fn read(dirs: &[PathBuf]) -> anyhow::Result<Vec<(String, Results)>> {
     let mut all: Vec<(String, Results)> = Vec::new();
     for dir in dirs {
@@ -88,14 +94,20 @@ pub fn read(dirs: &[PathBuf]) -> anyhow::Result<Vec<(String, Results)>> {
     Ok(all)
 }
 
-/// The error of a verb whose folders hold rows that cannot be used. It comes after the output: what can be used is shown.
+/// Returns the error of folders with unusable rows. Verbs call it after their output, which uses the other rows.
+///
+/// # Errors
+/// `Damaged`, with the names of the folders.
 pub fn refuse_damage<'a>(runs: impl IntoIterator<Item = &'a Results>) -> anyhow::Result<()> {
     let damaged: Vec<String> =
         runs.into_iter().filter(|r| r.damaged > 0).map(|r| r.dir.display().to_string()).collect();
     if damaged.is_empty() { Ok(()) } else { Err(Damaged(damaged.join(" ")).into()) }
 }
 
-/// Gives the cause of a failure to answer: rows that cannot be used, where there are any, else what was found.
+/// Replaces an error by that of unusable rows, where there are any.
+///
+/// # Errors
+/// `Damaged` where rows are unusable, else the given error.
 pub fn or_damage<'a, T>(runs: impl IntoIterator<Item = &'a Results>, answer: anyhow::Result<T>) -> anyhow::Result<T> {
     if answer.is_err() {
         refuse_damage(runs)?;
@@ -103,7 +115,7 @@ pub fn or_damage<'a, T>(runs: impl IntoIterator<Item = &'a Results>, answer: any
     answer
 }
 
-/// What an answer leaves out: one sentence a folder with trials whose rows cannot be used.
+/// One sentence for each folder with trials whose rows cannot be used.
 pub fn set_aside(runs: &[(String, Results)]) -> Vec<String> {
     let damaged = runs.iter().filter(|(_, r)| r.damaged > 0);
     let sentence = |(name, r): &(String, Results)| {
@@ -128,6 +140,9 @@ pub fn mixed(runs: &[(String, Results)]) -> Option<Mix> {
 }
 
 /// Analyses runs together. Rows of several environments are analysed, and named on stderr.
+///
+/// # Errors
+/// Rows that do not go together, or a reference without rows.
 pub fn analyse(runs: &[(String, Results)], options: &Options) -> anyhow::Result<Analysis> {
     if let Some(mixed) = mixed(runs) {
         out::warn(&mixed.to_string());
@@ -138,7 +153,10 @@ pub fn analyse(runs: &[(String, Results)], options: &Options) -> anyhow::Result<
     Ok(analysis)
 }
 
-/// Refuses a reference that no row is of: another one in its place would answer another question.
+/// Refuses a reference that has no row.
+///
+/// # Errors
+/// The strategies that have rows.
 pub fn reference_is_there(analysis: &Analysis, options: &Options) -> anyhow::Result<()> {
     if let Some(reference) = &options.reference
         && analysis.cells().all(|c| c.cell.strategy != *reference)
@@ -151,11 +169,14 @@ pub fn reference_is_there(analysis: &Analysis, options: &Options) -> anyhow::Res
     Ok(())
 }
 
-/// Prices from a file, else those that ship.
+/// Returns the prices of a file, else the built-in ones.
+///
+/// # Errors
+/// A file that cannot be read or holds no prices.
 pub fn prices(file: Option<&Path>) -> anyhow::Result<Prices> {
     let Some(file) = file else { return Prices::shipped().map_err(bad_input) };
-    let text =
-        regular_file::read_to_string(file).map_err(|e| bad_input(format!("cannot read {}: {e}", file.display())))?;
+    let text = regular_file::read_to_string(file)
+        .map_err(|e| bad_input(format!("cannot read {}: {e}{}", file.display(), handoff_model::io_fix(&e))))?;
     Prices::parse(&text).map_err(|e| bad_input(format!("{}: {e}", file.display())))
 }
 
@@ -183,13 +204,15 @@ pub fn workflow(
     recommended(&pins, crate::revision::COMMIT, &variant, consumers).map_err(|e| e.to_string())
 }
 
-/// What a workflow takes to set up, for the strategy of that name.
+/// Size of a workflow, for the strategy of that name.
 pub fn workflow_size(strategy: &str, counted: Recommended) -> WorkflowSize {
     WorkflowSize::new(strategy, counted.steps, counted.lines, counted.actions)
 }
 
-/// What each strategy takes to set up, counted in its workflow on GitHub's runners: overlay2 store and a builder of its
-/// own, as they have.
+/// Sizes of the strategies' workflows on GitHub's runners, which have the overlay2 store and a container builder.
+///
+/// # Errors
+/// A strategy whose workflow cannot be written.
 pub fn workflow_sizes() -> anyhow::Result<Vec<WorkflowSize>> {
     let (image_store, builder) = (ImageStore::Overlay2, Builder::DockerContainer);
     let profile = handoff_model::conditions::GITHUB.to_owned();
@@ -234,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn list_compiled_in_stands_for_a_plan_without_facts() {
+    fn built_in_facts_are_used_for_a_plan_without_facts() {
         let specs = StrategySpec::parse_list("relay:store=cache,zstd-stream:ranges=8").unwrap();
         let facts = handoff_strategies::variant_facts(&specs);
         let plan = Plan { facts, ..Plan::new(handoff_model::PlanRequest::of(specs)).unwrap() };

@@ -11,14 +11,14 @@ use crate::out;
 use crate::random_id::random_id;
 use crate::user_image::UserImageArgs;
 
-/// What to run. Every option has a default; a resumed run takes what it does not name from its plan.
+/// Options that lay out a plan. Each has a default; a resumed run takes the options that are not given from its plan.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct PlanArgs {
     #[command(flatten)]
     experiment: Experiment,
     #[command(flatten)]
     user_image: UserImageArgs,
-    /// Refuse a plan whose estimate is longer, for example 2h or 90m, and say what to cut
+    /// Refuse a plan that takes longer, for example 2h or 90m, and print what to cut
     #[arg(long, value_name = "TIME")]
     budget: Option<Budget>,
 }
@@ -26,14 +26,17 @@ pub struct PlanArgs {
 /// The image of `docker-container` builders: no condition of a plan, but a program, which the environment names.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct BuildkitArgs {
-    /// Image of docker-container builders [default: what `handoff doctor --build-buildkit-image` has made here, else
+    /// Image of docker-container builders [default: the one that `handoff doctor --build-buildkit-image` built, else
     /// moby/buildkit:buildx-stable-1, pulled]
     #[arg(long, value_name = "IMAGE")]
     pub buildkit_image: Option<String>,
 }
 
 impl PlanArgs {
-    /// Makes the plan and refuses what strategies cannot do under its conditions. `stored` is the request of a run to resume.
+    /// Lays out the plan and refuses what strategies cannot do under its conditions. `stored` is the request of a run to resume.
+    ///
+    /// # Errors
+    /// An option or matrix that makes no plan, or a plan above its budget.
     pub fn plan(&self, stored: Option<&PlanRequest>) -> anyhow::Result<Plan> {
         let experiment = &self.experiment;
         // A matrix that is named says everything anew.
@@ -51,7 +54,10 @@ impl PlanArgs {
         Ok(plan)
     }
 
-    /// Says which options override the matrix.
+    /// Prints the options that override the matrix.
+    ///
+    /// # Errors
+    /// A matrix that cannot be read.
     pub fn tell_overrides(&self) -> anyhow::Result<()> {
         for line in self.experiment.overrides()? {
             out::talk(&line);
@@ -60,7 +66,10 @@ impl PlanArgs {
     }
 }
 
-/// The plan of a workflow's run, from its inputs.
+/// Lays out the plan of a workflow's run from its inputs.
+///
+/// # Errors
+/// An input that makes no plan.
 pub fn plan_of_workflow(input: impl Fn(&str) -> Option<String>) -> anyhow::Result<Plan> {
     let experiment = Experiment::from_inputs(&input)?;
     // The random name of an earlier plan makes the same plan again.
@@ -74,7 +83,7 @@ pub fn has_changed(stored: &PlanRequest) -> bool {
     Experiment::has_changed(stored, &context(RunsOn::Here, String::new()))
 }
 
-/// Says what a plan's rounds can decide, before the first trial.
+/// Prints what a plan's rounds can decide, before the first trial.
 pub fn tell_declared(plan: &Plan) {
     for line in handoff_experiment::warnings(plan) {
         out::talk(&line);

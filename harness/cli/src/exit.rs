@@ -1,4 +1,4 @@
-//! Exit codes, and the one line that goes with a failure.
+//! Exit codes, and the one line that a failure prints.
 
 use std::process::ExitCode;
 
@@ -13,17 +13,17 @@ use handoff_runner::RunError;
 
 use crate::{files, out};
 
-/// All went well.
+/// Success.
 pub const OK: u8 = 0;
 /// The run ended, but some trials are not completed.
 pub const TRIALS_FAILED: u8 = 1;
-/// What was asked makes no sense or cannot be read; also clap's code for a wrong command line.
+/// Input that makes no sense or cannot be read; also clap's code for a wrong command line.
 pub const BAD_INPUT: u8 = 2;
 /// This machine lacks something.
 pub const MISSING: u8 = 3;
-/// Something broke that is not the user's doing.
+/// Failure that the user did not cause.
 pub const BROKEN: u8 = 4;
-/// A results folder holds rows that cannot be used; what can be used was shown.
+/// Unusable rows in a results folder; the output uses the others.
 pub const DAMAGED: u8 = 5;
 /// Ctrl-C.
 pub const CANCELLED: u8 = 130;
@@ -31,27 +31,27 @@ pub const CANCELLED: u8 = 130;
 /// The codes, for `--help`.
 pub const HELP: &str = "Exit codes:
   0    done, every trial completed
-  1    done, but some trials failed: they are rows with a reason; or `compare --fail-on` found its verdict
+  1    done, but some trials failed (their rows name the reason), or `compare --fail-on` found its verdict
   2    bad input: a wrong option, size, name or results folder
-  3    this machine lacks something (`handoff doctor` lists it with the mend)
-  4    something else broke, for example a disk is full; or another run measures on this machine
-  5    results are damaged: rows exist that cannot be used. stderr names them by file and line; what can be used is shown
-  130  ended by Ctrl-C; finished trials are kept, `handoff run --resume` goes on
-A reader of the output that goes away (`| head`) changes no exit code.";
+  3    this machine lacks something (`handoff doctor` lists it with the fix)
+  4    another failure, for example a full disk or another run on this machine
+  5    results are damaged: stderr names the unusable rows by file and line; the output uses the others
+  130  cancelled with Ctrl-C: finished trials are kept, `handoff run --resume` continues
+A closed pipe (`| head`) does not change the exit code.";
 
-/// Rows of results folders could not be used. Each has been named on stderr by then.
+/// Unusable rows of results folders, which warnings have named.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "rows of {0} cannot be used, the warnings above name them: restore the files, for example with `git checkout -- {0}`"
 )]
 pub struct Damaged(pub String);
 
-/// An error of the user's input.
+/// Error in the user's input.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct BadInput(pub String);
 
-/// Wraps any error as bad input.
+/// Wraps an error as bad input.
 pub fn bad_input(error: impl std::fmt::Display) -> anyhow::Error {
     BadInput(error.to_string()).into()
 }
@@ -65,14 +65,26 @@ macro_rules! bail_input {
 
 pub(crate) use bail_input;
 
-/// Prints the line of a failure and picks its code. Every error names its cause itself, so the chain is not repeated.
+/// Prints the line of a failure and returns its exit code. Each error names its cause, so the chain is not printed.
 pub fn report(error: &anyhow::Error) -> ExitCode {
     let line = format!("{error}").lines().map(str::trim).filter(|l| !l.is_empty()).collect::<Vec<_>>().join("; ");
     out::talk(&format!("error: {line}"));
     ExitCode::from(code(error))
 }
 
-/// Prints clap's error in one line, with the help that mends it; help and version, which clap treats as errors, as they are.
+/// Words of clap and of the standard library that name no fix, and ours.
+const REWORDED: [(&str, &str); 8] = [
+    ("invalid digit found in string", "use a whole number from 0 on"),
+    ("number would be zero for non-zero type", "use 1 or more"),
+    ("number too large to fit in target type", "use a smaller number"),
+    ("invalid float literal", "use a number, for example 1.5"),
+    ("invalid socket address syntax", "use ADDRESS:PORT, for example 127.0.0.1:8080"),
+    ("the following required arguments were not provided:", "required arguments are missing: add"),
+    (" is not in ", " is out of range: use "),
+    ("..=", " to "),
+];
+
+/// Prints clap's error in one line with a fix; help and version, which clap treats as errors, as they are.
 pub fn wrong_command_line(error: &clap::Error, program: &clap::Command) -> ExitCode {
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         error.exit();
@@ -82,23 +94,22 @@ pub fn wrong_command_line(error: &clap::Error, program: &clap::Command) -> ExitC
         out::data(&if out::color() { text.ansi().to_string() } else { text.to_string() });
         return out::written().map_or_else(|failed| report(&failed.into()), |()| ExitCode::from(OK));
     }
-    let mut text = error.render().to_string();
-    // What the standard library says of a text that is no number does not say what to write.
-    for (said, meant) in [
-        ("invalid digit found in string", "use a whole number from 0 on"),
-        ("number would be zero for non-zero type", "use 1 or more"),
-        ("number too large to fit in target type", "the number is too large"),
-        ("invalid float literal", "use a number, for example 1.5"),
-    ] {
-        text = text.replace(said, meant);
+    let mut text = one_line(&error.render().to_string());
+    for (theirs, ours) in REWORDED {
+        text = text.replace(theirs, ours);
     }
+    let fix = match error.kind() {
+        ErrorKind::UnknownArgument if !text.contains("tip:") => ": leave it out",
+        ErrorKind::ArgumentConflict => ": use one of them",
+        _ => "",
+    };
     let verb = std::env::args().nth(1).filter(|word| program.find_subcommand(word).is_some());
     let verb = verb.map(|v| format!(" {v}")).unwrap_or_default();
-    out::talk(&format!("{} (`handoff{verb} --help` lists what there is)", one_line(&text)));
+    out::talk(&format!("{text}{fix} (see `handoff{verb} --help`)"));
     ExitCode::from(BAD_INPUT)
 }
 
-/// What clap says before it repeats the usage: paragraphs joined with `;`, the lines of one with blanks.
+/// Message of clap without the usage: paragraphs joined with `;`, the lines of one with blanks.
 fn one_line(text: &str) -> String {
     let before = text.lines().take_while(|l| !l.starts_with("Usage:") && !l.starts_with("For more information"));
     let mut line = String::new();
@@ -175,5 +186,5 @@ fn code(error: &anyhow::Error) -> u8 {
 
 /// Whether a full disk is behind it, at whatever depth of the chain.
 fn is_full_disk(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(files::is_full_disk))
+    error.chain().any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(handoff_model::is_full_disk))
 }

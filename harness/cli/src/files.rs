@@ -1,34 +1,16 @@
-//! Files that verbs write: each as a whole, and a failure names the path.
+//! Atomic writes of the files of verbs; a failure names the path.
 
-use std::io::{Error, ErrorKind};
+use std::io::Error;
 use std::path::{Path, PathBuf};
 
 /// A file could not be written.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write {}: {source}{}", path.display(), fix(source))]
+#[error("cannot write {}: {source}{}", path.display(), handoff_model::io_fix(source))]
 pub struct NotWritten {
     /// The file.
     pub path: PathBuf,
-    /// What the system said.
+    /// Error of the system.
     pub source: Error,
-}
-
-/// Whether an error says that a disk, or a share of it, is full.
-pub fn is_full_disk(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
-}
-
-fn fix(source: &Error) -> &'static str {
-    match source.kind() {
-        _ if is_full_disk(source) => ": free some space, or name another place",
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-            ": give yourself the right to write there, or name another place"
-        }
-        ErrorKind::AlreadyExists | ErrorKind::NotADirectory | ErrorKind::IsADirectory => {
-            ": something else has this name, or that of a folder above: move it away, or name another place"
-        }
-        _ => ": name another place",
-    }
 }
 
 /// Writes a file as a whole: it has its old content or its new, never a part.
@@ -39,7 +21,10 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), NotWritten> {
     handoff_workflows::files::replace(path, bytes).map_err(|source| NotWritten { path: path.to_owned(), source })
 }
 
-/// Ends a process that was told to leave a report: writes the report where one is wanted, and fails with what went wrong.
+/// Writes the report of a finished transfer where one is wanted, and fails with the transfer's error.
+///
+/// # Errors
+/// A report that cannot be written, else the transfer's error.
 pub fn finish(
     report: Option<PathBuf>,
     write: impl FnOnce(&Path) -> Result<(), Error>,

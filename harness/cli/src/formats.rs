@@ -10,7 +10,7 @@ use crate::analysed;
 /// Version of the JSON document.
 const SCHEMA_VERSION: u32 = 1;
 
-/// Where the rows of a run come from.
+/// Origin of the rows of a run.
 #[derive(Debug, Serialize)]
 struct Provenance<'a> {
     run: &'a str,
@@ -36,7 +36,10 @@ struct Document<'a> {
     workflows: Vec<handoff_analysis::WorkflowSize>,
 }
 
-/// The analysis as JSON.
+/// Returns the analysis as JSON.
+///
+/// # Errors
+/// A value that JSON cannot hold.
 pub fn json(runs: &[(String, Results)], analysis: &Analysis) -> anyhow::Result<String> {
     let provenance = runs
         .iter()
@@ -113,7 +116,10 @@ columns! {
     rounds_estimated: Option<usize> = c.verdict.inconclusive().and_then(|m| m.rounds_estimated),
 }
 
-/// Every comparison as CSV, with the rank of its strategy.
+/// Returns every comparison as CSV, with the rank of its strategy.
+///
+/// # Errors
+/// A row that cannot be written.
 pub fn csv(analysis: &Analysis) -> anyhow::Result<String> {
     let mut writer = ::csv::Writer::from_writer(Vec::new());
     for group in &analysis.groups {

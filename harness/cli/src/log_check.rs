@@ -10,7 +10,10 @@ use handoff_records::Results;
 use crate::exit::{self, bad_input, bail_input};
 use crate::{analysed, out};
 
-/// Prints a line for each flow of bytes of each job, and says by the exit code whether all are within bounds.
+/// Prints a line for each flow of bytes of each job; the exit code is that of a flow out of bounds, if there is one.
+///
+/// # Errors
+/// A folder without request logs.
 pub fn run(dir: &Path) -> anyhow::Result<u8> {
     let runs = analysed::read(&[dir.to_owned()])?;
     let [(_, Results { plan, .. })] = runs.as_slice() else { return Err(bad_input("one results folder is checked")) };
@@ -65,7 +68,9 @@ fn line(trial: &str, job: &str, flow: &Flow) -> String {
 /// The request logs of a trial's jobs; none of one whose logs are gone.
 fn logs(dir: &Path) -> anyhow::Result<Vec<(String, Vec<RequestRecord>)>> {
     let mut logs = Vec::new();
-    let unreadable = |path: &Path, e: std::io::Error| bad_input(format!("cannot read {}: {e}", path.display()));
+    let unreadable = |path: &Path, e: std::io::Error| {
+        bad_input(format!("cannot read {}: {e}{}", path.display(), handoff_model::io_fix(&e)))
+    };
     let is_gone = |e: &std::io::Error| e.kind() == std::io::ErrorKind::NotFound;
     let entries = match std::fs::read_dir(dir) {
         Err(error) if is_gone(&error) => return Ok(logs),

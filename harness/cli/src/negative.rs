@@ -31,14 +31,15 @@ mod tests {
 
     #[test]
     fn only_negative_numbers_after_an_option_are_joined() {
-        let told = |text: &str| joined(text.split(' ').map(OsString::from)).join(" ".as_ref()).into_string().unwrap();
-        assert_eq!(told("h plan --rounds -1 --seed 2"), "h plan --rounds=-1 --seed 2");
+        let joined_text =
+            |text: &str| joined(text.split(' ').map(OsString::from)).join(" ".as_ref()).into_string().unwrap();
+        assert_eq!(joined_text("h plan --rounds -1 --seed 2"), "h plan --rounds=-1 --seed 2");
         assert_eq!(
-            told("h recommend --image-size -1GiB --build-seconds -.5"),
+            joined_text("h recommend --image-size -1GiB --build-seconds -.5"),
             "h recommend --image-size=-1GiB --build-seconds=-.5"
         );
         for same in ["h plan --list -x", "h -1", "h plan --rounds=1 -1", "h plan --out -- -1", "h plan --sizes - 1"] {
-            assert_eq!(told(same), same);
+            assert_eq!(joined_text(same), same);
         }
     }
 }

@@ -7,7 +7,10 @@ use handoff_model::shell;
 
 use crate::exit::{bad_input, bail_input};
 
-/// Refuses a path that is no text in one line: it could be written neither into a plan nor into a report.
+/// Refuses a path that is no text in one line, which plans and reports cannot hold.
+///
+/// # Errors
+/// The option, the path and the character at fault.
 pub fn check_text(option: &str, path: &Path) -> anyhow::Result<()> {
     let shown = path.to_string_lossy();
     let Some(text) = path.to_str() else {
@@ -23,6 +26,9 @@ pub fn check_text(option: &str, path: &Path) -> anyhow::Result<()> {
 }
 
 /// Refuses a work folder whose path the engines' programs split or take for an option.
+///
+/// # Errors
+/// The option, the path and the character at fault.
 pub fn check_work_dir(path: &Path) -> anyhow::Result<()> {
     check_text("--work-dir", path)?;
     let text = path.to_string_lossy();
@@ -34,11 +40,17 @@ pub fn check_work_dir(path: &Path) -> anyhow::Result<()> {
 }
 
 /// Refuses a results folder that cannot be named in a report.
+///
+/// # Errors
+/// The option, the path and the character at fault.
 pub fn check_out(path: &Path) -> anyhow::Result<()> {
     check_text("--out", path)
 }
 
-/// Refuses folders from the environment that programs of a run cannot be found in.
+/// Refuses folders of the environment in which a run's programs cannot be found.
+///
+/// # Errors
+/// The variable, the path and the character at fault.
 pub fn check_environment() -> anyhow::Result<()> {
     for name in ["HANDOFF_HOME", "HANDOFF_ENGINE_PREFIX", "TMPDIR"] {
         let Some(value) = std::env::var_os(name).filter(|v| !v.is_empty()) else { continue };
@@ -54,7 +66,10 @@ pub fn check_environment() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Refuses a report that could not be written, before anything is sent: the file beside it that becomes the report is made.
+/// Refuses a report that cannot be written, before anything is sent.
+///
+/// # Errors
+/// The path, with the system's error.
 pub fn check_report(path: &Path) -> anyhow::Result<()> {
     let shown = path.display();
     if path.is_dir() {

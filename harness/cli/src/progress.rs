@@ -13,11 +13,11 @@ use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use crate::out;
 
-/// Shows what a run tells.
+/// Display of a run's progress on stderr.
 #[derive(Debug)]
 pub struct Display {
     bar: Option<ProgressBar>,
-    /// When the run will end, as far as is known: the bar counts down to it between events.
+    /// Expected end of the run, to which the bar counts down between events.
     end: Arc<Mutex<Instant>>,
     estimate: Estimate,
     started: Instant,
@@ -35,7 +35,7 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// What takes the same time: the control is no other cell here.
+    /// Cell whose trials take the same time; the control is the same cell.
     fn key(trial: &Trial) -> Cell {
         Cell { control: false, ..trial.cell.clone() }
     }
@@ -95,7 +95,7 @@ impl Display {
         style.unwrap_or_else(|_| ProgressStyle::default_bar()).with_key("left", left)
     }
 
-    fn aim(&self) {
+    fn update_end(&self) {
         if let Ok(mut end) = self.end.lock() {
             *end = Instant::now() + self.estimate.left();
         }
@@ -112,7 +112,7 @@ impl Display {
             Progress::Warning(text) => self.line(&format!("warning: {text}")),
             Progress::Begin { total, todo } => {
                 self.estimate.begin(todo);
-                self.aim();
+                self.update_end();
                 let done = total - todo.len();
                 let resumed = if done > 0 { format!(", {done} are done already") } else { String::new() };
                 let plural = if *total == 1 { "" } else { "s" };
@@ -138,7 +138,7 @@ impl Display {
             }
             Progress::Done { trial, row, took } => {
                 self.estimate.done(trial, *took);
-                self.aim();
+                self.update_end();
                 let seconds = |ns: Option<u64>| ns.map_or("-".to_owned(), |n| format!("{:.1} s", n as f64 / 1e9));
                 let (path, transfer) = (seconds(row.critical_path_ns), seconds(row.transfer_ns));
                 let text = match row.outcome {
@@ -170,7 +170,7 @@ mod tests {
     use handoff_model::{Plan, PlanRequest, StrategySpec};
 
     #[test]
-    fn what_has_been_measured_replaces_the_guess() {
+    fn measured_durations_replace_the_guess() {
         let plan = Plan::new(PlanRequest::of(vec![StrategySpec::plain("artifact")])).unwrap();
         let mut estimate = Estimate::default();
         estimate.begin(&plan.trials.iter().collect::<Vec<_>>());

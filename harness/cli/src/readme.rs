@@ -25,7 +25,8 @@ fn splice(text: &str, block: &str, content: &str) -> Option<String> {
 /// Folders without a completed trial, a README without markers, a file that differs with `check`, or one that cannot be written.
 pub fn write(report: &Report, dirs: &[PathBuf], file: &Path, check: bool) -> anyhow::Result<u8> {
     let shown = file.display();
-    let old = read_to_string(file).map_err(|e| bad_input(format!("cannot read {shown}: {e}")))?;
+    let old = read_to_string(file)
+        .map_err(|e| bad_input(format!("cannot read {shown}: {e}{}", handoff_model::io_fix(&e))))?;
     let links = dirs.iter().map(|dir| Ok((analysed::run_name(dir), link(file, dir)?)));
     let links: BTreeMap<String, String> = links.collect::<anyhow::Result<_>>()?;
     let Some(parts) = readme(report, &links) else {

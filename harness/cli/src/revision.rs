@@ -11,7 +11,7 @@ pub const COMMIT: &str = match option_env!("HANDOFF_HEAD") {
     None => "COMMIT",
 };
 
-/// What a run records of this program.
+/// Revision of this program, which a run records.
 pub fn revision() -> Revision {
     let sources = [env!("HANDOFF_SOURCE_DIGEST"), env!("HANDOFF_SOURCE_COMMIT")];
     let [source_digest, source_commit] = sources.map(str::to_owned);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 use handoff_analysis::{Claims, Options, RunRows, judge};
+use handoff_model::{io_fix, regular_file};
 use handoff_records::Results;
 
 use crate::exit::{self, bad_input, bail_input};
@@ -12,14 +13,14 @@ use crate::{analysed, files};
 /// Writes the page, or checks that the file is the same.
 ///
 /// # Errors
-/// Folders or a file that cannot be read, a file that differs with `check`, or rows that cannot be used.
+/// A folder that cannot be read, a page that cannot be written, or with `check` one that differs.
 pub fn write(dirs: &[PathBuf], page: &Path, options: &Options, check: bool) -> anyhow::Result<u8> {
     let runs = analysed::read(dirs)?;
     let text = text(&runs, dirs, page, options)?;
     if check {
         let shown = page.display();
-        let old = handoff_model::regular_file::read_to_string(page);
-        if old.map_err(|e| bad_input(format!("cannot read {shown}: {e}")))? != text {
+        let old = regular_file::read_to_string(page);
+        if old.map_err(|e| bad_input(format!("cannot read {shown}: {e}{}", io_fix(&e))))? != text {
             bail_input!("{shown} differs from the results: run `make spike-page`");
         }
     } else {

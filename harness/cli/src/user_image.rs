@@ -10,31 +10,34 @@ use handoff_runner::user_daemon;
 use crate::exit::{bad_input, bail_input};
 use crate::paths;
 
-/// The options that name an image of the user's own.
+/// Options that name the user's image.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct UserImageArgs {
-    /// Build the image from this folder, which is only read, instead of a synthetic workload
+    /// Build the image from this folder instead of a synthetic workload; the folder is only read
     #[arg(long, value_name = "DIR")]
     context: Option<PathBuf>,
     /// Dockerfile of --context [default: DIR/Dockerfile]
     #[arg(long, value_name = "FILE")]
     dockerfile: Option<PathBuf>,
-    /// Build argument of --context; may be given several times
+    /// Build argument of --context; repeat the option for more
     #[arg(long = "build-arg", value_name = "KEY=VALUE")]
     build_args: Vec<String>,
-    /// Take this image out of your daemon, for the strategies that do not build again
+    /// Use this image of your daemon, for the strategies that do not rebuild
     #[arg(long, value_name = "NAME")]
     image: Option<String>,
 }
 
 impl UserImageArgs {
-    /// The user's own image, if one is named here or is what the stored run has.
+    /// Returns the user's image that the options or the stored run name.
+    ///
+    /// # Errors
+    /// Options that contradict each other, or an image or folder that does not exist.
     pub fn image(&self, factors: &Factors, stored: Option<&UserImage>) -> anyhow::Result<Option<UserImage>> {
         let values = self.build_args.first().filter(|_| stored.is_none()).map(|_| "--build-arg");
         if self.context.is_none()
             && let Some(option) = self.dockerfile.as_ref().map(|_| "--dockerfile").or(values)
         {
-            bail_input!("{option} is for an image of your own: it needs --context DIR");
+            bail_input!("{option} needs --context DIR: add it");
         }
         let option = match (&self.context, &self.image) {
             (None, None) => return stored.map(|user_image| with_values(user_image, &self.build_args)).transpose(),
@@ -44,7 +47,7 @@ impl UserImageArgs {
         };
         let others = [("--sizes", factors.sizes.is_some()), ("--workload", factors.workloads.is_some())];
         if let Some((other, _)) = others.into_iter().find(|(_, given)| *given) {
-            bail_input!("{option} is an image of your own, which is as it is: leave {other} out");
+            bail_input!("{option} names an image of your own, to which {other} does not apply: leave {other} out");
         }
         match (&self.context, &self.image) {
             (Some(dir), _) => context(dir, self.dockerfile.as_deref(), &self.build_args).map(Some),
@@ -67,7 +70,10 @@ fn context(dir: &Path, dockerfile: Option<&Path>, build_args: &[String]) -> anyh
     Ok(UserImage::Context { dir: found, dockerfile, build_args: parse_build_args(build_args)? })
 }
 
-/// The folder of `--context`, without links: of a run and of `send`.
+/// Returns the folder of `--context` without links, for a run and for `send`.
+///
+/// # Errors
+/// A path that is not a folder.
 pub fn context_dir(dir: &Path) -> anyhow::Result<PathBuf> {
     paths::check_text("--context", dir)?;
     let shown = shell::quote(&dir.to_string_lossy());
@@ -75,7 +81,7 @@ pub fn context_dir(dir: &Path) -> anyhow::Result<PathBuf> {
     let found =
         found.map_err(|e| bad_input(format!("--context {shown}: {e}: name the folder that holds the Dockerfile")))?;
     if !found.is_dir() {
-        bail_input!("--context {shown}: it is no folder: name the one that holds the Dockerfile");
+        bail_input!("--context {shown}: it is not a folder: name the folder that holds the Dockerfile");
     }
     paths::check_text("--context", &found)?;
     Ok(found)
@@ -88,7 +94,10 @@ pub fn default_dockerfile(context: &Path) -> PathBuf {
     if !usual.exists() && lower.is_file() { lower } else { usual }
 }
 
-/// A Dockerfile by its name: made absolute, because jobs run elsewhere, and not resolved. `option` names it.
+/// Returns a Dockerfile's path as absolute but unresolved, because jobs run elsewhere. `option` names it.
+///
+/// # Errors
+/// A path that is not a readable file.
 pub fn named_dockerfile(file: &Path, option: &str) -> anyhow::Result<PathBuf> {
     let named = std::path::absolute(file).map_err(|e| bad_input(format!("{option} {}: {e}", file.display())))?;
     paths::check_text(option, &named)?;
@@ -96,7 +105,10 @@ pub fn named_dockerfile(file: &Path, option: &str) -> anyhow::Result<PathBuf> {
     Ok(named)
 }
 
-/// Refuses what is no Dockerfile, and says what it is. `option` names one.
+/// Refuses a path that is no Dockerfile. `option` names one.
+///
+/// # Errors
+/// What the path is instead.
 pub fn check_dockerfile(file: &Path, option: &str) -> anyhow::Result<()> {
     let shown = shell::quote(&file.to_string_lossy());
     let name = format!("name the Dockerfile with {option} FILE");
@@ -124,7 +136,7 @@ fn image(name: &str) -> anyhow::Result<UserImage> {
     Ok(UserImage::Image { name: name.to_owned(), id: found.id, bytes: Some(found.bytes), store: found.store })
 }
 
-/// Gives a stored run's image the values of its build arguments again: files hold digests of them, by which another value is
+/// Adds the values of build arguments to a stored run's image: files hold digests of them, by which another value is
 /// noticed.
 fn with_values(stored: &UserImage, build_args: &[String]) -> anyhow::Result<UserImage> {
     let given = parse_build_args(build_args)?;
@@ -152,7 +164,10 @@ fn with_values(stored: &UserImage, build_args: &[String]) -> anyhow::Result<User
     Ok(UserImage::Context { dir: dir.clone(), dockerfile: dockerfile.clone(), build_args })
 }
 
-/// Refuses to build without the values of build arguments, which no file has.
+/// Refuses to build without the values of build arguments, which no file keeps.
+///
+/// # Errors
+/// The arguments whose values are missing.
 pub fn check_values(request: &PlanRequest, out: &Path) -> anyhow::Result<()> {
     let missing = request.user_image.as_ref().map(UserImage::values_to_ask).unwrap_or_default();
     if missing.is_empty() {
@@ -184,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_dockerfile_says_what_it_is() {
+    fn wrong_dockerfile_is_described_in_the_error() {
         let dir = tempfile::tempdir().unwrap();
         let says = |file: &str| context(dir.path(), Some(&dir.path().join(file)), &[]).unwrap_err().to_string();
         std::fs::create_dir(dir.path().join("docker")).unwrap();

@@ -21,7 +21,7 @@ pub enum EngineError {
         floor: String,
     },
     /// A program did not say its version.
-    #[error("{program} does not run: {error}")]
+    #[error("{program} does not run: {error}; install it again, for example with `make setup`")]
     Unusable {
         /// The program.
         program: String,
@@ -29,7 +29,7 @@ pub enum EngineError {
         error: String,
     },
     /// Namespaces and mounts need root.
-    #[error("engines need root: run it with sudo, or as root in a machine of your own")]
+    #[error("engines need root: run handoff with sudo, or as root in a virtual machine")]
     NotRoot,
     /// A path is too long for a unix socket.
     #[error("{path} is too long for a unix socket ({len} of 107 bytes): choose a shorter --work-dir")]
@@ -40,7 +40,7 @@ pub enum EngineError {
         len: usize,
     },
     /// A daemon did not come up.
-    #[error("{program} did not start: {reason} (log: {log})")]
+    #[error("{program} did not start: {reason}; read its log {log}")]
     DidNotStart {
         /// The daemon.
         program: String,
@@ -51,7 +51,7 @@ pub enum EngineError {
     },
     /// The daemon is on another machine, at this address.
     #[error(
-        "DOCKER_HOST is {0}: the service listens on this machine's loopback, which a daemon elsewhere cannot reach; use a local one (DOCKER_HOST=unix:///var/run/docker.sock), or --engine private"
+        "DOCKER_HOST is {0}: a daemon elsewhere cannot reach the service on this machine's loopback; use a local daemon (DOCKER_HOST=unix:///var/run/docker.sock), or --engine private"
     )]
     NotLocal(String),
     /// No daemon answers.
@@ -64,11 +64,13 @@ pub enum EngineError {
     },
     /// The daemon behind this socket lives in a virtual machine.
     #[error(
-        "the daemon at {0} is Docker Desktop's: in its virtual machine 127.0.0.1 is not this machine, and the service cannot be reached; use a Linux daemon of this machine, or --engine private"
+        "the daemon at {0} is Docker Desktop's: its virtual machine cannot reach the service on 127.0.0.1; use a Linux daemon of this machine, or --engine private"
     )]
     VirtualMachine(PathBuf),
     /// The daemon keeps images with a storage driver that is no level of the experiment.
-    #[error("the daemon keeps images with the {0} driver: only the containerd store and overlay2 are measured")]
+    #[error(
+        "the daemon keeps images with the {0} driver: use a daemon with the containerd store or overlay2, or --engine private"
+    )]
     ForeignStore(String),
     /// The daemon keeps images in another store.
     #[error(
@@ -82,12 +84,12 @@ pub enum EngineError {
     },
     /// The daemon lacks an image that is never pulled on our own.
     #[error(
-        "the daemon has no image {0}, and none is pulled unasked: `docker pull {0}`, or `handoff doctor --build-engine-image` makes one from the programs here"
+        "the daemon has no image {0}, and handoff pulls none: run `docker pull {0}` or `handoff doctor --build-engine-image`"
     )]
     NoImage(String),
     /// The user's daemon lacks the builder's image.
     #[error(
-        "the daemon has no image {image}, and with --engine host none is brought in unasked: {}",
+        "the daemon has no image {image}, and --engine host adds none: run `{}`",
         tar.as_ref().map_or_else(|| format!("docker pull {image}"), |tar| {
             format!("docker load --input {}", handoff_model::shell::quote(&tar.to_string_lossy()))
         })
@@ -99,10 +101,10 @@ pub enum EngineError {
         tar: Option<PathBuf>,
     },
     /// Something in the user's daemon has a name that a job would use.
-    #[error("the daemon has a {0} already, which a job would make and remove: rename it, or remove it")]
+    #[error("the daemon has a {0} already, which a job would create and remove: rename or remove it")]
     NameTaken(String),
     /// A file operation failed.
-    #[error("{what} {path}: {source}")]
+    #[error("cannot {what} {path}: {source}{}", handoff_model::io_fix(source))]
     Io {
         /// What was tried.
         what: &'static str,
@@ -112,10 +114,10 @@ pub enum EngineError {
         source: std::io::Error,
     },
     /// The image of a `docker-container` builder cannot be made or used.
-    #[error("BuildKit image: {0}")]
+    #[error("BuildKit image: {0}; name another image with --buildkit-image")]
     BuildkitImage(String),
     /// The engine answered with an error.
-    #[error("engine: {0}")]
+    #[error("the Docker engine failed: {0}; check its log")]
     Api(String),
 }
 

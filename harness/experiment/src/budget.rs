@@ -49,11 +49,11 @@ impl Budget {
         cuts.extend(dearest_levels(plan, seconds));
         if cuts.is_empty() {
             let user_image = plan.request.user_image.is_some();
-            let cut = if user_image { "use fewer --consumers" } else { "use a smaller --sizes or fewer --consumers" };
+            let cut = if user_image { "fewer --consumers" } else { "a smaller --sizes or fewer --consumers" };
             cuts.push(cut.to_owned());
         }
-        let with_defaults = format!("the plan takes about {}, more than --budget {self}", time(total));
-        Err(ExperimentError(format!("{with_defaults}: {}", cuts.join(", or "))))
+        let excess = format!("the plan takes about {}, more than --budget {self}", time(total));
+        Err(ExperimentError(format!("{excess}: use {}", cuts.join(", or "))))
     }
 }
 
@@ -86,7 +86,7 @@ fn dearest_levels(plan: &Plan, seconds: &[f64]) -> Vec<String> {
         levels.dedup();
         let dearest = levels.iter().map(|of| (sum(seconds, |at| level(at) == *of), of));
         if let (Some((saved, of)), true) = (dearest.max_by(|a, b| a.0.total_cmp(&b.0)), levels.len() > 1) {
-            cuts.push(format!("without {factor} {of} (saves about {})", time(saved)));
+            cuts.push(format!("no {factor} {of} (saves about {})", time(saved)));
         }
     }
     cuts
@@ -119,8 +119,11 @@ mod tests {
         // 16 minutes a round.
         let four = plan("artifact,cache-tar,gha-cache,rebuild", "1GiB,3GiB", 5);
         let error = check(&four, "70m").unwrap_err();
-        assert!(error.starts_with("the plan takes about 1 h 20 min, more than --budget 70m: --rounds 4"), "{error}");
-        assert!(error.contains("too few to decide") && error.contains("without size 3GiB"), "{error}");
+        assert!(
+            error.starts_with("the plan takes about 1 h 20 min, more than --budget 70m: use --rounds 4"),
+            "{error}"
+        );
+        assert!(error.contains("too few to decide") && error.contains("no size 3GiB"), "{error}");
         check(&four, "10h").unwrap();
         assert!(check(&plan("artifact", "1GiB", 1), "10s").unwrap_err().contains("--sizes"));
     }

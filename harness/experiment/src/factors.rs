@@ -103,50 +103,50 @@ macro_rules! fields {
 fields!(
     /// Factors: a block of a matrix may have its own.
     Factors {
-        /// Sizes of the image, with commas [default: 1GiB]
+        /// Sizes of the image, separated by commas [default: 1GiB]
         #[arg(value_name = "SIZE,...")]
         "sizes" sizes: List<ByteSize>,
         /// Strategies with their options, or `all`; `handoff strategies` lists them [default: all]
         #[arg(value_name = "NAME[:OPTION=VALUE,...],...")]
         "strategies" strategies: List<StrategySpec>,
-        /// Rounds: each holds every strategy once, in shuffled order; auto: the fewest that can decide every declared comparison
+        /// Rounds, each with every strategy once in random order; auto is the fewest that can decide every declared comparison
         /// [default: 3]
         #[arg(value_name = "N|auto")]
         "rounds" rounds: Rounds,
-        /// Workloads, with commas: typical, one-fat-layer, many-layers, many-small-files, multi-stage, incompressible, or a TOML file [default: typical]
+        /// Workloads, separated by commas: typical, one-fat-layer, many-layers, many-small-files, multi-stage, incompressible, or a TOML file [default: typical]
         #[arg(alias = "workloads", value_name = "NAME,...")]
         "workload" workloads: List<String>,
-        /// Link profiles, with commas: loopback (shapes nothing), github-hosted, github-far, or a TOML file, each with changed
-        /// figures if wanted: github-hosted:request_ms=25ms [default: loopback]
+        /// Link profiles, separated by commas: loopback (no shaping), github-hosted, github-far, or a TOML file. To change a
+        /// figure, write it behind the name: github-hosted:request_ms=25ms [default: loopback]
         #[arg(value_name = "NAME|FILE[:FIGURE=VALUE,...],...")]
         "profile" profiles: List<ProfileName>,
-        /// In every profile that is named, what all connections of a job carry together in each direction: 60MiB/s
+        /// Bandwidth of all connections of a job in each direction, in every named profile: 60MiB/s
         #[arg(value_name = "RATE")]
         "link-rate" link_rate: String,
-        /// In every profile that is named, the time of a blob request besides its bytes: 25ms
+        /// Latency of a blob request, in every named profile: 25ms
         #[arg(value_name = "TIME")]
         "request-time" request_time: String,
-        /// In every profile that is named, a fault and the share of requests that meet it: `stall=1%`, `stall_s=30`, `slow=2%`, `reset=1%`, `503=1%`
+        /// Fault with its share of the requests, in every named profile: `stall=1%`, `stall_s=30`, `slow=2%`, `reset=1%`, `503=1%`
         #[arg(value_name = "FAULT=SHARE")]
         #[serde(deserialize_with = "texts")]
         "fault" faults: Vec<String>,
-        /// Where a job's engine comes from, with commas: private (its own containerd and dockerd), container (a privileged
-        /// container of the daemon at `DOCKER_HOST`), host (that daemon itself) [default: private]
+        /// Engines of the jobs, separated by commas: private (a new containerd and dockerd), container (in a privileged
+        /// container of the daemon at `DOCKER_HOST`), host (that daemon) [default: private]
         #[arg(value_name = "ENGINE,...")]
         "engine" engines: List<EngineKind>,
-        /// Where the engines keep images, with commas: containerd, overlay2 [default: containerd]
+        /// Image stores of the engines, separated by commas: containerd, overlay2 [default: containerd]
         #[arg(value_name = "STORE,...")]
         "image-store" image_stores: List<ImageStore>,
-        /// What runs BuildKit, with commas: docker (the engine's own), docker-container (a container of its own) [default: docker]
+        /// Builders, separated by commas: docker (the engine's BuildKit), docker-container (BuildKit in a container) [default: docker]
         #[arg(value_name = "BUILDER,...")]
         "builder" builders: List<Builder>,
-        /// Consumer jobs of each trial, with commas [default: 1]
+        /// Consumer jobs of each trial, separated by commas [default: 1]
         #[arg(value_name = "N,...")]
         "consumers" consumers: List<Consumers>,
-        /// How many consumers of a trial run at once; above half the cores rows are marked `contended` [default: 1]
+        /// Consumers of a trial that run at once; above half the cores, rows are marked `contended` [default: 1]
         #[arg(value_name = "N")]
         "consumer-concurrency" consumer_concurrency: NonZeroU32,
-        /// What caches hold at the start, with commas: cold, warm, one-layer, base-layer [default: cold]
+        /// Content of the caches before a trial, separated by commas: cold, warm, one-layer, base-layer [default: cold]
         #[arg(value_name = "STATE,...")]
         "cache-state" cache_states: List<CacheState>,
     }
@@ -155,22 +155,22 @@ fields!(
 fields!(
     /// What holds for the whole run: a matrix has it at the top only.
     Whole {
-        /// Comparisons that the plan declares, so that its rounds must be able to decide them: reference (each strategy with the
-        /// group's reference) or pairs (every two strategies) [default: reference]
+        /// Comparisons that the rounds must be able to decide: reference (each strategy with the group's reference) or pairs
+        /// (every two strategies) [default: reference]
         #[arg(value_name = "COMPARISONS")]
         #[serde(deserialize_with = "word")]
         "compare" compare: Compare,
-        /// What the run is for: decision, or screening or trend, which declare no comparison [default: decision]
+        /// Purpose of the run: decision, or screening or trend, which declare no comparison [default: decision]
         #[arg(value_name = "PURPOSE")]
         #[serde(deserialize_with = "word")]
         "purpose" purpose: Purpose,
-        /// Run the first strategy twice a round: the spread of the two is the noise floor
+        /// Run the first strategy twice a round to measure the noise
         #[arg(num_args = 0, default_missing_value = "true")]
         "control" control: bool,
-        /// Seed of the order and of the image's content [default: 1]
+        /// Seed of the random order and of the image's content [default: 1]
         #[arg(value_name = "N")]
         "seed" seed: u64,
-        /// Time limit of one side, in seconds [default: 1800]
+        /// Time limit of one job, in seconds [default: 1800]
         #[arg(value_name = "SECONDS")]
         "timeout" timeout: NonZeroU64,
     }

@@ -93,7 +93,7 @@ impl Consumers {
 
     fn checked(count: i64) -> Result<Self, String> {
         let fits = u32::try_from(count).ok().filter(|count| (1..=Self::MOST).contains(count));
-        fits.map(Self).ok_or_else(|| format!("{count} consumers cannot be: use 1 to {}", Self::MOST))
+        fits.map(Self).ok_or_else(|| format!("{count} consumers are out of range: use 1 to {}", Self::MOST))
     }
 }
 

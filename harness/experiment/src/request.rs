@@ -16,7 +16,7 @@ use crate::rounds::{AUTO, Rounds};
 /// What to run. Every option has a default; a resumed run takes what it does not name from its plan.
 #[derive(Debug, Clone, Default, PartialEq, clap::Args)]
 pub struct Experiment {
-    /// A matrix: the name of a preset (`handoff plan --list`) or a TOML file; options override what it says
+    /// Preset (`handoff plan --list`) or TOML file that sets the options; those of the command line override it
     #[arg(value_name = "MATRIX")]
     pub matrix: Option<String>,
     /// Factors.

@@ -13,7 +13,7 @@ use crate::rest::RestError;
 #[derive(Debug, thiserror::Error)]
 pub enum GithubError {
     /// A file operation failed.
-    #[error("{what} {path}: {source}")]
+    #[error("cannot {what} {path}: {source}{}", handoff_model::io_fix(source))]
     Io {
         /// What was tried.
         what: &'static str,
@@ -41,7 +41,7 @@ pub enum GithubError {
     #[error("{0}")]
     Input(String),
     /// A job did not do what a job does.
-    #[error("job: {0}")]
+    #[error("job: {0}; read the job's log")]
     Job(String),
 }
 

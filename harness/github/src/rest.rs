@@ -25,7 +25,7 @@ pub enum RestError {
     #[error("{0}")]
     Variable(String),
     /// The token may not.
-    #[error("GitHub refuses {what} ({status}): {message}; the token needs {needs}")]
+    #[error("GitHub refuses {what} ({status}): {message}; use a token with {needs}")]
     Denied {
         /// What was asked.
         what: String,
@@ -43,13 +43,13 @@ pub enum RestError {
         what: String,
     },
     /// Expired.
-    #[error("{what} has expired (410): run it again, or collect sooner")]
+    #[error("{what} has expired (410): run the workflow again, and collect sooner")]
     Gone {
         /// What was asked.
         what: String,
     },
     /// The limit is reached, and is not lifted soon.
-    #[error("GitHub's rate limit is reached: {what} can be asked again in {wait_s} s")]
+    #[error("GitHub's rate limit is reached: wait {wait_s} s, then ask for {what} again")]
     Limited {
         /// What was asked.
         what: String,
@@ -57,7 +57,7 @@ pub enum RestError {
         wait_s: u64,
     },
     /// Anything else.
-    #[error("GitHub: {what}: {message}")]
+    #[error("GitHub: {what}: {message}; check https://www.githubstatus.com, then try again")]
     Other {
         /// What was asked.
         what: String,

@@ -207,6 +207,6 @@ mod tests {
             assert_eq!(name.parse::<ImageStore>().unwrap().as_str(), *name);
         }
         let error = "overlayfs".parse::<ImageStore>().unwrap_err().to_string();
-        assert_eq!(error, "unknown image store `overlayfs`: did you mean `overlay2`? known: containerd, overlay2");
+        assert_eq!(error, "unknown image store `overlayfs`: did you mean `overlay2`? Use one of containerd, overlay2");
     }
 }

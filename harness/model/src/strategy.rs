@@ -48,7 +48,7 @@ pub enum StrategyError {
         hint: String,
     },
     /// The option does not take that value.
-    #[error("strategy `{strategy}`: option `{option}` is {expected}, not `{given}`")]
+    #[error("strategy `{strategy}`: `{option}={given}` is not allowed: use {expected}")]
     BadValue {
         /// The strategy.
         strategy: String,
@@ -229,7 +229,7 @@ mod tests {
         };
         assert!(facts.check(&"artifact:level=6".parse().unwrap()).is_ok());
         let error = facts.check(&"artifact:level=10".parse().unwrap()).unwrap_err().to_string();
-        assert_eq!(error, "strategy `artifact`: option `level` is a number from 0 to 9, not `10`");
+        assert_eq!(error, "strategy `artifact`: `level=10` is not allowed: use a number from 0 to 9");
         let error = facts.check(&"artifact:levle=1".parse().unwrap()).unwrap_err().to_string();
         assert!(error.contains("did you mean `level`"), "{error}");
     }

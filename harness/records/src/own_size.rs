@@ -1,4 +1,4 @@
-//! The size of the user's own image, once it is known: reports name it in place of `user_image-size`.
+//! The size of the user's own image, once it is known: reports name it in place of `own-size`.
 
 use handoff_model::{ByteSize, Plan};
 

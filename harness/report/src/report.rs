@@ -53,7 +53,7 @@ pub enum ReportError {
         hint: String,
     },
     /// The trial has no spans to draw.
-    #[error("trial `{0}` has no spans: it has not run, or it failed before its first span")]
+    #[error("trial `{0}` has no spans, because it did not start: name another trial")]
     NoSpans(String),
     /// The shipped claims cannot be read.
     #[error(transparent)]

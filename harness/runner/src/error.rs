@@ -11,7 +11,7 @@ use handoff_records::JournalError;
 pub enum RunError {
     /// Another run holds the machine, by this lock file.
     #[error(
-        "another run of handoff measures on this machine (lock: {0}): wait for its end, two at once would measure each other"
+        "another run of handoff measures on this machine (lock: {0}): wait for its end, because two runs at once disturb each other"
     )]
     Busy(PathBuf),
     /// A program that trials need is missing or too old.
@@ -33,10 +33,10 @@ pub enum RunError {
     #[error(transparent)]
     Fixture(#[from] handoff_fixtures::FixtureError),
     /// A job process did not do what a job does.
-    #[error("job: {0}")]
+    #[error("job: {0}; read the logs folder, then go on with --resume")]
     Job(String),
     /// Somebody asked for the end.
-    #[error("cancelled: finished trials are kept, `--resume` goes on")]
+    #[error("cancelled: finished trials are kept; run `handoff run --resume` to go on")]
     Cancelled,
 }
 

@@ -122,7 +122,7 @@ impl Tools {
     pub fn find() -> Result<Self, RunError> {
         let checks = checks();
         let missing: Vec<String> =
-            checks.iter().filter(|c| !c.ok).map(|c| format!("{}: {} (mend: {})", c.part, c.found, c.mend)).collect();
+            checks.iter().filter(|c| !c.ok).map(|c| format!("{}: {} (fix: {})", c.part, c.found, c.mend)).collect();
         let zstd = Programs::find().ok().and_then(|p| on_path(&p.path, "zstd"));
         let (Some(node), Some(clients), Some(zstd), true) = (node(), clients(), zstd, missing.is_empty()) else {
             return Err(RunError::Missing(format!("this machine lacks something: {}", missing.join("; "))));

@@ -42,15 +42,15 @@ pub fn explained(name: &str, words: &str) -> String {
     let says = |words: &[&str]| words.iter().any(|w| lower.contains(w));
     if says(&["cannot connect", "failed to connect", "dial unix", "dial tcp", "daemon running"]) {
         return format!(
-            "no Docker daemon answers, so that {name} cannot be looked up: {words}; start the daemon, or set DOCKER_HOST"
+            "no Docker daemon answers, so {name} cannot be found: {words}; start the daemon, or set DOCKER_HOST"
         );
     }
     if says(&["no such image", "no such object", "not found"]) {
         return format!(
-            "the daemon has no image {name}: `docker image ls` lists what there is; DOCKER_HOST names the daemon"
+            "the daemon has no image {name}: use one that `docker image ls` lists, or set DOCKER_HOST to its daemon"
         );
     }
-    format!("{name}: {words}: `docker image inspect {name}` should answer; DOCKER_HOST names the daemon")
+    format!("{name}: {words}: check that `docker image inspect {name}` answers, or set DOCKER_HOST to its daemon")
 }
 
 fn inspect(name: &str, format: &str) -> Result<String, String> {

@@ -25,10 +25,10 @@ pub enum ServiceError {
         source: io::Error,
     },
     /// Failure to start a thread or to draw random bytes.
-    #[error("cannot start the service: {0}")]
+    #[error("cannot start the service: {0}; free some memory or processes")]
     System(#[source] io::Error),
     /// Service program that cannot be started.
-    #[error("cannot start the service process {program}: {source}")]
+    #[error("cannot start the service process {program}: {source}; check that it may be executed")]
     Spawn {
         /// Command line.
         program: String,
@@ -36,13 +36,13 @@ pub enum ServiceError {
         source: io::Error,
     },
     /// Service process that ended, or whose pipes broke.
-    #[error("lost the service process: {0} (its standard error may say why)")]
+    #[error("the service process ended: {0}; run the command again")]
     Lost(String),
     /// Error answer of the service process.
-    #[error("the service process refused: {0}")]
+    #[error("the service process refused a request: {0}; report this, it is a bug in handoff")]
     Refused(String),
     /// Malformed line of the control protocol.
-    #[error("cannot read the service process's answer {line:?}: {reason}")]
+    #[error("cannot read the service process's answer {line:?}: {reason}; report this, it is a bug in handoff")]
     Protocol {
         /// Line as read.
         line: String,
@@ -50,6 +50,6 @@ pub enum ServiceError {
         reason: String,
     },
     /// Failure to read requests or write answers.
-    #[error("the control pipe of the service failed: {0}")]
+    #[error("the control pipe of the service process failed: {0}; run the command again")]
     Pipe(#[source] io::Error),
 }

@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on shall panic")]
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -50,13 +52,18 @@ impl Repository {
     }
 
     fn check(&self) -> (i32, String) {
+        self.check_with(&[])
+    }
+
+    fn check_with(&self, more: &[&OsStr]) -> (i32, String) {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/check-results");
         let mut command = Command::new("python3");
         command
             .arg(script)
             .arg("--results")
             .arg(self.results())
-            .args(["--digest", env!("CARGO_BIN_EXE_source-digest")]);
+            .args(["--digest", env!("CARGO_BIN_EXE_source-digest")])
+            .args(more);
         let output = command.output().expect("python3 is needed for scripts/check-results: install it");
         (output.status.code().unwrap(), String::from_utf8_lossy(&output.stderr).into_owned())
     }
@@ -170,5 +177,23 @@ fn exception_without_date_or_reason_or_listed_twice_fails() {
     ] {
         repository.except(&lines);
         repository.fails(&[part]);
+    }
+}
+
+#[test]
+fn folder_that_handoff_reads_with_a_warning_fails() {
+    let repository = Repository::new();
+    repository.plant("good", &repository.digest(), &repository.head);
+    let (handoff, folder) = (repository.tree.path().join("handoff"), repository.results().join("good"));
+    for (script, expected) in [
+        ("exit 0", None),
+        ("echo 'warning: good/spans.csv:2: torn' >&2", Some("warning: good/spans.csv:2: torn")),
+        ("exit 5", Some("exit code 5")),
+    ] {
+        fs::write(&handoff, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&handoff, fs::Permissions::from_mode(0o755)).unwrap();
+        let (code, text) = repository.check_with(&["--handoff".as_ref(), handoff.as_ref(), folder.as_ref()]);
+        assert_eq!(code, i32::from(expected.is_some()), "{text}");
+        assert!(text.contains(expected.unwrap_or_default()), "{text}");
     }
 }

@@ -8,9 +8,7 @@ pub enum Error {
     #[error(transparent)]
     Transport(#[from] handoff_storage::Error),
     /// Invalid table of the relayed image, with the reason.
-    #[error(
-        "the table of the relayed image is not usable: {0} (send the image again with the same version of handoff)"
-    )]
+    #[error("the table of the relayed image is not usable: {0}; send the image again")]
     Table(String),
     /// No image of that name was sent.
     #[error(
@@ -25,20 +23,20 @@ pub enum Error {
     },
     /// Blob whose cache entry is gone, by its digest.
     #[error(
-        "{0} is no longer in the cache: it was evicted after it was sent (run the sending job again, or send with --store artifact)"
+        "{0} is no longer in the cache, because it was evicted: run the sending job again, or send with --store artifact"
     )]
     Evicted(String),
     /// Name that the cache already has.
     #[error("an image was already sent under the name {0:?}, and cache entries never change: use another --name")]
     Taken(String),
     /// Commit without a pushed image.
-    #[error("no image was pushed to the relay, so nothing was sent: push one before the commit")]
+    #[error("no image was pushed to the relay, so nothing was sent: push one before the line `commit`")]
     NothingPushed,
     /// Sender that its caller abandoned, for example because the build failed.
-    #[error("the sender was stopped before the commit, so nothing was sent")]
+    #[error("the sender was stopped before the push was complete, so nothing was sent: fix the error of the push")]
     Abandoned,
     /// Blob whose received bytes have another digest.
-    #[error("{digest} is damaged: what arrived has the digest {got}")]
+    #[error("{digest} is damaged: the received bytes have the digest {got}; send the image again")]
     Damaged {
         /// Requested digest.
         digest: String,
@@ -46,7 +44,7 @@ pub enum Error {
         got: String,
     },
     /// Failed system call.
-    #[error("{what} failed: {source}")]
+    #[error("{what} failed: {source}; free some memory or processes")]
     System {
         /// Attempted operation.
         what: &'static str,
@@ -54,6 +52,6 @@ pub enum Error {
         source: std::io::Error,
     },
     /// Earlier failure of the sender or receiver, with its reason.
-    #[error("the relay broke: {0}")]
+    #[error("the relay broke: {0}; run the job again")]
     Broken(String),
 }

@@ -9,10 +9,10 @@ use std::time::Duration;
 #[non_exhaustive]
 pub enum Error {
     /// Missing environment variables, joined by commas.
-    #[error("not set in the environment: {0} (`handoff serve` prints them; on GitHub only actions get them)")]
+    #[error("not set in the environment: {0}; run this in a step of an action, or take them from `handoff serve`")]
     MissingVariable(String),
     /// Environment variable with an invalid character.
-    #[error("{name} has a {what} in its value: set it again without (for example by `printf` instead of `echo`)")]
+    #[error("{name} has a {what} in it: set it again without, for example with `printf` instead of `echo`")]
     BadVariable {
         /// Name of the variable. The value may be a secret.
         name: &'static str,
@@ -20,7 +20,7 @@ pub enum Error {
         what: &'static str,
     },
     /// URL that cannot be used.
-    #[error("address {url} cannot be used: {why}")]
+    #[error("address {url} cannot be used: {why}; check ACTIONS_RESULTS_URL")]
     BadUrl {
         /// URL.
         url: String,
@@ -28,15 +28,13 @@ pub enum Error {
         why: String,
     },
     /// Token without readable run and job ids, with the reason.
-    #[error("ACTIONS_RUNTIME_TOKEN is not usable: {0} (`handoff serve` prints a valid one)")]
+    #[error("ACTIONS_RUNTIME_TOKEN is not usable: {0}; take it from a step of an action, or from `handoff serve`")]
     BadToken(&'static str),
     /// Artifact name that the service forbids.
-    #[error(
-        "artifact name {0:?} is not allowed: it must not be empty or hold any of \" : < > | * ? \\ / or a line break"
-    )]
+    #[error("artifact name {0:?} is not allowed: use a name without \" : < > | * ? \\ / and line breaks")]
     BadName(String),
     /// Invalid setting of a transfer.
-    #[error("{what} must be {expected}")]
+    #[error("{what} is out of range: use {expected}")]
     BadPlan {
         /// Setting.
         what: &'static str,
@@ -44,7 +42,7 @@ pub enum Error {
         expected: &'static str,
     },
     /// Failed or broken connection.
-    #[error("connection to {url} failed: {why}")]
+    #[error("connection to {url} failed: {why}; check that the service runs")]
     Broken {
         /// URL.
         url: String,
@@ -52,7 +50,7 @@ pub enum Error {
         why: String,
     },
     /// Server without a trusted certificate for its host name.
-    #[error("{host} is not trusted: {why} (for a private certificate authority, name its PEM file in SSL_CERT_FILE)")]
+    #[error("{host} is not trusted: {why}; name the PEM file of its certificate authority in SSL_CERT_FILE")]
     NotTrusted {
         /// Host.
         host: String,
@@ -60,7 +58,7 @@ pub enum Error {
         why: String,
     },
     /// Unusable file of additional certificate authorities.
-    #[error("SSL_CERT_FILE names {}, which is no PEM file of certificates: {why} (correct or unset it)", path.display())]
+    #[error("SSL_CERT_FILE names {}, which is no PEM file of certificates: {why}; name such a file, or unset it", path.display())]
     BadRoots {
         /// File.
         path: PathBuf,
@@ -68,7 +66,7 @@ pub enum Error {
         why: String,
     },
     /// Error status of the service.
-    #[error("{what} at {url} was answered with {status} {code}: {message}")]
+    #[error("{what} at {url} was answered with {status} {code}: {message}; {}", status_fix(*status))]
     Status {
         /// Operation.
         what: &'static str,
@@ -84,7 +82,7 @@ pub enum Error {
         retry_after: Option<Duration>,
     },
     /// Answer without the required content.
-    #[error("{what} had an unexpected answer: {why}")]
+    #[error("{what} was answered with something unexpected: {why}; report this with the service's name")]
     Answer {
         /// Operation.
         what: &'static str,
@@ -100,10 +98,12 @@ pub enum Error {
         last: Box<Error>,
     },
     /// Missing artifact, by its name.
-    #[error("no artifact named {0:?} in this run: check that its upload was finalized")]
+    #[error("no artifact named {0:?} in this run: check that the job that uploads it ended well")]
     NotFound(String),
     /// Failed read of the stream to upload.
-    #[error("reading the stream failed after {at} bytes, nothing was committed: {source}")]
+    #[error(
+        "reading the stream failed after {at} bytes, nothing was committed: {source}; check the program that writes it"
+    )]
     Reader {
         /// Bytes read before the failure.
         at: u64,
@@ -111,10 +111,10 @@ pub enum Error {
         source: io::Error,
     },
     /// Failed producer of the stream, with its message. The stream may be truncated.
-    #[error("the producer of the stream failed, nothing was committed: {0}")]
+    #[error("the producer of the stream failed, nothing was committed: {0}; fix that command")]
     ProducerFailed(String),
     /// Stream without a byte.
-    #[error("the stream was empty, nothing was committed: check the command that writes it")]
+    #[error("the stream was empty, nothing was committed: check the program that writes it")]
     EmptyStream,
     /// Stream with more blocks than a blob may have.
     #[error("the stream needs more than {limit} blocks of {block_bytes} bytes: use larger blocks")]
@@ -125,7 +125,7 @@ pub enum Error {
         block_bytes: usize,
     },
     /// Failed write of the downloaded stream.
-    #[error("writing the stream failed after {at} bytes: {source}")]
+    #[error("writing the stream failed after {at} bytes: {source}; check the program that reads it")]
     Writer {
         /// Bytes written before the failure.
         at: u64,
@@ -133,7 +133,7 @@ pub enum Error {
         source: io::Error,
     },
     /// Artifact whose stored size differs from the listed one.
-    #[error("artifact {name:?} has {got} bytes at the blob store, {expected} are listed: run the job again")]
+    #[error("artifact {name:?} has {got} bytes at the blob store, {expected} are listed: send it again")]
     Length {
         /// Name of the artifact.
         name: String,
@@ -143,7 +143,7 @@ pub enum Error {
         got: u64,
     },
     /// Artifact whose digest differs from the listed one.
-    #[error("artifact {name:?} is damaged: its digest is {got}, {expected} is listed: run the job again")]
+    #[error("artifact {name:?} is damaged: its digest is {got}, {expected} is listed: send it again")]
     Digest {
         /// Name of the artifact.
         name: String,
@@ -153,10 +153,10 @@ pub enum Error {
         got: String,
     },
     /// Artifact that was replaced during its download.
-    #[error("artifact {0:?} changed during the download: run the job again")]
+    #[error("artifact {0:?} changed while it was downloaded: run the download again")]
     Changed(String),
     /// Commit gate that did not open.
-    #[error("commit gate {} did not open: {why}", path.display())]
+    #[error("commit gate {}: {why}; write `commit` to this pipe when the stream is whole", path.display())]
     Gate {
         /// Path of the named pipe.
         path: PathBuf,
@@ -164,7 +164,7 @@ pub enum Error {
         why: String,
     },
     /// Failed system call.
-    #[error("{what} failed: {source}")]
+    #[error("{what} failed: {source}; free some memory or processes")]
     System {
         /// Attempted operation.
         what: &'static str,
@@ -195,4 +195,14 @@ impl Error {
 /// URL without its query, which holds a signature.
 pub(crate) fn without_query(url: &str) -> String {
     url.split('?').next().unwrap_or_default().to_owned()
+}
+
+/// What a user can do about an error status.
+fn status_fix(status: u16) -> &'static str {
+    match status {
+        401 | 403 => "use the token of a step that runs now",
+        404 | 410 => "send it again",
+        409 => "use another name",
+        _ => "run the job again",
+    }
 }

@@ -34,6 +34,6 @@ fn claims_can_be_run_at_a_small_size_as_a_proof() {
 fn budget_refuses_by_the_estimate_of_each_trial() {
     let asked = "--sizes 1GiB,3GiB --strategies artifact,cache-tar,gha-cache,rebuild --rounds 5 --budget";
     let error = plan(&format!("{asked} 1h")).unwrap_err().to_string();
-    assert!(error.contains("--budget 1h: --rounds 4") && error.contains("without size 3GiB"), "{error}");
+    assert!(error.contains("--budget 1h: use --rounds 4") && error.contains("no size 3GiB"), "{error}");
     plan(&format!("{asked} 10h")).unwrap();
 }

@@ -9,16 +9,19 @@ use crate::{exit, out};
 /// Options of `clean`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Where runs keep their data
+    /// Folder for the data of runs
     #[arg(long, value_name = "DIR", env = "HANDOFF_WORK_DIR", default_value = workspace::DEFAULT_WORK_DIR)]
     work_dir: PathBuf,
-    /// Remove what is listed; without it nothing is touched
+    /// Remove what is listed
     #[arg(long)]
     remove: bool,
 }
 
 impl Args {
-    /// Lists what runs that were cut off have left, by their own notes only, and removes it when asked.
+    /// Lists what interrupted runs left, by their notes only, and removes it with --remove.
+    ///
+    /// # Errors
+    /// Something that cannot be removed.
     pub fn run(self) -> anyhow::Result<u8> {
         let found = workspace::leftovers(&self.work_dir)?;
         for leftover in &found {
@@ -37,10 +40,10 @@ impl Args {
         }
         let left = workspace::leftovers(&self.work_dir)?.len();
         match (found.len(), self.remove, left) {
-            (0, ..) => out::talk("nothing is left of runs that were cut off"),
+            (0, ..) => out::talk("interrupted runs left nothing"),
             (n, false, _) => out::talk(&format!("{n} left: `handoff clean --remove` removes them")),
             (n, true, 0) => out::talk(&format!("{n} removed")),
-            (_, true, left) => anyhow::bail!("{left} could not be removed: is a process still in there?"),
+            (_, true, left) => anyhow::bail!("{left} could not be removed: stop the processes that use them"),
         }
         Ok(exit::OK)
     }

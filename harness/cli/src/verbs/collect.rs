@@ -11,29 +11,32 @@ use crate::out;
 /// Options of `collect`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Fetch this run from GitHub, waiting for its end
+    /// Wait for this run on GitHub and fetch it
     #[arg(long, value_name = "N", conflicts_with_all = ["plan", "marks"])]
     run_id: Option<u64>,
     /// Repository of the run, as owner/name
     #[arg(long, value_name = "OWNER/NAME", env = "GITHUB_REPOSITORY")]
     repo: Option<String>,
-    /// The plan of a run whose files are here, with `cells.json` beside it
+    /// Plan of a run whose files are here, beside its `cells.json`
     #[arg(long, value_name = "FILE", default_value = "handoff-plan/plan.json")]
     plan: PathBuf,
     /// Folder with the marks that its jobs left
     #[arg(long, value_name = "DIR", alias = "sides", default_value = "handoff-marks")]
     marks: PathBuf,
-    /// Results folder; one that holds the run's plan already is gone on with [default: handoff-results, or results/github-RUN]
+    /// Results folder; rows are added to that of the same plan [default: handoff-results, or results/github-RUN]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
 
 impl Args {
-    /// Joins what lies in folders, or what GitHub has of a run.
+    /// Collects the rows of a run from folders or from GitHub.
+    ///
+    /// # Errors
+    /// A run or folder without a plan, or an API that refuses.
     pub fn run(self) -> anyhow::Result<u8> {
         self.out.as_deref().map_or(Ok(()), crate::paths::check_out)?;
         if let Some(id) = self.run_id {
-            let repo = self.repo.ok_or_else(|| bad_input("--run-id needs --repo OWNER/NAME"))?;
+            let repo = self.repo.ok_or_else(|| bad_input("--run-id needs --repo OWNER/NAME: add it"))?;
             let remote = Remote::new(Api::of_user().map_err(GithubError::from)?, &repo)?;
             until_ended(&remote, id, &mut out::talk)?;
             let out = self.out.unwrap_or_else(|| folder(id));
@@ -50,7 +53,7 @@ pub fn folder(run: u64) -> PathBuf {
     PathBuf::from(format!("results/github-{run}"))
 }
 
-/// Says what was collected; the code of a run whose trials failed where some did.
+/// Prints the numbers of collected trials and returns the exit code.
 pub fn report(collected: Collected, out: &Path) -> u8 {
     let Collected { completed, failed, outstanding } = collected;
     out::talk(&format!("{completed} trials completed, {failed} failed, {outstanding} not started: {}", out.display()));

@@ -18,22 +18,22 @@ use crate::verbs::Format;
 /// Options of `compare`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Results folder to compare with
+    /// Results folder of the first run, the reference
     #[arg(value_name = "A")]
     first: PathBuf,
-    /// Results folder that is compared
+    /// Results folder of the second run
     #[arg(value_name = "B")]
     second: PathBuf,
-    /// Fail (exit code 1) if a verdict is one of these
+    /// Exit with code 1 if a verdict is one of these
     #[arg(long, value_name = "VERDICT,...", value_delimiter = ',')]
     fail_on: Vec<FailOn>,
-    /// Compared quantity: `critical_path`, transfer, produce, consume, runner
+    /// Quantity that is compared: `critical_path`, transfer, produce, consume, runner
     #[arg(long, value_name = "QUANTITY", default_value = "critical_path")]
     metric: Metric,
-    /// Compare although machine or programs differ in what matters
+    /// Compare although the machines or programs differ
     #[arg(long)]
     allow_different_environment: bool,
-    /// Format of the output
+    /// Output format
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
     #[command(flatten)]
@@ -47,7 +47,7 @@ enum FailOn {
     Slower,
     /// B is faster than A.
     Faster,
-    /// Nothing is decided.
+    /// Neither is shown.
     Inconclusive,
 }
 
@@ -99,7 +99,10 @@ fn touched(all: &[RunComparison], differences: &[Vec<Difference>]) -> Vec<String
 }
 
 impl Args {
-    /// Runs the verb.
+    /// Compares two runs and prints each comparison.
+    ///
+    /// # Errors
+    /// Folders that cannot be read or have nothing in common, or differing environments.
     pub fn run(self) -> anyhow::Result<u8> {
         let runs = read(&[self.first.clone(), self.second.clone()])?;
         let [(a, first), (b, second)] = runs.as_slice() else {

@@ -16,15 +16,15 @@ pub struct Args {
     /// Repository, as owner/name
     #[arg(long, value_name = "OWNER/NAME")]
     repo: String,
-    /// Branch or tag whose workflow is run [default: the repository's default branch]
+    /// Branch or tag with the workflow [default: the repository's default branch]
     #[arg(long = "ref", value_name = "REF")]
     git_ref: Option<String>,
     #[command(flatten)]
     inputs: Inputs,
-    /// Start only what the results folder lacks: the rest of its plan, with its own inputs
+    /// Start only the trials that have no row in the results folder, with the inputs of its plan
     #[arg(long, requires = "out")]
     outstanding: bool,
-    /// Do not wait: print the run's number, for `handoff collect --run-id`
+    /// Print the run's number for `handoff collect --run-id`, and do not wait
     #[arg(long)]
     no_wait: bool,
     /// Results folder [default: results/github-RUN]
@@ -32,19 +32,19 @@ pub struct Args {
     out: Option<PathBuf>,
 }
 
-/// What the form asks. A field is called as its input.
+/// Inputs of the workflow's form. A field has the name of its input.
 #[derive(Debug, clap::Args, serde::Serialize)]
 struct Inputs {
-    /// Sizes of the image, with commas
+    /// Sizes of the image, separated by commas
     #[arg(long, value_name = "SIZE,...")]
     sizes: Option<String>,
     /// Strategies with their options, or `all`
     #[arg(long, value_name = "NAME[:OPTION=VALUE,...],...")]
     strategies: Option<String>,
-    /// Rounds
+    /// Rounds, each with every strategy once
     #[arg(long, value_name = "N")]
     rounds: Option<String>,
-    /// Workloads, with commas
+    /// Workloads, separated by commas
     #[arg(long, alias = "workloads", value_name = "NAME,...")]
     workload: Option<String>,
     /// Consumer jobs of each trial
@@ -53,22 +53,22 @@ struct Inputs {
     /// Label of the runners, or a JSON list of labels
     #[arg(long, value_name = "LABEL")]
     runner: Option<String>,
-    /// What runs BuildKit: docker-container, docker
+    /// Builder: docker-container, docker
     #[arg(long, value_name = "BUILDER")]
     builder: Option<String>,
-    /// Where the runners' engines keep images: overlay2, containerd
+    /// Image store of the runners' engines: overlay2, containerd
     #[arg(long, value_name = "STORE")]
     image_store: Option<String>,
-    /// What caches hold at the start
+    /// Content of the caches before a trial: cold, warm, one-layer, base-layer
     #[arg(long, value_name = "STATE")]
     cache_state: Option<String>,
-    /// Seed of the order and of the image's content
+    /// Seed of the random order and of the image's content
     #[arg(long, value_name = "N")]
     seed: Option<String>,
-    /// Days for which results are kept
+    /// Days that GitHub keeps the results
     #[arg(long, value_name = "DAYS")]
     retention: Option<String>,
-    /// Branch that the results are committed to
+    /// Branch that the workflow commits the results to
     #[arg(long, value_name = "BRANCH")]
     branch: Option<String>,
 }
@@ -86,12 +86,15 @@ impl Args {
             return self.named().map(Some);
         }
         let out = self.out.as_deref();
-        let out = out.ok_or_else(|| bad_input("--outstanding needs --out DIR: the folder with the plan"))?;
+        let out = out.ok_or_else(|| bad_input("--outstanding needs --out DIR: name the folder with the plan"))?;
         let (missing, named) = (inputs::outstanding(out, &mut out::warn)?, self.named()?);
         Ok(missing.map(|inputs| inputs.into_iter().chain(named).collect()))
     }
 
-    /// Starts the run, and unless told otherwise waits and collects.
+    /// Starts the run, and unless --no-wait is given waits and collects.
+    ///
+    /// # Errors
+    /// An API that refuses, or a folder that holds another plan.
     pub fn run(self) -> anyhow::Result<u8> {
         self.out.as_deref().map_or(Ok(()), crate::paths::check_out)?;
         let Some(inputs) = self.inputs()? else {
@@ -105,7 +108,7 @@ impl Args {
         let out = self.out.unwrap_or_else(|| collect::folder(run.id));
         let (repo, folder) = (shell::quote(&self.repo), shell::quote(&out.to_string_lossy()));
         let go_on = format!("handoff collect --repo {repo} --run-id {} --out {folder}", run.id);
-        out::talk(&format!("closing this ends nothing: {go_on}"));
+        out::talk(&format!("the run goes on without this command; to collect it later: {go_on}"));
         if self.no_wait {
             return Ok(exit::OK);
         }

@@ -9,25 +9,28 @@ use crate::{exit, out};
 /// Options of `doctor`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// How to print
+    /// Output format
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
-    /// Make the image of docker-container builders here, from Go modules and the engine's runc: for machines that
-    /// cannot pull one. Needs Go, no root; what is there already is kept
+    /// Build the image of docker-container builders from Go modules and the engine's runc, for machines that cannot pull it.
+    /// Needs Go but not root; an existing image is kept
     #[arg(long)]
     build_buildkit_image: bool,
-    /// Make an image of the engine from the programs here and put it into the daemon at `DOCKER_HOST`, for `--engine
-    /// container` where `docker:dind` cannot be pulled
+    /// Build an image of the engine from installed programs and load it into the daemon at `DOCKER_HOST`. Use it with
+    /// `--engine container` where `docker:dind` cannot be pulled
     #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = bundle::LOCAL_IMAGE)]
     build_engine_image: Option<String>,
 }
 
 impl Args {
-    /// Looks at everything that a run needs; exits non-zero if a part is missing.
+    /// Checks everything that a run needs; the exit code is not 0 if a part is missing.
+    ///
+    /// # Errors
+    /// An image that cannot be built.
     pub fn run(self) -> anyhow::Result<u8> {
         if self.build_buildkit_image {
-            let made = buildkit::make(&Programs::find()?, &mut |line| out::talk(line))?;
-            out::data(&describe(&made));
+            let image = buildkit::make(&Programs::find()?, &mut |line| out::talk(line))?;
+            out::data(&describe(&image));
             return Ok(exit::OK);
         }
         if let Some(name) = &self.build_engine_image {
@@ -55,16 +58,16 @@ impl Args {
     }
 }
 
-fn describe(made: &buildkit::BuildkitBuild) -> String {
-    format!("{} ({}, built by {}, {})", made.reference, made.runc, made.go, made.digest)
+fn describe(image: &buildkit::BuildkitBuild) -> String {
+    format!("{} ({}, built by {}, {})", image.reference, image.runc, image.go, image.digest)
 }
 
 /// Nothing lacks where there is no such image: the default builder needs none, and another may be pulled.
 fn buildkit_check() -> Check {
     let none = || {
         let (pulled, make) = (buildkit::DEFAULT_IMAGE, buildkit::MAKE_COMMAND);
-        format!("not made here; --builder docker-container pulls {pulled}, or make one: {make}")
+        format!("not built here; --builder docker-container pulls {pulled}, or build one: {make}")
     };
-    let found = buildkit::made().map_or_else(none, |made| describe(&made));
+    let found = buildkit::made().map_or_else(none, |image| describe(&image));
     Check { part: "builder image".to_owned(), found, ok: true, mend: buildkit::MAKE_COMMAND.to_owned() }
 }

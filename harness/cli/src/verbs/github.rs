@@ -24,27 +24,27 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Write the sources, describe the machine, start the clock
+    /// Write the sources, describe the machine and start the clock
     Begin {
         /// `producer` or `consumer`
         role: String,
     },
-    /// Start the first container, and stop the clock when it has answered
+    /// Start the first container, and stop the clock when it answers
     Answer,
-    /// Off the clock: look at the image and at the builder's records
+    /// Check the image and read the builder's records, off the clock
     Finish,
-    /// Measure this runner's link and write a profile
+    /// Measure the link of this runner and write a profile
     Calibrate {
         /// Folder for the profile
         #[arg(long, value_name = "DIR", default_value = "handoff-profile")]
         out: PathBuf,
     },
-    /// Remove what the cell has stored, by what its producer told
+    /// Remove what the cell stored, as its producer recorded it
     Clean {
         /// Folder with the producer's file
         sides: PathBuf,
     },
-    /// Hold a private engine for a job on a shared machine (started by `begin`)
+    /// Run a private engine for a job on a shared machine (`begin` starts it)
     #[command(hide = true)]
     Engine {
         /// The engine's folder
@@ -53,7 +53,10 @@ enum What {
 }
 
 impl Args {
-    /// Does it, in the current folder, for the cell that the environment names.
+    /// Runs the command in the current folder, for the cell that the environment names.
+    ///
+    /// # Errors
+    /// A variable that is missing, or a step that fails.
     pub fn run(self) -> anyhow::Result<u8> {
         let here = Path::new(".");
         match self.what {
@@ -92,7 +95,10 @@ fn calibrate(dir: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Reads the inputs, writes plan and cells below `dir`, and hands the matrix to the workflow.
+/// Reads the inputs, writes plan and cells below `dir`, and writes the matrix to the step's outputs.
+///
+/// # Errors
+/// An input that makes no plan, or a file that cannot be written.
 pub fn plan(dir: &Path) -> anyhow::Result<u8> {
     paths::check_out(dir)?;
     let plan = plan_of_workflow(input)?;

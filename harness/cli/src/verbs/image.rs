@@ -14,7 +14,7 @@ use crate::{files, out};
 /// Options of `image`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Size: the sum of the uncompressed layers, from 16MiB to 10GiB
+    /// Sum of the uncompressed layers, from 16MiB to 10GiB
     #[arg(long, value_name = "SIZE", default_value = "1GiB")]
     size: String,
     /// Workload: typical, one-fat-layer, many-layers, many-small-files, multi-stage, incompressible, or a TOML file
@@ -23,7 +23,7 @@ pub struct Args {
     /// Seed of the content [default: the workload's]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Text that makes the layers unlike those of every other nonce
+    /// Text that changes the content of every layer, so that no cache knows it
     #[arg(long, value_name = "TEXT", default_value = "0")]
     nonce: String,
     #[command(flatten)]
@@ -33,7 +33,7 @@ pub struct Args {
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
 struct What {
-    /// Write a build context into this folder: `docker build` makes the image from it
+    /// Write a build context for `docker build` into this folder
     #[arg(long, value_name = "DIR")]
     context: Option<PathBuf>,
     /// Write the image's files into this folder, without the probe
@@ -42,10 +42,10 @@ struct What {
     /// Write a docker tar to stdout: pipe it into `docker load`
     #[arg(long)]
     tar: bool,
-    /// Write the probe, the static program of synthetic images, to this file: for a context of your own
+    /// Write the probe, the static program of synthetic images, to this file, for a build context of your own
     #[arg(long, value_name = "FILE")]
     probe: Option<PathBuf>,
-    /// Print what the image will be: size, layers, files, content digest
+    /// Print the image's size, layers, files and content digest
     #[arg(long)]
     describe: bool,
 }
@@ -59,7 +59,10 @@ fn refuse_used(dir: &Path) -> anyhow::Result<()> {
 }
 
 impl Args {
-    /// Makes the image.
+    /// Writes the image in the asked form.
+    ///
+    /// # Errors
+    /// A size or workload that makes no image, or a file that cannot be written.
     pub fn run(self) -> anyhow::Result<u8> {
         if let Some(path) = &self.what.probe {
             files::write(path, probe_bytes())?;

@@ -1,4 +1,4 @@
-//! `handoff job`: the inside of a job.
+//! `handoff job`: one job of a trial.
 
 use std::path::PathBuf;
 
@@ -7,12 +7,15 @@ use crate::exit;
 /// Options of `job`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The file that says what the job is
+    /// File that describes the job
     spec: PathBuf,
 }
 
 impl Args {
-    /// Runs it.
+    /// Runs the job.
+    ///
+    /// # Errors
+    /// A description that cannot be read, or a pipe to the runner that breaks.
     pub fn run(self) -> anyhow::Result<u8> {
         handoff_runner::job::run(&self.spec)?;
         Ok(exit::OK)

@@ -9,15 +9,18 @@ use crate::exit;
 /// Options of `mark`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// What goes on from here until the next mark: the name of a span, or `stop`
+    /// Span that begins now and ends with the next mark, or `stop`
     what: String,
-    /// What exactly, in a few words
+    /// Detail of the span, in a few words
     #[arg(default_value = "")]
     detail: String,
 }
 
 impl Args {
     /// Writes the mark.
+    ///
+    /// # Errors
+    /// A file of marks that cannot be written.
     pub fn run(self) -> anyhow::Result<u8> {
         job::mark(Path::new("."), &self.what, &self.detail)?;
         Ok(exit::OK)

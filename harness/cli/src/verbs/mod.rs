@@ -1,4 +1,4 @@
-//! One file a verb.
+//! Verbs of the command line, one in each file.
 
 mod clean;
 mod collect;
@@ -6,7 +6,6 @@ mod compare;
 mod dispatch;
 mod doctor;
 mod github;
-mod hand_over;
 mod image;
 mod job;
 mod mark;
@@ -17,6 +16,7 @@ mod relay;
 mod report;
 mod role;
 mod run;
+mod send_receive;
 mod serve;
 mod service;
 mod strategies;
@@ -29,14 +29,17 @@ use clap::Subcommand;
 /// Declares the verbs, each with the type of its options, which run it.
 macro_rules! verbs {
     ($($(#[$attribute:meta])* $verb:ident($args:ty),)+) => {
-        /// What to do.
+        /// Verb of the command line with its options.
         #[derive(Debug, Subcommand)]
         pub enum Verb {
             $($(#[$attribute])* $verb($args),)+
         }
 
         impl Verb {
-            /// Does it, and gives the exit code.
+            /// Runs the verb and returns the exit code.
+            ///
+            /// # Errors
+            /// The error that stops the verb: `exit::report` prints it and picks its exit code.
             pub fn run(self) -> anyhow::Result<u8> {
                 match self {
                     $(Self::$verb(args) => args.run(),)+
@@ -49,61 +52,61 @@ macro_rules! verbs {
 verbs! {
     /// Run a plan on this machine and print the comparison table
     Run(run::Args),
-    /// Print what `run` would do: trials, disk, an estimate of the time
+    /// Print what `run` would do: its trials, disk space and estimated time
     Plan(plan::Args),
-    /// Render the report of one or several results folders
+    /// Render the report of results folders
     Report(report::Args),
     /// Compare two runs cell by cell: faster, slower, equivalent or inconclusive
     Compare(compare::Args),
-    /// Name the variant for a team, and print the workflow of exactly that variant
+    /// Recommend a strategy for your team, and print its GitHub workflow
     Recommend(recommend::Args),
     /// Make a synthetic image: a build context, a directory tree, or a docker tar on stdout
     Image(image::Args),
     /// Serve GitHub's artifact and cache services on loopback, for any client
     Serve(serve::Args),
-    /// Run the producer of one trial against the service in the environment, and print its ticket
+    /// Run the producer of one trial against the services that the environment names
     Produce(role::ProduceArgs),
-    /// Run a consumer of one trial with a producer's ticket
+    /// Run a consumer of one trial with the ticket of its producer
     Consume(role::ConsumeArgs),
     /// List the strategies with their options
     Strategies(strategies::Args),
-    /// List the workloads with what they stand for
+    /// List the workloads and the images that they resemble
     Workloads(workloads::Args),
-    /// List the link profiles with their figures and sources, or compare a run's request logs with them
+    /// List the link profiles with their sources, or check a run's request logs against them
     Profiles(profiles::Args),
-    /// Send an image of the engine to other jobs of the workflow run: a relay, for use beside the benchmark
-    Send(hand_over::SendArgs),
-    /// Receive an image that another job has sent
-    Receive(hand_over::ReceiveArgs),
-    /// Say what is missing on this machine, and the command that mends it
+    /// Send an image to other jobs of a workflow run, through GitHub's artifact or cache service
+    Send(send_receive::SendArgs),
+    /// Receive an image that another job sent
+    Receive(send_receive::ReceiveArgs),
+    /// Report what this machine lacks, each with the command that fixes it
     Doctor(doctor::Args),
-    /// List, or remove, what runs that were cut off have left on this machine
+    /// List or remove what interrupted runs left on this machine
     Clean(clean::Args),
-    /// Mark a time in a GitHub job: `handoff mark upload upload-artifact`, or `stop`
+    /// Record a time in a GitHub job: `handoff mark upload upload-artifact`, or `stop`
     Mark(mark::Args),
-    /// What the jobs of the workflows call
+    /// Commands that the jobs of the workflows call
     Github(github::Args),
-    /// Start the workflow on GitHub, show how it goes, and fetch its rows
+    /// Start the benchmark on GitHub, wait for it, and collect its rows
     Dispatch(dispatch::Args),
-    /// Join what the jobs of a run on GitHub have left into a results folder
+    /// Collect the rows of a run on GitHub into a results folder
     Collect(collect::Args),
     /// Write or check the GitHub workflows of a checkout of Handoff
     Workflows(workflows::Args),
-    /// The inside of a job (started by the runner)
+    /// Run as a job of a trial (the runner starts it)
     #[command(hide = true)]
     Job(job::Args),
-    /// The services as a process of their own (started by the runner)
+    /// Serve the services over standard streams (the runner starts it)
     #[command(hide = true)]
     Service(service::Args),
-    /// The streaming client of `zstd-stream`, as a process of its own
+    /// Stream an artifact: the client of `zstd-stream`
     #[command(hide = true)]
     Stream(stream::Args),
-    /// One end of `relay`, a registry on loopback, as a process of its own
+    /// Run the sender or receiver of `relay`, a registry on loopback
     #[command(hide = true)]
     Relay(relay::Args),
 }
 
-/// How data is printed.
+/// Output format of data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
     /// For people.

@@ -21,20 +21,20 @@ use crate::verbs::{Format, github};
 pub struct Args {
     #[command(flatten)]
     plan: PlanArgs,
-    /// Where engines would keep their data
+    /// Folder for the engines' data
     #[arg(long, value_name = "DIR", env = "HANDOFF_WORK_DIR", default_value = workspace::DEFAULT_WORK_DIR)]
     work_dir: PathBuf,
-    /// List the presets with what they answer
+    /// List the presets and the questions that they answer
     #[arg(long, conflicts_with = "matrix")]
     list: bool,
-    /// Print the trials in their order too
+    /// Also print the trials in their order
     #[arg(long)]
     order: bool,
-    /// How to print
+    /// Output format
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
-    /// Plan a run on GitHub from its inputs (`HANDOFF_INPUT_SIZES` and so on, no other option counts), write it below --out,
-    /// and the matrix to the step's outputs
+    /// Plan a run on GitHub from the variables `HANDOFF_INPUT_SIZES` and so on. The plan goes to --out, the matrix to the
+    /// outputs of the step; other options are ignored
     #[arg(long)]
     github: bool,
     /// Folder for the plan of a run on GitHub
@@ -42,12 +42,12 @@ pub struct Args {
     out: PathBuf,
 }
 
-/// Bytes for people, in GiB.
+/// Text of bytes in GiB.
 fn gib(bytes: u64) -> String {
     format!("{:.1} GiB", bytes as f64 / ByteSize::GIB as f64)
 }
 
-/// What caches hold when the trial starts, as far as that is anything to its strategy.
+/// Content of the caches before a trial, where its strategy uses them.
 fn caches(cell: &Cell) -> String {
     let state = cell.conditions.cache_state;
     let nothing = state != CacheState::Cold && !needs::is_primed(cell);
@@ -61,7 +61,10 @@ fn consumers(conditions: &Conditions) -> String {
     format!("{consumers} consumer{plural}{at_once}")
 }
 
-/// Refuses a plan that the disk cannot hold.
+/// Refuses a plan that needs more disk space than is free.
+///
+/// # Errors
+/// The needed and the free space.
 pub fn check_disk(plan: &Plan, work_dir: &Path) -> anyhow::Result<()> {
     let needs = needs::of(&needs::sized_trials(plan));
     let free = free_bytes(work_dir)?;
@@ -75,7 +78,7 @@ pub fn check_disk(plan: &Plan, work_dir: &Path) -> anyhow::Result<()> {
     )
 }
 
-/// What the disk must hold, in words.
+/// Sentence on the disk space that the plan needs.
 fn disk(plan: &Plan, needs: &needs::Needs, work_dir: &Path) -> anyhow::Result<String> {
     let free = format!("{} free below {}", gib(free_bytes(work_dir)?), work_dir.display());
     let (needed, assumed) = (gib(needs.disk_bytes), needs::ASSUMED);
@@ -88,7 +91,7 @@ fn disk(plan: &Plan, needs: &needs::Needs, work_dir: &Path) -> anyhow::Result<St
     ))
 }
 
-/// A cell of the plan, and what its trials take together.
+/// Cell of the plan with the sums of its trials.
 #[derive(Debug, Serialize)]
 struct CellLine {
     #[serde(flatten)]
@@ -97,7 +100,7 @@ struct CellLine {
     estimate_s: f64,
 }
 
-/// The cells in the order in which they first run.
+/// Cells in the order of their first trials.
 fn cells(plan: &Plan) -> Vec<CellLine> {
     let mut estimator = Estimator::default();
     let mut lines: Vec<CellLine> = Vec::new();
@@ -143,6 +146,9 @@ fn list() -> anyhow::Result<u8> {
 
 impl Args {
     /// Prints the plan.
+    ///
+    /// # Errors
+    /// Options that make no plan.
     pub fn run(self) -> anyhow::Result<u8> {
         if self.github {
             return github::plan(&self.out);

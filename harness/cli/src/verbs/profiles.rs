@@ -10,16 +10,19 @@ use crate::{log_check, out};
 /// Options of `profiles`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Profiles to print, with their changes applied [default: all of the project]
+    /// Profiles to print, with their changes applied [default: all presets]
     #[arg(value_name = "NAME|FILE[:FIGURE=VALUE,...]")]
     profiles: Vec<String>,
-    /// Compare the request logs of a results folder with its profiles' arithmetic
+    /// Check the request logs of a results folder against the times that its profiles predict
     #[arg(long, value_name = "DIR", conflicts_with = "profiles")]
     check_log: Option<PathBuf>,
 }
 
 impl Args {
     /// Prints the link profiles with their prose and the source of each figure.
+    ///
+    /// # Errors
+    /// A profile that does not exist, or a folder without request logs.
     pub fn run(self) -> anyhow::Result<u8> {
         if let Some(dir) = self.check_log {
             return log_check::run(&dir);
@@ -66,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_figure_is_printed_with_range_and_basis() {
+    fn figure_is_printed_with_range_and_source() {
         let profile = profile::load("github-hosted:503=1%").unwrap();
         let shown = |key: &str| {
             let (_, unit, figure) = profile.figures().find(|(name, ..)| *name == key).unwrap();

@@ -16,43 +16,43 @@ use crate::verbs::Format;
 /// Options of `recommend`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Results folders that the answer rests on
+    /// Results folders for the answer
     #[arg(required = true, value_name = "DIR")]
     dirs: Vec<PathBuf>,
     /// Jobs that need the image
     #[arg(long, value_name = "N")]
     consumers: u32,
-    /// Pushes a day
+    /// Pushes to the repository a day
     #[arg(long, value_name = "N")]
     pushes_per_day: u32,
     /// Size of the image, uncompressed
     #[arg(long, value_name = "SIZE")]
     image_size: ByteSize,
-    /// How long your build takes [default: the one that was measured]
+    /// Duration of your build [default: the measured one]
     #[arg(long, value_name = "SECONDS")]
     build_seconds: Option<f64>,
-    /// What is to be least: the time of all jobs together, or what a push waits for
+    /// Quantity to minimise: the time of all jobs, or the wait after a push
     #[arg(long, value_enum, default_value = "runner")]
     goal: GoalArg,
-    /// Leave building again in every job out of the answer
+    /// Exclude rebuilding in every job from the answer
     #[arg(long)]
     sharing: bool,
-    /// Plan whose artifact storage must suffice: free, pro, team, enterprise
+    /// GitHub plan whose artifact storage must suffice: free, pro, team, enterprise
     #[arg(long, value_name = "PLAN")]
     plan: Option<String>,
-    /// Prices and limits [default: those that ship, harness/analysis/prices.toml]
+    /// File with prices and limits [default: harness/analysis/prices.toml, which is built in]
     #[arg(long, value_name = "FILE")]
     prices: Option<PathBuf>,
-    /// Only rows with this image store
+    /// Use only rows with this image store
     #[arg(long, value_name = "STORE")]
     image_store: Option<ImageStore>,
-    /// Only rows with this builder
+    /// Use only rows with this builder
     #[arg(long, value_name = "BUILDER")]
     builder: Option<Builder>,
-    /// Only rows under this link profile
+    /// Use only rows with this link profile
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
-    /// How it is printed: a workflow file with the answer in its comments, or the same as JSON
+    /// Output format: a workflow file with the answer in its comments, or the same as JSON
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
     #[command(flatten)]
@@ -63,15 +63,18 @@ pub struct Args {
 enum GoalArg {
     /// The time of all jobs together.
     Runner,
-    /// What a push waits for.
+    /// Wait after a push.
     Wait,
 }
 
-/// How a condition is written.
+/// Text of a condition.
 type Value = fn(&Conditions) -> String;
 
 impl Args {
-    /// Answers.
+    /// Prints the recommended strategy with its workflow.
+    ///
+    /// # Errors
+    /// A question out of range, or folders without a usable row.
     pub fn run(self) -> anyhow::Result<u8> {
         if !(1..=256).contains(&self.consumers) {
             bail_input!("--consumers {} is out of range: use 1 to 256", self.consumers);

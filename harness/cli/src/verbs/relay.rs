@@ -1,11 +1,11 @@
-//! `handoff relay`: one end of a registry on loopback, as a process of its own.
+//! `handoff relay`: the sender or the receiver of a relayed image, a registry on loopback.
 
 use std::path::PathBuf;
 
 use handoff_registry::session::Session;
 use handoff_registry::{Settings, StoreKind};
 
-use super::hand_over::{Flight, check_sent_name};
+use super::send_receive::{TransferArgs, check_sent_name};
 use crate::{exit, files, paths};
 
 /// Options of `relay`.
@@ -17,39 +17,42 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum End {
-    /// Take what is pushed to `registry=127.0.0.1:PORT` (printed first); the line `commit` on standard input completes it
+    /// Send an image that is pushed to `registry=127.0.0.1:PORT`, the first printed line; `commit` on standard input completes it
     Sender {
         #[command(flatten)]
         end: EndArgs,
-        /// Give builders the newest image in the cache whose name begins so, as `earlier=REFERENCE` (printed second); print
-        /// `sent=NAME` and end if this very name is there
+        /// Offer builders the newest cached image whose name begins like this, as `earlier=REFERENCE`, the second printed line. If
+        /// the cache has this very name, print `sent=NAME` and end
         #[arg(long, value_name = "BEGINNING")]
         earlier: Option<String>,
     },
-    /// Give what was sent to an engine that pulls from `registry=127.0.0.1:PORT`, until standard input ends
+    /// Receive an image for an engine that pulls from `registry=127.0.0.1:PORT`, until standard input ends
     Receiver(EndArgs),
 }
 
 #[derive(Debug, clap::Args)]
 struct EndArgs {
-    /// The name under which the image is sent
+    /// Name that the image is sent under
     #[arg(long)]
     name: String,
-    /// Where it is kept meanwhile: artifact, or cache
+    /// Service that stores the image: artifact or cache
     #[arg(long, default_value = "artifact")]
     store: StoreKind,
     #[command(flatten)]
-    flight: Flight,
+    flight: TransferArgs,
     /// Port on 127.0.0.1 [default: a free one]
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     port: u16,
-    /// Where the report goes
+    /// File for the report
     #[arg(long)]
     report: Option<PathBuf>,
 }
 
 impl Args {
-    /// Serves until told to end.
+    /// Serves until its input ends.
+    ///
+    /// # Errors
+    /// A name or report that cannot be used, or a transfer that fails.
     pub fn run(self) -> anyhow::Result<u8> {
         let (args, sends, earlier) = match self.end {
             End::Sender { end, earlier } => (end, true, earlier),
@@ -62,8 +65,8 @@ impl Args {
         let settings = Settings { port: args.port, earlier, ..args.flight.settings() };
         let session = Session { name: args.name, store: args.store, settings };
         let out = std::io::stdout();
-        let told = if sends { session.send(out) } else { session.receive(out) };
-        files::finish(args.report, |path| told.write(path), told.error.as_deref())?;
+        let report = if sends { session.send(out) } else { session.receive(out) };
+        files::finish(args.report, |path| report.write(path), report.error.as_deref())?;
         Ok(exit::OK)
     }
 }

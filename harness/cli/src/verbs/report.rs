@@ -41,10 +41,10 @@ pub struct Args {
     format: ReportFormat,
     #[command(flatten)]
     verdicts: VerdictArgs,
-    /// Strategy that the others are compared with [default: rebuild, where the run has it]
+    /// Strategy that all others are compared with [default: rebuild, if the run has it]
     #[arg(long, value_name = "STRATEGY")]
     reference: Option<StrategySpec>,
-    /// Quantities that get a family of verdicts, with --format json or csv: `critical_path`, transfer, produce, consume, runner
+    /// Quantities with verdicts, for --format json and csv: `critical_path`, transfer, produce, consume, runner
     #[arg(long, value_name = "QUANTITY,...", value_delimiter = ',', default_value = "critical_path")]
     metrics: Vec<Metric>,
 }
@@ -52,13 +52,13 @@ pub struct Args {
 /// Format of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum ReportFormat {
-    /// For people, on a terminal.
+    /// Report for a terminal.
     Text,
     /// The analysis, as in docs/analysis.schema.json.
     Json,
-    /// Every comparison with its verdict, one line each.
+    /// Comparisons with their verdicts, one on each line.
     Csv,
-    /// The report, without writing a file.
+    /// Report as Markdown.
     Markdown,
 }
 
@@ -171,7 +171,10 @@ fn remove_old(plots: &Path) -> anyhow::Result<()> {
 }
 
 impl Args {
-    /// Runs the verb.
+    /// Renders what the options ask for.
+    ///
+    /// # Errors
+    /// Folders that cannot be read, a file that cannot be written, or with `--check` one that differs.
     pub fn run(self) -> anyhow::Result<u8> {
         self.out.as_deref().map_or(Ok(()), crate::paths::check_out)?;
         if let Some(file) = &self.readme {

@@ -27,13 +27,13 @@ pub struct ProduceArgs {
     /// Size of the image
     #[arg(long, value_name = "SIZE", default_value = "256MiB")]
     size: String,
-    /// Workload
+    /// Workload of the image
     #[arg(long, value_name = "NAME", default_value = "typical")]
     workload: String,
     /// Seed of the image's content
     #[arg(long, value_name = "N", default_value = "1")]
     seed: u64,
-    /// Text that makes the layers unknown to every cache [default: random]
+    /// Text that changes the content of every layer, so that no cache knows it [default: random]
     #[arg(long, value_name = "TEXT")]
     nonce: Option<String>,
 }
@@ -47,16 +47,16 @@ pub struct ConsumeArgs {
 
 #[derive(Debug, clap::Args)]
 struct RoleArgs {
-    /// The strategy with its options
+    /// Strategy with its options
     #[arg(long, value_name = "NAME[:OPTION=VALUE,...]")]
     strategy: String,
-    /// The ticket's file: written by the producer, read by consumers
+    /// Ticket, which the producer writes and consumers read
     #[arg(long, value_name = "FILE", default_value = "ticket.json")]
     ticket: PathBuf,
-    /// Where the engine keeps images: containerd, overlay2
+    /// Image store of the engine: containerd, overlay2
     #[arg(long, value_name = "STORE", default_value = "containerd")]
     image_store: String,
-    /// What runs BuildKit: docker, docker-container
+    /// Builder: docker, docker-container
     #[arg(long, value_name = "BUILDER", default_value = "docker")]
     builder: String,
     #[command(flatten)]
@@ -64,15 +64,15 @@ struct RoleArgs {
     /// Folder for logs
     #[arg(long, value_name = "DIR", default_value = "logs")]
     logs: PathBuf,
-    /// Time limit in seconds
+    /// Time limit, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "1800")]
     timeout: u64,
-    /// Where the engine keeps its data
+    /// Folder for the engine's data
     #[arg(long, value_name = "DIR", env = "HANDOFF_WORK_DIR", default_value = workspace::DEFAULT_WORK_DIR)]
     work_dir: PathBuf,
 }
 
-/// What the producer leaves for consumers: the ticket, and what they need to build and verify the same image.
+/// File that the producer writes for consumers: the ticket, and the image's parameters and identity.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TicketFile {
@@ -87,6 +87,9 @@ struct TicketFile {
 
 impl ProduceArgs {
     /// Runs the producer and writes the ticket.
+    ///
+    /// # Errors
+    /// A strategy or ticket that cannot be used, or a trial that fails.
     pub fn run(self) -> anyhow::Result<u8> {
         let size: ByteSize = self.size.parse().map_err(bad_input)?;
         let nonce = self.nonce.map_or_else(crate::random_id::random_id, Ok)?;
@@ -104,10 +107,13 @@ impl ProduceArgs {
 
 impl ConsumeArgs {
     /// Runs a consumer and verifies the image.
+    ///
+    /// # Errors
+    /// A strategy or ticket that cannot be used, or a trial that fails.
     pub fn run(self) -> anyhow::Result<u8> {
         let read = |path: &Path| std::fs::read(path).map_err(RunError::io("read", path));
         let file: TicketFile = serde_json::from_slice(&read(&self.role.ticket)?).map_err(|e| {
-            bad_input(format!("{}: not a ticket of `handoff produce`: {e}", self.role.ticket.display()))
+            bad_input(format!("{}: {e}: name the ticket that `handoff produce` wrote", self.role.ticket.display()))
         })?;
         let (_, arrived, json) = self.role.run(Role::Consumer, &file)?;
         let strategy = handoff_strategies::find(&file.strategy).map_err(bad_input)?;
@@ -133,7 +139,7 @@ impl RoleArgs {
         let given: StrategySpec = self.strategy.parse().map_err(bad_input)?;
         let strategy = handoff_strategies::find(&given).map_err(bad_input)?;
         if given != file.strategy {
-            bail_input!("the ticket is of `{}`, not of `{given}`", file.strategy);
+            bail_input!("--strategy {given}: the ticket is of another strategy: use --strategy {}", file.strategy);
         }
         let conditions = Conditions {
             image_store: self.image_store.parse().map_err(bad_input)?,
@@ -222,7 +228,7 @@ fn service_env(needed: bool) -> anyhow::Result<BTreeMap<String, String>> {
     for name in ["ACTIONS_RESULTS_URL", "ACTIONS_RUNTIME_TOKEN"] {
         if let Some(c) = env.get(name).and_then(|v| v.chars().find(|c| c.is_whitespace() || c.is_control())) {
             let bad = handoff_model::image_name::described(c);
-            bail_input!("{name} has a {bad} in it: set it again without");
+            bail_input!("{name} has a {bad} in it: set it again without it");
         }
         if needed && !env.contains_key(name) {
             bail_input!("{name} is not set: take it from `handoff serve`, or from a step of an action");

@@ -18,25 +18,28 @@ pub struct Args {
     plan: PlanArgs,
     #[command(flatten)]
     buildkit: BuildkitArgs,
-    /// Results folder: new, or with --resume the one to go on with
+    /// Results folder: a new one, or with --resume that of the run [default: results/TIME-local]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Go on with a run that was cut off: finished trials are kept, only missing ones run
+    /// Continue an interrupted run: only trials without a row run
     #[arg(long)]
     resume: bool,
-    /// With --resume: go on although the machine, its programs or the sources of handoff are others; each row names its environment
+    /// With --resume: continue although the machine, its programs or the sources of handoff differ; each row names its environment
     #[arg(long, requires = "resume")]
     mixed: bool,
-    /// Where engines keep their data while a trial runs: a short path, on disk
+    /// Folder for the engines' data during a trial: a short path, on disk
     #[arg(long, value_name = "DIR", env = "HANDOFF_WORK_DIR", default_value = workspace::DEFAULT_WORK_DIR)]
     work_dir: PathBuf,
-    /// Image of an engine, for `--engine container`; the daemon must have it, nothing is pulled
+    /// Image for `--engine container`, which the daemon must have: nothing is pulled
     #[arg(long, value_name = "IMAGE", default_value = handoff_docker::DEFAULT_ENGINE_IMAGE)]
     engine_image: String,
 }
 
 impl Args {
-    /// Runs what is missing, then prints table and paths.
+    /// Runs the trials that have no row, then prints the table and the paths of the files.
+    ///
+    /// # Errors
+    /// A plan that cannot run here, or a machine that lacks something. A failed trial is no error.
     pub fn run(self) -> anyhow::Result<u8> {
         // Jobs run in folders of their own: a path that is relative would mean another place there.
         let named = self.out_dir();
@@ -103,10 +106,10 @@ impl Args {
             return Ok(None);
         }
         if self.out.is_none() {
-            return Err(bad_input("--resume needs --out DIR: the folder of the run to go on with"));
+            return Err(bad_input("--resume needs --out DIR: name the folder of the run"));
         }
         if !out.join("plan.json").exists() {
-            bail_input!("{} holds no run to go on with: name its folder, or leave --resume out", out.display());
+            bail_input!("{} holds no run to resume: name another folder, or leave --resume out", out.display());
         }
         Ok(Some(Results::read(out)?))
     }

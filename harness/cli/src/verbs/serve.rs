@@ -16,35 +16,38 @@ use crate::out;
 /// Options of `serve`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Address to listen on; port 0 takes a free one
+    /// Address to listen on; port 0 is a free port
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     bind: SocketAddr,
-    /// Folder for blobs; what the service made is removed at the end [default: a folder in the system's temporary folder]
+    /// Folder for blobs, which are removed at the end [default: a temporary folder]
     #[arg(long, value_name = "DIR")]
     store: Option<PathBuf>,
-    /// Link profile: how requests and bytes of the token are slowed down
+    /// Link profile that limits bandwidth and adds latency
     #[arg(long, value_name = "NAME|FILE", default_value = "loopback")]
     profile: String,
-    /// Run that the token is for: artifacts belong to it
+    /// Workflow run of the token; artifacts belong to a run
     #[arg(long, value_name = "NAME", default_value = "run")]
     run_name: String,
-    /// Git ref whose cache scope the token reads and writes
+    /// Git ref of the token, which is its cache scope
     #[arg(long, value_name = "REF", default_value = "refs/heads/main")]
     git_ref: String,
-    /// Life time of the token, in hours
+    /// Lifetime of the token, in hours
     #[arg(long, value_name = "HOURS", default_value = "24", value_parser = clap::value_parser!(u64).range(1..=8_760))]
     ttl: u64,
 }
 
 impl Args {
-    /// Prints the variables that a client's environment needs, then serves until Ctrl-C.
+    /// Prints the variables of a client's environment, then serves until Ctrl-C.
+    ///
+    /// # Errors
+    /// A profile, address or folder that cannot be used.
     pub fn run(self) -> anyhow::Result<u8> {
-        let (store, own) = if let Some(store) = self.store {
+        let (store, temporary) = if let Some(store) = self.store {
             (store, None)
         } else {
             sweep(&std::env::temp_dir());
-            let own = OwnStore::make().map_err(bad_input)?;
-            (own.dir.clone(), Some(own))
+            let temporary = TemporaryStore::make().map_err(bad_input)?;
+            (temporary.dir.clone(), Some(temporary))
         };
         let profile = profile::load(&self.profile).map_err(bad_input)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -74,7 +77,7 @@ impl Args {
             }
             service.shutdown().await;
         });
-        drop(own);
+        drop(temporary);
         Ok(exit::OK)
     }
 }
@@ -84,13 +87,13 @@ const PREFIX: &str = "handoff-serve-";
 const LOCK: &str = ".lock";
 
 /// A folder in the system's temporary one, with a lock beside it that says whether its process lives.
-struct OwnStore {
+struct TemporaryStore {
     dir: PathBuf,
     lock: PathBuf,
     _held: File,
 }
 
-impl OwnStore {
+impl TemporaryStore {
     fn make() -> Result<Self, String> {
         let dir = std::env::temp_dir().join(format!("{PREFIX}{}", std::process::id()));
         let lock = beside(&dir);
@@ -100,7 +103,7 @@ impl OwnStore {
     }
 }
 
-impl Drop for OwnStore {
+impl Drop for TemporaryStore {
     fn drop(&mut self) {
         // What stays is found again by the next server: see `sweep`.
         let _ = fs::remove_dir_all(&self.dir);

@@ -10,6 +10,9 @@ pub struct Args {}
 
 impl Args {
     /// Prints every strategy with its options.
+    ///
+    /// # Errors
+    /// None; every verb returns a result.
     #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "every verb runs so")]
     pub fn run(self) -> anyhow::Result<u8> {
         for strategy in ALL {

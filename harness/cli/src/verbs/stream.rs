@@ -16,41 +16,44 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Direction {
-    /// Standard input becomes an artifact
+    /// Upload standard input as an artifact
     Upload {
-        /// The artifact's name
+        /// Name of the artifact
         name: String,
-        /// Where the report goes
+        /// File for the report
         #[arg(long)]
         report: Option<PathBuf>,
-        /// A named pipe that must say `commit` before the artifact becomes visible
+        /// Named pipe; the artifact becomes visible when `commit` is written to it
         #[arg(long)]
         commit_gate: Option<PathBuf>,
         /// Blocks in flight
         #[arg(long, value_name = "N", default_value_t = UploadPlan::default().in_flight)]
         blocks: usize,
     },
-    /// An artifact goes to standard output
+    /// Download an artifact to standard output
     Download {
-        /// The artifact's name
+        /// Name of the artifact
         name: String,
-        /// Where the report goes
+        /// File for the report
         #[arg(long)]
         report: Option<PathBuf>,
-        /// Ranges fetched at once; 1 is one request for all
+        /// Ranges fetched at once; 1 is one request for the whole artifact
         #[arg(long, value_name = "N", default_value_t = DownloadPlan::default().ranges)]
         ranges: usize,
     },
 }
 
 impl Args {
-    /// Moves the stream.
+    /// Uploads or downloads the stream.
+    ///
+    /// # Errors
+    /// A report that cannot be written, or a transfer that fails.
     pub fn run(self) -> anyhow::Result<u8> {
         let (Direction::Upload { report, .. } | Direction::Download { report, .. }) = &self.direction;
         if let Some(path) = report {
             paths::check_report(path)?;
         }
-        let (told, report) = match self.direction {
+        let (transfer, report) = match self.direction {
             Direction::Upload { name, report, commit_gate, blocks } => {
                 let plan = UploadPlan { in_flight: blocks, ..UploadPlan::default() };
                 (upload_from_stdin(&UploadArgs { commit_gate, plan, ..UploadArgs::new(name) }), report)
@@ -60,7 +63,7 @@ impl Args {
                 (download_to_stdout(&DownloadArgs { name, plan }), report)
             }
         };
-        files::finish(report, |path| told.write(path), told.error.as_deref())?;
+        files::finish(report, |path| transfer.write(path), transfer.error.as_deref())?;
         Ok(exit::OK)
     }
 }

@@ -15,7 +15,7 @@ use crate::out;
 pub struct Args {
     #[command(subcommand)]
     what: What,
-    /// The checkout whose files are meant
+    /// Checkout of Handoff
     #[arg(long, value_name = "DIR", default_value = ".", global = true)]
     root: PathBuf,
 }
@@ -24,15 +24,15 @@ pub struct Args {
 enum What {
     /// Write the files below .github/workflows
     Sync,
-    /// Fail if a file there is not what the model writes
+    /// Fail if a file there differs from what sync writes
     Check,
-    /// Move an action's pin, then write the files: `pin actions/cache v5.1.0 COMMIT`
+    /// Pin an action to another commit, then write the files: `pin actions/cache v5.1.0 COMMIT`
     Pin {
-        /// The action, as owner/name
+        /// Action, as owner/name
         action: String,
-        /// The tag that the commit stands for
+        /// Tag of the commit
         tag: String,
-        /// The commit, 40 hex digits
+        /// Commit, 40 hex digits
         commit: String,
     },
 }
@@ -56,7 +56,10 @@ fn failed(error: WorkflowError) -> anyhow::Error {
 }
 
 impl Args {
-    /// Writes or compares.
+    /// Writes or checks the workflow files.
+    ///
+    /// # Errors
+    /// Pins that cannot be read, a file that cannot be written, or with `check` files that differ.
     pub fn run(self) -> anyhow::Result<u8> {
         if let What::Pin { action, tag, commit } = &self.what {
             Pins::set(&self.root.join(pins::FILE), action, tag, commit).map_err(failed)?;

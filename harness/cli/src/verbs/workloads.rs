@@ -8,6 +8,9 @@ pub struct Args {}
 
 impl Args {
     /// Prints every named workload with its prose.
+    ///
+    /// # Errors
+    /// A built-in workload that does not read.
     #[expect(clippy::unused_self, reason = "every verb runs so")]
     pub fn run(self) -> anyhow::Result<u8> {
         for name in handoff_fixtures::workload_names() {

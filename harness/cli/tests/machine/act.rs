@@ -8,7 +8,7 @@ use handoff_model::Outcome;
 use handoff_records::Results;
 
 use crate::kit::{expect, handoff, machine};
-use crate::own::webapp;
+use crate::user_image::webapp;
 
 fn script(name: &str) -> Command {
     Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts").join(name))
@@ -26,7 +26,7 @@ fn rehearse(out: &Path, code: i32, inputs: &[&str]) -> (Results, String) {
 }
 
 #[test]
-fn the_workflow_plans_measures_collects_and_reports() {
+fn workflow_plans_measures_collects_and_reports() {
     let _machine = machine();
     let dir = tempfile::tempdir().unwrap();
     let (results, log) = rehearse(dir.path(), 0, &["sizes=64MiB", "strategies=rebuild", "rounds=1"]);
@@ -46,7 +46,7 @@ fn the_workflow_plans_measures_collects_and_reports() {
 }
 
 #[test]
-fn a_broken_cell_is_a_failed_row_and_the_report_is_there() {
+fn broken_cell_is_a_failed_row_and_the_report_is_written() {
     let _machine = machine();
     let dir = tempfile::tempdir().unwrap();
     // No tree of build-push-action is given, so that its step fails; `rebuild` needs none.
@@ -66,7 +66,7 @@ fn a_broken_cell_is_a_failed_row_and_the_report_is_there() {
 }
 
 #[test]
-fn a_wrong_input_ends_the_run_in_its_first_job() {
+fn wrong_input_ends_the_run_in_its_first_job() {
     let dir = tempfile::tempdir().unwrap();
     let mut command = script("act");
     command.args(["--out", &dir.path().display().to_string(), "sizes=64MiB", "strategies=artefact"]);
@@ -78,13 +78,13 @@ fn a_wrong_input_ends_the_run_in_its_first_job() {
     let mut plan = handoff(&["plan", "--github", "--out", "handoff-plan"]);
     plan.current_dir(dir.path());
     plan.env("HANDOFF_INPUT_SIZES", "64MiB").env("HANDOFF_INPUT_STRATEGIES", "artefact");
-    let (_, said) = expect(&mut plan, 2);
-    assert!(said.contains("artefact") && said.contains("did you mean `artifact`"), "{said}");
+    let (_, output) = expect(&mut plan, 2);
+    assert!(output.contains("artefact") && output.contains("did you mean `artifact`"), "{output}");
     assert!(!log.contains("/producer]") && !dir.path().join("handoff-results").exists(), "{log}");
 }
 
 #[test]
-fn the_action_compares_on_a_repositorys_own_image() {
+fn action_compares_strategies_on_the_repositorys_image() {
     let _machine = machine();
     let (_dir, context) = webapp();
     let runner = tempfile::tempdir().unwrap();

@@ -5,23 +5,23 @@ use std::collections::BTreeSet;
 use handoff_docker::buildkit;
 use handoff_model::{Outcome, SpanKind};
 
-use crate::kit::{Place, expect, facts, handoff, machine};
+use crate::kit::{RunFolders, expect, facts, handoff, machine};
 
 /// The image that these tests boot builders from.
-fn made() -> buildkit::BuildkitBuild {
+fn buildkit_image() -> buildkit::BuildkitBuild {
     buildkit::made().expect("there is no image for docker-container builders: run `make buildkit-image`")
 }
 
 #[test]
-fn a_builder_in_a_container_serves_the_five_and_the_baseline_on_both_stores() {
-    let made = made();
+fn container_builder_runs_every_strategy_on_both_stores() {
+    let built = buildkit_image();
     let _machine = machine();
-    let place = Place::new();
+    let folders = RunFolders::new();
     let strategies = "artifact,cache-tar,gha-cache,local-cache,zstd-stream,rebuild";
     let args = ["--sizes", "64MiB", "--rounds", "1", "--builder", "docker-container"];
     let more = ["--image-store", "containerd,overlay2", "--strategies", strategies];
-    expect(&mut place.run(&[args.as_slice(), more.as_slice()].concat()), 0);
-    let results = place.results();
+    expect(&mut folders.run(&[args.as_slice(), more.as_slice()].concat()), 0);
+    let results = folders.results();
     assert_eq!(results.measurements.len(), 12);
     for row in &results.measurements {
         let name = format!("{}:{} on {}", row.strategy, row.variant, row.image_store);
@@ -51,33 +51,33 @@ fn a_builder_in_a_container_serves_the_five_and_the_baseline_on_both_stores() {
         assert_eq!(loaded_in_producer, needs_it, "{name}");
     }
     let environment = &results.environments[0];
-    assert_eq!(environment.programs.get("buildkit (docker-container)"), Some(&made.version));
-    let image = format!("{} {}", made.reference, made.digest);
+    assert_eq!(environment.programs.get("buildkit (docker-container)"), Some(&built.version));
+    let image = format!("{} {}", built.reference, built.digest);
     assert_eq!(environment.programs.get("buildkit image"), Some(&image));
-    assert_eq!(place.leftovers(), Vec::<String>::new());
+    assert_eq!(folders.leftovers(), Vec::<String>::new());
 }
 
 #[test]
-fn an_image_that_cannot_be_had_is_told_with_the_command_that_makes_one() {
+fn missing_buildkit_image_is_reported_with_the_command_that_builds_it() {
     let _machine = machine();
-    let place = Place::new();
+    let folders = RunFolders::new();
     let args = ["--sizes", "64MiB", "--rounds", "1", "--strategies", "rebuild", "--builder", "docker-container"];
     // Nobody listens there.
     let image = ["--buildkit-image", "localhost:1/no/buildkit:none"];
-    let (_, stderr) = expect(&mut place.run(&[args.as_slice(), image.as_slice()].concat()), 3);
+    let (_, stderr) = expect(&mut folders.run(&[args.as_slice(), image.as_slice()].concat()), 3);
     let errors: Vec<&str> = stderr.lines().filter(|l| l.starts_with("error:")).collect();
     assert_eq!(errors.len(), 1, "{stderr}");
     assert!(errors[0].contains("localhost:1/no/buildkit:none") && errors[0].contains(buildkit::MAKE_COMMAND));
-    assert!(!place.out.exists(), "nothing is written by a run that cannot start");
-    assert_eq!(place.leftovers(), Vec::<String>::new());
+    assert!(!folders.out.exists(), "nothing is written by a run that cannot start");
+    assert_eq!(folders.leftovers(), Vec::<String>::new());
 }
 
 #[test]
-fn the_doctor_names_the_image() {
-    let made = made();
+fn doctor_names_the_buildkit_image() {
+    let built = buildkit_image();
     let (stdout, _) = expect(&mut handoff(&["doctor"]), 0);
-    assert!(stdout.contains(&made.reference) && stdout.contains(&made.digest), "{stdout}");
+    assert!(stdout.contains(&built.reference) && stdout.contains(&built.digest), "{stdout}");
     // What is there is kept.
     let (stdout, stderr) = expect(&mut handoff(&["doctor", "--build-buildkit-image"]), 0);
-    assert!(stdout.contains(&made.digest) && !stderr.contains("building"), "{stdout}{stderr}");
+    assert!(stdout.contains(&built.digest) && !stderr.contains("building"), "{stdout}{stderr}");
 }

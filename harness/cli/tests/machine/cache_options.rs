@@ -1,20 +1,20 @@
-//! What the caches' own options change: seen in rows, not assumed.
+//! Effects of the options of the cache strategies, as their rows show them.
 
 use handoff_model::Outcome;
 use handoff_records::MeasurementRow;
 
-use crate::kit::{Place, expect, machine};
+use crate::kit::{RunFolders, expect, machine};
 
 #[test]
-fn modes_scopes_and_pushes_do_what_their_words_say() {
+fn cache_options_change_what_is_cached() {
     let _machine = machine();
-    let place = Place::new();
+    let folders = RunFolders::new();
     let strategies = "gha-cache,gha-cache:mode=min,local-cache,local-cache:mode=min,gha-cache:images=2,\
                       gha-cache:images=2,scope=shared,local-cache:pushes=3,local-cache:pushes=3,move=false";
     let args = ["--sizes", "16MiB", "--rounds", "1", "--workload", "multi-stage", "--strategies", strategies];
     // The second image's export leaves nothing of the first one under their shared scope.
-    expect(&mut place.run(&args), 1);
-    let results = place.results();
+    expect(&mut folders.run(&args), 1);
+    let results = folders.results();
     let row =
         |spec: &str| -> &MeasurementRow { results.measurements.iter().find(|r| r.spec() == spec.parse()).unwrap() };
     let completed = |spec: &str| {
@@ -42,6 +42,6 @@ fn modes_scopes_and_pushes_do_what_their_words_say() {
         stored(moved).abs_diff(stored("local-cache")) * 50 < stored(moved),
         "a new folder is as large as the first"
     );
-    assert!(place.out.join("logs").join(&row(kept).trial).join("priming-2").exists());
-    assert_eq!(place.leftovers(), Vec::<String>::new());
+    assert!(folders.out.join("logs").join(&row(kept).trial).join("priming-2").exists());
+    assert_eq!(folders.leftovers(), Vec::<String>::new());
 }

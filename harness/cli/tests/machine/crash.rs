@@ -1,11 +1,11 @@
-//! What survives an end at any moment: finished trials do, jobs do not.
+//! Interrupted runs: finished trials are kept, jobs are removed.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::kit::{Place, expect, machine};
+use crate::kit::{RunFolders, expect, machine};
 
 const PLAN: [&str; 8] =
     ["--sizes", "64MiB", "--rounds", "2", "--strategies", "artifact,rebuild,zstd-stream", "--seed", "5"];
@@ -21,11 +21,11 @@ pub fn start_until(mut command: Command, trial: usize) -> Child {
     child
 }
 
-fn wait_until_clean(place: &Place) {
+fn wait_until_clean(folders: &RunFolders) {
     let deadline = Instant::now() + Duration::from_mins(1);
     let busy = |l: &String| l.starts_with("process") || l.starts_with("mount");
-    while place.leftovers().iter().any(busy) {
-        assert!(Instant::now() < deadline, "left behind: {:?}", place.leftovers());
+    while folders.leftovers().iter().any(busy) {
+        assert!(Instant::now() < deadline, "left behind: {:?}", folders.leftovers());
         std::thread::sleep(Duration::from_millis(50));
     }
 }
@@ -36,53 +36,53 @@ pub fn signal(child: &Child, name: &str) {
 }
 
 #[test]
-fn a_run_that_is_killed_goes_on_with_resume_and_leaves_nothing() {
+fn killed_run_is_resumed_and_leaves_nothing() {
     let _machine = machine();
-    let place = Place::new();
-    let mut child = start_until(place.run(&PLAN), 3);
+    let folders = RunFolders::new();
+    let mut child = start_until(folders.run(&PLAN), 3);
     std::thread::sleep(Duration::from_millis(1_500));
     signal(&child, "-KILL");
     child.wait().unwrap();
-    wait_until_clean(&place);
-    let before = place.results();
+    wait_until_clean(&folders);
+    let before = folders.results();
     assert!(before.measurements.len() >= 2 && before.measurements.len() < 6);
-    expect(&mut place.run(&["--resume"]), 0);
-    let after = place.results();
+    expect(&mut folders.run(&["--resume"]), 0);
+    let after = folders.results();
     assert_eq!(after.measurements.len(), 6);
     assert_eq!(after.measurements[..before.measurements.len()], before.measurements[..]);
     let planned: BTreeSet<&String> = after.plan.trials.iter().map(|t| &t.id).collect();
     assert_eq!(after.measurements.iter().map(|m| &m.trial).collect::<BTreeSet<_>>(), planned);
-    assert_eq!(place.leftovers(), Vec::<String>::new());
-    let (_, stderr) = expect(&mut place.run(&["--resume", "--seed", "6"]), 2);
+    assert_eq!(folders.leftovers(), Vec::<String>::new());
+    let (_, stderr) = expect(&mut folders.run(&["--resume", "--seed", "6"]), 2);
     assert!(stderr.contains("seed"), "{stderr}");
-    let (_, stderr) = expect(&mut place.run(&PLAN), 2);
+    let (_, stderr) = expect(&mut folders.run(&PLAN), 2);
     assert!(stderr.contains("holds a run already"), "{stderr}");
 }
 
 #[test]
-fn ctrl_c_ends_cleanly_and_so_does_a_second_one() {
+fn ctrl_c_once_or_twice_ends_cleanly() {
     let _machine = machine();
-    let place = Place::new();
-    let mut child = start_until(place.run(&PLAN), 2);
+    let folders = RunFolders::new();
+    let mut child = start_until(folders.run(&PLAN), 2);
     std::thread::sleep(Duration::from_millis(500));
     signal(&child, "-INT");
     signal(&child, "-INT");
     let status = child.wait().unwrap();
     assert_eq!(status.code(), Some(130));
-    assert_eq!(place.leftovers(), Vec::<String>::new());
-    assert_eq!(place.results().measurements.len(), 1);
+    assert_eq!(folders.leftovers(), Vec::<String>::new());
+    assert_eq!(folders.results().measurements.len(), 1);
 }
 
 #[test]
-fn a_side_that_takes_too_long_is_a_row_without_times_and_leaves_nothing() {
+fn job_above_its_timeout_is_a_row_without_times_and_leaves_nothing() {
     let _machine = machine();
-    let place = Place::new();
+    let folders = RunFolders::new();
     let args = ["--sizes", "64MiB", "--rounds", "1", "--strategies", "artifact", "--timeout", "1"];
-    let (_, stderr) = expect(&mut place.run(&args), 1);
+    let (_, stderr) = expect(&mut folders.run(&args), 1);
     assert!(stderr.contains("timed_out") && stderr.contains("--timeout"), "{stderr}");
-    let row = &place.results().measurements[0];
+    let row = &folders.results().measurements[0];
     assert_eq!(row.outcome, handoff_model::Outcome::TimedOut);
     assert_eq!((row.produce_ns, row.critical_path_ns, row.bytes_up), (None, None, None));
-    assert!(std::fs::read_to_string(place.out.join("report.md")).unwrap().contains("timed_out"));
-    assert_eq!(place.leftovers(), Vec::<String>::new());
+    assert!(std::fs::read_to_string(folders.out.join("report.md")).unwrap().contains("timed_out"));
+    assert_eq!(folders.leftovers(), Vec::<String>::new());
 }

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output};
 
-use crate::support::{Made, error, request, seconds};
+use crate::support::{SampleRuns, error, request, seconds};
 
 /// Runs the binary with a folder that is a disk of 64 KiB, nearly full. `setup` may use `$0`, the folder.
 fn on_a_full_disk(setup: &str, args: &[&str], check: &str) -> Output {
@@ -18,9 +18,9 @@ fn on_a_full_disk(setup: &str, args: &[&str], check: &str) -> Output {
 }
 
 #[test]
-fn a_file_that_does_not_fit_is_named_and_the_old_one_stays_whole() {
-    let made = Made::new();
-    let run = made.run("run", request("artifact,rebuild", &["1GiB"], 2), 2, seconds);
+fn file_that_does_not_fit_on_the_disk_is_named_and_the_old_one_is_kept() {
+    let samples = SampleRuns::new();
+    let run = samples.run("run", request("artifact,rebuild", &["1GiB"], 2), 2, seconds);
     let pins = concat!(env!("CARGO_MANIFEST_DIR"), "/../../workflows/pins.toml");
     let old = "echo old > \"$0/report.md\"; mkdir \"$0/plots\"";
     let kept = "grep -qx old \"$0/report.md\" && ! ls -A \"$0\" | grep -q part";

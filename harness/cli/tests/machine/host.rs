@@ -7,7 +7,7 @@ use handoff_fixtures::{ImageSpec, load_workload};
 use handoff_model::ImageStore;
 
 use crate::daemon::Daemon;
-use crate::kit::{Place, expect, handoff, machine};
+use crate::kit::{RunFolders, expect, handoff, machine};
 
 /// Gives the daemon an image, a container, a volume and a build cache.
 pub fn furnish(daemon: &Daemon) {
@@ -63,20 +63,20 @@ fn configuration() -> BTreeMap<PathBuf, (u64, Option<std::time::SystemTime>)> {
 }
 
 #[test]
-fn a_daemon_beside_the_run_and_the_users_configuration_stay_as_they_were() {
+fn unrelated_daemon_and_user_configuration_are_unchanged() {
     let _machine = machine();
     let daemon = Daemon::start("user", ImageStore::Containerd);
     furnish(&daemon);
     let (before, files) = (state(&daemon), configuration());
     assert!(before.contains("users/own") && before.contains("users-container") && before.contains("users-volume"));
-    let place = Place::new();
-    let mut run = place.run(&["--sizes", "64MiB", "--rounds", "1", "--strategies", "local-cache,zstd-stream"]);
+    let folders = RunFolders::new();
+    let mut run = folders.run(&["--sizes", "64MiB", "--rounds", "1", "--strategies", "local-cache,zstd-stream"]);
     // A user's shell points at that daemon: the run must not follow.
     run.env("DOCKER_HOST", format!("unix://{}", daemon.socket().display()));
     expect(&mut run, 0);
     assert_eq!(state(&daemon), before);
     assert_eq!(configuration(), files);
-    let (_, stderr) = expect(handoff(&["clean", "--remove", "--work-dir"]).arg(place.work.path()), 0);
-    assert!(stderr.contains("nothing is left"), "{stderr}");
+    let (_, stderr) = expect(handoff(&["clean", "--remove", "--work-dir"]).arg(folders.work.path()), 0);
+    assert!(stderr.contains("interrupted runs left nothing"), "{stderr}");
     assert_eq!(state(&daemon), before);
 }

@@ -8,7 +8,7 @@ use handoff_model::{Builder, EngineKind, ImageStore, Outcome};
 use crate::crash::{signal, start_until};
 use crate::daemon::Daemon;
 use crate::host::{furnish, state};
-use crate::kit::{Place, expect, handoff, machine};
+use crate::kit::{RunFolders, expect, handoff, machine};
 
 /// The binary, pointed at a daemon.
 fn at(daemon: &Daemon, mut command: Command) -> Command {
@@ -17,14 +17,14 @@ fn at(daemon: &Daemon, mut command: Command) -> Command {
 }
 
 #[test]
-fn an_engine_in_a_container_hands_over_and_leaves_the_daemon_as_it_was() {
+fn container_engine_transfers_an_image_and_leaves_the_daemon_unchanged() {
     let _machine = machine();
     let daemon = Daemon::start("lend", ImageStore::Containerd);
     furnish(&daemon);
     let args = ["--sizes", "64MiB", "--rounds", "1", "--strategies", "artifact,gha-cache,zstd-stream,rebuild"];
-    let place = Place::new();
+    let folders = RunFolders::new();
     let container = |args: &[&str]| {
-        let mut run = at(&daemon, place.run(args));
+        let mut run = at(&daemon, folders.run(args));
         run.args(["--engine", "container"]);
         run
     };
@@ -33,7 +33,7 @@ fn an_engine_in_a_container_hands_over_and_leaves_the_daemon_as_it_was() {
     expect(&mut at(&daemon, handoff(&["doctor", "--build-engine-image"])), 0);
     let before = state(&daemon);
     expect(container(&args).args(["--engine-image", "handoff/engine:local"]), 0);
-    let results = place.results();
+    let results = folders.results();
     assert_eq!(results.measurements.len(), 4);
     for row in &results.measurements {
         assert_eq!(row.outcome, Outcome::Completed, "{}: {} {}", row.strategy, row.failed_span, row.error);
@@ -46,7 +46,7 @@ fn an_engine_in_a_container_hands_over_and_leaves_the_daemon_as_it_was() {
     }
     assert_eq!(state(&daemon), before);
     drop(daemon);
-    assert_eq!(place.leftovers(), Vec::<String>::new());
+    assert_eq!(folders.leftovers(), Vec::<String>::new());
 }
 
 /// Gives a daemon the builder's image, as its user has to: none is brought in unasked.
@@ -62,21 +62,21 @@ fn labelled(daemon: &Daemon) -> String {
 }
 
 #[test]
-fn the_users_own_daemon_hands_over_and_is_as_it_was() {
+fn host_daemon_transfers_an_image_and_is_unchanged() {
     let _machine = machine();
     for store in [ImageStore::Containerd, ImageStore::Overlay2] {
         let daemon = Daemon::start("own", store);
         furnish(&daemon);
-        let place = Place::new();
-        let mut run = at(&daemon, place.run(&["--sizes", "64MiB", "--rounds", "1", "--engine", "host"]));
+        let folders = RunFolders::new();
+        let mut run = at(&daemon, folders.run(&["--sizes", "64MiB", "--rounds", "1", "--engine", "host"]));
         let (_, stderr) = expect(&mut run, 3);
         assert!(stderr.contains("docker load --input"), "{stderr}");
         bring_buildkit(&daemon);
         let before = state(&daemon);
         let strategies = if store == ImageStore::Containerd { "all" } else { "cache-tar,gha-cache,relay,rebuild" };
-        let mut run = at(&daemon, place.run(&["--sizes", "64MiB", "--rounds", "1", "--engine", "host"]));
+        let mut run = at(&daemon, folders.run(&["--sizes", "64MiB", "--rounds", "1", "--engine", "host"]));
         expect(run.args(["--strategies", strategies]), 0);
-        let results = place.results();
+        let results = folders.results();
         assert!(results.measurements.len() >= 4);
         for row in &results.measurements {
             assert_eq!(row.outcome, Outcome::Completed, "{}: {} {}", row.strategy, row.failed_span, row.error);
@@ -86,20 +86,20 @@ fn the_users_own_daemon_hands_over_and_is_as_it_was() {
         }
         assert_eq!(state(&daemon), before, "{store}");
         assert_eq!(labelled(&daemon), "");
-        let dir = place.work.path().to_owned();
+        let dir = folders.work.path().to_owned();
         let (_, stderr) = expect(at(&daemon, handoff(&["clean", "--work-dir"])).arg(dir), 0);
-        assert!(stderr.contains("nothing is left"), "{stderr}");
+        assert!(stderr.contains("interrupted runs left nothing"), "{stderr}");
     }
 }
 
 #[test]
-fn what_a_killed_run_made_in_the_users_daemon_goes_at_the_next_start_or_by_clean() {
+fn leftovers_of_a_killed_run_in_the_host_daemon_are_removed_by_the_next_run_or_clean() {
     let _machine = machine();
     let daemon = Daemon::start("kill", ImageStore::Containerd);
     furnish(&daemon);
     bring_buildkit(&daemon);
     let before = state(&daemon);
-    let place = Place::new();
+    let folders = RunFolders::new();
     let args = ["--sizes", "64MiB", "--rounds", "2", "--strategies", "artifact,gha-cache", "--engine", "host"];
     let builders =
         || daemon.docker(&["ps", "--all", "--format", "{{.Names}}"]).matches("buildx_buildkit_handoff").count();
@@ -113,11 +113,11 @@ fn what_a_killed_run_made_in_the_users_daemon_goes_at_the_next_start_or_by_clean
         }
         signal(&child, "-KILL");
         child.wait().unwrap();
-        wait_until_clean_but(&place, &daemon);
+        wait_until_clean_but(&folders, &daemon);
         assert_ne!(state(&daemon), before, "nothing was left that could be removed");
     };
-    kill(at(&daemon, place.run(&args)), 1);
-    let dir = place.work.path().display().to_string();
+    kill(at(&daemon, folders.run(&args)), 1);
+    let dir = folders.work.path().display().to_string();
     let clean = |more: &[&str]| expect(at(&daemon, handoff(&["clean", "--work-dir", &dir])).args(more), 0).0;
     // First it says what it would remove.
     assert!(clean(&[]).contains("container buildx_buildkit_handoff-"));
@@ -125,39 +125,39 @@ fn what_a_killed_run_made_in_the_users_daemon_goes_at_the_next_start_or_by_clean
     clean(&["--remove"]);
     assert_eq!(state(&daemon), before);
 
-    kill(at(&daemon, place.run(&["--resume"])), 1);
-    expect(&mut at(&daemon, place.run(&["--resume"])), 0);
+    kill(at(&daemon, folders.run(&["--resume"])), 1);
+    expect(&mut at(&daemon, folders.run(&["--resume"])), 0);
     assert_eq!(state(&daemon), before);
-    assert_eq!(place.results().measurements.len(), 4);
-    assert!(place.results().measurements.iter().all(|r| r.outcome == Outcome::Completed));
+    assert_eq!(folders.results().measurements.len(), 4);
+    assert!(folders.results().measurements.iter().all(|r| r.outcome == Outcome::Completed));
 }
 
 /// Waits until a killed run's processes and mounts are gone; the daemon's own stay.
-fn wait_until_clean_but(place: &Place, daemon: &Daemon) {
+fn wait_until_clean_but(folders: &RunFolders, daemon: &Daemon) {
     let patience = Instant::now() + Duration::from_mins(1);
     let theirs = daemon.root.path().display().to_string();
     let busy = |l: &String| (l.starts_with("process") || l.starts_with("mount")) && !l.contains(&theirs);
-    while place.leftovers().iter().any(busy) {
-        assert!(Instant::now() < patience, "left behind: {:?}", place.leftovers());
+    while folders.leftovers().iter().any(busy) {
+        assert!(Instant::now() < patience, "left behind: {:?}", folders.leftovers());
         std::thread::sleep(Duration::from_millis(50));
     }
 }
 
 #[test]
-fn what_the_users_daemon_cannot_do_is_refused_before_anything_is_made() {
+fn impossible_request_to_the_host_daemon_is_refused_before_anything_is_created() {
     let _machine = machine();
     let daemon = Daemon::start("ask", ImageStore::Overlay2);
     bring_buildkit(&daemon);
-    let place = Place::new();
-    let line = |args: &[&str], code: i32| expect(at(&daemon, place.plan(&["--engine", "host"])).args(args), code).1;
+    let folders = RunFolders::new();
+    let line = |args: &[&str], code: i32| expect(at(&daemon, folders.plan(&["--engine", "host"])).args(args), code).1;
     assert!(line(&["--builder", "docker"], 2).contains("--builder docker-container"));
-    let mut nowhere = place.plan(&["--engine", "host"]);
+    let mut nowhere = folders.plan(&["--engine", "host"]);
     let (_, stderr) = expect(nowhere.env("DOCKER_HOST", "unix:///nowhere/docker.sock"), 3);
     assert!(stderr.contains("/nowhere/docker.sock"), "{stderr}");
     let (_, stderr) = expect(nowhere.env("DOCKER_HOST", "tcp://10.0.0.2:2375"), 2);
     assert!(stderr.contains("tcp://10.0.0.2:2375") && stderr.contains("unix://"), "{stderr}");
     // Another store than it has: known when the daemon is asked, before the first trial.
-    let mut run = at(&daemon, place.run(&["--engine", "host", "--image-store", "containerd"]));
+    let mut run = at(&daemon, folders.run(&["--engine", "host", "--image-store", "containerd"]));
     let (_, stderr) = expect(run.args(["--sizes", "64MiB", "--rounds", "1"]), 2);
     assert!(stderr.contains("--image-store overlay2"), "{stderr}");
 }

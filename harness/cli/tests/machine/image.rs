@@ -49,7 +49,7 @@ fn measure(tar: &std::path::Path) -> (u64, u64) {
 }
 
 #[test]
-fn real_images_are_as_large_and_as_compressible_as_asked_and_hold_what_was_known_beforehand() {
+fn built_image_has_the_asked_size_compressibility_and_predicted_content() {
     let _machine = machine();
     let daemon = Daemon::start("image", ImageStore::Overlay2);
     let dir = tempfile::tempdir_in("/var/tmp").unwrap();
@@ -60,10 +60,10 @@ fn real_images_are_as_large_and_as_compressible_as_asked_and_hold_what_was_known
         let info = image.write_context(&context).unwrap();
         assert!(info.bytes < 5 << 20, "{name}: the context is {} bytes", info.bytes);
         daemon.docker(&["buildx", "build", "--quiet", "-t", name, &context.display().to_string()]);
-        let told: BTreeMap<String, serde_json::Value> =
+        let output: BTreeMap<String, serde_json::Value> =
             serde_json::from_str(&daemon.docker(&["run", "--rm", "--network=none", name, "/handoff-probe", "digest"]))
                 .unwrap();
-        assert_eq!(told["content_digest"], image.content_digest().unwrap(), "{name}");
+        assert_eq!(output["content_digest"], image.content_digest().unwrap(), "{name}");
         assert_eq!(daemon.docker(&["run", "--rm", "--network=none", name]).trim(), image.answer(), "{name}");
         let tar = dir.path().join("image.tar");
         daemon.docker(&["save", "--output", &tar.display().to_string(), name]);
@@ -76,20 +76,20 @@ fn real_images_are_as_large_and_as_compressible_as_asked_and_hold_what_was_known
 }
 
 #[test]
-fn the_docker_tar_of_the_command_line_loads_and_runs() {
+fn docker_tar_loads_and_runs() {
     let _machine = machine();
     let daemon = Daemon::start("tar", ImageStore::Containerd);
     let args = ["image", "--size", "16MiB", "--nonce", "abc", "--tar"];
     let mut make = handoff(&args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let loaded = daemon.command(&["load", "--quiet"]).stdin(make.stdout.take().unwrap()).output().unwrap();
     assert!(make.wait().unwrap().success());
-    let said = String::from_utf8_lossy(&loaded.stdout).into_owned();
+    let output = String::from_utf8_lossy(&loaded.stdout).into_owned();
     assert!(loaded.status.success(), "{}", String::from_utf8_lossy(&loaded.stderr));
-    let image = said.trim().rsplit(": ").next().unwrap().to_owned();
+    let image = output.trim().rsplit(": ").next().unwrap().to_owned();
     assert_eq!(daemon.docker(&["run", "--rm", "--network=none", &image]).trim(), "handoff-probe ok abc");
     let (described, _) = expect(&mut handoff(&["image", "--size", "16MiB", "--nonce", "abc", "--describe"]), 0);
     let described: serde_json::Value = serde_json::from_str(&described).unwrap();
-    let told = daemon.docker(&["run", "--rm", "--network=none", &image, "/handoff-probe", "digest"]);
-    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
-    assert_eq!(told["content_digest"], described["content_digest"]);
+    let output = daemon.docker(&["run", "--rm", "--network=none", &image, "/handoff-probe", "digest"]);
+    let output: serde_json::Value = serde_json::from_str(&output).unwrap();
+    assert_eq!(output["content_digest"], described["content_digest"]);
 }

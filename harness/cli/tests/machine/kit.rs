@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use handoff_model::{StrategyFacts, StrategySpec};
 use handoff_records::Results;
 
-pub use crate::support::{Place, expect, handoff};
+pub use crate::support::{RunFolders, expect, handoff};
 
 /// Trials need the machine to themselves: tests that run some take turns.
 pub fn machine() -> MutexGuard<'static, ()> {
@@ -19,12 +19,12 @@ pub fn machine() -> MutexGuard<'static, ()> {
     guard
 }
 
-/// What is true of the strategy of that name.
+/// Facts of the strategy of that name.
 pub fn facts(name: &str) -> &'static StrategyFacts {
     handoff_strategies::find(&StrategySpec::plain(name)).unwrap().facts()
 }
 
-impl Place {
+impl RunFolders {
     /// `handoff plan` of a small image.
     pub fn plan(&self, args: &[&str]) -> Command {
         let mut command = handoff(&["plan", "--sizes", "64MiB", "--rounds", "1"]);
@@ -36,7 +36,7 @@ impl Place {
         Results::read(&self.out).unwrap()
     }
 
-    /// What must not be there after a run: mounts, cgroups, files, processes and loop devices of its jobs.
+    /// Leftovers of a run: mounts, cgroups, files, processes and loop devices of its jobs.
     pub fn leftovers(&self) -> Vec<String> {
         let mut left = Vec::new();
         let work = self.work.path().display().to_string();

@@ -1,4 +1,4 @@
-//! What is written for other programs, read by the checkers of those formats: they need Node and what scripts/dev-tools fetches.
+//! Files for other programs, checked by linters that need Node and the environment of scripts/dev-tools.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,7 +7,7 @@ use handoff_model::PlanRequest;
 use serde_json::Value;
 
 use crate::kit::{expect, handoff};
-use crate::support::{Made, request, seconds};
+use crate::support::{SampleRuns, request, seconds};
 
 const SOME: &str = "artifact,cache-tar,gha-cache,rebuild";
 
@@ -18,8 +18,8 @@ fn zizmor(files: &[PathBuf]) {
     assert!(found.status.success(), "scripts/dev-tools: {}", String::from_utf8_lossy(&found.stderr));
     let program = Path::new(String::from_utf8_lossy(&found.stdout).trim()).join("bin/zizmor");
     let out = Command::new(program).args(["--offline", "--quiet", "--no-progress"]).args(files).output().unwrap();
-    let said = String::from_utf8_lossy(&out.stdout);
-    assert!(out.status.success(), "zizmor: {said}{}", String::from_utf8_lossy(&out.stderr));
+    let output = String::from_utf8_lossy(&out.stdout);
+    assert!(out.status.success(), "zizmor: {output}{}", String::from_utf8_lossy(&out.stderr));
 }
 
 /// Runs one of the checkers of workflows/lint on files.
@@ -34,26 +34,26 @@ fn checked(script: &str, files: &[PathBuf]) {
         .args(files)
         .output()
         .expect("node: run `make setup`, and the tests through scripts/with-env");
-    let said = String::from_utf8_lossy(&out.stdout);
-    assert!(out.status.success(), "{script}: {said}{}", String::from_utf8_lossy(&out.stderr));
+    let output = String::from_utf8_lossy(&out.stdout);
+    assert!(out.status.success(), "{script}: {output}{}", String::from_utf8_lossy(&out.stderr));
 }
 
 /// The JSON document of a folder, checked against its schema.
-fn document(made: &Made, dir: &str) -> Value {
+fn document(samples: &SampleRuns, dir: &str) -> Value {
     let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/analysis.schema.json");
     let text = expect(&mut handoff(&["report", dir, "--format", "json"]), 0).0;
-    let file = made.dir.join("document.json");
+    let file = samples.dir.join("document.json");
     std::fs::write(&file, &text).unwrap();
     checked("schema.mjs", &[schema, file]);
     serde_json::from_str(&text).unwrap()
 }
 
 #[test]
-fn the_json_document_is_what_its_schema_says() {
-    let made = Made::new();
+fn json_document_matches_its_schema() {
+    let samples = SampleRuns::new();
     let control = PlanRequest { control: true, ..request(SOME, &["1GiB", "2GiB"], 8) };
-    let eight = made.run("eight", control, 2, |t| if t.id.contains("artifact-2GiB-r3") { None } else { seconds(t) });
-    let all = document(&made, &eight);
+    let eight = samples.run("eight", control, 2, |t| if t.id.contains("artifact-2GiB-r3") { None } else { seconds(t) });
+    let all = document(&samples, &eight);
     let comparisons = all["analysis"]["groups"][0]["families"][0]["comparisons"].as_array().unwrap();
     let words: Vec<&str> = comparisons.iter().map(|c| c["verdict"].as_str().unwrap()).collect();
     assert_eq!(words, ["slower", "slower", "equivalent"], "{comparisons:?}");
@@ -64,14 +64,15 @@ fn the_json_document_is_what_its_schema_says() {
 
     // Nothing completed, one strategy, one round: each is a document too.
     for (name, strategies, rounds) in [("none", SOME, 1), ("alone", "artifact", 1), ("once", SOME, 1)] {
-        let odd = made.run(name, request(strategies, &["1GiB"], rounds), 2, |t| seconds(t).filter(|_| name != "none"));
-        document(&made, &odd);
+        let odd =
+            samples.run(name, request(strategies, &["1GiB"], rounds), 2, |t| seconds(t).filter(|_| name != "none"));
+        document(&samples, &odd);
     }
 }
 
 #[test]
 fn every_recommended_workflow_passes_the_linters() {
-    let made = Made::new();
+    let samples = SampleRuns::new();
     let mut files = Vec::new();
     let variants = [
         "artifact:archive=false,concurrency=32,layers=zstd-1",
@@ -87,29 +88,18 @@ fn every_recommended_workflow_passes_the_linters() {
     for (i, strategy) in
         ["artifact", "cache-tar", "gha-cache", "local-cache", "relay", "rebuild"].iter().chain(&variants).enumerate()
     {
-        let alone = made.run(&format!("alone-{i}"), request(strategy, &["1GiB"], 2), 2, seconds);
+        let alone = samples.run(&format!("alone-{i}"), request(strategy, &["1GiB"], 2), 2, seconds);
         for consumers in ["1", "11"] {
             let ask = ["--consumers", consumers, "--pushes-per-day", "5", "--image-size", "1GiB"];
             let (text, _) = expect(handoff(&["recommend", &alone]).args(ask), 0);
             assert!(text.starts_with(&format!("# Recommended: {strategy} for {consumers} job")), "{text}");
-            files.push(made.dir.join(format!("alone-{i}-{consumers}.yml")));
+            files.push(samples.dir.join(format!("alone-{i}-{consumers}.yml")));
             std::fs::write(files.last().unwrap(), text).unwrap();
         }
     }
-    // The committed runs, too.
-    let results = concat!(env!("CARGO_MANIFEST_DIR"), "/../../results");
-    let mut runs = 0;
-    for run in std::fs::read_dir(results).unwrap().flatten().filter(|e| e.path().is_dir()) {
-        let ask = ["--consumers", "11", "--pushes-per-day", "5", "--image-size", "1GiB"];
-        let (text, _) = expect(handoff(&["recommend"]).arg(run.path()).args(ask), 0);
-        files.push(made.dir.join(format!("committed-{runs}.yml")));
-        std::fs::write(files.last().unwrap(), text).unwrap();
-        runs += 1;
-    }
-    assert!(runs >= 2, "{results}");
     checked("lint.mjs", &files);
     zizmor(&files);
-    let wrong = made.dir.join("wrong.yml");
+    let wrong = samples.dir.join("wrong.yml");
     std::fs::write(&wrong, "on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    stepz: []\n").unwrap();
     let caught = std::panic::catch_unwind(|| checked("lint.mjs", std::slice::from_ref(&wrong)));
     assert!(caught.is_err(), "the checkers let a wrong file through");

@@ -1,6 +1,6 @@
 //! The `handoff` binary from end to end: real engines, real clients, small images.
 //!
-//! Needs root and what `make setup` provides; a test that lacks something fails and says so. Tests that need neither are in `desk`.
+//! Needs root and what `make setup` provides; a test that lacks something fails and says so. Tests that need neither are in `offline`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on shall panic")]
 
@@ -16,7 +16,6 @@ mod image;
 mod kit;
 mod linters;
 mod matrix;
-mod own;
 mod relay;
 mod relay_clients;
 mod relay_ends;
@@ -27,3 +26,4 @@ mod states;
 mod stepless;
 #[path = "../support/mod.rs"]
 mod support;
+mod user_image;

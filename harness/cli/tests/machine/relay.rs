@@ -61,7 +61,7 @@ pub fn step_with(daemon: &Daemon, service: &Service, token: &str, args: &[&str])
 }
 
 #[test]
-fn an_image_is_sent_and_received_byte_for_byte() {
+fn image_is_sent_and_received_byte_for_byte() {
     let _machine = machine();
     let Lab { service, sender, receiver, store: _store } = Lab::new();
     let before = sender.docker(&["image", "ls", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}"]);
@@ -72,10 +72,10 @@ fn an_image_is_sent_and_received_byte_for_byte() {
             let args: Vec<&str> = args.iter().map(String::as_str).collect();
             expect(&mut step(daemon, &service, &args), code)
         };
-        let (_, told) = run(&receiver, &["receive"], 4);
-        assert!(told.contains("handoff send IMAGE"), "{told}");
-        let (_, told) = run(&sender, &["send", "no/such:image"], 2);
-        assert!(told.contains("the daemon has no image no/such:image"), "{told}");
+        let (_, output) = run(&receiver, &["receive"], 4);
+        assert!(output.contains("handoff send IMAGE"), "{output}");
+        let (_, output) = run(&sender, &["send", "no/such:image"], 2);
+        assert!(output.contains("the daemon has no image no/such:image"), "{output}");
         run(&sender, &["send", "team/app:1"], 0);
         assert_eq!(sender.docker(&["image", "ls", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}"]), before);
         let (name, _) = run(&receiver, &["receive"], 0);
@@ -84,8 +84,8 @@ fn an_image_is_sent_and_received_byte_for_byte() {
         receiver.docker(&["run", "--rm", "--network=none", "team/app:1"]);
         assert_eq!(receiver.docker(&["image", "ls", "--format", "{{.Repository}}"]).trim(), "team/app");
         receiver.docker(&["rmi", "team/app:1"]);
-        let (_, told) = run(&sender, &["send", "team/app:1"], 4);
-        assert!(told.contains("--name") || told.contains("already exists"), "{told}");
+        let (_, output) = run(&sender, &["send", "team/app:1"], 4);
+        assert!(output.contains("--name") || output.contains("already exists"), "{output}");
     }
 }
 
@@ -101,7 +101,7 @@ fn action(daemon: &Daemon, service: &Service, folder: &str, inputs: &[(&str, &st
 }
 
 #[test]
-fn the_actions_hand_an_image_over_and_fail_when_there_is_none() {
+fn actions_transfer_an_image_and_fail_without_one() {
     let _machine = machine();
     let Lab { service, sender, receiver, store: _store } = Lab::new();
     let outputs = tempfile::NamedTempFile::new().unwrap();
@@ -110,10 +110,13 @@ fn the_actions_hand_an_image_over_and_fail_when_there_is_none() {
         command.env("GITHUB_OUTPUT", outputs.path());
         command
     };
-    let (said, told) = expect(&mut receive(&[]), 4);
-    assert!(said.contains("::error::handoff receive failed") && told.contains("handoff send IMAGE"), "{said}{told}");
-    let (_, told) = expect(&mut action(&sender, &service, "send", &[]), 1);
-    assert!(told.contains("the input `image` is empty"), "{told}");
+    let (stdout, stderr) = expect(&mut receive(&[]), 4);
+    assert!(
+        stdout.contains("::error::handoff receive failed") && stderr.contains("handoff send IMAGE"),
+        "{stdout}{stderr}"
+    );
+    let (_, output) = expect(&mut action(&sender, &service, "send", &[]), 1);
+    assert!(output.contains("the input `image` is empty"), "{output}");
     expect(&mut action(&sender, &service, "send", &[("image", "team/app:1"), ("name", "app")]), 0);
     expect(&mut receive(&[("name", "app")]), 0);
     assert_eq!(std::fs::read_to_string(outputs.path()).unwrap(), "image=team/app:1\n");
@@ -121,19 +124,19 @@ fn the_actions_hand_an_image_over_and_fail_when_there_is_none() {
 }
 
 #[test]
-fn an_image_is_sent_as_it_is_built() {
+fn image_is_sent_while_it_is_built() {
     let _machine = machine();
     let Lab { service, sender, receiver, store: _store } = Lab::new();
     let context = sender.root.path().join("context").display().to_string();
     let layers = |daemon: &Daemon| daemon.docker(&["image", "inspect", "--format", "{{.RootFS.Layers}}", "team/app:1"]);
     let built = layers(&sender);
-    let (_, told) = expect(&mut step(&sender, &service, &["send", "team/app:1", "--context", "no/such"]), 2);
-    assert!(told.contains("--context no/such: ") && told.contains("holds the Dockerfile"), "{told}");
+    let (_, output) = expect(&mut step(&sender, &service, &["send", "team/app:1", "--context", "no/such"]), 2);
+    assert!(output.contains("--context no/such: ") && output.contains("holds the Dockerfile"), "{output}");
     let flight = [("name", "app"), ("connections", "0"), ("part", "1")];
     let build = [("image", "team/app:1"), ("context", context.as_str()), ("compression", "zstd")];
     let wrong = [&build[..], &flight, &[("level", "23")]].concat();
-    let (_, told) = expect(&mut action(&sender, &service, "send", &wrong), 2);
-    assert!(told.contains("23 is not in 0..=22"), "{told}");
+    let (_, output) = expect(&mut action(&sender, &service, "send", &wrong), 2);
+    assert!(output.contains("23 is out of range: use 0 to 22"), "{output}");
     let sent = [&build[..], &flight, &[("level", "0")]].concat();
     expect(&mut action(&sender, &service, "send", &sent), 0);
     expect(&mut action(&receiver, &service, "receive", &flight), 0);
@@ -143,16 +146,16 @@ fn an_image_is_sent_as_it_is_built() {
     std::fs::write(sender.root.path().join("broken"), "FROM scratch\nCOPY nothing /\n").unwrap();
     let broken = sender.root.path().join("broken").display().to_string();
     let args = ["send", "app:2", "--name", "broken", "--context", &context, "--file", &broken];
-    let (_, told) = expect(&mut step(&sender, &service, &args), 4);
-    let last = told.lines().last().unwrap_or_default();
+    let (_, output) = expect(&mut step(&sender, &service, &args), 4);
+    let last = output.lines().last().unwrap_or_default();
     assert!(
-        last.contains("COPY nothing /: ") && last.contains("not found") && !told.contains("network=host"),
-        "{told}"
+        last.contains("COPY nothing /: ") && last.contains("not found") && !output.contains("network=host"),
+        "{output}"
     );
     std::fs::write(&broken, "FROM scratch\nRUN [\"/nothing\"]\n").unwrap();
     let again = ["send", "app:2", "--name", "broken-again", "--context", &context, "--file", &broken];
-    let (_, told) = expect(&mut step(&sender, &service, &again), 4);
-    let last = told.lines().last().unwrap_or_default();
-    assert!(last.contains("RUN [") && !told.contains("network=host"), "{told}");
+    let (_, output) = expect(&mut step(&sender, &service, &again), 4);
+    let last = output.lines().last().unwrap_or_default();
+    assert!(last.contains("RUN [") && !output.contains("network=host"), "{output}");
     expect(&mut step(&receiver, &service, &["receive", "--name", "broken"]), 4);
 }

@@ -31,7 +31,7 @@ fn ctr(daemon: &Daemon, args: &[&str]) {
 }
 
 #[test]
-fn what_one_client_pushes_all_others_pull() {
+fn image_pushed_by_one_client_is_pulled_by_all_others() {
     let _machine = machine();
     let Lab { service, sender, receiver, .. } = &Lab::with(Profile::default());
     let token = || service.mint(TokenSpec::default());

@@ -42,7 +42,7 @@ impl End {
         assert!(self.child.wait().unwrap().success());
     }
 
-    /// As the kernel does when memory is short.
+    /// Kills the process as the kernel does when memory is short.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();

@@ -1,4 +1,4 @@
-//! What may go wrong with a relayed image, and that a wrong image never comes of it: the cause instead, and nothing in the
+//! Faults of a relayed image: each is reported with its cause and never becomes a wrong image, and nothing stays in the
 //! engine.
 
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use handoff_model::Outcome;
 use handoff_services::TokenSpec;
 
 use crate::daemon::Daemon;
-use crate::kit::{Place, expect, machine};
+use crate::kit::{RunFolders, expect, machine};
 use crate::relay::{Lab, identity, step};
 use crate::relay_ends::End;
 
@@ -27,7 +27,7 @@ fn blocks(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// What happens to a stored block.
+/// Fault of a stored block.
 type Damage = fn(Vec<u8>) -> Vec<u8>;
 
 fn images(daemon: &Daemon) -> String {
@@ -35,7 +35,7 @@ fn images(daemon: &Daemon) -> String {
 }
 
 #[test]
-fn a_flipped_byte_and_a_truncated_body_are_told_and_leave_no_image() {
+fn flipped_byte_or_truncated_body_is_reported_and_leaves_no_image() {
     let _machine = machine();
     let Lab { service, sender, receiver, store } = Lab::with(Profile::default());
     expect(&mut step(&sender, &service, &["send", "team/app:1"]), 0);
@@ -51,13 +51,13 @@ fn a_flipped_byte_and_a_truncated_body_are_told_and_leave_no_image() {
         bytes.truncate(bytes.len() / 2);
         bytes
     };
-    let damages = [(flip as Damage, "is damaged: what arrived has the digest"), (cut, "gave up after")];
+    let damages = [(flip as Damage, "is damaged: the received bytes have the digest"), (cut, "gave up after")];
     for (damage, cause) in damages {
         for (path, bytes) in &sent {
             std::fs::write(path, damage(bytes.clone())).unwrap();
         }
-        let (_, told) = expect(&mut step(&receiver, &service, &["receive"]), 4);
-        assert!(told.lines().last().unwrap().contains(cause), "{told}");
+        let (_, output) = expect(&mut step(&receiver, &service, &["receive"]), 4);
+        assert!(output.lines().last().unwrap().contains(cause), "{output}");
         assert_eq!(images(&receiver), "", "{cause}");
     }
     for (path, bytes) in &sent {
@@ -82,7 +82,7 @@ fn killed_under(end: End, docker: &mut Command, moved: impl Fn() -> u64) -> Stri
 }
 
 #[test]
-fn a_killed_end_is_a_failed_push_or_pull_and_nothing_is_there() {
+fn killed_relay_process_fails_the_push_or_pull_and_leaves_no_image() {
     let _machine = machine();
     let slow =
         "name = 'slow'\nsummary = 's'\n[artifact.up]\naggregate = '4MiB/s'\n[artifact.down]\naggregate = '4MiB/s'\n";
@@ -93,10 +93,10 @@ fn a_killed_end_is_a_failed_push_or_pull_and_nothing_is_there() {
     let reference = format!("{}/app:1", push_registry.registry);
     sender.docker(&["tag", "team/app:1", &reference]);
     let up = || service.counters(&token).bytes_up;
-    let said = killed_under(push_registry, &mut sender.command(&["push", &reference]), up);
-    assert!(!said.is_empty());
-    let (_, told) = expect(&mut step(receiver, service, &["receive", "--name", "app"]), 4);
-    assert!(told.contains("nothing was sent under the name"), "{told}");
+    let output = killed_under(push_registry, &mut sender.command(&["push", &reference]), up);
+    assert!(!output.is_empty());
+    let (_, output) = expect(&mut step(receiver, service, &["receive", "--name", "app"]), 4);
+    assert!(output.contains("nothing was sent under the name"), "{output}");
     // Another name: what was begun under the first one is never completed.
     expect(&mut step(sender, service, &["send", "team/app:1", "--name", "app-2"]), 0);
     let token = service.mint(TokenSpec::default());
@@ -104,22 +104,22 @@ fn a_killed_end_is_a_failed_push_or_pull_and_nothing_is_there() {
         End::start(&lab.service, receiver, &token, &["receiver", "--name", "app-2", "--connections", "1"]);
     let reference = format!("{}/app:1", pull_registry.registry);
     let down = || service.counters(&token).bytes_down;
-    let said = killed_under(pull_registry, &mut receiver.command(&["pull", &reference]), down);
-    assert!(!said.is_empty());
+    let output = killed_under(pull_registry, &mut receiver.command(&["pull", &reference]), down);
+    assert!(!output.is_empty());
     assert_eq!(images(receiver), "");
 }
 
 #[test]
-fn an_evicted_entry_is_a_failed_row_with_the_cause() {
+fn evicted_cache_entry_is_a_failed_row_with_the_cause() {
     let _machine = machine();
-    let place = Place::new();
+    let folders = RunFolders::new();
     // Less than the image's layers: the first of them go while the last are stored.
-    let tight = place.work.path().join("tight.toml");
+    let tight = folders.work.path().join("tight.toml");
     std::fs::write(&tight, "name = 'tight'\nsummary = 's'\n[cache]\nstorage_limit = '12MiB'\n").unwrap();
     let tight = tight.to_str().unwrap();
     let args = ["--sizes", "64MiB", "--rounds", "1", "--strategies", "relay:store=cache", "--profile", tight];
-    expect(&mut place.run(&args), 1);
-    let results = place.results();
+    expect(&mut folders.run(&args), 1);
+    let results = folders.results();
     let row = &results.measurements[0];
     assert_eq!(row.outcome, Outcome::Failed);
     assert!(row.error.contains("no longer in the cache") && row.error.contains("evicted"), "{}", row.error);

@@ -13,7 +13,7 @@ use crate::kit::handoff;
 use crate::relay_ends::End;
 
 const MIB: usize = 1 << 20;
-/// What both ends are promised to stay below.
+/// Memory bound of sender and receiver.
 const MOST: u64 = 256 << 20;
 const LAYERS: usize = 6;
 
@@ -35,8 +35,8 @@ impl Layer {
 
     fn pieces(&self, mut give: impl FnMut(&[u8])) {
         let mut piece = vec![0; MIB];
-        for place in 0..self.mib {
-            piece[..8].copy_from_slice(&((self.number * self.mib + place) as u64).to_le_bytes());
+        for folders in 0..self.mib {
+            piece[..8].copy_from_slice(&((self.number * self.mib + folders) as u64).to_le_bytes());
             give(&piece);
         }
     }
@@ -77,7 +77,7 @@ fn answer(reader: &mut impl std::io::BufRead) -> String {
 }
 
 #[test]
-fn both_ends_stay_below_their_bound_for_layers_that_are_larger_than_it() {
+fn relay_memory_stays_bounded_for_larger_layers() {
     let mib = std::env::var("HANDOFF_RELAY_MIB").map_or(1024, |text| text.parse().unwrap());
     let store = tempfile::Builder::new().prefix("hf").tempdir_in("/var/tmp").unwrap();
     let service = Service::start_blocking(ServiceConfig::new(store.path())).unwrap();

@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use handoff_model::{ByteSize, Outcome, SpanKind, Storage};
 use handoff_strategies::names;
 
-use crate::kit::{Place, expect, facts, handoff, machine};
+use crate::kit::{RunFolders, expect, facts, handoff, machine};
 
 #[test]
-fn every_strategy_hands_over_a_verified_image() {
+fn every_strategy_transfers_a_verified_image() {
     let _machine = machine();
-    let place = Place::new();
-    let (stdout, _) = expect(&mut place.run(&["--sizes", "64MiB", "--rounds", "2", "--control"]), 0);
-    let results = place.results();
+    let folders = RunFolders::new();
+    let (stdout, _) = expect(&mut folders.run(&["--sizes", "64MiB", "--rounds", "2", "--control"]), 0);
+    let results = folders.results();
     assert_eq!(results.measurements.len(), 2 * (names().len() + 1));
     // Where the machine can, every job has a file system that nothing was removed from; elsewhere the reason is on record.
     let can = std::path::Path::new("/dev/loop-control").exists();
@@ -79,20 +79,20 @@ fn every_strategy_hands_over_a_verified_image() {
         }
     }
     assert_eq!(results.consumers.len(), results.measurements.len());
-    ranges_come_in_parallel(&place);
+    ranges_come_in_parallel(&folders);
     for name in names() {
         assert!(stdout.contains(name), "the table names {name}:\n{stdout}");
     }
-    let report = std::fs::read_to_string(place.out.join("report.md")).unwrap();
+    let report = std::fs::read_to_string(folders.out.join("report.md")).unwrap();
     assert!(report.contains("local-cache") && report.contains("loopback"));
-    assert_eq!(place.leftovers(), Vec::<String>::new());
+    assert_eq!(folders.leftovers(), Vec::<String>::new());
 }
 
 /// `@actions/cache` takes the path that it takes on GitHub: parallel ranges, seen by the service itself.
-fn ranges_come_in_parallel(place: &Place) {
-    let results = place.results();
+fn ranges_come_in_parallel(folders: &RunFolders) {
+    let results = folders.results();
     let trial = results.measurements.iter().find(|m| m.strategy == "cache-tar").unwrap();
-    let file = place.out.join("logs").join(&trial.trial).join("consumer-1/requests.json");
+    let file = folders.out.join("logs").join(&trial.trial).join("consumer-1/requests.json");
     let log: Vec<handoff_link::RequestRecord> = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
     let ranges: Vec<_> = log.iter().filter(|r| r.range.is_some()).collect();
     assert!(ranges.len() >= 4, "{log:?}");
@@ -107,14 +107,14 @@ fn ranges_come_in_parallel(place: &Place) {
 #[test]
 fn overlay2_takes_tars_from_docker_save_and_refuses_cache_export() {
     let _machine = machine();
-    let place = Place::new();
-    let (_, stderr) = expect(&mut place.run(&["--sizes", "64MiB", "--rounds", "1", "--image-store", "overlay2"]), 2);
+    let folders = RunFolders::new();
+    let (_, stderr) = expect(&mut folders.run(&["--sizes", "64MiB", "--rounds", "1", "--image-store", "overlay2"]), 2);
     assert!(stderr.contains("gha-cache: the `docker` builder cannot export a cache"), "{stderr}");
-    assert!(!place.out.exists(), "nothing is written by a refused plan");
+    assert!(!folders.out.exists(), "nothing is written by a refused plan");
     let strategies = "artifact,cache-tar,zstd-stream,rebuild";
     let args = ["--sizes", "64MiB", "--rounds", "1", "--image-store", "overlay2", "--strategies", strategies];
-    expect(&mut place.run(&args), 0);
-    let results = place.results();
+    expect(&mut folders.run(&args), 0);
+    let results = folders.results();
     assert_eq!(results.measurements.len(), 4);
     for row in &results.measurements {
         assert_eq!(row.outcome, Outcome::Completed, "{}: {}", row.strategy, row.error);
@@ -125,13 +125,13 @@ fn overlay2_takes_tars_from_docker_save_and_refuses_cache_export() {
             assert_eq!((row.layers_equal, row.config_equal), (Some(true), Some(true)));
         }
     }
-    assert_eq!(place.leftovers(), Vec::<String>::new());
+    assert_eq!(folders.leftovers(), Vec::<String>::new());
 }
 
 #[test]
 fn variants_and_workloads_are_recorded_and_two_consumers_are_two_rows() {
     let _machine = machine();
-    let place = Place::new();
+    let folders = RunFolders::new();
     let strategies = "artifact:level=6,source=save,zstd-stream:level=1,threads=1";
     let args = [
         "--sizes",
@@ -145,8 +145,8 @@ fn variants_and_workloads_are_recorded_and_two_consumers_are_two_rows() {
         "--strategies",
         strategies,
     ];
-    expect(&mut place.run(&args), 0);
-    let results = place.results();
+    expect(&mut folders.run(&args), 0);
+    let results = folders.results();
     let mut variants: Vec<&str> = results.measurements.iter().map(|m| m.variant.as_str()).collect();
     variants.sort_unstable();
     assert_eq!(variants, ["level=1,threads=1", "level=6,source=save"]);
@@ -160,13 +160,13 @@ fn variants_and_workloads_are_recorded_and_two_consumers_are_two_rows() {
 }
 
 #[test]
-fn variants_of_the_transport_hand_over_the_same_image() {
+fn transport_variants_transfer_the_same_image() {
     let _machine = machine();
-    let place = Place::new();
+    let folders = RunFolders::new();
     let strategies = "artifact:archive=false,compress=zstd,concurrency=32,cache-tar:compress=gzip,layers=zstd,\
                       artifact:layers=uncompressed,zstd-stream:source=output,ranges=8,blocks=2";
-    expect(&mut place.run(&["--sizes", "64MiB", "--rounds", "1", "--strategies", strategies]), 0);
-    let results = place.results();
+    expect(&mut folders.run(&["--sizes", "64MiB", "--rounds", "1", "--strategies", strategies]), 0);
+    let results = folders.results();
     assert_eq!(results.measurements.len(), 4);
     for row in &results.measurements {
         let plain = row.variant == "layers=uncompressed";
@@ -179,7 +179,7 @@ fn variants_of_the_transport_hand_over_the_same_image() {
         let equal = (row.content_equal, row.layers_equal, row.config_equal, row.index_equal);
         assert_eq!(equal, (Some(true), Some(true), Some(true), Some(true)), "{name}: {}", row.identity_note);
         let log = |job: &str| -> Vec<handoff_link::RequestRecord> {
-            let file = place.out.join("logs").join(&row.trial).join(job).join("requests.json");
+            let file = folders.out.join("logs").join(&row.trial).join(job).join("requests.json");
             serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap()
         };
         let of = |kind| results.spans.iter().any(|s| s.trial == row.trial && s.span == kind);
@@ -193,10 +193,10 @@ fn variants_of_the_transport_hand_over_the_same_image() {
 }
 
 #[test]
-fn one_side_at_a_time_works_against_a_service_of_its_own() {
+fn produce_and_consume_work_against_a_separate_service() {
     use std::io::{BufRead, BufReader};
     let _machine = machine();
-    let place = Place::new();
+    let folders = RunFolders::new();
     let dir = tempfile::tempdir().unwrap();
     let mut serve = handoff(&["serve"]).stdout(std::process::Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(serve.stdout.take().unwrap()).lines().map_while(Result::ok);
@@ -211,19 +211,19 @@ fn one_side_at_a_time_works_against_a_service_of_its_own() {
     assert!(env.iter().any(|(k, _)| k == "ACTIONS_RUNTIME_TOKEN"), "{env:?}");
     let role = |args: &[&str]| {
         let mut command = handoff(args);
-        command.envs(env.clone()).arg("--work-dir").arg(place.work.path()).current_dir(dir.path());
+        command.envs(env.clone()).arg("--work-dir").arg(folders.work.path()).current_dir(dir.path());
         expect(&mut command, 0).0
     };
     role(&["produce", "--strategy", "cache-tar", "--size", "64MiB"]);
-    let told: serde_json::Value = serde_json::from_str(&role(&["consume", "--strategy", "cache-tar"])).unwrap();
-    assert_eq!(told.pointer("/identity/content"), Some(&true.into()), "{told}");
-    assert_eq!(told.pointer("/identity/layers"), Some(&true.into()), "{told}");
+    let output: serde_json::Value = serde_json::from_str(&role(&["consume", "--strategy", "cache-tar"])).unwrap();
+    assert_eq!(output.pointer("/identity/content"), Some(&true.into()), "{output}");
+    assert_eq!(output.pointer("/identity/layers"), Some(&true.into()), "{output}");
     serve.kill().unwrap();
     serve.wait().unwrap();
 }
 
 #[test]
-fn a_folder_that_is_not_ours_is_left_alone() {
+fn foreign_results_folder_is_unchanged() {
     let _machine = machine();
     let refused = |out: &str| expect(&mut handoff(&["run", "--sizes", "16MiB", "--out", out]), 2).1;
     let dir = tempfile::tempdir().unwrap();

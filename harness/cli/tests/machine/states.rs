@@ -1,16 +1,16 @@
-//! What an earlier run leaves is used, and only that; several consumers are several rows.
+//! Cache states and several consumers, as their rows show them.
 
 use std::collections::BTreeMap;
 
 use handoff_model::{CacheState, Outcome, SpanKind};
 use handoff_records::MeasurementRow;
 
-use crate::kit::{Place, expect, machine};
+use crate::kit::{RunFolders, expect, machine};
 
 #[test]
-fn an_earlier_run_saves_what_each_strategy_can_save() {
+fn warm_cache_saves_what_each_strategy_can_reuse() {
     let _machine = machine();
-    let place = Place::new();
+    let folders = RunFolders::new();
     let args = [
         "--sizes",
         "64MiB",
@@ -21,8 +21,8 @@ fn an_earlier_run_saves_what_each_strategy_can_save() {
         "--cache-state",
         "warm,one-layer",
     ];
-    expect(&mut place.run(&args), 0);
-    let results = place.results();
+    expect(&mut folders.run(&args), 0);
+    let results = folders.results();
     assert_eq!(results.measurements.len(), 6);
     let mut rows: BTreeMap<(&str, CacheState), &MeasurementRow> = BTreeMap::new();
     for row in &results.measurements {
@@ -30,7 +30,7 @@ fn an_earlier_run_saves_what_each_strategy_can_save() {
         assert_eq!((row.content_equal, row.layers_equal), (Some(true), Some(true)), "{}", row.trial);
         rows.insert((&row.strategy, row.cache_state), row);
         assert_eq!(row.throttled, Some(0), "{}", row.trial);
-        let primed = place.out.join("logs").join(&row.trial).join("priming").exists();
+        let primed = folders.out.join("logs").join(&row.trial).join("priming").exists();
         assert!(primed, "{}", row.trial);
     }
     let steps = |row: &MeasurementRow| (row.producer_steps_executed.unwrap(), row.producer_steps_cached.unwrap());
@@ -64,21 +64,21 @@ fn an_earlier_run_saves_what_each_strategy_can_save() {
             }
         }
     }
-    let (stdout, _) = expect(&mut place.plan(&["--cache-state", "warm", "--strategies", "artifact,gha-cache"]), 0);
+    let (stdout, _) = expect(&mut folders.plan(&["--cache-state", "warm", "--strategies", "artifact,gha-cache"]), 0);
     let of = |name: &str| stdout.lines().find(|l| l.contains(name)).unwrap().to_owned();
     assert!(of(" artifact ").contains("warm caches (it stores nothing that outlives a run)"), "{stdout}");
     assert!(of(" gha-cache ").contains("warm caches, "), "{stdout}");
-    assert_eq!(place.leftovers(), Vec::<String>::new());
+    assert_eq!(folders.leftovers(), Vec::<String>::new());
 }
 
 #[test]
-fn a_relay_with_a_cache_builds_and_sends_the_changed_layer_only() {
+fn relay_with_cache_sends_the_changed_layer_only() {
     let _machine = machine();
-    let place = Place::new();
+    let folders = RunFolders::new();
     let args = ["--sizes", "64MiB", "--rounds", "1", "--strategies", "relay:store=cache,gha-cache"];
     let states = ["--cache-state", "cold,warm,one-layer"];
-    expect(&mut place.run(&[&args[..], &states].concat()), 0);
-    let results = place.results();
+    expect(&mut folders.run(&[&args[..], &states].concat()), 0);
+    let results = folders.results();
     let row = |state: CacheState| {
         let row = results.measurements.iter().find(|r| r.strategy == "relay" && r.cache_state == state).unwrap();
         assert_eq!(row.outcome, Outcome::Completed, "{}: {} {}", row.trial, row.failed_span, row.error);
@@ -95,16 +95,16 @@ fn a_relay_with_a_cache_builds_and_sends_the_changed_layer_only() {
     assert!(up < gha + (256 << 10), "{up}, where gha-cache sends {gha}");
     let (_, executed, _, up) = row(CacheState::Warm);
     assert_eq!((executed, up), (0, 0), "the same commit: nothing is built, nothing is sent");
-    assert_eq!(place.leftovers(), Vec::<String>::new());
+    assert_eq!(folders.leftovers(), Vec::<String>::new());
 }
 
 #[test]
-fn a_changed_early_layer_is_all_later_steps_again() {
+fn changed_early_layer_rebuilds_all_later_steps() {
     let _machine = machine();
-    let place = Place::new();
+    let folders = RunFolders::new();
     let args = ["--sizes", "64MiB", "--rounds", "1", "--strategies", "gha-cache", "--cache-state", "base-layer"];
-    expect(&mut place.run(&args), 0);
-    for row in &place.results().measurements {
+    expect(&mut folders.run(&args), 0);
+    for row in &folders.results().measurements {
         assert_eq!(row.outcome, Outcome::Completed, "{}: {} {}", row.trial, row.failed_span, row.error);
         assert_eq!(row.producer_steps_cached, Some(1), "the probe's COPY alone is before it");
         assert!(row.producer_steps_executed > Some(2) && row.entries_reused > Some(0), "{row:?}");
@@ -113,22 +113,22 @@ fn a_changed_early_layer_is_all_later_steps_again() {
 }
 
 #[test]
-fn consumers_are_rows_of_their_own_and_the_slowest_counts() {
+fn each_consumer_is_a_row_and_the_slowest_sets_the_critical_path() {
     two_consumers(&[], 1);
 }
 
 #[test]
-fn consumers_at_once_are_so_and_rows_say_when_they_crowd_the_machine() {
+fn concurrent_consumers_overlap_and_are_marked_contended() {
     two_consumers(&["--consumer-concurrency", "2"], 2);
 }
 
 fn two_consumers(at_once: &[&str], n: u32) {
     let _machine = machine();
-    let place = Place::new();
+    let folders = RunFolders::new();
     let cores = std::thread::available_parallelism().unwrap().get();
     let args = ["--sizes", "64MiB", "--rounds", "1", "--strategies", "cache-tar,rebuild", "--consumers", "2"];
-    expect(place.run(&args).args(at_once), 0);
-    let results = place.results();
+    expect(folders.run(&args).args(at_once), 0);
+    let results = folders.results();
     assert_eq!((results.measurements.len(), results.consumers.len()), (2, 4));
     for row in &results.measurements {
         assert_eq!(row.outcome, Outcome::Completed, "{}: {} {}", row.trial, row.failed_span, row.error);
@@ -143,5 +143,5 @@ fn two_consumers(at_once: &[&str], n: u32) {
         let all = if row.strategy == "rebuild" { row.consumers as usize } else { 1 };
         assert_eq!(jobs.len(), all, "{}: every job of `rebuild` builds for itself", row.trial);
     }
-    assert_eq!(place.leftovers(), Vec::<String>::new());
+    assert_eq!(folders.leftovers(), Vec::<String>::new());
 }

@@ -8,7 +8,7 @@ use handoff_model::{ByteSize, Outcome, Storage};
 use handoff_records::MeasurementRow;
 use sha2::{Digest, Sha256};
 
-use crate::kit::{Place, expect, facts, machine};
+use crate::kit::{RunFolders, expect, facts, machine};
 
 fn sha256(bytes: &[u8]) -> String {
     format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
@@ -84,13 +84,13 @@ fn answer(mut stream: &TcpStream, blobs: &[Vec<u8>; 3]) -> std::io::Result<()> {
 
 /// Runs a Dockerfile by strategies; the rows.
 fn run(dockerfile: &str, strategies: &str, code: i32) -> Vec<MeasurementRow> {
-    let place = Place::new();
+    let folders = RunFolders::new();
     let context = tempfile::tempdir().unwrap();
     std::fs::write(context.path().join("Dockerfile"), dockerfile).unwrap();
     let dir = context.path().display().to_string();
-    expect(&mut place.run(&["--context", &dir, "--rounds", "1", "--strategies", strategies]), code);
-    assert_eq!(place.leftovers(), Vec::<String>::new());
-    place.results().measurements
+    expect(&mut folders.run(&["--context", &dir, "--rounds", "1", "--strategies", strategies]), code);
+    assert_eq!(folders.leftovers(), Vec::<String>::new());
+    folders.results().measurements
 }
 
 fn completed(row: &MeasurementRow, dockerfile: &str) {
@@ -103,7 +103,7 @@ fn completed(row: &MeasurementRow, dockerfile: &str) {
 }
 
 #[test]
-fn every_strategy_hands_over_an_image_without_an_executed_step() {
+fn every_strategy_transfers_an_image_without_an_executed_step() {
     let _machine = machine();
     let base = format!("FROM {}/base:1\nENV A=1\nCMD [\"/nothing\"]\n", registry());
     for dockerfile in [base.as_str(), "FROM scratch\nLABEL a=b\n"] {
@@ -131,9 +131,9 @@ fn step_made_from_nothing_is_executed_again_where_no_cache_can_have_it() {
 }
 
 #[test]
-fn link_as_a_dockerfile_takes_the_ignore_file_of_its_own_name() {
+fn dockerfile_link_uses_the_ignore_file_of_the_links_name() {
     let _machine = machine();
-    let place = Place::new();
+    let folders = RunFolders::new();
     let context = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| std::fs::write(context.path().join(name), text).unwrap();
     std::fs::create_dir(context.path().join("docker")).unwrap();
@@ -145,8 +145,11 @@ fn link_as_a_dockerfile_takes_the_ignore_file_of_its_own_name() {
     write("docker/app.Dockerfile.dockerignore", "big\n");
     let dir = context.path().display().to_string();
     let file = Path::new(&dir).join("Dockerfile").display().to_string();
-    expect(&mut place.run(&["--context", &dir, "--dockerfile", &file, "--rounds", "1", "--strategies", "artifact"]), 0);
-    let size = place.results().measurements[0].image_bytes.map(ByteSize).unwrap();
+    expect(
+        &mut folders.run(&["--context", &dir, "--dockerfile", &file, "--rounds", "1", "--strategies", "artifact"]),
+        0,
+    );
+    let size = folders.results().measurements[0].image_bytes.map(ByteSize).unwrap();
     assert!((1 << 16..1 << 17).contains(&size.bytes()), "`.dockerignore` leaves `secret` out and `big` in: {size}");
 }
 
@@ -154,14 +157,14 @@ fn link_as_a_dockerfile_takes_the_ignore_file_of_its_own_name() {
 fn failed_build_shows_its_cause_first_with_its_last_output() {
     let _machine = machine();
     // The probe has no verb of that name: it says so, and fails.
-    let place = Place::new();
-    let (_dir, context) = crate::own::webapp();
+    let folders = RunFolders::new();
+    let (_dir, context) = crate::user_image::webapp();
     let file = context.join("Dockerfile.fails");
     std::fs::write(&file, "FROM scratch\nCOPY handoff-probe /p\nRUN [\"/p\", \"no-such-verb\"]\n").unwrap();
     let (dir, file) = (context.display().to_string(), file.display().to_string());
     let args = ["--context", &dir, "--dockerfile", &file, "--rounds", "1", "--strategies", "relay,zstd-stream,rebuild"];
-    expect(&mut place.run(&args), 1);
-    for row in place.results().measurements {
+    expect(&mut folders.run(&args), 1);
+    for row in folders.results().measurements {
         let error = &row.error;
         assert_eq!((row.outcome, row.failed_span.as_str()), (Outcome::Failed, "build"), "{}: {error}", row.strategy);
         assert!(error.starts_with("build: [2/2] RUN"), "{}: {error}", row.strategy);

@@ -1,4 +1,4 @@
-//! Helpers of both test programs, `desk` and `machine`: running the binary, and folders of made-up runs.
+//! Helpers of both test programs, `offline` and `machine`: running the binary, and folders of sample runs.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -7,25 +7,25 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-mod made;
+mod sample_runs;
 
-pub use made::{Made, request, seconds};
+pub use sample_runs::{SampleRuns, request, seconds};
 
-/// A folder for results and one for engines, short because sockets live in it.
-pub struct Place {
+/// Folder for results, and a folder for engines with a short path, because it holds sockets.
+pub struct RunFolders {
     pub out: PathBuf,
     pub work: TempDir,
     _out: TempDir,
 }
 
-impl Place {
+impl RunFolders {
     pub fn new() -> Self {
         let out = tempfile::tempdir().unwrap();
         let work = tempfile::Builder::new().prefix("hf").tempdir_in("/var/tmp").unwrap();
         Self { out: out.path().join("results"), work, _out: out }
     }
 
-    /// `handoff run` into this place.
+    /// `handoff run` with these folders.
     pub fn run(&self, args: &[&str]) -> Command {
         let mut command = handoff(&["run"]);
         // As a person would name it: relative to where they are.

@@ -153,7 +153,7 @@ fn folder_of_job_files_that_is_not_there_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     assert!(read_files(dir.path()).unwrap().is_empty());
     let error = read_files(&dir.path().join("none")).unwrap_err().to_string();
-    assert!(error.starts_with("read ") && error.contains("/none: "), "{error}");
+    assert!(error.starts_with("cannot read ") && error.contains("/none: "), "{error}");
 }
 
 /// The columns that docs/format.md calls empty in the rows of a run on GitHub, of `measurements.csv` or `consumers.csv`.

@@ -83,10 +83,7 @@ pub(super) fn apply(mut profile: Profile, text: &str, base: &str, changes: &str)
         let Some((_, unit)) = fits.first() else {
             let near = nearest(key, FIGURES.iter().map(|(figure, _)| *figure));
             let near = near.map_or_else(String::new, |near| format!("did you mean `{near}`? "));
-            return Err(invalid(
-                &part,
-                format!("is no figure of a profile: {near}`handoff profiles` lists all figures"),
-            ));
+            return Err(invalid(&part, format!("names no figure: {near}run `handoff profiles` for the list")));
         };
         for (figure, unit) in &fits {
             if set.contains(figure) {

@@ -23,7 +23,7 @@ pub enum ProfileError {
         source: io::Error,
     },
     /// Invalid TOML.
-    #[error("profile {origin}: {message}")]
+    #[error("profile {origin}: {message}: fix the file")]
     Syntax {
         /// Name or path of the profile.
         origin: String,

@@ -78,7 +78,10 @@ impl Plan {
             seen.insert(cell);
         }
         if seen.is_empty() {
-            return Err(PlanError("the rules leave every cell out: nothing is left to measure".to_owned()));
+            return Err(PlanError(
+                "the rules of `[[exclude]]` exclude every cell, so nothing is left to measure: remove a rule"
+                    .to_owned(),
+            ));
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Runs for tests: committed ones, and samples that a formula made.
+//! Runs that a formula makes, and how the tests render them.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,7 +13,6 @@ use handoff_records::{ConsumerRow, MeasurementRow, SpanRow};
 use handoff_report::{EMBEDDED, Link, Report, Run, charts, html, markdown};
 use serde::de::DeserializeOwned;
 
-pub const REFERENCE: &str = "2026-11-23-reference-loopback";
 pub const ALL: &str = "artifact,cache-tar,gha-cache,local-cache,zstd-stream,rebuild";
 
 /// Strategies that the tests know, in the order of tables.
@@ -54,23 +53,6 @@ pub fn looks() -> PathBuf {
 
 pub fn csv_rows<T: DeserializeOwned>(path: &Path) -> Vec<T> {
     csv::Reader::from_path(path).unwrap().into_deserialize().collect::<Result<_, _>>().unwrap()
-}
-
-/// Committed run.
-pub fn committed(name: &str) -> Run {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../results").join(name);
-    let json = |file: &str| fs::read(dir.join(file)).unwrap();
-    Run {
-        name: name.to_owned(),
-        dir: format!("results/{name}"),
-        plan: with_facts(serde_json::from_slice(&json("plan.json")).unwrap()),
-        environments: serde_json::from_slice(&json("environments.json")).unwrap(),
-        measurements: csv_rows(&dir.join("measurements.csv")),
-        consumers: csv_rows(&dir.join("consumers.csv")),
-        spans: csv_rows(&dir.join("spans.csv")),
-        warnings: vec![],
-        set_aside: vec![],
-    }
 }
 
 pub fn report(runs: Vec<Run>) -> Report {
@@ -160,6 +142,11 @@ impl SampleRun {
             conditions,
             control: true,
         }
+    }
+
+    /// A small run of one cell: every strategy, three rounds.
+    pub fn three_rounds() -> Self {
+        Self { name: "three-rounds", sizes: &["1GiB"], rounds: 3, ..Self::one() }
     }
 
     /// One round of one size.

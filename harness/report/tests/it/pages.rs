@@ -6,7 +6,7 @@ use handoff_model::{CacheState, Conditions, ImageStore, Outcome};
 use handoff_records::MeasurementRow;
 use handoff_report::{Report, Run, charts, chrome_trace, html, markdown, terminal};
 
-use crate::kit::{REFERENCE, SampleRun, committed, report, write};
+use crate::kit::{SampleRun, report, write};
 
 fn fail(row: &mut MeasurementRow, error: &str) {
     row.outcome = Outcome::Failed;
@@ -71,7 +71,7 @@ fn check_first_screen(page: &str, text: &str) {
 #[test]
 fn same_rows_give_the_same_files() {
     let of = || {
-        let report = report(vec![committed(REFERENCE)]);
+        let report = report(vec![SampleRun::three_rounds().run()]);
         let charts: Vec<_> =
             charts(&report).iter().map(|c| (c.name.clone(), [c.svg(false), c.svg(true)], c.png())).collect();
         (html(&report), markdown(&report), charts)
@@ -86,7 +86,7 @@ fn same_rows_give_the_same_files() {
 
 #[test]
 fn every_strategy_and_sample_is_shown() {
-    let (report, page, text) = whole(vec![committed(REFERENCE)]);
+    let (report, page, text) = whole(vec![SampleRun::three_rounds().run()]);
     for line in &report.groups[0].lines {
         assert!(text.contains(&format!("| {} |", line.name)), "{}", line.name);
         for sample in line.cells[0].as_ref().unwrap().critical_path.as_ref().unwrap().samples() {
@@ -200,7 +200,7 @@ fn run_without_completed_trials_has_no_chart() {
 
 #[test]
 fn missing_spans_remove_the_timeline_only() {
-    let mut run = committed(REFERENCE);
+    let mut run = SampleRun::three_rounds().run();
     run.spans.clear();
     let (report, _, text) = whole(vec![run]);
     assert!(!charts(&report).iter().any(|c| c.name == "timeline") && text.contains("no completed trial has spans"));
@@ -217,11 +217,11 @@ fn tables_too_large_for_a_summary_are_replaced() {
 
 #[test]
 fn trace_has_every_span_without_overlap_in_a_thread() {
-    let report = report(vec![committed(REFERENCE)]);
-    let trial = "0003-zstd-stream-1GiB-r1";
+    let report = report(vec![SampleRun::three_rounds().run()]);
+    let trial = &report.runs[0].plan.trials[2].id;
     let trace: serde_json::Value = serde_json::from_str(&chrome_trace(&report, trial).unwrap()).unwrap();
     let events: Vec<_> = trace["traceEvents"].as_array().unwrap().iter().filter(|e| e["ph"] == "X").collect();
-    assert_eq!(events.len(), committed(REFERENCE).spans.iter().filter(|s| s.trial == trial).count());
+    assert_eq!(events.len(), SampleRun::three_rounds().run().spans.iter().filter(|s| s.trial == *trial).count());
     let mut ends: BTreeMap<(u64, u64), f64> = BTreeMap::new();
     for event in &events {
         let lane = (event["pid"].as_u64().unwrap(), event["tid"].as_u64().unwrap());
@@ -229,6 +229,6 @@ fn trace_has_every_span_without_overlap_in_a_thread() {
         assert!(ends.get(&lane).is_none_or(|end| *end <= start + 1e-3), "{event}");
         ends.insert(lane, start + length);
     }
-    let error = chrome_trace(&report, "0003-zstd-stream-1GiB-r9").unwrap_err().to_string();
-    assert!(error.contains("did you mean `0003-zstd-stream-1GiB-r1`"), "{error}");
+    let error = chrome_trace(&report, &trial.replace("-r1", "-r9")).unwrap_err().to_string();
+    assert!(error.contains(&format!("did you mean `{trial}`")), "{error}");
 }

@@ -1,22 +1,16 @@
 //! The spike's statements in reports, and on their page.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
 
 use handoff_analysis::{Claims, Options, RunRows, judge};
 use handoff_model::{Builder, Conditions, ImageStore};
 use handoff_report::{Report, Run, markdown, spike_page, terminal};
 
-use crate::kit::{ALL, SampleRun, committed};
+use crate::kit::{ALL, SampleRun};
 
 /// Words of earlier verdicts, which spoke of the statement and not of the strategy, and marks of what is not known.
 const OLD: [&str; 8] =
     ["too slow", "too fast", "not the recipe", "not tested", ": holds", ": wrong", "| ? |", "| holds |"];
-
-fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
 
 fn no_old_word(text: &str, whose: &str) {
     for word in OLD {
@@ -62,22 +56,6 @@ fn no_report_of_a_fixture_has_an_unknown_claim_or_an_old_verdict() {
         for text in [markdown(&report), terminal(&report, 200, false)] {
             no_old_word(&text, name);
         }
-    }
-}
-
-#[test]
-fn no_report_of_a_committed_run_has_an_unknown_claim_or_an_old_verdict() {
-    let mut names: Vec<String> = fs::read_dir(repository().join("results"))
-        .unwrap()
-        .map(|e| e.unwrap())
-        .filter(|e| e.path().join("measurements.csv").exists())
-        .map(|e| e.file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    assert!(names.len() > 10, "{names:?}");
-    for name in names {
-        let report = Report::new(vec![committed(&name)]).unwrap();
-        no_old_word(&terminal(&report, 200, false), &name);
     }
 }
 
@@ -128,14 +106,4 @@ fn page_without_runs_names_the_preset_that_is_missing() {
     let text = page(&[]);
     assert!(text.contains("| not judged: no run of the preset spike yet |"), "{text}");
     assert!(text.contains("| not judged: no run of the preset claims yet |"), "{text}");
-}
-
-#[test]
-fn committed_page_has_a_row_for_every_statement() {
-    let text = fs::read_to_string(repository().join("docs/spike.md")).unwrap();
-    no_old_word(&text, "docs/spike.md");
-    for claim in Claims::spike().unwrap().claims {
-        let start = format!("| {} | {} | {} |", claim.place, claim.statement, claim.claimed_text());
-        assert_eq!(text.lines().filter(|l| l.starts_with(&start)).count(), 1, "{start}: run `make spike-page`");
-    }
 }
