@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn the_verdict_flips_with_its_inputs() {
+    fn verdict_changes_with_its_inputs() {
         assert_eq!(word(evidence(-5.0, -8.0, -1.0, 0.03)), "faster");
         assert_eq!(word(evidence(5.0, 1.0, 8.0, 0.03)), "slower");
         assert_eq!(word(evidence(0.1, -1.9, 1.9, 0.6)), "equivalent");
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rounds_that_are_missing_are_named() {
+    fn inconclusive_verdict_estimates_missing_rounds() {
         let verdict = decide(&evidence(-5.0, -8.0, 1.0, 0.06));
         let missing = verdict.inconclusive().unwrap();
         assert_eq!((missing.rounds_at_least, missing.rounds_estimated), (8, Some(9)));

@@ -238,7 +238,7 @@ mod tests {
     const SHARED: Parts = Parts { produce_s: 50.0, consume_s: 20.0, build_s: 30.0, shares: true };
 
     #[test]
-    fn jobs_and_minutes_that_pay() {
+    fn break_even_jobs_and_minutes_are_known() {
         // 50 + 20 n < 40 n from the third job on.
         assert_eq!(SHARED.consumers_break_even(REBUILD), Some(3));
         assert_eq!(Parts { consume_s: 40.0, ..SHARED }.consumers_break_even(REBUILD), None);
@@ -250,7 +250,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn at_the_break_even_both_cost_the_same(p in 1.0..500.0f64, c in 1.0..100.0f64, r in 1.0..100.0f64, n in 2u32..50) {
+        fn both_strategies_cost_the_same_at_the_break_even(p in 1.0..500.0f64, c in 1.0..100.0f64, r in 1.0..100.0f64, n in 2u32..50) {
             let shared = Parts { produce_s: p, consume_s: c, build_s: 0.0, shares: true };
             let rebuild = Parts { produce_s: 0.0, consume_s: r, build_s: 0.0, shares: false };
             let b = shared.build_break_even(rebuild, n).unwrap();

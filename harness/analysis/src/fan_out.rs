@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_largest_of_many_comes_near_the_largest_seen() {
+    fn expected_maximum_approaches_the_largest_sample() {
         assert!((largest_of(&[10, 20], 1) - 15.0).abs() < 1e-12);
         assert!((largest_of(&[10, 20], 2) - 17.5).abs() < 1e-12);
         assert!((largest_of(&[10, 20], 40) - 20.0).abs() < 1e-6);

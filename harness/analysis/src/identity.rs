@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_level_is_equal_only_if_every_trial_says_so() {
+    fn identity_level_is_equal_only_if_every_trial_is() {
         let count = |values: &[Option<bool>]| {
             let mut count = LevelCount::default();
             for value in values {

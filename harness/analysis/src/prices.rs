@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_shipped_prices_read_and_agree_with_the_published_examples() {
+    fn shipped_prices_match_the_published_examples() {
         let prices = Prices::shipped().unwrap();
         let month = |gb: f64| (gb - prices.cache.included_bytes as f64 / 1e9) * prices.cache.usd_per_gb_month.unwrap();
         for (gb, usd) in [(50.0, 2.80), (200.0, 13.30), (1_000.0, 69.30)] {
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn slips_are_named() {
+    fn invalid_prices_are_refused_with_the_key() {
         let error = |from: &str, to: &str| Prices::parse(&TEXT.replacen(from, to, 1)).unwrap_err().to_string();
         assert!(error("usd_per_minute", "usd_per_hour").contains("usd_per_hour"));
         assert!(error("0.006", "-1.0").contains("a price"));

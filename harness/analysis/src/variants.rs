@@ -83,14 +83,14 @@ mod tests {
     }
 
     #[test]
-    fn joined_lists_keep_their_order_and_the_baseline_is_last() {
+    fn joined_fact_lists_keep_their_order_with_the_baseline_last() {
         assert_eq!(joined(&["b,d,base", "a,b,c,d,e,base"]), "a b c d e base");
         assert_eq!(joined(&["a,new,base", "a,b,base"]), "a new b base");
         assert_eq!(joined(&["base", "a"]), "a base");
     }
 
     #[test]
-    fn variant_without_facts_has_those_of_its_strategy_and_unknown_strategy_comes_before_the_baseline() {
+    fn variant_without_facts_uses_those_of_its_strategy() {
         let variants = Variants::of([list("a,base:x=1").as_slice()]);
         assert!(variants.is_baseline(&StrategySpec::plain("base")));
         let mut order = ["base", "unknown", "a:x=1"].map(|s| s.parse::<StrategySpec>().unwrap());

@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn too_few_rounds_are_named_with_the_option_that_fixes_them() {
+    fn too_few_rounds_warn_with_the_option_that_fixes_them() {
         let sizes = vec![ByteSize(1 << 30), ByteSize(2 << 30)];
         let expected = "warning: at 1GiB typical and 1 more, 3 rounds cannot decide any of the 6 comparisons with rebuild, which takes 8: \
                         use --rounds 8 or --rounds auto";
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_that_declares_nothing_says_so_in_one_line() {
+    fn plan_without_comparisons_warns_in_one_line() {
         for (purpose, word) in [(Purpose::Screening, "a screening"), (Purpose::Trend, "a trend")] {
             let lines = warned(PlanRequest { purpose, ..asked(SEVEN, 3) });
             assert!(

@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_of_rounds_is_a_number_or_auto() {
+    fn rounds_are_a_number_or_auto() {
         assert_eq!("auto".parse(), Ok(Rounds::Auto));
         assert_eq!("12".parse(), Ok(Rounds::Count(12)));
         for (text, part) in [

@@ -186,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn more_at_once_than_half_the_cores_is_contended_and_one_never_is() {
+    fn consumers_on_more_than_half_the_cores_are_contended() {
         let at = |consumers, consumer_concurrency| Conditions { consumers, consumer_concurrency, ..Default::default() };
         assert!(!at(11, 1).is_contended(1));
         assert!(at(11, 2).is_contended(2) && at(11, 2).is_contended(3));
@@ -195,14 +195,14 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_from_before_there_was_a_choice_reads_and_is_written_as_it_was() {
+    fn plan_without_consumer_concurrency_keeps_its_form() {
         let before = serde_json::to_string(&Conditions::default()).unwrap();
         assert!(!before.contains("concurrency"), "{before}");
         assert_eq!(serde_json::from_str::<Conditions>(&before).unwrap(), Conditions::default());
     }
 
     #[test]
-    fn names_are_read_back_and_slips_get_a_hint() {
+    fn level_names_round_trip_and_typos_get_a_hint() {
         for name in ImageStore::NAMES {
             assert_eq!(name.parse::<ImageStore>().unwrap().as_str(), *name);
         }

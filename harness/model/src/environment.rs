@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn each_part_of_the_identity_is_named_when_it_differs() {
+    fn every_changed_identity_field_is_reported() {
         let one = environment();
         type Change = fn(&mut Environment);
         let changes: [(&str, Change); 10] = [
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn free_space_pages_of_memory_commit_and_disk_speed_are_no_difference() {
+    fn free_space_kernel_pages_commit_and_disk_speed_are_ignored() {
         let one = environment();
         let two = Environment {
             memory_bytes: one.memory_bytes - 5_000_000,
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn sources_that_an_older_folder_does_not_record_differ_from_any_digest() {
+    fn missing_source_digest_differs_from_every_digest() {
         let old = Environment { source_digest: String::new(), handoff: "0.1.0 (0759f6dccf99)".into(), ..environment() };
         let difference = &old.differences(&environment())[0];
         assert_eq!(difference.to_string(), "sources (not recorded, handoff 0.1.0 (0759f6dccf99); sha256:aa)");

@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn the_gate_demands_layers_only_where_the_image_travels() {
+    fn layers_are_demanded_only_if_the_image_moves() {
         let check = IdentityCheck::compare(&image(Some("i"), &["a", "b"]), &image(Some("j"), &["a", "x"]));
         assert_eq!((check.index, check.layers, check.content), (Some(false), Some(false), Some(true)));
         assert_eq!(check.note, "1 of 2 layers equal");
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn worst_of_consumers_counts_on_each_level() {
+    fn each_identity_level_is_the_worst_of_its_consumers() {
         let check =
             |index, layers, note: &str| IdentityCheck { index, layers, note: note.into(), ..Default::default() };
         let one = check(Some(true), Some(true), "no tag; overlay2 keeps no index");
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_level_is_never_equal() {
+    fn unknown_identity_level_is_never_equal() {
         let mut arrived = image(None, &["a"]);
         arrived.content = None;
         arrived.notes.push("overlay2 keeps no index".into());

@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slip_finds_its_name_and_nonsense_finds_none() {
+    fn typo_finds_the_nearest_name_and_nonsense_finds_none() {
         let known = ["artifact", "cache-tar", "gha-cache"];
         assert_eq!(nearest("artefact", known), Some("artifact"));
         assert_eq!(nearest("gha_cache", known), Some("gha-cache"));

@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failure_is_one_line() {
+    fn failure_text_is_one_line() {
         assert_eq!(Failure::new("load", "a\n\n  b\n").error, "a | b");
     }
 }

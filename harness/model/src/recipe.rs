@@ -288,7 +288,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_are_filled_and_unknown_ones_stay() {
+    fn known_placeholders_are_filled_and_unknown_ones_stay() {
         let value = |p: &str| (p == "level").then(|| "3".to_owned());
         assert_eq!(fill("-{level} {other} {", value), "-3 {other} {");
         assert_eq!(places("type=gha,scope={name},mode={mode}"), ["name", "mode"]);

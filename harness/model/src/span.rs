@@ -88,7 +88,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn overlap_counts_once_and_gaps_do_not_count() {
+    fn union_counts_overlap_once_and_gaps_never() {
         assert_eq!(union_ns([(0, 10), (5, 15), (20, 25), (21, 22)]), 20);
         assert_eq!(union_ns([]), 0);
         assert_eq!(union_ns([(7, 7)]), 0);
@@ -96,7 +96,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn union_is_what_counting_each_instant_gives(list in prop::collection::vec((0u64..60, 0u64..60), 0..12)) {
+        fn union_equals_the_count_of_covered_instants(list in prop::collection::vec((0u64..60, 0u64..60), 0..12)) {
             let counted = (0..60).filter(|t| list.iter().any(|(s, e)| s <= t && t < e)).count() as u64;
             prop_assert_eq!(union_ns(list), counted);
         }

@@ -192,7 +192,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_list_keeps_options_with_their_strategy() {
+    fn strategy_list_keeps_options_with_their_strategy() {
         let list =
             StrategySpec::parse_list("artifact, artifact:level=6,zstd-stream:level=1,threads=2,rebuild").unwrap();
         let texts: Vec<String> = list.iter().map(ToString::to_string).collect();
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn slips_are_refused() {
+    fn malformed_strategy_list_is_refused() {
         for text in
             ["artifact:", "artifact:level", "artifact:level=", ":level=6", "artifact:level=6,level=7", "level=6"]
         {
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn options_are_checked_by_kind() {
+    fn option_values_are_checked_by_kind() {
         const OPTIONS: &[OptionSpec] =
             &[OptionSpec { name: "level", kind: OptionKind::Number(0, 9), default: "0", help: "zlib level" }];
         let facts = StrategyFacts {
@@ -236,7 +236,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn printing_and_reading_agree(name in "[a-z][a-z-]{0,8}", options in prop::collection::btree_map("[a-z]{1,5}", "[a-z0-9./]{1,6}", 0..4)) {
+        fn printed_strategy_reads_back(name in "[a-z][a-z-]{0,8}", options in prop::collection::btree_map("[a-z]{1,5}", "[a-z0-9./]{1,6}", 0..4)) {
             let spec = StrategySpec { name, options };
             prop_assert_eq!(StrategySpec::parse_list(&spec.to_string()).unwrap(), vec![spec]);
         }

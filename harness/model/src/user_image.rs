@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_named_after_its_folder_and_printed_as_it_is_typed() {
+    fn user_image_is_named_after_its_folder_and_printed_as_typed() {
         let own = UserImage::Context {
             dir: "/home/me/my app".into(),
             dockerfile: Some("/home/me/Dockerfile.prod".into()),

@@ -195,12 +195,12 @@ mod tests {
     }
 
     #[test]
-    fn a_valid_workload_passes() {
+    fn valid_workload_passes() {
         assert_eq!(valid().check(), Ok(()));
     }
 
     #[test]
-    fn the_key_at_fault_is_named_with_its_range() {
+    fn invalid_workload_key_is_reported_with_its_range() {
         type Break = fn(&mut Workload);
         let cases: [(Break, &str, &str); 10] = [
             (|w| w.name = "a/b".to_owned(), "name", "a-z"),

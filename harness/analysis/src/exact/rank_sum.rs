@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn apart_as_far_as_can_be() {
+    fn rank_sum_of_separated_samples_is_exact() {
         let test = RankSum::new(vec![1, 2, 3, 4], vec![11, 12, 13, 14]).unwrap();
         assert!((test.p() - 2.0 / 70.0).abs() < 1e-14);
         assert!((test.estimate() - 10.0).abs() < 1e-12);

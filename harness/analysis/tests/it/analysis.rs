@@ -55,7 +55,7 @@ fn eight_rounds_decide_and_three_do_not() {
 }
 
 #[test]
-fn strategies_that_tie_share_a_rank_and_failures_have_none() {
+fn tied_strategies_share_a_rank_and_failed_ones_have_none() {
     let ranks = |made: &Made| -> Vec<(String, usize)> {
         made.analyse().groups[0].ranking.places.iter().map(|p| (p.strategy.to_string(), p.rank)).collect()
     };
@@ -76,7 +76,7 @@ fn strategies_that_tie_share_a_rank_and_failures_have_none() {
 }
 
 #[test]
-fn the_noise_floor_stops_a_claim() {
+fn difference_below_the_noise_floor_is_inconclusive() {
     let plan = plan("r", "artifact,rebuild", &["1GiB"], 8, true, Conditions::default());
     let with = |apart: f64| {
         Made::run("r", &plan, move |s, round, gib| {
@@ -97,7 +97,7 @@ fn the_noise_floor_stops_a_claim() {
 }
 
 #[test]
-fn what_matters_is_the_readers_choice() {
+fn smallest_effect_option_changes_the_verdict() {
     let options = |seconds, share| Options { smallest_effect: SmallestEffect { share, seconds }, ..Options::default() };
     let made = run(8);
     let verdict =
@@ -108,7 +108,7 @@ fn what_matters_is_the_readers_choice() {
 }
 
 #[test]
-fn other_references_and_quantities_on_request() {
+fn reference_and_metrics_options_are_used() {
     let made = run(8);
     let options = Options {
         reference: Some(StrategySpec::plain("artifact")),
@@ -129,7 +129,7 @@ fn other_references_and_quantities_on_request() {
 }
 
 #[test]
-fn sizes_pool_where_one_size_has_too_few_rounds() {
+fn sizes_are_pooled_if_one_has_too_few_rounds() {
     let plan = plan("r", ALL, &["1GiB", "2GiB", "3GiB"], 3, false, Conditions::default());
     let analysis = Made::run("r", &plan, numbers).analyse();
     assert!(
@@ -147,7 +147,7 @@ fn sizes_pool_where_one_size_has_too_few_rounds() {
 }
 
 #[test]
-fn a_machine_that_slows_down_is_noticed() {
+fn drift_of_a_slowing_machine_is_reported() {
     let plan = plan("r", ALL, &["1GiB"], 8, false, Conditions::default());
     let slowing = Made::run("r", &plan, |s, round, gib| {
         numbers(s, round, gib).map(|(p, c, b)| (p, c + 4.0 * f64::from(round), b))
@@ -161,7 +161,7 @@ fn a_machine_that_slows_down_is_noticed() {
 }
 
 #[test]
-fn decisions_follow_from_the_parts() {
+fn break_even_storage_and_fan_out_follow_from_medians() {
     let analysis = run(3).analyse();
     let artifact = &analysis.break_even[0];
     assert_eq!(artifact.cell.strategy.name, "artifact");
@@ -183,7 +183,7 @@ fn word(point: &FanOut) -> &'static str {
 }
 
 #[test]
-fn a_trial_that_is_there_twice_is_refused_and_two_runs_pool() {
+fn duplicate_trial_is_refused_and_two_runs_pool() {
     let (one, two) = (run(4), run(4));
     let error = analyse(&[one.rows(), two.rows()], &Options::default()).unwrap_err();
     assert!(matches!(error, InputError::Duplicate { .. }));
@@ -198,7 +198,7 @@ fn a_trial_that_is_there_twice_is_refused_and_two_runs_pool() {
 }
 
 #[test]
-fn odd_folders_make_an_analysis_all_the_same() {
+fn incomplete_folders_are_analysed() {
     let nothing = plan("r", ALL, &["1GiB"], 2, false, Conditions::default());
     let failed = Made::run("r", &nothing, |_, _, _| None).analyse();
     let family = failed.groups[0].main_family().unwrap();
@@ -214,7 +214,7 @@ fn odd_folders_make_an_analysis_all_the_same() {
 
 proptest! {
     #[test]
-    fn the_order_of_rows_does_not_matter(keys in prop::collection::vec(any::<u64>(), 32)) {
+    fn row_order_does_not_change_the_result(keys in prop::collection::vec(any::<u64>(), 32)) {
         let made = run(8);
         let mut order: Vec<usize> = (0..32).collect();
         order.sort_by_key(|i| keys[*i]);
@@ -225,7 +225,7 @@ proptest! {
 }
 
 #[test]
-fn two_runs_are_compared_without_pairs() {
+fn two_runs_are_compared_unpaired() {
     let slower = |more: f64| {
         move |s: &str, round: u32, gib: f64| {
             let more = if s == "artifact" { more } else { 0.1 };
@@ -247,7 +247,7 @@ fn two_runs_are_compared_without_pairs() {
 }
 
 #[test]
-fn environments_differ_by_name() {
+fn environment_differences_are_named() {
     let one = handoff_model::Environment {
         cpu: "A".into(),
         cores: 2,
@@ -266,7 +266,7 @@ fn environments_differ_by_name() {
 }
 
 #[test]
-fn disks_that_differ_by_more_than_a_fifth_are_named_in_both_directions() {
+fn disk_rates_more_than_a_fifth_apart_are_reported() {
     use handoff_model::{DiskMeasurement, DiskSpeed, Environment};
     let disk = |mib_per_s: u64, files_per_s: u64| Environment {
         disk_speed: Some(DiskMeasurement::Measured(DiskSpeed {
@@ -296,7 +296,7 @@ fn disks_that_differ_by_more_than_a_fifth_are_named_in_both_directions() {
 }
 
 #[test]
-fn rows_of_several_environments_are_named_with_what_differs() {
+fn mixed_environments_are_reported_with_differences() {
     use handoff_model::Environment;
     let plan = plan("r", "artifact,rebuild", &["1GiB"], 3, false, Conditions::default());
     let mut rows = Made::run("r", &plan, numbers).rows;

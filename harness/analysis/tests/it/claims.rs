@@ -111,7 +111,7 @@ fn time_is_not_judged_by_few_trials_or_other_conditions() {
 }
 
 #[test]
-fn runs_are_not_pooled() {
+fn claims_judge_each_run_by_itself() {
     let (one, two) = (run("one", FIVE, 4, recipe(), 1.0), run("two", FIVE, 4, recipe(), 1.0));
     let claim = of(&[&one, &two], "artifact-transfer");
     assert_eq!(
@@ -219,7 +219,7 @@ fn near_instant_is_a_tenth_of_a_rebuild_without_a_cache() {
 }
 
 #[test]
-fn verdict_names_its_sizes_and_where_few_trials_at_others_lie() {
+fn verdict_names_judged_sizes_and_open_ones() {
     let at = |name: &str, size: &str, rounds, seconds: f64| {
         let plan = plan(name, "gha-cache", &[size], rounds, false, recipe());
         Made::run(name, &plan, |_, round, _| {
@@ -240,7 +240,7 @@ fn verdict_names_its_sizes_and_where_few_trials_at_others_lie() {
 }
 
 #[test]
-fn bound_that_is_ours_is_the_rules_bound() {
+fn printed_bound_is_the_bound_of_the_rule() {
     for (id, bounds) in [
         ("artifact-level", &["0.015", "0.025"][..]),
         ("artifact-slowest", &["2 GB"]),
@@ -352,7 +352,7 @@ fn every_statement_has_a_verdict_and_what_is_not_judged_has_a_reason() {
 }
 
 #[test]
-fn image_of_the_users_own_judges_nothing() {
+fn user_image_judges_no_claim() {
     let mut made = run("r", FIVE, 8, recipe(), 1.0);
     for row in &mut made.rows {
         row.workload = "context:/src".into();
@@ -370,7 +370,7 @@ fn control_trials_are_no_evidence() {
 
 proptest! {
     #[test]
-    fn time_verdict_agrees_with_where_all_trials_lie(scale in 0.2f64..40.0) {
+    fn time_verdict_agrees_with_all_trials(scale in 0.2f64..40.0) {
         let made = run("r", "artifact", 8, recipe(), scale);
         let transfers: Vec<f64> = made.rows.iter().map(|r| r.transfer_ns.unwrap() as f64 / 1e9).collect();
         let judgement = of(&[&made], "artifact-transfer").judgement;

@@ -88,7 +88,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_rank_and_a_verdict_never_contradict_each_other(
+    fn rank_and_verdict_never_contradict_each_other(
         strategies in 2usize..=7, rounds in 1u32..=12, sizes in 1usize..=2, control: bool, fails in 0u32..3,
         levels in prop::collection::vec(20u32..60, 14), steps in prop::collection::vec(0u32..12, 97)
     ) {
@@ -96,7 +96,7 @@ proptest! {
     }
 
     #[test]
-    fn they_do_not_where_strategies_lie_close(
+    fn rank_and_verdict_agree_for_close_strategies(
         strategies in 3usize..=7, rounds in 6u32..=12, control: bool,
         levels in prop::collection::vec(20u32..26, 14), steps in prop::collection::vec(0u32..3, 97)
     ) {

@@ -97,7 +97,7 @@ fn resumed_matrix_takes_no_options_and_gives_its_image_new_values() {
 }
 
 #[test]
-fn every_size_of_the_spike_has_the_rounds_that_decide_all_comparisons() {
+fn spike_preset_has_rounds_to_decide_at_every_size() {
     let request = request("spike");
     assert_eq!((request.rounds, request.matrix.as_deref()), (8, Some("spike")));
     let plan = Plan::new(request).unwrap();
@@ -108,7 +108,7 @@ fn every_size_of_the_spike_has_the_rounds_that_decide_all_comparisons() {
 }
 
 #[test]
-fn a_preset_decides_what_it_declares_or_says_that_it_does_not() {
+fn preset_has_rounds_to_decide_or_declares_no_comparison() {
     for matrix in crate::presets().unwrap() {
         let name = &matrix.name;
         let request = request(name);
@@ -177,7 +177,7 @@ fn every_wrong_level_of_a_file_has_its_line() {
 }
 
 #[test]
-fn options_override_every_block_and_are_told() {
+fn options_override_every_block_and_are_reported() {
     let few = "--sizes 64MiB --rounds 1 --strategies artifact";
     assert_eq!(Plan::new(request(&format!("spike {few}"))).unwrap().trials.len(), 2, "one and its control");
     let told = asked(&format!("spike {few}")).overrides().unwrap();
@@ -201,7 +201,7 @@ fn matrix_is_stored_as_typed_and_read_back() {
 }
 
 #[test]
-fn image_store_of_the_host_is_asked_for_only_where_it_decides() {
+fn host_image_store_is_needed_only_for_host_engines_without_a_store() {
     let asks = |words: &str| asked(words).asks_host_store().unwrap();
     assert!(asks("--engine host") && asks("--engine private,host"));
     assert!(!asks("--engine host --image-store overlay2") && !asks("") && !asks("spike --engine host"));

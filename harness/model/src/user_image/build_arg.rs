@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn value_of_a_build_argument_is_in_no_text_and_in_no_file() {
+    fn build_argument_value_is_never_printed_or_stored() {
         let arg = BuildArg::parse("TOKEN=hunter2").unwrap();
         let json = serde_json::to_string(&arg).unwrap();
         for text in [arg.to_string(), json.clone()] {
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn plan_of_an_earlier_version_keeps_its_form() {
+    fn plain_build_argument_of_older_plans_keeps_its_form() {
         let read: BuildArg = serde_json::from_str(r#""A=1""#).unwrap();
         assert_eq!((read.name(), read.for_build().as_deref()), ("A", Some("A=1")));
         assert_eq!(serde_json::to_string(&read).unwrap(), r#""A=1""#, "its plan's hash stays right");
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_build_argument_is_refused_without_its_value() {
+    fn invalid_build_argument_is_refused_without_its_value() {
         for (given, says) in [
             ("A", "KEY=VALUE"),
             ("=1", "KEY=VALUE"),

@@ -149,7 +149,7 @@ proptest! {
 }
 
 #[test]
-fn trial_without_a_trace_has_no_time_of_its_build_and_none_of_its_transfer() {
+fn trial_without_a_build_trace_has_no_build_or_transfer_time() {
     let (usage, counters) = (usage(0xff), traffic());
     for traced in [true, false] {
         let jobs = [job(&usage, traced, Some(&counters)), job(&usage, false, Some(&counters))];
@@ -178,7 +178,7 @@ fn image(layer: &str, content: Option<&str>) -> ImageIdentity {
 }
 
 #[test]
-fn consumer_with_another_image_fails_the_trial_and_leaves_its_spans_but_no_row_of_a_consumer() {
+fn wrong_image_fails_the_trial_and_keeps_only_its_spans() {
     let plan = sample::plan(1);
     let usage = usage(0xff);
     let mut join = TrialJoin::new(&plan.trials[0], 42, true);
@@ -200,7 +200,7 @@ fn consumer_with_another_image_fails_the_trial_and_leaves_its_spans_but_no_row_o
 }
 
 #[test]
-fn content_is_demanded_unless_nobody_knows_it() {
+fn content_is_demanded_unless_it_is_unknown() {
     let plan = sample::plan(1);
     let usage = usage(0);
     let arrived = |built: Option<&ImageIdentity>, content: Option<&str>, found: Option<&str>| {

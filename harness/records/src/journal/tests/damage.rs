@@ -15,7 +15,7 @@ fn spoil(name: &str, from: &str, to: &str) -> String {
 }
 
 #[test]
-fn what_is_corrupt_is_named_with_its_line_and_mend() {
+fn corrupt_file_is_refused_with_line_and_fix() {
     let error = spoil(MeasurementRow::FILE, ",67108864,loopback", ",67x,loopback");
     assert!(
         error.starts_with("DIR/measurements.csv:2: column `size_bytes`: ")
@@ -58,7 +58,7 @@ fn what_is_corrupt_is_named_with_its_line_and_mend() {
 }
 
 #[test]
-fn a_trial_has_one_row() {
+fn second_row_of_a_trial_is_refused() {
     let (dir, _) = whole(1);
     let path = dir.path().join(MeasurementRow::FILE);
     let mut text = String::from_utf8(fs::read(&path).unwrap()).unwrap();
