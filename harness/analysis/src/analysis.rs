@@ -98,24 +98,24 @@ fn group(
 }
 
 fn reference(cells: &[CellSummary], variants: &Variants, options: &Options) -> Option<StrategySpec> {
-    let own: Vec<&StrategySpec> = cells.iter().filter(|c| !c.cell.control).map(|c| &c.cell.strategy).collect();
+    let strategies: Vec<&StrategySpec> = cells.iter().filter(|c| !c.cell.control).map(|c| &c.cell.strategy).collect();
     let control = cells.iter().find(|c| c.cell.control).map(|c| &c.cell.strategy);
-    reference_of(&own, control, options.reference.as_ref(), variants)
+    reference_of(&strategies, control, options.reference.as_ref(), variants)
 }
 
 /// What a group's strategies are compared with: the one asked for, where the group has it; else the baseline; else the strategy that
 /// has a control; else the first in the order of the comparison table.
 pub(crate) fn reference_of(
-    own: &[&StrategySpec],
+    strategies: &[&StrategySpec],
     control: Option<&StrategySpec>,
     asked: Option<&StrategySpec>,
     variants: &Variants,
 ) -> Option<StrategySpec> {
-    let own = || own.iter().copied();
-    own()
+    let all = || strategies.iter().copied();
+    all()
         .find(|s| asked == Some(*s))
-        .or_else(|| own().find(|s| variants.is_baseline(s)))
+        .or_else(|| all().find(|s| variants.is_baseline(s)))
         .or(control)
-        .or_else(|| own().min_by_key(|s| variants.place(s)))
+        .or_else(|| all().min_by_key(|s| variants.table_order(s)))
         .cloned()
 }

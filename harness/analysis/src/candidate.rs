@@ -68,9 +68,10 @@ pub struct Candidate {
     pub(crate) parts: Parts,
     /// Its parts at the size asked for, with the build that was measured.
     #[serde(skip)]
-    pub(crate) sized: Parts,
+    pub(crate) scaled_parts: Parts,
+    /// Size asked for over the size that was measured.
     #[serde(skip)]
-    pub(crate) scaled: f64,
+    pub(crate) scale: f64,
 }
 
 impl Candidate {

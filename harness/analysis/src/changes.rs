@@ -24,8 +24,8 @@ struct Other {
     matters: bool,
 }
 
-/// Values of a factor on one side of the asked one, the nearest first.
-struct Side {
+/// Changed values of one factor, all below or all above the asked one, the nearest first.
+struct Alternatives {
     tried: Vec<u32>,
     /// How a value is named if it and every further one have the answer, and if only it has.
     onwards: fn(u32) -> String,
@@ -46,33 +46,33 @@ pub(crate) fn changes(now: &Answer, ask: &TeamQuestion, answer: impl Fn(&TeamQue
     };
     let mut changes = Vec::new();
     let (below, above) = steps(ask.consumers, 1, MOST_CONSUMERS);
-    let fewer = Side {
+    let fewer = Alternatives {
         tried: below,
         onwards: |n| if n == 1 { "with a single job".to_owned() } else { format!("with {n} jobs or fewer") },
         alone: |n| format!("at {n} jobs"),
     };
-    let more = Side {
+    let more = Alternatives {
         tried: above,
         onwards: |n| if n == MOST_CONSUMERS { format!("at {n} jobs") } else { format!("with {n} jobs or more") },
         alone: |n| format!("at {n} jobs"),
     };
-    for side in [fewer, more] {
-        changes.extend(lines(&side, ask.consumers, |n| other(&TeamQuestion { consumers: n, ..ask.clone() })));
+    for alternatives in [fewer, more] {
+        changes.extend(lines(&alternatives, ask.consumers, |n| other(&TeamQuestion { consumers: n, ..ask.clone() })));
     }
     let build = first.parts.build_s.max(0.0);
-    let shorter = Side {
+    let shorter = Alternatives {
         tried: steps(build.ceil() as u32, 0, LONGEST_BUILD_S).0,
         onwards: |s| format!("with a build of {s} s or less"),
         alone: |s| format!("at a build of {s} s"),
     };
-    let longer = Side {
+    let longer = Alternatives {
         tried: steps(build.floor() as u32, 0, LONGEST_BUILD_S).1,
         onwards: |s| format!("with a build of {s} s{}", if s == LONGEST_BUILD_S { "" } else { " or more" }),
         alone: |s| format!("at a build of {s} s"),
     };
-    for (side, from) in [(shorter, build.ceil()), (longer, build.floor())] {
+    for (alternatives, from) in [(shorter, build.ceil()), (longer, build.floor())] {
         let at = |s: u32| TeamQuestion { build_s: Some(f64::from(s)), ..ask.clone() };
-        changes.extend(lines(&side, from as u32, |s| other(&at(s))));
+        changes.extend(lines(&alternatives, from as u32, |s| other(&at(s))));
     }
     for goal in [Goal::Runner, Goal::Wait].into_iter().filter(|g| *g != ask.goal) {
         let found = other(&TeamQuestion { goal, ..ask.clone() }).filter(|o| o.matters);
@@ -112,8 +112,8 @@ fn steps(from: u32, low: u32, high: u32) -> (Vec<u32>, Vec<u32>) {
 
 /// The nearest value with another answer that matters, as a range if every further one has the same; else the furthest range
 /// of one other answer beside it.
-fn lines(side: &Side, from: u32, mut other: impl FnMut(u32) -> Option<Other>) -> Vec<String> {
-    let tried: Vec<(u32, Option<Other>)> = side.tried.iter().map(|v| (*v, other(*v))).collect();
+fn lines(alternatives: &Alternatives, from: u32, mut other: impl FnMut(u32) -> Option<Other>) -> Vec<String> {
+    let tried: Vec<(u32, Option<Other>)> = alternatives.tried.iter().map(|v| (*v, other(*v))).collect();
     // A build of no time is none: what is so only there is not worth a line.
     let mut matter = tried
         .iter()
@@ -124,9 +124,9 @@ fn lines(side: &Side, from: u32, mut other: impl FnMut(u32) -> Option<Other>) ->
     let (value, chosen) = nearest(before(hit), (at, found), |v| other(v).filter(|o| o.matters));
     let is = |o: &Option<Other>, spec: &StrategySpec| o.as_ref().is_some_and(|o| o.chosen == *spec);
     if tried[hit..].iter().all(|(_, o)| is(o, &chosen)) {
-        return vec![format!("{}: {chosen}", (side.onwards)(value))];
+        return vec![format!("{}: {chosen}", (alternatives.onwards)(value))];
     }
-    let mut lines = vec![format!("{}: {chosen}", (side.alone)(value))];
+    let mut lines = vec![format!("{}: {chosen}", (alternatives.alone)(value))];
     if let Some(last) = tried.last().and_then(|(_, o)| o.as_ref()) {
         let same = tried.iter().rev().take_while(|(_, o)| is(o, &last.chosen)).count();
         let first = tried.len() - same;
@@ -134,7 +134,7 @@ fn lines(side: &Side, from: u32, mut other: impl FnMut(u32) -> Option<Other>) ->
             let (value, chosen) = nearest(before(first), (tried[first].0, last.chosen.clone()), |v| {
                 other(v).filter(|o| o.chosen == last.chosen)
             });
-            lines.push(format!("{}: {chosen}", (side.onwards)(value)));
+            lines.push(format!("{}: {chosen}", (alternatives.onwards)(value)));
         }
     }
     lines

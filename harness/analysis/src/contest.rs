@@ -30,7 +30,7 @@ pub struct Undecided {
 
 /// Who wins, and why.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Outcome {
+pub(crate) struct Decision {
     pub(crate) undecided: Option<Undecided>,
     pub(crate) chosen: Option<StrategySpec>,
     pub(crate) runner_up: Option<StrategySpec>,
@@ -44,14 +44,14 @@ pub(crate) fn effort(candidate: &Candidate) -> (bool, u32) {
 }
 
 /// Decides among candidates that are sorted by the quantity asked for, those that are out last.
-pub(crate) fn decide(group: &Group, candidates: &[Candidate], ask: &TeamQuestion, options: &Options) -> Outcome {
+pub(crate) fn choose(group: &Group, candidates: &[Candidate], ask: &TeamQuestion, options: &Options) -> Decision {
     let in_play: Vec<&Candidate> = candidates.iter().filter(|c| c.excluded.is_none()).collect();
-    let Some((least, others)) = in_play.split_first() else { return Outcome::default() };
+    let Some((least, others)) = in_play.split_first() else { return Decision::default() };
     if others.is_empty() {
-        return Outcome {
+        return Decision {
             chosen: Some(least.strategy.clone()),
             reasons: vec!["no other candidate is left to compare it with".to_owned()],
-            ..Outcome::default()
+            ..Decision::default()
         };
     }
     let series = |c: &Candidate| series(group.cell(&c.strategy), c, ask);
@@ -65,7 +65,7 @@ pub(crate) fn decide(group: &Group, candidates: &[Candidate], ask: &TeamQuestion
         .collect();
     let chosen = preferred(least, &open);
     let runner_up = if chosen.strategy == least.strategy { others[0] } else { least };
-    Outcome {
+    Decision {
         undecided: undecided(least, chosen, &open),
         chosen: Some(chosen.strategy.clone()),
         runner_up: Some(runner_up.strategy.clone()),
@@ -156,10 +156,10 @@ fn reasons(
             None => reasons.push("no candidate that is not told from it is simpler to set up".to_owned()),
         }
     } else {
-        let (own, other) = (effort(chosen), effort(least));
+        let (less, more) = (effort(chosen), effort(least));
         let foreign = |c: &Candidate| c.workflow.as_ref().map(|w| w.third_party_actions.join(", ")).unwrap_or_default();
-        reasons.push(if own.0 == other.0 {
-            format!("it has fewer steps than {}: {}, not {}", least.strategy, own.1, other.1)
+        reasons.push(if less.0 == more.0 {
+            format!("it has fewer steps than {}: {}, not {}", least.strategy, less.1, more.1)
         } else {
             format!("it needs no third-party action; {} needs {}", least.strategy, foreign(least))
         });
@@ -189,9 +189,9 @@ fn series(cell: Option<&CellSummary>, candidate: &Candidate, ask: &TeamQuestion)
             (false, goal) => {
                 let second = |ns: u64| ns as f64 / 1e9;
                 let one = Parts {
-                    produce_s: second(s.produce_ns.unwrap_or(0)) * candidate.scaled,
-                    consume_s: second(s.consume_ns?) * candidate.scaled,
-                    ..candidate.sized
+                    produce_s: second(s.produce_ns.unwrap_or(0)) * candidate.scale,
+                    consume_s: second(s.consume_ns?) * candidate.scale,
+                    ..candidate.scaled_parts
                 };
                 let parts = ask.build_s.map_or(one, |b| one.with_build(b));
                 let value = if goal == Goal::Wait { parts.wait_s() } else { parts.runner_s(ask.consumers) };
@@ -209,7 +209,7 @@ fn floor(group: &Group, candidates: &[Candidate], ask: &TeamQuestion, alpha: f64
     let strategy = &control.cell.strategy;
     let candidate = candidates.iter().find(|c| c.strategy == *strategy)?;
     let of = |cell| -> BTreeMap<(String, u32), u64> { series(cell, candidate, ask).values };
-    let (own, other) = (of(group.cell(strategy)), of(Some(control)));
-    let differences: Vec<i64> = other.iter().filter_map(|(k, v)| Some(*v as i64 - *own.get(k)? as i64)).collect();
+    let (first, second) = (of(group.cell(strategy)), of(Some(control)));
+    let differences: Vec<i64> = second.iter().filter_map(|(k, v)| Some(*v as i64 - *first.get(k)? as i64)).collect();
     noise::of_differences(strategy, &differences, alpha).map(|n| n.floor_s)
 }

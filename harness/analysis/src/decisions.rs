@@ -132,9 +132,9 @@ impl Parts {
             return None;
         }
         let n = f64::from(consumers);
-        let own = self.with_build(0.0).runner_s(consumers);
-        let theirs = rebuild.with_build(0.0).runner_s(consumers);
-        Some(((own - theirs) / (n - 1.0)).max(0.0))
+        let sharing = self.with_build(0.0).runner_s(consumers);
+        let rebuilding = rebuild.with_build(0.0).runner_s(consumers);
+        Some(((sharing - rebuilding) / (n - 1.0)).max(0.0))
     }
 
     /// The number of consumers from which `self` uses less time of all jobs than `rebuild`. None where no number is enough.
@@ -254,8 +254,8 @@ mod tests {
             let shared = Parts { produce_s: p, consume_s: c, build_s: 0.0, shares: true };
             let rebuild = Parts { produce_s: 0.0, consume_s: r, build_s: 0.0, shares: false };
             let b = shared.build_break_even(rebuild, n).unwrap();
-            let (own, theirs) = (shared.with_build(b).runner_s(n), rebuild.with_build(b).runner_s(n));
-            prop_assert!(b == 0.0 && own <= theirs + 1e-6 || (own - theirs).abs() < 1e-6);
+            let (sharing, rebuilding) = (shared.with_build(b).runner_s(n), rebuild.with_build(b).runner_s(n));
+            prop_assert!(b == 0.0 && sharing <= rebuilding + 1e-6 || (sharing - rebuilding).abs() < 1e-6);
         }
     }
 }

@@ -34,9 +34,9 @@ pub(crate) fn drifts(cells: &[CellSummary]) -> Vec<Drift> {
     for cell in cells {
         let samples: BTreeSet<&str> = cell.samples.iter().map(|s| s.run.as_str()).collect();
         for run in samples {
-            let own = || cell.samples.iter().filter(|s| s.run == run);
-            let Some(spread) = Spread::of(own().filter_map(|s| s.critical_path_ns)) else { continue };
-            for sample in own() {
+            let of_run = || cell.samples.iter().filter(|s| s.run == run);
+            let Some(spread) = Spread::of(of_run().filter_map(|s| s.critical_path_ns)) else { continue };
+            for sample in of_run() {
                 let Some(ns) = sample.critical_path_ns else { continue };
                 let ratio = ns as f64 / (spread.median().max(1)) as f64;
                 runs.entry(run).or_default().entry(sample.round).or_default().push(ratio);

@@ -115,11 +115,11 @@ fn consumers(cell: &CellSummary, runs: &[RunRows<'_>]) -> Vec<u64> {
     let mut all: Vec<u64> = Vec::new();
     for sample in &cell.samples {
         let rows = runs.iter().filter(|r| r.run == sample.run).flat_map(|r| r.consumers);
-        let own: Vec<u64> = rows.filter(|c| c.trial == sample.trial).map(|c| c.consume_ns).collect();
-        if own.is_empty() {
+        let clocks: Vec<u64> = rows.filter(|c| c.trial == sample.trial).map(|c| c.consume_ns).collect();
+        if clocks.is_empty() {
             all.extend(sample.consume_ns);
         }
-        all.extend(own);
+        all.extend(clocks);
     }
     all.sort_unstable();
     all

@@ -69,8 +69,8 @@ impl Group {
         self.families.iter().find(|f| f.metric == Metric::CriticalPath)
     }
 
-    /// The place of a strategy; none where it has no rank.
-    pub fn place(&self, strategy: &StrategySpec) -> Option<&RankRange> {
+    /// Ranks that the verdicts leave to a strategy; none where it has no rank.
+    pub fn rank_range(&self, strategy: &StrategySpec) -> Option<&RankRange> {
         self.ranking.places.iter().find(|p| p.strategy == *strategy)
     }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::analysis::Analysis;
 use crate::candidate::{Candidate, Goal, TeamQuestion};
 use crate::changes::{Answer, changes};
-use crate::contest::{Outcome, Undecided, decide};
+use crate::contest::{Decision, Undecided, choose};
 use crate::decisions::{Parts, cost};
 use crate::fan_out::CurveBasis;
 use crate::group::{Group, GroupKey};
@@ -63,42 +63,42 @@ pub fn recommend(
     let scaled = ask.image_size.bytes() as f64 / group.key.size.bytes().max(1) as f64;
     // What a workflow takes does not depend on the question.
     let cells = group.cells.iter().filter(|c| c.is_usable());
-    let cells: Vec<Sized> = cells.map(|c| (c, workflow(&group.key, c))).collect();
-    let (candidates, outcome) = answer(analysis, group, &cells, ask, scaled);
-    let of = |(candidates, outcome): (Vec<Candidate>, Outcome)| Answer {
-        smallest_effect_s: outcome.comparisons.first().map_or(0.0, |c| c.smallest_effect_s),
-        chosen: outcome.chosen,
+    let cells: Vec<CellWithWorkflow> = cells.map(|c| (c, workflow(&group.key, c))).collect();
+    let (candidates, decision) = answer(analysis, group, &cells, ask, scaled);
+    let of = |(candidates, decision): (Vec<Candidate>, Decision)| Answer {
+        smallest_effect_s: decision.comparisons.first().map_or(0.0, |c| c.smallest_effect_s),
+        chosen: decision.chosen,
         candidates,
     };
-    let changes = changes(&of((candidates.clone(), outcome.clone())), ask, |changed| {
+    let changes = changes(&of((candidates.clone(), decision.clone())), ask, |changed| {
         of(answer(analysis, group, &cells, changed, scaled))
     });
     Some(Recommendation {
-        undecided: outcome.undecided,
-        chosen: outcome.chosen,
-        runner_up: outcome.runner_up,
-        reasons: outcome.reasons,
+        undecided: decision.undecided,
+        chosen: decision.chosen,
+        runner_up: decision.runner_up,
+        reasons: decision.reasons,
         ask: ask.clone(),
         group: group.key.clone(),
         scaled,
         notes: notes(group, &candidates, scaled, analysis),
         changes,
         candidates,
-        comparisons: outcome.comparisons,
+        comparisons: decision.comparisons,
     })
 }
 
 /// A cell with what its workflow takes, or why there is none.
-type Sized<'a> = (&'a CellSummary, Result<WorkflowSize, String>);
+type CellWithWorkflow<'a> = (&'a CellSummary, Result<WorkflowSize, String>);
 
 /// The candidates in the light of a question, sorted, and who wins.
 fn answer(
     analysis: &Analysis,
     group: &Group,
-    cells: &[Sized<'_>],
+    cells: &[CellWithWorkflow<'_>],
     ask: &TeamQuestion,
     scaled: f64,
-) -> (Vec<Candidate>, Outcome) {
+) -> (Vec<Candidate>, Decision) {
     let mut candidates = Vec::new();
     for (cell, workflow) in cells {
         let Some(mut candidate) = candidate(analysis, group, cell, ask, scaled) else { continue };
@@ -109,8 +109,8 @@ fn answer(
         candidates.push(candidate);
     }
     sort(&mut candidates, ask.goal);
-    let outcome = decide(group, &candidates, ask, &analysis.options);
-    (candidates, outcome)
+    let decision = choose(group, &candidates, ask, &analysis.options);
+    (candidates, decision)
 }
 
 fn candidate(
@@ -121,13 +121,13 @@ fn candidate(
     scaled: f64,
 ) -> Option<Candidate> {
     let measured = Parts::of(cell)?;
-    let sized = Parts {
+    let scaled_parts = Parts {
         produce_s: measured.produce_s * scaled,
         consume_s: measured.consume_s * scaled,
         build_s: measured.build_s * scaled,
         ..measured
     };
-    let parts = ask.build_s.map_or(sized, |b| sized.with_build(b));
+    let parts = ask.build_s.map_or(scaled_parts, |b| scaled_parts.with_build(b));
     let as_measured =
         ask.build_s.is_none() && (scaled - 1.0).abs() < 1e-9 && ask.consumers == group.key.conditions.consumers;
     let store = analysis.variants.get(&cell.cell.strategy).map_or(Storage::None, |f| f.storage);
@@ -149,8 +149,8 @@ fn candidate(
             .or_else(|| bytes.and_then(|bytes| excluded(analysis, ask, store, bytes)))
             .or_else(|| broken(cell)),
         parts,
-        sized,
-        scaled,
+        scaled_parts,
+        scale: scaled,
     })
 }
 

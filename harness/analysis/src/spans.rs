@@ -58,7 +58,7 @@ type RoleSpans<'a> = Vec<&'a SpanRow>;
 
 /// What one trial says of one kind of span.
 #[derive(Default)]
-struct Once {
+struct KindInTrial {
     time: u64,
     alone: u64,
     first: Option<u64>,
@@ -83,8 +83,8 @@ pub(crate) fn of(cell: &CellSummary, runs: &[RunRows<'_>]) -> Option<CellSpans> 
 }
 
 fn kind_of(role: Role, kind: SpanKind, roles: &[(Role, RoleSpans<'_>)]) -> Option<SpanTime> {
-    let each: Vec<Once> =
-        roles.iter().filter(|(s, spans)| *s == role && !spans.is_empty()).map(|(_, spans)| once(kind, spans)).collect();
+    let each: Vec<KindInTrial> =
+        roles.iter().filter(|(s, spans)| *s == role && !spans.is_empty()).map(|(_, spans)| kind_in_trial(kind, spans)).collect();
     let mut rates: Vec<f64> = each
         .iter()
         .filter_map(|o| Some((o.bytes.filter(|b| *b > 0)? as f64 / 1_048_576.0) / (o.time as f64 / 1e9)))
@@ -103,20 +103,20 @@ fn kind_of(role: Role, kind: SpanKind, roles: &[(Role, RoleSpans<'_>)]) -> Optio
     })
 }
 
-fn once(kind: SpanKind, spans: &[&SpanRow]) -> Once {
+fn kind_in_trial(kind: SpanKind, spans: &[&SpanRow]) -> KindInTrial {
     let union = |wanted: &dyn Fn(&SpanRow) -> bool| {
         union_ns(spans.iter().filter(|s| wanted(s)).map(|s| (s.start_ns, s.end_ns)))
     };
-    let own = || spans.iter().filter(|s| s.span == kind);
+    let of_kind = || spans.iter().filter(|s| s.span == kind);
     // A command's span lies around all that it does, so it covers nobody but itself.
     let all = union(&|s| s.span == kind || s.span != SpanKind::Command);
     let others = union(&|s| s.span != kind && s.span != SpanKind::Command);
-    Once {
+    KindInTrial {
         time: union(&|s| s.span == kind),
         alone: all - others,
-        first: own().map(|s| s.start_ns).min(),
-        last: own().map(|s| s.end_ns).max(),
-        bytes: own().filter_map(|s| s.bytes).reduce(u64::saturating_add),
+        first: of_kind().map(|s| s.start_ns).min(),
+        last: of_kind().map(|s| s.end_ns).max(),
+        bytes: of_kind().filter_map(|s| s.bytes).reduce(u64::saturating_add),
     }
 }
 
@@ -131,8 +131,8 @@ fn trial<'a>(sample: &TrialSample, runs: &[RunRows<'a>]) -> Vec<(Role, RoleSpans
         .max_by_key(|c| (c.consume_ns, std::cmp::Reverse(c.consumer)))
         .map(|c| c.consumer);
     let of = |role: Role, consumer: Option<u32>| {
-        let own = |s: &&&SpanRow| s.role == role && (consumer.is_none() || s.consumer == consumer);
-        (role, spans.iter().filter(own).copied().collect::<Vec<_>>())
+        let of_job = |s: &&&SpanRow| s.role == role && (consumer.is_none() || s.consumer == consumer);
+        (role, spans.iter().filter(of_job).copied().collect::<Vec<_>>())
     };
     let mut roles = vec![of(Role::Producer, None), of(Role::Consumer, slowest.or(Some(1)))];
     roles.retain(|(_, spans)| !spans.is_empty());

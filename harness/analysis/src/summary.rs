@@ -250,9 +250,9 @@ fn sample(run: &str, row: &MeasurementRow, far: &[u64]) -> TrialSample {
 }
 
 fn harness_ppm(row: &MeasurementRow) -> Option<u64> {
-    let own = row.harness_wall_ns?.checked_add(row.harness_cpu_ns?)?;
+    let harness = row.harness_wall_ns?.checked_add(row.harness_cpu_ns?)?;
     let path = row.critical_path_ns.filter(|ns| *ns > 0)?;
-    Some((u128::from(own) * 1_000_000 / u128::from(path)) as u64)
+    Some((u128::from(harness) * 1_000_000 / u128::from(path)) as u64)
 }
 
 #[cfg(test)]

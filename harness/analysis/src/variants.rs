@@ -54,8 +54,8 @@ impl Variants {
         self.get(spec).map_or((look::GREY, Marker::Bar), |f| (f.colour, f.marker))
     }
 
-    /// Where a variant's strategy stands in every table: sorts strategies. One that is in no list comes before the baseline.
-    pub fn place(&self, spec: &StrategySpec) -> (bool, usize) {
+    /// Position of a variant's strategy in every table, as a sort key. A strategy without facts comes before the baseline.
+    pub fn table_order(&self, spec: &StrategySpec) -> (bool, usize) {
         let of_strategy = self.0.iter().position(|f| f.strategy.name == spec.name);
         (self.is_baseline(spec), of_strategy.unwrap_or(usize::MAX))
     }
@@ -94,7 +94,7 @@ mod tests {
         let variants = Variants::of([list("a,base:x=1").as_slice()]);
         assert!(variants.is_baseline(&StrategySpec::plain("base")));
         let mut order = ["base", "unknown", "a:x=1"].map(|s| s.parse::<StrategySpec>().unwrap());
-        order.sort_by_key(|s| variants.place(s));
+        order.sort_by_key(|s| variants.table_order(s));
         assert_eq!(order.map(|s| s.to_string()), ["a:x=1", "unknown", "base"]);
         assert_eq!(variants.get(&StrategySpec::plain("unknown")), None);
     }

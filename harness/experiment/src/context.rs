@@ -22,7 +22,7 @@ pub type CheckImage<'a> = &'a dyn Fn(&str, Option<ByteSize>) -> Result<(), Strin
 #[derive(Clone)]
 pub struct Context<'a> {
     /// Where the plan runs.
-    pub place: RunsOn,
+    pub runs_on: RunsOn,
     /// Random name of a new run.
     pub run_id: String,
     /// Image store of the user's daemon, where [`crate::Experiment::asks_host_store`] needs it.

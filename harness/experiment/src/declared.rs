@@ -18,20 +18,20 @@ pub fn warnings(plan: &Plan) -> Vec<String> {
     }
     let all = families(&plan.request, &plan.facts);
     let Some(fix) = fix(&all) else { return Vec::new() };
-    let mut told: Vec<(String, Vec<String>)> = Vec::new();
+    let mut problems: Vec<(String, Vec<String>)> = Vec::new();
     for family in all.iter().filter(|f| f.decidable < f.comparisons) {
         let group = format!("{} {}", family.group.size, family.group.workload);
         let problem = problem(family);
-        match told.iter_mut().find(|(known, _)| *known == problem) {
+        match problems.iter_mut().find(|(known, _)| *known == problem) {
             Some((_, groups)) => groups.push(group),
-            None => told.push((problem, vec![group])),
+            None => problems.push((problem, vec![group])),
         }
     }
     let line = |(problem, groups): (String, Vec<String>)| {
         let more = if groups.len() == 1 { String::new() } else { format!(" and {} more", groups.len() - 1) };
         format!("warning: at {}{more}, {problem}: use {fix} or --rounds auto", groups[0])
     };
-    told.into_iter().map(line).collect()
+    problems.into_iter().map(line).collect()
 }
 
 fn problem(family: &DeclaredFamily) -> String {

@@ -189,7 +189,7 @@ fn cross(
         request.conditions = conditions::cross(factors, held, context)?;
     }
     // The service reads it again: what is wrong with it is said before anything starts, also in a run that goes on.
-    for conditions in request.conditions.iter().filter(|_| context.place == RunsOn::Here) {
+    for conditions in request.conditions.iter().filter(|_| context.runs_on == RunsOn::Here) {
         profile::load(&conditions.profile).map_err(|error| Fault::at("profiles", error))?;
     }
     Ok(request)

@@ -131,23 +131,23 @@ mod tests {
 
     #[test]
     fn user_image_is_named_after_its_folder_and_printed_as_typed() {
-        let own = UserImage::Context {
+        let context = UserImage::Context {
             dir: "/home/me/my app".into(),
             dockerfile: Some("/home/me/Dockerfile.prod".into()),
             build_args: vec![BuildArg::parse("A=it's").unwrap()],
         };
-        assert_eq!(own.workload(), "context:my app");
-        let printed = own.to_string();
+        assert_eq!(context.workload(), "context:my app");
+        let printed = context.to_string();
         let words =
             "--context '/home/me/my app' --dockerfile /home/me/Dockerfile.prod --build-arg 'A=<value not kept>'";
         assert!(printed.starts_with(words), "{printed}");
         let image = UserImage::Image { name: "me/app:1".into(), id: "sha256:0".into(), bytes: Some(7), store: None };
         assert_eq!((image.workload().as_str(), image.to_string().as_str()), ("image:me/app:1", "--image me/app:1"));
-        assert_eq!((image.known_bytes(), own.known_bytes()), (Some(7), None));
-        let json = serde_json::to_string(&own).unwrap();
+        assert_eq!((image.known_bytes(), context.known_bytes()), (Some(7), None));
+        let json = serde_json::to_string(&context).unwrap();
         let read: UserImage = serde_json::from_str(&json).unwrap();
-        assert_eq!((read.to_string(), read.values_to_ask()), (own.to_string(), vec!["A"]));
-        assert_eq!(own.values_to_ask(), Vec::<&str>::new());
+        assert_eq!((read.to_string(), read.values_to_ask()), (context.to_string(), vec!["A"]));
+        assert_eq!(context.values_to_ask(), Vec::<&str>::new());
         let earlier = r#"{"image":{"name":"a","id":"b"}}"#;
         assert_eq!(serde_json::to_string(&serde_json::from_str::<UserImage>(earlier).unwrap()).unwrap(), earlier);
     }

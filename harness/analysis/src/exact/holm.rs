@@ -22,8 +22,8 @@ pub fn holm(ps: &[f64], alpha: f64) -> Vec<Corrected> {
     let mut previous: Option<(f64, f64)> = None;
     for (k, i) in order.into_iter().enumerate() {
         largest = largest.max(ps[i] * (m - k) as f64).min(1.0);
-        let own = previous.filter(|(p, _)| p.total_cmp(&ps[i]).is_eq()).map_or(alpha / (m - k) as f64, |(_, l)| l);
-        let level = stopped.unwrap_or(own);
+        let next = previous.filter(|(p, _)| p.total_cmp(&ps[i]).is_eq()).map_or(alpha / (m - k) as f64, |(_, l)| l);
+        let level = stopped.unwrap_or(next);
         if ps[i] > level {
             stopped.get_or_insert(level);
         }

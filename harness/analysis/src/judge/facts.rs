@@ -125,10 +125,10 @@ fn complexity(strategy: &StrategySpec, workflows: &[WorkflowSize]) -> (Judgement
 /// Third-party actions that another strategy's workflow does without: every workflow of the five builds by Docker's actions.
 fn third_party(strategy: &StrategySpec, beyond: &StrategySpec, workflows: &[WorkflowSize]) -> (Judgement, String) {
     let of = |spec: &StrategySpec| workflows.iter().find(|w| w.strategy == spec.name).map(|w| &w.third_party_actions);
-    let (Some(own), Some(other)) = (of(strategy), of(beyond)) else {
+    let (Some(actions), Some(others)) = (of(strategy), of(beyond)) else {
         return (Judgement::NotJudged, "its workflow was not counted here".to_owned());
     };
-    let more: Vec<&str> = own.iter().filter(|a| !other.contains(a)).map(String::as_str).collect();
+    let more: Vec<&str> = actions.iter().filter(|a| !others.contains(a)).map(String::as_str).collect();
     if more.is_empty() {
         let text = format!("its workflow has the third-party actions of `{beyond}` and no others");
         return (Judgement::NotAsClaimed, text);

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use crate::judgement::{FEWEST, SURE};
 
 /// Why a median that could lie on either side of a bound judges nothing.
-pub(super) const OVER_THE_BORDER: &str = "the interval of the median reaches over a bound of the claim";
+pub(super) const INTERVAL_CROSSES_BOUND: &str = "the interval of the median reaches over a bound of the claim";
 
 /// Why so few trials judge no time.
 pub(super) fn too_few(n: usize) -> String {

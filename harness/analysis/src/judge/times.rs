@@ -8,7 +8,7 @@ use handoff_model::{Cell, Role, SpanKind};
 use handoff_records::MeasurementRow;
 
 use super::pairs;
-use super::reasons::{OVER_THE_BORDER, all_lie, too_few};
+use super::reasons::{INTERVAL_CROSSES_BOUND, all_lie, too_few};
 use super::trials::{Trials, completed};
 use crate::claims::{Claim, Direction, Quantity, Rule};
 use crate::judgement::{Evidence, Judgement, Measured, Unit};
@@ -40,11 +40,11 @@ pub(super) fn evidence(claim: &Claim, run: &Trials<'_>) -> Vec<Evidence> {
                 _ => one.refused(reason),
             },
             (Some(m), None) if !m.is_sure() => {
-                let lie = where_all_lie(&claim.rule, run, cell, &done);
+                let lie = all_trials_lie(&claim.rule, run, cell, &done);
                 one.refused(format!("{}{lie}", too_few(done.len())))
             }
             (Some(m), None) => match verdict(&claim.rule, &m) {
-                None => one.refused(OVER_THE_BORDER),
+                None => one.refused(INTERVAL_CROSSES_BOUND),
                 Some(judgement) => against(one, claim, run, cell, rows, judgement),
             },
         })
@@ -96,7 +96,7 @@ fn bytes_a_second(run: &Trials<'_>, row: &MeasurementRow, direction: Direction) 
 }
 
 /// On which side of the claim all of a few trials lie: too few to judge, and yet what a reader must know.
-fn where_all_lie(rule: &Rule, run: &Trials<'_>, cell: &Cell, rows: &[&MeasurementRow]) -> &'static str {
+fn all_trials_lie(rule: &Rule, run: &Trials<'_>, cell: &Cell, rows: &[&MeasurementRow]) -> &'static str {
     let Rule::Time { quantity, low_s, high_s, against, .. } = rule else { return "" };
     let Some(spread) = Spread::of(rows.iter().filter_map(|r| run.value(r, *quantity))) else { return "" };
     let lies = pairs::between(spread.min() as f64 / 1e9, spread.max() as f64 / 1e9, (*low_s, *high_s));
@@ -135,7 +135,7 @@ fn against(
         () if !m.is_sure() => one.refused(too_few(spread.n())),
         () if m.low > against.at_most => one.judged(Judgement::SlowerThanClaimed),
         () if m.high <= against.at_most => one.judged(judgement),
-        () => one.refused(OVER_THE_BORDER),
+        () => one.refused(INTERVAL_CROSSES_BOUND),
     }
 }
 

@@ -4,7 +4,7 @@ use handoff_analysis::{Analysis, FanOut, InputError, Metric, Options, SmallestEf
 use handoff_model::{Conditions, Storage, StrategySpec};
 use proptest::prelude::*;
 
-use crate::kit::{Made, Numbers, plan};
+use crate::kit::{SampleRun, Numbers, plan};
 
 const ALL: &str = "artifact,gha-cache,zstd-stream,rebuild";
 
@@ -26,8 +26,8 @@ fn numbers(strategy: &str, round: u32, gib: f64) -> Numbers {
     })
 }
 
-fn run(rounds: u32) -> Made {
-    Made::run("r", &plan("r", ALL, &["1GiB"], rounds, false, Conditions::default()), numbers)
+fn run(rounds: u32) -> SampleRun {
+    SampleRun::run("r", &plan("r", ALL, &["1GiB"], rounds, false, Conditions::default()), numbers)
 }
 
 fn words(analysis: &Analysis) -> Vec<(String, &'static str)> {
@@ -56,14 +56,14 @@ fn eight_rounds_decide_and_three_do_not() {
 
 #[test]
 fn tied_strategies_share_a_rank_and_failed_ones_have_none() {
-    let ranks = |made: &Made| -> Vec<(String, usize)> {
-        made.analyse().groups[0].ranking.places.iter().map(|p| (p.strategy.to_string(), p.rank)).collect()
+    let ranks = |sample: &SampleRun| -> Vec<(String, usize)> {
+        sample.analyse().groups[0].ranking.places.iter().map(|p| (p.strategy.to_string(), p.rank)).collect()
     };
     let all = ranks(&run(10));
     assert_eq!(all.iter().map(|(_, r)| *r).collect::<Vec<_>>(), [1, 1, 3, 4]);
     assert_eq!((all[2].0.as_str(), all[3].0.as_str()), ("artifact", "zstd-stream"));
     let plan = plan("r", ALL, &["1GiB"], 10, false, Conditions::default());
-    let broken = Made::run(
+    let broken = SampleRun::run(
         "r",
         &plan,
         |s, round, gib| if (s, round) == ("artifact", 4) { None } else { numbers(s, round, gib) },
@@ -79,7 +79,7 @@ fn tied_strategies_share_a_rank_and_failed_ones_have_none() {
 fn difference_below_the_noise_floor_is_inconclusive() {
     let plan = plan("r", "artifact,rebuild", &["1GiB"], 8, true, Conditions::default());
     let with = |apart: f64| {
-        Made::run("r", &plan, move |s, round, gib| {
+        SampleRun::run("r", &plan, move |s, round, gib| {
             let far = if round % 2 == 0 { apart } else { -apart };
             match s {
                 "artifact+" => numbers("artifact", round, gib).map(|(p, c, b)| (p, c + far, b)),
@@ -99,9 +99,9 @@ fn difference_below_the_noise_floor_is_inconclusive() {
 #[test]
 fn smallest_effect_option_changes_the_verdict() {
     let options = |seconds, share| Options { smallest_effect: SmallestEffect { share, seconds }, ..Options::default() };
-    let made = run(8);
+    let sample = run(8);
     let verdict =
-        |o: &Options| analyse(&[made.rows()], o).unwrap().groups[0].families[0].comparisons[0].verdict.clone();
+        |o: &Options| analyse(&[sample.rows()], o).unwrap().groups[0].families[0].comparisons[0].verdict.clone();
     assert_eq!(verdict(&options(2.0, 0.05)), Verdict::Slower);
     assert_eq!(verdict(&options(12.0, 0.05)), Verdict::Equivalent);
     assert_eq!(verdict(&options(2.0, 0.5)), Verdict::Equivalent);
@@ -109,13 +109,13 @@ fn smallest_effect_option_changes_the_verdict() {
 
 #[test]
 fn reference_and_metrics_options_are_used() {
-    let made = run(8);
+    let sample = run(8);
     let options = Options {
         reference: Some(StrategySpec::plain("artifact")),
         metrics: vec![Metric::CriticalPath, Metric::Transfer],
         ..Options::default()
     };
-    let analysis = analyse(&[made.rows()], &options).unwrap();
+    let analysis = analyse(&[sample.rows()], &options).unwrap();
     let families = &analysis.groups[0].families;
     assert_eq!(
         families.iter().map(|f| (f.metric, f.size)).collect::<Vec<_>>(),
@@ -131,7 +131,7 @@ fn reference_and_metrics_options_are_used() {
 #[test]
 fn sizes_are_pooled_if_one_has_too_few_rounds() {
     let plan = plan("r", ALL, &["1GiB", "2GiB", "3GiB"], 3, false, Conditions::default());
-    let analysis = Made::run("r", &plan, numbers).analyse();
+    let analysis = SampleRun::run("r", &plan, numbers).analyse();
     assert!(
         analysis.groups.iter().all(|g| g
             .main_family()
@@ -149,7 +149,7 @@ fn sizes_are_pooled_if_one_has_too_few_rounds() {
 #[test]
 fn drift_of_a_slowing_machine_is_reported() {
     let plan = plan("r", ALL, &["1GiB"], 8, false, Conditions::default());
-    let slowing = Made::run("r", &plan, |s, round, gib| {
+    let slowing = SampleRun::run("r", &plan, |s, round, gib| {
         numbers(s, round, gib).map(|(p, c, b)| (p, c + 4.0 * f64::from(round), b))
     });
     let drift = &slowing.analyse().groups[0].drift[0];
@@ -188,7 +188,7 @@ fn duplicate_trial_is_refused_and_two_runs_pool() {
     let error = analyse(&[one.rows(), two.rows()], &Options::default()).unwrap_err();
     assert!(matches!(error, InputError::Duplicate { .. }));
     assert!(!error.to_string().contains('\n'));
-    let other = Made::run("s", &plan("s", ALL, &["1GiB"], 4, false, Conditions::default()), numbers);
+    let other = SampleRun::run("s", &plan("s", ALL, &["1GiB"], 4, false, Conditions::default()), numbers);
     let both = analyse(&[one.rows(), other.rows()], &Options::default()).unwrap();
     let cell = &both.groups[0].cells[0];
     assert_eq!(cell.n, 8);
@@ -200,14 +200,14 @@ fn duplicate_trial_is_refused_and_two_runs_pool() {
 #[test]
 fn incomplete_folders_are_analysed() {
     let nothing = plan("r", ALL, &["1GiB"], 2, false, Conditions::default());
-    let failed = Made::run("r", &nothing, |_, _, _| None).analyse();
+    let failed = SampleRun::run("r", &nothing, |_, _, _| None).analyse();
     let family = failed.groups[0].main_family().unwrap();
     assert!(family.comparisons.iter().all(|c| c.verdict.inconclusive().unwrap().why == Why::NoPairs));
     assert!(failed.groups[0].pairs.is_none() && failed.groups[0].ranking.places.is_empty());
-    let empty = Made { rows: vec![], ..run(1) }.analyse();
+    let empty = SampleRun { rows: vec![], ..run(1) }.analyse();
     assert!(empty.groups.is_empty());
     let alone = plan("r", "artifact", &["1GiB"], 3, false, Conditions::default());
-    let alone = Made::run("r", &alone, numbers).analyse();
+    let alone = SampleRun::run("r", &alone, numbers).analyse();
     assert!(alone.groups[0].families.is_empty() && alone.groups[0].reference.is_none());
     assert!(alone.break_even.is_empty() && alone.fan_out.len() == 1);
 }
@@ -215,12 +215,12 @@ fn incomplete_folders_are_analysed() {
 proptest! {
     #[test]
     fn row_order_does_not_change_the_result(keys in prop::collection::vec(any::<u64>(), 32)) {
-        let made = run(8);
+        let sample = run(8);
         let mut order: Vec<usize> = (0..32).collect();
         order.sort_by_key(|i| keys[*i]);
-        let rows = order.iter().map(|i| made.rows[*i].clone()).collect();
-        let analysis = made.analyse();
-        prop_assert_eq!(Made { rows, ..made }.analyse(), analysis);
+        let rows = order.iter().map(|i| sample.rows[*i].clone()).collect();
+        let analysis = sample.analyse();
+        prop_assert_eq!(SampleRun { rows, ..sample }.analyse(), analysis);
     }
 }
 
@@ -234,7 +234,7 @@ fn two_runs_are_compared_unpaired() {
     };
     let other = plan("s", ALL, &["1GiB"], 8, false, Conditions::default());
     let verdicts = |rounds, more| -> Vec<&'static str> {
-        let (one, two) = (run(rounds), Made::run("s", &other, slower(more)));
+        let (one, two) = (run(rounds), SampleRun::run("s", &other, slower(more)));
         let all = handoff_analysis::compare_runs(&one.rows(), &two.rows(), Metric::CriticalPath, &Options::default());
         all.unwrap().iter().map(|c| c.comparison.verdict.word()).collect()
     };
@@ -299,7 +299,7 @@ fn disk_rates_more_than_a_fifth_apart_are_reported() {
 fn mixed_environments_are_reported_with_differences() {
     use handoff_model::Environment;
     let plan = plan("r", "artifact,rebuild", &["1GiB"], 3, false, Conditions::default());
-    let mut rows = Made::run("r", &plan, numbers).rows;
+    let mut rows = SampleRun::run("r", &plan, numbers).rows;
     let of = |id: &str, kernel: &str| Environment { id: id.into(), kernel: kernel.into(), ..Environment::default() };
     let recorded = [of("e", "6.1"), of("f", "6.2"), of("unused", "6.3")];
     assert_eq!(handoff_analysis::mix(&rows, &recorded), None);

@@ -30,7 +30,7 @@ fn check_image(workload: &str, size: Option<ByteSize>) -> Result<(), String> {
 
 fn context() -> Context<'static> {
     Context {
-        place: RunsOn::Here,
+        runs_on: RunsOn::Here,
         run_id: "r".to_owned(),
         host_store: None,
         user_image: None,
@@ -180,8 +180,8 @@ fn every_wrong_level_of_a_file_has_its_line() {
 fn options_override_every_block_and_are_reported() {
     let few = "--sizes 64MiB --rounds 1 --strategies artifact";
     assert_eq!(Plan::new(request(&format!("spike {few}"))).unwrap().trials.len(), 2, "one and its control");
-    let told = asked(&format!("spike {few}")).overrides().unwrap();
-    assert!(told.contains(&"--rounds 1 instead of auto (matrix spike)".to_owned()), "{told:?}");
+    let overrides = asked(&format!("spike {few}")).overrides().unwrap();
+    assert!(overrides.contains(&"--rounds 1 instead of auto (matrix spike)".to_owned()), "{overrides:?}");
     let alike = request(&format!("relay {few} --builder docker --image-store containerd"));
     assert_eq!(Plan::new(alike).unwrap().trials.len(), 2, "blocks that became alike are one");
 }
@@ -217,7 +217,7 @@ fn inputs_of_a_workflow_make_the_plan_of_hosted_runners() {
         let input = |name: &str| inputs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
         Experiment::from_inputs(input)
     };
-    let hosted = Context { place: RunsOn::GitHub, ..context() };
+    let hosted = Context { runs_on: RunsOn::GitHub, ..context() };
     let asked = read(&[("sizes", "64MiB"), ("strategies", " artifact,rebuild "), ("consumers", "1,4"), ("seed", "")]);
     let request = asked.unwrap().request(None, &hosted).unwrap();
     assert_eq!((request.strategies.len(), request.conditions.len(), request.rounds), (2, 2, 3));

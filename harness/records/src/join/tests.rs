@@ -69,7 +69,7 @@ fn traffic() -> Counters {
 }
 
 /// What a job tells: its resources, whether it was traced, and the service's count.
-type Part<'a> = (RoleUsage, bool, Option<&'a Counters>);
+type ReportedJob<'a> = (RoleUsage, bool, Option<&'a Counters>);
 
 fn job<'a>(usage: &'a RoleUsage, traced: bool, traffic: Option<&'a Counters>) -> JobReport<'a> {
     let steps = traced.then_some(StepCount { executed: 3, cached: 2 });
@@ -89,7 +89,7 @@ proptest! {
         let report = |(usage, (_, traced, ours)): (&RoleUsage, &(u8, bool, bool))| {
             (usage.clone(), *traced, ours.then_some(&counted))
         };
-        let parts: Vec<Part> = usages.iter().zip(producer.iter().chain(&consumers)).map(report).collect();
+        let parts: Vec<ReportedJob> = usages.iter().zip(producer.iter().chain(&consumers)).map(report).collect();
         let mut jobs = parts.iter().map(|(usage, traced, traffic)| job(usage, *traced, *traffic));
         let producing = producer.and_then(|_| jobs.next());
         let report = TrialReport {
@@ -101,7 +101,7 @@ proptest! {
         };
         let row = fields(report.measured());
 
-        let all = |known: fn(&Part) -> bool| parts.iter().all(known);
+        let all = |known: fn(&ReportedJob) -> bool| parts.iter().all(known);
         let first = parts.first().unwrap();
         let consuming = &parts[usize::from(producer.is_some())..];
         let produced = producer.map(|_| first);

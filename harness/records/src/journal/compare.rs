@@ -28,8 +28,8 @@ pub fn difference(held: &PlanRequest, given: &PlanRequest) -> Option<(&'static s
         compare,
         purpose,
     } = held;
-    let own_text = |user_image: &Option<UserImage>| user_image.as_ref().map_or("none".to_owned(), ToString::to_string);
-    differ("the image of your own", own_text(user_image), own_text(&given.user_image))
+    let text = |user_image: &Option<UserImage>| user_image.as_ref().map_or("none".to_owned(), ToString::to_string);
+    differ("the image of your own", text(user_image), text(&given.user_image))
         .or_else(|| differ("--sizes", list(sizes), list(&given.sizes)))
         .or_else(|| differ("--strategies", list(strategies), list(&given.strategies)))
         .or_else(|| differ("--workload", list(workloads), list(&given.workloads)))

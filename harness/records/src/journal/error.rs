@@ -1,4 +1,4 @@
-//! What makes a results folder unusable, each with its mend.
+//! Errors of a results folder, each with its fix.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use handoff_model::Difference;
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// A file operation failed.
-    #[error("cannot {what} {path}: {source}{}", mend(what, source))]
+    #[error("cannot {what} {path}: {source}{}", fix(what, source))]
     Io {
         /// What was tried.
         what: &'static str,
@@ -30,7 +30,7 @@ pub enum JournalError {
     #[error("{0} is not a folder: use another --out")]
     NotAFolder(PathBuf),
     /// The folder holds a run.
-    #[error("{dir} holds a run already ({rows} of {trials} trials done): {}", hold_mend(*rows, *trials))]
+    #[error("{dir} holds a run already ({rows} of {trials} trials done): {}", fix_held(*rows, *trials))]
     HoldsRun {
         /// The folder.
         dir: PathBuf,
@@ -206,7 +206,7 @@ impl JournalError {
     }
 }
 
-fn mend(what: &str, source: &io::Error) -> &'static str {
+fn fix(what: &str, source: &io::Error) -> &'static str {
     match source.kind() {
         io::ErrorKind::PermissionDenied if what == "read" => ": give yourself the right to read it",
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
@@ -233,6 +233,6 @@ fn listed(differences: &[Difference]) -> String {
     differences.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
-fn hold_mend(rows: usize, trials: usize) -> &'static str {
+fn fix_held(rows: usize, trials: usize) -> &'static str {
     if rows < trials { "go on with --resume, or use another --out" } else { "use another --out" }
 }

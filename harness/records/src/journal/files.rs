@@ -91,7 +91,7 @@ impl CsvFile {
         }
     }
 
-    /// Takes back what was appended and not kept. A failure here is mended by the next `--resume`.
+    /// Takes back what was appended and not kept. The next `--resume` repairs what a failure here leaves.
     pub fn roll_back(&mut self) {
         let _ = self.file.set_len(self.kept);
     }

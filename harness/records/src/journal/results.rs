@@ -6,7 +6,7 @@ use handoff_model::{Environment, Plan};
 
 use super::Result;
 use super::finding::{Finding, Weight};
-use super::load::{Purpose, load};
+use super::load::{LoadMode, load};
 use crate::rows::{ConsumerRow, MeasurementRow, SpanRow};
 
 /// Everything that a run has recorded. Rows of failed trials are among the others.
@@ -39,7 +39,7 @@ impl Results {
     /// A folder without a run, a file that is missing, that was changed as a whole or that this version cannot read. Single
     /// rows that cannot be used are set aside, and [`Results::warnings`] names them.
     pub fn read(dir: &Path) -> Result<Self> {
-        let loaded = load(dir, Purpose::Report)?;
+        let loaded = load(dir, LoadMode::Report)?;
         let unexplained = |f: &&Finding| matches!(f.weight, Weight::Damage | Weight::Orphan);
         Ok(Self {
             dir: dir.to_owned(),

@@ -101,8 +101,8 @@ pub(super) fn read<T: Row>(path: &Path, bytes: &[u8], planned: &dyn Fn(&str) -> 
                 table.lines.push(line);
             }
             Err(what) => {
-                let own = named(record.get(1).unwrap_or_default(), planned);
-                let trials = own.into_iter().chain(swallowed.into_iter().map(|(_, trial)| trial)).collect();
+                let trial = named(record.get(1).unwrap_or_default(), planned);
+                let trials = trial.into_iter().chain(swallowed.into_iter().map(|(_, trial)| trial)).collect();
                 table.bad.push(BadRow { lines: line..=last, trials, what });
             }
         }

@@ -59,8 +59,8 @@ fn failed_start_leaves_no_files() {
     assert!(error.starts_with("cannot make /proc/handoff/run: "), "{error}");
     let dir = temp();
     let out = dir.path().join("a/b");
-    let made = folder::prepare(&out).unwrap();
+    let created = folder::prepare(&out).unwrap();
     files::write_json(&out, ENVIRONMENTS, &[environment("e0")]).unwrap();
-    folder::undo(&out, made);
+    folder::undo(&out, created);
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
 }
