@@ -33,7 +33,7 @@ plan_tools() {
     local name
     for name in "${wanted_tools[@]}"; do
         [ -z "$(installed_version "$name")" ] ||
-            die "$name is installed but its program is not on PATH: mend PATH, or apt-get install --reinstall $name"
+            die "$name is installed but its program is not on PATH: fix PATH, or apt-get install --reinstall $name"
     done
     plan_with_libraries tools "${wanted_tools[@]}"
 }

@@ -31,8 +31,8 @@ fn glossary_has_every_span_and_level() {
             assert!(section(title).contains(&format!("\n- **{name}**: ")), "{title} has no {name}");
         }
     }
-    let words = "workload strategy variant cell round trial producer consumer side ticket span identity engine journal \
-                 plan verdict nonce transfer control settle gate profile builder";
+    let words = "workload strategy variant cell round trial producer consumer role ticket span identity engine journal \
+                 plan verdict nonce transfer control warm-up gate profile builder";
     for word in words.split_whitespace().chain(["image store", "cache state", "critical path"]) {
         assert!(text.contains(&format!("\n- **{word}**: ")), "no {word}");
     }
