@@ -70,7 +70,7 @@ impl<'a> Pair<'a> {
         Self {
             strategy,
             reference,
-            reference_s: of_reference.map_or(0.0, |s| s.median() as f64 / 1e9),
+            reference_s: of_reference.map_or(0.0, Spread::median_s),
             n: test.as_ref().map_or(0, SignedRank::n),
             left_out,
             p: test.as_ref().map(SignedRank::p),
@@ -233,7 +233,7 @@ pub(crate) fn between<'a>(
         Pair {
             strategy: &after.cell.strategy,
             reference: &before.cell.strategy,
-            reference_s: before.spread(metric).map_or(0.0, |s| s.median() as f64 / 1e9),
+            reference_s: before.spread(metric).map_or(0.0, Spread::median_s),
             n,
             left_out: 0,
             p: test.as_ref().map(RankSum::p),

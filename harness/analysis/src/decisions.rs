@@ -90,7 +90,7 @@ pub struct Parts {
 impl Parts {
     /// The parts of a cell; none without a completed trial.
     pub fn of(cell: &CellSummary) -> Option<Self> {
-        let seconds = |spread: &Option<Spread>| spread.as_ref().map(|s| s.median() as f64 / 1e9);
+        let seconds = |spread: &Option<Spread>| spread.as_ref().map(Spread::median_s);
         Some(Self {
             produce_s: seconds(&cell.produce).unwrap_or(0.0),
             consume_s: seconds(&cell.consume)?,

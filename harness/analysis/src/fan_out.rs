@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::group::Group;
 use crate::input::RunRows;
+use crate::spread::Spread;
 use crate::summary::CellSummary;
 
 /// The numbers of consumers that a report shows.
@@ -88,15 +89,15 @@ fn curve(mut cells: Vec<&CellSummary>, runs: &[RunRows<'_>]) -> Option<FanOutCur
 fn measured(cell: &CellSummary, consumers: u32) -> Option<FanOut> {
     Some(FanOut {
         consumers,
-        critical_path_s: cell.critical_path.as_ref()?.median() as f64 / 1e9,
-        runner_s: cell.runner.as_ref()?.median() as f64 / 1e9,
+        critical_path_s: cell.critical_path.as_ref()?.median_s(),
+        runner_s: cell.runner.as_ref()?.median_s(),
         basis: CurveBasis::Measured,
         n: cell.n,
     })
 }
 
 fn modelled(base: &CellSummary, consumers: &[u64], n: u32) -> Option<FanOut> {
-    let produce_s = base.produce.as_ref().map_or(0.0, |s| s.median() as f64 / 1e9);
+    let produce_s = base.produce.as_ref().map_or(0.0, Spread::median_s);
     if consumers.is_empty() {
         return None;
     }

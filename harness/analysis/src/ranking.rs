@@ -24,7 +24,7 @@ pub(crate) fn rank(cells: &[CellSummary], families: &[&Family]) -> Ranking {
         .iter()
         .enumerate()
         .filter_map(|(at, cell)| {
-            let median_s = cell.critical_path.as_ref()?.median() as f64 / 1e9;
+            let median_s = cell.critical_path.as_ref()?.median_s();
             let (rank, worst_rank) = order.ranks(at);
             Some(RankRange { rank, worst_rank, strategy: cell.cell.strategy.clone(), median_s })
         })

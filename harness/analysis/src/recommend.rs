@@ -12,6 +12,7 @@ use crate::fan_out::CurveBasis;
 use crate::group::{Group, GroupKey};
 use crate::judgement::WorkflowSize;
 use crate::number::number;
+use crate::spread::Spread;
 use crate::summary::CellSummary;
 use crate::verdict::Comparison;
 
@@ -133,8 +134,8 @@ fn candidate(
     let store = analysis.variants.get(&cell.cell.strategy).map_or(Storage::None, |f| f.storage);
     // Nobody counts the bytes that GitHub's own services hold: what they cost, and whether they fit, is then unknown.
     let bytes = cell.bytes_stored.as_ref().map(|bytes| (bytes.median() as f64 * scaled) as u64);
-    let median = |s: Option<&crate::spread::Spread>| s.map(|s| s.median() as f64 / 1e9);
-    let (wait_s, runner_s) = match (as_measured, median(cell.critical_path.as_ref()), median(cell.runner.as_ref())) {
+    let median = |s: &Option<Spread>| s.as_ref().map(Spread::median_s);
+    let (wait_s, runner_s) = match (as_measured, median(&cell.critical_path), median(&cell.runner)) {
         (true, Some(wait), Some(runner)) => (wait, runner),
         _ => (parts.wait_s(), parts.runner_s(ask.consumers)),
     };

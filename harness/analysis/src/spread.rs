@@ -42,6 +42,11 @@ impl Spread {
         middle(&self.sorted)
     }
 
+    /// The median of samples in ns, in seconds.
+    pub fn median_s(&self) -> f64 {
+        self.median() as f64 / 1e9
+    }
+
     /// The smallest sample.
     pub fn min(&self) -> u64 {
         self.sorted[0]

@@ -2,6 +2,7 @@
 
 use handoff_link::profile;
 use handoff_model::conditions::LOOPBACK;
+use handoff_model::list::{repeated, unique};
 use handoff_model::{Builder, CacheState, Conditions, EngineKind, UserImage};
 
 use crate::context::{Context, RunsOn};
@@ -60,11 +61,7 @@ fn pairs<A: Clone, B: Clone>(a: &[A], b: &[B]) -> Vec<(A, B)> {
 
 /// The levels of one factor: those that are named, else those that are held.
 fn levels<T: Level + Clone>(named: Option<&List<T>>, held: &[Conditions], of: impl Fn(&Conditions) -> T) -> Vec<T> {
-    let mut all = named.map(|named| named.to_vec()).unwrap_or_default();
-    if named.is_none() {
-        handoff_model::block::join(&mut all, &held.iter().map(of).collect::<Vec<_>>());
-    }
-    all
+    named.map_or_else(|| unique(held.iter().map(of)), |named| named.to_vec())
 }
 
 /// The profiles that are named, with the changes that options make of all of them; none where nothing names any.
@@ -93,8 +90,8 @@ fn profiles(factors: &Factors, runs_on: RunsOn) -> Result<Option<Vec<String>>, F
         Ok(known)
     };
     let all: Vec<String> = named.iter().map(changed).collect::<Result<_, Fault>>()?;
-    match all.iter().enumerate().find(|(at, name)| all[..*at].contains(name)) {
-        Some((_, name)) => Err(Fault::at("profiles", twice(name))),
+    match repeated(&all) {
+        Some(name) => Err(Fault::at("profiles", twice(name))),
         None => Ok(Some(all)),
     }
 }

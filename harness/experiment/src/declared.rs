@@ -4,6 +4,7 @@ use handoff_analysis::DeclaredFamily;
 use handoff_analysis::declared::families;
 use handoff_analysis::verdict::FamilyKind;
 use handoff_model::Plan;
+use handoff_model::list::grouped;
 
 /// The option that makes every declared comparison decidable; none where all are.
 pub fn fix(families: &[DeclaredFamily]) -> Option<String> {
@@ -18,15 +19,8 @@ pub fn warnings(plan: &Plan) -> Vec<String> {
     }
     let all = families(&plan.request, &plan.facts);
     let Some(fix) = fix(&all) else { return Vec::new() };
-    let mut problems: Vec<(String, Vec<String>)> = Vec::new();
-    for family in all.iter().filter(|f| f.decidable < f.comparisons) {
-        let group = format!("{} {}", family.group.size, family.group.workload);
-        let problem = problem(family);
-        match problems.iter_mut().find(|(known, _)| *known == problem) {
-            Some((_, groups)) => groups.push(group),
-            None => problems.push((problem, vec![group])),
-        }
-    }
+    let open = all.iter().filter(|f| f.decidable < f.comparisons);
+    let problems = grouped(open.map(|f| (problem(f), format!("{} {}", f.group.size, f.group.workload))));
     let line = |(problem, groups): (String, Vec<String>)| {
         let more = if groups.len() == 1 { String::new() } else { format!(" and {} more", groups.len() - 1) };
         format!("warning: at {}{more}, {problem}: use {fix} or --rounds auto", groups[0])

@@ -2,7 +2,7 @@
 
 use handoff_analysis::declared;
 use handoff_link::profile;
-use handoff_model::block::join;
+use handoff_model::list::{and, commas, unique};
 use handoff_model::{ByteSize, EngineKind, PlanRequest, Purpose, StrategySpec, shell};
 
 use crate::conditions;
@@ -131,14 +131,12 @@ impl Experiment {
         let matrix = load(name)?;
         let mut lines = Vec::new();
         for Given { key, option, values } in self.given() {
-            let mut held: Vec<String> = Vec::new();
-            for block in &matrix.blocks {
-                let says = [block.given(), matrix.whole.given()].concat().into_iter().find(|given| given.key == key);
-                join(&mut held, &says.map(|given| given.values.join(",")).into_iter().collect::<Vec<_>>());
-            }
-            let given = values.join(",");
+            let whole = matrix.whole.given();
+            let fields = matrix.blocks.iter().flat_map(|block| block.given().into_iter().chain(whole.clone()));
+            let held = unique(fields.filter(|field| field.key == key).map(|field| commas(field.values)));
+            let given = commas(values);
             if !held.is_empty() && held != [given.clone()] {
-                lines.push(format!("{option} {given} instead of {} (matrix {name})", held.join(" and ")));
+                lines.push(format!("{option} {given} instead of {} (matrix {name})", and(&held)));
             }
         }
         Ok(lines)

@@ -1,6 +1,6 @@
 //! "Did you mean": the nearest of the known names to one that is not known.
 
-/// The known name nearest to `given`, if one is near enough to be a likely slip of the finger.
+/// The known name nearest to `given`, if one is near enough to be a likely typo.
 pub fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()
@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn typo_finds_the_nearest_name_and_nonsense_finds_none() {
+    fn typo_finds_its_name_and_nonsense_finds_none() {
         let known = ["artifact", "cache-tar", "gha-cache"];
         assert_eq!(nearest("artefact", known), Some("artifact"));
         assert_eq!(nearest("gha_cache", known), Some("gha-cache"));

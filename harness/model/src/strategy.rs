@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::list::{commas, repeated};
+
 mod facts;
 pub mod look;
 mod transfer;
@@ -75,7 +77,7 @@ impl StrategySpec {
 
     /// The options in one text, sorted, empty for the plain strategy: the `variant` column.
     pub fn variant(&self) -> String {
-        self.options.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(",")
+        commas(self.options.iter().map(|(k, v)| format!("{k}={v}")))
     }
 
     /// Reads a list: `a,b:x=1,y=2,c`. A piece `key=value` belongs to the strategy before it.
@@ -95,12 +97,10 @@ impl StrategySpec {
             return Err(StrategyError::Empty);
         }
         let specs: Vec<Self> = specs.iter().map(|s| s.parse()).collect::<Result<_, _>>()?;
-        for (i, spec) in specs.iter().enumerate() {
-            if specs[..i].contains(spec) {
-                return Err(StrategyError::Twice(spec.to_string()));
-            }
+        match repeated(&specs) {
+            Some(spec) => Err(StrategyError::Twice(spec.to_string())),
+            None => Ok(specs),
         }
-        Ok(specs)
     }
 }
 

@@ -53,9 +53,8 @@ pub(super) fn evidence(claim: &Claim, run: &Trials<'_>) -> Vec<Evidence> {
 
 /// The transfer beside a consumer's time: a figure of the consumer alone leaves the producer out.
 fn whole_transfer(rows: &[&MeasurementRow]) -> String {
-    Spread::of(rows.iter().filter_map(|r| r.transfer_ns)).map_or_else(String::new, |s| {
-        format!("the consumer alone; the transfer takes {:.1} s", s.median() as f64 / 1e9)
-    })
+    let transfer = Spread::of(rows.iter().filter_map(|r| r.transfer_ns));
+    transfer.map(|s| format!("the consumer alone; the transfer takes {:.1} s", s.median_s())).unwrap_or_default()
 }
 
 /// The client of the rows, where it is not the one that the spike names.

@@ -4,7 +4,7 @@ use handoff_analysis::{Analysis, FanOut, InputError, Metric, Options, SmallestEf
 use handoff_model::{Conditions, Storage, StrategySpec};
 use proptest::prelude::*;
 
-use crate::kit::{SampleRun, Numbers, plan};
+use crate::kit::{Numbers, SampleRun, plan};
 
 const ALL: &str = "artifact,gha-cache,zstd-stream,rebuild";
 

@@ -30,7 +30,7 @@ pub enum JournalError {
     #[error("{0} is not a folder: use another --out")]
     NotAFolder(PathBuf),
     /// The folder holds a run.
-    #[error("{dir} holds a run already ({rows} of {trials} trials done): {}", fix_held(*rows, *trials))]
+    #[error("{dir} holds a run already ({rows} of {trials} trials done): {}", hold_fix(*rows, *trials))]
     HoldsRun {
         /// The folder.
         dir: PathBuf,
@@ -233,6 +233,6 @@ fn listed(differences: &[Difference]) -> String {
     differences.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
-fn fix_held(rows: usize, trials: usize) -> &'static str {
+fn hold_fix(rows: usize, trials: usize) -> &'static str {
     if rows < trials { "go on with --resume, or use another --out" } else { "use another --out" }
 }

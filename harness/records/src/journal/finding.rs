@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Display};
 
+use handoff_model::list::commas;
+
 /// How much a finding weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Weight {
@@ -71,7 +73,7 @@ fn ranges(lines: &[u64]) -> String {
         }
     }
     let text = |(start, end): &(u64, u64)| if start == end { start.to_string() } else { format!("{start}-{end}") };
-    parts.iter().map(text).collect::<Vec<_>>().join(",")
+    commas(parts.iter().map(text))
 }
 
 #[cfg(test)]

@@ -55,7 +55,13 @@ pub const ROOMS: &[Room] = &[
             "workflows",
         ],
     },
-    Room { name: "source", holds: ["digest and commit", "of the sources"], floor: Harness, position: (1, 0), uses: &[] },
+    Room {
+        name: "source",
+        holds: ["digest and commit", "of the sources"],
+        floor: Harness,
+        position: (1, 0),
+        uses: &[],
+    },
     Room {
         name: "registry",
         holds: ["relay's two registry", "ends on loopback"],
@@ -134,7 +140,13 @@ pub const ROOMS: &[Room] = &[
         uses: &["records"],
     },
     Room { name: "machine", holds: ["what is known of", "this machine"], floor: Harness, position: (3, 2), uses: &[] },
-    Room { name: "docker", holds: ["engines, builders,", "image identity"], floor: Harness, position: (3, 3), uses: &[] },
+    Room {
+        name: "docker",
+        holds: ["engines, builders,", "image identity"],
+        floor: Harness,
+        position: (3, 3),
+        uses: &[],
+    },
     Room { name: "link", holds: ["profiles, shaper,", "limits, faults"], floor: Harness, position: (3, 4), uses: &[] },
     Room {
         name: "records",
