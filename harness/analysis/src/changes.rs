@@ -1,15 +1,16 @@
-//! What would change the answer: the same decision, taken at changed questions.
+//! Changed questions with another answer: the number of jobs, the build time, the goal.
 
 use handoff_model::StrategySpec;
 
 use crate::candidate::{Candidate, Goal, TeamQuestion};
 use crate::contest::effort;
 
-/// More jobs than anybody's matrix holds, and more build than a job may take.
+/// Largest number of jobs that is tried: more than the matrix of a workflow may have.
 const MOST_CONSUMERS: u32 = 256;
+/// Longest build that is tried.
 const LONGEST_BUILD_S: u32 = 3_600;
 
-/// Answer to a question: all candidates in the light of it, and the one that is chosen.
+/// Answer to a question: all candidates, and the chosen one.
 pub(crate) struct Answer {
     pub(crate) candidates: Vec<Candidate>,
     pub(crate) chosen: Option<StrategySpec>,
@@ -17,17 +18,17 @@ pub(crate) struct Answer {
     pub(crate) smallest_effect_s: f64,
 }
 
-/// Another answer than that of the question which was asked.
+/// Answer that differs from that of the original question.
 struct Other {
     chosen: StrategySpec,
-    /// Whether it is ahead of the answer so far by what matters, or simpler to set up.
+    /// Whether it is ahead of the original answer by an effect that matters, or has a simpler workflow.
     matters: bool,
 }
 
 /// Changed values of one factor, all below or all above the asked one, the nearest first.
 struct Alternatives {
     tried: Vec<u32>,
-    /// How a value is named if it and every further one have the answer, and if only it has.
+    /// Text for a value from which on all values have the answer, and for a value that alone has it.
     onwards: fn(u32) -> String,
     alone: fn(u32) -> String,
 }
@@ -36,7 +37,7 @@ struct Alternatives {
 /// claimed only where every value tried in it, up to its bound, has the answer.
 pub(crate) fn changes(now: &Answer, ask: &TeamQuestion, answer: impl Fn(&TeamQuestion) -> Answer) -> Vec<String> {
     let (Some(chosen), Some(first)) = (&now.chosen, now.candidates.first()) else {
-        return vec!["every strategy is out: raise the limits, or push less".to_owned()];
+        return vec!["every strategy is excluded: raise the limits, or push less often".to_owned()];
     };
     let mut immaterial = false;
     let mut other = |ask: &TeamQuestion| {
@@ -76,12 +77,12 @@ pub(crate) fn changes(now: &Answer, ask: &TeamQuestion, answer: impl Fn(&TeamQue
     }
     for goal in [Goal::Runner, Goal::Wait].into_iter().filter(|g| *g != ask.goal) {
         let found = other(&TeamQuestion { goal, ..ask.clone() }).filter(|o| o.matters);
-        changes.extend(found.map(|o| format!("if the {} is to be least: {}", goal.words(), o.chosen)));
+        changes.extend(found.map(|o| format!("for the smallest {}: {}", goal.words(), o.chosen)));
     }
     if changes.is_empty() {
-        let as_much = if immaterial { " by as much as matters" } else { "" };
+        let material = if immaterial { " by an effect that matters" } else { "" };
         changes.push(format!(
-            "no number of jobs up to {MOST_CONSUMERS} and no build of a second to an hour changes the answer{as_much}"
+            "no number of jobs up to {MOST_CONSUMERS} and no build up to an hour changes the answer{material}"
         ));
     }
     changes

@@ -78,7 +78,7 @@ impl fmt::Display for Mix {
         let each: Vec<String> = self.environments.iter().map(one).collect();
         write!(f, "Rows of {} environments are mixed here: {}. ", each.len(), each.join(", "))?;
         if self.differences.is_empty() {
-            return write!(f, "In what they differ is not recorded.");
+            return write!(f, "The differences are not recorded.");
         }
         let values = |d: &MixedValues| format!("{} ({})", d.name, d.values.join("; "));
         write!(f, "They differ in {}.", self.differences.iter().map(values).collect::<Vec<_>>().join(", "))

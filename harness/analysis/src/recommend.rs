@@ -1,4 +1,4 @@
-//! Which strategy a team should use: the least of what it cares for, among those that its limits allow.
+//! Recommendation for a team: the strategy with the smallest time, among those that its limits allow.
 
 use handoff_model::{Builder, Storage, StrategySpec};
 use serde::Serialize;
@@ -16,37 +16,38 @@ use crate::spread::Spread;
 use crate::summary::CellSummary;
 use crate::verdict::Comparison;
 
-/// The answer.
+/// Recommended strategy, with the question, the reasons and the alternatives.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Recommendation {
-    /// Where the trials do not tell the best candidates apart: what a reader must know first.
+    /// Doubt about the answer, which a reader must know first; none where verdicts confirm it.
     pub undecided: Option<Undecided>,
-    /// The answer; none if everything is out.
+    /// Recommended strategy; none if every strategy is excluded.
     pub chosen: Option<StrategySpec>,
-    /// The next best; the one with the least estimate where a simpler one is the answer.
+    /// Next best strategy; the one with the smallest estimate where a simpler one is recommended.
     pub runner_up: Option<StrategySpec>,
-    /// Why this one.
+    /// Reasons for the choice.
     pub reasons: Vec<String>,
-    /// The question.
+    /// Question.
     pub ask: TeamQuestion,
-    /// The cells that it rests on.
+    /// Group of cells that the answer rests on.
     pub group: GroupKey,
     /// Factor by which times and bytes were scaled to the size asked for; 1: it was measured.
     pub scaled: f64,
-    /// All strategies, the best first, those that are out last.
+    /// All strategies, the best first, excluded ones last.
     pub candidates: Vec<Candidate>,
-    /// What to know before taking it.
+    /// Assumptions of the answer.
     pub notes: Vec<String>,
-    /// What would change the answer.
+    /// Changes of the question that change the answer.
     pub changes: Vec<String>,
-    /// Every candidate that is not out against the one with the least estimate, in the quantity asked for, corrected together.
+    /// Candidates that are not excluded, each against the one with the smallest estimate, corrected together.
     pub comparisons: Vec<Comparison>,
 }
 
-/// Answers from the group that fits best: completed strategies first, then the size nearest to the one asked for, then
-/// the builder that workflows make, then few consumers, for models start from parts. None where nothing has completed.
-/// `workflow` says what the workflow of a cell's very variant takes, or why there is none: the strategy is shown all the
-/// same then, as one that is out.
+/// Recommends a strategy from the group that fits best; none where no trial has completed.
+///
+/// The best group has the most completed strategies, then the nearest size, then the builder that workflows create, then the
+/// fewest consumers, because models start from parts. `workflow` gives the effort of a variant's workflow, or why there is
+/// none: such a strategy is listed as excluded.
 pub fn recommend(
     analysis: &Analysis,
     ask: &TeamQuestion,
@@ -89,10 +90,10 @@ pub fn recommend(
     })
 }
 
-/// A cell with what its workflow takes, or why there is none.
+/// Cell with the size of its workflow, or why it has no workflow.
 type CellWithWorkflow<'a> = (&'a CellSummary, Result<WorkflowSize, String>);
 
-/// The candidates in the light of a question, sorted, and who wins.
+/// Sorted candidates for a question, and the choice among them.
 fn answer(
     analysis: &Analysis,
     group: &Group,
@@ -156,7 +157,7 @@ fn candidate(
 }
 
 fn rebuilds(ask: &TeamQuestion, parts: Parts) -> Option<String> {
-    (ask.sharing && !parts.shares).then(|| "it shares nothing, and building again was left out (--sharing)".to_owned())
+    (ask.sharing && !parts.shares).then(|| "it shares no image, and --sharing excludes rebuilding".to_owned())
 }
 
 fn broken(cell: &CellSummary) -> Option<String> {
@@ -171,7 +172,7 @@ fn excluded(analysis: &Analysis, ask: &TeamQuestion, store: Storage, bytes: u64)
         let commits = included / bytes;
         // An entry must outlive the workflow that made it: an hour is what a long one takes.
         if commits * 24 < u64::from(ask.pushes_per_day) || commits == 0 {
-            return Some(format!("the cache holds {commits} commits, so that an entry is evicted within the hour"));
+            return Some(format!("the cache holds {commits} commits, so an entry is evicted within the hour"));
         }
     }
     let plan = ask.plan.as_deref().and_then(|name| prices.plan(name))?;
@@ -198,19 +199,19 @@ fn notes(group: &Group, candidates: &[Candidate], scaled: f64, analysis: &Analys
     let mut notes = Vec::new();
     if (scaled - 1.0).abs() >= 1e-9 {
         notes.push(format!(
-            "Scaled from {} by {}: times and bytes are taken to grow with the size",
+            "Scaled from {} by {}, assuming that times and bytes grow with the size",
             group.key.size,
             number(scaled)
         ));
     }
     if candidates.iter().any(|c| c.basis == CurveBasis::Modelled) {
-        notes.push("Modelled from medians of measured parts; runners are taken not to slow each other down".to_owned());
+        notes.push("Modelled from medians of measured parts, assuming that runners do not slow each other down".to_owned());
     }
     notes.push(
         "Minutes are priced as if a plan included none; standard runners of public repositories are free".to_owned(),
     );
     if analysis.options.prices.artifact.usd_per_gb_month.is_none() {
-        notes.push("Artifact storage has no price here: --prices FILE may name one".to_owned());
+        notes.push("Artifact storage has no price: give one with --prices FILE".to_owned());
     }
     notes
 }

@@ -96,7 +96,7 @@ pub enum Rule {
         /// Upper bound; none: no bound.
         at_most: Option<u64>,
     },
-    /// One strategy meets answers of 429, another one meets none under the same limit.
+    /// One strategy gets 429 responses, another one gets none under the same limit.
     Throttling {
         /// Strategy without any.
         spared: StrategySpec,
@@ -234,7 +234,7 @@ impl Rule {
             Self::OnlyOne { succeeds, fails, .. } => format!("`{succeeds}` completes, `{fails}` fails"),
             Self::Completes { strategy, error } => format!("no trial of `{strategy}` fails with `{error}`"),
             Self::Throttling { spared, throttled } => {
-                format!("answers of 429 to `{spared}` and to `{throttled}`")
+                format!("429 responses to `{spared}` and to `{throttled}`")
             }
             Self::Identity { strategy, level, .. } => format!("{} of `{strategy}`", level.words()),
             Self::Step { strategy, role, span } => format!("span `{span}` in the {role} of `{strategy}`"),

@@ -110,16 +110,16 @@ pub(super) fn fits(
     })
 }
 
-/// Counted, not judged: whether nine steps are few is the reader's to say.
+/// Size of a workflow: counted, not judged, because "low" has no scale.
 fn complexity(strategy: &StrategySpec, workflows: &[WorkflowSize]) -> (Judgement, String) {
     let Some(w) = workflows.iter().find(|w| w.strategy == strategy.name) else {
-        return (Judgement::NotJudged, "a word without a scale; its workflow was not counted here".to_owned());
+        return (Judgement::NotJudged, "the word has no scale, and the workflow was not counted here".to_owned());
     };
     let beyond = match w.actions.as_slice() {
         [] => "no action that is not GitHub's".to_owned(),
         some => format!("actions that are not GitHub's: {}", some.join(", ")),
     };
-    (Judgement::NotJudged, format!("a word without a scale; counted: {} steps, {} lines, {beyond}", w.steps, w.lines))
+    (Judgement::NotJudged, format!("the word has no scale; counted: {} steps, {} lines, {beyond}", w.steps, w.lines))
 }
 
 /// Third-party actions that another strategy's workflow does without: every workflow of the five builds by Docker's actions.

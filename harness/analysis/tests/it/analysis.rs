@@ -311,5 +311,5 @@ fn mixed_environments_are_reported_with_differences() {
     );
     assert_eq!(handoff_analysis::mix(&rows, &[of("e", "6.1"), of("f", "6.1")]), None, "the same under two ids");
     let unknown = handoff_analysis::mix(&rows, &recorded[..1]).unwrap().to_string();
-    assert!(unknown.contains("f (1 trial). In what they differ is not recorded."), "{unknown}");
+    assert!(unknown.contains("f (1 trial). The differences are not recorded."), "{unknown}");
 }

@@ -71,7 +71,7 @@ fn throttling_is_judged_where_option_3_meets_it() {
     assert_eq!(with(Some(0), Some(10)), "as claimed");
     assert_eq!(with(Some(3), Some(10)), "not as claimed");
     assert_eq!(with(Some(0), Some(0)), "not judged: option 3 met no throttling either");
-    assert_eq!(with(None, None), "not judged: the rows do not count answers of 429");
+    assert_eq!(with(None, None), "not judged: the rows do not count 429 responses");
     let mut sample = run("r", "gha-cache,local-cache", 3, limited, 1.0);
     sample.rows.iter_mut().for_each(|r| r.workload = "many-layers".into());
     change(&mut sample, "local-cache", |r| r.throttled = Some(0));
@@ -184,7 +184,7 @@ fn facts_need_no_trial() {
     assert!(of("cache-tar-limit").reason.contains("10 GB are included (GitHub changelog"));
     assert_eq!(
         of("artifact-complexity").verdict(),
-        "not judged: a word without a scale; counted: 7 steps, 40 lines, no action that is not GitHub's"
+        "not judged: the word has no scale; counted: 7 steps, 40 lines, no action that is not GitHub's"
     );
     assert_eq!(of("zstd-stream-third-party").verdict(), "as claimed");
     assert!(of("zstd-stream-third-party").reason.contains("uses someone/stream"));
