@@ -26,7 +26,7 @@ pub(crate) struct Series {
 /// An estimate with its interval at a level.
 type AtLevel = Box<dyn Fn(f64) -> Estimate>;
 
-/// What the exact tests say before the family is known.
+/// Results of the exact tests before the correction of the family.
 struct Pair<'a> {
     strategy: &'a StrategySpec,
     reference: &'a StrategySpec,

@@ -1,9 +1,9 @@
-//! From numbers to one of the four verdicts. The only place that decides.
+//! Decision from numbers to one of the four verdicts. The only place that decides.
 
 use crate::exact::normal::quantile;
 use crate::verdict::{Estimate, Inconclusive, MOST_ROUNDS, Verdict, Why};
 
-/// What a verdict rests on. Differences are in one unit, whichever it is; below 0 is faster.
+/// Input of a verdict. Differences have one unit, whichever it is; below 0 is faster.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TestResult {
     /// Pairs.

@@ -1,4 +1,4 @@
-//! What follows for a team: when sharing pays, what it stores, what it costs.
+//! Decisions of a team: break-even, storage and costs.
 
 use handoff_model::{Cell, Storage};
 use serde::Serialize;
@@ -11,7 +11,7 @@ use crate::spread::Spread;
 use crate::summary::CellSummary;
 use crate::variants::Variants;
 
-/// When a strategy pays against building again in every job. All from medians.
+/// Break-even of a strategy against rebuilding in every job. All from medians.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct BreakEven {
     /// The cell.
@@ -29,7 +29,7 @@ pub struct BreakEven {
     pub measured_build_s: f64,
 }
 
-/// What a strategy leaves in the services.
+/// Storage that a strategy uses in the services.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct StorageUse {
     /// The cell.
@@ -55,7 +55,7 @@ pub struct QuotaShare {
     pub share: f64,
 }
 
-/// What a month costs.
+/// Costs of a month.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Cost {
     /// The cell.
@@ -66,7 +66,7 @@ pub struct Cost {
     pub pushes_per_day: u32,
     /// Minutes of runners that are billed a month: each job's time is rounded up to whole minutes.
     pub billed_minutes: u64,
-    /// Their price in dollars; none where no price is known.
+    /// Price of these minutes in dollars; none where no price is known.
     pub runner_usd: Option<f64>,
     /// Average bytes held, of artifacts or caches; none where nobody counted them.
     pub held_bytes: Option<u64>,
@@ -110,7 +110,7 @@ impl Parts {
         }
     }
 
-    /// What a workflow waits for, with consumers that are all alike.
+    /// Time that a workflow waits, with consumers that are all alike.
     pub fn wait_s(self) -> f64 {
         self.produce_s + self.consume_s
     }
@@ -164,7 +164,7 @@ pub(crate) fn break_even(groups: &[Group], variants: &Variants) -> Vec<BreakEven
     all
 }
 
-/// What every cell of a strategy that stores something leaves in the services.
+/// Storage of every cell of a strategy that stores something.
 pub(crate) fn storage(groups: &[Group], variants: &Variants, options: &Options) -> Vec<StorageUse> {
     let use_of = |cell: &CellSummary| {
         let store = variants.get(&cell.cell.strategy)?.storage;
@@ -189,7 +189,7 @@ pub(crate) fn storage(groups: &[Group], variants: &Variants, options: &Options) 
 /// Days that a month is taken to have.
 const DAYS: u64 = 30;
 
-/// What a cell's strategy costs a month. None without a completed trial.
+/// Costs of a cell's strategy in a month.
 ///
 /// Minutes and storage are priced as if nothing were included in a plan, the cache's included bytes apart.
 pub fn cost(

@@ -8,7 +8,7 @@ use crate::exact::kendall;
 use crate::spread::Spread;
 use crate::summary::CellSummary;
 
-/// How the level of a run's rounds went, over the cells of one group.
+/// Drift of a run over its rounds, in the cells of one group.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Drift {
     /// The run.
@@ -17,7 +17,7 @@ pub struct Drift {
     pub rounds: Vec<(u32, f64)>,
     /// Kendall's tau of round and level; none with fewer than three rounds.
     pub tau: Option<f64>,
-    /// Its exact two-sided p.
+    /// Exact two-sided p.
     pub p: Option<f64>,
     /// Change a round, as a share (median of all pairwise slopes).
     pub per_round: Option<f64>,

@@ -1,4 +1,4 @@
-//! What happens as more jobs share an image.
+//! Fan-out: times as more jobs share an image.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,13 +22,13 @@ pub struct FanOut {
     pub critical_path_s: f64,
     /// Time of all jobs together in seconds.
     pub runner_s: f64,
-    /// Where the two come from.
+    /// Origin of both times.
     pub basis: CurveBasis,
     /// Completed trials behind it.
     pub n: usize,
 }
 
-/// Where a number comes from.
+/// Origin of a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CurveBasis {
@@ -39,7 +39,7 @@ pub enum CurveBasis {
     Modelled,
 }
 
-/// How one strategy does as more jobs share the image.
+/// Times of one strategy as more jobs share the image.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FanOutCurve {
     /// The workload.

@@ -12,25 +12,25 @@ use serde::Serialize;
 pub struct Mix {
     /// The environments that rows come from, in the order in which they are recorded.
     pub environments: Vec<MixedEnvironment>,
-    /// In what they differ; empty where the difference is not recorded.
+    /// Differences between them; empty where they are not recorded.
     pub differences: Vec<MixedValues>,
 }
 
 /// One of the environments.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MixedEnvironment {
-    /// Its id: the `environment` column.
+    /// Id: the `environment` column.
     pub id: String,
     /// Trials that have a row from it.
     pub trials: usize,
 }
 
-/// One thing in which they differ.
+/// Difference between mixed environments.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MixedValues {
-    /// What differs.
+    /// Name of the differing value.
     pub name: String,
-    /// Its values, in the order of the environments.
+    /// Values, in the order of the environments.
     pub values: Vec<String>,
 }
 

@@ -14,7 +14,7 @@ use crate::order::Order;
 use crate::paired::{from_logs, log_ratios, pairs};
 use crate::verdict::{Estimate, Family, Verdict, Why};
 
-/// For each workload and conditions with several sizes: every strategy against the reference that all sizes share.
+/// Pools sizes: for each workload and conditions, every strategy against the reference that all sizes share.
 pub(crate) fn pooled(groups: &[Group], options: &Options) -> Vec<Pooled> {
     let mut together: BTreeMap<_, Vec<&Group>> = BTreeMap::new();
     for group in groups {

@@ -6,11 +6,11 @@ use crate::shipped;
 
 const TEXT: &str = include_str!("../prices.toml");
 
-/// What `prices.toml` holds.
+/// Content of `prices.toml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Prices {
-    /// When the figures were looked up (ISO 8601).
+    /// Date on which the figures were looked up (ISO 8601).
     pub date: String,
     /// Runners.
     pub runner: RunnerPrice,
@@ -18,7 +18,7 @@ pub struct Prices {
     pub cache: CachePrice,
     /// Artifacts.
     pub artifact: ArtifactPrice,
-    /// What plans include.
+    /// Quotas of the plans.
     #[serde(rename = "plan", default)]
     pub plans: Vec<PlanQuota>,
 }
@@ -29,7 +29,7 @@ pub struct Prices {
 pub struct RunnerPrice {
     /// Dollars a minute; none: unknown.
     pub usd_per_minute: Option<f64>,
-    /// Where it is published.
+    /// Address of the publication.
     pub source: String,
 }
 
@@ -41,7 +41,7 @@ pub struct CachePrice {
     pub included_bytes: u64,
     /// Dollars for a GB and month above it; none: unknown.
     pub usd_per_gb_month: Option<f64>,
-    /// Where it is published.
+    /// Address of the publication.
     pub source: String,
 }
 
@@ -53,15 +53,15 @@ pub struct ArtifactPrice {
     pub usd_per_gb_month: Option<f64>,
     /// Days for which a handed-over image is kept.
     pub retention_days: u32,
-    /// Where it is published.
+    /// Address of the publication.
     pub source: String,
 }
 
-/// What a plan includes for private repositories.
+/// Quota of a plan for private repositories.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PlanQuota {
-    /// Its name.
+    /// Name.
     pub name: String,
     /// Storage of artifacts.
     pub artifact_bytes: u64,
@@ -69,7 +69,7 @@ pub struct PlanQuota {
     pub minutes: u64,
 }
 
-/// A file of prices that does not read.
+/// Invalid file of prices.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("prices: {0}: take harness/analysis/prices.toml as the pattern")]
 pub struct PricesError(String);
@@ -78,7 +78,7 @@ impl Prices {
     /// The prices that this version ships.
     ///
     /// # Errors
-    /// The shipped file does not read; a test sees to it that it does.
+    /// The shipped file cannot be read; a test checks that it can.
     pub fn shipped() -> Result<Self, PricesError> {
         Self::parse(TEXT)
     }

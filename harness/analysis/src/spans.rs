@@ -1,4 +1,4 @@
-//! Where the time goes: the spans of a cell's trials, with overlap kept.
+//! Spans of a cell's trials, with overlap kept.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ pub struct CellSpans {
     pub cell: Cell,
     /// The trial to draw: the one whose critical path is the cell's median (the shorter of the middle two).
     pub typical: TypicalTrial,
-    /// One a side and kind, in the order in which they start in the typical trial's sides.
+    /// Time of each role and kind, in the order of their first starts.
     pub kinds: Vec<SpanTime>,
 }
 
@@ -31,21 +31,21 @@ pub struct TypicalTrial {
     pub trial: String,
 }
 
-/// How long one thing went on, over the completed trials of a cell. Kinds of one side may overlap: their times do not
+/// Duration of one kind of span, over the completed trials of a cell. Kinds of one job may overlap: their times do not
 /// add up.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SpanTime {
-    /// The side; of several consumers, the slowest of each trial.
+    /// Role of the job; of several consumers, the slowest of each trial.
     pub role: Role,
-    /// What went on.
+    /// Kind of activity.
     pub kind: SpanKind,
     /// Time in which at least one span of the kind was open, in ns; 0 in trials without such a span.
     pub time: Spread,
     /// Of it, the time in which no span of another kind was open, `command` apart: what this kind alone explains.
     pub alone: Spread,
-    /// First start after the side's clock, in ns.
+    /// First start on the job's clock, in ns.
     pub first_start: Spread,
-    /// Last end after the side's clock, in ns.
+    /// Last end on the job's clock, in ns.
     pub last_end: Spread,
     /// Bytes moved, where known.
     pub bytes: Option<Spread>,
@@ -53,10 +53,10 @@ pub struct SpanTime {
     pub rates_mib_s: Vec<f64>,
 }
 
-/// One side of one trial.
+/// Spans of one job of a trial.
 type RoleSpans<'a> = Vec<&'a SpanRow>;
 
-/// What one trial says of one kind of span.
+/// Values of one kind of span in one trial.
 #[derive(Default)]
 struct KindInTrial {
     time: u64,
@@ -123,7 +123,7 @@ fn kind_in_trial(kind: SpanKind, spans: &[&SpanRow]) -> KindInTrial {
     }
 }
 
-/// The sides of a trial; of several consumers the slowest.
+/// Jobs of a trial with their spans; of several consumers the slowest.
 fn trial<'a>(sample: &TrialSample, runs: &[RunRows<'a>]) -> Vec<(Role, RoleSpans<'a>)> {
     let Some(run) = runs.iter().find(|r| r.run == sample.run) else { return Vec::new() };
     let spans: Vec<&SpanRow> = run.spans.iter().filter(|s| s.trial == sample.trial).collect();

@@ -1,4 +1,4 @@
-//! What is known of the variants that rows are of, whatever they measured.
+//! Facts of the variants that rows belong to.
 
 use handoff_model::strategy::look;
 use handoff_model::{Colour, Marker, StrategySpec, VariantFacts};
@@ -49,7 +49,7 @@ impl Variants {
         self.get(spec).is_some_and(|f| f.ours)
     }
 
-    /// Its colour and marker in every chart: grey where nothing is known.
+    /// Colour and marker in every chart: grey where nothing is known.
     pub fn look(&self, spec: &StrategySpec) -> (Colour, Marker) {
         self.get(spec).map_or((look::GREY, Marker::Bar), |f| (f.colour, f.marker))
     }

@@ -96,7 +96,7 @@ fn profiles(factors: &Factors, runs_on: RunsOn) -> Result<Option<Vec<String>>, F
     }
 }
 
-/// Why no trial can have these conditions, if so.
+/// Reason why no trial can have these conditions, if there is one.
 fn impossible(conditions: &Conditions) -> Option<Fault> {
     if conditions.engine != EngineKind::Host {
         return None;
@@ -109,7 +109,7 @@ fn impossible(conditions: &Conditions) -> Option<Fault> {
     (conditions.consumer_concurrency > 1).then(|| Fault::from(problem.to_owned()))
 }
 
-/// Why the workflows cannot make these conditions, if so.
+/// Reason why the workflows cannot make these conditions, if there is one.
 fn not_in_a_workflow(conditions: &Conditions) -> Option<Fault> {
     let state = conditions.cache_state;
     let problem =
@@ -117,7 +117,7 @@ fn not_in_a_workflow(conditions: &Conditions) -> Option<Fault> {
     (state != CacheState::Cold).then(problem)
 }
 
-/// Why the user's image cannot have these conditions, if so: they would need a change of the user's Dockerfile.
+/// Reason why the user's image cannot have these conditions: they would change the user's Dockerfile.
 fn changes_user_image(user_image: &UserImage, conditions: &[Conditions]) -> Option<Fault> {
     let changes = |state: &CacheState| matches!(state, CacheState::OneLayer | CacheState::BaseLayer);
     let state = conditions.iter().map(|c| c.cache_state).find(changes)?;

@@ -1,4 +1,4 @@
-//! What a plan's rounds can decide, said before the first trial.
+//! Warnings about comparisons that a plan's rounds cannot decide.
 
 use handoff_analysis::DeclaredFamily;
 use handoff_analysis::declared::families;

@@ -14,7 +14,7 @@ use serde::de::{DeserializeOwned, Deserializer, Error, IntoDeserializer, SeqAcce
 
 /// A level of a factor.
 pub trait Level: Sized + PartialEq + Display {
-    /// What an item of a matrix file's list is.
+    /// Type of an item in a matrix file's list.
     type Item: DeserializeOwned;
 
     /// Reads the value of a flag.
@@ -145,7 +145,7 @@ impl<T: Level> List<T> {
     }
 }
 
-/// Why a level may not be named twice.
+/// Error for a level that is named twice.
 pub(crate) fn twice(level: impl Display) -> String {
     format!("{level} is named twice: name it once, --rounds repeats it")
 }

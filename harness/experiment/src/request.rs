@@ -1,4 +1,4 @@
-//! From what is asked to the request of a plan: options over a matrix over a stored plan over the defaults.
+//! Request of a plan: options override a matrix, a stored plan and the defaults, in this order.
 
 use handoff_analysis::declared;
 use handoff_link::profile;
@@ -13,7 +13,7 @@ use crate::matrix::Matrix;
 use crate::presets::load;
 use crate::rounds::{AUTO, Rounds};
 
-/// What to run. Every option has a default; a resumed run takes what it does not name from its plan.
+/// Experiment to run. Every option has a default; a resumed run takes options that are not given from its plan.
 #[derive(Debug, Clone, Default, PartialEq, clap::Args)]
 pub struct Experiment {
     /// A matrix: the name of a preset (`handoff plan --list`) or a TOML file; options override what it says
@@ -22,7 +22,7 @@ pub struct Experiment {
     /// Factors.
     #[command(flatten)]
     pub factors: Factors,
-    /// What holds for the whole run.
+    /// Settings of the whole run.
     #[command(flatten)]
     pub whole: Whole,
 }
@@ -122,7 +122,7 @@ impl Experiment {
         [self.factors.given(), self.whole.given()].concat()
     }
 
-    /// What options override in the matrix: one line for each, with both values.
+    /// Options that override the matrix: one line for each, with both values.
     ///
     /// # Errors
     /// A matrix that cannot be read.

@@ -12,10 +12,10 @@ const MOST_ROUNDS: i64 = 1_000;
 /// The word for [`Rounds::Auto`], on the command line and in a matrix file.
 pub(crate) const AUTO: &str = "auto";
 
-/// How many rounds are asked for.
+/// Requested number of rounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rounds {
-    /// So many.
+    /// Fixed number.
     Count(u32),
     /// The fewest with which the exact test can decide every declared comparison.
     Auto,

@@ -34,13 +34,13 @@ fn seconds(ns: u64) -> f64 {
     ns.max(1) as f64 / 1e9
 }
 
-/// What became of the measurement.
+/// Result of the disk measurement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum DiskMeasurement {
-    /// It was taken.
+    /// Measured speed.
     Measured(DiskSpeed),
-    /// It could not be taken.
+    /// Failed measurement.
     NotMeasured {
         /// The reason, in words.
         not_measured: String,

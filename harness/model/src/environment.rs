@@ -26,7 +26,7 @@ pub struct Environment {
     pub memory_bytes: u64,
     /// File system and free bytes where engines keep their data, as text.
     pub disk: String,
-    /// Where the service keeps blobs: `tmpfs` or `disk`.
+    /// Storage of the service's blobs: `tmpfs` or `disk`.
     pub service_store: String,
     /// Kernel release.
     pub kernel: String,
@@ -49,14 +49,14 @@ pub struct Environment {
     pub disk_speed: Option<DiskMeasurement>,
 }
 
-/// One thing in which two environments differ.
+/// Difference between two environments.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Difference {
-    /// What differs: `cpu`, `sources`, a program's name.
+    /// Name of the differing value: `cpu`, `sources`, a program.
     pub name: String,
-    /// Its value in the first.
+    /// Value in the first.
     pub first: String,
-    /// Its value in the second.
+    /// Value in the second.
     pub second: String,
 }
 
@@ -70,7 +70,7 @@ impl fmt::Display for Difference {
 pub const SOURCES: &str = "sources";
 
 impl Environment {
-    /// What makes an environment the same as another, by name: machine, programs and sources.
+    /// Named values that identify an environment: machine, programs and sources.
     ///
     /// Left out is what varies without changing a result: free space, the pages that a kernel keeps from boot to boot, the
     /// commit (other commits hold the same sources), and the measured speed of the disk.
@@ -100,7 +100,7 @@ impl Environment {
         self.source_digest.clone()
     }
 
-    /// In what the identity of `other` differs from this one's; empty where both are the same environment.
+    /// Differences between this identity and that of `other`; empty for the same environment.
     pub fn differences(&self, other: &Self) -> Vec<Difference> {
         let (first, second) = (self.identity(), other.identity());
         let names = unique(first.iter().chain(&second).map(|(name, _)| name.clone()));

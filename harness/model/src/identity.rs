@@ -1,10 +1,10 @@
-//! Is the image that arrived the image that was built? Four levels, each measured, never assumed.
+//! Identity of the received image with the built image, on four levels. Each level is measured, never assumed.
 
 use serde::{Deserialize, Serialize};
 
 use crate::list::unique;
 
-/// What is known of an image, level by level. An empty level says why in `notes`.
+/// Known identity of an image, level by level. `notes` has the reason of an empty level.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageIdentity {
     /// Digest of the index or manifest under which the image is known to the engine.
@@ -18,7 +18,7 @@ pub struct ImageIdentity {
     /// Bytes of all files of the tree, where a probe has counted them. No level: equal content has equal bytes.
     #[serde(default)]
     pub tree_bytes: Option<u64>,
-    /// Why a level is empty.
+    /// Reasons for empty levels.
     pub notes: Vec<String>,
 }
 

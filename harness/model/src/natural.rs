@@ -5,11 +5,11 @@
 pub enum Piece {
     /// Digits.
     Number(u64),
-    /// What is between them.
+    /// Text between digits.
     Text(String),
 }
 
-/// What to sort a name by.
+/// Sort key of a name.
 pub fn natural(name: &str) -> Vec<Piece> {
     let mut pieces: Vec<Piece> = Vec::new();
     for c in name.chars() {

@@ -34,7 +34,7 @@ pub enum StrategyError {
     /// No strategy has that name.
     #[error("unknown strategy `{given}`: {hint}")]
     UnknownName {
-        /// What was given.
+        /// Given text.
         given: String,
         /// The nearest name and all names.
         hint: String,
@@ -44,7 +44,7 @@ pub enum StrategyError {
     UnknownOption {
         /// The strategy.
         strategy: String,
-        /// What was given.
+        /// Given text.
         given: String,
         /// The nearest option and all options.
         hint: String,
@@ -56,9 +56,9 @@ pub enum StrategyError {
         strategy: String,
         /// The option.
         option: String,
-        /// What it takes.
+        /// Allowed values.
         expected: String,
-        /// What was given.
+        /// Given text.
         given: String,
     },
     /// One strategy, with the same options, twice.
@@ -81,6 +81,9 @@ impl StrategySpec {
     }
 
     /// Reads a list: `a,b:x=1,y=2,c`. A piece `key=value` belongs to the strategy before it.
+    ///
+    /// # Errors
+    /// An empty list, a malformed strategy, or one that is named twice.
     pub fn parse_list(text: &str) -> Result<Vec<Self>, StrategyError> {
         let mut specs: Vec<String> = Vec::new();
         for piece in text.split(',').map(str::trim).filter(|p| !p.is_empty()) {
@@ -144,7 +147,7 @@ impl<'de> Deserialize<'de> for StrategySpec {
     }
 }
 
-/// What an option takes.
+/// Values that an option takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OptionKind {
     /// A whole number in a range, both ends included.
@@ -158,11 +161,11 @@ pub enum OptionKind {
 /// An option of a strategy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OptionSpec {
-    /// Its name.
+    /// Name.
     pub name: &'static str,
-    /// What it takes.
+    /// Allowed values.
     pub kind: OptionKind,
-    /// Its value where none is given.
+    /// Value where none is given.
     pub default: &'static str,
     /// What it does, in one line.
     pub help: &'static str,

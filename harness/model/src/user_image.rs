@@ -29,11 +29,11 @@ pub enum UserImage {
     },
     /// Taken out of the user's daemon, which is only read. Strategies that build again have nothing to build from.
     Image {
-        /// Its name there.
+        /// Name there.
         name: String,
-        /// Its identifier there, so that a run that goes on goes on with the same image.
+        /// Identifier there, so that a run that goes on goes on with the same image.
         id: String,
-        /// Its size as that daemon counts it, in bytes: disk and time are estimated for it.
+        /// Size as that daemon counts it, in bytes: disk and time are estimated for it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         bytes: Option<u64>,
         /// Where that daemon keeps images. It decides how layers come out of `docker save`, and so what is sent.
@@ -42,11 +42,11 @@ pub enum UserImage {
     },
 }
 
-/// Why a strategy that builds does not run on an image without sources.
+/// Reason why a strategy that builds does not run on an image without sources.
 pub const NEEDS_CONTEXT: &str = "needs a build context (--context DIR)";
 
 impl UserImage {
-    /// How rows and reports speak of it: `context:FOLDER` or `image:NAME`.
+    /// Workload name in rows and reports: `context:FOLDER` or `image:NAME`.
     pub fn workload(&self) -> String {
         match self {
             Self::Context { dir, .. } => {
@@ -57,7 +57,7 @@ impl UserImage {
         }
     }
 
-    /// Its size in bytes, where it is known before it is measured: the user's daemon has it.
+    /// Size in bytes, where it is known before it is measured: the user's daemon has it.
     pub fn known_bytes(&self) -> Option<u64> {
         match self {
             Self::Context { .. } => None,
@@ -83,7 +83,7 @@ impl UserImage {
         }
     }
 
-    /// Whether `workload` is how rows speak of an image of the user's own.
+    /// Whether a workload name in rows means a user's image.
     pub fn is_own_workload(workload: &str) -> bool {
         workload.starts_with("context:") || workload.starts_with("image:")
     }
@@ -110,7 +110,7 @@ impl fmt::Display for UserImage {
     }
 }
 
-/// What a job builds from.
+/// Sources of a job's build.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sources {
     /// The build context.

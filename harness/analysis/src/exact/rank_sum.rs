@@ -16,7 +16,7 @@ pub struct RankSum {
 }
 
 impl RankSum {
-    /// None where one of the two is empty.
+    /// Test of two samples; none where one of them is empty.
     pub fn new(first: Vec<i64>, second: Vec<i64>) -> Option<Self> {
         let mut differences: Vec<i64> = second.iter().flat_map(|b| first.iter().map(move |a| 2 * (b - a))).collect();
         differences.sort_unstable();

@@ -93,7 +93,7 @@ fn stored_bytes(claim: &Claim, runs: &[Trials<'_>], strategy: &StrategySpec) -> 
     all
 }
 
-/// How many images of a size the cache's limit holds.
+/// Number of images of a size that the cache's limit holds.
 pub(super) fn fits(
     claim: &Claim,
     run: &Trials<'_>,

@@ -69,7 +69,7 @@ fn because(errors: &[&str]) -> String {
     }
 }
 
-/// Why a storage limit tells the two strategies not apart: it holds neither cache, nor the image's own bytes.
+/// Reason why a storage limit cannot separate the two strategies: it holds neither cache, nor the image's bytes.
 fn limit_tests_nothing(
     run: &Trials<'_>,
     cell: &Cell,

@@ -74,7 +74,7 @@ fn ratio(
     })
 }
 
-/// Where an interval lies: below, within, above; none where it reaches over a bound.
+/// Position of an interval: below, within, above; none where it crosses a bound.
 pub(super) fn between(from: f64, to: f64, (low, high): (f64, f64)) -> Option<std::cmp::Ordering> {
     match (from, to) {
         (_, to) if to < low => Some(std::cmp::Ordering::Less),

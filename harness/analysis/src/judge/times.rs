@@ -94,7 +94,7 @@ fn bytes_a_second(run: &Trials<'_>, row: &MeasurementRow, direction: Direction) 
     rate.is_finite().then_some(rate.round() as u64)
 }
 
-/// On which side of the claim all of a few trials lie: too few to judge, and yet what a reader must know.
+/// Position of all trials where they are too few to judge, which a reader must still know.
 fn all_trials_lie(rule: &Rule, run: &Trials<'_>, cell: &Cell, rows: &[&MeasurementRow]) -> &'static str {
     let Rule::Time { quantity, low_s, high_s, against, .. } = rule else { return "" };
     let Some(spread) = Spread::of(rows.iter().filter_map(|r| run.value(r, *quantity))) else { return "" };
@@ -138,7 +138,7 @@ fn against(
     }
 }
 
-/// None: the interval reaches over a bound and the median lies outside.
+/// Verdict of a median; none where the interval crosses a bound and the median lies outside.
 fn verdict(rule: &Rule, m: &Measured) -> Option<Judgement> {
     match rule {
         Rule::Time { high_s, .. } if m.low > *high_s => Some(Judgement::SlowerThanClaimed),

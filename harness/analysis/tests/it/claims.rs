@@ -169,7 +169,10 @@ fn rate_is_not_judged_by_a_simulated_link_and_only_refuted_by_loopback() {
         }
         assert_eq!(rate(id, "loopback", 20.0, 8), "slower than claimed", "even without a link");
         for (seconds, rounds) in [(20.0, 5), (1.0, 8)] {
-            assert!(rate(id, "loopback", seconds, rounds).starts_with("not judged: only GitHub's network can confirm it"), "{id}");
+            assert!(
+                rate(id, "loopback", seconds, rounds).starts_with("not judged: only GitHub's network can confirm it"),
+                "{id}"
+            );
         }
         assert_eq!(rate(id, "github", 20.0, 8), "slower than claimed");
     }

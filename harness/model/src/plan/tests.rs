@@ -42,7 +42,7 @@ fn blocks_with_different_rounds_run_round_by_round() {
     let stored: PlanRequest = serde_json::from_str(&serde_json::to_string(&all).unwrap()).unwrap();
     assert_eq!(Plan::new(stored).unwrap(), plan);
     all.merge(&few);
-    assert!(Plan::new(all).unwrap_err().to_string().contains("stands in two blocks"));
+    assert!(Plan::new(all).unwrap_err().to_string().contains("is in two blocks"));
 }
 
 #[test]

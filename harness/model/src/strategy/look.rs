@@ -1,4 +1,4 @@
-//! How a strategy looks in every chart of every report.
+//! Colour and marker of a strategy in every chart.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 

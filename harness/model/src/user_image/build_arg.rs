@@ -18,11 +18,11 @@ use crate::hex::hex;
 pub enum BuildArg {
     /// With a digest of its value.
     Named {
-        /// Its name.
+        /// Name.
         name: String,
         /// The first 16 hex digits of the SHA-256 of its value.
         sha256: String,
-        /// Its value, where it was given to this process.
+        /// Value, where it was given to this process.
         #[serde(skip)]
         value: Option<String>,
     },
@@ -63,7 +63,7 @@ impl<'de> Visitor<'de> for ArgVisitor {
     }
 }
 
-/// What is no build argument.
+/// Text that is no build argument.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("--build-arg {}: {why}", crate::shell::quote(given))]
 pub struct BuildArgError {
@@ -72,7 +72,7 @@ pub struct BuildArgError {
     why: String,
 }
 
-/// How the printed form of an argument stands for its value.
+/// Placeholder for the value in the printed form of an argument.
 const PLACEHOLDER: &str = "<value not kept>";
 /// As earlier versions printed it, with a digest, by which a short value could be guessed.
 const EARLIER_PLACEHOLDER: &str = "<value of sha256 ";
@@ -98,7 +98,7 @@ impl BuildArg {
         Ok(Self::Named { name: name.to_owned(), sha256: digest(value), value: Some(value.to_owned()) })
     }
 
-    /// Its name.
+    /// Name.
     pub fn name(&self) -> &str {
         match self {
             Self::Named { name, .. } => name,

@@ -55,12 +55,18 @@ pub(super) struct CsvFile {
 
 impl CsvFile {
     /// A new file with its header.
+    ///
+    /// # Errors
+    /// [`JournalError::Io`] where the file cannot be written.
     pub fn fresh<T: Row>(dir: &Path) -> Result<Self> {
         write_atomic(dir, T::FILE, header::<T>()?.as_bytes())?;
         Self::at_end(dir.join(T::FILE))
     }
 
     /// The file that `table` was read from, rewritten first if what is to stay differs from what is there.
+    ///
+    /// # Errors
+    /// [`JournalError::Io`] where the file cannot be written or opened.
     pub fn repaired<T: Row>(dir: &Path, table: &Table<T>) -> Result<Self> {
         if !table.whole {
             let mut text = header::<T>()?;
@@ -77,6 +83,9 @@ impl CsvFile {
     }
 
     /// Writes rows after the last one and syncs them. They stay once [`CsvFile::keep`] is called.
+    ///
+    /// # Errors
+    /// [`JournalError::Io`] where the rows cannot be written or synced.
     pub fn append<T: Row>(&mut self, rows: &[T]) -> Result<()> {
         if rows.is_empty() {
             return Ok(());

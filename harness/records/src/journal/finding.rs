@@ -1,10 +1,10 @@
-//! What a reader found wrong with a results folder: named with file and lines, one finding a kind.
+//! Findings about a results folder, by kind, with file and lines.
 
 use std::fmt::{self, Display};
 
 use handoff_model::list::commas;
 
-/// How much a finding weighs.
+/// Weight of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Weight {
     /// Every row counts; something about the file is worth a word.

@@ -1,4 +1,4 @@
-//! Which folders a run may start in.
+//! Check of the folder that a run starts in.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use super::row::{Row, header, records};
 use super::{ENVIRONMENTS, JournalError, LOGS, PLAN, Result};
 use crate::rows::{ConsumerRow, MeasurementRow, SpanRow};
 
-/// What [`prepare`] has made, for [`undo`]: the topmost folder that was not there before.
+/// Topmost folder that [`prepare`] created, for [`undo`].
 pub(super) struct CreatedDir(Option<PathBuf>);
 
 /// Makes the folder, or checks that the one that is there may be used.

@@ -21,9 +21,9 @@ use crate::rows::{ConsumerRow, MeasurementRow, SpanRow};
 /// Use of a loaded folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LoadMode {
-    /// To go on: the files must be of this version, for rows of this version will follow.
+    /// Resuming: the files must be of this version, because rows of this version will follow.
     Resume,
-    /// To report: a newer version's additions are left out with a warning.
+    /// Reporting: additions of a newer version are left out with a warning.
     Report,
 }
 
@@ -33,7 +33,7 @@ pub(super) struct Loaded {
     pub plan: Plan,
     pub environments: Vec<Environment>,
     pub rows: Rows,
-    /// What was set aside or is worth a word.
+    /// Findings about rows that were set aside, and notes.
     pub findings: Findings,
     /// The trials whose rows cannot be used.
     pub set_aside: Vec<String>,

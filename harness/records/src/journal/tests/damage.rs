@@ -31,7 +31,7 @@ fn corrupt_file_is_refused_with_line_and_fix() {
     let error = spoil(SpanRow::FILE, "start_ns,", "begin_ns,");
     assert!(error.starts_with("DIR/spans.csv:1: no column start_ns: "), "{error}");
     let error = spoil(SpanRow::FILE, ",start_ns,end_ns,", ",end_ns,start_ns,");
-    assert!(error.starts_with("DIR/spans.csv:1: column `end_ns` stands before `start_ns`"), "{error}");
+    assert!(error.starts_with("DIR/spans.csv:1: column `end_ns` is before `start_ns`"), "{error}");
     let error = spoil(ConsumerRow::FILE, "\n1,0001-", "\n1,9999-");
     assert!(
         error.contains("consumers.csv:2: trial `9999-") && error.contains("is not in the folder's plan"),
