@@ -6,8 +6,6 @@ mod rule;
 use handoff_model::StrategySpec;
 use serde::{Deserialize, Serialize};
 
-use crate::shipped;
-
 pub(crate) use conditions::is_named;
 pub use conditions::{Sizes, Where};
 pub use rule::{Against, Direction, IdentityLevel, Quantity, Rule};
@@ -128,7 +126,8 @@ impl Claims {
     /// Text that is not TOML, a field that is missing or unknown, an `id` or a cell of the table twice, an option without
     /// approach, or a range whose ends are swapped.
     pub fn parse(text: &str) -> Result<Self, ClaimsError> {
-        let claims: Self = shipped::read(text).map_err(ClaimsError)?;
+        let claims: Self = toml::from_str(text)
+            .map_err(|e| ClaimsError(e.to_string().split_whitespace().collect::<Vec<_>>().join(" ")))?;
         let refuse = |claim: &Claim, why: &str| Err(ClaimsError(format!("claim `{}`: {why}", claim.id)));
         for (i, claim) in claims.claims.iter().enumerate() {
             let before = &claims.claims[..i];

@@ -43,7 +43,6 @@ pub mod prices;
 mod ranking;
 pub mod recommend;
 pub mod runs;
-mod shipped;
 pub mod spans;
 pub mod spread;
 pub mod summary;

@@ -2,8 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::shipped;
-
 const TEXT: &str = include_str!("../prices.toml");
 
 /// Content of `prices.toml`.
@@ -88,7 +86,8 @@ impl Prices {
     /// # Errors
     /// Text that is not TOML, a field that is missing or unknown, or a figure that cannot be.
     pub fn parse(text: &str) -> Result<Self, PricesError> {
-        let prices: Self = shipped::read(text).map_err(PricesError)?;
+        let prices: Self = toml::from_str(text)
+            .map_err(|e| PricesError(e.to_string().split_whitespace().collect::<Vec<_>>().join(" ")))?;
         let figures = [prices.runner.usd_per_minute, prices.cache.usd_per_gb_month, prices.artifact.usd_per_gb_month];
         if figures.into_iter().flatten().any(|usd| !(0.0..1e6).contains(&usd)) {
             return Err(PricesError("a price is not between 0 and 1000000 dollars".to_owned()));

@@ -205,9 +205,7 @@ fn notes(group: &Group, candidates: &[Candidate], scaled: f64, analysis: &Analys
         ));
     }
     if candidates.iter().any(|c| c.basis == CurveBasis::Modelled) {
-        notes.push(
-            "Modelled from medians of measured parts, assuming that runners do not slow each other down".to_owned(),
-        );
+        notes.push("Modelled from medians of parts, assuming that runners do not slow each other down".to_owned());
     }
     notes.push(
         "Minutes are priced as if a plan included none; standard runners of public repositories are free".to_owned(),
