@@ -83,11 +83,8 @@ pub(crate) fn of(cell: &CellSummary, runs: &[RunRows<'_>]) -> Option<CellSpans> 
 }
 
 fn kind_of(role: Role, kind: SpanKind, roles: &[(Role, RoleSpans<'_>)]) -> Option<SpanTime> {
-    let each: Vec<KindInTrial> = roles
-        .iter()
-        .filter(|(s, spans)| *s == role && !spans.is_empty())
-        .map(|(_, spans)| kind_in_trial(kind, spans))
-        .collect();
+    let trials = roles.iter().filter(|(of, spans)| *of == role && !spans.is_empty());
+    let each: Vec<KindInTrial> = trials.map(|(_, spans)| kind_in_trial(kind, spans)).collect();
     let mut rates: Vec<f64> = each
         .iter()
         .filter_map(|o| Some((o.bytes.filter(|b| *b > 0)? as f64 / 1_048_576.0) / (o.time as f64 / 1e9)))
