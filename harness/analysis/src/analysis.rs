@@ -23,19 +23,19 @@ use crate::{compare, fan_out, noise, spans};
 pub struct Analysis {
     /// The runs, in the order given.
     pub runs: Vec<String>,
-    /// What was decided beforehand.
+    /// Options that were chosen beforehand.
     pub options: Options,
-    /// What the runs' plans say of their variants, in the order of the comparison table.
+    /// Facts of the variants from the runs' plans, in the order of the comparison table.
     pub variants: Variants,
     /// Cells that may be compared, group by group.
     pub groups: Vec<Group>,
     /// Strategies against the reference over all sizes; only where a workload and conditions have several.
     pub pooled: Vec<Pooled>,
-    /// When sharing pays: one a cell of a strategy with a producer, in groups that have the baseline.
+    /// Break-even of each cell with a producer, in groups that have the baseline.
     pub break_even: Vec<BreakEven>,
-    /// How strategies do as more jobs share the image.
+    /// Times of strategies as more jobs share the image.
     pub fan_out: Vec<FanOutCurve>,
-    /// What strategies leave in the services.
+    /// Storage that strategies use in the services.
     pub storage: Vec<StorageUse>,
 }
 
@@ -98,24 +98,24 @@ fn group(
 }
 
 fn reference(cells: &[CellSummary], variants: &Variants, options: &Options) -> Option<StrategySpec> {
-    let own: Vec<&StrategySpec> = cells.iter().filter(|c| !c.cell.control).map(|c| &c.cell.strategy).collect();
+    let strategies: Vec<&StrategySpec> = cells.iter().filter(|c| !c.cell.control).map(|c| &c.cell.strategy).collect();
     let control = cells.iter().find(|c| c.cell.control).map(|c| &c.cell.strategy);
-    reference_of(&own, control, options.reference.as_ref(), variants)
+    reference_of(&strategies, control, options.reference.as_ref(), variants)
 }
 
-/// What a group's strategies are compared with: the one asked for, where the group has it; else the baseline; else the strategy that
+/// Reference of a group's strategies: the one asked for, where the group has it; else the baseline; else the strategy that
 /// has a control; else the first in the order of the comparison table.
 pub(crate) fn reference_of(
-    own: &[&StrategySpec],
+    strategies: &[&StrategySpec],
     control: Option<&StrategySpec>,
     asked: Option<&StrategySpec>,
     variants: &Variants,
 ) -> Option<StrategySpec> {
-    let own = || own.iter().copied();
-    own()
+    let all = || strategies.iter().copied();
+    all()
         .find(|s| asked == Some(*s))
-        .or_else(|| own().find(|s| variants.is_baseline(s)))
+        .or_else(|| all().find(|s| variants.is_baseline(s)))
         .or(control)
-        .or_else(|| own().min_by_key(|s| variants.place(s)))
+        .or_else(|| all().min_by_key(|s| variants.table_order(s)))
         .cloned()
 }

@@ -1,4 +1,4 @@
-//! The question of a team, and a strategy in its light.
+//! Question of a team, and a candidate for its answer.
 
 use handoff_model::{ByteSize, StrategySpec};
 use serde::Serialize;
@@ -7,13 +7,13 @@ use crate::decisions::{Cost, Parts};
 use crate::fan_out::CurveBasis;
 use crate::judgement::WorkflowSize;
 
-/// What is to be small.
+/// Time to minimise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Goal {
-    /// The time of all jobs together: what a bill is made of, and what other jobs wait for.
+    /// Time of all jobs together, which is billed and keeps runners busy.
     Runner,
-    /// What a push waits for.
+    /// Time that a push waits.
     Wait,
 }
 
@@ -26,9 +26,9 @@ pub struct TeamQuestion {
     pub pushes_per_day: u32,
     /// Size of the image.
     pub image_size: ByteSize,
-    /// How long the team's build takes; none: as long as the one that was measured.
+    /// Duration of the team's build; none: as long as the measured one.
     pub build_s: Option<f64>,
-    /// What is to be small.
+    /// Time to minimise.
     pub goal: Goal,
     /// The plan whose artifact storage must not be exceeded; none: no such limit.
     pub plan: Option<String>,
@@ -37,7 +37,7 @@ pub struct TeamQuestion {
 }
 
 impl Goal {
-    /// In words.
+    /// Name in words.
     pub fn words(self) -> &'static str {
         match self {
             Self::Runner => "time of all jobs",
@@ -46,35 +46,36 @@ impl Goal {
     }
 }
 
-/// One strategy in the light of the question.
+/// Strategy as a candidate for the answer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Candidate {
     /// The strategy.
     pub strategy: StrategySpec,
-    /// What a push waits for, in seconds.
+    /// Time that a push waits, in seconds.
     pub wait_s: f64,
     /// Time of all jobs, in seconds.
     pub runner_s: f64,
     /// Measured only where the group has this number of consumers, this size and the measured build.
     pub basis: CurveBasis,
-    /// What a month costs.
+    /// Costs of a month.
     pub cost: Cost,
-    /// What its workflow takes to set up; none where there is no workflow of this very variant.
+    /// Size of its workflow; none where this variant has no workflow.
     pub workflow: Option<WorkflowSize>,
-    /// Why it is out, if so.
+    /// Reason why it is excluded, if it is.
     pub excluded: Option<String>,
-    /// Its parts at the size and with the build asked for.
+    /// Parts at the size and with the build asked for.
     #[serde(skip)]
     pub(crate) parts: Parts,
-    /// Its parts at the size asked for, with the build that was measured.
+    /// Parts at the size asked for, with the build that was measured.
     #[serde(skip)]
-    pub(crate) sized: Parts,
+    pub(crate) scaled_parts: Parts,
+    /// Size asked for over the size that was measured.
     #[serde(skip)]
-    pub(crate) scaled: f64,
+    pub(crate) scale: f64,
 }
 
 impl Candidate {
-    /// What is to be small, in seconds.
+    /// Time to minimise, in seconds.
     pub fn value(&self, goal: Goal) -> f64 {
         match goal {
             Goal::Runner => self.runner_s,

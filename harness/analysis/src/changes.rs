@@ -1,15 +1,16 @@
-//! What would change the answer: the same decision, taken at changed questions.
+//! Changed questions with another answer: the number of jobs, the build time, the goal.
 
 use handoff_model::StrategySpec;
 
 use crate::candidate::{Candidate, Goal, TeamQuestion};
 use crate::contest::effort;
 
-/// More jobs than anybody's matrix holds, and more build than a job may take.
+/// Largest number of jobs that is tried: more than the matrix of a workflow may have.
 const MOST_CONSUMERS: u32 = 256;
+/// Longest build that is tried.
 const LONGEST_BUILD_S: u32 = 3_600;
 
-/// Answer to a question: all candidates in the light of it, and the one that is chosen.
+/// Answer to a question: all candidates, and the chosen one.
 pub(crate) struct Answer {
     pub(crate) candidates: Vec<Candidate>,
     pub(crate) chosen: Option<StrategySpec>,
@@ -17,17 +18,17 @@ pub(crate) struct Answer {
     pub(crate) smallest_effect_s: f64,
 }
 
-/// Another answer than that of the question which was asked.
+/// Answer that differs from that of the original question.
 struct Other {
     chosen: StrategySpec,
-    /// Whether it is ahead of the answer so far by what matters, or simpler to set up.
+    /// Whether it is ahead of the original answer by an effect that matters, or has a simpler workflow.
     matters: bool,
 }
 
-/// Values of a factor on one side of the asked one, the nearest first.
-struct Side {
+/// Changed values of one factor, all below or all above the asked one, the nearest first.
+struct Alternatives {
     tried: Vec<u32>,
-    /// How a value is named if it and every further one have the answer, and if only it has.
+    /// Text for a value from which on all values have the answer, and for a value that alone has it.
     onwards: fn(u32) -> String,
     alone: fn(u32) -> String,
 }
@@ -36,7 +37,7 @@ struct Side {
 /// claimed only where every value tried in it, up to its bound, has the answer.
 pub(crate) fn changes(now: &Answer, ask: &TeamQuestion, answer: impl Fn(&TeamQuestion) -> Answer) -> Vec<String> {
     let (Some(chosen), Some(first)) = (&now.chosen, now.candidates.first()) else {
-        return vec!["every strategy is out: raise the limits, or push less".to_owned()];
+        return vec!["every strategy is excluded: raise the limits, or push less often".to_owned()];
     };
     let mut immaterial = false;
     let mut other = |ask: &TeamQuestion| {
@@ -46,42 +47,42 @@ pub(crate) fn changes(now: &Answer, ask: &TeamQuestion, answer: impl Fn(&TeamQue
     };
     let mut changes = Vec::new();
     let (below, above) = steps(ask.consumers, 1, MOST_CONSUMERS);
-    let fewer = Side {
+    let fewer = Alternatives {
         tried: below,
         onwards: |n| if n == 1 { "with a single job".to_owned() } else { format!("with {n} jobs or fewer") },
         alone: |n| format!("at {n} jobs"),
     };
-    let more = Side {
+    let more = Alternatives {
         tried: above,
         onwards: |n| if n == MOST_CONSUMERS { format!("at {n} jobs") } else { format!("with {n} jobs or more") },
         alone: |n| format!("at {n} jobs"),
     };
-    for side in [fewer, more] {
-        changes.extend(lines(&side, ask.consumers, |n| other(&TeamQuestion { consumers: n, ..ask.clone() })));
+    for alternatives in [fewer, more] {
+        changes.extend(lines(&alternatives, ask.consumers, |n| other(&TeamQuestion { consumers: n, ..ask.clone() })));
     }
     let build = first.parts.build_s.max(0.0);
-    let shorter = Side {
+    let shorter = Alternatives {
         tried: steps(build.ceil() as u32, 0, LONGEST_BUILD_S).0,
         onwards: |s| format!("with a build of {s} s or less"),
         alone: |s| format!("at a build of {s} s"),
     };
-    let longer = Side {
+    let longer = Alternatives {
         tried: steps(build.floor() as u32, 0, LONGEST_BUILD_S).1,
         onwards: |s| format!("with a build of {s} s{}", if s == LONGEST_BUILD_S { "" } else { " or more" }),
         alone: |s| format!("at a build of {s} s"),
     };
-    for (side, from) in [(shorter, build.ceil()), (longer, build.floor())] {
+    for (alternatives, from) in [(shorter, build.ceil()), (longer, build.floor())] {
         let at = |s: u32| TeamQuestion { build_s: Some(f64::from(s)), ..ask.clone() };
-        changes.extend(lines(&side, from as u32, |s| other(&at(s))));
+        changes.extend(lines(&alternatives, from as u32, |s| other(&at(s))));
     }
     for goal in [Goal::Runner, Goal::Wait].into_iter().filter(|g| *g != ask.goal) {
         let found = other(&TeamQuestion { goal, ..ask.clone() }).filter(|o| o.matters);
-        changes.extend(found.map(|o| format!("if the {} is to be least: {}", goal.words(), o.chosen)));
+        changes.extend(found.map(|o| format!("for the smallest {}: {}", goal.words(), o.chosen)));
     }
     if changes.is_empty() {
-        let as_much = if immaterial { " by as much as matters" } else { "" };
+        let material = if immaterial { " by an effect that matters" } else { "" };
         changes.push(format!(
-            "no number of jobs up to {MOST_CONSUMERS} and no build of a second to an hour changes the answer{as_much}"
+            "no number of jobs up to {MOST_CONSUMERS} and no build up to an hour changes the answer{material}"
         ));
     }
     changes
@@ -112,8 +113,8 @@ fn steps(from: u32, low: u32, high: u32) -> (Vec<u32>, Vec<u32>) {
 
 /// The nearest value with another answer that matters, as a range if every further one has the same; else the furthest range
 /// of one other answer beside it.
-fn lines(side: &Side, from: u32, mut other: impl FnMut(u32) -> Option<Other>) -> Vec<String> {
-    let tried: Vec<(u32, Option<Other>)> = side.tried.iter().map(|v| (*v, other(*v))).collect();
+fn lines(alternatives: &Alternatives, from: u32, mut other: impl FnMut(u32) -> Option<Other>) -> Vec<String> {
+    let tried: Vec<(u32, Option<Other>)> = alternatives.tried.iter().map(|v| (*v, other(*v))).collect();
     // A build of no time is none: what is so only there is not worth a line.
     let mut matter = tried
         .iter()
@@ -124,9 +125,9 @@ fn lines(side: &Side, from: u32, mut other: impl FnMut(u32) -> Option<Other>) ->
     let (value, chosen) = nearest(before(hit), (at, found), |v| other(v).filter(|o| o.matters));
     let is = |o: &Option<Other>, spec: &StrategySpec| o.as_ref().is_some_and(|o| o.chosen == *spec);
     if tried[hit..].iter().all(|(_, o)| is(o, &chosen)) {
-        return vec![format!("{}: {chosen}", (side.onwards)(value))];
+        return vec![format!("{}: {chosen}", (alternatives.onwards)(value))];
     }
-    let mut lines = vec![format!("{}: {chosen}", (side.alone)(value))];
+    let mut lines = vec![format!("{}: {chosen}", (alternatives.alone)(value))];
     if let Some(last) = tried.last().and_then(|(_, o)| o.as_ref()) {
         let same = tried.iter().rev().take_while(|(_, o)| is(o, &last.chosen)).count();
         let first = tried.len() - same;
@@ -134,7 +135,7 @@ fn lines(side: &Side, from: u32, mut other: impl FnMut(u32) -> Option<Other>) ->
             let (value, chosen) = nearest(before(first), (tried[first].0, last.chosen.clone()), |v| {
                 other(v).filter(|o| o.chosen == last.chosen)
             });
-            lines.push(format!("{}: {chosen}", (side.onwards)(value)));
+            lines.push(format!("{}: {chosen}", (alternatives.onwards)(value)));
         }
     }
     lines

@@ -97,7 +97,7 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// What is claimed, with the bound that is ours: `tight (ours: at most 10 images)`.
+    /// Claimed text with the bound that is ours: `tight (ours: at most 10 images)`.
     pub fn claimed_text(&self) -> String {
         match &self.ours {
             Some(ours) => format!("{} (ours: {ours})", self.claimed),
@@ -152,7 +152,7 @@ impl Claims {
         self.approaches.iter().find(|a| a.strategy == strategy)
     }
 
-    /// What the spike's table says of a strategy.
+    /// Claim of a cell in the spike's table.
     pub fn cell(&self, strategy: &str, cell: TableCell) -> Option<&Claim> {
         let option = self.approach(strategy)?.option;
         self.claims.iter().find(|c| c.option == option && c.cell == Some(cell))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use handoff_model::StrategySpec;
 
-use crate::decide::{Evidence, decide};
+use crate::decide::{TestResult, decide};
 use crate::exact::holm::samples_needed;
 use crate::exact::rank_sum::RankSum;
 use crate::exact::signed_rank::SignedRank;
@@ -26,7 +26,7 @@ pub(crate) struct Series {
 /// An estimate with its interval at a level.
 type AtLevel = Box<dyn Fn(f64) -> Estimate>;
 
-/// What the exact tests say before the family is known.
+/// Results of the exact tests before the correction of the family.
 struct Pair<'a> {
     strategy: &'a StrategySpec,
     reference: &'a StrategySpec,
@@ -70,7 +70,7 @@ impl<'a> Pair<'a> {
         Self {
             strategy,
             reference,
-            reference_s: of_reference.map_or(0.0, |s| s.median() as f64 / 1e9),
+            reference_s: of_reference.map_or(0.0, Spread::median_s),
             n: test.as_ref().map_or(0, SignedRank::n),
             left_out,
             p: test.as_ref().map(SignedRank::p),
@@ -132,7 +132,7 @@ fn comparison(
 ) -> Comparison {
     let smallest_effect_s = options.smallest_effect.of(pair.reference_s);
     let shift_s = pair.shift.as_ref().map(|at| at(level));
-    let evidence = Evidence {
+    let result = TestResult {
         n: pair.n,
         estimate: shift_s,
         p_adjusted: p,
@@ -146,7 +146,7 @@ fn comparison(
     Comparison {
         strategy: pair.strategy.clone(),
         reference: pair.reference.clone(),
-        pairs: evidence.n,
+        pairs: result.n,
         left_out: pair.left_out,
         shift_s,
         ratio: pair.ratio.as_ref().map(|at| at(level)),
@@ -155,7 +155,7 @@ fn comparison(
         level,
         smallest_effect_s,
         decided_in: None,
-        verdict: decide(&evidence),
+        verdict: decide(&result),
     }
 }
 
@@ -166,15 +166,15 @@ pub(crate) fn against(
     metric: Metric,
     options: &Options,
 ) -> Option<Family> {
-    let own: Vec<&CellSummary> = cells.iter().filter(|c| !c.cell.control).collect();
+    let measured: Vec<&CellSummary> = cells.iter().filter(|c| !c.cell.control).collect();
     let has = |c: &&&CellSummary| c.spread(metric).is_some();
     // Where the reference has no such quantity (`rebuild` has no transfer) the first strategy that has it stands in.
-    let reference = own
+    let reference = measured
         .iter()
         .find(|c| c.cell.strategy == *reference)
         .filter(|c| metric == Metric::CriticalPath || has(c))
-        .or_else(|| own.iter().find(has))?;
-    let others: Vec<_> = own
+        .or_else(|| measured.iter().find(has))?;
+    let others: Vec<_> = measured
         .iter()
         .filter(|c| c.cell.strategy != reference.cell.strategy)
         .filter(|c| metric == Metric::CriticalPath || has(c))
@@ -186,11 +186,11 @@ pub(crate) fn against(
 /// Every pair of strategies that have completed trials. The reference is the second of each of its pairs, as in its own
 /// family, so that the smallest effect of a pair is the same in both.
 pub(crate) fn all_pairs(reference: Option<&StrategySpec>, cells: &[CellSummary], options: &Options) -> Option<Family> {
-    let mut own: Vec<&CellSummary> = cells.iter().filter(|c| !c.cell.control && c.n > 0).collect();
-    own.sort_by_key(|c| reference == Some(&c.cell.strategy));
+    let mut completed: Vec<&CellSummary> = cells.iter().filter(|c| !c.cell.control && c.n > 0).collect();
+    completed.sort_by_key(|c| reference == Some(&c.cell.strategy));
     let mut all = Vec::new();
-    for (i, a) in own.iter().enumerate() {
-        all.extend(own[i + 1..].iter().map(|b| (*a, *b)));
+    for (i, a) in completed.iter().enumerate() {
+        all.extend(completed[i + 1..].iter().map(|b| (*a, *b)));
     }
     (!all.is_empty()).then(|| family(FamilyKind::AllPairs, Metric::CriticalPath, &all, cells, options))
 }
@@ -233,7 +233,7 @@ pub(crate) fn between<'a>(
         Pair {
             strategy: &after.cell.strategy,
             reference: &before.cell.strategy,
-            reference_s: before.spread(metric).map_or(0.0, |s| s.median() as f64 / 1e9),
+            reference_s: before.spread(metric).map_or(0.0, Spread::median_s),
             n,
             left_out: 0,
             p: test.as_ref().map(RankSum::p),

@@ -1,4 +1,4 @@
-//! Which candidate is the answer: the least of the quantity asked for, unless the trials do not tell it from a simpler one.
+//! Choice of the recommended candidate: the smallest of the quantity asked for, unless a simpler candidate is not worse by a verdict.
 
 use std::collections::BTreeMap;
 
@@ -17,20 +17,20 @@ use crate::options::Options;
 use crate::summary::CellSummary;
 use crate::verdict::{Comparison, Verdict, Why};
 
-/// Candidates that the trials do not tell apart.
+/// Candidates between which the trials do not decide.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Undecided {
-    /// What is so, in one sentence: the first line of the answer.
+    /// First line of the answer: the candidates, and why the trials do not decide.
     pub sentence: String,
     /// The candidate with the least estimate.
     pub least: StrategySpec,
-    /// Those that are not told from it, by their estimates.
+    /// Candidates that may be as good, by their estimates.
     pub not_told_apart: Vec<StrategySpec>,
 }
 
-/// Who wins, and why.
+/// Chosen candidate with its reasons.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Outcome {
+pub(crate) struct Decision {
     pub(crate) undecided: Option<Undecided>,
     pub(crate) chosen: Option<StrategySpec>,
     pub(crate) runner_up: Option<StrategySpec>,
@@ -38,20 +38,20 @@ pub(crate) struct Outcome {
     pub(crate) comparisons: Vec<Comparison>,
 }
 
-/// How hard a candidate is to adopt: whether it needs another party's action, then its steps.
+/// Effort to adopt a candidate: whether it needs a third-party action, then its number of steps.
 pub(crate) fn effort(candidate: &Candidate) -> (bool, u32) {
     candidate.workflow.as_ref().map_or((true, u32::MAX), |w| (!w.third_party_actions.is_empty(), w.steps))
 }
 
-/// Decides among candidates that are sorted by the quantity asked for, those that are out last.
-pub(crate) fn decide(group: &Group, candidates: &[Candidate], ask: &TeamQuestion, options: &Options) -> Outcome {
+/// Chooses among candidates that are sorted by the quantity asked for, excluded ones last.
+pub(crate) fn choose(group: &Group, candidates: &[Candidate], ask: &TeamQuestion, options: &Options) -> Decision {
     let in_play: Vec<&Candidate> = candidates.iter().filter(|c| c.excluded.is_none()).collect();
-    let Some((least, others)) = in_play.split_first() else { return Outcome::default() };
+    let Some((least, others)) = in_play.split_first() else { return Decision::default() };
     if others.is_empty() {
-        return Outcome {
+        return Decision {
             chosen: Some(least.strategy.clone()),
-            reasons: vec!["no other candidate is left to compare it with".to_owned()],
-            ..Outcome::default()
+            reasons: vec!["all other candidates are excluded".to_owned()],
+            ..Decision::default()
         };
     }
     let series = |c: &Candidate| series(group.cell(&c.strategy), c, ask);
@@ -65,7 +65,7 @@ pub(crate) fn decide(group: &Group, candidates: &[Candidate], ask: &TeamQuestion
         .collect();
     let chosen = preferred(least, &open);
     let runner_up = if chosen.strategy == least.strategy { others[0] } else { least };
-    Outcome {
+    Decision {
         undecided: undecided(least, chosen, &open),
         chosen: Some(chosen.strategy.clone()),
         runner_up: Some(runner_up.strategy.clone()),
@@ -74,18 +74,18 @@ pub(crate) fn decide(group: &Group, candidates: &[Candidate], ask: &TeamQuestion
     }
 }
 
-/// The candidate to prefer among the least and those that are not told from it.
+/// Preferred candidate among the smallest one and those that no verdict separates from it.
 ///
-/// With too few rounds nothing is told apart, not even what takes ten times as long. Then only two kinds are weighed: those
-/// whose estimate is behind by less than what matters; and, where the least needs another party's action, the best that
-/// needs none.
+/// With too few rounds there is no verdict at all, not even on a candidate that takes ten times as long. Then only two kinds of
+/// candidates compete: those within the smallest effect that matters, and, where the smallest needs a third-party action, the
+/// best one that needs none.
 fn preferred<'a>(least: &'a Candidate, open: &[(&'a Candidate, &Comparison)]) -> &'a Candidate {
     let few =
         |c: &Comparison| c.verdict.inconclusive().is_some_and(|i| matches!(i.why, Why::TooFewRounds | Why::NoPairs));
     let close = |c: &Comparison| c.shift_s.is_some_and(|s| s.value.abs() < c.smallest_effect_s);
     let without = open.iter().find(|(c, _)| !effort(c).0).filter(|_| effort(least).0);
     let weighed = open.iter().filter(|(_, c)| !few(c) || close(c)).chain(without);
-    // Of two alike the first stays: it has the lesser estimate.
+    // Of two with the same effort the first one stays: its estimate is smaller.
     weighed.fold(least, |best, (candidate, _)| if effort(candidate) < effort(best) { candidate } else { best })
 }
 
@@ -99,22 +99,22 @@ fn undecided(least: &Candidate, chosen: &Candidate, open: &[(&Candidate, &Compar
     };
     let mut sentence = match &comparison.verdict {
         Verdict::Equivalent => {
-            format!("Not told apart: {a} and {b} differ by less than what matters, after {run}.")
+            format!("Undecided: {a} and {b} differ by less than the smallest effect that matters, after {run}.")
         }
         Verdict::Inconclusive(missing) => match (missing.why, missing.rounds_estimated) {
-            (Why::NoPairs, _) => format!("Not told apart: {a} and {b} have no round in common."),
+            (Why::NoPairs, _) => format!("Undecided: {a} and {b} completed in no common round."),
             (Why::TooFewRounds, _) => {
                 let needed = missing.rounds_at_least;
-                format!("Not told apart: {run} {are} too few to tell {a} from {b}, at least {needed} are needed.")
+                format!("Undecided: {run} {are} too few to compare {a} with {b}. At least {needed} are needed.")
             }
             (why, Some(estimated)) => {
-                format!("Not told apart: {a} and {b} ({}, after {run}; about {estimated} may tell).", why.words())
+                format!("Undecided: {a} and {b} ({}, after {run}). About {estimated} rounds may decide.", why.words())
             }
-            (why, None) => format!("Not told apart: {a} and {b} ({}, after {run}).", why.words()),
+            (why, None) => format!("Undecided: {a} and {b} ({}, after {run}).", why.words()),
         },
-        // The least of the medians need not be the least within rounds.
+        // The smallest median need not be the smallest time within rounds.
         Verdict::Faster | Verdict::Slower => {
-            format!("Not told apart: {a} has the lesser median, {b} the lesser time within rounds, after {run}.")
+            format!("Undecided: {a} has the smaller median, {b} the smaller time within rounds, after {run}.")
         }
     };
     let more = match open.len() - 1 {
@@ -144,34 +144,35 @@ fn reasons(
             Some(more) => format!("{} takes {more} more", runner_up.strategy),
             None => format!("{} takes as long", runner_up.strategy),
         };
-        let sure = open.iter().all(|(c, _)| c.strategy != runner_up.strategy);
-        reasons.push(format!("the least {}; {next}{}", goal.words(), if sure { "" } else { ", as far as is known" }));
-        // A simpler one that was not preferred was not weighed: too few rounds, and its estimate is behind by too much.
+        let decided = open.iter().all(|(c, _)| c.strategy != runner_up.strategy);
+        let doubt = if decided { "" } else { ", but no verdict confirms it" };
+        reasons.push(format!("the smallest {}; {next}{doubt}", goal.words()));
+        // A simpler candidate that is not chosen did not compete: too few rounds, and its estimate is too far behind.
         match open.iter().find(|(c, _)| effort(c) < effort(least)) {
             Some((_, comparison)) => reasons.push(format!(
-                "none that is simpler to set up is close enough after so few rounds (within {} s)",
+                "candidates with a simpler workflow are more than {} s behind, too far for so few rounds",
                 number((comparison.smallest_effect_s * 10.0).round() / 10.0)
             )),
             None if open.is_empty() => {}
-            None => reasons.push("no candidate that is not told from it is simpler to set up".to_owned()),
+            None => reasons.push("no undecided candidate has a simpler workflow".to_owned()),
         }
     } else {
-        let (own, other) = (effort(chosen), effort(least));
+        let (less, more) = (effort(chosen), effort(least));
         let foreign = |c: &Candidate| c.workflow.as_ref().map(|w| w.third_party_actions.join(", ")).unwrap_or_default();
-        reasons.push(if own.0 == other.0 {
-            format!("it has fewer steps than {}: {}, not {}", least.strategy, own.1, other.1)
+        reasons.push(if less.0 == more.0 {
+            format!("its workflow has fewer steps than that of {}: {} instead of {}", least.strategy, less.1, more.1)
         } else {
             format!("it needs no third-party action; {} needs {}", least.strategy, foreign(least))
         });
         reasons.push(match seconds(value(chosen) - value(least)) {
-            Some(ahead) => format!("{} has the least {}, by {ahead}", least.strategy, goal.words()),
+            Some(ahead) => format!("{} has the smallest {}, by {ahead}", least.strategy, goal.words()),
             None => format!("{} has the same {}", least.strategy, goal.words()),
         });
     }
     reasons
 }
 
-/// A difference in words; none where there is none.
+/// A difference in seconds as text; none for 0.
 fn seconds(difference: f64) -> Option<String> {
     match difference {
         d if d <= 0.0 => None,
@@ -180,7 +181,7 @@ fn seconds(difference: f64) -> Option<String> {
     }
 }
 
-/// The quantity asked for, of each trial of a cell.
+/// Quantity asked for, by trial of a cell.
 fn series(cell: Option<&CellSummary>, candidate: &Candidate, ask: &TeamQuestion) -> Series {
     let values = cell.into_iter().flat_map(|c| &c.samples).filter_map(|s| {
         let ns = match (candidate.basis == CurveBasis::Measured, ask.goal) {
@@ -189,9 +190,9 @@ fn series(cell: Option<&CellSummary>, candidate: &Candidate, ask: &TeamQuestion)
             (false, goal) => {
                 let second = |ns: u64| ns as f64 / 1e9;
                 let one = Parts {
-                    produce_s: second(s.produce_ns.unwrap_or(0)) * candidate.scaled,
-                    consume_s: second(s.consume_ns?) * candidate.scaled,
-                    ..candidate.sized
+                    produce_s: second(s.produce_ns.unwrap_or(0)) * candidate.scale,
+                    consume_s: second(s.consume_ns?) * candidate.scale,
+                    ..candidate.scaled_parts
                 };
                 let parts = ask.build_s.map_or(one, |b| one.with_build(b));
                 let value = if goal == Goal::Wait { parts.wait_s() } else { parts.runner_s(ask.consumers) };
@@ -203,13 +204,13 @@ fn series(cell: Option<&CellSummary>, candidate: &Candidate, ask: &TeamQuestion)
     Series { strategy: candidate.strategy.clone(), values: values.collect() }
 }
 
-/// How far two runs of one strategy lie apart in the quantity asked for, in seconds; none without control rows.
+/// Noise floor in the quantity asked for, in seconds; none without control rows.
 fn floor(group: &Group, candidates: &[Candidate], ask: &TeamQuestion, alpha: f64) -> Option<f64> {
     let control = group.cells.iter().find(|c| c.cell.control)?;
     let strategy = &control.cell.strategy;
     let candidate = candidates.iter().find(|c| c.strategy == *strategy)?;
     let of = |cell| -> BTreeMap<(String, u32), u64> { series(cell, candidate, ask).values };
-    let (own, other) = (of(group.cell(strategy)), of(Some(control)));
-    let differences: Vec<i64> = other.iter().filter_map(|(k, v)| Some(*v as i64 - *own.get(k)? as i64)).collect();
+    let (first, second) = (of(group.cell(strategy)), of(Some(control)));
+    let differences: Vec<i64> = second.iter().filter_map(|(k, v)| Some(*v as i64 - *first.get(k)? as i64)).collect();
     noise::of_differences(strategy, &differences, alpha).map(|n| n.floor_s)
 }

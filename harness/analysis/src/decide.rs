@@ -1,11 +1,11 @@
-//! From numbers to one of the four verdicts. The only place that decides.
+//! Decision from numbers to one of the four verdicts. The only place that decides.
 
 use crate::exact::normal::quantile;
 use crate::verdict::{Estimate, Inconclusive, MOST_ROUNDS, Verdict, Why};
 
-/// What a verdict rests on. Differences are in one unit, whichever it is; below 0 is faster.
+/// Input of a verdict. Differences have one unit, whichever it is; below 0 is faster.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Evidence {
+pub(crate) struct TestResult {
     /// Pairs.
     pub n: usize,
     /// The shift with its interval at `level`.
@@ -26,7 +26,7 @@ pub(crate) struct Evidence {
     pub deviation: Option<f64>,
 }
 
-pub(crate) fn decide(e: &Evidence) -> Verdict {
+pub(crate) fn decide(e: &TestResult) -> Verdict {
     let Some(estimate) = e.estimate.filter(|_| e.n > 0) else {
         return inconclusive(e, Why::NoPairs);
     };
@@ -50,7 +50,7 @@ pub(crate) fn decide(e: &Evidence) -> Verdict {
     }
 }
 
-pub(crate) fn inconclusive(e: &Evidence, why: Why) -> Verdict {
+pub(crate) fn inconclusive(e: &TestResult, why: Why) -> Verdict {
     Verdict::Inconclusive(Inconclusive { why, rounds_at_least: e.needed, rounds_estimated: estimated(e, why) })
 }
 
@@ -59,7 +59,7 @@ pub(crate) fn inconclusive(e: &Evidence, why: Why) -> Verdict {
 /// Half of an interval of the Hodges-Lehmann shift is about z·s·sqrt(π/3)/sqrt(n) for differences that are about normal.
 /// It must come below the distance to 0 for a difference that matters, and below the distance to the smallest effect for one
 /// that does not.
-fn estimated(e: &Evidence, why: Why) -> Option<usize> {
+fn estimated(e: &TestResult, why: Why) -> Option<usize> {
     let size = e.estimate?.value.abs();
     let rounds = if let (Why::BelowNoise, Some(floor)) = (why, e.floor) {
         // The floor narrows with the square root of the rounds as well.
@@ -77,8 +77,8 @@ fn estimated(e: &Evidence, why: Why) -> Option<usize> {
 mod tests {
     use super::*;
 
-    fn evidence(value: f64, low: f64, high: f64, p: f64) -> Evidence {
-        Evidence {
+    fn result(value: f64, low: f64, high: f64, p: f64) -> TestResult {
+        TestResult {
             n: 8,
             estimate: Some(Estimate { value, low: Some(low), high: Some(high) }),
             p_adjusted: p,
@@ -91,40 +91,40 @@ mod tests {
         }
     }
 
-    fn word(e: Evidence) -> &'static str {
+    fn word(e: TestResult) -> &'static str {
         decide(&e).word()
     }
 
-    fn why(e: Evidence) -> Why {
+    fn why(e: TestResult) -> Why {
         decide(&e).inconclusive().unwrap().why
     }
 
     #[test]
-    fn the_verdict_flips_with_its_inputs() {
-        assert_eq!(word(evidence(-5.0, -8.0, -1.0, 0.03)), "faster");
-        assert_eq!(word(evidence(5.0, 1.0, 8.0, 0.03)), "slower");
-        assert_eq!(word(evidence(0.1, -1.9, 1.9, 0.6)), "equivalent");
+    fn verdict_changes_with_its_inputs() {
+        assert_eq!(word(result(-5.0, -8.0, -1.0, 0.03)), "faster");
+        assert_eq!(word(result(5.0, 1.0, 8.0, 0.03)), "slower");
+        assert_eq!(word(result(0.1, -1.9, 1.9, 0.6)), "equivalent");
         // Sure, and too small to matter: still equal for a reader.
-        assert_eq!(word(evidence(1.0, 0.5, 1.5, 0.01)), "equivalent");
-        assert_eq!(why(evidence(-5.0, -8.0, 1.0, 0.06)), Why::Unclear);
-        assert_eq!(why(evidence(-1.5, -2.5, -0.5, 0.03)), Why::BelowSmallestEffect);
-        let noisy = Evidence { floor: Some(6.0), ..evidence(-5.0, -8.0, -1.0, 0.03) };
+        assert_eq!(word(result(1.0, 0.5, 1.5, 0.01)), "equivalent");
+        assert_eq!(why(result(-5.0, -8.0, 1.0, 0.06)), Why::Unclear);
+        assert_eq!(why(result(-1.5, -2.5, -0.5, 0.03)), Why::BelowSmallestEffect);
+        let noisy = TestResult { floor: Some(6.0), ..result(-5.0, -8.0, -1.0, 0.03) };
         assert_eq!(why(noisy), Why::BelowNoise);
-        assert_eq!(word(Evidence { floor: Some(4.0), ..noisy }), "faster");
+        assert_eq!(word(TestResult { floor: Some(4.0), ..noisy }), "faster");
         let open = Estimate { value: -50.0, low: None, high: None };
-        assert_eq!(why(Evidence { estimate: Some(open), n: 3, ..noisy }), Why::TooFewRounds);
-        assert_eq!(why(Evidence { estimate: None, n: 0, ..noisy }), Why::NoPairs);
+        assert_eq!(why(TestResult { estimate: Some(open), n: 3, ..noisy }), Why::TooFewRounds);
+        assert_eq!(why(TestResult { estimate: None, n: 0, ..noisy }), Why::NoPairs);
     }
 
     #[test]
-    fn the_rounds_that_are_missing_are_named() {
-        let verdict = decide(&evidence(-5.0, -8.0, 1.0, 0.06));
+    fn inconclusive_verdict_estimates_missing_rounds() {
+        let verdict = decide(&result(-5.0, -8.0, 1.0, 0.06));
         let missing = verdict.inconclusive().unwrap();
         assert_eq!((missing.rounds_at_least, missing.rounds_estimated), (8, Some(9)));
-        let wide = Evidence { deviation: Some(30.0), ..evidence(-5.0, -8.0, 1.0, 0.06) };
+        let wide = TestResult { deviation: Some(30.0), ..result(-5.0, -8.0, 1.0, 0.06) };
         // (2.5758 · 30 / 5)² · π/3 = 250.1.
         assert_eq!(decide(&wide).inconclusive().unwrap().rounds_estimated, Some(251));
-        let hopeless = Evidence { deviation: Some(300.0), ..wide };
+        let hopeless = TestResult { deviation: Some(300.0), ..wide };
         assert_eq!(decide(&hopeless).inconclusive().unwrap().rounds_estimated, None);
     }
 }

@@ -1,4 +1,4 @@
-//! What follows for a team: when sharing pays, what it stores, what it costs.
+//! Decisions of a team: break-even, storage and costs.
 
 use handoff_model::{Cell, Storage};
 use serde::Serialize;
@@ -11,7 +11,7 @@ use crate::spread::Spread;
 use crate::summary::CellSummary;
 use crate::variants::Variants;
 
-/// When a strategy pays against building again in every job. All from medians.
+/// Break-even of a strategy against rebuilding in every job. All from medians.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct BreakEven {
     /// The cell.
@@ -29,7 +29,7 @@ pub struct BreakEven {
     pub measured_build_s: f64,
 }
 
-/// What a strategy leaves in the services.
+/// Storage that a strategy uses in the services.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct StorageUse {
     /// The cell.
@@ -55,7 +55,7 @@ pub struct QuotaShare {
     pub share: f64,
 }
 
-/// What a month costs.
+/// Costs of a month.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Cost {
     /// The cell.
@@ -66,7 +66,7 @@ pub struct Cost {
     pub pushes_per_day: u32,
     /// Minutes of runners that are billed a month: each job's time is rounded up to whole minutes.
     pub billed_minutes: u64,
-    /// Their price in dollars; none where no price is known.
+    /// Price of these minutes in dollars; none where no price is known.
     pub runner_usd: Option<f64>,
     /// Average bytes held, of artifacts or caches; none where nobody counted them.
     pub held_bytes: Option<u64>,
@@ -90,7 +90,7 @@ pub struct Parts {
 impl Parts {
     /// The parts of a cell; none without a completed trial.
     pub fn of(cell: &CellSummary) -> Option<Self> {
-        let seconds = |spread: &Option<Spread>| spread.as_ref().map(|s| s.median() as f64 / 1e9);
+        let seconds = |spread: &Option<Spread>| spread.as_ref().map(Spread::median_s);
         Some(Self {
             produce_s: seconds(&cell.produce).unwrap_or(0.0),
             consume_s: seconds(&cell.consume)?,
@@ -110,7 +110,7 @@ impl Parts {
         }
     }
 
-    /// What a workflow waits for, with consumers that are all alike.
+    /// Time that a workflow waits, with consumers that are all alike.
     pub fn wait_s(self) -> f64 {
         self.produce_s + self.consume_s
     }
@@ -132,9 +132,9 @@ impl Parts {
             return None;
         }
         let n = f64::from(consumers);
-        let own = self.with_build(0.0).runner_s(consumers);
-        let theirs = rebuild.with_build(0.0).runner_s(consumers);
-        Some(((own - theirs) / (n - 1.0)).max(0.0))
+        let sharing = self.with_build(0.0).runner_s(consumers);
+        let rebuilding = rebuild.with_build(0.0).runner_s(consumers);
+        Some(((sharing - rebuilding) / (n - 1.0)).max(0.0))
     }
 
     /// The number of consumers from which `self` uses less time of all jobs than `rebuild`. None where no number is enough.
@@ -164,7 +164,7 @@ pub(crate) fn break_even(groups: &[Group], variants: &Variants) -> Vec<BreakEven
     all
 }
 
-/// What every cell of a strategy that stores something leaves in the services.
+/// Storage of every cell of a strategy that stores something.
 pub(crate) fn storage(groups: &[Group], variants: &Variants, options: &Options) -> Vec<StorageUse> {
     let use_of = |cell: &CellSummary| {
         let store = variants.get(&cell.cell.strategy)?.storage;
@@ -189,7 +189,7 @@ pub(crate) fn storage(groups: &[Group], variants: &Variants, options: &Options) 
 /// Days that a month is taken to have.
 const DAYS: u64 = 30;
 
-/// What a cell's strategy costs a month. None without a completed trial.
+/// Costs of a cell's strategy in a month.
 ///
 /// Minutes and storage are priced as if nothing were included in a plan, the cache's included bytes apart.
 pub fn cost(
@@ -238,7 +238,7 @@ mod tests {
     const SHARED: Parts = Parts { produce_s: 50.0, consume_s: 20.0, build_s: 30.0, shares: true };
 
     #[test]
-    fn jobs_and_minutes_that_pay() {
+    fn break_even_jobs_and_minutes_are_known() {
         // 50 + 20 n < 40 n from the third job on.
         assert_eq!(SHARED.consumers_break_even(REBUILD), Some(3));
         assert_eq!(Parts { consume_s: 40.0, ..SHARED }.consumers_break_even(REBUILD), None);
@@ -250,12 +250,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn at_the_break_even_both_cost_the_same(p in 1.0..500.0f64, c in 1.0..100.0f64, r in 1.0..100.0f64, n in 2u32..50) {
+        fn both_strategies_cost_the_same_at_the_break_even(p in 1.0..500.0f64, c in 1.0..100.0f64, r in 1.0..100.0f64, n in 2u32..50) {
             let shared = Parts { produce_s: p, consume_s: c, build_s: 0.0, shares: true };
             let rebuild = Parts { produce_s: 0.0, consume_s: r, build_s: 0.0, shares: false };
             let b = shared.build_break_even(rebuild, n).unwrap();
-            let (own, theirs) = (shared.with_build(b).runner_s(n), rebuild.with_build(b).runner_s(n));
-            prop_assert!(b == 0.0 && own <= theirs + 1e-6 || (own - theirs).abs() < 1e-6);
+            let (sharing, rebuilding) = (shared.with_build(b).runner_s(n), rebuild.with_build(b).runner_s(n));
+            prop_assert!(b == 0.0 && sharing <= rebuilding + 1e-6 || (sharing - rebuilding).abs() < 1e-6);
         }
     }
 }

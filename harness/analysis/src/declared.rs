@@ -27,13 +27,13 @@ pub struct DeclaredFamily {
     /// The group.
     #[serde(flatten)]
     pub group: GroupKey,
-    /// What the family holds.
+    /// Kind of the family.
     pub kind: FamilyKind,
-    /// What the group's strategies are compared with; of every pair, none.
+    /// Reference of the group; none for all pairs.
     pub reference: Option<StrategySpec>,
     /// Number of comparisons that Holm corrects for.
     pub comparisons: usize,
-    /// How many of them have the rounds that the exact test needs.
+    /// Number of comparisons that have the rounds for the exact test.
     pub decidable: usize,
     /// The rounds of the comparison that has the fewest.
     pub rounds: u32,

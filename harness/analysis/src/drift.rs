@@ -8,7 +8,7 @@ use crate::exact::kendall;
 use crate::spread::Spread;
 use crate::summary::CellSummary;
 
-/// How the level of a run's rounds went, over the cells of one group.
+/// Drift of a run over its rounds, in the cells of one group.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Drift {
     /// The run.
@@ -17,7 +17,7 @@ pub struct Drift {
     pub rounds: Vec<(u32, f64)>,
     /// Kendall's tau of round and level; none with fewer than three rounds.
     pub tau: Option<f64>,
-    /// Its exact two-sided p.
+    /// Exact two-sided p.
     pub p: Option<f64>,
     /// Change a round, as a share (median of all pairwise slopes).
     pub per_round: Option<f64>,
@@ -34,9 +34,9 @@ pub(crate) fn drifts(cells: &[CellSummary]) -> Vec<Drift> {
     for cell in cells {
         let samples: BTreeSet<&str> = cell.samples.iter().map(|s| s.run.as_str()).collect();
         for run in samples {
-            let own = || cell.samples.iter().filter(|s| s.run == run);
-            let Some(spread) = Spread::of(own().filter_map(|s| s.critical_path_ns)) else { continue };
-            for sample in own() {
+            let of_run = || cell.samples.iter().filter(|s| s.run == run);
+            let Some(spread) = Spread::of(of_run().filter_map(|s| s.critical_path_ns)) else { continue };
+            for sample in of_run() {
                 let Some(ns) = sample.critical_path_ns else { continue };
                 let ratio = ns as f64 / (spread.median().max(1)) as f64;
                 runs.entry(run).or_default().entry(sample.round).or_default().push(ratio);

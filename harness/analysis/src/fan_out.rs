@@ -1,4 +1,4 @@
-//! What happens as more jobs share an image.
+//! Fan-out: times as more jobs share an image.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::group::Group;
 use crate::input::RunRows;
+use crate::spread::Spread;
 use crate::summary::CellSummary;
 
 /// The numbers of consumers that a report shows.
@@ -21,13 +22,13 @@ pub struct FanOut {
     pub critical_path_s: f64,
     /// Time of all jobs together in seconds.
     pub runner_s: f64,
-    /// Where the two come from.
+    /// Origin of both times.
     pub basis: CurveBasis,
     /// Completed trials behind it.
     pub n: usize,
 }
 
-/// Where a number comes from.
+/// Origin of a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CurveBasis {
@@ -38,7 +39,7 @@ pub enum CurveBasis {
     Modelled,
 }
 
-/// How one strategy does as more jobs share the image.
+/// Times of one strategy as more jobs share the image.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FanOutCurve {
     /// The workload.
@@ -88,15 +89,15 @@ fn curve(mut cells: Vec<&CellSummary>, runs: &[RunRows<'_>]) -> Option<FanOutCur
 fn measured(cell: &CellSummary, consumers: u32) -> Option<FanOut> {
     Some(FanOut {
         consumers,
-        critical_path_s: cell.critical_path.as_ref()?.median() as f64 / 1e9,
-        runner_s: cell.runner.as_ref()?.median() as f64 / 1e9,
+        critical_path_s: cell.critical_path.as_ref()?.median_s(),
+        runner_s: cell.runner.as_ref()?.median_s(),
         basis: CurveBasis::Measured,
         n: cell.n,
     })
 }
 
 fn modelled(base: &CellSummary, consumers: &[u64], n: u32) -> Option<FanOut> {
-    let produce_s = base.produce.as_ref().map_or(0.0, |s| s.median() as f64 / 1e9);
+    let produce_s = base.produce.as_ref().map_or(0.0, Spread::median_s);
     if consumers.is_empty() {
         return None;
     }
@@ -115,11 +116,11 @@ fn consumers(cell: &CellSummary, runs: &[RunRows<'_>]) -> Vec<u64> {
     let mut all: Vec<u64> = Vec::new();
     for sample in &cell.samples {
         let rows = runs.iter().filter(|r| r.run == sample.run).flat_map(|r| r.consumers);
-        let own: Vec<u64> = rows.filter(|c| c.trial == sample.trial).map(|c| c.consume_ns).collect();
-        if own.is_empty() {
+        let clocks: Vec<u64> = rows.filter(|c| c.trial == sample.trial).map(|c| c.consume_ns).collect();
+        if clocks.is_empty() {
             all.extend(sample.consume_ns);
         }
-        all.extend(own);
+        all.extend(clocks);
     }
     all.sort_unstable();
     all
@@ -137,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_largest_of_many_comes_near_the_largest_seen() {
+    fn expected_maximum_approaches_the_largest_sample() {
         assert!((largest_of(&[10, 20], 1) - 15.0).abs() < 1e-12);
         assert!((largest_of(&[10, 20], 2) - 17.5).abs() < 1e-12);
         assert!((largest_of(&[10, 20], 40) - 20.0).abs() < 1e-6);

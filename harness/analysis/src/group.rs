@@ -1,4 +1,4 @@
-//! What may be compared: the cells of one workload, one size and one set of conditions.
+//! Group of comparable cells: one workload, one size and one set of conditions.
 
 use handoff_model::{ByteSize, Cell, Conditions, StrategySpec};
 use serde::Serialize;
@@ -12,7 +12,7 @@ use crate::summary::CellSummary;
 use crate::variants::Variants;
 use crate::verdict::{Comparison, Estimate, Family, Verdict};
 
-/// What the cells of a group share.
+/// Values that the cells of a group share.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct GroupKey {
     /// The workload.
@@ -26,11 +26,11 @@ pub struct GroupKey {
 /// The cells of one group, and what follows from them.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Group {
-    /// What the cells share.
+    /// Values that the cells share.
     pub key: GroupKey,
     /// One a strategy, the control's too; sorted by cell.
     pub cells: Vec<CellSummary>,
-    /// What strategies are compared with; none where the group has one strategy only.
+    /// Reference of the comparisons; none where the group has one strategy only.
     pub reference: Option<StrategySpec>,
     /// One family a quantity, against the reference.
     pub families: Vec<Family>,
@@ -38,11 +38,11 @@ pub struct Group {
     pub pairs: Option<Family>,
     /// The order of the strategies.
     pub ranking: Ranking,
-    /// How far two runs of the same strategy lie apart; none without control rows.
+    /// Noise floor: the difference of two runs of the same strategy; none without control rows.
     pub noise: Option<NoiseFloor>,
     /// Whether the machine changed over the rounds: one a run.
     pub drift: Vec<Drift>,
-    /// Where the time goes: one a cell that has completed trials.
+    /// Spans of each cell that has completed trials.
     pub spans: Vec<CellSpans>,
 }
 
@@ -69,12 +69,12 @@ impl Group {
         self.families.iter().find(|f| f.metric == Metric::CriticalPath)
     }
 
-    /// The place of a strategy; none where it has no rank.
-    pub fn place(&self, strategy: &StrategySpec) -> Option<&RankRange> {
+    /// Ranks that the verdicts leave to a strategy; none where it has no rank.
+    pub fn rank_range(&self, strategy: &StrategySpec) -> Option<&RankRange> {
         self.ranking.places.iter().find(|p| p.strategy == *strategy)
     }
 
-    /// What the group's verdicts say of the critical paths of two strategies, and the family that decides: the one against
+    /// Order of the critical paths of two strategies by the group's verdicts, and the family that decides: the one against
     /// the reference, which is corrected for fewer comparisons, before that of all pairs.
     pub fn known(&self, a: &StrategySpec, b: &StrategySpec) -> (Known, Option<&Family>) {
         known(self.main_family().into_iter().chain(&self.pairs), a, b)
@@ -107,7 +107,7 @@ pub struct RankRange {
     pub worst_rank: usize,
     /// The strategy.
     pub strategy: StrategySpec,
-    /// Its median critical path in seconds.
+    /// Median critical path in seconds.
     pub median_s: f64,
 }
 
@@ -131,7 +131,7 @@ pub struct Pooled {
     pub conditions: Conditions,
     /// The sizes that are pooled.
     pub sizes: Vec<ByteSize>,
-    /// What strategies are compared with.
+    /// Reference of the comparisons.
     pub reference: StrategySpec,
     /// Number of comparisons that Holm corrects for.
     pub size: usize,
@@ -162,7 +162,7 @@ pub struct PooledComparison {
 /// A comparison of two runs of one cell.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RunComparison {
-    /// What the cell's group shares.
+    /// Values that the cell's group shares.
     pub key: GroupKey,
     /// Samples of the first run.
     pub n_first: usize,

@@ -6,18 +6,18 @@ use handoff_model::list::and;
 use handoff_records::MeasurementRow;
 use serde::Serialize;
 
-/// How one level came out, counted in trials.
+/// Results of one level, counted in trials.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct LevelCount {
     /// Equal.
     pub equal: usize,
     /// Different.
     pub different: usize,
-    /// Not known: one of the sides has no such level.
+    /// Not known: producer or consumer has no such level.
     pub absent: usize,
 }
 
-/// What a level says of a cell.
+/// Finding of a level over the trials of a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Finding {
@@ -45,7 +45,7 @@ impl LevelCount {
         self.equal + self.different + self.absent
     }
 
-    /// In one word.
+    /// Finding of all trials.
     pub fn finding(self) -> Finding {
         match (self.equal, self.different, self.absent) {
             (_, 0, 0) if self.equal > 0 => Finding::Equal,
@@ -72,7 +72,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Over rows.
+    /// Identity over rows.
     pub fn of<'a>(rows: impl IntoIterator<Item = &'a MeasurementRow>) -> Self {
         let mut all = Self::default();
         for row in rows {
@@ -85,7 +85,7 @@ impl Identity {
         all
     }
 
-    /// What arrived, in words: `content, layers and config identical; index differs`. Notes of the rows follow in brackets:
+    /// Identity in words: `content, layers and config identical; index differs`. Notes of the rows follow in brackets:
     /// they are what evidence there is for a reason.
     pub fn words(&self) -> String {
         let named = |finding: Finding| -> Vec<&'static str> {
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_level_is_equal_only_if_every_trial_says_so() {
+    fn identity_level_is_equal_only_if_every_trial_is() {
         let count = |values: &[Option<bool>]| {
             let mut count = LevelCount::default();
             for value in values {

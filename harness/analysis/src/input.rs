@@ -1,4 +1,4 @@
-//! What an analysis reads: the rows of one or several runs, each trial once.
+//! Input of an analysis: the rows of one or several runs, each trial once.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use handoff_records::{ConsumerRow, MeasurementRow, SpanRow};
 pub struct RunRows<'a> {
     /// The run's name: the folder's. Every number can be traced to it.
     pub run: &'a str,
-    /// What its plan says of its variants.
+    /// Facts of the variants from its plan.
     pub facts: &'a [VariantFacts],
     /// One row a trial.
     pub measurements: &'a [MeasurementRow],

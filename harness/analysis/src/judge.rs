@@ -40,7 +40,7 @@ pub fn judge(runs: &[RunRows<'_>], options: &Options, claims: &Claims, workflows
     claims.claims.iter().map(one).collect()
 }
 
-/// What one run says of a statement.
+/// Evidence of one run on a statement.
 fn evidence(claim: &Claim, run: &Trials<'_>, options: &Options) -> Vec<Evidence> {
     match &claim.rule {
         Rule::Time { .. } | Rule::Rate { .. } => times::evidence(claim, run),
@@ -69,7 +69,7 @@ fn conclude(claim: &Claim, evidence: &[Evidence]) -> (Judgement, String) {
     (judgement, because(&decisive, judgement))
 }
 
-/// Where the evidence differs, each piece by itself; then the notes on numbers.
+/// Reason of a verdict: differing evidence piece by piece, then the notes on numbers.
 fn because(decisive: &[&Evidence], judgement: Judgement) -> String {
     let differ = decisive.iter().any(|e| e.judgement != judgement);
     let each = decisive.iter().filter(|_| differ);
@@ -79,7 +79,7 @@ fn because(decisive: &[&Evidence], judgement: Judgement) -> String {
     unique(each.chain(notes).filter(|text| !text.is_empty())).join("; ")
 }
 
-/// Why nothing is judged: what keeps rows under the recipe from it; without any, in what all the others depart from it.
+/// Reasons why nothing is judged: those of rows under the recipe, else the departures of all others.
 fn why_not(claim: &Claim, evidence: &[Evidence]) -> String {
     if let Some(each) = scope::open_sizes(claim, evidence) {
         return each;

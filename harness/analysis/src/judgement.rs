@@ -25,12 +25,12 @@ pub enum Judgement {
     AsClaimed,
     /// The measurement contradicts a statement that is no time, or contradicts a time in both directions.
     NotAsClaimed,
-    /// Nothing can be said, for a reason that is given beside it.
+    /// No verdict, for a reason that is given beside it.
     NotJudged,
 }
 
 impl Judgement {
-    /// In words.
+    /// Name in words.
     pub fn words(self) -> &'static str {
         match self {
             Self::FasterThanClaimed => "faster than claimed",
@@ -98,7 +98,7 @@ impl Measured {
     }
 }
 
-/// What the rows of one cell of one run say of a statement.
+/// Evidence of one cell of one run on a statement.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Evidence {
     /// Run.
@@ -117,11 +117,11 @@ pub struct Evidence {
     pub note: String,
     /// Verdict of this evidence alone.
     pub judgement: Judgement,
-    /// Why it judges nothing; empty where it does, and where only the departures keep it from it.
+    /// Reason why it judges nothing; empty where it judges, and where only departures prevent it.
     pub why: String,
-    /// How its conditions depart from the recipe; rows that depart judge nothing.
+    /// Departures of its conditions from the recipe; rows that depart judge nothing.
     pub departures: Vec<String>,
-    /// What the index says, where the statement is about identity and the store keeps an index.
+    /// Finding of the index, where the statement is about identity and the store keeps an index.
     pub index: Option<Finding>,
 }
 
@@ -189,7 +189,7 @@ pub struct JudgedClaim {
     pub preset: Option<String>,
     /// Verdict.
     pub judgement: Judgement,
-    /// What the verdict holds for, where that is less than the statement: sizes, levels of identity.
+    /// Scope of the verdict, where it covers less than the statement: sizes, levels of identity.
     pub scope: String,
     /// Whether sizes of the statement are left open.
     pub is_partial: bool,
@@ -259,7 +259,7 @@ pub struct WorkflowSize {
     pub lines: u32,
     /// All actions that are not GitHub's own.
     pub actions: Vec<String>,
-    /// Those of them that are not Docker's either: another party's code that a team would run. The recommendation counts
+    /// Actions that are not Docker's either: third-party code that a team would run. The recommendation counts
     /// these.
     pub third_party_actions: Vec<String>,
 }

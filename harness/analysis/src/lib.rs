@@ -1,7 +1,18 @@
-//! From journal rows to what a report says. Pure: no clock, no files, no order of rows that matters.
+//! Analysis of journal rows for reports. Pure: no clock, no files, and the order of rows does not matter.
 //!
-//! [`analyse`] is the whole of it: cells are summarised, strategies are compared within rounds, and what may be claimed
-//! is one of four [`Verdict`]s. Nothing else in the workspace decides what is faster.
+//! [`analyse`] summarises cells, compares strategies within rounds, and gives each comparison one of four [`Verdict`]s. No other
+//! crate decides which strategy is faster.
+//!
+//! ```
+//! use handoff_analysis::declared::rounds_for;
+//! use handoff_analysis::exact::signed_rank::SignedRank;
+//! use handoff_model::Compare;
+//!
+//! let test = SignedRank::new(vec![-5, -9, -4, -7, -6, -12]).ok_or("no differences")?;
+//! assert_eq!((test.p(), test.interval(0.05)), (0.03125, (Some(-12.0), Some(-4.0))));
+//! assert_eq!(rounds_for(Compare::Reference, 7), 8);
+//! # Ok::<(), &str>(())
+//! ```
 
 pub mod analysis;
 pub mod candidate;

@@ -8,7 +8,7 @@ levels!(
     Metric, "quantity", {
         /// Producer plus slowest consumer: what a workflow waits for.
         CriticalPath = "critical_path",
-        /// What sharing costs on top of building.
+        /// Critical path without the build.
         Transfer = "transfer",
         /// The producer's clock.
         Produce = "produce",
@@ -20,7 +20,7 @@ levels!(
 );
 
 impl Metric {
-    /// In words.
+    /// Name in words.
     pub fn words(self) -> &'static str {
         match self {
             Self::CriticalPath => "critical path",

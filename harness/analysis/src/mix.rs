@@ -19,7 +19,7 @@ pub struct Mix {
 /// Environment of a mix.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MixedEnvironment {
-    /// Its id: the `environment` column.
+    /// Id: the `environment` column.
     pub id: String,
     /// Trials that have a row from it.
     pub trials: usize,

@@ -8,7 +8,7 @@ use crate::metric::Metric;
 use crate::paired::pairs;
 use crate::summary::CellSummary;
 
-/// What control rows say.
+/// Noise floor from control rows.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct NoiseFloor {
     /// The strategy that ran twice a round.
@@ -19,7 +19,7 @@ pub struct NoiseFloor {
     pub differences_s: Vec<f64>,
     /// The Hodges-Lehmann shift of the two, in seconds: 0 but for noise.
     pub shift_s: f64,
-    /// What a claimed difference must exceed, in seconds: the end of the shift's interval that is farther from 0; with too
+    /// Difference that a claim must exceed, in seconds: the end of the shift's interval that is farther from 0; with too
     /// few rounds for an interval, the largest difference seen.
     pub floor_s: f64,
 }

@@ -1,4 +1,4 @@
-//! What a reader may decide before looking at numbers: how sure, how large a difference matters, against what.
+//! Options that a reader chooses before looking at numbers: error rate, smallest effect, reference.
 
 use handoff_model::StrategySpec;
 use serde::Serialize;
@@ -53,7 +53,7 @@ impl Default for SmallestEffect {
 }
 
 impl SmallestEffect {
-    /// In seconds, for a reference whose median is this many seconds.
+    /// Smallest effect in seconds, for a reference with this median.
     pub fn of(self, median_s: f64) -> f64 {
         (self.share * median_s).max(self.seconds)
     }

@@ -1,18 +1,18 @@
-//! Who is surely faster than whom in a group: what every verdict of its report says together.
+//! Order of a group's strategies by all verdicts of its report.
 
 use handoff_model::StrategySpec;
 
 use crate::metric::Metric;
 use crate::verdict::{Family, Verdict};
 
-/// Which of two strategies a report calls faster.
+/// Order of two strategies by the verdicts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Known {
     /// The first one is faster.
     Ahead,
     /// The second one is faster.
     Behind,
-    /// Their difference does not matter.
+    /// The difference does not matter.
     Equivalent,
     /// No verdict decides.
     Open,
@@ -37,7 +37,7 @@ impl Known {
     }
 }
 
-/// What the families say of the critical paths of two strategies. The first family that decides counts: the one against the
+/// Order of the critical paths of two strategies. The first family that decides counts: the one against the
 /// reference, which is corrected for fewer comparisons, before that of all pairs.
 pub(crate) fn known<'a>(
     families: impl IntoIterator<Item = &'a Family>,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use handoff_model::StrategySpec;
 
-use crate::decide::{Evidence, decide, inconclusive};
+use crate::decide::{TestResult, decide, inconclusive};
 use crate::exact::signed_rank::SignedRank;
 use crate::exact::{Corrected, holm, rounds_needed};
 use crate::group::{Group, Pooled, PooledComparison};
@@ -14,7 +14,7 @@ use crate::order::Order;
 use crate::paired::{from_logs, log_ratios, pairs};
 use crate::verdict::{Estimate, Family, Verdict, Why};
 
-/// For each workload and conditions with several sizes: every strategy against the reference that all sizes share.
+/// Pools sizes: for each workload and conditions, every strategy against the reference that all sizes share.
 pub(crate) fn pooled(groups: &[Group], options: &Options) -> Vec<Pooled> {
     let mut together: BTreeMap<_, Vec<&Group>> = BTreeMap::new();
     for group in groups {
@@ -42,8 +42,8 @@ fn pool(groups: &[&Group], options: &Options) -> Option<Pooled> {
     if groups.iter().any(|g| g.reference.as_ref() != Some(&reference)) {
         return None;
     }
-    let own = groups.iter().flat_map(|g| &g.cells).filter(|c| !c.cell.control).map(|c| &c.cell.strategy);
-    let strategies: BTreeSet<&StrategySpec> = own.filter(|s| **s != reference).collect();
+    let all = groups.iter().flat_map(|g| &g.cells).filter(|c| !c.cell.control).map(|c| &c.cell.strategy);
+    let strategies: BTreeSet<&StrategySpec> = all.filter(|s| **s != reference).collect();
     let tests: Vec<Option<SignedRank>> = strategies
         .iter()
         .map(|strategy| {
@@ -64,7 +64,7 @@ fn pool(groups: &[&Group], options: &Options) -> Option<Pooled> {
             let ratio = test.as_ref().map(|t| from_logs(t.estimate(), t.interval(level)));
             let log =
                 |e: Estimate| Estimate { value: e.value.ln(), low: e.low.map(f64::ln), high: e.high.map(f64::ln) };
-            let evidence = Evidence {
+            let result = TestResult {
                 n: test.as_ref().map_or(0, SignedRank::n),
                 estimate: ratio.map(log),
                 p_adjusted: p,
@@ -76,16 +76,16 @@ fn pool(groups: &[&Group], options: &Options) -> Option<Pooled> {
                 // Strata differ in their spread: no number of rounds is foretold.
                 deviation: None,
             };
-            let verdict = decide(&evidence);
+            let verdict = decide(&result);
             let opposite = groups.iter().any(|g| contradicts(g, &verdict, strategy, &reference));
             PooledComparison {
                 strategy: (*strategy).clone(),
-                pairs: evidence.n,
+                pairs: result.n,
                 ratio,
                 p: test.as_ref().map(SignedRank::p),
                 p_adjusted: test.as_ref().map(|_| p),
                 level,
-                verdict: if opposite { inconclusive(&evidence, Why::SizesDiffer) } else { verdict },
+                verdict: if opposite { inconclusive(&result, Why::SizesDiffer) } else { verdict },
             }
         })
         .collect::<Vec<_>>();

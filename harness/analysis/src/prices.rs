@@ -4,11 +4,11 @@ use serde::{Deserialize, Serialize};
 
 const TEXT: &str = include_str!("../prices.toml");
 
-/// What `prices.toml` holds.
+/// Content of `prices.toml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Prices {
-    /// When the figures were looked up (ISO 8601).
+    /// Date on which the figures were looked up (ISO 8601).
     pub date: String,
     /// Runners.
     pub runner: RunnerPrice,
@@ -16,7 +16,7 @@ pub struct Prices {
     pub cache: CachePrice,
     /// Artifacts.
     pub artifact: ArtifactPrice,
-    /// What plans include.
+    /// Quotas of the plans.
     #[serde(rename = "plan", default)]
     pub plans: Vec<PlanQuota>,
 }
@@ -27,7 +27,7 @@ pub struct Prices {
 pub struct RunnerPrice {
     /// Dollars a minute; none: unknown.
     pub usd_per_minute: Option<f64>,
-    /// Where it is published.
+    /// Address of the publication.
     pub source: String,
 }
 
@@ -39,7 +39,7 @@ pub struct CachePrice {
     pub included_bytes: u64,
     /// Dollars for a GB and month above it; none: unknown.
     pub usd_per_gb_month: Option<f64>,
-    /// Where it is published.
+    /// Address of the publication.
     pub source: String,
 }
 
@@ -51,15 +51,15 @@ pub struct ArtifactPrice {
     pub usd_per_gb_month: Option<f64>,
     /// Days for which a handed-over image is kept.
     pub retention_days: u32,
-    /// Where it is published.
+    /// Address of the publication.
     pub source: String,
 }
 
-/// What a plan includes for private repositories.
+/// Quota of a plan for private repositories.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PlanQuota {
-    /// Its name.
+    /// Name.
     pub name: String,
     /// Storage of artifacts.
     pub artifact_bytes: u64,
@@ -67,7 +67,7 @@ pub struct PlanQuota {
     pub minutes: u64,
 }
 
-/// A file of prices that does not read.
+/// Invalid file of prices.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("prices: {0}: take harness/analysis/prices.toml as the pattern")]
 pub struct PricesError(String);
@@ -76,7 +76,7 @@ impl Prices {
     /// The prices that this version ships.
     ///
     /// # Errors
-    /// The shipped file does not read; a test sees to it that it does.
+    /// The shipped file cannot be read; a test checks that it can.
     pub fn shipped() -> Result<Self, PricesError> {
         Self::parse(TEXT)
     }
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_shipped_prices_read_and_agree_with_the_published_examples() {
+    fn shipped_prices_match_the_published_examples() {
         let prices = Prices::shipped().unwrap();
         let month = |gb: f64| (gb - prices.cache.included_bytes as f64 / 1e9) * prices.cache.usd_per_gb_month.unwrap();
         for (gb, usd) in [(50.0, 2.80), (200.0, 13.30), (1_000.0, 69.30)] {
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn slips_are_named() {
+    fn invalid_prices_are_refused_with_the_key() {
         let error = |from: &str, to: &str| Prices::parse(&TEXT.replacen(from, to, 1)).unwrap_err().to_string();
         assert!(error("usd_per_minute", "usd_per_hour").contains("usd_per_hour"));
         assert!(error("0.006", "-1.0").contains("a price"));

@@ -1,4 +1,4 @@
-//! Which strategy a team should use: the least of what it cares for, among those that its limits allow.
+//! Recommendation for a team: the strategy with the smallest time, among those that its limits allow.
 
 use handoff_model::{Builder, Storage, StrategySpec};
 use serde::Serialize;
@@ -6,46 +6,48 @@ use serde::Serialize;
 use crate::analysis::Analysis;
 use crate::candidate::{Candidate, Goal, TeamQuestion};
 use crate::changes::{Answer, changes};
-use crate::contest::{Outcome, Undecided, decide};
+use crate::contest::{Decision, Undecided, choose};
 use crate::decisions::{Parts, cost};
 use crate::fan_out::CurveBasis;
 use crate::group::{Group, GroupKey};
 use crate::judgement::WorkflowSize;
 use crate::number::number;
+use crate::spread::Spread;
 use crate::summary::CellSummary;
 use crate::verdict::Comparison;
 
-/// The answer.
+/// Recommended strategy, with the question, the reasons and the alternatives.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Recommendation {
-    /// Where the trials do not tell the best candidates apart: what a reader must know first.
+    /// Doubt about the answer, which a reader must know first; none where verdicts confirm it.
     pub undecided: Option<Undecided>,
-    /// The answer; none if everything is out.
+    /// Recommended strategy; none if every strategy is excluded.
     pub chosen: Option<StrategySpec>,
-    /// The next best; the one with the least estimate where a simpler one is the answer.
+    /// Next best strategy; the one with the smallest estimate where a simpler one is recommended.
     pub runner_up: Option<StrategySpec>,
-    /// Why this one.
+    /// Reasons for the choice.
     pub reasons: Vec<String>,
-    /// The question.
+    /// Question.
     pub ask: TeamQuestion,
-    /// The cells that it rests on.
+    /// Group of cells that the answer rests on.
     pub group: GroupKey,
     /// Factor by which times and bytes were scaled to the size asked for; 1: it was measured.
     pub scaled: f64,
-    /// All strategies, the best first, those that are out last.
+    /// All strategies, the best first, excluded ones last.
     pub candidates: Vec<Candidate>,
-    /// What to know before taking it.
+    /// Assumptions of the answer.
     pub notes: Vec<String>,
-    /// What would change the answer.
+    /// Changes of the question that change the answer.
     pub changes: Vec<String>,
-    /// Every candidate that is not out against the one with the least estimate, in the quantity asked for, corrected together.
+    /// Candidates that are not excluded, each against the one with the smallest estimate, corrected together.
     pub comparisons: Vec<Comparison>,
 }
 
-/// Answers from the group that fits best: completed strategies first, then the size nearest to the one asked for, then
-/// the builder that workflows make, then few consumers, for models start from parts. None where nothing has completed.
-/// `workflow` says what the workflow of a cell's very variant takes, or why there is none: the strategy is shown all the
-/// same then, as one that is out.
+/// Recommends a strategy from the group that fits best; none where no trial has completed.
+///
+/// The best group has the most completed strategies, then the nearest size, then the builder that workflows create, then the
+/// fewest consumers, because models start from parts. `workflow` gives the effort of a variant's workflow, or why there is
+/// none: such a strategy is listed as excluded.
 pub fn recommend(
     analysis: &Analysis,
     ask: &TeamQuestion,
@@ -63,42 +65,42 @@ pub fn recommend(
     let scaled = ask.image_size.bytes() as f64 / group.key.size.bytes().max(1) as f64;
     // What a workflow takes does not depend on the question.
     let cells = group.cells.iter().filter(|c| c.is_usable());
-    let cells: Vec<Sized> = cells.map(|c| (c, workflow(&group.key, c))).collect();
-    let (candidates, outcome) = answer(analysis, group, &cells, ask, scaled);
-    let of = |(candidates, outcome): (Vec<Candidate>, Outcome)| Answer {
-        smallest_effect_s: outcome.comparisons.first().map_or(0.0, |c| c.smallest_effect_s),
-        chosen: outcome.chosen,
+    let cells: Vec<CellWithWorkflow> = cells.map(|c| (c, workflow(&group.key, c))).collect();
+    let (candidates, decision) = answer(analysis, group, &cells, ask, scaled);
+    let of = |(candidates, decision): (Vec<Candidate>, Decision)| Answer {
+        smallest_effect_s: decision.comparisons.first().map_or(0.0, |c| c.smallest_effect_s),
+        chosen: decision.chosen,
         candidates,
     };
-    let changes = changes(&of((candidates.clone(), outcome.clone())), ask, |changed| {
+    let changes = changes(&of((candidates.clone(), decision.clone())), ask, |changed| {
         of(answer(analysis, group, &cells, changed, scaled))
     });
     Some(Recommendation {
-        undecided: outcome.undecided,
-        chosen: outcome.chosen,
-        runner_up: outcome.runner_up,
-        reasons: outcome.reasons,
+        undecided: decision.undecided,
+        chosen: decision.chosen,
+        runner_up: decision.runner_up,
+        reasons: decision.reasons,
         ask: ask.clone(),
         group: group.key.clone(),
         scaled,
         notes: notes(group, &candidates, scaled, analysis),
         changes,
         candidates,
-        comparisons: outcome.comparisons,
+        comparisons: decision.comparisons,
     })
 }
 
-/// A cell with what its workflow takes, or why there is none.
-type Sized<'a> = (&'a CellSummary, Result<WorkflowSize, String>);
+/// Cell with the size of its workflow, or why it has no workflow.
+type CellWithWorkflow<'a> = (&'a CellSummary, Result<WorkflowSize, String>);
 
-/// The candidates in the light of a question, sorted, and who wins.
+/// Sorted candidates for a question, and the choice among them.
 fn answer(
     analysis: &Analysis,
     group: &Group,
-    cells: &[Sized<'_>],
+    cells: &[CellWithWorkflow<'_>],
     ask: &TeamQuestion,
     scaled: f64,
-) -> (Vec<Candidate>, Outcome) {
+) -> (Vec<Candidate>, Decision) {
     let mut candidates = Vec::new();
     for (cell, workflow) in cells {
         let Some(mut candidate) = candidate(analysis, group, cell, ask, scaled) else { continue };
@@ -109,8 +111,8 @@ fn answer(
         candidates.push(candidate);
     }
     sort(&mut candidates, ask.goal);
-    let outcome = decide(group, &candidates, ask, &analysis.options);
-    (candidates, outcome)
+    let decision = choose(group, &candidates, ask, &analysis.options);
+    (candidates, decision)
 }
 
 fn candidate(
@@ -121,20 +123,20 @@ fn candidate(
     scaled: f64,
 ) -> Option<Candidate> {
     let measured = Parts::of(cell)?;
-    let sized = Parts {
+    let scaled_parts = Parts {
         produce_s: measured.produce_s * scaled,
         consume_s: measured.consume_s * scaled,
         build_s: measured.build_s * scaled,
         ..measured
     };
-    let parts = ask.build_s.map_or(sized, |b| sized.with_build(b));
+    let parts = ask.build_s.map_or(scaled_parts, |b| scaled_parts.with_build(b));
     let as_measured =
         ask.build_s.is_none() && (scaled - 1.0).abs() < 1e-9 && ask.consumers == group.key.conditions.consumers;
     let store = analysis.variants.get(&cell.cell.strategy).map_or(Storage::None, |f| f.storage);
     // Nobody counts the bytes that GitHub's own services hold: what they cost, and whether they fit, is then unknown.
     let bytes = cell.bytes_stored.as_ref().map(|bytes| (bytes.median() as f64 * scaled) as u64);
-    let median = |s: Option<&crate::spread::Spread>| s.map(|s| s.median() as f64 / 1e9);
-    let (wait_s, runner_s) = match (as_measured, median(cell.critical_path.as_ref()), median(cell.runner.as_ref())) {
+    let median = |s: &Option<Spread>| s.as_ref().map(Spread::median_s);
+    let (wait_s, runner_s) = match (as_measured, median(&cell.critical_path), median(&cell.runner)) {
         (true, Some(wait), Some(runner)) => (wait, runner),
         _ => (parts.wait_s(), parts.runner_s(ask.consumers)),
     };
@@ -149,13 +151,13 @@ fn candidate(
             .or_else(|| bytes.and_then(|bytes| excluded(analysis, ask, store, bytes)))
             .or_else(|| broken(cell)),
         parts,
-        sized,
-        scaled,
+        scaled_parts,
+        scale: scaled,
     })
 }
 
 fn rebuilds(ask: &TeamQuestion, parts: Parts) -> Option<String> {
-    (ask.sharing && !parts.shares).then(|| "it shares nothing, and building again was left out (--sharing)".to_owned())
+    (ask.sharing && !parts.shares).then(|| "it shares no image, and --sharing excludes rebuilding".to_owned())
 }
 
 fn broken(cell: &CellSummary) -> Option<String> {
@@ -170,7 +172,7 @@ fn excluded(analysis: &Analysis, ask: &TeamQuestion, store: Storage, bytes: u64)
         let commits = included / bytes;
         // An entry must outlive the workflow that made it: an hour is what a long one takes.
         if commits * 24 < u64::from(ask.pushes_per_day) || commits == 0 {
-            return Some(format!("the cache holds {commits} commits, so that an entry is evicted within the hour"));
+            return Some(format!("the cache holds {commits} commits, so an entry is evicted within the hour"));
         }
     }
     let plan = ask.plan.as_deref().and_then(|name| prices.plan(name))?;
@@ -197,19 +199,19 @@ fn notes(group: &Group, candidates: &[Candidate], scaled: f64, analysis: &Analys
     let mut notes = Vec::new();
     if (scaled - 1.0).abs() >= 1e-9 {
         notes.push(format!(
-            "Scaled from {} by {}: times and bytes are taken to grow with the size",
+            "Scaled from {} by {}, assuming that times and bytes grow with the size",
             group.key.size,
             number(scaled)
         ));
     }
     if candidates.iter().any(|c| c.basis == CurveBasis::Modelled) {
-        notes.push("Modelled from medians of measured parts; runners are taken not to slow each other down".to_owned());
+        notes.push("Modelled from medians of parts, assuming that runners do not slow each other down".to_owned());
     }
     notes.push(
         "Minutes are priced as if a plan included none; standard runners of public repositories are free".to_owned(),
     );
     if analysis.options.prices.artifact.usd_per_gb_month.is_none() {
-        notes.push("Artifact storage has no price here: --prices FILE may name one".to_owned());
+        notes.push("Artifact storage has no price: give one with --prices FILE".to_owned());
     }
     notes
 }

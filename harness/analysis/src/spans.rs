@@ -1,4 +1,4 @@
-//! Where the time goes: the spans of a cell's trials, with overlap kept.
+//! Spans of a cell's trials, with overlap kept.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ pub struct CellSpans {
     pub cell: Cell,
     /// The trial to draw: the one whose critical path is the cell's median (the shorter of the middle two).
     pub typical: TypicalTrial,
-    /// One a side and kind, in the order in which they start in the typical trial's sides.
+    /// Time of each role and kind, in the order of their first starts.
     pub kinds: Vec<SpanTime>,
 }
 
@@ -31,22 +31,22 @@ pub struct TypicalTrial {
     pub trial: String,
 }
 
-/// How long one thing went on, over the completed trials of a cell. Kinds of one side may overlap: their times do not
+/// Duration of one kind of span, over the completed trials of a cell. Kinds of one job may overlap: their times do not
 /// add up.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SpanTime {
     /// The role; of several consumers, the slowest of each trial.
     #[serde(rename = "side")]
     pub role: Role,
-    /// What went on.
+    /// Kind of activity.
     pub kind: SpanKind,
     /// Time in which at least one span of the kind was open, in ns; 0 in trials without such a span.
     pub time: Spread,
     /// Of it, the time in which no span of another kind was open, `command` apart: what this kind alone explains.
     pub alone: Spread,
-    /// First start after the side's clock, in ns.
+    /// First start on the job's clock, in ns.
     pub first_start: Spread,
-    /// Last end after the side's clock, in ns.
+    /// Last end on the job's clock, in ns.
     pub last_end: Spread,
     /// Bytes moved, where known.
     pub bytes: Option<Spread>,
@@ -54,12 +54,12 @@ pub struct SpanTime {
     pub rates_mib_s: Vec<f64>,
 }
 
-/// One side of one trial.
+/// Spans of one job of a trial.
 type RoleSpans<'a> = Vec<&'a SpanRow>;
 
-/// What one trial says of one kind of span.
+/// Values of one kind of span in one trial.
 #[derive(Default)]
-struct Once {
+struct KindInTrial {
     time: u64,
     alone: u64,
     first: Option<u64>,
@@ -84,8 +84,8 @@ pub(crate) fn of(cell: &CellSummary, runs: &[RunRows<'_>]) -> Option<CellSpans> 
 }
 
 fn kind_of(role: Role, kind: SpanKind, roles: &[(Role, RoleSpans<'_>)]) -> Option<SpanTime> {
-    let each: Vec<Once> =
-        roles.iter().filter(|(s, spans)| *s == role && !spans.is_empty()).map(|(_, spans)| once(kind, spans)).collect();
+    let trials = roles.iter().filter(|(of, spans)| *of == role && !spans.is_empty());
+    let each: Vec<KindInTrial> = trials.map(|(_, spans)| kind_in_trial(kind, spans)).collect();
     let mut rates: Vec<f64> = each
         .iter()
         .filter_map(|o| Some((o.bytes.filter(|b| *b > 0)? as f64 / 1_048_576.0) / (o.time as f64 / 1e9)))
@@ -104,24 +104,24 @@ fn kind_of(role: Role, kind: SpanKind, roles: &[(Role, RoleSpans<'_>)]) -> Optio
     })
 }
 
-fn once(kind: SpanKind, spans: &[&SpanRow]) -> Once {
+fn kind_in_trial(kind: SpanKind, spans: &[&SpanRow]) -> KindInTrial {
     let union = |wanted: &dyn Fn(&SpanRow) -> bool| {
         union_ns(spans.iter().filter(|s| wanted(s)).map(|s| (s.start_ns, s.end_ns)))
     };
-    let own = || spans.iter().filter(|s| s.span == kind);
+    let of_kind = || spans.iter().filter(|s| s.span == kind);
     // A command's span lies around all that it does, so it covers nobody but itself.
     let all = union(&|s| s.span == kind || s.span != SpanKind::Command);
     let others = union(&|s| s.span != kind && s.span != SpanKind::Command);
-    Once {
+    KindInTrial {
         time: union(&|s| s.span == kind),
         alone: all - others,
-        first: own().map(|s| s.start_ns).min(),
-        last: own().map(|s| s.end_ns).max(),
-        bytes: own().filter_map(|s| s.bytes).reduce(u64::saturating_add),
+        first: of_kind().map(|s| s.start_ns).min(),
+        last: of_kind().map(|s| s.end_ns).max(),
+        bytes: of_kind().filter_map(|s| s.bytes).reduce(u64::saturating_add),
     }
 }
 
-/// The sides of a trial; of several consumers the slowest.
+/// Jobs of a trial with their spans; of several consumers the slowest.
 fn trial<'a>(sample: &TrialSample, runs: &[RunRows<'a>]) -> Vec<(Role, RoleSpans<'a>)> {
     let Some(run) = runs.iter().find(|r| r.run == sample.run) else { return Vec::new() };
     let spans: Vec<&SpanRow> = run.spans.iter().filter(|s| s.trial == sample.trial).collect();
@@ -132,8 +132,8 @@ fn trial<'a>(sample: &TrialSample, runs: &[RunRows<'a>]) -> Vec<(Role, RoleSpans
         .max_by_key(|c| (c.consume_ns, std::cmp::Reverse(c.consumer)))
         .map(|c| c.consumer);
     let of = |role: Role, consumer: Option<u32>| {
-        let own = |s: &&&SpanRow| s.role == role && (consumer.is_none() || s.consumer == consumer);
-        (role, spans.iter().filter(own).copied().collect::<Vec<_>>())
+        let of_job = |s: &&&SpanRow| s.role == role && (consumer.is_none() || s.consumer == consumer);
+        (role, spans.iter().filter(of_job).copied().collect::<Vec<_>>())
     };
     let mut roles = vec![of(Role::Producer, None), of(Role::Consumer, slowest.or(Some(1)))];
     roles.retain(|(_, spans)| !spans.is_empty());

@@ -42,6 +42,11 @@ impl Spread {
         middle(&self.sorted)
     }
 
+    /// The median of samples in ns, in seconds.
+    pub fn median_s(&self) -> f64 {
+        self.median() as f64 / 1e9
+    }
+
     /// The smallest sample.
     pub fn min(&self) -> u64 {
         self.sorted[0]
@@ -127,7 +132,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn known_values() {
+    fn spread_of_known_samples() {
         assert_eq!(Spread::of([]), None);
         let one = Spread::of([7]).unwrap();
         assert_eq!((one.n(), one.median(), one.min(), one.max(), one.mad()), (1, 7, 7, 7, 0));
@@ -138,7 +143,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn half_lies_on_each_side(samples in prop::collection::vec(0u64..1_000, 1..20)) {
+        fn at_most_half_of_the_samples_lie_on_each_side_of_the_median(samples in prop::collection::vec(0u64..1_000, 1..20)) {
             let spread = Spread::of(samples.clone()).unwrap();
             let below = samples.iter().filter(|x| **x < spread.median()).count();
             let above = samples.iter().filter(|x| **x > spread.median() + 1).count();

@@ -1,4 +1,4 @@
-//! One summary a cell: what its completed trials measured, and why the others did not.
+//! Summary of a cell: values of its completed trials, reasons of the others.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,28 +16,28 @@ use crate::spread::Spread;
 pub struct FailedTrial {
     /// The run that has it.
     pub run: String,
-    /// Its round.
+    /// Round.
     pub round: u32,
-    /// Its place in the run's order.
+    /// Position in the run's order.
     pub position: u32,
-    /// Its name.
+    /// Name.
     pub trial: String,
-    /// How it ended.
+    /// Outcome.
     pub outcome: Outcome,
     /// The span, or the gate, in which it broke.
     pub span: String,
-    /// What went wrong, in one line.
+    /// Error in one line.
     pub error: String,
 }
 
-/// One completed trial of a cell: where it comes from, and its times in ns.
+/// Completed trial of a cell: its run, and its times in ns.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TrialSample {
     /// The run.
     pub run: String,
     /// The round.
     pub round: u32,
-    /// Its place in the run's order.
+    /// Position in the run's order.
     pub position: u32,
     /// The trial.
     pub trial: String,
@@ -45,7 +45,7 @@ pub struct TrialSample {
     pub environment: String,
     /// Producer plus slowest consumer.
     pub critical_path_ns: Option<u64>,
-    /// What sharing costs on top of building.
+    /// Critical path without the build.
     pub transfer_ns: Option<u64>,
     /// The producer's clock.
     pub produce_ns: Option<u64>,
@@ -72,7 +72,7 @@ impl TrialSample {
     }
 }
 
-/// What is known of a cell. Only completed trials enter numbers; times are in ns, sizes in bytes.
+/// Summary of a cell. Only completed trials enter numbers; times are in ns, sizes in bytes.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CellSummary {
     /// The cell.
@@ -83,7 +83,7 @@ pub struct CellSummary {
     pub failures: Vec<FailedTrial>,
     /// Every completed trial, by run, round and position.
     pub samples: Vec<TrialSample>,
-    /// What sharing costs on top of building; none where nothing is shared.
+    /// Critical path without the build; none where nothing is shared.
     pub transfer: Option<Spread>,
     /// Producer plus slowest consumer.
     pub critical_path: Option<Spread>,
@@ -103,18 +103,18 @@ pub struct CellSummary {
     pub bytes_stored: Option<Spread>,
     /// Artifacts or cache entries that the service holds after the producer.
     pub entries_stored: Option<Spread>,
-    /// Requests of both sides.
+    /// Requests of all jobs.
     pub requests: Option<Spread>,
     /// Requests that repeated another one.
     pub retries: Option<Spread>,
     /// Sum of the uncompressed layers that arrived.
     pub image_bytes: Option<Spread>,
-    /// What arrived, compared with what was built.
+    /// Identity of the received images with the built images.
     pub identity: Identity,
     /// Parts per million of the critical path that are the harness's own: wall time that no child's span covers, plus
     /// its CPU time.
     pub harness_ppm: Option<Spread>,
-    /// Where the tars came from (`output`, `save`), as far as there are any.
+    /// Origins of the tars (`output`, `save`), if there are any.
     pub sources: BTreeSet<String>,
     /// The programs that moved the bytes, as far as any did.
     pub clients: BTreeSet<String>,
@@ -139,7 +139,7 @@ impl CellSummary {
         }
     }
 
-    /// Why the plan left the whole cell out, if it did.
+    /// Reason why the plan left out the whole cell, if it did.
     pub fn left_out(&self) -> Option<&str> {
         let planned = |f: &&FailedTrial| f.outcome == Outcome::Skipped && f.span == Failure::PLAN;
         let first = self.failures.first().filter(planned)?;
@@ -250,9 +250,9 @@ fn sample(run: &str, row: &MeasurementRow, far: &[u64]) -> TrialSample {
 }
 
 fn harness_ppm(row: &MeasurementRow) -> Option<u64> {
-    let own = row.harness_wall_ns?.checked_add(row.harness_cpu_ns?)?;
+    let harness = row.harness_wall_ns?.checked_add(row.harness_cpu_ns?)?;
     let path = row.critical_path_ns.filter(|ns| *ns > 0)?;
-    Some((u128::from(own) * 1_000_000 / u128::from(path)) as u64)
+    Some((u128::from(harness) * 1_000_000 / u128::from(path)) as u64)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What is known of the variants that rows are of, whatever they measured.
+//! Facts of the variants that rows belong to.
 
 use handoff_model::strategy::look;
 use handoff_model::{Colour, Marker, StrategySpec, VariantFacts};
@@ -49,13 +49,13 @@ impl Variants {
         self.get(spec).is_some_and(|f| f.ours)
     }
 
-    /// Its colour and marker in every chart: grey where nothing is known.
+    /// Colour and marker in every chart: grey where nothing is known.
     pub fn look(&self, spec: &StrategySpec) -> (Colour, Marker) {
         self.get(spec).map_or((look::GREY, Marker::Bar), |f| (f.colour, f.marker))
     }
 
-    /// Where a variant's strategy stands in every table: sorts strategies. One that is in no list comes before the baseline.
-    pub fn place(&self, spec: &StrategySpec) -> (bool, usize) {
+    /// Position of a variant's strategy in every table, as a sort key. A strategy without facts comes before the baseline.
+    pub fn table_order(&self, spec: &StrategySpec) -> (bool, usize) {
         let of_strategy = self.0.iter().position(|f| f.strategy.name == spec.name);
         (self.is_baseline(spec), of_strategy.unwrap_or(usize::MAX))
     }
@@ -83,18 +83,18 @@ mod tests {
     }
 
     #[test]
-    fn joined_lists_keep_their_order_and_the_baseline_is_last() {
+    fn joined_fact_lists_keep_their_order_with_the_baseline_last() {
         assert_eq!(joined(&["b,d,base", "a,b,c,d,e,base"]), "a b c d e base");
         assert_eq!(joined(&["a,new,base", "a,b,base"]), "a new b base");
         assert_eq!(joined(&["base", "a"]), "a base");
     }
 
     #[test]
-    fn variant_without_facts_has_those_of_its_strategy_and_unknown_strategy_comes_before_the_baseline() {
+    fn variant_without_facts_uses_those_of_its_strategy() {
         let variants = Variants::of([list("a,base:x=1").as_slice()]);
         assert!(variants.is_baseline(&StrategySpec::plain("base")));
         let mut order = ["base", "unknown", "a:x=1"].map(|s| s.parse::<StrategySpec>().unwrap());
-        order.sort_by_key(|s| variants.place(s));
+        order.sort_by_key(|s| variants.table_order(s));
         assert_eq!(order.map(|s| s.to_string()), ["a:x=1", "unknown", "base"]);
         assert_eq!(variants.get(&StrategySpec::plain("unknown")), None);
     }

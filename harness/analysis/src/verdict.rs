@@ -1,4 +1,4 @@
-//! What a comparison may claim: one of four words, with what it rests on.
+//! Verdict of a comparison: one of four words, with its basis.
 
 use handoff_model::StrategySpec;
 use serde::Serialize;
@@ -15,14 +15,14 @@ pub enum Verdict {
     Slower,
     /// The whole interval of the shift lies within the smallest effect that matters.
     Equivalent,
-    /// Not known yet.
+    /// No verdict yet.
     Inconclusive(Inconclusive),
 }
 
-/// Why a verdict is not known yet, and what it would take.
+/// Reason why there is no verdict yet, and the rounds that would decide.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Inconclusive {
-    /// Why.
+    /// Reason.
     pub why: Why,
     /// The fewest rounds with which the exact test could decide this family at all.
     pub rounds_at_least: usize,
@@ -34,7 +34,7 @@ pub struct Inconclusive {
 /// An estimate above this is no plan that anybody runs.
 pub const MOST_ROUNDS: usize = 1_000;
 
-/// Why nothing may be claimed.
+/// Reason why there is no verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Why {
@@ -48,12 +48,12 @@ pub enum Why {
     BelowSmallestEffect,
     /// The difference is not larger than that between two runs of the same strategy.
     BelowNoise,
-    /// Of sizes pooled: the verdict at one size alone is the opposite, so that none holds over all.
+    /// The verdict at one size alone is the opposite of the pooled one.
     SizesDiffer,
 }
 
 impl Why {
-    /// In words.
+    /// Name in words.
     pub fn words(self) -> &'static str {
         match self {
             Self::NoPairs => "no round in which both completed",
@@ -77,7 +77,7 @@ impl Verdict {
         }
     }
 
-    /// What is missing, where something is.
+    /// Missing evidence of an inconclusive verdict.
     pub fn inconclusive(&self) -> Option<&Inconclusive> {
         match self {
             Self::Inconclusive(i) => Some(i),
@@ -102,7 +102,7 @@ pub struct Estimate {
 pub struct Comparison {
     /// The strategy.
     pub strategy: StrategySpec,
-    /// What it is compared with.
+    /// Reference of the comparison.
     pub reference: StrategySpec,
     /// Rounds in which both completed.
     pub pairs: usize,
@@ -130,7 +130,7 @@ pub struct Comparison {
     pub verdict: Verdict,
 }
 
-/// What a family of comparisons holds.
+/// Kind of a family of comparisons.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FamilyKind {
@@ -143,7 +143,7 @@ pub enum FamilyKind {
 /// Comparisons that are corrected together.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Family {
-    /// What it holds.
+    /// Kind of the family.
     pub kind: FamilyKind,
     /// The quantity compared.
     pub metric: Metric,

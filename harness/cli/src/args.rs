@@ -101,12 +101,12 @@ fn lay_out(experiment: &Experiment, stored: Option<&PlanRequest>, context: &Cont
 }
 
 /// The strategies and workloads that there are.
-fn context(place: RunsOn, run_id: String) -> Context<'static> {
-    let strategies = match place {
+fn context(runs_on: RunsOn, run_id: String) -> Context<'static> {
+    let strategies = match runs_on {
         RunsOn::Here => &handoff_strategies::check_list as handoff_experiment::CheckStrategies<'static>,
         RunsOn::GitHub => &handoff_strategies::github::check_list,
     };
-    Context { place, run_id, host_store: None, user_image: None, strategies, check_image: &check_image }
+    Context { runs_on, run_id, host_store: None, user_image: None, strategies, check_image: &check_image }
 }
 
 fn check_image(workload: &str, size: Option<ByteSize>) -> Result<(), String> {

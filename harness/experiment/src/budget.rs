@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn plan_longer_than_the_budget_is_refused_with_what_to_cut() {
+    fn plan_over_budget_is_refused_with_what_to_cut() {
         // 16 minutes a round.
         let four = plan("artifact,cache-tar,gha-cache,rebuild", "1GiB,3GiB", 5);
         let error = check(&four, "70m").unwrap_err();
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_budget_is_a_time() {
+    fn budget_without_a_time_unit_is_refused() {
         for budget in ["2", "soon", "-1h", "0s"] {
             assert!(budget.parse::<Budget>().unwrap_err().contains("2h, 90m"), "{budget}");
         }

@@ -2,6 +2,7 @@
 
 use handoff_link::profile;
 use handoff_model::conditions::LOOPBACK;
+use handoff_model::list::{repeated, unique};
 use handoff_model::{Builder, CacheState, Conditions, EngineKind, UserImage};
 
 use crate::context::{Context, RunsOn};
@@ -12,13 +13,13 @@ use crate::levels::{Consumers, Level, List, twice};
 /// Crosses the factors: every level of one with every level of the others. A factor that is not named keeps the levels of
 /// `stored`, else its default.
 pub(crate) fn cross(factors: &Factors, stored: &[Conditions], context: &Context<'_>) -> Result<Vec<Conditions>, Fault> {
-    let here = context.place == RunsOn::Here;
+    let here = context.runs_on == RunsOn::Here;
     let default = [Conditions::default()];
     let held = if stored.is_empty() { &default } else { stored };
     let engines = levels(factors.engines.as_ref(), held, |c| c.engine);
     let stores = levels(factors.image_stores.as_ref(), held, |c| c.image_store);
     let builders = levels(factors.builders.as_ref(), held, |c| c.builder);
-    let profiles = profiles(factors, context.place)?.unwrap_or_else(|| levels(None, held, |c| c.profile.clone()));
+    let profiles = profiles(factors, context.runs_on)?.unwrap_or_else(|| levels(None, held, |c| c.profile.clone()));
     let states = levels(factors.cache_states.as_ref(), held, |c| c.cache_state);
     let consumers = levels(factors.consumers.as_ref(), held, |c| Consumers::held(c.consumers));
     let most = stored.iter().map(|c| c.consumer_concurrency).max().unwrap_or(1);
@@ -29,8 +30,8 @@ pub(crate) fn cross(factors: &Factors, stored: &[Conditions], context: &Context<
         let host = engine == EngineKind::Host && stored.is_empty() && here;
         let host_store = context.host_store.filter(|_| host && factors.image_stores.is_none());
         let stores = host_store.map_or_else(|| stores.clone(), |store| vec![store]);
-        let own_builder = host && factors.builders.is_none();
-        let builders = if own_builder { vec![Builder::DockerContainer] } else { builders.clone() };
+        let default_builder = host && factors.builders.is_none();
+        let builders = if default_builder { vec![Builder::DockerContainer] } else { builders.clone() };
         for (image_store, builder) in pairs(&stores, &builders) {
             for (profile, cache_state) in pairs(&profiles, &states) {
                 for consumers in consumers.iter().map(|c| c.count()) {
@@ -60,15 +61,11 @@ fn pairs<A: Clone, B: Clone>(a: &[A], b: &[B]) -> Vec<(A, B)> {
 
 /// The levels of one factor: those that are named, else those that are held.
 fn levels<T: Level + Clone>(named: Option<&List<T>>, held: &[Conditions], of: impl Fn(&Conditions) -> T) -> Vec<T> {
-    let mut all = named.map(|named| named.to_vec()).unwrap_or_default();
-    if named.is_none() {
-        handoff_model::block::join(&mut all, &held.iter().map(of).collect::<Vec<_>>());
-    }
-    all
+    named.map_or_else(|| unique(held.iter().map(of)), |named| named.to_vec())
 }
 
 /// The profiles that are named, with the changes that options make of all of them; none where nothing names any.
-fn profiles(factors: &Factors, place: RunsOn) -> Result<Option<Vec<String>>, Fault> {
+fn profiles(factors: &Factors, runs_on: RunsOn) -> Result<Option<Vec<String>>, Fault> {
     let changes: Vec<(&'static str, String)> = (factors.link_rate.iter())
         .map(|rate| ("link_rate", format!("aggregate={rate}")))
         .chain(factors.request_time.iter().map(|time| ("request_time", format!("request_ms={time}"))))
@@ -81,7 +78,7 @@ fn profiles(factors: &Factors, place: RunsOn) -> Result<Option<Vec<String>>, Fau
     };
     let changed = |name: &String| {
         // GitHub's own link is no profile of ours.
-        if place == RunsOn::GitHub {
+        if runs_on == RunsOn::GitHub {
             return Ok(name.clone());
         }
         let mut known = profile::canonical(name).map_err(|error| Fault::at("profiles", error))?;
@@ -93,13 +90,13 @@ fn profiles(factors: &Factors, place: RunsOn) -> Result<Option<Vec<String>>, Fau
         Ok(known)
     };
     let all: Vec<String> = named.iter().map(changed).collect::<Result<_, Fault>>()?;
-    match all.iter().enumerate().find(|(at, name)| all[..*at].contains(name)) {
-        Some((_, name)) => Err(Fault::at("profiles", twice(name))),
+    match repeated(&all) {
+        Some(name) => Err(Fault::at("profiles", twice(name))),
         None => Ok(Some(all)),
     }
 }
 
-/// Why no trial can have these conditions, if so.
+/// Reason why no trial can have these conditions, if there is one.
 fn impossible(conditions: &Conditions) -> Option<Fault> {
     if conditions.engine != EngineKind::Host {
         return None;
@@ -112,7 +109,7 @@ fn impossible(conditions: &Conditions) -> Option<Fault> {
     (conditions.consumer_concurrency > 1).then(|| Fault::from(problem.to_owned()))
 }
 
-/// Why the workflows cannot make these conditions, if so.
+/// Reason why the workflows cannot make these conditions, if there is one.
 fn not_in_a_workflow(conditions: &Conditions) -> Option<Fault> {
     let state = conditions.cache_state;
     let problem =
@@ -120,7 +117,7 @@ fn not_in_a_workflow(conditions: &Conditions) -> Option<Fault> {
     (state != CacheState::Cold).then(problem)
 }
 
-/// Why the user's image cannot have these conditions, if so: they would need a change of the user's Dockerfile.
+/// Reason why the user's image cannot have these conditions: they would change the user's Dockerfile.
 fn changes_user_image(user_image: &UserImage, conditions: &[Conditions]) -> Option<Fault> {
     let changes = |state: &CacheState| matches!(state, CacheState::OneLayer | CacheState::BaseLayer);
     let state = conditions.iter().map(|c| c.cache_state).find(changes)?;

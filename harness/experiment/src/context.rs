@@ -1,14 +1,14 @@
-//! What an experiment is checked against: facts that its caller has.
+//! Context of an experiment: facts that its caller has.
 
 use handoff_model::{ByteSize, ImageStore, StrategyError, StrategySpec, UserImage};
 
-/// Where a plan runs.
+/// Place of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum RunsOn {
-    /// On this machine, with services on loopback.
+    /// This machine, with services on loopback.
     #[default]
     Here,
-    /// On GitHub's runners, with GitHub's services.
+    /// GitHub's runners, with GitHub's services.
     GitHub,
 }
 
@@ -18,11 +18,11 @@ pub type CheckStrategies<'a> = &'a dyn Fn(Vec<StrategySpec>) -> Result<Vec<Strat
 /// Checks a workload, and that its image can have a size if one is given.
 pub type CheckImage<'a> = &'a dyn Fn(&str, Option<ByteSize>) -> Result<(), String>;
 
-/// What an experiment is checked against.
+/// Facts of the caller that an experiment is checked against.
 #[derive(Clone)]
 pub struct Context<'a> {
-    /// Where the plan runs.
-    pub place: RunsOn,
+    /// Place of the run.
+    pub runs_on: RunsOn,
     /// Random name of a new run.
     pub run_id: String,
     /// Image store of the user's daemon, where [`crate::Experiment::asks_host_store`] needs it.

@@ -1,9 +1,10 @@
-//! What a plan's rounds can decide, said before the first trial.
+//! Warnings about comparisons that a plan's rounds cannot decide.
 
 use handoff_analysis::DeclaredFamily;
 use handoff_analysis::declared::families;
 use handoff_analysis::verdict::FamilyKind;
 use handoff_model::Plan;
+use handoff_model::list::grouped;
 
 /// The option that makes every declared comparison decidable; none where all are.
 pub fn fix(families: &[DeclaredFamily]) -> Option<String> {
@@ -18,20 +19,13 @@ pub fn warnings(plan: &Plan) -> Vec<String> {
     }
     let all = families(&plan.request, &plan.facts);
     let Some(fix) = fix(&all) else { return Vec::new() };
-    let mut told: Vec<(String, Vec<String>)> = Vec::new();
-    for family in all.iter().filter(|f| f.decidable < f.comparisons) {
-        let group = format!("{} {}", family.group.size, family.group.workload);
-        let problem = problem(family);
-        match told.iter_mut().find(|(known, _)| *known == problem) {
-            Some((_, groups)) => groups.push(group),
-            None => told.push((problem, vec![group])),
-        }
-    }
+    let open = all.iter().filter(|f| f.decidable < f.comparisons);
+    let problems = grouped(open.map(|f| (problem(f), format!("{} {}", f.group.size, f.group.workload))));
     let line = |(problem, groups): (String, Vec<String>)| {
         let more = if groups.len() == 1 { String::new() } else { format!(" and {} more", groups.len() - 1) };
         format!("warning: at {}{more}, {problem}: use {fix} or --rounds auto", groups[0])
     };
-    told.into_iter().map(line).collect()
+    problems.into_iter().map(line).collect()
 }
 
 fn problem(family: &DeclaredFamily) -> String {
@@ -73,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn too_few_rounds_are_named_with_the_option_that_fixes_them() {
+    fn too_few_rounds_warn_with_the_option_that_fixes_them() {
         let sizes = vec![ByteSize(1 << 30), ByteSize(2 << 30)];
         let expected = "warning: at 1GiB typical and 1 more, 3 rounds cannot decide any of the 6 comparisons with rebuild, which takes 8: \
                         use --rounds 8 or --rounds auto";
@@ -90,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_that_declares_nothing_says_so_in_one_line() {
+    fn plan_without_comparisons_warns_in_one_line() {
         for (purpose, word) in [(Purpose::Screening, "a screening"), (Purpose::Trend, "a trend")] {
             let lines = warned(PlanRequest { purpose, ..asked(SEVEN, 3) });
             assert!(

@@ -5,15 +5,15 @@
 #[error("{0}")]
 pub struct ExperimentError(pub(crate) String);
 
-/// What fails with an [`ExperimentError`], unless it names another error.
+/// Result with an [`ExperimentError`], unless it names another error.
 pub(crate) type Result<T, E = ExperimentError> = std::result::Result<T, E>;
 
-/// A fault whose place is not known yet: the key at fault finds the line of a matrix file.
+/// Fault without a line: its key finds the line in a matrix file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fault {
     /// The key of the matrix file, where one alone is at fault.
     pub key: Option<&'static str>,
-    /// What is wrong, and the fix.
+    /// Fault and fix.
     pub problem: String,
 }
 

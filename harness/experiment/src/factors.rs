@@ -153,7 +153,7 @@ fields!(
 );
 
 fields!(
-    /// What holds for the whole run: a matrix has it at the top only.
+    /// Settings of the whole run: a matrix has them at the top only.
     Whole {
         /// Comparisons that the rounds must be able to decide: reference (each strategy with the group's reference) or pairs
         /// (every two strategies) [default: reference]

@@ -6,8 +6,8 @@ use std::fmt::Display;
 use std::num::NonZeroU32;
 use std::str::FromStr;
 
-use handoff_model::block::join;
 use handoff_model::conditions::GITHUB;
+use handoff_model::list::{commas, unique};
 use handoff_model::{Builder, Conditions, EngineKind, ImageStore, PlanRequest, StrategySpec};
 
 use crate::error::{ExperimentError, Result};
@@ -64,16 +64,12 @@ impl Inputs<'_> {
 
 /// The inputs that make the plan of a request again, with its random name.
 pub fn workflow_inputs(request: &PlanRequest) -> BTreeMap<String, String> {
-    let levels = |of: fn(&Conditions) -> String| {
-        let mut distinct = Vec::new();
-        join(&mut distinct, &request.conditions.iter().map(of).collect::<Vec<_>>());
-        distinct.join(",")
-    };
+    let levels = |of: fn(&Conditions) -> String| commas(unique(request.conditions.iter().map(of)));
     let inputs = [
-        ("sizes", list(&request.sizes)),
-        ("strategies", list(&request.strategies)),
+        ("sizes", commas(&request.sizes)),
+        ("strategies", commas(&request.strategies)),
         ("rounds", request.rounds.to_string()),
-        ("workload", list(&request.workloads)),
+        ("workload", commas(&request.workloads)),
         ("seed", request.seed.to_string()),
         ("consumers", levels(|c| c.consumers.to_string())),
         ("builder", levels(|c| c.builder.to_string())),
@@ -81,8 +77,4 @@ pub fn workflow_inputs(request: &PlanRequest) -> BTreeMap<String, String> {
         ("plan_id", request.run_id.clone()),
     ];
     inputs.map(|(name, value)| (name.to_owned(), value)).into()
-}
-
-fn list<T: Display>(items: &[T]) -> String {
-    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }

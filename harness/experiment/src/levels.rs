@@ -6,6 +6,7 @@ use std::ops::Deref;
 use std::str::FromStr;
 
 use handoff_link::profile;
+use handoff_model::list::{commas, repeated};
 use handoff_model::{Builder, ByteSize, CacheState, EngineKind, ImageStore, StrategySpec};
 use serde::Deserialize;
 use serde::de::value::{I64Deserializer, StrDeserializer};
@@ -13,7 +14,7 @@ use serde::de::{DeserializeOwned, Deserializer, Error, IntoDeserializer, SeqAcce
 
 /// A level of a factor.
 pub trait Level: Sized + PartialEq + Display {
-    /// What an item of a matrix file's list is.
+    /// Type of an item in a matrix file's list.
     type Item: DeserializeOwned;
 
     /// Reads the value of a flag.
@@ -137,14 +138,14 @@ impl<T: Level> List<T> {
         if levels.is_empty() {
             return Err("the list is empty: name a level, or leave it out".to_owned());
         }
-        match levels.iter().enumerate().find(|(at, level)| levels[..*at].contains(level)) {
-            Some((_, level)) => Err(twice(level)),
+        match repeated(&levels) {
+            Some(level) => Err(twice(level)),
             None => Ok(Self(levels)),
         }
     }
 }
 
-/// Why a level may not be named twice.
+/// Error for a level that is named twice.
 pub(crate) fn twice(level: impl Display) -> String {
     format!("{level} is named twice: name it once, --rounds repeats it")
 }
@@ -167,8 +168,7 @@ impl<T: Level> FromStr for List<T> {
 
 impl<T: Display> Display for List<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let texts: Vec<String> = self.0.iter().map(ToString::to_string).collect();
-        f.write_str(&texts.join(","))
+        f.write_str(&commas(&self.0))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The definition of an experiment: factors, matrix files and presets, and the request for a plan that they make.
+//! Definition of an experiment: factors, matrix files and presets, and the resulting request for a plan.
 //!
 //! [`Experiment`] holds what was asked for. The flags of the command line and the keys of a matrix file fill the same typed
 //! fields ([`Factors`], [`Whole`]). [`Experiment::request`] lays options over a matrix and crosses the factors;
@@ -7,6 +7,22 @@
 //!
 //! The crate reads a matrix or profile file that is named, and does no other I/O. What depends on strategies, fixtures or the
 //! host comes from the caller, as a [`Context`].
+//!
+//! ```
+//! use handoff_experiment::{Context, Experiment, RunsOn};
+//!
+//! let context = Context {
+//!     runs_on: RunsOn::Here,
+//!     run_id: "example".to_owned(),
+//!     host_store: None,
+//!     user_image: None,
+//!     strategies: &Ok,
+//!     check_image: &|_, _| Ok(()),
+//! };
+//! let experiment = Experiment { matrix: Some("quick".to_owned()), ..Experiment::default() };
+//! assert_eq!(experiment.request(None, &context)?.rounds, 3);
+//! # Ok::<(), handoff_experiment::ExperimentError>(())
+//! ```
 
 mod budget;
 mod conditions;

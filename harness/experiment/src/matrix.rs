@@ -25,7 +25,7 @@ pub struct Matrix {
     pub summary: String,
     /// The question that it answers.
     pub answers: String,
-    /// What holds for the whole run.
+    /// Settings of the whole run.
     pub whole: Whole,
     /// Each block's factors, with those of the top where it has none of its own.
     pub blocks: Vec<Factors>,
@@ -178,7 +178,7 @@ impl<'a> Reader<'a> {
         1 + self.text.get(..at).unwrap_or(self.text).matches('\n').count()
     }
 
-    /// What is wrong at a byte of the text.
+    /// Error at a byte of the text.
     fn error(&self, at: usize, problem: &str) -> ExperimentError {
         ExperimentError(format!("matrix {}: line {}: {problem}", self.name, self.line(at)))
     }

@@ -56,14 +56,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_preset_says_what_it_answers() {
+    fn every_preset_has_summary_and_question() {
         for matrix in presets().unwrap() {
             assert!(matrix.answers.len() > 60 && !matrix.summary.is_empty(), "{}", matrix.name);
         }
     }
 
     #[test]
-    fn unknown_name_gets_the_nearest_and_absent_path_is_named() {
+    fn unknown_preset_gets_a_hint_and_absent_path_is_named() {
         let error = load("spik").unwrap_err().to_string();
         assert!(error.contains("did you mean `spike`?") && error.contains("TOML file"), "{error}");
         assert!(load("./none.toml").unwrap_err().to_string().contains("./none.toml"));

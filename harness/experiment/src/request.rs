@@ -1,8 +1,8 @@
-//! From what is asked to the request of a plan: options over a matrix over a stored plan over the defaults.
+//! Request of a plan: options override a matrix, a stored plan and the defaults, in this order.
 
 use handoff_analysis::declared;
 use handoff_link::profile;
-use handoff_model::block::join;
+use handoff_model::list::{and, commas, unique};
 use handoff_model::{ByteSize, EngineKind, PlanRequest, Purpose, StrategySpec, shell};
 
 use crate::conditions;
@@ -13,7 +13,7 @@ use crate::matrix::Matrix;
 use crate::presets::load;
 use crate::rounds::{AUTO, Rounds};
 
-/// What to run. Every option has a default; a resumed run takes what it does not name from its plan.
+/// Experiment to run. Every option has a default; a resumed run takes options that are not given from its plan.
 #[derive(Debug, Clone, Default, PartialEq, clap::Args)]
 pub struct Experiment {
     /// Preset (`handoff plan --list`) or TOML file that sets the options; those of the command line override it
@@ -22,7 +22,7 @@ pub struct Experiment {
     /// Factors.
     #[command(flatten)]
     pub factors: Factors,
-    /// What holds for the whole run.
+    /// Settings of the whole run.
     #[command(flatten)]
     pub whole: Whole,
 }
@@ -122,7 +122,7 @@ impl Experiment {
         [self.factors.given(), self.whole.given()].concat()
     }
 
-    /// What options override in the matrix: one line for each, with both values.
+    /// Options that override the matrix: one line for each, with both values.
     ///
     /// # Errors
     /// A matrix that cannot be read.
@@ -131,14 +131,12 @@ impl Experiment {
         let matrix = load(name)?;
         let mut lines = Vec::new();
         for Given { key, option, values } in self.given() {
-            let mut held: Vec<String> = Vec::new();
-            for block in &matrix.blocks {
-                let says = [block.given(), matrix.whole.given()].concat().into_iter().find(|given| given.key == key);
-                join(&mut held, &says.map(|given| given.values.join(",")).into_iter().collect::<Vec<_>>());
-            }
-            let given = values.join(",");
+            let whole = matrix.whole.given();
+            let fields = matrix.blocks.iter().flat_map(|block| block.given().into_iter().chain(whole.clone()));
+            let held = unique(fields.filter(|field| field.key == key).map(|field| commas(field.values)));
+            let given = commas(values);
             if !held.is_empty() && held != [given.clone()] {
-                lines.push(format!("{option} {given} instead of {} (matrix {name})", held.join(" and ")));
+                lines.push(format!("{option} {given} instead of {} (matrix {name})", and(&held)));
             }
         }
         Ok(lines)
@@ -189,7 +187,7 @@ fn cross(
         request.conditions = conditions::cross(factors, held, context)?;
     }
     // The service reads it again: what is wrong with it is said before anything starts, also in a run that goes on.
-    for conditions in request.conditions.iter().filter(|_| context.place == RunsOn::Here) {
+    for conditions in request.conditions.iter().filter(|_| context.runs_on == RunsOn::Here) {
         profile::load(&conditions.profile).map_err(|error| Fault::at("profiles", error))?;
     }
     Ok(request)

@@ -12,10 +12,10 @@ const MOST_ROUNDS: i64 = 1_000;
 /// The word for [`Rounds::Auto`], on the command line and in a matrix file.
 pub(crate) const AUTO: &str = "auto";
 
-/// How many rounds are asked for.
+/// Requested number of rounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rounds {
-    /// So many.
+    /// Fixed number.
     Count(u32),
     /// The fewest with which the exact test can decide every declared comparison.
     Auto,
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_of_rounds_is_a_number_or_auto() {
+    fn rounds_are_a_number_or_auto() {
         assert_eq!("auto".parse(), Ok(Rounds::Auto));
         assert_eq!("12".parse(), Ok(Rounds::Count(12)));
         for (text, part) in [

@@ -38,6 +38,9 @@ impl Rule {
     }
 
     /// The rule of a plan.
+    ///
+    /// # Errors
+    /// A strategy or a profile that does not exist.
     pub fn exclusion(&self, context: &Context<'_>) -> Result<Exclusion, Fault> {
         let strategies = self.strategy.as_ref().map(|named| (context.strategies)(named.to_vec())).transpose();
         let profiles = texts(self.profile.as_ref());

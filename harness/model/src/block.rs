@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_needs_all_its_factors_and_one_level_of_each() {
+    fn exclusion_matches_cells_with_a_level_of_every_named_factor() {
         let json = r#"{"strategy":["gha-cache","local-cache"],"builder":["docker"],"image_store":["overlay2"]}"#;
         let rule: Exclusion = serde_json::from_str(json).unwrap();
         assert!(rule.leaves_out(&cell("gha-cache", ImageStore::Overlay2)));
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn every_factor_of_the_conditions_has_its_level() {
+    fn every_condition_factor_has_a_level() {
         for factor in CONDITION_FACTORS.iter() {
             assert!(level_of(&Conditions::default(), factor).is_some(), "{factor}");
         }

@@ -1,4 +1,4 @@
-//! What is compared.
+//! Cell: the unit of comparison.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use crate::conditions::Conditions;
 use crate::size::ByteSize;
 use crate::strategy::StrategySpec;
 
-/// What is compared: a strategy on an image under conditions.
+/// Unit of comparison: a strategy on an image under conditions.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Cell {
     /// The strategy.

@@ -8,7 +8,7 @@ use crate::level::levels;
 use crate::natural::natural;
 
 levels!(
-    /// Where the engine keeps images.
+    /// Image store of an engine.
     ImageStore, "image store", {
         /// containerd's content store and snapshotter (default of Docker 29 on new installs).
         Containerd = "containerd",
@@ -18,7 +18,7 @@ levels!(
 );
 
 levels!(
-    /// What runs BuildKit.
+    /// Program that runs BuildKit.
     Builder, "builder", {
         /// The BuildKit inside the engine.
         Docker = "docker",
@@ -28,7 +28,7 @@ levels!(
 );
 
 levels!(
-    /// Where a job's engine comes from.
+    /// Origin of a job's engine.
     EngineKind, "engine", {
         /// A private containerd and dockerd for each job.
         Private = "private",
@@ -40,7 +40,7 @@ levels!(
 );
 
 levels!(
-    /// What the caches that outlive a run hold when a trial starts.
+    /// Content of the caches at the start of a trial.
     CacheState, "cache state", {
         /// Nothing anywhere.
         Cold = "cold",
@@ -56,7 +56,7 @@ levels!(
 /// The name of the link profile that shapes nothing.
 pub const LOOPBACK: &str = "loopback";
 
-/// What stands in a profile's place in rows that were measured on GitHub's own runners and services.
+/// Profile name of rows that were measured on GitHub's own runners and services.
 pub const GITHUB: &str = "github";
 
 /// Gives the table of all conditions to the macro `$use`: each is named here and nowhere else.
@@ -69,11 +69,11 @@ macro_rules! with_conditions {
     ($use:ident) => {
         $use! {
             machine {
-                /// Where engines come from.
+                /// Origin of the engines.
                 engine: $crate::EngineKind, ($crate::EngineKind::Private, "--engine", CROSSED);
-                /// Where engines keep images.
+                /// Image store of the engines.
                 image_store: $crate::ImageStore, ($crate::ImageStore::Containerd, "--image-store", CROSSED);
-                /// What runs BuildKit.
+                /// Program that runs BuildKit.
                 builder: $crate::Builder, ($crate::Builder::Docker, "--builder", CROSSED);
             }
             link {
@@ -81,13 +81,13 @@ macro_rules! with_conditions {
                 profile: String, ($crate::conditions::LOOPBACK.to_owned(), "--profile", CROSSED);
             }
             jobs {
-                /// What caches hold at the start.
+                /// Content of the caches at the start.
                 cache_state: $crate::CacheState, ($crate::CacheState::Cold, "--cache-state", CROSSED);
                 /// Number of consumer jobs.
                 consumers: u32, (1, "--consumers", CROSSED);
             }
             at_once {
-                /// How many of them run at once. Left out of the plan where it is 1, as plans from before it was there have it.
+                /// Number of consumers that run at once. A plan does not write the default of 1, so older plans keep their form.
                 #[serde(default = "older::consumer_concurrency", skip_serializing_if = "is_one")]
                 consumer_concurrency: u32, (1, "--consumer-concurrency", SINGLE), "older::consumer_concurrency";
             }
@@ -138,7 +138,7 @@ macro_rules! conditions {
 }
 with_conditions!(conditions);
 
-/// How a condition is named, and how its level is written.
+/// Condition with its names and the text of its level.
 #[derive(Debug, Clone, Copy)]
 pub struct Factor {
     /// Name of its column and its factor in a matrix file.
@@ -146,7 +146,7 @@ pub struct Factor {
     /// The option that sets it.
     pub option: &'static str,
     crossed: bool,
-    /// Its level as text.
+    /// Level as text.
     pub level: fn(&Conditions) -> String,
 }
 
@@ -166,7 +166,7 @@ fn is_one(n: &u32) -> bool {
 }
 
 impl Conditions {
-    /// What to sort conditions by for a reader: as declared, but links by the numbers in their names.
+    /// Sort key for a reader: as declared, but links by the numbers in their names.
     pub fn order(&self) -> impl Ord + use<> {
         let link = natural(&self.profile);
         let engine = (self.engine, self.image_store, self.builder);
@@ -186,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn more_at_once_than_half_the_cores_is_contended_and_one_never_is() {
+    fn consumers_on_more_than_half_the_cores_are_contended() {
         let at = |consumers, consumer_concurrency| Conditions { consumers, consumer_concurrency, ..Default::default() };
         assert!(!at(11, 1).is_contended(1));
         assert!(at(11, 2).is_contended(2) && at(11, 2).is_contended(3));
@@ -195,14 +195,14 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_from_before_there_was_a_choice_reads_and_is_written_as_it_was() {
+    fn plan_without_consumer_concurrency_keeps_its_form() {
         let before = serde_json::to_string(&Conditions::default()).unwrap();
         assert!(!before.contains("concurrency"), "{before}");
         assert_eq!(serde_json::from_str::<Conditions>(&before).unwrap(), Conditions::default());
     }
 
     #[test]
-    fn names_are_read_back_and_slips_get_a_hint() {
+    fn level_names_round_trip_and_typos_get_a_hint() {
         for name in ImageStore::NAMES {
             assert_eq!(name.parse::<ImageStore>().unwrap().as_str(), *name);
         }

@@ -1,4 +1,4 @@
-//! What is counted for one token.
+//! Counters of one token.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub struct Counters {
     /// Requests that were answered or broke off, of any kind and status.
     pub requests: u64,
-    /// Those of them that were calls of the artifact or cache service.
+    /// Requests that were calls of the artifact or cache service.
     pub api_requests: u64,
     /// Payload received: bytes of blocks and of blobs put at once (not of block lists or calls), also of those that
     /// were refused or broke off.
@@ -21,14 +21,14 @@ pub struct Counters {
     pub entries: u64,
     /// Cache entries that it found and had not made itself, each once: those of earlier runs.
     pub entries_found: u64,
-    /// Their sizes together.
+    /// Sum of the sizes of these entries.
     pub bytes_found: u64,
     /// Requests that repeated an earlier one: the same block, the same range (or the rest of one that broke off), or a
     /// call that had failed before.
     pub retries: u64,
     /// Requests answered with a status of 400 or more, and connections that broke within one.
     pub errors: u64,
-    /// Those among the errors that were answered with 429: too many in a time, by a limit or a fault of the profile.
+    /// Errors with status 429, by a rate limit or a fault of the profile.
     pub throttled: u64,
     /// Requests that met a fault of the profile.
     pub faults: u64,

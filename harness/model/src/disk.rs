@@ -34,13 +34,13 @@ fn seconds(ns: u64) -> f64 {
     ns.max(1) as f64 / 1e9
 }
 
-/// What became of the measurement.
+/// Result of the disk measurement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum DiskMeasurement {
-    /// It was taken.
+    /// Measured speed.
     Measured(DiskSpeed),
-    /// It could not be taken.
+    /// Failed measurement.
     NotMeasured {
         /// The reason, in words.
         not_measured: String,
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rates_follow_from_sizes_and_times() {
+    fn disk_rates_are_sizes_over_times() {
         let speed = DiskSpeed {
             write_bytes: 256 << 20,
             write_ns: 500_000_000,
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn measurement_and_reason_read_back_as_written() {
+    fn disk_measurement_and_reason_round_trip() {
         let speed = DiskSpeed { write_bytes: 1, write_ns: 2, files: 3, file_bytes: 4, files_ns: 5 };
         for one in [DiskMeasurement::Measured(speed), DiskMeasurement::not_measured("no space left")] {
             let text = serde_json::to_string(&one).unwrap();

@@ -17,7 +17,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_have_two_units_at_most() {
+    fn duration_has_at_most_two_units() {
         assert_eq!(human(Duration::from_secs(9)), "9 s");
         assert_eq!(human(Duration::from_secs(64)), "1 min 04 s");
         assert_eq!(human(Duration::from_mins(62)), "1 h 02 min");

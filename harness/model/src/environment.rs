@@ -25,7 +25,7 @@ pub struct Environment {
     pub memory_bytes: u64,
     /// File system and free bytes where engines keep their data, as text.
     pub disk: String,
-    /// Where the service keeps blobs: `tmpfs` or `disk`.
+    /// Storage of the service's blobs: `tmpfs` or `disk`.
     pub service_store: String,
     /// Kernel release.
     pub kernel: String,
@@ -48,14 +48,14 @@ pub struct Environment {
     pub disk_speed: Option<DiskMeasurement>,
 }
 
-/// One thing in which two environments differ.
+/// Difference between two environments.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Difference {
-    /// What differs: `cpu`, `sources`, a program's name.
+    /// Name of the differing value: `cpu`, `sources`, a program.
     pub name: String,
-    /// Its value in the first.
+    /// Value in the first.
     pub first: String,
-    /// Its value in the second.
+    /// Value in the second.
     pub second: String,
 }
 
@@ -69,7 +69,7 @@ impl fmt::Display for Difference {
 pub const SOURCES: &str = "sources";
 
 impl Environment {
-    /// What makes an environment the same as another, by name: machine, programs and sources.
+    /// Named values that identify an environment: machine, programs and sources.
     ///
     /// Left out is what varies without changing a result: free space, the pages that a kernel keeps from boot to boot, the
     /// commit (other commits hold the same sources), and the measured speed of the disk.
@@ -99,7 +99,7 @@ impl Environment {
         self.source_digest.clone()
     }
 
-    /// In what the identity of `other` differs from this one's; empty where both are the same environment.
+    /// Differences between this identity and that of `other`; empty for the same environment.
     pub fn differences(&self, other: &Self) -> Vec<Difference> {
         let (first, second) = (self.identity(), other.identity());
         let names = unique(first.iter().chain(&second).map(|(name, _)| name.clone()));
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn each_part_of_the_identity_is_named_when_it_differs() {
+    fn every_changed_identity_field_is_reported() {
         let one = environment();
         type Change = fn(&mut Environment);
         let changes: [(&str, Change); 10] = [
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn free_space_pages_of_memory_commit_and_disk_speed_are_no_difference() {
+    fn free_space_kernel_pages_commit_and_disk_speed_are_ignored() {
         let one = environment();
         let two = Environment {
             memory_bytes: one.memory_bytes - 5_000_000,
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn sources_that_an_older_folder_does_not_record_differ_from_any_digest() {
+    fn missing_source_digest_differs_from_every_digest() {
         let old = Environment { source_digest: String::new(), handoff: "0.1.0 (0759f6dccf99)".into(), ..environment() };
         let difference = &old.differences(&environment())[0];
         assert_eq!(difference.to_string(), "sources (not recorded, handoff 0.1.0 (0759f6dccf99); sha256:aa)");

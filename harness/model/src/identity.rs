@@ -1,10 +1,10 @@
-//! Is the image that arrived the image that was built? Four levels, each measured, never assumed.
+//! Identity of the received image with the built image, on four levels. Each level is measured, never assumed.
 
 use serde::{Deserialize, Serialize};
 
 use crate::list::unique;
 
-/// What is known of an image, level by level. An empty level says why in `notes`.
+/// Known identity of an image, level by level. `notes` has the reason of an empty level.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageIdentity {
     /// Digest of the index or manifest under which the image is known to the engine.
@@ -18,7 +18,7 @@ pub struct ImageIdentity {
     /// Bytes of all files of the tree, where a probe has counted them. No level: equal content has equal bytes.
     #[serde(default)]
     pub tree_bytes: Option<u64>,
-    /// Why a level is empty.
+    /// Reasons for empty levels.
     pub notes: Vec<String>,
 }
 
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn the_gate_demands_layers_only_where_the_image_travels() {
+    fn layers_are_demanded_only_if_the_image_moves() {
         let check = IdentityCheck::compare(&image(Some("i"), &["a", "b"]), &image(Some("j"), &["a", "x"]));
         assert_eq!((check.index, check.layers, check.content), (Some(false), Some(false), Some(true)));
         assert_eq!(check.note, "1 of 2 layers equal");
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn worst_of_consumers_counts_on_each_level() {
+    fn each_identity_level_is_the_worst_of_its_consumers() {
         let check =
             |index, layers, note: &str| IdentityCheck { index, layers, note: note.into(), ..Default::default() };
         let one = check(Some(true), Some(true), "no tag; overlay2 keeps no index");
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_level_is_never_equal() {
+    fn unknown_identity_level_is_never_equal() {
         let mut arrived = image(None, &["a"]);
         arrived.content = None;
         arrived.notes.push("overlay2 keeps no index".into());

@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_docker_takes_pass() {
+    fn image_names_that_docker_accepts_pass() {
         let hex = "0".repeat(64);
         for name in [
             "app",
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_name_says_what_is_wrong_and_how_to_fix_it() {
+    fn invalid_image_name_is_refused_with_a_fix() {
         for (name, says) in [
             ("", "is empty"),
             ("a\nb", "no line break"),

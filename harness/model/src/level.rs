@@ -10,7 +10,7 @@ pub struct LevelError {
 }
 
 impl LevelError {
-    /// What is said of a text that is none of the known levels.
+    /// Error for a text that is none of the known levels.
     pub fn new(factor: &'static str, given: &str, known: &[&str]) -> Self {
         Self { factor, given: given.to_owned(), hint: crate::nearest::hint(given, known) }
     }

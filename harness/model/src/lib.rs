@@ -1,7 +1,16 @@
-//! The vocabulary of Handoff: the types that every other crate speaks, and nothing that does I/O.
+//! Vocabulary of Handoff: the types that all crates share, without I/O.
 //!
 //! Words are those of `docs/glossary.md`. What is written to disk has a wire type of its own next to
 //! the type in memory (`handoff_records::rows`), so that a change of one is never a silent change of the other.
+//!
+//! ```
+//! use handoff_model::{Plan, PlanRequest, StrategySpec};
+//!
+//! let strategies = StrategySpec::parse_list("artifact,cache-tar:layers=zstd")?;
+//! let plan = Plan::new(PlanRequest { rounds: 2, ..PlanRequest::of(strategies) })?;
+//! assert_eq!(plan.trials.len(), 4);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod block;
 pub mod cell;

@@ -1,4 +1,6 @@
-//! Lists: without repetitions, by group, in words.
+//! Lists: without repetitions, by group, as text.
+
+use std::fmt::Display;
 
 /// Items without those that came before.
 pub fn unique<T: PartialEq>(items: impl IntoIterator<Item = T>) -> Vec<T> {
@@ -21,6 +23,16 @@ pub fn grouped<K: PartialEq, V>(pairs: impl IntoIterator<Item = (K, V)>) -> Vec<
         }
     }
     groups
+}
+
+/// `a,b,c`.
+pub fn commas<T: Display>(items: impl IntoIterator<Item = T>) -> String {
+    items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().join(",")
+}
+
+/// The first item that equals an earlier one.
+pub fn repeated<T: PartialEq>(items: &[T]) -> Option<&T> {
+    items.iter().enumerate().find(|(at, item)| items[..*at].contains(item)).map(|(_, item)| item)
 }
 
 /// `a, b and c`.

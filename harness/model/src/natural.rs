@@ -5,11 +5,11 @@
 pub enum Piece {
     /// Digits.
     Number(u64),
-    /// What is between them.
+    /// Text between digits.
     Text(String),
 }
 
-/// What to sort a name by.
+/// Sort key of a name.
 pub fn natural(name: &str) -> Vec<Piece> {
     let mut pieces: Vec<Piece> = Vec::new();
     for c in name.chars() {
@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_in_names_count_as_numbers() {
+    fn names_sort_by_numeric_value() {
         let mut names = ["a:10ms", "b", "a:2ms", "a", "a:2ms,x=3"];
         names.sort_by_key(|name| natural(name));
         assert_eq!(names, ["a", "a:2ms", "a:2ms,x=3", "a:10ms", "b"]);

@@ -1,24 +1,24 @@
-//! How a trial ended. A failure is data: a row with a reason and without times.
+//! Outcome of a trial. A failure is data: a row with a reason and without times.
 
 use serde::{Deserialize, Serialize};
 
 use crate::level::levels;
 
 levels!(
-    /// How a trial ended.
+    /// Outcome of a trial.
     Outcome, "outcome", {
-        /// Both sides ran and the image that arrived is the image that was built.
+        /// All jobs ran, and the received image is the built image.
         Completed = "completed",
         /// A step failed, or the identity gate did.
         Failed = "failed",
-        /// A side took longer than its time limit.
+        /// A job exceeded its time limit.
         TimedOut = "timed_out",
         /// Not run, for a reason known before it started (for example a full disk).
         Skipped = "skipped",
     }
 );
 
-/// Why a trial has no times: what was going on, and what went wrong, each in one line.
+/// Reason why a trial has no times: the span and the error, each in one line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{span}: {error}")]
 pub struct Failure {
@@ -29,7 +29,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// In place of a span: the trial could not run at all, as the plan says.
+    /// Span of a trial that could not run at all, as the plan shows.
     pub const PLAN: &str = "plan";
 
     /// A failure in `span`; a text of many lines becomes one.
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failure_is_one_line() {
+    fn failure_text_is_one_line() {
         assert_eq!(Failure::new("load", "a\n\n  b\n").error, "a | b");
     }
 }

@@ -21,7 +21,7 @@ pub const SCHEMA_VERSION: u32 = 1;
 /// are of minor version 0.
 pub const SCHEMA_MINOR: u32 = 2;
 
-/// What a run was asked to do.
+/// Request for a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanRequest {
     /// Sizes of the image.
@@ -42,7 +42,7 @@ pub struct PlanRequest {
     pub seed: u64,
     /// Random name of the run: makes nonces, so that no cache ever knows a layer of another run.
     pub run_id: String,
-    /// Where not all factors cross: the parts that do. The lists above then hold what all parts hold together, `rounds` the
+    /// Blocks whose factors cross, where not all factors do. The lists above are then the union of all blocks, `rounds` the
     /// most of them, and no trial is made from those.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blocks: Vec<Block>,
@@ -58,7 +58,7 @@ pub struct PlanRequest {
     /// The comparisons that the rounds must be able to decide.
     #[serde(default, skip_serializing_if = "is_default")]
     pub compare: Compare,
-    /// What the run is for: a run that does not decide declares no comparison.
+    /// Purpose of the run: only a decision declares comparisons.
     #[serde(default, skip_serializing_if = "is_default")]
     pub purpose: Purpose,
 }
@@ -147,7 +147,7 @@ pub struct Trial {
     pub round: u32,
     /// Place in the whole order, from 1.
     pub position: u32,
-    /// What is measured.
+    /// Measured cell.
     pub cell: Cell,
     /// Makes the trial's layers unknown to every cache.
     pub nonce: String,
@@ -163,9 +163,9 @@ pub struct Plan {
     pub schema_minor: u32,
     /// Digest over request and trials.
     pub hash: String,
-    /// What was asked.
+    /// Request that was laid out.
     pub request: PlanRequest,
-    /// What a reader of the rows has to know of each variant, in the order of the comparison table: whoever lays the plan out adds
+    /// Facts of each variant for readers of the rows, in the order of the comparison table. The caller that lays the plan out adds
     /// it. Empty in plans of minor versions 0 and 1. The hash is not over it: a colour decides nothing that a run does, and a plan
     /// that is laid out again by a version with other facts is still the same plan.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -182,6 +182,9 @@ impl Plan {
 }
 
 /// Digest of a value's JSON. A value that has none is an error: all such values would share one digest.
+///
+/// # Errors
+/// A value that has no JSON.
 pub fn digest<T: Serialize>(value: &T) -> serde_json::Result<String> {
     Ok(hex::encode(Sha256::digest(serde_json::to_vec(value)?)))
 }

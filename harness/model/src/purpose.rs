@@ -1,4 +1,4 @@
-//! What a run is for, and which comparisons its rounds must be able to decide.
+//! Purpose of a run, and the comparisons that its rounds must be able to decide.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,7 @@ levels!(
 );
 
 levels!(
-    /// What a run is for.
+    /// Purpose of a run.
     #[derive(Default)]
     Purpose, "purpose", {
         /// Verdicts: the plan declares comparisons, and its rounds must be able to decide them.

@@ -1,4 +1,4 @@
-//! How a strategy runs as GitHub jobs: its steps as data, so that the workflows are written without knowing strategies' code.
+//! Recipe of a strategy: the steps of its GitHub jobs as data, so that workflows are written without strategy code.
 //!
 //! Texts may hold places in braces, filled by whoever runs them: `{name}` (keys, scopes and artifact names of the trial),
 //! `{image}` (the image's reference), `{sources}` (the build context), `{dir}` (the job's folder), every option of the
@@ -18,9 +18,9 @@ pub type Values = BTreeMap<String, String>;
 pub struct Recipe {
     /// Options that mean something on GitHub only, beside those of the strategy's facts.
     pub options: &'static [OptionSpec],
-    /// What a cell of the benchmark's workflows on GitHub cannot do.
+    /// Values that a cell of the benchmark's workflows on GitHub cannot have.
     pub not_in_a_cell: &'static [Unsupported],
-    /// What a workflow of a user's own cannot do.
+    /// Values that a user's workflow cannot have.
     pub not_in_a_workflow: &'static [Unsupported],
     /// Options that name something of the measuring machine, each with what a workflow has instead. Steps never show them.
     pub of_the_machine: &'static [(&'static str, &'static str)],
@@ -43,7 +43,7 @@ pub struct Unsupported {
     pub option: &'static str,
     /// The values; none stands for every value that is given.
     pub values: &'static [&'static str],
-    /// Why.
+    /// Reason.
     pub reason: &'static str,
 }
 
@@ -71,27 +71,27 @@ pub struct Derived {
     pub text: fn(&str) -> String,
 }
 
-/// Where the image that was built can be looked at.
+/// Location of the built image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BuiltAt {
-    /// In the docker tar of that name in the job's folder.
+    /// Docker tar of that name in the job's folder.
     Tar(&'static str),
-    /// In the job's engine.
+    /// The job's engine.
     Engine,
-    /// Only in the builder's cache.
+    /// The builder's cache alone.
     BuilderCache,
-    /// In the builder's cache; what was handed over has an index of its own, of which the job keeps nothing.
+    /// The builder's cache; the pushed image has another index, which the job does not keep.
     Pushed,
-    /// Nothing is built before the consumers.
+    /// No image: nothing is built before the consumers.
     Nowhere,
 }
 
 /// One step of a job.
 #[derive(Debug, Clone, Copy)]
 pub struct Step {
-    /// What goes on in it.
+    /// Kind of span that the step records.
     pub span: SpanKind,
-    /// What exactly: the detail of its span.
+    /// Detail of the span.
     pub what: &'static str,
     /// Options that must have these values, or the step is not taken.
     pub when: &'static [(&'static str, &'static str)],
@@ -101,7 +101,7 @@ pub struct Step {
     pub kind: StepKind,
 }
 
-/// What a step does.
+/// Kind of a step.
 #[derive(Debug, Clone, Copy)]
 pub enum StepKind {
     /// A build by docker/build-push-action.
@@ -208,7 +208,7 @@ impl Recipe {
         self.producer.iter().filter(|s| s.is_taken(options)).find(after).map(|s| s.what)
     }
 
-    /// Whether a side has a step that builds.
+    /// Whether a job has a step that builds.
     pub fn builds(steps: &[Step]) -> bool {
         steps.iter().any(|s| match s.kind {
             StepKind::Build { .. } => true,
@@ -220,7 +220,7 @@ impl Recipe {
         })
     }
 
-    /// The folders of this repository's own actions that a side uses.
+    /// Folders of this repository's actions that a job uses.
     pub fn repository_actions(steps: &[Step]) -> Vec<&'static str> {
         steps
             .iter()
@@ -288,7 +288,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_are_filled_and_unknown_ones_stay() {
+    fn known_placeholders_are_filled_and_unknown_ones_stay() {
         let value = |p: &str| (p == "level").then(|| "3".to_owned());
         assert_eq!(fill("-{level} {other} {", value), "-3 {other} {");
         assert_eq!(places("type=gha,scope={name},mode={mode}"), ["name", "mode"]);

@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn device_and_directory_are_refused_before_they_are_read() {
+    fn device_and_directory_are_refused_unread() {
         for (path, what) in [("/dev/full", "a device"), ("/dev/zero", "a device"), ("/", "a directory")] {
             let error = read_to_string(Path::new(path)).unwrap_err().to_string();
             assert!(error.contains(what) && error.contains("name a regular file"), "{path}: {error}");

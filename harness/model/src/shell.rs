@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_quoted_word_keeps_quotes_and_line_breaks() {
+    fn quoted_word_keeps_quotes_and_line_breaks() {
         for (word, quoted) in [
             ("results/a-b_c.d", "results/a-b_c.d"),
             ("", "''"),
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn bash_reads_a_quoted_word_as_it_was() {
+    fn bash_reads_the_quoted_word_unchanged() {
         for word in ["a b", "it's", "l1\nl2", "x\\'\n\u{1b}[0m\u{7f}", "$(id)", "*", "~", "é ü\n", "\r\t'", "!x"] {
             let script = format!("printf %s {}", quote(word));
             let run =
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn output_is_cut_to_its_last_lines_in_one_line() {
+    fn long_output_is_cut_to_its_last_lines() {
         assert_eq!(last_lines("a\n\nb\r\nc\n", 2, 100), "b | c");
         assert_eq!(last_lines("10%\r20%\rred\u{1b}[0m\n", 2, 100), r"20% | red\u{1b}[0m");
         assert_eq!(last_lines("0123456789", 4, 4), "…6789");

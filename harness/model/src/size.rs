@@ -87,7 +87,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn the_common_spellings_are_read() {
+    fn common_size_spellings_are_read() {
         for (text, bytes) in [
             ("1GiB", 1 << 30),
             ("64 MiB", 64 << 20),
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn slips_are_refused_with_an_example() {
+    fn malformed_size_is_refused_with_an_example() {
         for text in ["", "GiB", "1GiBB", "-1MiB", "1e3", "nan", "inf", "0x10", "999999999TiB"] {
             let error = text.parse::<ByteSize>().unwrap_err().to_string();
             assert!(error.contains("64MiB"), "{text}: {error}");
@@ -110,7 +110,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whole_units_survive_printing(n in 1u64..4096, shift in prop::sample::select(vec![10u32, 20, 30])) {
+        fn printed_whole_units_read_back(n in 1u64..4096, shift in prop::sample::select(vec![10u32, 20, 30])) {
             let size = ByteSize(n << shift);
             prop_assert_eq!(size.to_string().parse::<ByteSize>().unwrap(), size);
         }

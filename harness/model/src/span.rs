@@ -1,11 +1,11 @@
-//! Spans: what a side was doing when, as intervals that may overlap.
+//! Spans: activities of a job as intervals that may overlap.
 
 use serde::{Deserialize, Serialize};
 
 use crate::level::levels;
 
 levels!(
-    /// Which job of a trial.
+    /// Role of a job in a trial.
     Role, "role", {
         /// The job that builds the image.
         Producer = "producer",
@@ -15,7 +15,7 @@ levels!(
 );
 
 levels!(
-    /// What goes on in a span. The same words in CSV, report and docs.
+    /// Kind of a span. CSV, report and docs use the same words.
     SpanKind, "span", {
         /// Creating and booting a builder.
         Builder = "builder",
@@ -50,16 +50,16 @@ levels!(
     }
 );
 
-/// One interval of a side's time. Spans of one side may overlap: a pipe overlaps by nature.
+/// Interval of a job's time. Spans of one job may overlap, as in a pipe.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Span {
-    /// What went on.
+    /// Kind of activity.
     pub kind: SpanKind,
-    /// What exactly, in a few words: the program, the Dockerfile step.
+    /// Detail in a few words: the program, the Dockerfile step.
     pub detail: String,
-    /// Start in ns since the side's clock started.
+    /// Start in ns since the job's clock started.
     pub start_ns: u64,
-    /// End in ns since the side's clock started.
+    /// End in ns since the job's clock started.
     pub end_ns: u64,
     /// Bytes moved, where the span moves bytes and their number is known.
     pub bytes: Option<u64>,
@@ -77,7 +77,7 @@ pub fn union_ns(intervals: impl IntoIterator<Item = (u64, u64)>) -> u64 {
     total
 }
 
-/// The time in which a side executed steps of the Dockerfile: the union of its `build` spans, in ns.
+/// Time in which a job executed steps of the Dockerfile, in ns: the union of its `build` spans.
 pub fn build_ns(spans: &[Span]) -> u64 {
     union_ns(spans.iter().filter(|s| s.kind == SpanKind::Build).map(|s| (s.start_ns, s.end_ns)))
 }
@@ -88,7 +88,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn overlap_counts_once_and_gaps_do_not_count() {
+    fn union_counts_overlap_once_and_gaps_never() {
         assert_eq!(union_ns([(0, 10), (5, 15), (20, 25), (21, 22)]), 20);
         assert_eq!(union_ns([]), 0);
         assert_eq!(union_ns([(7, 7)]), 0);
@@ -96,7 +96,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn union_is_what_counting_each_instant_gives(list in prop::collection::vec((0u64..60, 0u64..60), 0..12)) {
+        fn union_equals_the_count_of_covered_instants(list in prop::collection::vec((0u64..60, 0u64..60), 0..12)) {
             let counted = (0..60).filter(|t| list.iter().any(|(s, e)| s <= t && t < e)).count() as u64;
             prop_assert_eq!(union_ns(list), counted);
         }

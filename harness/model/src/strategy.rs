@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::list::{commas, repeated};
+
 mod facts;
 pub mod look;
 mod transfer;
@@ -32,7 +34,7 @@ pub enum StrategyError {
     /// No strategy has that name.
     #[error("unknown strategy `{given}`: {hint}")]
     UnknownName {
-        /// What was given.
+        /// Given text.
         given: String,
         /// The nearest name and all names.
         hint: String,
@@ -42,7 +44,7 @@ pub enum StrategyError {
     UnknownOption {
         /// The strategy.
         strategy: String,
-        /// What was given.
+        /// Given text.
         given: String,
         /// The nearest option and all options.
         hint: String,
@@ -54,9 +56,9 @@ pub enum StrategyError {
         strategy: String,
         /// The option.
         option: String,
-        /// What it takes.
+        /// Allowed values.
         expected: String,
-        /// What was given.
+        /// Given text.
         given: String,
     },
     /// One strategy, with the same options, twice.
@@ -75,10 +77,13 @@ impl StrategySpec {
 
     /// The options in one text, sorted, empty for the plain strategy: the `variant` column.
     pub fn variant(&self) -> String {
-        self.options.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(",")
+        commas(self.options.iter().map(|(k, v)| format!("{k}={v}")))
     }
 
     /// Reads a list: `a,b:x=1,y=2,c`. A piece `key=value` belongs to the strategy before it.
+    ///
+    /// # Errors
+    /// An empty list, a malformed strategy, or one that is named twice.
     pub fn parse_list(text: &str) -> Result<Vec<Self>, StrategyError> {
         let mut specs: Vec<String> = Vec::new();
         for piece in text.split(',').map(str::trim).filter(|p| !p.is_empty()) {
@@ -95,12 +100,10 @@ impl StrategySpec {
             return Err(StrategyError::Empty);
         }
         let specs: Vec<Self> = specs.iter().map(|s| s.parse()).collect::<Result<_, _>>()?;
-        for (i, spec) in specs.iter().enumerate() {
-            if specs[..i].contains(spec) {
-                return Err(StrategyError::Twice(spec.to_string()));
-            }
+        match repeated(&specs) {
+            Some(spec) => Err(StrategyError::Twice(spec.to_string())),
+            None => Ok(specs),
         }
-        Ok(specs)
     }
 }
 
@@ -144,7 +147,7 @@ impl<'de> Deserialize<'de> for StrategySpec {
     }
 }
 
-/// What an option takes.
+/// Values that an option takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OptionKind {
     /// A whole number in a range, both ends included.
@@ -158,11 +161,11 @@ pub enum OptionKind {
 /// An option of a strategy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OptionSpec {
-    /// Its name.
+    /// Name.
     pub name: &'static str,
-    /// What it takes.
+    /// Allowed values.
     pub kind: OptionKind,
-    /// Its value where none is given.
+    /// Value where none is given.
     pub default: &'static str,
     /// What it does, in one line.
     pub help: &'static str,
@@ -192,7 +195,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_list_keeps_options_with_their_strategy() {
+    fn strategy_list_keeps_options_with_their_strategy() {
         let list =
             StrategySpec::parse_list("artifact, artifact:level=6,zstd-stream:level=1,threads=2,rebuild").unwrap();
         let texts: Vec<String> = list.iter().map(ToString::to_string).collect();
@@ -201,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn slips_are_refused() {
+    fn malformed_strategy_list_is_refused() {
         for text in
             ["artifact:", "artifact:level", "artifact:level=", ":level=6", "artifact:level=6,level=7", "level=6"]
         {
@@ -212,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn options_are_checked_by_kind() {
+    fn option_values_are_checked_by_kind() {
         const OPTIONS: &[OptionSpec] =
             &[OptionSpec { name: "level", kind: OptionKind::Number(0, 9), default: "0", help: "zlib level" }];
         let facts = StrategyFacts {
@@ -236,7 +239,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn printing_and_reading_agree(name in "[a-z][a-z-]{0,8}", options in prop::collection::btree_map("[a-z]{1,5}", "[a-z0-9./]{1,6}", 0..4)) {
+        fn printed_strategy_reads_back(name in "[a-z][a-z-]{0,8}", options in prop::collection::btree_map("[a-z]{1,5}", "[a-z0-9./]{1,6}", 0..4)) {
             let spec = StrategySpec { name, options };
             prop_assert_eq!(StrategySpec::parse_list(&spec.to_string()).unwrap(), vec![spec]);
         }

@@ -1,10 +1,10 @@
-//! The ticket: all that a producer tells its consumers, as job outputs do on GitHub.
+//! Ticket: everything that a producer passes to its consumers, like job outputs on GitHub.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// A small set of named texts (an artifact's name, a cache key). The image itself never goes in here.
+/// Named texts for the consumers (an artifact's name, a cache key), never the image itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Ticket(pub BTreeMap<String, String>);
@@ -23,6 +23,9 @@ impl Ticket {
     }
 
     /// An entry by name.
+    ///
+    /// # Errors
+    /// [`TicketError`] where the producer did not write the entry.
     pub fn get(&self, name: &str) -> Result<&str, TicketError> {
         self.0.get(name).map(String::as_str).ok_or_else(|| TicketError(name.to_owned()))
     }

@@ -1,4 +1,4 @@
-//! What a side used beside time.
+//! Resources that a job uses beside time.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,7 @@ pub struct StepCount {
     pub cached: u64,
 }
 
-/// Resources of one side, measured over its clock. A value is none where nobody could read it: CPU, memory and disk of an engine
+/// Resources of one job, measured over its clock. A value is none where it cannot be read: CPU, memory and disk of an engine
 /// that is not the job's own, counters that the kernel does not have.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RoleUsage {
@@ -21,9 +21,9 @@ pub struct RoleUsage {
     pub peak_memory_bytes: Option<u64>,
     /// Largest fall of free space on the engines' file system (engine data, tars, archives), sampled, in bytes.
     pub peak_disk_bytes: Option<u64>,
-    /// CPU time of the harness's own process in this side, children not counted, in ns.
+    /// CPU time of the harness's process in this job, children not counted, in ns.
     pub harness_cpu_ns: Option<u64>,
-    /// Time of the side that no span of a child covers, in ns: what the harness itself adds to the clock.
+    /// Time of the job that no span of a child covers, in ns: the overhead of the harness.
     pub harness_wall_ns: Option<u64>,
     /// Load average over one minute when the clock started.
     pub load_1m: Option<f64>,
@@ -33,7 +33,7 @@ pub struct RoleUsage {
     pub steal_ns: Option<u64>,
 }
 
-/// What the services cost the machine that they share with what is measured: of their whole process.
+/// Resources of the services' process, which shares the machine with the jobs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceUsage {
     /// CPU time of all threads, in nanoseconds.

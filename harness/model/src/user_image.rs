@@ -29,11 +29,11 @@ pub enum UserImage {
     },
     /// Taken out of the user's daemon, which is only read. Strategies that build again have nothing to build from.
     Image {
-        /// Its name there.
+        /// Name there.
         name: String,
-        /// Its identifier there, so that a run that goes on goes on with the same image.
+        /// Identifier there, so that a run that goes on goes on with the same image.
         id: String,
-        /// Its size as that daemon counts it, in bytes: disk and time are estimated for it.
+        /// Size as that daemon counts it, in bytes: disk and time are estimated for it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         bytes: Option<u64>,
         /// Where that daemon keeps images. It decides how layers come out of `docker save`, and so what is sent.
@@ -42,11 +42,11 @@ pub enum UserImage {
     },
 }
 
-/// Why a strategy that builds does not run on an image without sources.
+/// Reason why a strategy that builds does not run on an image without sources.
 pub const NEEDS_CONTEXT: &str = "needs a build context (--context DIR)";
 
 impl UserImage {
-    /// How rows and reports speak of it: `context:FOLDER` or `image:NAME`.
+    /// Workload name in rows and reports: `context:FOLDER` or `image:NAME`.
     pub fn workload(&self) -> String {
         match self {
             Self::Context { dir, .. } => {
@@ -57,7 +57,7 @@ impl UserImage {
         }
     }
 
-    /// Its size in bytes, where it is known before it is measured: the user's daemon has it.
+    /// Size in bytes, where it is known before it is measured: the user's daemon has it.
     pub fn known_bytes(&self) -> Option<u64> {
         match self {
             Self::Context { .. } => None,
@@ -83,7 +83,7 @@ impl UserImage {
         }
     }
 
-    /// Whether `workload` is how rows speak of an image of the user's own.
+    /// Whether a workload name in rows means a user's image.
     pub fn is_own_workload(workload: &str) -> bool {
         workload.starts_with("context:") || workload.starts_with("image:")
     }
@@ -110,7 +110,7 @@ impl fmt::Display for UserImage {
     }
 }
 
-/// What a job builds from.
+/// Sources of a job's build.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sources {
     /// The build context.
@@ -130,24 +130,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_named_after_its_folder_and_printed_as_it_is_typed() {
-        let own = UserImage::Context {
+    fn user_image_is_named_after_its_folder_and_printed_as_typed() {
+        let context = UserImage::Context {
             dir: "/home/me/my app".into(),
             dockerfile: Some("/home/me/Dockerfile.prod".into()),
             build_args: vec![BuildArg::parse("A=it's").unwrap()],
         };
-        assert_eq!(own.workload(), "context:my app");
-        let printed = own.to_string();
+        assert_eq!(context.workload(), "context:my app");
+        let printed = context.to_string();
         let words =
             "--context '/home/me/my app' --dockerfile /home/me/Dockerfile.prod --build-arg 'A=<value not kept>'";
         assert!(printed.starts_with(words), "{printed}");
         let image = UserImage::Image { name: "me/app:1".into(), id: "sha256:0".into(), bytes: Some(7), store: None };
         assert_eq!((image.workload().as_str(), image.to_string().as_str()), ("image:me/app:1", "--image me/app:1"));
-        assert_eq!((image.known_bytes(), own.known_bytes()), (Some(7), None));
-        let json = serde_json::to_string(&own).unwrap();
+        assert_eq!((image.known_bytes(), context.known_bytes()), (Some(7), None));
+        let json = serde_json::to_string(&context).unwrap();
         let read: UserImage = serde_json::from_str(&json).unwrap();
-        assert_eq!((read.to_string(), read.values_to_ask()), (own.to_string(), vec!["A"]));
-        assert_eq!(own.values_to_ask(), Vec::<&str>::new());
+        assert_eq!((read.to_string(), read.values_to_ask()), (context.to_string(), vec!["A"]));
+        assert_eq!(context.values_to_ask(), Vec::<&str>::new());
         let earlier = r#"{"image":{"name":"a","id":"b"}}"#;
         assert_eq!(serde_json::to_string(&serde_json::from_str::<UserImage>(earlier).unwrap()).unwrap(), earlier);
     }

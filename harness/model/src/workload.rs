@@ -1,4 +1,4 @@
-//! A workload: what a synthetic image looks like at any size.
+//! Workload: the shape of a synthetic image at any size.
 //!
 //! Only shares and distributions stand here, no absolute counts: the same workload makes an image of 16 MiB and one
 //! of 10 GiB that differ in the number of files, not in their kind. Named workloads live with the fixtures as TOML.
@@ -14,7 +14,7 @@ pub const MAX_DEPTH: u32 = 5;
 /// The largest single file, in bytes.
 pub const MAX_FILE_BYTES: u64 = 4 << 30;
 
-/// What a synthetic image looks like: layers, compressibility, shape of the file tree, extra build work.
+/// Shape of a synthetic image: layers, compressibility, file tree, extra build work.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Workload {
@@ -46,7 +46,7 @@ pub struct LayerShare {
     pub name: String,
     /// The layer's part of the image's bytes, relative to the sum of the shares that are in the image.
     pub share: u32,
-    /// Where in the Dockerfile it is made.
+    /// Stage of the Dockerfile that makes it.
     #[serde(default)]
     pub stage: Stage,
 }
@@ -71,7 +71,7 @@ impl Stage {
     }
 }
 
-/// How many files of which sizes there are and how deep they lie. The number of files follows from the image's size.
+/// Sizes and depth of files. The number of files follows from the image's size.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FileShape {
@@ -103,7 +103,7 @@ pub struct WorkloadError {
     pub workload: String,
     /// The key at fault, as it is written in the file.
     pub key: String,
-    /// What is wrong with it, and what it may be.
+    /// Fault and allowed values.
     pub problem: String,
 }
 
@@ -114,6 +114,9 @@ fn is_name(text: &str, max: usize) -> bool {
 
 impl Workload {
     /// Checks every value against what it may hold; the first one at fault is the error.
+    ///
+    /// # Errors
+    /// [`WorkloadError`] with the key and its allowed values.
     pub fn check(&self) -> Result<(), WorkloadError> {
         let fail = |key: &str, problem: String| {
             Err(WorkloadError { workload: self.name.clone(), key: key.to_owned(), problem })
@@ -195,12 +198,12 @@ mod tests {
     }
 
     #[test]
-    fn a_valid_workload_passes() {
+    fn valid_workload_passes() {
         assert_eq!(valid().check(), Ok(()));
     }
 
     #[test]
-    fn the_key_at_fault_is_named_with_its_range() {
+    fn invalid_workload_key_is_reported_with_its_range() {
         type Break = fn(&mut Workload);
         let cases: [(Break, &str, &str); 10] = [
             (|w| w.name = "a/b".to_owned(), "name", "a-z"),

@@ -1,6 +1,6 @@
-//! The one place where the reports of a trial's jobs become rows, for local trials and for those on GitHub.
+//! Join of the reports of a trial's jobs into rows, for local trials and for trials on GitHub.
 //!
-//! A runner says what it knows and leaves the rest none: a column is empty because its value is unknown, never because somebody
+//! A runner reports the values it knows and leaves the rest none. A column is empty because its value is unknown, never because somebody
 //! erased it afterwards.
 
 use handoff_model::span::build_ns;
@@ -14,11 +14,11 @@ use crate::rows::{ConsumerRow, Measured, Measurement, MeasurementRow, SpanRow};
 /// Report of one job that ended well.
 #[derive(Debug, Clone, Copy)]
 pub struct JobReport<'a> {
-    /// Its clock, in ns.
+    /// Clock, in ns.
     pub wall_ns: u64,
-    /// Its spans.
+    /// Spans.
     pub spans: &'a [Span],
-    /// Its resources.
+    /// Resources.
     pub usage: &'a RoleUsage,
     /// Steps of the Dockerfile in its builds; none without BuildKit's trace, so that the time of the build is not known either.
     pub steps: Option<StepCount>,
@@ -46,7 +46,7 @@ pub struct TrialReport<'a> {
     pub consumers: Vec<JobReport<'a>>,
     /// Resources of the service over the trial; none where the service is not ours.
     pub service: Option<ServiceUsage>,
-    /// Time between the sides until dirty pages were written back; none where nobody waited.
+    /// Time between producer and consumers until dirty pages were written back; none where nobody waited.
     pub settle_ns: Option<u64>,
     /// Size of the image.
     pub image_bytes: Option<u64>,
@@ -115,15 +115,15 @@ pub struct TrialRows {
     pub measurement: MeasurementRow,
 }
 
-/// A trial on its way to its rows: the only constructor of rows, for completed, failed and skipped trials, here and on GitHub.
+/// Builder of a trial's rows: the only constructor, for completed, failed and skipped trials, here and on GitHub.
 #[derive(Debug)]
 pub struct TrialJoin<'a> {
     trial: &'a Trial,
     seed: u64,
     moves_image: bool,
-    /// Identifier of the environment; none where no job of the trial told its own.
+    /// Identifier of the environment; none where no job of the trial reported it.
     pub environment: Option<String>,
-    /// When it started, RFC 3339, UTC; none where no job of the trial told.
+    /// Start, RFC 3339, UTC; none where no job of the trial reported it.
     pub started_at: Option<String>,
     /// `output` or `save`: where the tar came from; empty where there is none.
     pub source: String,
@@ -131,7 +131,7 @@ pub struct TrialJoin<'a> {
     pub client: String,
     /// Whether more consumers ran at once than half the cores.
     pub contended: bool,
-    /// Time in which the jobs of the critical path waited for a runner; none where nobody told.
+    /// Time in which the jobs of the critical path waited for a runner; none where it was not reported.
     pub queue_ns: Option<u64>,
     reference: ImageIdentity,
     content_is_unknown: bool,
@@ -176,7 +176,7 @@ impl<'a> TrialJoin<'a> {
         self.spans.truncate(count);
     }
 
-    /// What the images of consumers are compared with. A synthetic image's content is known beforehand, from the generator; that of
+    /// Sets the image that consumers must receive. The generator knows a synthetic image's content beforehand; the content of
     /// another one is what the probe found on the producer's side.
     pub fn expect_image(&mut self, built: Option<&ImageIdentity>, content: Option<&String>) {
         let no_producer = || {

@@ -74,7 +74,7 @@ impl Journal {
     /// [`JournalError::HoldsRun`] and [`JournalError::Foreign`] for a folder in use, [`JournalError::Io`] where it
     /// cannot be written. Nothing that was there is changed, and nothing half written stays.
     pub fn create(dir: &Path, plan: &Plan, environments: &[Environment]) -> Result<Self> {
-        let made = folder::prepare(dir)?;
+        let created = folder::prepare(dir)?;
         let files = (|| {
             // The plan comes last: it is what makes the folder a run, so a start that was cut off leaves none.
             files::write_json(dir, ENVIRONMENTS, environments)?;
@@ -84,7 +84,7 @@ impl Journal {
             files::write_json(dir, PLAN, plan)?;
             Ok((consumers, spans, measurements))
         })();
-        let (consumers, spans, measurements) = files.inspect_err(|_| folder::undo(dir, made))?;
+        let (consumers, spans, measurements) = files.inspect_err(|_| folder::undo(dir, created))?;
         Ok(Self {
             dir: dir.to_owned(),
             plan: plan.clone(),
@@ -106,7 +106,7 @@ impl Journal {
     /// A folder without a run, a plan that was altered or written by another version, or rows that cannot be used and that
     /// no crash explains: one line with file, line, and the fix. Nothing is changed then.
     pub fn open(dir: &Path) -> Result<(Self, Vec<MeasurementRow>)> {
-        let loaded = load::load(dir, load::Purpose::Resume)?;
+        let loaded = load::load(dir, load::LoadMode::Resume)?;
         let consumers = CsvFile::repaired(dir, &loaded.rows.consumers)?;
         let spans = CsvFile::repaired(dir, &loaded.rows.spans)?;
         let measurements = CsvFile::repaired(dir, &loaded.rows.measurements)?;
@@ -139,7 +139,7 @@ impl Journal {
         &self.environments
     }
 
-    /// What [`Journal::open`] mended, one line each; empty for a run that ended cleanly.
+    /// Repairs of [`Journal::open`], one line each; empty for a run that ended cleanly.
     pub fn repairs(&self) -> &[String] {
         &self.repairs
     }

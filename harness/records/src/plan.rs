@@ -37,7 +37,7 @@ pub enum PlanReadError {
     /// It is of another major version.
     #[error("schema version {found} is not {SCHEMA_VERSION}")]
     Version {
-        /// Its version.
+        /// Version.
         found: u32,
     },
     /// It has fields that its version does not have.

@@ -230,7 +230,7 @@ fn groups(runs: &[Run], analysis: &Analysis) -> Vec<Group> {
         let line = tables
             .entry((cell.workload, cell.conditions))
             .or_default()
-            .entry((analysis.variants.place(&cell.strategy), cell.strategy.name.clone(), name))
+            .entry((analysis.variants.table_order(&cell.strategy), cell.strategy.name.clone(), name))
             .or_insert_with(|| (cell.strategy.clone(), cell.control, Sizes::new()));
         let known = line.2.entry(cell.size).or_default();
         if summary.is_some() {

@@ -1,4 +1,4 @@
-//! What git says of the sources: the commit, and whether they differ from it.
+//! Commit of the sources, and whether they differ from it.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

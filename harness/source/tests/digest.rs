@@ -99,7 +99,7 @@ fn digest_is_the_same_in_any_place_and_without_git() {
 }
 
 #[test]
-fn digest_of_a_known_tree_stays() {
+fn digest_of_a_known_tree_is_stable() {
     // Another value means that every results folder measured before fails scripts/check-results: is that intended?
     let text = "sha256:98c30f833986f3a026945a5625a436c7b52a531103f8c25fcf2c237fbedd6bb7";
     assert_eq!(digest(Tree::new().path()).unwrap(), text);
@@ -139,7 +139,7 @@ fn commit_is_named_only_for_sources_that_it_holds() {
 }
 
 #[test]
-fn file_that_only_a_private_ignore_list_names_is_a_change() {
+fn file_ignored_only_privately_is_a_change() {
     let tree = Tree::new();
     tree.commit();
     fs::write(tree.path().join(".git/info/exclude"), "mine.rs\n").unwrap();
@@ -148,7 +148,7 @@ fn file_that_only_a_private_ignore_list_names_is_a_change() {
 }
 
 #[test]
-fn commit_of_a_repository_around_the_sources_is_not_theirs() {
+fn commit_of_a_surrounding_repository_is_ignored() {
     let outer = tempfile::tempdir().unwrap();
     let tree = Tree::in_folder(&outer.path().join("vendor"));
     support::init_and_commit(outer.path());

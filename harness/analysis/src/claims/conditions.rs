@@ -76,7 +76,7 @@ impl Where {
             && cell.conditions.cache_state == self.cache_state.unwrap_or(CacheState::Cold)
     }
 
-    /// How a cell departs from the recipe.
+    /// Departures of a cell from the recipe.
     pub(crate) fn departures(&self, cell: &Cell) -> Vec<String> {
         let c = &cell.conditions;
         let mut all = Vec::new();

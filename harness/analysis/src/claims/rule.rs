@@ -31,7 +31,7 @@ pub enum Rule {
         direction: Direction,
         /// Lower bound in MiB/s of bytes sent or received.
         at_least_mib_s: f64,
-        /// Why only GitHub's network can confirm it, where that is so. Rows of a shaped link then judge nothing, and rows of
+        /// Reason why only GitHub's network can confirm it, if there is one. Rows of a shaped link then judge nothing, and rows of
         /// loopback judge only that the strategy is slower even without a link.
         needs_network: Option<String>,
         /// Word in the name of the client that the spike names.
@@ -52,7 +52,7 @@ pub enum Rule {
         /// Whether one set of conditions in which it is so is enough.
         #[serde(default)]
         somewhere: bool,
-        /// Why only GitHub's network can tell, where the rates of a simulated link decide the ratio.
+        /// Reason why only GitHub's network can confirm it, where the rates of a simulated link decide the ratio.
         needs_network: Option<String>,
     },
     /// A strategy takes longer than every other one, within rounds.
@@ -96,7 +96,7 @@ pub enum Rule {
         /// Upper bound; none: no bound.
         at_most: Option<u64>,
     },
-    /// One strategy meets answers of 429, another one meets none under the same limit.
+    /// One strategy gets 429 responses, another one gets none under the same limit.
     Throttling {
         /// Strategy without any.
         spared: StrategySpec,
@@ -116,7 +116,7 @@ pub enum Rule {
     Step {
         /// Strategy.
         strategy: StrategySpec,
-        /// Side of the span.
+        /// Role of the job that has the span.
         role: Role,
         /// Kind of the span.
         span: SpanKind,
@@ -149,7 +149,7 @@ pub enum Rule {
     },
     /// A fact with its source.
     Documented {
-        /// Where it can be read.
+        /// Source.
         source: String,
         /// The fact in one sentence.
         fact: String,
@@ -158,7 +158,7 @@ pub enum Rule {
     },
     /// A statement that nothing here can judge.
     OutOfReach {
-        /// Why.
+        /// Reason.
         reason: String,
     },
 }
@@ -194,7 +194,7 @@ impl Rule {
         matches!(self, Self::Ratio { somewhere: true, .. } | Self::Fits { .. })
     }
 
-    /// Why rows of a profile cannot confirm it, where only GitHub's network can.
+    /// Reason why rows of a profile cannot confirm it, where only GitHub's network can.
     pub(crate) fn needs_network(&self, profile: &str) -> Option<&str> {
         match self {
             Self::Rate { needs_network, .. } | Self::Ratio { needs_network, .. } if profile != GITHUB => {
@@ -234,7 +234,7 @@ impl Rule {
             Self::OnlyOne { succeeds, fails, .. } => format!("`{succeeds}` completes, `{fails}` fails"),
             Self::Completes { strategy, error } => format!("no trial of `{strategy}` fails with `{error}`"),
             Self::Throttling { spared, throttled } => {
-                format!("answers of 429 to `{spared}` and to `{throttled}`")
+                format!("429 responses to `{spared}` and to `{throttled}`")
             }
             Self::Identity { strategy, level, .. } => format!("{} of `{strategy}`", level.words()),
             Self::Step { strategy, role, span } => format!("span `{span}` in the {role} of `{strategy}`"),
@@ -280,7 +280,7 @@ pub enum Quantity {
 }
 
 impl Quantity {
-    /// In words.
+    /// Name in words.
     pub fn words(self) -> &'static str {
         match self {
             Self::Transfer => "transfer",
@@ -304,14 +304,14 @@ impl Quantity {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
-    /// From the producer to the service.
+    /// Producer to service.
     Upload,
-    /// From the service to the consumer.
+    /// Service to consumer.
     Download,
 }
 
 impl Direction {
-    /// In words.
+    /// Name in words.
     pub fn words(self) -> &'static str {
         match self {
             Self::Upload => "upload rate",
@@ -339,7 +339,7 @@ pub enum IdentityLevel {
 }
 
 impl IdentityLevel {
-    /// In words.
+    /// Name in words.
     pub fn words(self) -> &'static str {
         match self {
             Self::Image => "content, layers and config",

@@ -41,7 +41,7 @@ fn level_0_is_judged_by_two_percent_of_the_upload_time_of_level_6() {
 }
 
 #[test]
-fn statements_to_be_measured_are_not_waved_off() {
+fn measurable_claims_are_not_out_of_reach() {
     let measured = [
         "artifact-level",
         "cache-tar-restore",
@@ -63,7 +63,7 @@ fn statements_to_be_measured_are_not_waved_off() {
 }
 
 #[test]
-fn mistakes_in_the_file_are_named() {
+fn invalid_claims_file_is_refused_with_the_claim() {
     let error = |from: &str, to: &str| {
         assert!(TEXT.contains(from), "{from}");
         Claims::parse(&TEXT.replacen(from, to, 1)).unwrap_err().to_string()

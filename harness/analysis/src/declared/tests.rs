@@ -36,7 +36,7 @@ fn decides(family: usize, rounds: usize) -> bool {
 }
 
 #[test]
-fn the_rounds_are_the_fewest_with_which_every_comparison_can_be_decided() {
+fn auto_rounds_are_the_fewest_that_can_decide() {
     for strategies in 2..=7 {
         for compare in [Compare::Reference, Compare::Pairs] {
             let family = family_size(compare, strategies);
@@ -48,13 +48,13 @@ fn the_rounds_are_the_fewest_with_which_every_comparison_can_be_decided() {
 }
 
 #[test]
-fn one_strategy_has_nothing_to_compare() {
+fn single_strategy_declares_no_family() {
     assert!(families(&request("artifact", 1)).is_empty());
     assert_eq!(rounds_of_parts(&request("artifact", 1)), [FEWEST_ROUNDS]);
 }
 
 #[test]
-fn the_control_is_no_comparison_of_its_own() {
+fn control_is_not_counted_as_a_comparison() {
     let with = PlanRequest { control: true, ..request(SEVEN, 8) };
     assert_eq!(rounds_of_parts(&with), rounds_of_parts(&request(SEVEN, 8)));
     let family = &families(&with)[0];
@@ -63,14 +63,14 @@ fn the_control_is_no_comparison_of_its_own() {
 }
 
 #[test]
-fn a_screening_declares_nothing() {
+fn screening_declares_no_comparisons() {
     for purpose in [Purpose::Screening, Purpose::Trend] {
         assert!(families(&PlanRequest { purpose, ..request(SEVEN, 1) }).is_empty());
     }
 }
 
 #[test]
-fn every_pair_needs_more_rounds_than_the_reference() {
+fn all_pairs_need_more_rounds_than_the_reference_family() {
     let pairs = PlanRequest { compare: Compare::Pairs, ..request(SEVEN, 8) };
     let family = &families(&pairs)[0];
     assert_eq!((family.comparisons, family.decidable, family.rounds, family.rounds_needed), (21, 0, 8, 10));
@@ -91,7 +91,7 @@ fn blocks_of_one_group_are_counted_together() {
 }
 
 #[test]
-fn what_a_rule_leaves_out_is_not_counted() {
+fn excluded_cells_are_not_counted() {
     let rule = Exclusion { strategy: vec![StrategySpec::plain("relay")], ..Exclusion::default() };
     let fewer = PlanRequest { exclude: vec![rule.clone()], ..request("relay,artifact,rebuild", 6) };
     assert_eq!((rounds_of_parts(&fewer), families(&fewer)[0].comparisons), (vec![6], 1));
@@ -102,7 +102,7 @@ fn what_a_rule_leaves_out_is_not_counted() {
 
 proptest! {
     #[test]
-    fn the_rounds_of_auto_leave_nothing_undecidable(
+    fn auto_rounds_can_decide_every_comparison(
         shapes in prop::collection::vec((1usize..6, 1u64..3), 1..4), pairs: bool, control: bool
     ) {
         let part = |at: usize, (strategies, size): (usize, u64)| PlanRequest {

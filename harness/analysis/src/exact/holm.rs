@@ -22,8 +22,8 @@ pub fn holm(ps: &[f64], alpha: f64) -> Vec<Corrected> {
     let mut previous: Option<(f64, f64)> = None;
     for (k, i) in order.into_iter().enumerate() {
         largest = largest.max(ps[i] * (m - k) as f64).min(1.0);
-        let own = previous.filter(|(p, _)| p.total_cmp(&ps[i]).is_eq()).map_or(alpha / (m - k) as f64, |(_, l)| l);
-        let level = stopped.unwrap_or(own);
+        let next = previous.filter(|(p, _)| p.total_cmp(&ps[i]).is_eq()).map_or(alpha / (m - k) as f64, |(_, l)| l);
+        let level = stopped.unwrap_or(next);
         if ps[i] > level {
             stopped.get_or_insert(level);
         }
@@ -60,14 +60,14 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn the_fewest_rounds() {
+    fn fewest_rounds_for_known_family_sizes() {
         let needed = [1, 4, 5, 10].map(|m| rounds_needed(m, 0.05));
         assert_eq!(needed, [6, 8, 8, 9]);
         assert_eq!(samples_needed(1, 0.05), 4);
     }
 
     #[test]
-    fn a_textbook_family() {
+    fn holm_matches_a_textbook_example() {
         let all = holm(&[0.01, 0.04, 0.03, 0.005], 0.05);
         let ps: Vec<f64> = all.iter().map(|c| (c.p * 1e6).round() / 1e6).collect();
         assert_eq!(ps, [0.03, 0.06, 0.06, 0.02]);
@@ -77,7 +77,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_level_says_what_the_adjusted_p_says(ps in prop::collection::vec(prop::sample::select(vec![0.001, 0.006, 0.01, 0.012, 0.02, 0.04, 0.3]), 1..8)) {
+        fn holm_level_and_adjusted_p_agree(ps in prop::collection::vec(prop::sample::select(vec![0.001, 0.006, 0.01, 0.012, 0.02, 0.04, 0.3]), 1..8)) {
             for (p, c) in ps.iter().zip(holm(&ps, 0.05)) {
                 prop_assert_eq!(*p <= c.level, c.p <= 0.05 + 1e-12);
                 prop_assert!(c.p >= *p);

@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_that_only_rises_is_as_rare_as_its_permutations() {
+    fn kendall_p_of_a_rising_series_is_exact() {
         let (tau, p) = trend(&[1.0, 2.0, 3.0, 4.0, 5.0]).unwrap();
         assert!((tau - 1.0).abs() < 1e-12 && (p - 2.0 / 120.0).abs() < 1e-12);
         let (tau, p) = trend(&[1.0, 1.0, 1.0]).unwrap();

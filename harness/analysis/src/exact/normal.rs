@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_well_known_values() {
+    fn quantiles_match_known_values() {
         for (p, z) in [(0.975, 1.959_963_985), (0.5, 0.0), (0.995, 2.575_829_304), (0.05, -1.644_853_627)] {
             assert!((quantile(p) - z).abs() < 1e-8, "{p}: {}", quantile(p));
         }

@@ -16,7 +16,7 @@ pub struct RankSum {
 }
 
 impl RankSum {
-    /// None where one of the two is empty.
+    /// Test of two samples; none where one of them is empty.
     pub fn new(first: Vec<i64>, second: Vec<i64>) -> Option<Self> {
         let mut differences: Vec<i64> = second.iter().flat_map(|b| first.iter().map(move |a| 2 * (b - a))).collect();
         differences.sort_unstable();
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn apart_as_far_as_can_be() {
+    fn rank_sum_of_separated_samples_is_exact() {
         let test = RankSum::new(vec![1, 2, 3, 4], vec![11, 12, 13, 14]).unwrap();
         assert!((test.p() - 2.0 / 70.0).abs() < 1e-14);
         assert!((test.estimate() - 10.0).abs() < 1e-12);

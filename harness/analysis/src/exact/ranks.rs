@@ -22,7 +22,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ties_share_the_middle() {
+    fn tied_values_share_the_mid_rank() {
         assert_eq!(doubled_midranks(&[30, 10, 20]), [6, 2, 4]);
         assert_eq!(doubled_midranks(&[5, 5, 1]), [5, 5, 2]);
         assert_eq!(doubled_midranks::<i64>(&[]), [0; 0]);

@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn six_of_one_sign_reach_one_thirty_second_and_the_range_is_the_interval() {
+    fn six_differences_of_one_sign_have_p_of_one_thirty_second() {
         let six = test(&[-5, -9, -4, -7, -6, -12]);
         assert!((six.p() - 0.031_25).abs() < 1e-15);
         assert_eq!(six.interval(0.05), (Some(-12.0), Some(-4.0)));
@@ -117,14 +117,14 @@ mod tests {
     }
 
     #[test]
-    fn zeros_have_no_sign() {
+    fn zero_differences_have_no_sign() {
         assert!((test(&[0, 0, 0]).p() - 1.0).abs() < 1e-15);
         // Two signs are left to flip: one pattern of four on each side.
         assert!((test(&[0, 3, 4]).p() - 0.5).abs() < 1e-15);
     }
 
     #[test]
-    fn strata_add_up() {
+    fn stratified_test_adds_the_strata() {
         let both = SignedRank::stratified(vec![vec![1, 2, 3], vec![], vec![100, 200, 300]]).unwrap();
         assert_eq!(both.n(), 6);
         assert!((both.p() - 2.0 / 64.0).abs() < 1e-15);

@@ -92,8 +92,8 @@ fn count(
     one.judged(if all { Judgement::AsClaimed } else { Judgement::NotAsClaimed })
 }
 
-/// Answers of 429 in a trial: a trial that failed by one has met at least that one.
-fn answers_of_429(row: &MeasurementRow) -> Option<u64> {
+/// Number of 429 responses of a trial; at least one where the trial failed by one.
+fn responses_429(row: &MeasurementRow) -> Option<u64> {
     match row.outcome {
         Outcome::Completed => row.throttled,
         Outcome::Failed if row.error.contains("429") || row.error.contains("Too Many Requests") => {
@@ -104,11 +104,11 @@ fn answers_of_429(row: &MeasurementRow) -> Option<u64> {
 }
 
 fn throttling(one: Evidence, spared: &[&MeasurementRow], throttled: &[&MeasurementRow]) -> Evidence {
-    let of = |rows: &[&MeasurementRow]| Spread::of(rows.iter().filter_map(|r| answers_of_429(r)));
+    let of = |rows: &[&MeasurementRow]| Spread::of(rows.iter().filter_map(|r| responses_429(r)));
     let (Some(spared), Some(throttled)) = (of(spared), of(throttled)) else {
-        return one.refused("the rows do not count answers of 429");
+        return one.refused("the rows do not count 429 responses");
     };
-    let note = format!("{} answers of 429, the other {}", spared.median(), throttled.median());
+    let note = format!("{} responses with status 429, the other {}", spared.median(), throttled.median());
     let one = Evidence { note, ..one };
     match (spared.max(), throttled.min()) {
         (1.., _) => one.judged(Judgement::NotAsClaimed),

@@ -93,7 +93,7 @@ fn stored_bytes(claim: &Claim, runs: &[Trials<'_>], strategy: &StrategySpec) -> 
     all
 }
 
-/// How many images of a size the cache's limit holds.
+/// Number of images of a size that the cache's limit holds.
 pub(super) fn fits(
     claim: &Claim,
     run: &Trials<'_>,
@@ -110,7 +110,7 @@ pub(super) fn fits(
     })
 }
 
-/// Counted, not judged: whether nine steps are few is the reader's to say.
+/// Size of a workflow: counted, not judged, because "low" has no scale.
 fn complexity(strategy: &StrategySpec, workflows: &[WorkflowSize]) -> (Judgement, String) {
     let Some(w) = workflows.iter().find(|w| w.strategy == strategy.name) else {
         return (Judgement::NotJudged, "the spike gives no scale, and the workflow was not counted".to_owned());
@@ -125,10 +125,10 @@ fn complexity(strategy: &StrategySpec, workflows: &[WorkflowSize]) -> (Judgement
 /// Third-party actions that another strategy's workflow does without: every workflow of the five builds by Docker's actions.
 fn third_party(strategy: &StrategySpec, beyond: &StrategySpec, workflows: &[WorkflowSize]) -> (Judgement, String) {
     let of = |spec: &StrategySpec| workflows.iter().find(|w| w.strategy == spec.name).map(|w| &w.third_party_actions);
-    let (Some(own), Some(other)) = (of(strategy), of(beyond)) else {
+    let (Some(actions), Some(others)) = (of(strategy), of(beyond)) else {
         return (Judgement::NotJudged, "the workflow was not counted".to_owned());
     };
-    let more: Vec<&str> = own.iter().filter(|a| !other.contains(a)).map(String::as_str).collect();
+    let more: Vec<&str> = actions.iter().filter(|a| !others.contains(a)).map(String::as_str).collect();
     if more.is_empty() {
         let text = format!("the workflow has no third-party actions beyond those of `{beyond}`");
         return (Judgement::NotAsClaimed, text);

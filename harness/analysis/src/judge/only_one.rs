@@ -38,7 +38,7 @@ pub(super) fn judge(
     {
         return one.refused(why);
     }
-    let own = own_error.as_ref().map_or(0, |e| failed(first, e).0);
+    let refuting = own_error.as_ref().map_or(0, |e| failed(first, e).0);
     let second_completed = completed(second).count();
     match () {
         // The limit was not too small for the second: nothing had to be rescued.
@@ -47,7 +47,7 @@ pub(super) fn judge(
         }
         () if second_completed > 0 => one.judged(Judgement::NotAsClaimed),
         () if !other_reasons.is_empty() => one.refused(because(&other_reasons)),
-        () if missed + own > 0 => one.judged(Judgement::NotAsClaimed),
+        () if missed + refuting > 0 => one.judged(Judgement::NotAsClaimed),
         () if done == of && broke == others => one.judged(Judgement::AsClaimed),
         () => one.refused("no trial of one of the two completed or failed"),
     }
@@ -69,7 +69,7 @@ fn because(errors: &[&str]) -> String {
     }
 }
 
-/// Why a storage limit tells the two strategies not apart: it holds neither cache, nor the image's own bytes.
+/// Reason why a storage limit cannot separate the two strategies: it holds neither cache, nor the image's bytes.
 fn limit_tests_nothing(
     run: &Trials<'_>,
     cell: &Cell,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use handoff_model::StrategySpec;
 use handoff_records::MeasurementRow;
 
-use super::reasons::{OVER_THE_BORDER, all_lie, too_few};
+use super::reasons::{INTERVAL_CROSSES_BOUND, all_lie, too_few};
 use super::trials::Trials;
 use crate::claims::{Claim, Quantity, Rule};
 use crate::judgement::{Evidence, Judgement, Measured, Unit};
@@ -74,7 +74,7 @@ fn ratio(
     })
 }
 
-/// Where an interval lies: below, within, above; none where it reaches over a bound.
+/// Position of an interval: below, within, above; none where it crosses a bound.
 pub(super) fn between(from: f64, to: f64, (low, high): (f64, f64)) -> Option<std::cmp::Ordering> {
     match (from, to) {
         (_, to) if to < low => Some(std::cmp::Ordering::Less),
@@ -91,7 +91,7 @@ fn judged(one: Evidence, lies: Option<std::cmp::Ordering>, is_time: bool) -> Evi
         Some(Less | Greater) if !is_time => one.judged(Judgement::NotAsClaimed),
         Some(Less) => one.judged(Judgement::FasterThanClaimed),
         Some(Greater) => one.judged(Judgement::SlowerThanClaimed),
-        None => one.refused(OVER_THE_BORDER),
+        None => one.refused(INTERVAL_CROSSES_BOUND),
     }
 }
 
@@ -120,7 +120,7 @@ fn slowest(
             (true, _) => one.judged(Judgement::NotAsClaimed),
             (false, true) => one.judged(Judgement::AsClaimed),
             (false, false) if measured.iter().any(|(_, m)| !m.is_sure()) => one.refused(too_few(n)),
-            (false, false) => one.refused(OVER_THE_BORDER),
+            (false, false) => one.refused(INTERVAL_CROSSES_BOUND),
         })
     })
 }

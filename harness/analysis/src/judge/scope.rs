@@ -1,4 +1,4 @@
-//! What a verdict holds for, where that is less than the statement: the sizes that were judged, the levels of identity.
+//! Scope of a verdict that covers less than the statement: judged sizes, levels of identity.
 
 use std::collections::BTreeSet;
 
@@ -50,7 +50,7 @@ fn sizes(evidence: &[Evidence], judgement: Judgement) -> (String, bool) {
     (text, !open.is_empty())
 }
 
-/// Why nothing is judged, size by size; none where every size has the same reason or any size will do.
+/// Reasons why nothing is judged, size by size; none where all sizes share a reason or any size will do.
 pub(super) fn open_sizes(claim: &Claim, evidence: &[Evidence]) -> Option<String> {
     let under: Vec<&Evidence> = evidence.iter().filter(|e| e.departures.is_empty()).collect();
     let reasons = reasons_by_size(&under, &under.iter().map(|e| e.size).collect());

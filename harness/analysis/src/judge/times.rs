@@ -8,7 +8,7 @@ use handoff_model::{Cell, Role, SpanKind};
 use handoff_records::MeasurementRow;
 
 use super::pairs;
-use super::reasons::{OVER_THE_BORDER, all_lie, too_few};
+use super::reasons::{INTERVAL_CROSSES_BOUND, all_lie, too_few};
 use super::trials::{Trials, completed};
 use crate::claims::{Claim, Direction, Quantity, Rule};
 use crate::judgement::{Evidence, Judgement, Measured, Unit};
@@ -40,11 +40,11 @@ pub(super) fn evidence(claim: &Claim, run: &Trials<'_>) -> Vec<Evidence> {
                 _ => one.refused(reason),
             },
             (Some(m), None) if !m.is_sure() => {
-                let lie = where_all_lie(&claim.rule, run, cell, &done);
+                let lie = all_trials_lie(&claim.rule, run, cell, &done);
                 one.refused(format!("{}{lie}", too_few(done.len())))
             }
             (Some(m), None) => match verdict(&claim.rule, &m) {
-                None => one.refused(OVER_THE_BORDER),
+                None => one.refused(INTERVAL_CROSSES_BOUND),
                 Some(judgement) => against(one, claim, run, cell, rows, judgement),
             },
         })
@@ -53,9 +53,8 @@ pub(super) fn evidence(claim: &Claim, run: &Trials<'_>) -> Vec<Evidence> {
 
 /// The transfer beside a consumer's time: a figure of the consumer alone leaves the producer out.
 fn whole_transfer(rows: &[&MeasurementRow]) -> String {
-    Spread::of(rows.iter().filter_map(|r| r.transfer_ns)).map_or_else(String::new, |s| {
-        format!("the consumer alone; the transfer takes {:.1} s", s.median() as f64 / 1e9)
-    })
+    let transfer = Spread::of(rows.iter().filter_map(|r| r.transfer_ns));
+    transfer.map(|s| format!("the consumer alone; the transfer takes {:.1} s", s.median_s())).unwrap_or_default()
 }
 
 /// The client of the rows, where it is not the one that the spike names.
@@ -95,8 +94,8 @@ fn bytes_a_second(run: &Trials<'_>, row: &MeasurementRow, direction: Direction) 
     rate.is_finite().then_some(rate.round() as u64)
 }
 
-/// On which side of the claim all of a few trials lie: too few to judge, and yet what a reader must know.
-fn where_all_lie(rule: &Rule, run: &Trials<'_>, cell: &Cell, rows: &[&MeasurementRow]) -> &'static str {
+/// Position of all trials where they are too few to judge, which a reader must still know.
+fn all_trials_lie(rule: &Rule, run: &Trials<'_>, cell: &Cell, rows: &[&MeasurementRow]) -> &'static str {
     let Rule::Time { quantity, low_s, high_s, against, .. } = rule else { return "" };
     let Some(spread) = Spread::of(rows.iter().filter_map(|r| run.value(r, *quantity))) else { return "" };
     let lies = pairs::between(spread.min() as f64 / 1e9, spread.max() as f64 / 1e9, (*low_s, *high_s));
@@ -135,11 +134,11 @@ fn against(
         () if !m.is_sure() => one.refused(too_few(spread.n())),
         () if m.low > against.at_most => one.judged(Judgement::SlowerThanClaimed),
         () if m.high <= against.at_most => one.judged(judgement),
-        () => one.refused(OVER_THE_BORDER),
+        () => one.refused(INTERVAL_CROSSES_BOUND),
     }
 }
 
-/// None: the interval reaches over a bound and the median lies outside.
+/// Verdict of a median; none where the interval crosses a bound and the median lies outside.
 fn verdict(rule: &Rule, m: &Measured) -> Option<Judgement> {
     match rule {
         Rule::Time { high_s, .. } if m.low > *high_s => Some(Judgement::SlowerThanClaimed),

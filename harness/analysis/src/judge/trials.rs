@@ -60,7 +60,6 @@ impl<'a> Trials<'a> {
         self.named(spec).find(|(c, _)| same_group(c, cell)).map(|(_, rows)| rows)
     }
 
-    /// Cells of a strategy: those with exactly the options named come first.
     /// Evidence of each cell of a strategy of which `judge` has some, unless the cell departs from the recipe.
     pub(super) fn judge_cells<'s>(
         &'s self,
@@ -72,11 +71,12 @@ impl<'a> Trials<'a> {
         self.cells(strategy, &claim.conditions).into_iter().filter_map(one).collect()
     }
 
+    /// Cells of a strategy: those with exactly the options named come first.
     fn named<'s>(&'s self, spec: &StrategySpec) -> impl Iterator<Item = (&'s Cell, Rows<'s, 'a>)> {
         let exact = |cell: &Cell| cell.strategy == *spec;
         let of = |wanted: bool| {
-            let own = move |(cell, _): &(&Cell, _)| is_named(spec, &cell.strategy) && exact(cell) == wanted;
-            self.cells.iter().filter(own).map(|(cell, rows)| (cell, rows.as_slice()))
+            let named = move |(cell, _): &(&Cell, _)| is_named(spec, &cell.strategy) && exact(cell) == wanted;
+            self.cells.iter().filter(named).map(|(cell, rows)| (cell, rows.as_slice()))
         };
         of(true).chain(of(false)).collect::<Vec<_>>().into_iter()
     }

@@ -43,21 +43,21 @@ fn ranks(strategies: &str, families: &[&Family]) -> Vec<(usize, usize)> {
 }
 
 #[test]
-fn a_rank_leaves_open_what_no_verdict_decides() {
+fn undecided_strategies_share_a_rank_range() {
     let against = family(FamilyKind::Reference, &["a>r", "b>r", "c?r"]);
     let pairs = family(FamilyKind::AllPairs, &["a?b", "a?c", "b?c", "a?r", "b?r", "c?r"]);
     assert_eq!(ranks("a b c r", &[&against, &pairs]), [(2, 4), (2, 4), (1, 4), (1, 2)]);
 }
 
 #[test]
-fn slower_than_one_that_is_slower_is_slower() {
+fn faster_than_is_transitive() {
     let against = family(FamilyKind::Reference, &["a<r", "b>r"]);
     // Only by way of r is a ahead of b.
     assert_eq!(ranks("a b r", &[&against]), [(1, 1), (3, 3), (2, 2)]);
 }
 
 #[test]
-fn the_family_against_the_reference_counts_before_that_of_all_pairs() {
+fn reference_family_takes_precedence_over_all_pairs() {
     let against = family(FamilyKind::Reference, &["a=r"]);
     let pairs = family(FamilyKind::AllPairs, &["a>r"]);
     assert_eq!(known([&against, &pairs], &spec("a"), &spec("r")).0, Known::Equivalent);
@@ -66,7 +66,7 @@ fn the_family_against_the_reference_counts_before_that_of_all_pairs() {
 }
 
 #[test]
-fn verdicts_in_a_circle_give_no_rank() {
+fn circular_verdicts_give_no_rank() {
     let pairs = family(FamilyKind::AllPairs, &["a<b", "b<c", "a>c", "a<d", "b<d", "c<d"]);
     let all: Vec<StrategySpec> = ["a", "b", "c", "d"].map(spec).into();
     let order = Order::new(all.iter().collect(), &[&pairs]);
@@ -74,7 +74,7 @@ fn verdicts_in_a_circle_give_no_rank() {
 }
 
 #[test]
-fn one_that_is_ahead_of_its_equivalent_gives_no_rank() {
+fn strategy_ahead_of_its_equivalent_gets_no_rank() {
     let pairs = family(FamilyKind::AllPairs, &["a<b", "b<c", "a=c"]);
     let all: Vec<StrategySpec> = ["a", "b", "c"].map(spec).into();
     assert_eq!(Order::new(all.iter().collect(), &[&pairs]).contradicted(), [&spec("a"), &spec("c")]);

@@ -80,7 +80,7 @@ fn numbers() -> impl Strategy<Value = Vec<Numbers>> {
 }
 
 #[test]
-fn a_cell_by_hand() {
+fn cell_summary_matches_values_computed_by_hand() {
     let plan = plan(8);
     let numbers: Vec<Numbers> = plan
         .trials
@@ -104,7 +104,7 @@ fn a_cell_by_hand() {
 
 proptest! {
     #[test]
-    fn the_order_of_rows_does_not_matter(numbers in numbers(), keys in prop::collection::vec(any::<u32>(), 48)) {
+    fn row_order_does_not_change_the_result(numbers in numbers(), keys in prop::collection::vec(any::<u32>(), 48)) {
         let rows = rows(&numbers);
         let mut shuffled: Vec<_> = rows.iter().cloned().zip(&keys).collect();
         shuffled.sort_by_key(|(_, key)| **key);
@@ -113,7 +113,7 @@ proptest! {
     }
 
     #[test]
-    fn failed_rows_change_no_number(numbers in numbers()) {
+    fn failed_rows_change_no_numbers(numbers in numbers()) {
         let rows = rows(&numbers);
         let completed: Vec<_> = rows.iter().filter(|r| r.outcome == Outcome::Completed).cloned().collect();
         let mut all = summaries(&rows);

@@ -4,7 +4,7 @@ use handoff_analysis::{Analysis, FanOut, InputError, Metric, Options, SmallestEf
 use handoff_model::{Conditions, Storage, StrategySpec};
 use proptest::prelude::*;
 
-use crate::kit::{Made, Numbers, plan};
+use crate::kit::{Numbers, SampleRun, plan};
 
 const ALL: &str = "artifact,gha-cache,zstd-stream,rebuild";
 
@@ -26,8 +26,8 @@ fn numbers(strategy: &str, round: u32, gib: f64) -> Numbers {
     })
 }
 
-fn run(rounds: u32) -> Made {
-    Made::run("r", &plan("r", ALL, &["1GiB"], rounds, false, Conditions::default()), numbers)
+fn run(rounds: u32) -> SampleRun {
+    SampleRun::run("r", &plan("r", ALL, &["1GiB"], rounds, false, Conditions::default()), numbers)
 }
 
 fn words(analysis: &Analysis) -> Vec<(String, &'static str)> {
@@ -55,15 +55,15 @@ fn eight_rounds_decide_and_three_do_not() {
 }
 
 #[test]
-fn strategies_that_tie_share_a_rank_and_failures_have_none() {
-    let ranks = |made: &Made| -> Vec<(String, usize)> {
-        made.analyse().groups[0].ranking.places.iter().map(|p| (p.strategy.to_string(), p.rank)).collect()
+fn tied_strategies_share_a_rank_and_failed_ones_have_none() {
+    let ranks = |sample: &SampleRun| -> Vec<(String, usize)> {
+        sample.analyse().groups[0].ranking.places.iter().map(|p| (p.strategy.to_string(), p.rank)).collect()
     };
     let all = ranks(&run(10));
     assert_eq!(all.iter().map(|(_, r)| *r).collect::<Vec<_>>(), [1, 1, 3, 4]);
     assert_eq!((all[2].0.as_str(), all[3].0.as_str()), ("artifact", "zstd-stream"));
     let plan = plan("r", ALL, &["1GiB"], 10, false, Conditions::default());
-    let broken = Made::run(
+    let broken = SampleRun::run(
         "r",
         &plan,
         |s, round, gib| if (s, round) == ("artifact", 4) { None } else { numbers(s, round, gib) },
@@ -76,10 +76,10 @@ fn strategies_that_tie_share_a_rank_and_failures_have_none() {
 }
 
 #[test]
-fn the_noise_floor_stops_a_claim() {
+fn difference_below_the_noise_floor_is_inconclusive() {
     let plan = plan("r", "artifact,rebuild", &["1GiB"], 8, true, Conditions::default());
     let with = |apart: f64| {
-        Made::run("r", &plan, move |s, round, gib| {
+        SampleRun::run("r", &plan, move |s, round, gib| {
             let far = if round % 2 == 0 { apart } else { -apart };
             match s {
                 "artifact+" => numbers("artifact", round, gib).map(|(p, c, b)| (p, c + far, b)),
@@ -97,25 +97,25 @@ fn the_noise_floor_stops_a_claim() {
 }
 
 #[test]
-fn what_matters_is_the_readers_choice() {
+fn smallest_effect_option_changes_the_verdict() {
     let options = |seconds, share| Options { smallest_effect: SmallestEffect { share, seconds }, ..Options::default() };
-    let made = run(8);
+    let sample = run(8);
     let verdict =
-        |o: &Options| analyse(&[made.rows()], o).unwrap().groups[0].families[0].comparisons[0].verdict.clone();
+        |o: &Options| analyse(&[sample.rows()], o).unwrap().groups[0].families[0].comparisons[0].verdict.clone();
     assert_eq!(verdict(&options(2.0, 0.05)), Verdict::Slower);
     assert_eq!(verdict(&options(12.0, 0.05)), Verdict::Equivalent);
     assert_eq!(verdict(&options(2.0, 0.5)), Verdict::Equivalent);
 }
 
 #[test]
-fn other_references_and_quantities_on_request() {
-    let made = run(8);
+fn reference_and_metrics_options_are_used() {
+    let sample = run(8);
     let options = Options {
         reference: Some(StrategySpec::plain("artifact")),
         metrics: vec![Metric::CriticalPath, Metric::Transfer],
         ..Options::default()
     };
-    let analysis = analyse(&[made.rows()], &options).unwrap();
+    let analysis = analyse(&[sample.rows()], &options).unwrap();
     let families = &analysis.groups[0].families;
     assert_eq!(
         families.iter().map(|f| (f.metric, f.size)).collect::<Vec<_>>(),
@@ -129,9 +129,9 @@ fn other_references_and_quantities_on_request() {
 }
 
 #[test]
-fn sizes_pool_where_one_size_has_too_few_rounds() {
+fn sizes_are_pooled_if_one_has_too_few_rounds() {
     let plan = plan("r", ALL, &["1GiB", "2GiB", "3GiB"], 3, false, Conditions::default());
-    let analysis = Made::run("r", &plan, numbers).analyse();
+    let analysis = SampleRun::run("r", &plan, numbers).analyse();
     assert!(
         analysis.groups.iter().all(|g| g
             .main_family()
@@ -147,9 +147,9 @@ fn sizes_pool_where_one_size_has_too_few_rounds() {
 }
 
 #[test]
-fn a_machine_that_slows_down_is_noticed() {
+fn drift_of_a_slowing_machine_is_reported() {
     let plan = plan("r", ALL, &["1GiB"], 8, false, Conditions::default());
-    let slowing = Made::run("r", &plan, |s, round, gib| {
+    let slowing = SampleRun::run("r", &plan, |s, round, gib| {
         numbers(s, round, gib).map(|(p, c, b)| (p, c + 4.0 * f64::from(round), b))
     });
     let drift = &slowing.analyse().groups[0].drift[0];
@@ -161,7 +161,7 @@ fn a_machine_that_slows_down_is_noticed() {
 }
 
 #[test]
-fn decisions_follow_from_the_parts() {
+fn break_even_storage_and_fan_out_follow_from_medians() {
     let analysis = run(3).analyse();
     let artifact = &analysis.break_even[0];
     assert_eq!(artifact.cell.strategy.name, "artifact");
@@ -183,12 +183,12 @@ fn word(point: &FanOut) -> &'static str {
 }
 
 #[test]
-fn a_trial_that_is_there_twice_is_refused_and_two_runs_pool() {
+fn duplicate_trial_is_refused_and_two_runs_pool() {
     let (one, two) = (run(4), run(4));
     let error = analyse(&[one.rows(), two.rows()], &Options::default()).unwrap_err();
     assert!(matches!(error, InputError::Duplicate { .. }));
     assert!(!error.to_string().contains('\n'));
-    let other = Made::run("s", &plan("s", ALL, &["1GiB"], 4, false, Conditions::default()), numbers);
+    let other = SampleRun::run("s", &plan("s", ALL, &["1GiB"], 4, false, Conditions::default()), numbers);
     let both = analyse(&[one.rows(), other.rows()], &Options::default()).unwrap();
     let cell = &both.groups[0].cells[0];
     assert_eq!(cell.n, 8);
@@ -198,34 +198,34 @@ fn a_trial_that_is_there_twice_is_refused_and_two_runs_pool() {
 }
 
 #[test]
-fn odd_folders_make_an_analysis_all_the_same() {
+fn incomplete_folders_are_analysed() {
     let nothing = plan("r", ALL, &["1GiB"], 2, false, Conditions::default());
-    let failed = Made::run("r", &nothing, |_, _, _| None).analyse();
+    let failed = SampleRun::run("r", &nothing, |_, _, _| None).analyse();
     let family = failed.groups[0].main_family().unwrap();
     assert!(family.comparisons.iter().all(|c| c.verdict.inconclusive().unwrap().why == Why::NoPairs));
     assert!(failed.groups[0].pairs.is_none() && failed.groups[0].ranking.places.is_empty());
-    let empty = Made { rows: vec![], ..run(1) }.analyse();
+    let empty = SampleRun { rows: vec![], ..run(1) }.analyse();
     assert!(empty.groups.is_empty());
     let alone = plan("r", "artifact", &["1GiB"], 3, false, Conditions::default());
-    let alone = Made::run("r", &alone, numbers).analyse();
+    let alone = SampleRun::run("r", &alone, numbers).analyse();
     assert!(alone.groups[0].families.is_empty() && alone.groups[0].reference.is_none());
     assert!(alone.break_even.is_empty() && alone.fan_out.len() == 1);
 }
 
 proptest! {
     #[test]
-    fn the_order_of_rows_does_not_matter(keys in prop::collection::vec(any::<u64>(), 32)) {
-        let made = run(8);
+    fn row_order_does_not_change_the_result(keys in prop::collection::vec(any::<u64>(), 32)) {
+        let sample = run(8);
         let mut order: Vec<usize> = (0..32).collect();
         order.sort_by_key(|i| keys[*i]);
-        let rows = order.iter().map(|i| made.rows[*i].clone()).collect();
-        let analysis = made.analyse();
-        prop_assert_eq!(Made { rows, ..made }.analyse(), analysis);
+        let rows = order.iter().map(|i| sample.rows[*i].clone()).collect();
+        let analysis = sample.analyse();
+        prop_assert_eq!(SampleRun { rows, ..sample }.analyse(), analysis);
     }
 }
 
 #[test]
-fn two_runs_are_compared_without_pairs() {
+fn two_runs_are_compared_unpaired() {
     let slower = |more: f64| {
         move |s: &str, round: u32, gib: f64| {
             let more = if s == "artifact" { more } else { 0.1 };
@@ -234,7 +234,7 @@ fn two_runs_are_compared_without_pairs() {
     };
     let other = plan("s", ALL, &["1GiB"], 8, false, Conditions::default());
     let verdicts = |rounds, more| -> Vec<&'static str> {
-        let (one, two) = (run(rounds), Made::run("s", &other, slower(more)));
+        let (one, two) = (run(rounds), SampleRun::run("s", &other, slower(more)));
         let all = handoff_analysis::compare_runs(&one.rows(), &two.rows(), Metric::CriticalPath, &Options::default());
         all.unwrap().iter().map(|c| c.comparison.verdict.word()).collect()
     };
@@ -247,7 +247,7 @@ fn two_runs_are_compared_without_pairs() {
 }
 
 #[test]
-fn environments_differ_by_name() {
+fn environment_differences_are_named() {
     let one = handoff_model::Environment {
         cpu: "A".into(),
         cores: 2,
@@ -268,7 +268,7 @@ fn environments_differ_by_name() {
 }
 
 #[test]
-fn disks_that_differ_by_more_than_a_fifth_are_named_in_both_directions() {
+fn disk_rates_more_than_a_fifth_apart_are_reported() {
     use handoff_model::{DiskMeasurement, DiskSpeed, Environment};
     let disk = |mib_per_s: u64, files_per_s: u64| Environment {
         disk_speed: Some(DiskMeasurement::Measured(DiskSpeed {
@@ -298,10 +298,10 @@ fn disks_that_differ_by_more_than_a_fifth_are_named_in_both_directions() {
 }
 
 #[test]
-fn rows_of_several_environments_are_named_with_what_differs() {
+fn mixed_environments_are_reported_with_differences() {
     use handoff_model::Environment;
     let plan = plan("r", "artifact,rebuild", &["1GiB"], 3, false, Conditions::default());
-    let mut rows = Made::run("r", &plan, numbers).rows;
+    let mut rows = SampleRun::run("r", &plan, numbers).rows;
     let of = |id: &str, kernel: &str| Environment { id: id.into(), kernel: kernel.into(), ..Environment::default() };
     let recorded = [of("e", "6.1"), of("f", "6.2"), of("unused", "6.3")];
     assert_eq!(handoff_analysis::mix(&rows, &recorded), None);

@@ -5,7 +5,7 @@ use handoff_model::{Builder, Conditions, ImageStore, Outcome, Role, SpanKind};
 use handoff_records::{MeasurementRow, SpanRow};
 use proptest::prelude::*;
 
-use crate::kit::{Made, plan};
+use crate::kit::{SampleRun, plan};
 
 pub const FIVE: &str = "artifact,cache-tar,gha-cache,local-cache,zstd-stream";
 
@@ -19,17 +19,17 @@ pub fn recipe() -> Conditions {
 }
 
 /// A run at 1 GiB in which every producer takes 20 s, every consumer 20 s and the build 2 s, times a scale.
-pub fn run(name: &str, strategies: &str, rounds: u32, conditions: Conditions, scale: f64) -> Made {
+pub fn run(name: &str, strategies: &str, rounds: u32, conditions: Conditions, scale: f64) -> SampleRun {
     let plan = plan(name, strategies, &["1GiB"], rounds, false, conditions);
-    Made::run(name, &plan, |_, round, _| {
+    SampleRun::run(name, &plan, |_, round, _| {
         let each = (20.0 + f64::from(round) / 100.0) * scale;
         Some((Some(each), each, 2.0))
     })
 }
 
-pub fn judged(runs: &[&Made]) -> Vec<JudgedClaim> {
+pub fn judged(runs: &[&SampleRun]) -> Vec<JudgedClaim> {
     // What is known of a strategy is known without a trial of it.
-    let known = Made { rows: vec![], ..run("known", FIVE, 1, recipe(), 1.0) };
+    let known = SampleRun { rows: vec![], ..run("known", FIVE, 1, recipe(), 1.0) };
     let rows: Vec<_> = std::iter::once(known.rows()).chain(runs.iter().map(|m| m.rows())).collect();
     let counted = |strategy: &str, actions: &[&str]| {
         WorkflowSize::new(strategy, 7, 40, actions.iter().map(|a| (*a).to_owned()).collect())
@@ -38,18 +38,18 @@ pub fn judged(runs: &[&Made]) -> Vec<JudgedClaim> {
     judge(&rows, &Options::default(), &Claims::spike().unwrap(), &workflows)
 }
 
-pub fn of(runs: &[&Made], id: &str) -> JudgedClaim {
+pub fn of(runs: &[&SampleRun], id: &str) -> JudgedClaim {
     judged(runs).into_iter().find(|c| c.id == id).unwrap()
 }
 
-pub fn verdict(made: &Made, id: &str) -> String {
-    of(&[made], id).verdict()
+pub fn verdict(sample: &SampleRun, id: &str) -> String {
+    of(&[sample], id).verdict()
 }
 
 /// Changes the rows of one strategy.
-pub fn change(made: &mut Made, spec: &str, change: impl Fn(&mut MeasurementRow)) {
+pub fn change(sample: &mut SampleRun, spec: &str, change: impl Fn(&mut MeasurementRow)) {
     let (name, variant) = spec.split_once(':').unwrap_or((spec, ""));
-    made.rows.iter_mut().filter(|r| r.strategy == name && r.variant == variant).for_each(change);
+    sample.rows.iter_mut().filter(|r| r.strategy == name && r.variant == variant).for_each(change);
 }
 
 pub fn fail(row: &mut MeasurementRow, error: &str) {
@@ -61,10 +61,10 @@ pub fn fail(row: &mut MeasurementRow, error: &str) {
 }
 
 /// Adds a span of so many seconds to every trial of a strategy.
-pub fn span(made: &mut Made, spec: &str, role: Role, kind: SpanKind, seconds: f64, bytes: Option<u64>) {
+pub fn span(sample: &mut SampleRun, spec: &str, role: Role, kind: SpanKind, seconds: f64, bytes: Option<u64>) {
     let (name, variant) = spec.split_once(':').unwrap_or((spec, ""));
-    for row in made.rows.iter().filter(|r| r.strategy == name && r.variant == variant) {
-        made.spans.push(SpanRow {
+    for row in sample.rows.iter().filter(|r| r.strategy == name && r.variant == variant) {
+        sample.spans.push(SpanRow {
             schema_version: 1,
             trial: row.trial.clone(),
             role,
@@ -111,7 +111,7 @@ fn time_is_not_judged_by_few_trials_or_other_conditions() {
 }
 
 #[test]
-fn runs_are_not_pooled() {
+fn claims_judge_each_run_by_itself() {
     let (one, two) = (run("one", FIVE, 4, recipe(), 1.0), run("two", FIVE, 4, recipe(), 1.0));
     let claim = of(&[&one, &two], "artifact-transfer");
     assert_eq!(
@@ -145,10 +145,10 @@ fn under(profile: &str) -> Conditions {
 
 /// Verdict on a rate: 1,000 MiB in so many seconds.
 fn rate(id: &str, profile: &str, seconds: f64, rounds: u32) -> String {
-    let mut made = run("r", "zstd-stream", rounds, under(profile), 1.0);
-    span(&mut made, "zstd-stream", Role::Producer, SpanKind::Upload, seconds, Some(1_000 << 20));
-    span(&mut made, "zstd-stream", Role::Consumer, SpanKind::Download, seconds, Some(1_000 << 20));
-    verdict(&made, id)
+    let mut sample = run("r", "zstd-stream", rounds, under(profile), 1.0);
+    span(&mut sample, "zstd-stream", Role::Producer, SpanKind::Upload, seconds, Some(1_000 << 20));
+    span(&mut sample, "zstd-stream", Role::Consumer, SpanKind::Download, seconds, Some(1_000 << 20));
+    verdict(&sample, id)
 }
 
 #[test]
@@ -165,11 +165,14 @@ fn rate_is_not_judged_by_a_simulated_link_and_only_refuted_by_loopback() {
     for id in ["zstd-stream-upload", "zstd-stream-download"] {
         for seconds in [5.0, 20.0] {
             let text = rate(id, "github-hosted", seconds, 8);
-            assert!(text.starts_with("not judged: it needs GitHub's network"), "{id}: {text}");
+            assert!(text.starts_with("not judged: only GitHub's network can confirm it"), "{id}: {text}");
         }
         assert_eq!(rate(id, "loopback", 20.0, 8), "slower than claimed", "even without a link");
         for (seconds, rounds) in [(20.0, 5), (1.0, 8)] {
-            assert!(rate(id, "loopback", seconds, rounds).starts_with("not judged: it needs GitHub's network"), "{id}");
+            assert!(
+                rate(id, "loopback", seconds, rounds).starts_with("not judged: only GitHub's network can confirm it"),
+                "{id}"
+            );
         }
         assert_eq!(rate(id, "github", 20.0, 8), "slower than claimed");
     }
@@ -179,16 +182,16 @@ fn rate_is_not_judged_by_a_simulated_link_and_only_refuted_by_loopback() {
 
 #[test]
 fn rate_counts_the_services_bytes_where_a_span_has_none() {
-    let mut made = run("r", "zstd-stream", 8, under("github"), 1.0);
-    span(&mut made, "zstd-stream", Role::Producer, SpanKind::Upload, 2.0, None);
-    change(&mut made, "zstd-stream", |r| r.bytes_up = Some(1_000 << 20));
-    assert_eq!(verdict(&made, "zstd-stream-upload"), "as claimed");
+    let mut sample = run("r", "zstd-stream", 8, under("github"), 1.0);
+    span(&mut sample, "zstd-stream", Role::Producer, SpanKind::Upload, 2.0, None);
+    change(&mut sample, "zstd-stream", |r| r.bytes_up = Some(1_000 << 20));
+    assert_eq!(verdict(&sample, "zstd-stream-upload"), "as claimed");
 }
 
 /// Consumers of `gha-cache` take so many seconds, those of `rebuild` 30.
-fn cached(seconds: f64, rounds: u32) -> Made {
+fn cached(seconds: f64, rounds: u32) -> SampleRun {
     let plan = plan("r", "gha-cache,rebuild", &["1GiB"], rounds, false, recipe());
-    Made::run("r", &plan, |s, round, _| {
+    SampleRun::run("r", &plan, |s, round, _| {
         let each = if s == "rebuild" { 30.0 } else { seconds } + f64::from(round) / 100.0;
         Some((Some(each), each, 2.0))
     })
@@ -219,10 +222,10 @@ fn near_instant_is_a_tenth_of_a_rebuild_without_a_cache() {
 }
 
 #[test]
-fn verdict_names_its_sizes_and_where_few_trials_at_others_lie() {
+fn verdict_names_judged_sizes_and_open_ones() {
     let at = |name: &str, size: &str, rounds, seconds: f64| {
         let plan = plan(name, "gha-cache", &[size], rounds, false, recipe());
-        Made::run(name, &plan, |_, round, _| {
+        SampleRun::run(name, &plan, |_, round, _| {
             let each = seconds + f64::from(round) / 100.0;
             Some((Some(each), each, 2.0))
         })
@@ -240,7 +243,7 @@ fn verdict_names_its_sizes_and_where_few_trials_at_others_lie() {
 }
 
 #[test]
-fn bound_that_is_ours_is_the_rules_bound() {
+fn printed_bound_is_the_bound_of_the_rule() {
     for (id, bounds) in [
         ("artifact-level", &["0.015", "0.025"][..]),
         ("artifact-slowest", &["2 GB"]),
@@ -259,22 +262,22 @@ fn bound_that_is_ours_is_the_rules_bound() {
 
 #[test]
 fn another_client_than_the_spikes_is_named() {
-    let mut made = run("r", "zstd-stream", 8, recipe(), 1.0);
-    change(&mut made, "zstd-stream", |r| r.client = "handoff 0.1.0".into());
-    let claim = of(&[&made], "zstd-stream-transfer");
+    let mut sample = run("r", "zstd-stream", 8, recipe(), 1.0);
+    change(&mut sample, "zstd-stream", |r| r.client = "handoff 0.1.0".into());
+    let claim = of(&[&sample], "zstd-stream-transfer");
     assert_eq!(claim.judgement, Judgement::AsClaimed);
     assert_eq!(claim.reason, "by the client `handoff 0.1.0`, not by lhotari's, which the spike names");
-    change(&mut made, "zstd-stream", |r| r.client = "lhotari/gh-actions-artifact-client 0.0.0".into());
-    assert_eq!(of(&[&made], "zstd-stream-transfer").reason, "");
+    change(&mut sample, "zstd-stream", |r| r.client = "lhotari/gh-actions-artifact-client 0.0.0".into());
+    assert_eq!(of(&[&sample], "zstd-stream-transfer").reason, "");
 }
 
 #[test]
 fn level_0_is_compared_with_level_6_within_rounds() {
     let level = |six: f64| {
-        let mut made = run("r", "artifact,artifact:level=6", 8, recipe(), 1.0);
-        span(&mut made, "artifact", Role::Producer, SpanKind::Upload, 4.0, None);
-        span(&mut made, "artifact:level=6", Role::Producer, SpanKind::Upload, six, None);
-        verdict(&made, "artifact-level")
+        let mut sample = run("r", "artifact,artifact:level=6", 8, recipe(), 1.0);
+        span(&mut sample, "artifact", Role::Producer, SpanKind::Upload, 4.0, None);
+        span(&mut sample, "artifact:level=6", Role::Producer, SpanKind::Upload, six, None);
+        verdict(&sample, "artifact-level")
     };
     assert_eq!(level(200.0), "as claimed");
     assert_eq!(level(40.0), "slower than claimed");
@@ -297,10 +300,10 @@ fn level_0_is_compared_with_level_6_within_rounds() {
 #[test]
 fn restore_that_is_slightly_faster_somewhere_is_as_claimed() {
     let restore = |name: &str, seconds: f64| {
-        let mut made = run(name, "artifact,cache-tar", 8, under("github"), 1.0);
-        span(&mut made, "artifact", Role::Consumer, SpanKind::Download, 10.0, None);
-        span(&mut made, "cache-tar", Role::Consumer, SpanKind::Download, seconds, None);
-        made
+        let mut sample = run(name, "artifact,cache-tar", 8, under("github"), 1.0);
+        span(&mut sample, "artifact", Role::Consumer, SpanKind::Download, 10.0, None);
+        span(&mut sample, "cache-tar", Role::Consumer, SpanKind::Download, seconds, None);
+        sample
     };
     let (slower, slightly, far) = (restore("a", 12.0), restore("b", 9.0), restore("c", 3.0));
     assert_eq!(verdict(&slower, "cache-tar-restore"), "slower than claimed");
@@ -312,11 +315,11 @@ fn restore_that_is_slightly_faster_somewhere_is_as_claimed() {
 #[test]
 fn restore_is_not_judged_by_the_connections_of_a_simulated_link() {
     for profile in ["github-hosted", "loopback"] {
-        let mut made = run("r", "artifact,cache-tar", 8, under(profile), 1.0);
-        span(&mut made, "artifact", Role::Consumer, SpanKind::Download, 10.0, None);
-        span(&mut made, "cache-tar", Role::Consumer, SpanKind::Download, 3.0, None);
-        let claim = of(&[&made], "cache-tar-restore");
-        assert!(claim.verdict().starts_with("not judged: it needs GitHub's network"), "{}", claim.verdict());
+        let mut sample = run("r", "artifact,cache-tar", 8, under(profile), 1.0);
+        span(&mut sample, "artifact", Role::Consumer, SpanKind::Download, 10.0, None);
+        span(&mut sample, "cache-tar", Role::Consumer, SpanKind::Download, 3.0, None);
+        let claim = of(&[&sample], "cache-tar-restore");
+        assert!(claim.verdict().starts_with("not judged: only GitHub's network can confirm it"), "{}", claim.verdict());
         assert!(claim.shown()[0].measured.is_some(), "the ratio is shown");
     }
 }
@@ -325,11 +328,11 @@ fn restore_is_not_judged_by_the_connections_of_a_simulated_link() {
 fn slowest_is_slower_than_every_other_one() {
     let with = |others: f64, size: &str| {
         let plan = plan("r", FIVE, &[size], 8, false, recipe());
-        let made = Made::run("r", &plan, |s, round, _| {
+        let sample = SampleRun::run("r", &plan, |s, round, _| {
             let each = if s == "artifact" { 30.0 } else { others } + f64::from(round) / 100.0;
             Some((Some(each), each, 2.0))
         });
-        of(&[&made], "artifact-slowest")
+        of(&[&sample], "artifact-slowest")
     };
     assert_eq!(with(20.0, "2GiB").judgement, Judgement::AsClaimed);
     assert_eq!(with(40.0, "2GiB").judgement, Judgement::NotAsClaimed);
@@ -339,8 +342,8 @@ fn slowest_is_slower_than_every_other_one() {
 
 #[test]
 fn every_statement_has_a_verdict_and_what_is_not_judged_has_a_reason() {
-    let made = run("r", FIVE, 8, recipe(), 1.0);
-    for runs in [&[][..], &[&made]] {
+    let sample = run("r", FIVE, 8, recipe(), 1.0);
+    for runs in [&[][..], &[&sample]] {
         let all = judged(runs);
         assert_eq!(all.len(), Claims::spike().unwrap().claims.len());
         for claim in &all {
@@ -352,28 +355,28 @@ fn every_statement_has_a_verdict_and_what_is_not_judged_has_a_reason() {
 }
 
 #[test]
-fn image_of_the_users_own_judges_nothing() {
-    let mut made = run("r", FIVE, 8, recipe(), 1.0);
-    for row in &mut made.rows {
+fn user_image_judges_no_claim() {
+    let mut sample = run("r", FIVE, 8, recipe(), 1.0);
+    for row in &mut sample.rows {
         row.workload = "context:/src".into();
         row.size_bytes = 0;
     }
-    assert!(judged(&[&made]).iter().all(|c| c.evidence.is_empty()));
+    assert!(judged(&[&sample]).iter().all(|c| c.evidence.is_empty()));
 }
 
 #[test]
 fn control_trials_are_no_evidence() {
     let plan = plan("r", "artifact,rebuild", &["1GiB"], 3, true, recipe());
-    let made = Made::run("r", &plan, |_, _, _| Some((Some(20.0), 20.0, 2.0)));
-    assert_eq!(of(&[&made], "artifact-transfer").evidence[0].n, 3);
+    let sample = SampleRun::run("r", &plan, |_, _, _| Some((Some(20.0), 20.0, 2.0)));
+    assert_eq!(of(&[&sample], "artifact-transfer").evidence[0].n, 3);
 }
 
 proptest! {
     #[test]
-    fn time_verdict_agrees_with_where_all_trials_lie(scale in 0.2f64..40.0) {
-        let made = run("r", "artifact", 8, recipe(), scale);
-        let transfers: Vec<f64> = made.rows.iter().map(|r| r.transfer_ns.unwrap() as f64 / 1e9).collect();
-        let judgement = of(&[&made], "artifact-transfer").judgement;
+    fn time_verdict_agrees_with_all_trials(scale in 0.2f64..40.0) {
+        let sample = run("r", "artifact", 8, recipe(), scale);
+        let transfers: Vec<f64> = sample.rows.iter().map(|r| r.transfer_ns.unwrap() as f64 / 1e9).collect();
+        let judgement = of(&[&sample], "artifact-transfer").judgement;
         if transfers.iter().all(|t| *t > 480.0) {
             prop_assert_eq!(judgement, Judgement::SlowerThanClaimed);
         } else if transfers.iter().all(|t| *t < 120.0) {

@@ -27,7 +27,7 @@ fn intervals(case: &Value, ours: impl Fn(f64) -> (Option<f64>, Option<f64>)) {
 }
 
 #[test]
-fn the_paired_test_is_scipys() {
+fn paired_test_matches_scipy() {
     for case in goldens()["paired"].as_array().unwrap() {
         let test = SignedRank::new(whole(&case["differences"])).unwrap();
         near(test.p(), &case["p"], &case.to_string());
@@ -37,7 +37,7 @@ fn the_paired_test_is_scipys() {
 }
 
 #[test]
-fn the_stratified_test_is_what_enumeration_gives() {
+fn stratified_test_matches_enumeration() {
     for case in goldens()["stratified"].as_array().unwrap() {
         let strata = case["strata"].as_array().unwrap().iter().map(whole).collect();
         let test = SignedRank::stratified(strata).unwrap();
@@ -48,7 +48,7 @@ fn the_stratified_test_is_what_enumeration_gives() {
 }
 
 #[test]
-fn the_unpaired_test_is_scipys() {
+fn unpaired_test_matches_scipy() {
     for case in goldens()["unpaired"].as_array().unwrap() {
         let test = RankSum::new(whole(&case["first"]), whole(&case["second"])).unwrap();
         near(test.p(), &case["p"], &case.to_string());
@@ -58,7 +58,7 @@ fn the_unpaired_test_is_scipys() {
 }
 
 #[test]
-fn the_trend_is_scipys() {
+fn trend_matches_scipy() {
     for case in goldens()["kendall"].as_array().unwrap() {
         let values: Vec<f64> = case["values"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
         let (tau, p) = trend(&values).unwrap();
@@ -68,7 +68,7 @@ fn the_trend_is_scipys() {
 }
 
 #[test]
-fn intervals_of_medians_have_the_binomials_coverage() {
+fn median_intervals_have_binomial_coverage() {
     for case in goldens()["median_interval"].as_array().unwrap() {
         let n = case["n"].as_u64().unwrap();
         let ours = Spread::of(0..n).unwrap().interval(case["confidence"].as_f64().unwrap()).unwrap();

@@ -7,7 +7,7 @@ use handoff_records::{ConsumerRow, MeasurementRow, SpanRow};
 /// A trial's numbers in seconds: producer (none: nothing is shared), consumer, build. None: it failed.
 pub type Numbers = Option<(Option<f64>, f64, f64)>;
 
-pub struct Made {
+pub struct SampleRun {
     pub name: String,
     pub facts: Vec<VariantFacts>,
     pub rows: Vec<MeasurementRow>,
@@ -41,7 +41,7 @@ pub fn plan(name: &str, strategies: &str, sizes: &[&str], rounds: u32, control: 
     .unwrap()
 }
 
-impl Made {
+impl SampleRun {
     /// A run in which `numbers` says what each trial measured, by strategy (controls have a `+`), round and GiB.
     pub fn run(name: &str, plan: &Plan, numbers: impl Fn(&str, u32, f64) -> Numbers) -> Self {
         let rows = plan

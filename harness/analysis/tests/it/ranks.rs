@@ -4,7 +4,7 @@ use handoff_analysis::{Analysis, Group, Known, Metric, Verdict};
 use handoff_model::{Conditions, StrategySpec};
 use proptest::prelude::*;
 
-use crate::kit::{Made, plan};
+use crate::kit::{SampleRun, plan};
 
 const SEVEN: &str = "artifact,cache-tar,gha-cache,local-cache,relay,zstd-stream,rebuild";
 
@@ -30,7 +30,7 @@ fn check(analysis: &Analysis) -> Result<(), TestCaseError> {
             prop_assert!(1 <= place.rank && place.rank <= place.worst_rank && place.worst_rank <= ranked, "{place:?}");
         }
         for (faster, slower) in decided(group) {
-            let (Some(before), Some(after)) = (group.place(faster), group.place(slower)) else { continue };
+            let (Some(before), Some(after)) = (group.rank_range(faster), group.rank_range(slower)) else { continue };
             prop_assert!(before.rank < after.rank, "{faster} is faster than {slower}: {:?}", group.ranking);
             prop_assert!(before.worst_rank < after.worst_rank, "{faster} is faster than {slower}: {:?}", group.ranking);
             // The family against the reference may call a pair equivalent that the other one decides: never the opposite.
@@ -62,7 +62,7 @@ fn check(analysis: &Analysis) -> Result<(), TestCaseError> {
 
 /// Seconds of a trial: a level of the strategy, a step of a few seconds that depends on the round, and sometimes a failure.
 /// Whole numbers, so that ties happen.
-fn made(
+fn sample(
     strategies: usize,
     rounds: u32,
     sizes: usize,
@@ -70,11 +70,11 @@ fn made(
     levels: &[u32],
     steps: &[u32],
     fails: u32,
-) -> Made {
+) -> SampleRun {
     let names: Vec<&str> = SEVEN.rsplit(',').take(strategies).collect();
     let plan = plan("r", &names.join(","), &["1GiB", "2GiB"][..sizes], rounds, control, Conditions::default());
     let index = |s: &str| SEVEN.split(',').position(|n| n == s.trim_end_matches('+')).unwrap();
-    Made::run("r", &plan, move |strategy, round, gib| {
+    SampleRun::run("r", &plan, move |strategy, round, gib| {
         let at = index(strategy) + 7 * (gib as usize - 1);
         let step = steps[(at * 31 + round as usize * 17 + usize::from(strategy.ends_with('+')) * 5) % steps.len()];
         if fails > 0 && (at as u32 * 13 + round * 7) % 64 < fails {
@@ -88,19 +88,19 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_rank_and_a_verdict_never_contradict_each_other(
+    fn rank_and_verdict_never_contradict_each_other(
         strategies in 2usize..=7, rounds in 1u32..=12, sizes in 1usize..=2, control: bool, fails in 0u32..3,
         levels in prop::collection::vec(20u32..60, 14), steps in prop::collection::vec(0u32..12, 97)
     ) {
-        check(&made(strategies, rounds, sizes, control, &levels, &steps, fails).analyse())?;
+        check(&sample(strategies, rounds, sizes, control, &levels, &steps, fails).analyse())?;
     }
 
     #[test]
-    fn they_do_not_where_strategies_lie_close(
+    fn rank_and_verdict_agree_for_close_strategies(
         strategies in 3usize..=7, rounds in 6u32..=12, control: bool,
         levels in prop::collection::vec(20u32..26, 14), steps in prop::collection::vec(0u32..3, 97)
     ) {
-        check(&made(strategies, rounds, 2, control, &levels, &steps, 0).analyse())?;
+        check(&sample(strategies, rounds, 2, control, &levels, &steps, 0).analyse())?;
     }
 }
 
@@ -108,7 +108,7 @@ proptest! {
 fn eight_rounds_of_seven_strategies_rank_those_that_are_surely_slower_behind() {
     let levels: Vec<u32> = (0..14).map(|at| if at % 7 == 6 { 20 } else { 40 + at % 7 }).collect();
     let steps: Vec<u32> = (0..97).map(|n| n % 2).collect();
-    let analysis = made(7, 8, 1, false, &levels, &steps, 0).analyse();
+    let analysis = sample(7, 8, 1, false, &levels, &steps, 0).analyse();
     let group = &analysis.groups[0];
     assert!(group.main_family().unwrap().comparisons.iter().all(|c| c.verdict == Verdict::Slower));
     let pairs = group.pairs.as_ref().unwrap();
@@ -124,7 +124,7 @@ fn eight_rounds_of_seven_strategies_rank_those_that_are_surely_slower_behind() {
 #[test]
 fn sizes_whose_verdicts_are_opposite_do_not_pool() {
     let plan = plan("r", "artifact,rebuild", &["1GiB", "2GiB"], 8, false, Conditions::default());
-    let analysis = Made::run("r", &plan, |strategy, round, gib| {
+    let analysis = SampleRun::run("r", &plan, |strategy, round, gib| {
         let artifact = if gib < 1.5 { 30.0 } else { 400.0 };
         Some((None, f64::from(round) / 9.0 + if strategy == "artifact" { artifact } else { 40.0 }, 5.0))
     })

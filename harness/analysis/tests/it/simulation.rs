@@ -58,7 +58,7 @@ fn unpaired_intervals_cover_the_shift_at_least_as_often_as_stated() {
 }
 
 #[test]
-fn intervals_of_medians_cover_as_often_as_they_say() {
+fn median_intervals_cover_as_often_as_stated() {
     for n in [3_usize, 5, 8, 11] {
         let median = 40_000_000_000_u64;
         let mut stated = 0.0;
@@ -76,7 +76,7 @@ fn intervals_of_medians_cover_as_often_as_they_say() {
 }
 
 #[test]
-fn the_exact_test_rejects_the_truth_no_more_often_than_its_level() {
+fn exact_test_keeps_its_error_rate() {
     for n in [3, 6, 8] {
         let (rejected, chance) =
             rate(|rng| SignedRank::new((0..n).map(|_| symmetric(rng)).collect()).unwrap().p() <= 0.05, 100 + n);

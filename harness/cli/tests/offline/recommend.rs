@@ -61,7 +61,7 @@ fn too_few_rounds_come_first_and_no_third_party_action_is_preferred() {
     let few = run(&samples, "few", &RELAY_AHEAD, 2, 0.5);
     let first = text(&few, &[]).lines().next().unwrap().to_owned();
     let expected =
-        "# Not told apart: 2 rounds are too few to tell relay from cache-tar:layers=zstd-1, at least 7 are needed.";
+        "# Undecided: 2 rounds are too few to compare relay with cache-tar:layers=zstd-1. At least 7 are needed.";
     assert!(first.starts_with(expected), "{first}");
     let answer = json(&few, &[]);
     assert_eq!(answer["undecided"]["sentence"], first.trim_start_matches("# "));
@@ -95,10 +95,10 @@ fn undecided_pair_prefers_the_workflow_with_fewer_steps() {
     let same = run(&samples, "same", &[("artifact", 30.0), ("gha-cache", 30.4), ("rebuild", 90.0)], 8, 0.5);
     let answer = json(&same, &[]);
     assert_eq!((answer["chosen"].as_str(), answer["runner_up"].as_str()), (Some("gha-cache"), Some("artifact")));
-    assert!(answer["reasons"].to_string().contains("fewer steps than artifact"), "{}", answer["reasons"]);
+    assert!(answer["reasons"].to_string().contains("fewer steps than that of artifact"), "{}", answer["reasons"]);
     let sentence = answer["undecided"]["sentence"].as_str().unwrap();
     assert!(
-        sentence.starts_with("Not told apart: artifact and gha-cache differ by less than what matters"),
+        sentence.starts_with("Undecided: artifact and gha-cache differ by less than the smallest effect that matters"),
         "{sentence}"
     );
 }
@@ -219,8 +219,8 @@ fn claimed(line: &str) -> (Vec<Vec<String>>, &str) {
         ["at" | "with", "a", "build", "of", s, "s"] => ("--build-seconds", values(s, s)),
         ["with", "a", "build", "of", s, "s", "or", "more"] => ("--build-seconds", values(s, "3600")),
         ["with", "a", "build", "of", s, "s", "or", "less"] => ("--build-seconds", values(s, "0")),
-        ["if", "the", "waiting", ..] => ("--goal", vec!["wait".to_owned()]),
-        ["if", "the", "time", ..] => ("--goal", vec!["runner".to_owned()]),
+        ["for", "the", "smallest", "waiting", ..] => ("--goal", vec!["wait".to_owned()]),
+        ["for", "the", "smallest", "time", ..] => ("--goal", vec!["runner".to_owned()]),
         _ => panic!("{line}"),
     };
     (values.into_iter().map(|v| vec![option.to_owned(), v]).collect(), answer)

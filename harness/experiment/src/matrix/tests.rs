@@ -13,7 +13,7 @@ fn refused(text: &str) -> String {
 }
 
 #[test]
-fn typo_gets_its_line_and_the_nearest_key() {
+fn invalid_matrix_is_refused_with_line_and_nearest_key() {
     for (text, expected) in [
         ("sizes = ['1GiB']\nstratgies = ['artifact']", "line 2: unknown key `stratgies`: did you mean `strategies`?"),
         ("[[block]]\n\nround = 3", "line 3: unknown key `round`: did you mean `rounds`?"),
@@ -54,7 +54,7 @@ fn typo_gets_its_line_and_the_nearest_key() {
 }
 
 #[test]
-fn a_block_has_what_stands_at_the_top_and_its_own() {
+fn block_inherits_top_level_factors_and_overrides_them() {
     let text = "sizes = '1GiB'\nrounds = 8\nconsumers = [4, 11]\nprofiles = ['github-hosted:request_ms=2ms,@low', 'loopback']\n\
                 faults = 'stall=1%'\ncontrol = true\ntimeout = 7_200\n[[block]]\n[[block]]\nsizes = ['2GiB', '3GiB']\nrounds = 2\n\
                 [[exclude]]\nstrategy = ['gha-cache', 'artifact:level=6']\nbuilder = 'docker'\nconsumers = [4]\n";
@@ -77,7 +77,7 @@ fn rounds_comparisons_and_purpose_are_read() {
 
 proptest! {
     #[test]
-    fn no_text_ends_in_a_panic(text in "([a-z_]{1,10} ?= ?[0-9a-z'\\[\\], ]{0,12}\n|\\[\\[(block|exclude)\\]\\]\n|.{0,20}\n){0,8}") {
+    fn reading_any_text_never_panics(text in "([a-z_]{1,10} ?= ?[0-9a-z'\\[\\], ]{0,12}\n|\\[\\[(block|exclude)\\]\\]\n|.{0,20}\n){0,8}") {
         if let Err(error) = Matrix::read("any.toml", &text) {
             let error = error.to_string();
             prop_assert!(error.starts_with("matrix any.toml: line "), "{error}");

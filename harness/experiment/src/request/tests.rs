@@ -30,7 +30,7 @@ fn check_image(workload: &str, size: Option<ByteSize>) -> Result<(), String> {
 
 fn context() -> Context<'static> {
     Context {
-        place: RunsOn::Here,
+        runs_on: RunsOn::Here,
         run_id: "r".to_owned(),
         host_store: None,
         user_image: None,
@@ -97,7 +97,7 @@ fn resumed_matrix_takes_no_options_and_gives_its_image_new_values() {
 }
 
 #[test]
-fn every_size_of_the_spike_has_the_rounds_that_decide_all_comparisons() {
+fn spike_preset_has_rounds_to_decide_at_every_size() {
     let request = request("spike");
     assert_eq!((request.rounds, request.matrix.as_deref()), (8, Some("spike")));
     let plan = Plan::new(request).unwrap();
@@ -108,7 +108,7 @@ fn every_size_of_the_spike_has_the_rounds_that_decide_all_comparisons() {
 }
 
 #[test]
-fn a_preset_decides_what_it_declares_or_says_that_it_does_not() {
+fn preset_has_rounds_to_decide_or_declares_no_comparison() {
     for matrix in crate::presets().unwrap() {
         let name = &matrix.name;
         let request = request(name);
@@ -177,11 +177,11 @@ fn every_wrong_level_of_a_file_has_its_line() {
 }
 
 #[test]
-fn options_override_every_block_and_are_told() {
+fn options_override_every_block_and_are_reported() {
     let few = "--sizes 64MiB --rounds 1 --strategies artifact";
     assert_eq!(Plan::new(request(&format!("spike {few}"))).unwrap().trials.len(), 2, "one and its control");
-    let told = asked(&format!("spike {few}")).overrides().unwrap();
-    assert!(told.contains(&"--rounds 1 instead of auto (matrix spike)".to_owned()), "{told:?}");
+    let overrides = asked(&format!("spike {few}")).overrides().unwrap();
+    assert!(overrides.contains(&"--rounds 1 instead of auto (matrix spike)".to_owned()), "{overrides:?}");
     let alike = request(&format!("relay {few} --builder docker --image-store containerd"));
     assert_eq!(Plan::new(alike).unwrap().trials.len(), 2, "blocks that became alike are one");
 }
@@ -201,7 +201,7 @@ fn matrix_is_stored_as_typed_and_read_back() {
 }
 
 #[test]
-fn image_store_of_the_host_is_asked_for_only_where_it_decides() {
+fn host_image_store_is_needed_only_for_host_engines_without_a_store() {
     let asks = |words: &str| asked(words).asks_host_store().unwrap();
     assert!(asks("--engine host") && asks("--engine private,host"));
     assert!(!asks("--engine host --image-store overlay2") && !asks("") && !asks("spike --engine host"));
@@ -217,7 +217,7 @@ fn inputs_of_a_workflow_make_the_plan_of_hosted_runners() {
         let input = |name: &str| inputs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
         Experiment::from_inputs(input)
     };
-    let hosted = Context { place: RunsOn::GitHub, ..context() };
+    let hosted = Context { runs_on: RunsOn::GitHub, ..context() };
     let asked = read(&[("sizes", "64MiB"), ("strategies", " artifact,rebuild "), ("consumers", "1,4"), ("seed", "")]);
     let request = asked.unwrap().request(None, &hosted).unwrap();
     assert_eq!((request.strategies.len(), request.conditions.len(), request.rounds), (2, 2, 3));

@@ -22,6 +22,9 @@ impl From<serde_json::Error> for PlanError {
 
 impl Plan {
     /// Lays out the trials: a round holds every cell once, in an order shuffled from the seed.
+    ///
+    /// # Errors
+    /// An empty factor, no round, a cell in two blocks, or rules that leave no cell.
     pub fn new(request: PlanRequest) -> Result<Self, PlanError> {
         for part in request.parts() {
             for (what, empty) in [
@@ -64,7 +67,7 @@ impl Plan {
         Ok(Self { schema_version, schema_minor, hash, request, facts: Vec::new(), trials })
     }
 
-    /// Refuses a plan in which a cell stands twice, or none is left.
+    /// Refuses a plan with a cell in two blocks, or without cells.
     fn check_cells(request: &PlanRequest) -> Result<(), PlanError> {
         let mut seen = BTreeSet::new();
         for cell in Self::groups(request, 1).into_iter().flatten() {
@@ -72,7 +75,7 @@ impl Plan {
                 let Cell { strategy, workload, size, conditions, .. } = &cell;
                 let profile = &conditions.profile;
                 return Err(PlanError(format!(
-                    "{strategy} at {size} of {workload} under {profile} stands in two blocks: name it in one, or exclude it"
+                    "{strategy} at {size} of {workload} under {profile} is in two blocks: name it in one block, or exclude it"
                 )));
             }
             seen.insert(cell);

@@ -13,7 +13,7 @@ fn request(strategies: usize, sizes: usize, rounds: u32, seed: u64, control: boo
 }
 
 #[test]
-fn another_seed_is_another_order_and_another_run_has_other_nonces() {
+fn seed_changes_the_order_and_run_id_changes_the_nonces() {
     let a = Plan::new(request(6, 1, 3, 1, false)).unwrap();
     let b = Plan::new(request(6, 1, 3, 2, false)).unwrap();
     let order = |p: &Plan| p.trials.iter().map(|t| t.cell.strategy.name.clone()).collect::<Vec<_>>();
@@ -25,13 +25,13 @@ fn another_seed_is_another_order_and_another_run_has_other_nonces() {
 }
 
 #[test]
-fn an_empty_request_is_refused_by_name() {
+fn empty_factor_is_refused_by_name() {
     assert!(Plan::new(request(0, 1, 1, 1, false)).unwrap_err().to_string().contains("strategy"));
     assert!(Plan::new(request(1, 1, 0, 1, false)).unwrap_err().to_string().contains("--rounds"));
 }
 
 #[test]
-fn blocks_run_round_by_round_with_rounds_of_their_own() {
+fn blocks_with_different_rounds_run_round_by_round() {
     let mut all = request(3, 1, 4, 1, false);
     let few = PlanRequest { sizes: vec![ByteSize(1 << 30)], rounds: 2, ..request(2, 1, 1, 1, false) };
     all.merge(&few);
@@ -42,11 +42,11 @@ fn blocks_run_round_by_round_with_rounds_of_their_own() {
     let stored: PlanRequest = serde_json::from_str(&serde_json::to_string(&all).unwrap()).unwrap();
     assert_eq!(Plan::new(stored).unwrap(), plan);
     all.merge(&few);
-    assert!(Plan::new(all).unwrap_err().to_string().contains("stands in two blocks"));
+    assert!(Plan::new(all).unwrap_err().to_string().contains("is in two blocks"));
 }
 
 #[test]
-fn rules_leave_cells_out_and_may_not_leave_out_all() {
+fn rules_exclude_cells_but_not_all() {
     let rule = |name: &str| Exclusion { strategy: vec![StrategySpec::plain(name)], ..Exclusion::default() };
     let asked = PlanRequest { exclude: vec![rule("s1")], ..request(3, 2, 1, 1, true) };
     let plan = Plan::new(asked).unwrap();
@@ -57,7 +57,7 @@ fn rules_leave_cells_out_and_may_not_leave_out_all() {
 }
 
 #[test]
-fn a_request_without_blocks_is_written_as_ever() {
+fn request_without_blocks_keeps_its_json_form() {
     let json = serde_json::to_string(&request(1, 1, 1, 1, false)).unwrap();
     for absent in ["blocks", "exclude", "compare", "purpose"] {
         assert!(!json.contains(absent), "{json}");
@@ -70,7 +70,7 @@ fn a_request_without_blocks_is_written_as_ever() {
 
 proptest! {
     #[test]
-    fn any_blocks_are_balanced_when_a_run_is_cut_off(
+    fn interrupted_run_has_measured_all_cells_equally(
         parts in prop::collection::vec((1usize..4, 1u32..6), 1..4), seed: u64, left_out in 0usize..4
     ) {
         let part = |at: usize, (strategies, rounds): (usize, u32)| PlanRequest {

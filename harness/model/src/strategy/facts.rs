@@ -1,4 +1,4 @@
-//! What is true of a strategy whatever it measures.
+//! Facts of a strategy that do not depend on a measurement.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,16 +6,16 @@ use super::look::GREY;
 use super::{Colour, Marker, OptionSpec, StrategyError, StrategySpec, Transfer};
 use crate::nearest::hint;
 
-/// What is true of a strategy whatever it measures: the columns of the comparison table that are not numbers.
+/// Facts of a strategy: the columns of the comparison table that are not numbers.
 #[derive(Debug, Clone, Copy)]
 pub struct StrategyFacts {
-    /// Its name.
+    /// Name.
     pub name: &'static str,
     /// One line: what it does.
     pub summary: &'static str,
     /// The service whose limit its bytes count against.
     pub storage: Storage,
-    /// How its client moves bytes, for the estimate; none where nothing is moved.
+    /// Shape of its client's transfer, for the estimate; none where nothing is moved.
     pub transfer: Option<Transfer>,
     /// Whether the image itself travels (as a tar), so that layers and config must be equal too.
     pub moves_image: bool,
@@ -23,11 +23,11 @@ pub struct StrategyFacts {
     pub has_producer: bool,
     /// Whether it is this project's own, not a way that anybody has without it.
     pub ours: bool,
-    /// Its colour in every chart.
+    /// Colour in every chart.
     pub colour: Colour,
-    /// Its marker in every chart.
+    /// Marker in every chart.
     pub marker: Marker,
-    /// Its options.
+    /// Options.
     pub options: &'static [OptionSpec],
 }
 
@@ -39,11 +39,11 @@ pub enum Storage {
     Artifact,
     /// GitHub's cache (10 GB a repository unless paid for).
     Cache,
-    /// Nothing is stored.
+    /// No storage.
     None,
 }
 
-/// What a reader of rows has to know of a variant: written to `plan.json`, so that reading needs no strategy's code.
+/// Facts of a variant for readers of rows. `plan.json` has them, so that readers need no strategy code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VariantFacts {
     /// The variant.
@@ -56,9 +56,9 @@ pub struct VariantFacts {
     pub has_producer: bool,
     /// Whether it is this project's own, not a way that anybody has without it.
     pub ours: bool,
-    /// Its colour in every chart.
+    /// Colour in every chart.
     pub colour: Colour,
-    /// Its marker in every chart.
+    /// Marker in every chart.
     pub marker: Marker,
 }
 
@@ -79,11 +79,17 @@ impl VariantFacts {
 
 impl StrategyFacts {
     /// Checks a spec against the options.
+    ///
+    /// # Errors
+    /// An unknown option, or a value that the option does not take.
     pub fn check(&self, spec: &StrategySpec) -> Result<(), StrategyError> {
         self.check_with(spec, &[])
     }
 
     /// Checks a spec against the options and those that only a recipe has.
+    ///
+    /// # Errors
+    /// An unknown option, or a value that the option does not take.
     pub fn check_with(&self, spec: &StrategySpec, more: &[OptionSpec]) -> Result<(), StrategyError> {
         for (key, value) in &spec.options {
             let Some(option) = self.options.iter().chain(more).find(|o| o.name == key) else {

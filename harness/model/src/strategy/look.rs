@@ -1,4 +1,4 @@
-//! How a strategy looks in every chart of every report.
+//! Colour and marker of a strategy in every chart.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn colour_is_read_as_it_is_written_and_a_slip_is_refused() {
+    fn colour_round_trips_and_malformed_colour_is_refused() {
         assert_eq!(serde_json::to_string(&ORANGE).unwrap(), "\"#e69f00\"");
         assert_eq!(serde_json::from_str::<Colour>("\"#e69f00\"").unwrap(), ORANGE);
         for text in ["\"e69f00\"", "\"#e69f0\"", "\"#e69g00\"", "\"\""] {

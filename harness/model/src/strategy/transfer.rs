@@ -1,4 +1,4 @@
-//! How a client moves bytes: what an estimate needs to know of it.
+//! Transfer of a client, for estimates.
 
 /// Shape of a strategy's transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -16,11 +16,11 @@ use sha2::{Digest, Sha256};
 pub enum BuildArg {
     /// With a digest of its value.
     Named {
-        /// Its name.
+        /// Name.
         name: String,
         /// The first 16 hex digits of the SHA-256 of its value.
         sha256: String,
-        /// Its value, where it was given to this process.
+        /// Value, where it was given to this process.
         #[serde(skip)]
         value: Option<String>,
     },
@@ -61,7 +61,7 @@ impl<'de> Visitor<'de> for ArgVisitor {
     }
 }
 
-/// What is no build argument.
+/// Text that is no build argument.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("--build-arg {}: {why}", crate::shell::quote(given))]
 pub struct BuildArgError {
@@ -70,7 +70,7 @@ pub struct BuildArgError {
     why: String,
 }
 
-/// How the printed form of an argument stands for its value.
+/// Placeholder for the value in the printed form of an argument.
 const PLACEHOLDER: &str = "<value not kept>";
 /// As earlier versions printed it, with a digest, by which a short value could be guessed.
 const EARLIER_PLACEHOLDER: &str = "<value of sha256 ";
@@ -96,7 +96,7 @@ impl BuildArg {
         Ok(Self::Named { name: name.to_owned(), sha256: digest(value), value: Some(value.to_owned()) })
     }
 
-    /// Its name.
+    /// Name.
     pub fn name(&self) -> &str {
         match self {
             Self::Named { name, .. } => name,
@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn value_of_a_build_argument_is_in_no_text_and_in_no_file() {
+    fn build_argument_value_is_never_printed_or_stored() {
         let arg = BuildArg::parse("TOKEN=hunter2").unwrap();
         let json = serde_json::to_string(&arg).unwrap();
         for text in [arg.to_string(), json.clone()] {
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn plan_of_an_earlier_version_keeps_its_form() {
+    fn plain_build_argument_of_older_plans_keeps_its_form() {
         let read: BuildArg = serde_json::from_str(r#""A=1""#).unwrap();
         assert_eq!((read.name(), read.for_build().as_deref()), ("A", Some("A=1")));
         assert_eq!(serde_json::to_string(&read).unwrap(), r#""A=1""#, "its plan's hash stays right");
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_build_argument_is_refused_without_its_value() {
+    fn invalid_build_argument_is_refused_without_its_value() {
         for (given, says) in [
             ("A", "KEY=VALUE"),
             ("=1", "KEY=VALUE"),

@@ -69,7 +69,7 @@ fn traffic() -> Counters {
 }
 
 /// What a job tells: its resources, whether it was traced, and the service's count.
-type Part<'a> = (RoleUsage, bool, Option<&'a Counters>);
+type ReportedJob<'a> = (RoleUsage, bool, Option<&'a Counters>);
 
 fn job<'a>(usage: &'a RoleUsage, traced: bool, traffic: Option<&'a Counters>) -> JobReport<'a> {
     let steps = traced.then_some(StepCount { executed: 3, cached: 2 });
@@ -89,7 +89,7 @@ proptest! {
         let report = |(usage, (_, traced, ours)): (&RoleUsage, &(u8, bool, bool))| {
             (usage.clone(), *traced, ours.then_some(&counted))
         };
-        let parts: Vec<Part> = usages.iter().zip(producer.iter().chain(&consumers)).map(report).collect();
+        let parts: Vec<ReportedJob> = usages.iter().zip(producer.iter().chain(&consumers)).map(report).collect();
         let mut jobs = parts.iter().map(|(usage, traced, traffic)| job(usage, *traced, *traffic));
         let producing = producer.and_then(|_| jobs.next());
         let report = TrialReport {
@@ -101,7 +101,7 @@ proptest! {
         };
         let row = fields(report.measured());
 
-        let all = |known: fn(&Part) -> bool| parts.iter().all(known);
+        let all = |known: fn(&ReportedJob) -> bool| parts.iter().all(known);
         let first = parts.first().unwrap();
         let consuming = &parts[usize::from(producer.is_some())..];
         let produced = producer.map(|_| first);
@@ -149,7 +149,7 @@ proptest! {
 }
 
 #[test]
-fn trial_without_a_trace_has_no_time_of_its_build_and_none_of_its_transfer() {
+fn trial_without_a_build_trace_has_no_build_or_transfer_time() {
     let (usage, counters) = (usage(0xff), traffic());
     for traced in [true, false] {
         let jobs = [job(&usage, traced, Some(&counters)), job(&usage, false, Some(&counters))];
@@ -178,7 +178,7 @@ fn image(layer: &str, content: Option<&str>) -> ImageIdentity {
 }
 
 #[test]
-fn consumer_with_another_image_fails_the_trial_and_leaves_its_spans_but_no_row_of_a_consumer() {
+fn wrong_image_fails_the_trial_and_keeps_only_its_spans() {
     let plan = sample::plan(1);
     let usage = usage(0xff);
     let mut join = TrialJoin::new(&plan.trials[0], 42, true);
@@ -200,7 +200,7 @@ fn consumer_with_another_image_fails_the_trial_and_leaves_its_spans_but_no_row_o
 }
 
 #[test]
-fn content_is_demanded_unless_nobody_knows_it() {
+fn content_is_demanded_unless_it_is_unknown() {
     let plan = sample::plan(1);
     let usage = usage(0);
     let arrived = |built: Option<&ImageIdentity>, content: Option<&str>, found: Option<&str>| {

@@ -59,7 +59,7 @@ fn unchanged_rows_agree_in_new_folders_and_older_ones() {
 }
 
 #[test]
-fn consumers_and_their_trial_disagree_on_identity_traffic_or_machine() {
+fn consumers_that_contradict_their_trial_are_reported() {
     let cases: [(Change<ConsumerRow>, &str); 6] = [
         (|c| c.iter_mut().for_each(|c| c.layers_equal = Some(false)), "`layers_equal` is not the worst"),
         (|c| c.iter_mut().for_each(|c| c.config_equal = None), "`config_equal` is not the worst"),
@@ -78,7 +78,7 @@ fn consumers_and_their_trial_disagree_on_identity_traffic_or_machine() {
 }
 
 #[test]
-fn lost_spans_are_noticed_by_their_number_and_in_older_folders_by_what_every_job_leaves() {
+fn lost_spans_are_reported_in_new_and_older_folders() {
     let cases: [(Change<SpanRow>, &str); 4] = [
         (|s| s.retain(|s| s.role.as_str() != "producer"), "with a producer, but its rows are missing"),
         (|s| s.retain(|s| s.span.as_str() != "upload"), "no span of it that sends"),
@@ -92,7 +92,7 @@ fn lost_spans_are_noticed_by_their_number_and_in_older_folders_by_what_every_job
 }
 
 #[test]
-fn spans_beyond_their_clock_or_the_bytes_sent_are_noticed() {
+fn spans_beyond_clock_or_bytes_sent_are_reported() {
     let cases: [(Change<SpanRow>, &str); 3] = [
         (|s| s[0].end_ns = 999_000_000_000, "ends after "),
         (|s| s.last_mut().unwrap().end_ns = 999_000_000_000, "of consumer 1 that ends after its `consume_ns`"),
@@ -107,7 +107,7 @@ fn spans_beyond_their_clock_or_the_bytes_sent_are_noticed() {
 type RowChange = fn(&mut MeasurementRow);
 
 #[test]
-fn measurement_that_contradicts_its_plan_its_counters_or_the_calendar_is_noticed() {
+fn measurement_that_contradicts_plan_counters_or_calendar_is_reported() {
     let cases: [(RowChange, &str); 6] = [
         (|m| m.seed = 99, "`seed` is 99, the plan's is 42"),
         (|m| m.started_at = "yesterday".into(), "`started_at` is `yesterday`, which is no time"),
@@ -139,7 +139,7 @@ fn environment_that_was_edited_under_its_id_is_refused() {
 }
 
 #[test]
-fn row_that_stands_apart_sets_aside_its_trial_and_no_other() {
+fn misplaced_row_sets_aside_only_its_trial() {
     let dir = changed(false, |_| (), |_| (), |_| ());
     for name in [ConsumerRow::FILE, SpanRow::FILE] {
         let path = dir.path().join(name);
@@ -153,7 +153,7 @@ fn row_that_stands_apart_sets_aside_its_trial_and_no_other() {
 }
 
 #[test]
-fn blank_line_is_named_and_loses_no_row() {
+fn blank_line_is_reported_and_loses_no_row() {
     let dir = changed(false, |_| (), |_| (), |_| ());
     for name in [ConsumerRow::FILE, SpanRow::FILE, MeasurementRow::FILE] {
         let path = dir.path().join(name);

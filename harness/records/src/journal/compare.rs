@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use handoff_model::conditions::FACTORS;
+use handoff_model::list::commas;
 use handoff_model::{Conditions, PlanRequest, UserImage};
 
 /// The first option in which `given` differs from `held`, with both values as they would be typed.
@@ -28,11 +29,11 @@ pub fn difference(held: &PlanRequest, given: &PlanRequest) -> Option<(&'static s
         compare,
         purpose,
     } = held;
-    let own_text = |user_image: &Option<UserImage>| user_image.as_ref().map_or("none".to_owned(), ToString::to_string);
-    differ("the image of your own", own_text(user_image), own_text(&given.user_image))
-        .or_else(|| differ("--sizes", list(sizes), list(&given.sizes)))
-        .or_else(|| differ("--strategies", list(strategies), list(&given.strategies)))
-        .or_else(|| differ("--workload", list(workloads), list(&given.workloads)))
+    let text = |user_image: &Option<UserImage>| user_image.as_ref().map_or("none".to_owned(), ToString::to_string);
+    differ("the image of your own", text(user_image), text(&given.user_image))
+        .or_else(|| differ("--sizes", commas(sizes), commas(&given.sizes)))
+        .or_else(|| differ("--strategies", commas(strategies), commas(&given.strategies)))
+        .or_else(|| differ("--workload", commas(workloads), commas(&given.workloads)))
         .or_else(|| differ("--rounds", rounds, given.rounds))
         .or_else(|| conditions_differ(conditions, &given.conditions))
         .or_else(|| differ("--control", on_off(*control), on_off(given.control)))
@@ -49,7 +50,7 @@ fn conditions_differ(held: &[Conditions], given: &[Conditions]) -> Option<(&'sta
         let levels = |of: &[Conditions]| {
             let mut levels: Vec<String> = of.iter().map(factor.level).collect();
             levels.dedup();
-            levels.join(",")
+            commas(levels)
         };
         if let Some(difference) = differ(factor.option, levels(held), levels(given)) {
             return Some(difference);
@@ -57,7 +58,7 @@ fn conditions_differ(held: &[Conditions], given: &[Conditions]) -> Option<(&'sta
     }
     let whole = |of: &[Conditions]| {
         let text = |c: &Conditions| FACTORS.iter().map(|f| (f.level)(c)).collect::<Vec<_>>().join("/");
-        of.iter().map(text).collect::<Vec<_>>().join(",")
+        commas(of.iter().map(text))
     };
     differ("the conditions", whole(held), whole(given))
 }
@@ -65,10 +66,6 @@ fn conditions_differ(held: &[Conditions], given: &[Conditions]) -> Option<(&'sta
 fn differ(option: &'static str, held: impl Display, given: impl Display) -> Option<(&'static str, String, String)> {
     let (held, given) = (held.to_string(), given.to_string());
     (held != given).then_some((option, held, given))
-}
-
-fn list<T: Display>(items: &[T]) -> String {
-    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
 /// As JSON, or, where it has none, as Rust writes it: two that differ must never look alike.

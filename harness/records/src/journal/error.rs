@@ -1,4 +1,4 @@
-//! What makes a results folder unusable, each with its mend.
+//! Errors of a results folder, each with its fix.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,11 +11,11 @@ pub enum JournalError {
     /// A file operation failed.
     #[error("cannot {what} {path}: {source}{}", fix(what, source))]
     Io {
-        /// What was tried.
+        /// Operation.
         what: &'static str,
-        /// On what.
+        /// File or folder.
         path: PathBuf,
-        /// What the system said.
+        /// Cause.
         source: io::Error,
     },
     /// The folder holds something that no run has put there.
@@ -49,7 +49,7 @@ pub enum JournalError {
         path: PathBuf,
         /// The line, from 1.
         line: usize,
-        /// What is wrong.
+        /// Fault.
         what: String,
     },
     /// The plan was altered after it was written.
@@ -64,17 +64,17 @@ pub enum JournalError {
         path: PathBuf,
         /// The environment.
         id: String,
-        /// What is wrong.
+        /// Fault.
         what: &'static str,
     },
-    /// Written by another major version.
+    /// File of another major version.
     #[error(
         "{path} has schema version {found}, this handoff reads {known}: use {writer} or another version with schema {found}, or name another folder"
     )]
     Version {
         /// The file.
         path: PathBuf,
-        /// Its version.
+        /// Version.
         found: u32,
         /// Ours.
         known: u32,
@@ -88,7 +88,7 @@ pub enum JournalError {
     NewerPlan {
         /// The file.
         path: PathBuf,
-        /// Its version.
+        /// Version.
         found: String,
         /// The handoff that wrote the folder, in words.
         writer: String,
@@ -127,7 +127,7 @@ pub enum JournalError {
         path: PathBuf,
         /// The line, from 1; the header is line 1.
         line: u64,
-        /// What is wrong.
+        /// Fault.
         what: String,
     },
     /// Rows that cannot be used, in a folder that rows are to be appended to. No crash leaves such rows.
@@ -140,7 +140,7 @@ pub enum JournalError {
         dir: PathBuf,
         /// File, lines and fault of the first finding.
         first: String,
-        /// How many other findings there are.
+        /// Number of other findings.
         others: usize,
     },
     /// `--resume` with other options than those that started the run.
@@ -152,9 +152,9 @@ pub enum JournalError {
         dir: PathBuf,
         /// The option.
         option: &'static str,
-        /// Its value in the folder's plan.
+        /// Value in the folder's plan.
         held: String,
-        /// Its value in this call.
+        /// Value in this call.
         given: String,
     },
     /// `--resume` on another machine, or by a program from other sources, than those that the run has used.
@@ -165,7 +165,7 @@ pub enum JournalError {
     OtherEnvironment {
         /// The folder.
         dir: PathBuf,
-        /// What differs: first the folder's value, then this call's.
+        /// Differences, each with the folder's value and this call's.
         differences: Vec<Difference>,
     },
     /// Rows that do not fit the journal: a mistake in the caller.

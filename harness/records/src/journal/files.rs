@@ -1,29 +1,33 @@
 //! Bytes to disk: files replaced as a whole, and CSV files that only grow.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use tempfile::{Builder, NamedTempFile};
 
 use super::row::{Row, header, lines};
 use super::table::Table;
 use super::{JournalError, Result};
 
-/// The name under which a file is written before it is renamed: what a crash may leave, and never reads.
+/// Name of a file while it is written: a crash may leave such a file, and no reader opens it.
 pub(super) fn temporary(name: &str) -> String {
     format!(".{name}.tmp")
 }
 
 /// Replaces a file of `dir` as a whole: after a crash it has its old content or its new, never a part.
 pub(super) fn write_atomic(dir: &Path, name: &str, bytes: &[u8]) -> Result<()> {
-    let (temp, path) = (dir.join(temporary(name)), dir.join(name));
-    let mut file = File::create(&temp).map_err(JournalError::io("write", &path))?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&temp, &path));
-    if let Err(source) = written {
-        let _ = fs::remove_file(&temp);
-        return Err(JournalError::Io { what: "write", path, source });
-    }
+    let (temp, path) = (temporary(name), dir.join(name));
+    // One name for every attempt, so that a folder never holds more than one leftover of a crash.
+    let _ = fs::remove_file(dir.join(&temp));
+    let mut builder = Builder::new();
+    let file = builder.prefix(&temp).rand_bytes(0).permissions(Permissions::from_mode(0o666)).tempfile_in(dir);
+    let write = |mut file: NamedTempFile| {
+        file.write_all(bytes).and_then(|()| file.as_file().sync_all()).and_then(|()| Ok(file.persist(&path)?))
+    };
+    file.and_then(write).map_err(JournalError::io("write", &path))?;
     sync_dir(dir)
 }
 
@@ -51,12 +55,18 @@ pub(super) struct CsvFile {
 
 impl CsvFile {
     /// A new file with its header.
+    ///
+    /// # Errors
+    /// [`JournalError::Io`] where the file cannot be written.
     pub fn fresh<T: Row>(dir: &Path) -> Result<Self> {
         write_atomic(dir, T::FILE, header::<T>()?.as_bytes())?;
         Self::at_end(dir.join(T::FILE))
     }
 
     /// The file that `table` was read from, rewritten first if what is to stay differs from what is there.
+    ///
+    /// # Errors
+    /// [`JournalError::Io`] where the file cannot be written or opened.
     pub fn repaired<T: Row>(dir: &Path, table: &Table<T>) -> Result<Self> {
         if !table.whole {
             let mut text = header::<T>()?;
@@ -73,6 +83,9 @@ impl CsvFile {
     }
 
     /// Writes rows after the last one and syncs them. They stay once [`CsvFile::keep`] is called.
+    ///
+    /// # Errors
+    /// [`JournalError::Io`] where the rows cannot be written or synced.
     pub fn append<T: Row>(&mut self, rows: &[T]) -> Result<()> {
         if rows.is_empty() {
             return Ok(());
@@ -91,7 +104,7 @@ impl CsvFile {
         }
     }
 
-    /// Takes back what was appended and not kept. A failure here is mended by the next `--resume`.
+    /// Takes back what was appended and not kept. The next `--resume` repairs what a failure here leaves.
     pub fn roll_back(&mut self) {
         let _ = self.file.set_len(self.kept);
     }

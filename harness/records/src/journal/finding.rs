@@ -1,8 +1,10 @@
-//! What a reader found wrong with a results folder: named with file and lines, one finding a kind.
+//! Findings about a results folder, by kind, with file and lines.
 
 use std::fmt::{self, Display};
 
-/// How much a finding weighs.
+use handoff_model::list::commas;
+
+/// Weight of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Weight {
     /// Every row counts; something about the file is worth a word.
@@ -71,7 +73,7 @@ fn ranges(lines: &[u64]) -> String {
         }
     }
     let text = |(start, end): &(u64, u64)| if start == end { start.to_string() } else { format!("{start}-{end}") };
-    parts.iter().map(text).collect::<Vec<_>>().join(",")
+    commas(parts.iter().map(text))
 }
 
 #[cfg(test)]

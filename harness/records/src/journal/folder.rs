@@ -1,4 +1,4 @@
-//! Which folders a run may start in.
+//! Check of the folder that a run starts in.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use super::row::{Row, header, records};
 use super::{ENVIRONMENTS, JournalError, LOGS, PLAN, Result};
 use crate::rows::{ConsumerRow, MeasurementRow, SpanRow};
 
-/// What [`prepare`] has made, for [`undo`]: the topmost folder that was not there before.
+/// Topmost folder that [`prepare`] created, for [`undo`].
 pub(super) struct CreatedDir(Option<PathBuf>);
 
 /// Makes the folder, or checks that the one that is there may be used.
@@ -37,7 +37,7 @@ pub(super) fn prepare(dir: &Path) -> Result<CreatedDir> {
 
 /// Removes what a failed start has written: our own files, then the folders that were made, if they are empty.
 pub(super) fn undo(dir: &Path, created: CreatedDir) {
-    for name in own_names() {
+    for name in written_names() {
         let _ = fs::remove_file(dir.join(&name));
     }
     let Some(top) = created.0 else { return };
@@ -49,7 +49,7 @@ pub(super) fn undo(dir: &Path, created: CreatedDir) {
 }
 
 /// The files that a start writes, and their temporary names.
-fn own_names() -> impl Iterator<Item = String> {
+fn written_names() -> impl Iterator<Item = String> {
     [ENVIRONMENTS, ConsumerRow::FILE, SpanRow::FILE, MeasurementRow::FILE, PLAN]
         .into_iter()
         .flat_map(|name| [name.to_owned(), temporary(name)])
@@ -75,7 +75,7 @@ fn left_by_a_start(path: &Path, name: &str) -> Result<bool> {
     if name == LOGS {
         return Ok(fs::read_dir(path).is_ok_and(|mut d| d.next().is_none()));
     }
-    if !own_names().any(|n| n == name) {
+    if !written_names().any(|n| n == name) {
         return Ok(false);
     }
     let only_header = match name {

@@ -18,12 +18,12 @@ use super::{ENVIRONMENTS, JournalError, PLAN, Result};
 use crate::plan::{self, PlanReadError, ReadPlan};
 use crate::rows::{ConsumerRow, MeasurementRow, SpanRow};
 
-/// What the folder is read for.
+/// Use of a loaded folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
-    /// To go on: the files must be of this version, for rows of this version will follow.
+pub(super) enum LoadMode {
+    /// Resuming: the files must be of this version, because rows of this version will follow.
     Resume,
-    /// To report: a newer version's additions are left out with a warning.
+    /// Reporting: additions of a newer version are left out with a warning.
     Report,
 }
 
@@ -33,27 +33,27 @@ pub(super) struct Loaded {
     pub plan: Plan,
     pub environments: Vec<Environment>,
     pub rows: Rows,
-    /// What was set aside or is worth a word.
+    /// Findings about rows that were set aside, and notes.
     pub findings: Findings,
     /// The trials whose rows cannot be used.
     pub set_aside: Vec<String>,
 }
 
 /// Reads the folder; changes nothing in it.
-pub(super) fn load(dir: &Path, purpose: Purpose) -> Result<Loaded> {
+pub(super) fn load(dir: &Path, mode: LoadMode) -> Result<Loaded> {
     let mut findings = Findings::default();
-    let plan = stored_plan(dir, purpose, &mut findings)?;
+    let plan = stored_plan(dir, mode, &mut findings)?;
     let environments = stored_environments(&dir.join(ENVIRONMENTS))?;
     let planned: HashSet<&str> = plan.trials.iter().map(|t| t.id.as_str()).collect();
     // First the file that is written last: a run under way may commit a trial between two reads, and then its other rows
     // must be there.
-    let measurements: Table<MeasurementRow> = rows(dir, purpose, &planned, &mut findings)?;
-    let consumers: Table<ConsumerRow> = rows(dir, purpose, &planned, &mut findings)?;
-    let spans: Table<SpanRow> = rows(dir, purpose, &planned, &mut findings)?;
+    let measurements: Table<MeasurementRow> = rows(dir, mode, &planned, &mut findings)?;
+    let consumers: Table<ConsumerRow> = rows(dir, mode, &planned, &mut findings)?;
+    let spans: Table<SpanRow> = rows(dir, mode, &planned, &mut findings)?;
     let mut rows = Rows { consumers, spans, measurements };
     let set_aside = verify::verify(&plan, &environments, &mut rows, &mut findings);
     // Rows are only added to rows that can be used: what a repair drops would be lost.
-    if purpose == Purpose::Resume
+    if mode == LoadMode::Resume
         && let Some(first) = findings.damage().next()
     {
         let (dir, first) = (dir.to_owned(), first.to_string());
@@ -89,7 +89,7 @@ fn stored_environments(path: &Path) -> Result<Vec<Environment>> {
     Ok(environments)
 }
 
-fn stored_plan(dir: &Path, purpose: Purpose, findings: &mut Findings) -> Result<Plan> {
+fn stored_plan(dir: &Path, mode: LoadMode, findings: &mut Findings) -> Result<Plan> {
     let path = dir.join(PLAN);
     let bytes = match read(&path) {
         Ok(bytes) => bytes,
@@ -103,7 +103,7 @@ fn stored_plan(dir: &Path, purpose: Purpose, findings: &mut Findings) -> Result<
     let read = plan_of(&path, &bytes)?;
     if read.is_newer() {
         let (major, minor) = (read.plan.schema_version, read.plan.schema_minor);
-        if purpose == Purpose::Resume {
+        if mode == LoadMode::Resume {
             return Err(JournalError::NewerPlan { path, found: format!("{major}.{minor}"), writer: writer(dir) });
         }
         let what = format!(
@@ -151,13 +151,13 @@ fn writer(dir: &Path) -> String {
     version.map_or_else(|| "the handoff that wrote it".to_owned(), |v| format!("handoff {v}, which wrote it,"))
 }
 
-fn rows<T: Row>(dir: &Path, purpose: Purpose, planned: &HashSet<&str>, findings: &mut Findings) -> Result<Table<T>> {
+fn rows<T: Row>(dir: &Path, mode: LoadMode, planned: &HashSet<&str>, findings: &mut Findings) -> Result<Table<T>> {
     let path = dir.join(T::FILE);
     let bytes = read(&path)?;
     let table: Table<T> = table::read(&path, &bytes, &|name| planned.contains(name))?;
     if let Some(line) = table.crlf {
         let what = "lines end in CR LF, so another program saved the file: compare it with the one in git";
-        if purpose == Purpose::Resume {
+        if mode == LoadMode::Resume {
             return Err(JournalError::Shape { path, line, what: what.to_owned() });
         }
         findings.add(Weight::Note, T::FILE, line, what);
@@ -165,7 +165,7 @@ fn rows<T: Row>(dir: &Path, purpose: Purpose, planned: &HashSet<&str>, findings:
     for line in &table.blank {
         findings.add(Weight::Note, T::FILE, *line, "a blank line, which no run writes: it is passed over");
     }
-    if purpose == Purpose::Resume && !table::has_our_header::<T>(&bytes) {
+    if mode == LoadMode::Resume && !table::has_our_header::<T>(&bytes) {
         return Err(JournalError::OtherColumns(path));
     }
     if !table.unknown.is_empty() {
@@ -173,7 +173,7 @@ fn rows<T: Row>(dir: &Path, purpose: Purpose, planned: &HashSet<&str>, findings:
     }
     for (row, line) in table.rows.iter().zip(&table.lines) {
         let version = row.schema_version();
-        if version != SCHEMA_VERSION && purpose == Purpose::Resume {
+        if version != SCHEMA_VERSION && mode == LoadMode::Resume {
             return Err(JournalError::Version { path, found: version, known: SCHEMA_VERSION, writer: writer(dir) });
         }
         if version > SCHEMA_VERSION {

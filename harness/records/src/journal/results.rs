@@ -6,7 +6,7 @@ use handoff_model::{Environment, Plan};
 
 use super::Result;
 use super::finding::{Finding, Weight};
-use super::load::{Purpose, load};
+use super::load::{LoadMode, load};
 use crate::rows::{ConsumerRow, MeasurementRow, SpanRow};
 
 /// Everything that a run has recorded. Rows of failed trials are among the others.
@@ -14,7 +14,7 @@ use crate::rows::{ConsumerRow, MeasurementRow, SpanRow};
 pub struct Results {
     /// The folder.
     pub dir: PathBuf,
-    /// What was to be run.
+    /// Plan of the run.
     pub plan: Plan,
     /// The machines and programs used.
     pub environments: Vec<Environment>,
@@ -24,9 +24,9 @@ pub struct Results {
     pub consumers: Vec<ConsumerRow>,
     /// One row a span.
     pub spans: Vec<SpanRow>,
-    /// What was set aside or is worth a word, one line each: `FILE:LINES: what`.
+    /// Warnings about rows that were set aside, and notes, one line each: `FILE:LINES: text`.
     pub warnings: Vec<String>,
-    /// How many of them no crash explains: rows are there that cannot be used.
+    /// Number of warnings that no crash explains: rows are there that cannot be used.
     pub damaged: usize,
     /// The trials of the plan whose rows cannot be used: they have run, but nothing is known of them.
     pub set_aside: Vec<String>,
@@ -39,7 +39,7 @@ impl Results {
     /// A folder without a run, a file that is missing, that was changed as a whole or that this version cannot read. Single
     /// rows that cannot be used are set aside, and [`Results::warnings`] names them.
     pub fn read(dir: &Path) -> Result<Self> {
-        let loaded = load(dir, Purpose::Report)?;
+        let loaded = load(dir, LoadMode::Report)?;
         let unexplained = |f: &&Finding| matches!(f.weight, Weight::Damage | Weight::Orphan);
         Ok(Self {
             dir: dir.to_owned(),

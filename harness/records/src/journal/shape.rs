@@ -50,10 +50,10 @@ pub(super) fn check_header<T: Row>(path: &Path, header: &[&str]) -> Result<()> {
     if let Some(twice) = header.iter().find(|name| !seen.insert(**name)) {
         return refuse(format!("column `{twice}` is there twice"));
     }
-    let place = |name: &&str| known.iter().position(|k| k == name);
+    let position = |name: &&str| known.iter().position(|k| k == name);
     let ours: Vec<&str> = header.iter().copied().filter(|name| known.contains(name)).collect();
-    match ours.windows(2).find(|pair| place(&pair[0]) > place(&pair[1])) {
-        Some(pair) => refuse(format!("column `{}` stands before `{}`, so somebody moved columns", pair[0], pair[1])),
+    match ours.windows(2).find(|pair| position(&pair[0]) > position(&pair[1])) {
+        Some(pair) => refuse(format!("column `{}` is before `{}`, so columns were moved", pair[0], pair[1])),
         None => Ok(()),
     }
 }

@@ -1,4 +1,4 @@
-//! One CSV file in memory: its rows, and what is wrong with the rest.
+//! CSV file in memory: its rows, and the faults of the others.
 
 use std::ops::RangeInclusive;
 use std::path::Path;
@@ -9,7 +9,7 @@ use super::row::{Row, columns, header, records};
 use super::{JournalError, Result, shape};
 use crate::rows::{ConsumerRow, MeasurementRow, SpanRow};
 
-/// What a CSV file holds.
+/// Content of a CSV file.
 #[derive(Debug)]
 pub(super) struct Table<T> {
     /// The rows that read.
@@ -20,7 +20,7 @@ pub(super) struct Table<T> {
     pub bad: Vec<BadRow>,
     /// Columns that we do not know.
     pub unknown: Vec<String>,
-    /// What stands after the last line end: a crash, or an editor, left it.
+    /// Text after the last line end, left by a crash or an editor.
     pub torn: Option<Torn>,
     /// The first line that ends in CR LF.
     pub crlf: Option<u64>,
@@ -41,7 +41,7 @@ pub(super) struct Rows {
 /// A row that does not read.
 #[derive(Debug)]
 pub(super) struct BadRow {
-    /// Its line, or its lines where an open quote has swallowed line ends.
+    /// Line, or its lines where an open quote has swallowed line ends.
     pub lines: RangeInclusive<u64>,
     /// The trials that it is of, as far as that can be read.
     pub trials: Vec<String>,
@@ -101,8 +101,8 @@ pub(super) fn read<T: Row>(path: &Path, bytes: &[u8], planned: &dyn Fn(&str) -> 
                 table.lines.push(line);
             }
             Err(what) => {
-                let own = named(record.get(1).unwrap_or_default(), planned);
-                let trials = own.into_iter().chain(swallowed.into_iter().map(|(_, trial)| trial)).collect();
+                let trial = named(record.get(1).unwrap_or_default(), planned);
+                let trials = trial.into_iter().chain(swallowed.into_iter().map(|(_, trial)| trial)).collect();
                 table.bad.push(BadRow { lines: line..=last, trials, what });
             }
         }
@@ -114,7 +114,7 @@ pub(super) fn read<T: Row>(path: &Path, bytes: &[u8], planned: &dyn Fn(&str) -> 
 
 const QUOTE: &str = "a quote is opened and not closed in its line, so that it swallows the lines below";
 
-/// What stands after the last complete record: a torn line, or all that an open quote has swallowed.
+/// Handles text after the last complete record: a torn line, or lines that an open quote has swallowed.
 fn rest<T>(table: &mut Table<T>, bytes: &[u8], end: usize, planned: &dyn Fn(&str) -> bool) {
     let left = &bytes[end..];
     if left.is_empty() {

@@ -90,7 +90,7 @@ fn only(text: &[u8], wanted: impl Fn(&str) -> bool) -> String {
 }
 
 #[test]
-fn a_run_reads_back_as_it_was_written() {
+fn written_run_reads_back() {
     let (dir, _) = whole(1);
     let results = Results::read(dir.path()).unwrap();
     assert_eq!(results.plan, plan(1));

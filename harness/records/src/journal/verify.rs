@@ -74,7 +74,7 @@ pub(super) fn verify(
     plan.trials.iter().map(|t| &t.id).filter(|id| doubted(id)).cloned().collect()
 }
 
-/// What can be said of each row alone.
+/// Checks each row by itself.
 fn single_rows<T: Row>(
     trials: &HashMap<&str, &Trial>,
     table: &Table<T>,

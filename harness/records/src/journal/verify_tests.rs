@@ -32,7 +32,7 @@ fn without_line(text: &str, number: usize) -> String {
 }
 
 #[test]
-fn rows_of_a_trial_that_was_cut_off_are_named_and_repaired() {
+fn interrupted_trial_is_reported_and_repaired_by_resume() {
     let dir = begun(2);
     let next = rows(&plan(1).trials[3]);
     change(dir.path(), ConsumerRow::FILE, |text| text + &lines(&next.consumers).unwrap());
@@ -48,7 +48,7 @@ fn rows_of_a_trial_that_was_cut_off_are_named_and_repaired() {
 }
 
 #[test]
-fn a_measurement_that_was_deleted_is_damage_in_a_report_and_runs_again_with_resume() {
+fn deleted_measurement_is_damage_and_runs_again_with_resume() {
     let dir = begun(4);
     change(dir.path(), MeasurementRow::FILE, |text| without_line(&text, 2));
     let results = Results::read(dir.path()).unwrap();
@@ -75,7 +75,7 @@ fn resume_refuses_lost_rows_of_committed_trials_and_changes_nothing() {
 }
 
 #[test]
-fn a_row_that_does_not_read_sets_its_trial_aside_in_every_file() {
+fn unreadable_row_sets_its_trial_aside_in_every_file() {
     let dir = begun(4);
     change(dir.path(), SpanRow::FILE, |text| text.replacen(",40000000,", ",4e7,", 1));
     let results = Results::read(dir.path()).unwrap();
@@ -87,7 +87,7 @@ fn a_row_that_does_not_read_sets_its_trial_aside_in_every_file() {
 }
 
 #[test]
-fn cr_lf_is_read_with_a_note_and_not_appended_to() {
+fn crlf_file_is_read_with_a_note_and_not_resumed() {
     let dir = begun(4);
     change(dir.path(), ConsumerRow::FILE, |text| text.replace('\n', "\r\n"));
     let results = Results::read(dir.path()).unwrap();

@@ -7,7 +7,7 @@ use handoff_model::user_image::UserImage;
 use super::{ConsumerRow, MeasurementRow, SpanRow};
 
 impl MeasurementRow {
-    /// In what the row contradicts itself. Such a row belongs in no analysis.
+    /// Contradiction within the row. Such a row belongs in no analysis.
     pub fn contradiction(&self) -> Option<String> {
         if self.load_1m.is_some_and(|load| !load.is_finite() || load < 0.0) {
             return Some("`load_1m` is no load".to_owned());
@@ -86,14 +86,14 @@ impl MeasurementRow {
 }
 
 impl ConsumerRow {
-    /// In what the row contradicts itself.
+    /// Contradiction within the row.
     pub fn contradiction(&self) -> Option<String> {
         (self.consumer == 0).then(|| "consumers are counted from 1".to_owned())
     }
 }
 
 impl SpanRow {
-    /// In what the row contradicts itself.
+    /// Contradiction within the row.
     pub fn contradiction(&self) -> Option<String> {
         if self.end_ns < self.start_ns {
             return Some("the span ends before it starts".to_owned());

@@ -1,4 +1,4 @@
-//! What a trial has measured, in memory: a failed one has no times.
+//! Measured values of a trial, in memory: a failed trial has no times.
 
 use handoff_model::identity::IdentityCheck;
 use handoff_model::outcome::{Failure, Outcome};
@@ -32,7 +32,7 @@ pub struct Measured {
     pub bytes_reused: Option<u64>,
     /// Steps of the Dockerfile that the producer executed and that it had from a cache; none without a producer.
     pub producer_steps: Option<StepCount>,
-    /// Requests of both sides.
+    /// Requests of all jobs.
     pub requests: Option<u64>,
     /// Requests that repeated another one.
     pub retries: Option<u64>,
@@ -64,11 +64,11 @@ pub struct Measured {
     pub cpu_pressure_ns: Option<u64>,
     /// Stolen time over both clocks.
     pub steal_ns: Option<u64>,
-    /// Time waited for dirty pages between the sides, off the clock.
+    /// Time waited for dirty pages between producer and consumers, off the clock.
     pub settle_ns: Option<u64>,
     /// Sum of the uncompressed layer tars, as the generator laid them out.
     pub image_bytes: Option<u64>,
-    /// Requests of both sides that the service answered with 429; none where nobody counts them.
+    /// Requests of all jobs that the service answered with 429; none where nobody counts them.
     pub throttled: Option<u64>,
     /// Bytes that reached the producer's disk from the start of its clock until its pages were written back; none where the
     /// job has no disk of its own.
@@ -86,21 +86,21 @@ impl Measured {
         self.produce_ns.unwrap_or(0) + self.consume_ns
     }
 
-    /// What sharing costs on top of building. None where nothing is shared, or where the time of the build is not known.
+    /// Critical path without the build, in ns. None where nothing is shared, or where the time of the build is not known.
     pub fn transfer_ns(&self) -> Option<u64> {
         let (_, build_ns) = self.produce_ns.zip(self.build_ns)?;
         Some(self.critical_path_ns().saturating_sub(build_ns))
     }
 }
 
-/// One trial's result: the only join of what the two sides and the service saw.
+/// Result of one trial, joined from all jobs and the service.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Measurement {
     /// The trial.
     pub trial: Trial,
-    /// Identifier of the environment; none where no job of the trial told its own.
+    /// Identifier of the environment; none where no job of the trial reported it.
     pub environment: Option<String>,
-    /// When it started, RFC 3339, UTC; none where no job of the trial told.
+    /// Start, RFC 3339, UTC; none where no job of the trial reported it.
     pub started_at: Option<String>,
     /// `output` or `save`: where the tar came from; empty where there is none.
     pub source: String,
@@ -110,10 +110,10 @@ pub struct Measurement {
     pub seed: u64,
     /// Whether more consumers ran at once than half the cores: such a row measures the machine.
     pub contended: bool,
-    /// Time in which the jobs of the critical path waited for a runner; none where nobody told.
+    /// Time in which the jobs of the critical path waited for a runner; none where it was not reported.
     pub queue_ns: Option<u64>,
     /// Identity, as far as it was compared.
     pub identity: IdentityCheck,
-    /// How it ended, with what was measured, or why nothing was.
+    /// Measured values, or the reason why there are none.
     pub result: Result<Box<Measured>, (Outcome, Failure)>,
 }

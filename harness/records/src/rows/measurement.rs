@@ -182,6 +182,9 @@ with_conditions!(measurement_row);
 
 impl MeasurementRow {
     /// The strategy with its options.
+    ///
+    /// # Errors
+    /// A variant that cannot be parsed.
     pub fn spec(&self) -> Result<StrategySpec, StrategyError> {
         if self.variant.is_empty() {
             Ok(StrategySpec::plain(&self.strategy))
@@ -191,6 +194,9 @@ impl MeasurementRow {
     }
 
     /// The cell that the row belongs to.
+    ///
+    /// # Errors
+    /// A variant that cannot be parsed.
     pub fn cell(&self) -> Result<Cell, StrategyError> {
         Ok(Cell {
             strategy: self.spec()?,

@@ -4,7 +4,7 @@ use handoff_model::plan::SCHEMA_VERSION;
 use handoff_model::span::{Role, Span, SpanKind};
 use serde::{Deserialize, Serialize};
 
-/// One span of one side of one trial.
+/// Span of one job of a trial.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the columns are documented in docs/format.md, checked by a test")]
 pub struct SpanRow {

@@ -74,7 +74,7 @@ pub(crate) fn sets(report: &Report) -> Vec<CurveSet<'_>> {
         only.slug.clear();
     }
     for set in &mut sets {
-        set.curves.sort_by_cached_key(|c| (report.variants().place(&c.strategy), c.strategy.to_string()));
+        set.curves.sort_by_cached_key(|c| (report.variants().table_order(&c.strategy), c.strategy.to_string()));
     }
     sets
 }

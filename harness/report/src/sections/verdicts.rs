@@ -56,7 +56,7 @@ fn matrix(group: &Group, sizes: &[(usize, &Cells)]) -> Grid {
         grid.columns.push((format!("Rank at {}", cells.key.size), true));
     }
     for line in group.lines.iter().filter(|l| !l.control) {
-        let rank = |cells: &Cells| cells.place(&line.spec).map_or_else(|| NONE.to_owned(), ToString::to_string);
+        let rank = |cells: &Cells| cells.rank_range(&line.spec).map_or_else(|| NONE.to_owned(), ToString::to_string);
         grid.push_line(line, sizes.iter().flat_map(|(i, cells)| [verdict(line, *i, cells), rank(cells).into()]));
     }
     grid

@@ -103,7 +103,7 @@ fn services_and_their_clients_share_no_code() {
 #[test]
 fn picture_of_the_rooms_is_current() {
     for room in ROOMS {
-        let below = |name: &str| ROOMS.iter().any(|r| r.name == name && r.place.0 > room.place.0);
+        let below = |name: &str| ROOMS.iter().any(|r| r.name == name && r.position.0 > room.position.0);
         assert!(room.uses.iter().all(|name| below(name)), "{} is not above every room that it uses", room.name);
     }
     let file = sources().join("docs/architecture.svg");

@@ -61,7 +61,7 @@ fn class(floor: Floor) -> &'static str {
 
 /// Left edge, top edge and width of a room.
 fn area(room: &Room) -> (f64, f64, f64) {
-    let (row, column) = room.place;
+    let (row, column) = room.position;
     // The first and the last room stand below and above several others.
     let width = if room.name == MODEL || row == 0 { BOX.0 + STEP.0 } else { BOX.0 };
     (MARGIN + column as f64 * STEP.0 + (STEP.0 - BOX.0) / 2.0, TOP + row as f64 * STEP.1, width)
@@ -87,9 +87,9 @@ fn arrow(from: &Room, to: &Room) -> String {
     let (mut x, mut y) = (x0 + w0 / 2.0 + lean * w0 * 0.3, y0 + BOX.1);
     let end = x1 + w1 / 2.0 - lean * w1 * 0.25;
     let mut path = format!("M{x:.0} {y:.0}");
-    for row in from.place.0 + 1..to.place.0 {
+    for row in from.position.0 + 1..to.position.0 {
         let top = TOP + row as f64 * STEP.1;
-        let part = (row - from.place.0) as f64 / (to.place.0 - from.place.0) as f64;
+        let part = (row - from.position.0) as f64 / (to.position.0 - from.position.0) as f64;
         let gap = MARGIN + ((x + (end - x) * part - MARGIN) / STEP.0).round() * STEP.0;
         let middle = f64::midpoint(y, top);
         let _ = write!(path, " C{x:.0} {middle:.0} {gap:.0} {middle:.0} {gap:.0} {top:.0} V{:.0}", top + BOX.1);

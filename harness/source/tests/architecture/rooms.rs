@@ -21,7 +21,7 @@ pub struct Room {
     pub holds: [&'static str; 2],
     pub floor: Floor,
     /// Row from the top and column from the left.
-    pub place: (usize, usize),
+    pub position: (usize, usize),
     /// Rooms that it uses, beside `model`, in the program and in build scripts. Tests may use others.
     pub uses: &'static [&'static str],
 }
@@ -29,13 +29,13 @@ pub struct Room {
 /// Room that every other one may use, and that uses none.
 pub const MODEL: &str = "model";
 
-/// Every room, by its place in the picture.
+/// Every room, by its position in the picture.
 pub const ROOMS: &[Room] = &[
     Room {
         name: "cli",
         holds: ["the binary: arguments in,", "one call, text out"],
         floor: Harness,
-        place: (0, 2),
+        position: (0, 2),
         uses: &[
             "analysis",
             "docker",
@@ -55,99 +55,111 @@ pub const ROOMS: &[Room] = &[
             "workflows",
         ],
     },
-    Room { name: "source", holds: ["digest and commit", "of the sources"], floor: Harness, place: (1, 0), uses: &[] },
+    Room {
+        name: "source",
+        holds: ["digest and commit", "of the sources"],
+        floor: Harness,
+        position: (1, 0),
+        uses: &[],
+    },
     Room {
         name: "registry",
         holds: ["relay's two registry", "ends on loopback"],
         floor: Relay,
-        place: (1, 1),
+        position: (1, 1),
         uses: &["storage"],
     },
     Room {
         name: "github",
         holds: ["all that talks to", "GitHub; its rows"],
         floor: Harness,
-        place: (1, 2),
+        position: (1, 2),
         uses: &["docker", "experiment", "fixtures", "machine", "records", "strategies", "workflows"],
     },
     Room {
         name: "runner",
         holds: ["trials: roles, clocks,", "identity gate"],
         floor: Harness,
-        place: (1, 3),
+        position: (1, 3),
         uses: &["docker", "fixtures", "link", "machine", "records", "services", "strategies"],
     },
     Room {
         name: "experiment",
         holds: ["matrix files, presets,", "budget -> plan"],
         floor: Harness,
-        place: (2, 5),
+        position: (2, 5),
         uses: &["analysis", "link"],
     },
     Room {
         name: "report",
         holds: ["terminal, Markdown,", "HTML, charts"],
         floor: Harness,
-        place: (1, 4),
+        position: (1, 4),
         uses: &["analysis", "records"],
     },
     Room {
         name: "storage",
         holds: ["client of artifact", "and cache services"],
         floor: Relay,
-        place: (2, 0),
+        position: (2, 0),
         uses: &[],
     },
     Room {
         name: "workflows",
         holds: ["the strategies as", "GitHub workflows"],
         floor: Recipes,
-        place: (2, 1),
+        position: (2, 1),
         uses: &[],
     },
     Room {
         name: "fixtures",
         holds: ["synthetic images,", "the user's images"],
         floor: Recipes,
-        place: (2, 2),
+        position: (2, 2),
         uses: &[],
     },
     Room {
         name: "strategies",
         holds: ["one file for each", "way to hand over"],
         floor: Recipes,
-        place: (2, 3),
+        position: (2, 3),
         uses: &["docker"],
     },
     Room {
         name: "services",
         holds: ["emulator of artifacts", "and caches"],
         floor: Harness,
-        place: (2, 4),
+        position: (2, 4),
         uses: &["link"],
     },
     Room {
         name: "analysis",
         holds: ["summaries, verdicts,", "judged claims"],
         floor: Harness,
-        place: (3, 5),
+        position: (3, 5),
         uses: &["records"],
     },
-    Room { name: "machine", holds: ["what is known of", "this machine"], floor: Harness, place: (3, 2), uses: &[] },
-    Room { name: "docker", holds: ["engines, builders,", "image identity"], floor: Harness, place: (3, 3), uses: &[] },
-    Room { name: "link", holds: ["profiles, shaper,", "limits, faults"], floor: Harness, place: (3, 4), uses: &[] },
+    Room { name: "machine", holds: ["what is known of", "this machine"], floor: Harness, position: (3, 2), uses: &[] },
+    Room {
+        name: "docker",
+        holds: ["engines, builders,", "image identity"],
+        floor: Harness,
+        position: (3, 3),
+        uses: &[],
+    },
+    Room { name: "link", holds: ["profiles, shaper,", "limits, faults"], floor: Harness, position: (3, 4), uses: &[] },
     Room {
         name: "records",
         holds: ["files of a results", "folder: read, write"],
         floor: Harness,
-        place: (4, 5),
+        position: (4, 5),
         uses: &[],
     },
     Room {
         name: MODEL,
         holds: ["the vocabulary, without I/O:", "every room may use it"],
         floor: Harness,
-        place: (4, 2),
+        position: (4, 2),
         uses: &[],
     },
 ];

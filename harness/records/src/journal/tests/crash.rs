@@ -18,7 +18,7 @@ fn killed(rounds: u32, writes: &[(usize, Vec<u8>)], cut: usize) -> TempDir {
 }
 
 #[test]
-fn a_kill_at_every_byte_of_a_trial_costs_that_trial_and_no_other() {
+fn kill_at_any_byte_loses_only_the_current_trial() {
     let (dir, writes) = whole(1);
     let before: usize = writes[..3].iter().map(|(_, b)| b.len()).sum();
     let second: usize = writes[3..6].iter().map(|(_, b)| b.len()).sum();
@@ -37,7 +37,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn a_run_that_is_killed_again_and_again_ends_with_the_same_rows(cuts in prop::collection::vec(0.0f64..1.0, 1..5)) {
+    fn repeatedly_killed_run_ends_with_the_same_rows(cuts in prop::collection::vec(0.0f64..1.0, 1..5)) {
         let (dir, writes) = whole(2);
         let total: usize = writes.iter().map(|(_, b)| b.len()).sum();
         let left = killed(2, &writes, (cuts[0] * total as f64) as usize);
@@ -57,7 +57,7 @@ proptest! {
     }
 
     #[test]
-    fn a_file_that_is_cut_anywhere_is_resumed_or_refused_by_file_and_line(which in 0usize..3, cut in 0.0f64..1.0) {
+    fn truncated_file_is_resumed_or_refused_with_file_and_line(which in 0usize..3, cut in 0.0f64..1.0) {
         let (dir, _) = whole(2);
         let expected = sets(dir.path());
         let path = dir.path().join(CSVS[which]);
@@ -88,7 +88,7 @@ proptest! {
     }
 
     #[test]
-    fn a_text_with_any_letters_is_one_row(detail in "\\PC{0,20}[\"\n\r,]{0,4}", tail in 1usize..40) {
+    fn text_with_quotes_and_line_breaks_is_one_row(detail in "\\PC{0,20}[\"\n\r,]{0,4}", tail in 1usize..40) {
         let dir = temp();
         let mut journal = start(dir.path(), 1);
         let trials = journal.plan().trials.clone();

@@ -15,7 +15,7 @@ fn spoil(name: &str, from: &str, to: &str) -> String {
 }
 
 #[test]
-fn what_is_corrupt_is_named_with_its_line_and_mend() {
+fn corrupt_file_is_refused_with_line_and_fix() {
     let error = spoil(MeasurementRow::FILE, ",67108864,loopback", ",67x,loopback");
     assert!(
         error.starts_with("DIR/measurements.csv:2: column `size_bytes`: ")
@@ -31,7 +31,7 @@ fn what_is_corrupt_is_named_with_its_line_and_mend() {
     let error = spoil(SpanRow::FILE, "start_ns,", "begin_ns,");
     assert!(error.starts_with("DIR/spans.csv:1: no column start_ns: "), "{error}");
     let error = spoil(SpanRow::FILE, ",start_ns,end_ns,", ",end_ns,start_ns,");
-    assert!(error.starts_with("DIR/spans.csv:1: column `end_ns` stands before `start_ns`"), "{error}");
+    assert!(error.starts_with("DIR/spans.csv:1: column `end_ns` is before `start_ns`"), "{error}");
     let error = spoil(ConsumerRow::FILE, "\n1,0001-", "\n1,9999-");
     assert!(
         error.contains("consumers.csv:2: trial `9999-") && error.contains("is not in the folder's plan"),
@@ -58,7 +58,7 @@ fn what_is_corrupt_is_named_with_its_line_and_mend() {
 }
 
 #[test]
-fn a_trial_has_one_row() {
+fn second_row_of_a_trial_is_refused() {
     let (dir, _) = whole(1);
     let path = dir.path().join(MeasurementRow::FILE);
     let mut text = String::from_utf8(fs::read(&path).unwrap()).unwrap();

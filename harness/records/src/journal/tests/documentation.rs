@@ -18,7 +18,7 @@ fn every_column_is_documented_and_no_other() {
 }
 
 #[test]
-fn the_glossary_has_every_span_and_level() {
+fn glossary_has_every_span_and_level() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/glossary.md");
     let text = fs::read_to_string(path).unwrap();
     let section = |title: &str| text.split("\n## ").find(|s| s.starts_with(title)).expect("a section").to_owned();

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_run_of_another_plan_is_refused_by_the_option_that_differs() {
+fn resume_of_another_plan_is_refused_with_the_option_that_differs() {
     let dir = temp();
     let journal = start(dir.path(), 3);
     journal.same_plan(&PlanRequest { run_id: "another".into(), ..request(3) }).unwrap();
@@ -16,7 +16,7 @@ fn a_run_of_another_plan_is_refused_by_the_option_that_differs() {
 }
 
 #[test]
-fn folders_that_are_not_ours_are_left_alone() {
+fn foreign_folder_is_refused_and_unchanged() {
     let refusal = |dir: &Path| Journal::create(dir, &plan(1), &[]).unwrap_err().to_string();
     let foreign = temp();
     fs::write(foreign.path().join("thesis.tex"), "").unwrap();
@@ -44,7 +44,7 @@ fn folders_that_are_not_ours_are_left_alone() {
 }
 
 #[test]
-fn a_start_that_was_cut_off_before_its_plan_starts_again() {
+fn start_interrupted_before_its_plan_can_start_again() {
     let dir = temp();
     drop(start(dir.path(), 1));
     fs::rename(dir.path().join(PLAN), dir.path().join(".plan.json.tmp")).unwrap();
@@ -53,14 +53,14 @@ fn a_start_that_was_cut_off_before_its_plan_starts_again() {
 }
 
 #[test]
-fn a_start_that_fails_leaves_nothing() {
+fn failed_start_leaves_no_files() {
     // /proc takes no new folder, whoever asks, root included.
     let error = Journal::create(Path::new("/proc/handoff/run"), &plan(1), &[]).unwrap_err().to_string();
     assert!(error.starts_with("cannot make /proc/handoff/run: "), "{error}");
     let dir = temp();
     let out = dir.path().join("a/b");
-    let made = folder::prepare(&out).unwrap();
+    let created = folder::prepare(&out).unwrap();
     files::write_json(&out, ENVIRONMENTS, &[environment("e0")]).unwrap();
-    folder::undo(&out, made);
+    folder::undo(&out, created);
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
 }

@@ -27,7 +27,7 @@ fn write_golden() {
 /// Once released, these files stay as they are: what they hold was written by a version that people have used.
 
 #[test]
-fn golden_files_read_and_write_back_byte_for_byte() {
+fn golden_files_round_trip_byte_for_byte() {
     if std::env::var("HANDOFF_GOLDEN").is_ok_and(|v| v == "write") {
         write_golden();
     }

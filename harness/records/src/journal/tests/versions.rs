@@ -41,7 +41,7 @@ fn newer_major_version_is_refused_with_the_handoff_that_wrote_it() {
 }
 
 #[test]
-fn a_file_from_before_columns_were_added_reads_with_those_empty_and_one_that_lacks_others_does_not() {
+fn older_file_without_added_columns_reads_and_other_missing_columns_are_refused() {
     let (dir, _) = whole(1);
     let path = dir.path().join(MeasurementRow::FILE);
     let now = file(dir.path(), MeasurementRow::FILE);

@@ -29,7 +29,7 @@ fn measurement(result: Result<Box<Measured>, (Outcome, Failure)>) -> Measurement
 }
 
 #[test]
-fn a_failed_trial_has_a_reason_and_no_number() {
+fn failed_trial_has_a_reason_and_no_numbers() {
     let row = MeasurementRow::from(&measurement(Err((Outcome::Failed, Failure::new("load", "no space")))));
     assert_eq!((row.failed_span.as_str(), row.error.as_str()), ("load", "no space"));
     let json = serde_json::to_value(&row).unwrap();
@@ -65,7 +65,7 @@ fn numbers(measured: Measured) -> Vec<(String, serde_json::Value)> {
 }
 
 #[test]
-fn a_trial_of_which_only_the_clocks_are_known_has_no_other_number() {
+fn trial_with_only_clocks_has_no_other_numbers() {
     let found = numbers(Measured::clocks(Some(100), 50, 150));
     let named: Vec<&str> = found.iter().filter(|(_, v)| !v.is_null()).map(|(n, _)| n.as_str()).collect();
     assert_eq!(named, ["produce_ns", "consume_ns", "critical_path_ns", "runner_ns"]);
@@ -124,7 +124,7 @@ proptest! {
 }
 
 #[test]
-fn own_image_that_every_job_builds_for_itself_has_no_content_to_compare() {
+fn user_image_built_by_every_job_has_no_content_to_compare() {
     let alone = |workload: &str, produce| {
         let done = Measured::clocks(produce, 50, 50 + produce.unwrap_or(0));
         let mut row = MeasurementRow::from(&measurement(Ok(Box::new(done))));
