@@ -134,7 +134,13 @@ pub const ROOMS: &[Room] = &[
         uses: &["records"],
     },
     Room { name: "machine", holds: ["what is known of", "this machine"], floor: Harness, place: (3, 2), uses: &[] },
-    Room { name: "docker", holds: ["engines, builders,", "image identity"], floor: Harness, place: (3, 3), uses: &[] },
+    Room {
+        name: "docker",
+        holds: ["engines, builders,", "image identity"],
+        floor: Harness,
+        place: (3, 3),
+        uses: &["machine"],
+    },
     Room { name: "link", holds: ["profiles, shaper,", "limits, faults"], floor: Harness, place: (3, 4), uses: &[] },
     Room {
         name: "records",
