@@ -93,15 +93,21 @@ pub fn facts(socket: &std::path::Path) -> Result<Facts, EngineError> {
     }
     let status: Vec<String> = info.driver_status.unwrap_or_default().into_iter().flatten().collect();
     let driver = info.driver.unwrap_or_else(|| UNKNOWN.to_owned());
-    let store = if status.iter().any(|s| s.starts_with("io.containerd.snapshotter")) {
-        ImageStore::Containerd
-    } else if driver == "overlay2" {
-        ImageStore::Overlay2
-    } else {
-        return Err(EngineError::ForeignStore(driver));
-    };
+    let store = store_in_info(&format!("{driver} {}", status.join(" "))).map_err(EngineError::ForeignStore)?;
     let plain_cgroups = info.cgroup_driver == Some(SystemInfoCgroupDriverEnum::CGROUPFS);
     Ok(Facts { store, version: info.server_version.unwrap_or_else(|| UNKNOWN.to_owned()), os, plain_cgroups })
+}
+
+/// Image store in the output of `docker info --format '{{.Driver}} {{.DriverStatus}}'`; the error is another driver.
+///
+/// # Errors
+/// The storage driver is neither the containerd store nor overlay2.
+pub fn store_in_info(info: &str) -> Result<ImageStore, String> {
+    let (driver, status) = info.split_once(' ').unwrap_or((info, ""));
+    if status.contains("io.containerd.snapshotter") {
+        return Ok(ImageStore::Containerd);
+    }
+    if driver == "overlay2" { Ok(ImageStore::Overlay2) } else { Err(driver.to_owned()) }
 }
 
 /// Whether the user's daemon has an image.
@@ -267,6 +273,15 @@ mod tests {
             let error = socket_of(host).unwrap_err().to_string();
             assert!(error.contains(host) && error.contains("unix://") && !error.contains('\n'), "{error}");
         }
+    }
+
+    #[test]
+    fn store_is_read_from_docker_info() {
+        for info in ["overlayfs [[driver-type io.containerd.snapshotter.v1]]", r#"x [["t","io.containerd.snapshotter.v1"]]"#] {
+            assert_eq!(store_in_info(info), Ok(ImageStore::Containerd));
+        }
+        assert_eq!(store_in_info("overlay2 [[Backing Filesystem extfs]]"), Ok(ImageStore::Overlay2));
+        assert_eq!(store_in_info("btrfs null"), Err("btrfs".to_owned()));
     }
 
     #[test]

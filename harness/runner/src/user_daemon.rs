@@ -6,6 +6,7 @@
 use std::fs;
 use std::path::Path;
 
+use handoff_docker::user::store_in_info;
 use handoff_docker::{Programs, command};
 use handoff_model::ImageStore;
 
@@ -63,14 +64,7 @@ pub fn find(name: &str) -> Result<Found, String> {
         bytes.trim().parse().map_err(|e| format!("--image {name}: the daemon reports the size `{bytes}`: {e}"))?;
     let info = docker(&["info", "--format", "{{.Driver}} {{.DriverStatus}}"])
         .map_err(|error| format!("--image {name}: docker info: {error}"))?;
-    Ok(Found { id: id.to_owned(), bytes, store: store(&info) })
-}
-
-fn store(info: &str) -> Option<ImageStore> {
-    if info.contains("io.containerd.snapshotter") {
-        return Some(ImageStore::Containerd);
-    }
-    (info.split(' ').next() == Some("overlay2")).then_some(ImageStore::Overlay2)
+    Ok(Found { id: id.to_owned(), bytes, store: store_in_info(&info).ok() })
 }
 
 /// Saves an image into a file.
@@ -109,12 +103,5 @@ mod tests {
             let error = explained("app:1", words);
             assert!(error.contains("has no image app:1") && error.contains("docker image ls"), "{error}");
         }
-    }
-
-    #[test]
-    fn store_is_read_from_docker_info() {
-        assert_eq!(store("overlayfs [[driver-type io.containerd.snapshotter.v1]]"), Some(ImageStore::Containerd));
-        assert_eq!(store("overlay2 [[Backing Filesystem extfs]]"), Some(ImageStore::Overlay2));
-        assert_eq!(store("btrfs []"), None);
     }
 }
