@@ -81,7 +81,10 @@ impl ClientOptions {
             Client::Handoff => {
                 let gate = Gate::make(&job.scratch.join("commit-gate"))?;
                 let more = ["--blocks", &self.blocks.to_string(), "--commit-gate", text(&gate.path)?];
-                Ok((Stage::new(SpanKind::Command, "handoff-stream-upload", handoff_client(job, "upload", &more)?), gate))
+                Ok((
+                    Stage::new(SpanKind::Command, "handoff-stream-upload", handoff_client(job, "upload", &more)?),
+                    gate,
+                ))
             }
             Client::Lhotari => {
                 let command = lhotari_client(job, &self.checkout()?, "upload", SpanKind::Upload)?;

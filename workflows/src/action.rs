@@ -15,7 +15,7 @@ const INPUTS: [(&str, &str, &str); 9] = [
     ("dockerfile", "Dockerfile, relative to the workspace (empty - the one in the context)", ""),
     (
         "build_args",
-        "Build arguments as KEY=VALUE, one per line, without secrets; results contain the names and digests of the values",
+        "Build arguments as KEY=VALUE, one per line and never confidential; results contain the names and digests of the values",
         "",
     ),
     ("strategies", "Strategies and variants, separated by commas", "all"),

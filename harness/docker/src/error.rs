@@ -69,7 +69,9 @@ pub enum EngineError {
     )]
     VirtualMachine(PathBuf),
     /// Storage driver of a daemon that is neither the containerd store nor overlay2.
-    #[error("the daemon uses the storage driver {0}: configure the containerd store or overlay2, or use --engine private")]
+    #[error(
+        "the daemon uses the storage driver {0}: configure the containerd store or overlay2, or use --engine private"
+    )]
     ForeignStore(String),
     /// Daemon with another image store than requested.
     #[error(

@@ -29,10 +29,10 @@
 //! ```
 
 mod api;
-pub mod command;
 pub mod builder;
 pub mod buildkit;
 pub mod bundle;
+pub mod command;
 mod config;
 mod container;
 pub mod disk;

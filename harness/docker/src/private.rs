@@ -141,7 +141,6 @@ path = "{root}/opt"
         Ok(())
     }
 
-
     fn log_file(&self, name: &str) -> PathBuf {
         self.root.join(format!("{name}.log"))
     }

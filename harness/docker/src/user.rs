@@ -277,7 +277,9 @@ mod tests {
 
     #[test]
     fn store_is_read_from_docker_info() {
-        for info in ["overlayfs [[driver-type io.containerd.snapshotter.v1]]", r#"x [["t","io.containerd.snapshotter.v1"]]"#] {
+        for info in
+            ["overlayfs [[driver-type io.containerd.snapshotter.v1]]", r#"x [["t","io.containerd.snapshotter.v1"]]"#]
+        {
             assert_eq!(store_in_info(info), Ok(ImageStore::Containerd));
         }
         assert_eq!(store_in_info("overlay2 [[Backing Filesystem extfs]]"), Ok(ImageStore::Overlay2));

@@ -74,7 +74,9 @@ impl Link {
         let scopes = claims.get("scp").and_then(Value::as_str).unwrap_or_default();
         let parts: Vec<&str> =
             scopes.split(' ').find(|s| s.starts_with("Actions.Results:")).unwrap_or_default().split(':').collect();
-        let [_, run, job] = parts.as_slice() else { return Err("ACTIONS_RUNTIME_TOKEN names no run and job".to_owned()) };
+        let [_, run, job] = parts.as_slice() else {
+            return Err("ACTIONS_RUNTIME_TOKEN names no run and job".to_owned());
+        };
         let config = Agent::config_builder().timeout_global(Some(timeouts::HTTP_CALL)).build();
         let base = variable("ACTIONS_RESULTS_URL")?.trim_end_matches('/').to_owned();
         let (run, job) = ((*run).to_owned(), (*job).to_owned());

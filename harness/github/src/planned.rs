@@ -59,9 +59,6 @@ fn table(cells: &[CellJob], trials: usize, minutes: u64) -> String {
         let _ = writeln!(text, "| {} | {} | {} | {} |", cell.id, planned.strategy, planned.size, planned.workload);
     }
     let started = cells.len();
-    let _ = writeln!(
-        text,
-        "\n{started} of {trials} trials; estimate for the whole plan: {minutes} runner minutes."
-    );
+    let _ = writeln!(text, "\n{started} of {trials} trials; estimate for the whole plan: {minutes} runner minutes.");
     text
 }

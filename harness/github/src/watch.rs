@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::Result;
-use crate::timeouts::RUN_POLL_S;
 use crate::remote::{JobState, Remote};
+use crate::timeouts::RUN_POLL_S;
 
 /// Waits until a run has ended; `note` gets a line for each change of a job, and one at the end.
 ///

@@ -10,7 +10,9 @@ use handoff_records::JournalError;
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// Lock file of another run on this machine.
-    #[error("another run of handoff measures on this machine (lock: {0}): wait for its end, because two runs disturb each other")]
+    #[error(
+        "another run of handoff measures on this machine (lock: {0}): wait for its end, because two runs disturb each other"
+    )]
     Busy(PathBuf),
     /// Program or image that is missing or too old.
     #[error("{0}")]

@@ -156,9 +156,7 @@ pub fn refusals(plan: &Plan) -> Vec<String> {
         let others = user_image.is_some() && strategy.more_builds() != MoreBuilds::default();
         let of_trial = [
             output.then(|| "a finished image can only be saved: leave source=output out".to_owned()),
-            others.then(|| {
-                "it builds variants of the image, which only a workload has: use a workload".to_owned()
-            }),
+            others.then(|| "it builds variants of the image, which only a workload has: use a workload".to_owned()),
             strategy.refuses(&trial.cell.conditions),
         ];
         for reason in of_trial.into_iter().flatten() {

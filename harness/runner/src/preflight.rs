@@ -38,7 +38,8 @@ pub fn preflight(
 ) -> Result<Checked, RunError> {
     let conditions = &plan.request.conditions;
     let wanted = conditions.iter().any(|c| c.builder == Builder::DockerContainer);
-    let mut checked = Checked { engine: EngineFacts::default(), buildkit: wanted.then(|| buildkit::choose(buildkit_image)) };
+    let mut checked =
+        Checked { engine: EngineFacts::default(), buildkit: wanted.then(|| buildkit::choose(buildkit_image)) };
     let kinds: BTreeSet<(EngineKind, ImageStore, Builder)> =
         conditions.iter().map(|c| (c.engine, c.image_store, c.builder)).collect();
     for (engine, image_store, builder) in kinds {
@@ -134,7 +135,9 @@ fn no_builder(image: &BuildkitImage, error: &str) -> String {
     let error = error.trim();
     let (name, make) = (&image.reference, buildkit::MAKE_COMMAND);
     if image.tar.is_some() {
-        return format!("--builder docker-container: no builder boots from {name}: {error}: name another image with --buildkit-image");
+        return format!(
+            "--builder docker-container: no builder boots from {name}: {error}: name another image with --buildkit-image"
+        );
     }
     format!(
         "--builder docker-container: no builder from {name}: {error}: build an image here with `{make}`, or name another with --buildkit-image"

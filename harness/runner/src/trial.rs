@@ -145,7 +145,6 @@ fn now() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-
 impl TrialRun<'_, '_> {
     fn measure(&mut self, progress: &mut dyn FnMut(TrialPhase)) -> Result<Measured, NoAnswer> {
         self.reset_rate_limits()?;

@@ -201,7 +201,8 @@ mod tests {
         let mine = Workspace::create(&dir.path().join("lock"), dir.path(), "mine").unwrap();
         let dead = dir.path().join("dead");
         fs::create_dir(&dead).unwrap();
-        let note = Note { pid: 1, started: u64::MAX, jobs: vec!["no-such-job".into()], folders: vec![], resources: vec![] };
+        let note =
+            Note { pid: 1, started: u64::MAX, jobs: vec!["no-such-job".into()], folders: vec![], resources: vec![] };
         fs::write(dead.join(NOTE), serde_json::to_vec(&note).unwrap()).unwrap();
         let found = leftovers(dir.path()).unwrap();
         assert_eq!(found.iter().map(|l| l.dir.clone()).collect::<Vec<_>>(), std::slice::from_ref(&dead));

@@ -118,8 +118,7 @@ const SAVES: [Step; 2] = cache::saves(SAVE);
 const RESTORES: [Step; 2] = cache::restores(RESTORE);
 
 const ONE_PUSH: Unsupported = Unsupported::option("pushes", "the workflow has one push");
-const NO_MOVE: Unsupported =
-    Unsupported::option("move", "the workflow has one push, which finds no earlier folder");
+const NO_MOVE: Unsupported = Unsupported::option("move", "the workflow has one push, which finds no earlier folder");
 
 const RECIPE: Recipe = Recipe {
     options: ActionOption::OPTIONS,

@@ -118,7 +118,8 @@ impl Strategy for Relay {
     fn consume(&self, job: &Job, ticket: &Ticket) -> StepResult<()> {
         let name = ticket.get("relay").map_err(|e| Failure::new(SpanKind::Resolve.as_str(), e))?;
         let end = End::start(self, job, "receiver", name)?;
-        let end = end.ok_or_else(|| Failure::new(SpanKind::Resolve.as_str(), "the receiver does not serve a registry"))?;
+        let end =
+            end.ok_or_else(|| Failure::new(SpanKind::Resolve.as_str(), "the receiver does not serve a registry"))?;
         let reference = format!("{}/{}", end.registry, job.image);
         let docker = |args: &[&str]| job.engine.docker(args.iter().copied());
         if let Err(failure) = job.run(SpanKind::Load, "docker-pull", &docker(&["pull", "--quiet", &reference])) {

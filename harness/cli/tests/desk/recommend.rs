@@ -285,10 +285,7 @@ fn the_workflow_has_as_many_jobs_as_need_the_image_and_says_where_it_builds() {
     let made = Made::new();
     let alone = run(&made, "alone", &[("rebuild", 30.0)], 1, 0.5);
     let one = text(&alone, &["--pushes-per-day", "1"]);
-    assert!(
-        one.contains("# Build in the job that tests, then test there; nothing is handed over by `rebuild`"),
-        "{one}"
-    );
+    assert!(one.contains("# Build in the job that tests, then test there, without a transfer (`rebuild`)"), "{one}");
     assert!(one.contains("\n  test:") && !one.contains("\n  lint:") && !one.contains("make lint"), "{one}");
     assert!(one.contains("for 1 job, 1 push a day,"), "{one}");
     let many = text(&alone, &["--consumers", "3"]);
@@ -296,7 +293,7 @@ fn the_workflow_has_as_many_jobs_as_need_the_image_and_says_where_it_builds() {
     assert!(many.contains("\n  lint:") && many.contains("SHARDS: 2"), "{many}");
     let shared = run(&made, "shared", &[("artifact", 30.0)], 1, 0.5);
     let one = text(&shared, &[]);
-    assert!(one.contains("# Build once, then test from that image; handed over by `artifact`"), "{one}");
+    assert!(one.contains("# Build once, then test with that image, handed over by `artifact`"), "{one}");
     assert!(one.contains("\n  build:") && one.contains("\n  test:") && !one.contains("\n  lint:"), "{one}");
 }
 

@@ -37,7 +37,9 @@ fn note(dir: &Path) -> PathBuf {
 
 /// Starts an engine that runs until [`stop`], if one is enabled, and sets its variables for later steps of this job.
 pub(super) fn start_if_enabled(dir: &Path) -> Result<()> {
-    let Some(parent) = std::env::var_os(ROOT_VARIABLE).filter(|v| !v.is_empty()).map(PathBuf::from) else { return Ok(()) };
+    let Some(parent) = std::env::var_os(ROOT_VARIABLE).filter(|v| !v.is_empty()).map(PathBuf::from) else {
+        return Ok(());
+    };
     let root = parent.join(format!("j{}", std::process::id()));
     fs::create_dir_all(&root).map_err(GithubError::io("create", &root))?;
     let handoff = std::env::current_exe().map_err(GithubError::io("find", "the running program"))?;

@@ -38,7 +38,9 @@ pub fn answer(dir: &Path, cell: &CellJob) -> Result<()> {
     let expected = cell.image_spec()?.answer();
     let answer = line.trim();
     if !status.success() || answer != expected {
-        return Err(error(&format!("the container answered `{answer}` instead of `{expected}` and ended with {status}")));
+        return Err(error(&format!(
+            "the container answered `{answer}` instead of `{expected}` and ended with {status}"
+        )));
     }
     marks::mark_at(dir, at, marks::STOP, "")
 }
@@ -75,8 +77,8 @@ pub fn finish(dir: &Path, cell: &CellJob) -> Result<Option<Failure>> {
     let covered = union_ns(file.spans.iter().map(|s| (s.start_ns.min(file.wall_ns), s.end_ns.min(file.wall_ns))));
     file.usage.harness_wall_ns = Some(file.wall_ns.saturating_sub(covered));
     if file.failure.is_none() {
-        let checked = require_cache_hit(strategy.recipe(), &file)
-            .and_then(|()| identify(dir, cell, strategy.built_at(), &file));
+        let checked =
+            require_cache_hit(strategy.recipe(), &file).and_then(|()| identify(dir, cell, strategy.built_at(), &file));
         match checked {
             Ok(identity) => file.identity = identity,
             Err(failure) => file.failure = Some(failure),

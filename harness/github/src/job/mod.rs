@@ -97,9 +97,10 @@ pub struct Readings {
 pub fn consumer_of_env(role: Role) -> Result<Option<u32>> {
     match (role, std::env::var("HANDOFF_CONSUMER")) {
         (Role::Producer, _) => Ok(None),
-        (Role::Consumer, Ok(text)) => {
-            text.parse().map(Some).map_err(|_| GithubError::Input(format!("HANDOFF_CONSUMER: `{text}` is not a number")))
-        }
+        (Role::Consumer, Ok(text)) => text
+            .parse()
+            .map(Some)
+            .map_err(|_| GithubError::Input(format!("HANDOFF_CONSUMER: `{text}` is not a number"))),
         (Role::Consumer, Err(_)) => Ok(Some(1)),
     }
 }

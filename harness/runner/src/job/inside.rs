@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Instant;
 
-use handoff_docker::buildkit::BuildkitImage;
 use handoff_docker::builder::buildkit_version;
+use handoff_docker::buildkit::BuildkitImage;
+use handoff_docker::command;
 use handoff_docker::disk::{self, WriteCounter};
 use handoff_docker::{Engine, EngineConfig, EngineError, Programs, capture, identity, namespace};
 use handoff_machine::{Sampler, disk_speed};
-use handoff_docker::command;
 use handoff_model::environment::UNKNOWN;
 use handoff_model::span::union_ns;
 use handoff_model::{EngineKind, Failure, ImageIdentity, Role, Ticket};
@@ -56,10 +56,7 @@ fn listen() -> mpsc::Receiver<Request> {
                 break;
             }
         }
-        #[expect(
-            clippy::exit,
-            reason = "the end of the namespace's first process ends all others"
-        )]
+        #[expect(clippy::exit, reason = "the end of the namespace's first process ends all others")]
         std::process::exit(2);
     });
     receiver
@@ -144,7 +141,8 @@ impl<'a> JobRun<'a> {
             facts.versions.insert(name.to_owned(), value.unwrap_or_else(|| UNKNOWN.to_owned()));
         }
         let inspect = "docker buildx inspect";
-        let inspected = command::run(&self.engine.docker(["buildx", "inspect"])).map_err(EngineError::io("run", inspect))?;
+        let inspected =
+            command::run(&self.engine.docker(["buildx", "inspect"])).map_err(EngineError::io("run", inspect))?;
         facts.versions.insert("buildkit".to_owned(), buildkit_version(&inspected.stdout));
         facts.versions.insert(JOB_DISK.to_owned(), self.disk.clone());
         Ok(facts)
@@ -154,9 +152,7 @@ impl<'a> JobRun<'a> {
         while let Ok(request) = requests.recv() {
             send(&match request {
                 Request::Start => Event::Finished(Box::new(self.run_role())),
-                Request::WriteBack => {
-                    Event::WrittenBack(self.write_counter.as_ref().and_then(WriteCounter::bytes))
-                }
+                Request::WriteBack => Event::WrittenBack(self.write_counter.as_ref().and_then(WriteCounter::bytes)),
                 Request::Identify => Event::Identified(self.identify()),
                 Request::TryBuilder(image) => {
                     Event::Builder(self.try_builder(&image).map_err(|e| Failure::new("builder", e)))

@@ -118,7 +118,8 @@ impl TrialRun<'_, '_> {
             let conditions = self.trial.cell.conditions.clone();
             let tag = format!("handoff/trial:{}", self.trial.nonce);
             let host_daemon = self.context.host_daemon;
-            let resources = host_daemon.map(|daemon| OwnedResources::of_job(conditions.engine, daemon, &job_name, &tag));
+            let resources =
+                host_daemon.map(|daemon| OwnedResources::of_job(conditions.engine, daemon, &job_name, &tag));
             let root = self.context.workspace.add_job(&job_name, resources)?;
             let token_spec = TokenSpec {
                 run: self.trial.id.clone(),

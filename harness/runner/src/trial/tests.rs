@@ -208,7 +208,11 @@ fn consumer_with_another_image_fails_the_trial() {
 
 #[test]
 fn unknown_layers_fail_only_strategies_that_move_the_image() {
-    let without = |fixture: &TrialFixture| ImageIdentity { layers: None, notes: vec!["no layers here".into()], ..fixture.image() };
+    let without = |fixture: &TrialFixture| ImageIdentity {
+        layers: None,
+        notes: vec!["no layers here".into()],
+        ..fixture.image()
+    };
     let mut moved = TrialFixture::new("artifact", 1, 1);
     moved.identified("consumer-1.identified", without(&moved));
     assert_eq!(moved.failed().2, "identity: layers not proven equal; no layers here");
