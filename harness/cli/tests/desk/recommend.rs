@@ -110,7 +110,7 @@ fn a_variant_without_a_workflow_is_out_with_its_reason_and_never_the_answer() {
     let dir = run(&made, "streams", &[(best, 10.0), ("cache-tar:layers=zstd-1", 40.0), ("cache-tar", 41.0)], 8, 0.5);
     let answer = json(&dir, &[]);
     let out = answer["candidates"].as_array().unwrap().iter().find(|c| c["strategy"] == best).unwrap();
-    assert!(out["excluded"].as_str().unwrap().contains("no action offers Handoff's own client"), "{out}");
+    assert!(out["excluded"].as_str().unwrap().contains("no action offers Handoff's client"), "{out}");
     assert_ne!(answer["chosen"], best);
     let alone = run(&made, "alone", &[(best, 10.0)], 2, 0.5);
     let (_, stderr) = expect(handoff(&["recommend", &alone]).args(ASK), 2);
@@ -289,7 +289,7 @@ fn the_workflow_has_as_many_jobs_as_need_the_image_and_says_where_it_builds() {
     assert!(one.contains("\n  test:") && !one.contains("\n  lint:") && !one.contains("make lint"), "{one}");
     assert!(one.contains("for 1 job, 1 push a day,"), "{one}");
     let many = text(&alone, &["--consumers", "3"]);
-    assert!(many.contains("# Build in every job, then lint and test there;"), "{many}");
+    assert!(many.contains("# Build in every job, then lint and test there,"), "{many}");
     assert!(many.contains("\n  lint:") && many.contains("SHARDS: 2"), "{many}");
     let shared = run(&made, "shared", &[("artifact", 30.0)], 1, 0.5);
     let one = text(&shared, &[]);

@@ -133,7 +133,7 @@ pub const ROOMS: &[Room] = &[
         place: (3, 5),
         uses: &["records"],
     },
-    Room { name: "machine", holds: ["what is known of", "this machine"], floor: Harness, place: (3, 2), uses: &[] },
+    Room { name: "machine", holds: ["what is known of", "this machine"], floor: Harness, place: (4, 3), uses: &[] },
     Room {
         name: "docker",
         holds: ["engines, builders,", "image identity"],

@@ -117,5 +117,5 @@ fn what_a_cancelled_run_lacks_is_dispatched_again() {
     desk.github.state().artifacts.clear();
     desk.plan(&[("sizes", "96MiB"), ("strategies", "artifact"), ("rounds", "1")]);
     let (_, stderr) = desk.collect(2);
-    one_line(&stderr, &["rows holds another plan"]);
+    one_line(&stderr, &["rows has another plan"]);
 }
