@@ -166,7 +166,7 @@ impl TrialRun<'_, '_> {
         let mut producer = None;
         if self.strategy.facts().has_producer {
             progress(TrialPhase::Producer);
-            let request = JobRequest { warm_up_identity, others, ..JobRequest::producer("producer", &image) };
+            let request = JobRequest { others, warm_up_identity, ..JobRequest::producer("producer", &image) };
             let role = self.run_job(JobRequest { commit: commit.clone(), ..request })?;
             ticket = Some(role.finished.ticket.clone());
             producer = Some(role);
