@@ -1,4 +1,4 @@
-//! Every strategy: one file each in `all/`, and its two lines here. Specs of the command line find theirs here.
+//! List of all strategies, one file each in `all/`, and the look-up of a strategy by its spec.
 
 use handoff_model::{OptionSpec, StrategyError, StrategySpec, VariantFacts};
 
@@ -15,7 +15,7 @@ mod zstd_stream;
 
 pub use relay::PUSH_LEVEL;
 
-/// Every strategy with its options at their defaults, in the order of the comparison table; the baseline last.
+/// All strategies with default options, in the order of the comparison table, with the baseline last.
 pub const ALL: &[&dyn Strategy] = &[
     &artifact::Artifact::DEFAULT,
     &cache_tar::CacheTar::DEFAULT,
@@ -27,7 +27,7 @@ pub const ALL: &[&dyn Strategy] = &[
     &rebuild::Rebuild::DEFAULT,
 ];
 
-/// The names of all strategies.
+/// Names of all strategies.
 pub fn names() -> Vec<&'static str> {
     ALL.iter().map(|s| s.facts().name).collect()
 }
@@ -40,18 +40,17 @@ pub(crate) fn by_name(name: &str) -> Result<&'static dyn Strategy, StrategyError
     Ok(*found)
 }
 
-/// The strategy of a spec, with its options.
+/// Strategy of a spec, with its options.
 ///
 /// # Errors
-/// No such strategy, no such option here (GitHub may have one), or a value that it does not take.
+/// Unknown strategy, option or value. Options for GitHub only are unknown here.
 pub fn find(spec: &StrategySpec) -> Result<Box<dyn Strategy>, StrategyError> {
     let found = by_name(&spec.name)?;
     found.facts().check(spec)?;
     found.variant(spec)
 }
 
-/// What readers of rows have to know of these variants, in the order of the comparison table. One whose strategy is not known here
-/// is left out.
+/// Facts of variants for readers of rows, in the order of the comparison table, without unknown strategies.
 pub fn variant_facts(specs: &[StrategySpec]) -> Vec<VariantFacts> {
     let of = |known: &'static dyn Strategy| {
         let named = specs.iter().filter(|spec| spec.name == known.facts().name);
@@ -60,24 +59,30 @@ pub fn variant_facts(specs: &[StrategySpec]) -> Vec<VariantFacts> {
     ALL.iter().flat_map(|known| of(*known)).collect()
 }
 
-/// Reads `--strategies`: names with options; `all` stands for every strategy. An option that says what is the default
-/// anyway is left out, so that one thing is never measured under two names.
+/// Variants of a `--strategies` list, where `all` stands for every strategy. Options at their default are dropped, so that
+/// each variant has one name.
+///
+/// # Errors
+/// Unknown strategy, option or value, or a variant that appears twice.
 pub fn parse_list(text: &str) -> Result<Vec<StrategySpec>, StrategyError> {
     check_list(StrategySpec::parse_list(text)?)
 }
 
-/// [`parse_list`] of a list that is read already.
+/// [`parse_list`] for specs.
+///
+/// # Errors
+/// As for [`parse_list`].
 pub fn check_list(specs: Vec<StrategySpec>) -> Result<Vec<StrategySpec>, StrategyError> {
     check_list_with(specs, |spec| find(spec).map(|s| s.facts().options.iter().collect()))
 }
 
-/// The same with another notion of which strategies and options there are: `options` checks a spec and gives its options.
+/// [`check_list`] with a function that checks a spec and returns the options of its strategy.
 pub(crate) fn check_list_with(
-    given: Vec<StrategySpec>,
+    list: Vec<StrategySpec>,
     options: impl Fn(&StrategySpec) -> Result<Vec<&'static OptionSpec>, StrategyError>,
 ) -> Result<Vec<StrategySpec>, StrategyError> {
     let mut specs: Vec<StrategySpec> = Vec::new();
-    for mut spec in given {
+    for mut spec in list {
         let new = if spec == StrategySpec::plain("all") {
             names().into_iter().map(StrategySpec::plain).collect()
         } else {
@@ -103,7 +108,7 @@ mod tests {
     use crate::source;
 
     #[test]
-    fn all_means_every_strategy_with_the_baseline_last() {
+    fn all_stands_for_every_strategy_with_the_baseline_last() {
         let all: Vec<String> = parse_list("all").unwrap().iter().map(ToString::to_string).collect();
         assert_eq!(all, names());
         let producers: Vec<bool> = ALL.iter().map(|s| s.facts().has_producer).collect();
@@ -111,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn all_can_have_company_and_nothing_is_measured_twice() {
+    fn duplicate_variant_is_rejected() {
         let list = parse_list("all,artifact:level=6").unwrap();
         assert_eq!((list.len(), list[ALL.len()].to_string().as_str()), (ALL.len() + 1, "artifact:level=6"));
         assert_eq!(parse_list("artifact:level=0,rebuild").unwrap()[0].to_string(), "artifact");
@@ -120,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn names_colours_and_markers_are_told_apart() {
+    fn names_colours_and_markers_are_unique() {
         for (i, one) in ALL.iter().map(|s| s.facts()).enumerate() {
             for other in ALL[..i].iter().map(|s| s.facts()) {
                 let alike = one.name == other.name || one.colour == other.colour || one.marker == other.marker;
@@ -142,13 +147,13 @@ mod tests {
     }
 
     #[test]
-    fn a_slip_names_the_nearest() {
+    fn typo_is_reported_with_the_nearest_name() {
         let error = parse_list("artifact,zstd-steam").unwrap_err().to_string();
         assert!(error.contains("did you mean `zstd-stream`"), "{error}");
     }
 
     #[test]
-    fn only_the_engines_own_builder_on_overlay2_cannot_export_and_the_fix_is_named() {
+    fn docker_builder_on_overlay2_cannot_export_and_the_fix_is_named() {
         use handoff_model::{Builder, ImageStore};
         let mut refused = 0;
         for strategy in ALL {
@@ -167,18 +172,10 @@ mod tests {
     }
 
     #[test]
-    fn buildkit_compresses_a_gha_cache_in_one_way_only() {
+    fn gha_cache_refuses_other_compressions_than_gzip() {
         let error = parse_list("gha-cache:compression=zstd").unwrap_err().to_string();
         assert!(error.contains("gzip") && error.contains("zstd"), "{error}");
         assert_eq!(parse_list("gha-cache:compression=gzip").unwrap()[0].to_string(), "gha-cache");
         assert!(parse_list("local-cache:compression=zstd,mode=min,producer-load=true").is_ok());
-    }
-
-    #[test]
-    fn no_two_strategies_look_alike_without_colour() {
-        for (i, strategy) in ALL.iter().enumerate() {
-            let marker = |other: &&&dyn Strategy| other.facts().marker == strategy.facts().marker;
-            assert!(!ALL[..i].iter().any(|other| marker(&other)), "{}", strategy.facts().name);
-        }
     }
 }

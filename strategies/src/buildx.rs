@@ -1,4 +1,4 @@
-//! One build by buildx, with its trace as spans.
+//! Build by buildx, with its trace as spans.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -25,17 +25,17 @@ words! {
 }
 
 options! {
-    /// What strategies that hand the builder's cache over can be told.
+    /// Options of strategies that transfer the builder's cache.
     pub(crate) struct CacheOptions {
-        /// which layers the cache holds: all (max) or those of the result (min)
+        /// layers in the cache: all (max) or those of the result (min)
         mode: Mode,
-        /// load the image into the producer's own engine as well, as a job does that also uses what it builds (`load: true`)
+        /// whether the producer's engine also loads the image, as in a job that uses its own build (`load: true`)
         producer_load as "producer-load": bool = false,
     }
 }
 
 impl CacheOptions {
-    /// Where a producer that exports a cache puts the image, and where it can be looked at afterwards.
+    /// Output of a producer's build that exports a cache, and the resulting location of the image.
     pub fn output(&self) -> (Output<'static>, ImageLocation) {
         if self.producer_load {
             (Output::Load, ImageLocation::Engine)
@@ -45,10 +45,10 @@ impl CacheOptions {
     }
 }
 
-/// The value of `--output` of a build of which only the cache is of interest.
+/// Value of `--output` for a build that exports only a cache.
 const CACHE_ONLY: &str = "type=cacheonly";
 
-/// The producer's builds of a strategy that exports a cache, as steps: one of the two is taken.
+/// Steps of a producer that exports a cache, of which one applies.
 pub const fn cache_builds(cache_to: &'static str) -> [Step; 2] {
     let loads = Step { what: "build-push-action, loaded", ..steps::build(None, Some(cache_to), None) };
     [
@@ -57,7 +57,7 @@ pub const fn cache_builds(cache_to: &'static str) -> [Step; 2] {
     ]
 }
 
-/// Why no cache can be exported under these conditions, if so.
+/// Reason why no cache can be exported under these conditions, if any.
 pub fn refuses_cache_export(conditions: &Conditions) -> Option<String> {
     (!builder_exports(conditions)).then(|| {
         "the `docker` builder cannot export a cache with the overlay2 store: use --builder docker-container, or --image-store containerd"
@@ -66,21 +66,21 @@ pub fn refuses_cache_export(conditions: &Conditions) -> Option<String> {
 }
 
 words! {
-    /// How the builder compresses the layers of what it writes: a tar, or a cache in a folder.
+    /// Compression of the layers in a tar or in a cache folder that the builder writes.
     pub enum Layers {
-        /// By gzip, as it does unless told otherwise.
+        /// gzip, the builder's default.
         Gzip = "gzip",
-        /// By zstd, at the builder's own level.
+        /// zstd at the builder's default level.
         Zstd = "zstd",
-        /// By zstd at its fastest level.
+        /// zstd at its fastest level.
         Zstd1 = "zstd-1",
-        /// Not at all.
+        /// No compression.
         Uncompressed = "uncompressed",
     }
 }
 
 impl Layers {
-    /// As an attribute of the exporter; empty for what it does anyway.
+    /// Attribute of the exporter; empty for its default.
     pub fn attribute(self) -> &'static str {
         match self {
             Self::Gzip => "",
@@ -94,60 +94,62 @@ impl Layers {
 words! {
     /// Compression of the layers that a builder pushes.
     pub enum Compression {
-        /// By zstd.
+        /// zstd.
         Zstd = "zstd",
-        /// By gzip.
+        /// gzip.
         Gzip = "gzip",
-        /// None.
+        /// No compression.
         Uncompressed = "uncompressed",
     }
 }
 
-/// What becomes of the result.
+/// Output of a build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Output<'a> {
-    /// Into the job's engine.
+    /// The job's engine.
     Load,
-    /// Into a docker tar at this path.
+    /// Docker tar at this path.
     Tar(&'a Path, Layers),
-    /// As a docker tar onto standard output: for [`Build::begin`], as the first program of a pipe.
+    /// Docker tar on standard output, for [`Build::begin`] as the first program of a pipe.
     Stdout(Layers),
-    /// Pushed to a registry under this name, its layers compressed so.
+    /// Push to a registry.
     Push {
         /// Registry, repository and tag.
         reference: &'a str,
-        /// Compression of its layers.
+        /// Compression of the layers.
         compression: Compression,
-        /// The level of zstd; 0: the builder's own choice.
+        /// Level of zstd; 0 is the builder's default.
         level: u32,
     },
-    /// Wherever this value of `--output` says.
+    /// Another value of `--output`.
     To(&'a str),
 }
 
-/// The option by which a builder writes a docker tar to standard output, here and on GitHub.
+/// Option by which a builder writes a docker tar to standard output, here and on GitHub.
 pub const TO_STDOUT: &str = "--output=type=docker,dest=-{layers-attributes}";
 
-/// The builder's own choice of a level of zstd.
-const OWN_LEVEL: u32 = 0;
+/// Value that stands for the builder's default level of zstd.
+const DEFAULT_LEVEL: u32 = 0;
 
-/// The option by which a builder pushes to a registry on loopback, its layers compressed so. It keeps no image
-/// (`store=false`): the builder inside an engine with the containerd store would unpack it for that, `unpack=false` or not.
+/// Option by which a builder pushes to a registry on loopback.
+///
+/// With `store=false` the builder keeps no image: in an engine with the containerd store, keeping it would unpack it, even
+/// with `unpack=false`.
 pub fn push_output(compression: Compression, level: u32) -> String {
-    let levelled = compression == Compression::Zstd && level != OWN_LEVEL;
-    let level = if levelled { format!(",compression-level={level}") } else { String::new() };
+    let has_level = compression == Compression::Zstd && level != DEFAULT_LEVEL;
+    let level = if has_level { format!(",compression-level={level}") } else { String::new() };
     let compression = compression.as_str();
     format!(
         "--output=type=image,push=true,store=false,unpack=false,registry.insecure=true,oci-mediatypes=true,compression={compression}{level}"
     )
 }
 
-/// A build to run.
+/// Build to run.
 #[derive(Debug, Clone, Copy)]
 pub struct Build<'a> {
     /// Name of the step, for log and spans.
     pub step: &'a str,
-    /// What becomes of the result.
+    /// Output.
     pub output: Output<'a>,
     /// Value of `--cache-to`.
     pub cache_to: Option<&'a str>,
@@ -155,21 +157,24 @@ pub struct Build<'a> {
     pub cache_from: Option<&'a str>,
 }
 
-/// A build whose command is made: see [`Build::begin`].
+/// Build with its command: see [`Build::begin`].
 #[derive(Debug)]
 pub struct Begun {
-    /// The command, without standard input and output.
+    /// Command without standard input and output.
     pub command: Expression,
     log: PathBuf,
 }
 
 impl<'a> Build<'a> {
-    /// A build without caches.
+    /// Build without caches.
     pub fn plain(step: &'a str, output: Output<'a>) -> Self {
         Self { step, output, cache_to: None, cache_from: None }
     }
 
-    /// Runs the build in the job's engine.
+    /// Runs the build in the job's engine. Returns its trace.
+    ///
+    /// # Errors
+    /// The build fails.
     pub fn run(&self, job: &Job) -> StepResult<Trace> {
         let begun = self.begin(job)?;
         let command = begun.command.stdin_null().stdout_null().unchecked();
@@ -179,11 +184,14 @@ impl<'a> Build<'a> {
         self.end(job, &begun, status.success())
     }
 
-    /// The command that builds; its trace goes to a log of its own. Whoever runs it calls [`Build::end`] afterwards.
+    /// Command of the build, whose trace goes to a separate log. The caller runs it and then calls [`Build::end`].
+    ///
+    /// # Errors
+    /// The log cannot be created, or the builder does not boot.
     pub fn begin(&self, job: &Job) -> StepResult<Begun> {
         let log = job.logs.join(format!("{}.rawjson", self.step));
         let file = fs::File::create(&log).map_err(|e| self.failure(&format!("create {}: {e}", log.display())))?;
-        // The client reads these, as in an action, and hands them to the builder. No other build gets a token.
+        // The client passes these variables to the builder, as in an action. Other builds get no token.
         let gha = self.cache_to.or(self.cache_from).is_some_and(|c| c.starts_with("type=gha"));
         let env = if gha { job.service.env.clone() } else { BTreeMap::new() };
         let builder = job.builder()?;
@@ -191,7 +199,10 @@ impl<'a> Build<'a> {
         Ok(Begun { command, log })
     }
 
-    /// Reads the trace of a command that has ended: its spans, and why the build failed.
+    /// Reads the trace of a command that has ended, and records its spans.
+    ///
+    /// # Errors
+    /// The build failed, or the trace cannot be read.
     pub fn end(&self, job: &Job, begun: &Begun, success: bool) -> StepResult<Trace> {
         let log = &begun.log;
         let text = fs::read_to_string(log).map_err(|e| self.failure(&format!("read {}: {e}", log.display())))?;
@@ -204,13 +215,13 @@ impl<'a> Build<'a> {
         Ok(trace)
     }
 
-    /// What BuildKit says, and what it means where that is not plain.
+    /// Error of BuildKit, with an explanation and a fix where the error has none.
     fn explained(error: &str) -> String {
         let hint = if error.contains("failed to resolve source metadata") || error.contains("failed to do request") {
-            " (a base image or frontend that cannot be pulled from here: engines of a run start empty, and see neither images nor \
-             credentials of your daemon)"
-        } else if asks_for_secrets(error) {
-            " (`RUN --mount=type=secret` and `type=ssh` get nothing here: builds of a run are given no secrets; leave the mount out, \
+            " (a base image or frontend cannot be pulled: engines of a run start empty, and see neither images nor credentials of \
+             your daemon; hand the finished image over with --image)"
+        } else if needs_secrets(error) {
+            " (`RUN --mount=type=secret` and `type=ssh` are empty, because builds of a run are given no secrets: leave the mount out, \
              or hand the finished image over with --image)"
         } else {
             ""
@@ -222,14 +233,17 @@ impl<'a> Build<'a> {
         Failure::new(SpanKind::Build.as_str(), format!("{}: {error}", self.step))
     }
 
-    /// Runs the build and demands that no step was executed: each came from the cache, if there is any.
+    /// Runs the build and requires that every step comes from the cache.
+    ///
+    /// # Errors
+    /// The build fails, or executes a step.
     pub fn run_cached(&self, job: &Job) -> StepResult<()> {
         let trace = self.run(job)?;
         trace.cache_missed().map_or(Ok(()), |miss| Err(Failure::new(SpanKind::Build.as_str(), miss)))
     }
 
     fn args(&self, job: &Job, builder: Option<&str>) -> StepResult<Vec<OsString>> {
-        // A pushed image has the registry in its name, and no other: buildx pushes to every name that it is given.
+        // buildx pushes to every tag, so that a pushed image has only the tag of the registry.
         let tag = if let Output::Push { reference, .. } = self.output { reference } else { job.image };
         let mut args: Vec<OsString> =
             ["buildx", "build", "--progress=rawjson", "--tag", tag].iter().map(Into::into).collect();
@@ -272,8 +286,8 @@ impl<'a> Build<'a> {
     }
 }
 
-/// Whether a build failed because a step mounts what only a caller can give.
-fn asks_for_secrets(error: &str) -> bool {
+/// Whether a build failed because a step mounts a secret or an SSH agent.
+fn needs_secrets(error: &str) -> bool {
     let secret = error.contains("secret ") && error.contains(": not found");
     secret || error.contains("unset ssh forward key") || error.contains("no SSH key")
 }
@@ -283,7 +297,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn error_of_a_secret_mount_or_a_local_base_says_what_a_run_lacks() {
+    fn failed_secret_mount_and_failed_base_image_are_explained() {
         for error in ["[2/2] RUN x: secret token: not found", "unset ssh forward key default"] {
             assert!(Build::explained(error).contains("given no secrets"), "{error}");
         }
@@ -293,9 +307,9 @@ mod tests {
     }
 
     #[test]
-    fn exporters_are_told_how_to_compress_and_nothing_where_they_choose() {
+    fn default_compression_and_default_level_add_no_attribute() {
         assert!(push_output(Compression::Zstd, 1).ends_with(",compression=zstd,compression-level=1"));
-        assert!(push_output(Compression::Zstd, OWN_LEVEL).ends_with(",compression=zstd"));
+        assert!(push_output(Compression::Zstd, DEFAULT_LEVEL).ends_with(",compression=zstd"));
         assert!(push_output(Compression::Gzip, 1).ends_with(",compression=gzip"), "the level is zstd's");
         assert!(
             push_output(Compression::Gzip, 1).contains(",store=false,"),

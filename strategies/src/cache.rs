@@ -1,4 +1,4 @@
-//! The cache client as a workflow with `actions/cache` uses it: look first, save under the key afterwards.
+//! Cache client, used as in a workflow with `actions/cache`: restore first, save under the key afterwards.
 
 use handoff_model::recipe::Step;
 use handoff_model::{Failure, Flow, SpanKind, Ticket, Transfer};
@@ -7,7 +7,7 @@ use crate::options::{options, words};
 use crate::recorder::CLIENT;
 use crate::{Job, StepResult, clients, steps};
 
-/// How the client moves bytes.
+/// Transfer pattern of the cache client.
 pub const TRANSFER: Transfer = Transfer {
     up: Flow { connections: 8, block_bytes: Some(64 << 20), calls: 2 },
     down: Flow { connections: 8, block_bytes: Some(4 << 20), calls: 1 },
@@ -16,7 +16,7 @@ pub const TRANSFER: Transfer = Transfer {
 };
 
 words! {
-    /// The cache's actions.
+    /// Versions of the cache actions.
     pub enum Action {
         Latest = "latest",
         V4 = "v4",
@@ -25,18 +25,18 @@ words! {
 }
 
 options! {
-    /// The option that picks the cache's actions.
+    /// Option that selects the cache actions.
     pub(crate) struct ActionOption {
-        /// the cache's actions, on GitHub only: today's restore and save (latest), the spike's (v4), or the one action that saves
-        /// after the job's last step (combined), whose saving GitHub's jobs API times to the second
+        /// cache actions, on GitHub only: current restore and save (latest), those of the spike (v4), or actions/cache, which saves
+        /// after the last step (combined) and is timed by GitHub's jobs API to the second
         action: Action,
     }
 }
 
-/// Inputs of an action.
+/// Names and values of an action's inputs.
 type Inputs = &'static [(&'static str, &'static str)];
 
-/// Saving as steps: today's action or the spike's.
+/// Steps that save: the current action or that of the spike.
 pub const fn saves(with: Inputs) -> [Step; 2] {
     [
         steps::uses(SpanKind::Upload, "cache/save", "actions/cache/save", with).when(&[("action", "latest")]),
@@ -44,7 +44,7 @@ pub const fn saves(with: Inputs) -> [Step; 2] {
     ]
 }
 
-/// Restoring as steps: today's action or the spike's.
+/// Steps that restore: the current action or that of the spike.
 pub const fn restores(with: Inputs) -> [Step; 2] {
     [
         steps::uses(SpanKind::Download, "cache/restore", "actions/cache/restore", with).when(&[("action", "latest")]),
@@ -52,25 +52,25 @@ pub const fn restores(with: Inputs) -> [Step; 2] {
     ]
 }
 
-/// The one action that looks where it stands, and saves when the job's steps are done: on both sides, as workflows have it.
+/// Step of `actions/cache`, which restores at its place and saves after the job's last step.
 pub const fn combined(with: Inputs) -> Step {
     steps::uses(SpanKind::Download, "cache", "actions/cache", with).when(&[("action", "combined")])
 }
 
-/// What a producer finds of earlier runs.
+/// Cache entry that a producer finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Found {
-    /// Nothing.
+    /// No entry.
     Nothing,
-    /// What a run of this very commit saved.
+    /// Entry of this commit.
     ThisCommit,
-    /// What a run of another commit saved.
+    /// Entry of another commit.
     AnotherCommit,
 }
 
-/// Restores `path` as far as earlier runs have saved it; with `others` also what another commit's run saved, the newest
-/// of it. Where no earlier run can have been, it is not looked for.
-pub fn look(job: &Job, path: &str, others: bool) -> StepResult<Found> {
+/// Restores `path` from an entry of an earlier run: of this commit, or with `others` the newest of any commit. Without
+/// earlier runs, no request is made.
+pub fn restore_earlier(job: &Job, path: &str, others: bool) -> StepResult<Found> {
     if job.commit.is_none() {
         return Ok(Found::Nothing);
     }
@@ -88,20 +88,19 @@ pub fn look(job: &Job, path: &str, others: bool) -> StepResult<Found> {
     })
 }
 
-/// Saves `path` under this image's key. It is relative: the client makes the entry's version from the text, and both
-/// sides must say the same.
+/// Saves `path` under this image's key. The path is relative, because the client derives the entry's version from its text.
 pub fn save(job: &Job, path: &str) -> StepResult<()> {
     let report = clients::node(job, "cache.mjs", &["save", "--path", path, "--key", &job.key()], SpanKind::Upload)?;
     job.recorder.fact(CLIENT, report.client.to_string());
     Ok(())
 }
 
-/// What consumers are told.
+/// Ticket with the key.
 pub fn ticket(job: &Job) -> Ticket {
     Ticket::default().with("key", job.key())
 }
 
-/// Restores what the ticket names, and nothing else.
+/// Restores the entry that the ticket names.
 pub fn restore(job: &Job, ticket: &Ticket, path: &str) -> StepResult<()> {
     let key = ticket.get("key").map_err(|e| Failure::new(SpanKind::Resolve.as_str(), e))?;
     clients::node(job, "cache.mjs", &["restore", "--path", path, "--key", key], SpanKind::Download)?;

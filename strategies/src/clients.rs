@@ -1,4 +1,4 @@
-//! GitHub's npm clients, driven by the programs in `strategies/clients/`, and the report that each writes.
+//! GitHub's npm clients, driven by the programs in `strategies/clients/`, and the report of every client.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::job::tail;
 use crate::{Job, StepResult};
 
-/// How the client of artifacts moves bytes.
+/// Transfer pattern of the artifact client.
 pub const ARTIFACT_TRANSFER: Transfer = Transfer {
     up: Flow { connections: 5, block_bytes: Some(8 << 20), calls: 2 },
     down: Flow { connections: 1, block_bytes: None, calls: 2 },
@@ -18,31 +18,31 @@ pub const ARTIFACT_TRANSFER: Transfer = Transfer {
     plain_on_overlay2: false,
 };
 
-/// What a client's driver, or our own streaming client, wrote of its call.
+/// Report of a client about one call, written by the drivers, by `handoff stream` and by `handoff relay`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct ClientReport {
-    /// The client.
+    /// Name and version of the client.
     pub client: ClientName,
     /// Spans on the machine's monotonic clock.
     pub spans: Vec<ClientSpan>,
-    /// Bytes that travelled.
+    /// Transferred bytes.
     pub bytes: Option<u64>,
-    /// Digest of the index that was moved, where the client knows images.
+    /// Digest of the image's index, if the client handles images.
     pub index: Option<String>,
-    /// Digest of its config.
+    /// Digest of the image's config.
     pub config: Option<String>,
-    /// Digests of its uncompressed layers.
+    /// Digests of the image's uncompressed layers.
     pub layers: Option<Vec<String>>,
-    /// The key of the cache entry that was restored; none after a miss.
+    /// Key of the restored cache entry; none after a cache miss.
     pub key: Option<String>,
-    /// Why it failed.
+    /// Error of a failed call.
     pub error: Option<String>,
-    /// It was ended before it was complete, and had no failure of its own.
+    /// Whether the call was ended before it was complete, without an error of its own.
     pub abandoned: bool,
 }
 
-/// A client's name and version.
+/// Name and version of a client.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct ClientName {
     /// Package or program.
@@ -57,24 +57,27 @@ impl std::fmt::Display for ClientName {
     }
 }
 
-/// A span as a client reports it.
+/// Span of a client's report.
 #[derive(Debug, Clone, Deserialize)]
 pub struct ClientSpan {
-    /// The span's kind by name; `start` is the program's own start.
+    /// Kind of the span; `start` is the start of the program.
     pub name: String,
-    /// What exactly.
+    /// Detail.
     #[serde(default)]
     pub detail: String,
-    /// Start on the monotonic clock.
+    /// Start on the monotonic clock in ns.
     pub start_ns: u64,
-    /// End on the monotonic clock.
+    /// End on the monotonic clock in ns.
     pub end_ns: u64,
-    /// Bytes moved.
+    /// Transferred bytes.
     #[serde(default)]
     pub bytes: Option<u64>,
 }
 
-/// Runs `node strategies/clients/PROGRAM ARGS --report FILE` with a runner's environment.
+/// Runs `node strategies/clients/PROGRAM ARGS --report FILE` with the environment of a GitHub runner.
+///
+/// # Errors
+/// The client fails or writes no report.
 pub fn node(job: &Job, program: &str, args: &[&str], kind: SpanKind) -> StepResult<ClientReport> {
     let verb = args.first().copied().unwrap_or_default();
     let report = job.logs.join(format!("{}-{verb}.json", program.trim_end_matches(".mjs")));
@@ -89,15 +92,18 @@ pub fn node(job: &Job, program: &str, args: &[&str], kind: SpanKind) -> StepResu
     let command = command.stdin_null().stdout_file(out).stderr_file(err).unchecked();
     let result = job.recorder.span(SpanKind::Command, &step, || command.run());
     let status = result.map_err(handle)?.status;
-    let told = read_report(job, &report);
+    let report = read_report(job, &report);
     if status.success() {
-        return told.map_err(|e| Failure::new(kind.as_str(), format!("{step} wrote no report: {e}")));
+        return report.map_err(|e| Failure::new(kind.as_str(), format!("{step} wrote no report: {e}")));
     }
-    let reason = told.ok().and_then(|r| r.error).unwrap_or_else(|| tail(&mut log));
+    let reason = report.ok().and_then(|r| r.error).unwrap_or_else(|| tail(&mut log));
     Err(Failure::new(kind.as_str(), format!("{step}: {reason}")))
 }
 
-/// The variables that a runner gives to an action that runs on Node.
+/// Variables of a GitHub runner for an action on Node.
+///
+/// # Errors
+/// The temporary folder cannot be created.
 pub fn environment(job: &Job, kind: SpanKind) -> StepResult<BTreeMap<String, String>> {
     let temp = job.scratch.join("runner-temp");
     fs::create_dir_all(&temp).map_err(|e| Failure::new(kind.as_str(), format!("create {}: {e}", temp.display())))?;
@@ -109,12 +115,15 @@ pub fn environment(job: &Job, kind: SpanKind) -> StepResult<BTreeMap<String, Str
     Ok(env)
 }
 
-/// Reads a report and puts its spans on the side's clock.
+/// Reads a report and puts its spans on the role's clock.
+///
+/// # Errors
+/// The file cannot be read.
 pub fn read_report(job: &Job, path: &std::path::Path) -> Result<ClientReport, String> {
     let bytes = fs::read(path).map_err(|e| format!("read {}: {e}", path.display()))?;
     let report: ClientReport = serde_json::from_slice(&bytes).map_err(|e| format!("{}: {e}", path.display()))?;
     for span in &report.spans {
-        // The program's own start and its whole call are inside the command's span already.
+        // The command's span covers the program's start and the whole call.
         let Ok(kind) = span.name.parse::<SpanKind>() else { continue };
         if kind == SpanKind::Command {
             continue;

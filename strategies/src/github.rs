@@ -1,4 +1,4 @@
-//! Strategies as GitHub jobs: their recipes, and which variants those can express.
+//! Strategies as GitHub jobs: their recipes, and the variants that a recipe can express.
 
 use handoff_model::recipe::{Unsupported, Values};
 use handoff_model::{Conditions, OptionSpec, StrategyError, StrategySpec};
@@ -6,78 +6,81 @@ use handoff_model::{Conditions, OptionSpec, StrategyError, StrategySpec};
 use crate::Strategy;
 use crate::all::{by_name, check_list_with};
 
-/// What a recipe's steps become.
+/// Target of a recipe's steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
     /// Jobs of the benchmark's own workflows.
     Cell,
-    /// A workflow that a user pastes.
+    /// Workflow for a user's repository.
     Workflow,
 }
 
-/// Why steps cannot be those of a variant.
+/// Option of a variant that no step can express.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{option}={value}: {reason}")]
 pub struct Unexpressed {
-    /// The option.
+    /// Option.
     pub option: String,
-    /// Its value.
+    /// Value.
     pub value: String,
-    /// Why no step can have it.
+    /// Reason.
     pub reason: String,
 }
 
-/// The reason where a recipe gives none: an option that was added to a strategy, and to no step.
-pub const NO_STEP: &str = "none of the steps that are taken says so";
+/// Reason for an option that no applicable step has, if the recipe gives none.
+pub const NO_STEP: &str = "no step of this variant has the option";
 
-/// The strategy of a spec; options that mean something on GitHub only are among those that it may have.
+/// Strategy of a spec, which may have options for GitHub only.
 ///
 /// # Errors
-/// No such strategy, no such option, or a value that it does not take.
+/// Unknown strategy, option or value.
 pub fn named(spec: &StrategySpec) -> Result<Box<dyn Strategy>, StrategyError> {
     by_name(&spec.name)?.variant(spec)
 }
 
-/// The same for a cell of the benchmark's workflows: no option is given that no cell has.
+/// Strategy of a spec for a cell of the benchmark's workflows.
 ///
 /// # Errors
-/// As for [`named`], and an option that a cell cannot have.
+/// As for [`named`], and an option that a cell does not support.
 pub fn find(spec: &StrategySpec) -> Result<Box<dyn Strategy>, StrategyError> {
     let found = named(spec)?;
     for unsupported in found.recipe().not_in_a_cell {
-        let given = spec.options.get(unsupported.option);
-        if let Some(given) = given.filter(|v| unsupported.values.is_empty() || unsupported.values.contains(&v.as_str()))
+        let value = spec.options.get(unsupported.option);
+        if let Some(value) = value.filter(|v| unsupported.values.is_empty() || unsupported.values.contains(&v.as_str()))
         {
-            let (strategy, option, given) = (spec.name.clone(), unsupported.option.to_owned(), given.clone());
-            let expected = format!("not there on GitHub ({})", unsupported.reason);
+            let (strategy, option, given) = (spec.name.clone(), unsupported.option.to_owned(), value.clone());
+            let expected = format!("not supported on GitHub ({})", unsupported.reason);
             return Err(StrategyError::BadValue { strategy, option, expected, given });
         }
     }
     Ok(found)
 }
 
-/// Checks a list of strategies for GitHub, as [`crate::check_list`] does; `all` stands for every strategy.
+/// [`crate::check_list`] for GitHub.
+///
+/// # Errors
+/// As for [`find`], or a variant that appears twice.
 pub fn check_list(specs: Vec<StrategySpec>) -> Result<Vec<StrategySpec>, StrategyError> {
     check_list_with(specs, |spec| find(spec).map(|s| options(&*s).collect()))
 }
 
-/// Every option that steps may know: the strategy's, and those that mean something on GitHub only.
+/// All options of a strategy, including those for GitHub only.
 pub fn options(strategy: &dyn Strategy) -> impl Iterator<Item = &'static OptionSpec> + use<> {
     strategy.facts().options.iter().chain(strategy.recipe().options)
 }
 
-/// The default of every option, by name.
+/// Default of every option by name.
 pub fn defaults(strategy: &dyn Strategy) -> Values {
     options(strategy).map(|o| (o.name.to_owned(), o.default.to_owned())).collect()
 }
 
-/// The value of every option under conditions and the texts that steps derive from them, where steps of that kind can have all
-/// of them: every option that is not at its default shows in a step that is taken.
+/// Value of every option under these conditions, and the texts that steps derive from them. Every option that is not at its
+/// default appears in an applicable step.
 ///
 /// # Errors
-/// An option that a recipe says it cannot have there, or that no step shows.
+/// An option that the recipe does not support for this target, or that appears in no step.
 pub fn express(strategy: &dyn Strategy, conditions: &Conditions, target: Target) -> Result<Values, Unexpressed> {
-    let (given, values, recipe) = (strategy.values(), strategy.resolved(conditions).values(), strategy.recipe());
+    let (unresolved, values, recipe) = (strategy.values(), strategy.resolved(conditions).values(), strategy.recipe());
     let unsupported = match target {
         Target::Cell => recipe.not_in_a_cell,
         Target::Workflow => recipe.not_in_a_workflow,
@@ -88,7 +91,7 @@ pub fn express(strategy: &dyn Strategy, conditions: &Conditions, target: Target)
         let barred = |u: &&Unsupported| {
             u.option == known.name
                 && if u.values.is_empty() {
-                    given[known.name] != known.default
+                    unresolved[known.name] != known.default
                 } else {
                     u.values.contains(&value.as_str())
                 }
@@ -96,7 +99,7 @@ pub fn express(strategy: &dyn Strategy, conditions: &Conditions, target: Target)
         let silent = || {
             let of_the_machine = recipe.of_the_machine.iter().any(|(option, _)| *option == known.name);
             let differs = value != known.default && !of_the_machine && !shown.contains(known.name);
-            // Where the strategy itself refuses them together, it says why.
+            // The strategy's own refusal explains a contradiction of options better.
             differs.then(|| strategy.refuses(conditions).unwrap_or_else(|| NO_STEP.to_owned()))
         };
         let reason = unsupported.iter().find(barred).map(|u| u.reason.to_owned()).or_else(silent);
@@ -118,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn majors_of_actions_are_options_on_github_only() {
+    fn action_versions_are_options_for_github_only() {
         let list = parse_list("artifact:action=v4,rebuild").unwrap();
         assert_eq!(list[0].to_string(), "artifact:action=v4");
         assert!(crate::parse_list("artifact:action=v4").is_err());
@@ -127,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn auto_is_settled_by_the_conditions() {
+    fn auto_is_resolved_by_the_conditions() {
         let spec = StrategySpec::plain("artifact");
         let source = |builder, image_store| {
             let conditions = Conditions { builder, image_store, ..Conditions::default() };
@@ -138,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recipe_uses_every_option_or_says_why_not_and_no_other_place() {
+    fn recipe_uses_every_option_or_excuses_it_with_a_reason() {
         for strategy in crate::ALL {
             let recipe = strategy.recipe();
             let name = strategy.facts().name;
@@ -188,8 +191,8 @@ mod tests {
     }
 
     #[test]
-    fn what_a_cell_cannot_do_and_what_a_workflow_cannot_do_are_two_lists() {
-        assert!(expressed("relay:store=cache", Target::Cell).unwrap_err().contains("removes what it has stored"));
+    fn cells_and_workflows_support_different_options() {
+        assert!(expressed("relay:store=cache", Target::Cell).unwrap_err().contains("removes its entries"));
         assert!(expressed("relay:store=cache", Target::Workflow).is_ok());
         assert!(expressed("zstd-stream", Target::Workflow).unwrap_err().contains("no action offers"));
         assert!(expressed("zstd-stream:client=lhotari,dir=/tree", Target::Workflow).is_ok());
@@ -202,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn an_option_that_no_taken_step_shows_is_refused() {
+    fn option_without_an_applicable_step_is_refused() {
         let silent = |text: &str| expressed(text, Target::Workflow).unwrap_err();
         assert!(silent("artifact:source=save,layers=zstd").contains("`docker save` writes layers as the engine keeps"));
         assert!(silent("artifact:action=v4,archive=false").contains(NO_STEP));

@@ -1,4 +1,4 @@
-//! What a strategy may see of the job it runs in.
+//! Job as a strategy sees it: engine, clock, service, sources and folders.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -13,62 +13,62 @@ use handoff_model::{Builder, Conditions, Failure, Sources, SpanKind, recipe};
 
 use crate::{Options, Recorder, StepResult};
 
-/// Where the service is, and the job's token.
+/// Addresses of the service, and the job's token.
 #[derive(Debug, Clone)]
 pub struct ServiceAccess {
-    /// The variables that a runner gives to actions: addresses and the token.
+    /// Variables of a GitHub runner for actions, with the addresses and the token.
     pub env: BTreeMap<String, String>,
 }
 
-/// Programs beside the engine that strategies run.
+/// Paths of the programs that strategies run, beside the engine.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct Tools {
     /// Node.
     pub node: PathBuf,
-    /// The folder with the npm clients and their drivers.
+    /// Folder with the npm clients and their drivers.
     pub clients: PathBuf,
     /// zstd.
     pub zstd: PathBuf,
-    /// The `handoff` binary itself: its streaming client runs as a process of its own.
+    /// The `handoff` binary, whose streaming client and relay run as separate processes.
     pub handoff: PathBuf,
 }
 
-/// One side of one trial.
+/// Job of one role of a trial.
 #[derive(Debug)]
 pub struct Job<'a> {
-    /// The job's own engine.
+    /// Engine of the job.
     pub engine: &'a Engine,
-    /// The clock and the spans.
+    /// Clock and spans.
     pub recorder: &'a Recorder,
-    /// The service's address and token.
+    /// Addresses of the service, and the token.
     pub service: &'a ServiceAccess,
     /// Programs.
     pub tools: &'a Tools,
-    /// Name of this image, unique to the trial: keys, scopes and artifact names are made from it.
+    /// Name, unique to the trial, from which keys, scopes and artifact names derive.
     pub name: &'a str,
-    /// The commit of the sources where caches of earlier runs may be there; none where a run has nothing but itself.
+    /// Commit of the sources, if caches of earlier runs may exist.
     pub commit: Option<&'a str>,
-    /// Reference under which the engine shall know the image.
+    /// Image reference in the engine.
     pub image: &'a str,
-    /// The sources: a build context with a Dockerfile, and how it is built.
+    /// Build context with a Dockerfile, and the options of its build.
     pub sources: &'a Sources,
-    /// Sources of further images, where the strategy asks for some ([`crate::MoreBuilds::other_images`]).
+    /// Sources of further images ([`crate::MoreBuilds::other_images`]).
     pub others: &'a [Sources],
-    /// An empty folder, gone when the job ends. At the same place on both sides, as a runner's workspace is.
+    /// Empty folder that is removed with the job. Its path is the same in both roles, as that of a runner's workspace.
     pub scratch: &'a Path,
-    /// Folder of the trial's logs.
+    /// Folder of the job's logs.
     pub logs: &'a Path,
-    /// The conditions.
+    /// Conditions.
     pub conditions: &'a Conditions,
 }
 
 impl Job<'_> {
-    /// The key of this image in a cache: of its commit where earlier runs count, else of the run alone.
+    /// Cache key of this image, with the commit if caches of earlier runs may exist.
     pub fn key(&self) -> String {
         self.commit.map_or_else(|| self.name.to_owned(), |commit| format!("{}-{commit}", self.name))
     }
 
-    /// A text of a recipe, with its places filled for this job and a strategy's options.
+    /// Text of a recipe with its placeholders replaced for this job and a strategy's options.
     pub fn fill(&self, strategy: &impl Options, text: &str) -> String {
         let values = strategy.values();
         recipe::fill(text, |place| match place {
@@ -80,8 +80,11 @@ impl Job<'_> {
         })
     }
 
-    /// The builder to name to buildx, if it is not the engine's own. The first build of a job creates and boots it, on the
-    /// clock.
+    /// Name of the builder container; none if the engine's builder is used. The first build of a job boots the builder, on
+    /// the clock.
+    ///
+    /// # Errors
+    /// The builder does not boot.
     pub fn builder(&self) -> StepResult<Option<String>> {
         if self.conditions.builder == Builder::Docker {
             return Ok(None);
@@ -95,21 +98,27 @@ impl Job<'_> {
         Ok(Some(self.engine.builder_name()))
     }
 
-    /// The log file of a step.
+    /// Log file of a step, opened for appending.
+    ///
+    /// # Errors
+    /// The file cannot be opened.
     pub fn log(&self, step: &str) -> StepResult<File> {
         let path = self.logs.join(format!("{step}.log"));
         let file = OpenOptions::new().create(true).append(true).read(true).open(&path);
         file.map_err(|e| Failure::new(step, format!("open {}: {e}", path.display())))
     }
 
-    /// A program of the host that every distribution has, by its name.
+    /// Path of a program of the host, by its name.
+    ///
+    /// # Errors
+    /// The program is not on PATH.
     pub fn on_path(&self, kind: SpanKind, name: &str) -> StepResult<PathBuf> {
         let path = self.engine.env().get("PATH").map_or("", String::as_str);
-        let missing = || Failure::new(kind.as_str(), format!("there is no {name} on the PATH: apt-get install {name}"));
+        let missing = || Failure::new(kind.as_str(), format!("{name} is not on PATH: run `apt-get install {name}`"));
         on_path(path, name).ok_or_else(missing)
     }
 
-    /// A program of the host (not of the engine) in the job's folder, with the job's environment and the given variables.
+    /// Command of a host program in the job's folder, with the job's environment and additional variables.
     pub fn program<I, S>(&self, program: &Path, args: I, extra: &BTreeMap<String, String>) -> duct::Expression
     where
         I: IntoIterator<Item = S>,
@@ -118,7 +127,10 @@ impl Job<'_> {
         duct::cmd(program, args).full_env(self.engine.env_with(extra)).dir(self.scratch)
     }
 
-    /// Runs a command to its end as a span. Its output goes to the step's log; a failure quotes the log's end.
+    /// Runs a command as a span, with its output in the step's log.
+    ///
+    /// # Errors
+    /// The command fails: the failure quotes the end of the log.
     pub fn run(&self, kind: SpanKind, step: &str, command: &duct::Expression) -> StepResult<()> {
         let mut log = self.log(step)?;
         let out = log.try_clone().map_err(|e| Failure::new(kind.as_str(), e))?;
@@ -133,20 +145,19 @@ impl Job<'_> {
     }
 }
 
-/// What an engine says, and what it means where that is not plain.
-pub fn explained(words: String) -> String {
-    if words.contains("empty export - not implemented") {
+/// Error of an engine, with an explanation and a fix where the error has none.
+pub fn explained(error: String) -> String {
+    if error.contains("empty export - not implemented") {
         return format!(
-            "{words} (an engine with the overlay2 store saves no image without a layer: use --image-store containerd, or a \
+            "{error} (an engine with the overlay2 store saves no image without a layer: use --image-store containerd, or a \
              strategy whose builder writes the tar, source=output)"
         );
     }
-    words
+    error
 }
 
-/// The last lines of a log, for an error message.
+/// Last lines of a log, for an error message.
 pub fn tail(log: &mut File) -> String {
-    // The end of a log explains an error that is reported anyway: as much of it as can be read.
     let len = log.seek(SeekFrom::End(0)).unwrap_or(0);
     let mut text = Vec::new();
     let _ = log.seek(SeekFrom::Start(len.saturating_sub(2_000)));
@@ -159,9 +170,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn engine_that_saves_no_image_without_a_layer_is_named_as_the_limit() {
-        let said = explained("Error response from daemon: empty export - not implemented".to_owned());
-        assert!(said.contains("saves no image without a layer: use --image-store containerd"), "{said}");
+    fn failed_save_of_an_image_without_layers_is_explained() {
+        let error = explained("Error response from daemon: empty export - not implemented".to_owned());
+        assert!(error.contains("saves no image without a layer: use --image-store containerd"), "{error}");
         assert_eq!(explained("no space left".to_owned()), "no space left");
     }
 }

@@ -1,9 +1,19 @@
-//! The ways to hand an image over: one file a strategy, behind one trait.
+//! Strategies: the ways to hand a Docker image from one job to others, one file each, behind one trait.
 //!
-//! A strategy sees a [`Job`]: an engine, the sources, an empty folder, and the address and token of a service. It never
-//! sees the service itself, nor the other side: what the sides tell each other goes through the [`Ticket`].
+//! A strategy sees a [`Job`]: an engine, the sources, an empty folder, and the address and token of a service. A producer
+//! passes parameters to consumers only through the [`Ticket`].
 //!
-//! To add one: write its file in `all/`, and name it in `all.rs`. `CONTRIBUTING.md` walks through it.
+//! `CONTRIBUTING.md` describes how to add a strategy.
+//!
+//! # Example
+//!
+//! ```
+//! let variants = handoff_strategies::parse_list("artifact:level=6,rebuild")?;
+//! let strategy = handoff_strategies::find(&variants[0])?;
+//! assert_eq!(strategy.values()["level"], "6");
+//! assert!(strategy.facts().moves_image);
+//! # Ok::<(), handoff_model::StrategyError>(())
+//! ```
 
 use std::path::PathBuf;
 
@@ -35,115 +45,118 @@ pub use options::Options;
 pub use recorder::Recorder;
 pub use source::Source;
 
-/// What one side of a strategy returns: the failure names the span in which it broke.
+/// Result of a strategy's step. A failure names its span.
 pub type StepResult<T> = Result<T, Failure>;
 
-/// What a producer leaves when its clock stops.
+/// Output of a producer at the end of its clock.
 #[derive(Debug)]
 pub struct ProducerOutput {
-    /// What consumers are told.
+    /// Parameters for consumers.
     pub ticket: Ticket,
-    /// Where the image that was built can be looked at, off the clock.
+    /// Location of the image, for its identification off the clock.
     pub built: ImageLocation,
 }
 
-/// Where the image that was built can be looked at.
+/// Location of a producer's image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ImageLocation {
-    /// In this docker tar.
+    /// Docker tar.
     Tar(PathBuf),
-    /// In the job's engine, as `job.image`.
+    /// The job's engine, as `job.image`.
     Engine,
-    /// Nowhere that is left: what is known of it was told when it was pushed.
+    /// No remaining location, but a known identity from the push.
     Known(ImageIdentity),
-    /// Only in the builder's cache: the harness loads it from there, off the clock.
+    /// The builder's cache, from which the harness loads the image off the clock.
     BuilderCache,
-    /// In a docker tar that is gone; its layers are in the builder's cache, so the harness has it written again from
-    /// there, off the clock.
+    /// Docker tar that is gone. The harness writes the tar again from the builder's cache, off the clock.
     CachedTar(buildx::Layers),
-    /// Nothing was built, because an earlier run of this very commit had been: the image is that run's.
+    /// Image of a warm-up, because the producer found its commit already built.
     WarmUp,
 }
 
-/// Images that a trial builds beside its own, where options ask for some.
+/// Numbers of builds beside the trial's image.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct MoreBuilds {
-    /// Images with other content in every generated layer, which the producer builds too: [`Job::others`].
+    /// Images with other content in every generated layer, which the producer also builds: [`Job::others`].
     pub other_images: u32,
-    /// Pushes before the trial's own, each with other content in the last layer: a producer's job of its own, off every
-    /// clock, with a commit of its own.
+    /// Pushes before the trial's push, each with other content in the last layer, another commit, and a job off every clock.
     pub earlier_pushes: u32,
 }
 
-/// One way to hand an image over, with its options: a struct that [`options::options!`] declares.
+/// Way to hand over an image, with its options: a struct that [`options::options!`] declares.
 pub trait Strategy: Options + Send + Sync {
-    /// What is true of it whatever its options are.
+    /// Facts of every variant of the strategy.
     fn facts(&self) -> &'static StrategyFacts;
 
-    /// Its steps as GitHub jobs.
+    /// Steps of the strategy as GitHub jobs.
     fn recipe(&self) -> &'static Recipe;
 
-    /// The service whose limit its bytes count against.
+    /// Service against whose quota the bytes count.
     fn storage(&self) -> Storage {
         self.facts().storage
     }
 
-    /// How its client moves bytes; none where nothing is moved.
+    /// Transfer pattern of the client; none if no bytes are moved.
     fn transfer(&self) -> Option<Transfer> {
         self.facts().transfer
     }
 
-    /// Whether it is this project's own, not a way that anybody has without it.
+    /// Whether the strategy needs software of this project.
     fn is_ours(&self) -> bool {
         self.facts().ours
     }
 
-    /// The option that says who writes the image, where there is one.
+    /// Option that selects the writer of the image, if there is one.
     fn source(&mut self) -> Option<&mut Source> {
         None
     }
 
-    /// Gives options that depend on the conditions (`auto`) the value that holds under them.
+    /// Sets options with the value `auto` to the value for these conditions.
     fn resolve_defaults(&mut self, conditions: &Conditions) {
         if let Some(source) = self.source() {
             *source = source.resolved(conditions, Source::Save);
         }
     }
 
-    /// Why it cannot run under these conditions, if so: found out when planning, not when running.
+    /// Reason why the strategy cannot run under these conditions, if any. The plan then refuses it.
     fn refuses(&self, conditions: &Conditions) -> Option<String> {
         let _ = conditions;
         None
     }
 
-    /// The images that a trial builds beside its own.
+    /// Builds beside the trial's image.
     fn more_builds(&self) -> MoreBuilds {
         MoreBuilds::default()
     }
 
-    /// Whether a side of it runs a build, and so may need a builder's image in its engine.
+    /// Whether a role runs a build, and so may need a builder's image in its engine.
     fn builds(&self, role: Role) -> bool {
         role == Role::Producer || !self.facts().moves_image
     }
 
-    /// The producer: from "engine ready, sources there, nothing built" to "a consumer could start".
+    /// Runs the producer, from a ready engine with sources and without builds, until a consumer could start.
+    ///
+    /// # Errors
+    /// A step fails: the failure names its span.
     fn produce(&self, job: &Job) -> StepResult<ProducerOutput>;
 
-    /// A consumer: until the engine has the image `job.image`. The first container is started by the harness.
+    /// Runs a consumer until the engine has `job.image`. The harness starts the first container.
+    ///
+    /// # Errors
+    /// A step fails: the failure names its span.
     fn consume(&self, job: &Job, ticket: &Ticket) -> StepResult<()>;
 
-    /// Where the image that the recipe's producer built can be looked at when its clock has stopped.
+    /// Location of the image after the recipe's producer on GitHub.
     fn built_at(&self) -> BuiltAt;
 }
 
 impl dyn Strategy + '_ {
-    /// Whether what it stores is there for later runs, so that a cache state matters to it: the cache is, artifacts belong to
-    /// their run.
+    /// Whether later runs find what the strategy stores, so that cache states matter: caches outlive a run, artifacts do not.
     pub fn outlives_a_run(&self) -> bool {
         self.facts().has_producer && self.storage() == Storage::Cache
     }
 
-    /// What a reader of rows has to know of this variant, whose spec is given.
+    /// Facts of this variant for readers of rows; `spec` names the variant.
     pub fn facts_of_variant(&self, spec: &StrategySpec) -> VariantFacts {
         let StrategyFacts { moves_image, has_producer, colour, marker, .. } = *self.facts();
         let (storage, ours) = (self.storage(), self.is_ours());

@@ -1,5 +1,4 @@
-//! Options of strategies: one declaration makes the struct that serde fills, its defaults, and the schema that the command line
-//! checks and shows.
+//! Options of strategies: one declaration makes a struct for serde, its defaults, and the schema of the command line.
 
 use handoff_model::recipe::Values;
 use handoff_model::{Conditions, OptionKind, OptionSpec, StrategyError, StrategySpec};
@@ -9,7 +8,8 @@ use serde_json::{Map, Value};
 
 use crate::Strategy;
 
-/// Declares an enum whose values are words of an option. The first one is the default, unless the option names another.
+/// Declares an enum for an option's words, whose first word is the default. Unlike [`handoff_model::level::levels!`] it has
+/// a constant default and a `const` name, which recipes need.
 macro_rules! words {
     ($(#[$meta:meta])* $vis:vis enum $name:ident { $($(#[$doc:meta])* $value:ident = $word:literal,)+ }) => {
         $(#[$meta])*
@@ -17,12 +17,12 @@ macro_rules! words {
         $vis enum $name { $($(#[$doc])* #[serde(rename = $word)] $value,)+ }
 
         impl $name {
-            /// The words.
+            /// All words.
             pub const WORDS: &[&str] = &[$($word),+];
             /// The first value.
             pub const DEFAULT: Self = [$(Self::$value),+][0];
 
-            /// The value's word.
+            /// Word of the value.
             pub const fn as_str(self) -> &'static str {
                 Self::WORDS[self as usize]
             }
@@ -31,8 +31,8 @@ macro_rules! words {
 }
 
 /// Declares a struct of options: `name: type [limits] = default`, with the help text as its documentation. Types are `u32`
-/// with a range, `bool`, `String` (empty by default), and enums by [`words!`], of which limits may name some words.
-/// `..name: Type` takes in options that several strategies share, `github ..name: Type` those that mean something on GitHub only.
+/// with a range, `bool`, `String` (empty by default), and enums of [`words!`], where limits may select words.
+/// `..name: Type` includes options that strategies share, `github ..name: Type` those for GitHub only.
 macro_rules! options {
     (
         $(#[$meta:meta])*
@@ -104,7 +104,7 @@ macro_rules! options {
     (@text $Words:ident) => { $Words::DEFAULT.as_str() };
 }
 
-/// Gives a strategy the `FACTS` and the `RECIPE` of its file.
+/// Implements `facts` and `recipe` by the constants `FACTS` and `RECIPE` of a strategy's file.
 macro_rules! facts_and_recipe {
     () => {
         fn facts(&self) -> &'static handoff_model::StrategyFacts {
@@ -119,7 +119,7 @@ macro_rules! facts_and_recipe {
 
 pub(crate) use {facts_and_recipe, options, words};
 
-/// The number of options in all lists.
+/// Number of options in all lists.
 pub(crate) const fn count(lists: &[&[OptionSpec]]) -> usize {
     let (mut count, mut i) = (0, 0);
     while i < lists.len() {
@@ -129,18 +129,18 @@ pub(crate) const fn count(lists: &[&[OptionSpec]]) -> usize {
     count
 }
 
-/// A strategy's options as text, which is how the command line, plans and rows have them.
+/// Options of a strategy as text, as in the command line, plans and rows.
 pub trait Options {
-    /// The same strategy with the options of a spec, and every other one at its default.
+    /// Variant of the strategy with the options of a spec and defaults for all others.
     ///
     /// # Errors
-    /// An option that the strategy does not have, GitHub's own included, or a value that it does not take.
+    /// Unknown option or value. Options for GitHub only are known.
     fn variant(&self, spec: &StrategySpec) -> Result<Box<dyn Strategy>, StrategyError>;
 
-    /// The value of every option, and the texts that steps derive from them.
+    /// Value of every option, and the texts that steps derive from them.
     fn values(&self) -> Values;
 
-    /// The same strategy with options that depend on the conditions (`auto`) at the value that holds under them.
+    /// Variant of the strategy with every `auto` resolved for these conditions.
     fn resolved(&self, conditions: &Conditions) -> Box<dyn Strategy>;
 }
 
@@ -150,7 +150,7 @@ impl<T: Strategy + Clone + Serialize + DeserializeOwned + 'static> Options for T
         facts.check_with(spec, more)?;
         let known = facts.options.iter().chain(more).filter_map(|o| Some((o, spec.options.get(o.name)?)));
         let typed: Map<String, Value> = known.map(|(o, text)| (o.name.to_owned(), typed(o.kind, text))).collect();
-        // What the schema accepts, serde reads: a test takes every value.
+        // serde reads every value that the schema accepts, as a test checks.
         let read: T = serde_json::from_value(typed.into()).map_err(|_| StrategyError::Grammar(spec.to_string()))?;
         Ok(Box::new(read))
     }
@@ -172,12 +172,12 @@ impl<T: Strategy + Clone + Serialize + DeserializeOwned + 'static> Options for T
     }
 }
 
-/// The value of a word of an enum that [`words!`] declares.
+/// Value of a word, for an enum of [`words!`].
 pub fn named<T: DeserializeOwned>(word: &str) -> Option<T> {
     serde_json::from_value(word.into()).ok()
 }
 
-/// An option's text as a value for serde.
+/// Text of an option as a value for serde.
 fn typed(kind: OptionKind, text: &str) -> Value {
     match kind {
         OptionKind::Number(..) => text.parse::<u64>().map_or(Value::Null, Value::from),
@@ -191,7 +191,7 @@ mod tests {
     use super::*;
     use crate::ALL;
 
-    /// Words, both ends of a number, or some text.
+    /// All words, both ends of a range, or some text.
     fn values(option: &OptionSpec) -> Vec<String> {
         match option.kind {
             OptionKind::Word(words) => words.iter().map(|w| (*w).to_owned()).collect(),
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn every_value_that_a_schema_names_is_read_and_written_as_it_is() {
+    fn every_value_of_the_schema_survives_a_round_trip() {
         for strategy in ALL {
             let name = strategy.facts().name;
             let defaults = strategy.values();

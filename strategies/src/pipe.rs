@@ -1,4 +1,4 @@
-//! A pipe of programs, each with a span of its own: they overlap, and the spans show it.
+//! Pipe of programs, each with its span. The spans of a pipe overlap.
 
 use std::io::pipe;
 use std::sync::Arc;
@@ -10,32 +10,35 @@ use handoff_model::{Failure, SpanKind};
 use crate::job::{explained, tail};
 use crate::{Job, StepResult};
 
-/// One program of a pipe.
+/// Program of a pipe.
 #[derive(Debug)]
 pub struct Stage {
-    /// What it does.
+    /// Kind of its span.
     pub kind: SpanKind,
-    /// Name of its log and its span.
+    /// Name of its log and span.
     pub step: &'static str,
-    /// The command, without its standard streams.
+    /// Command without its standard streams.
     pub command: Expression,
 }
 
 impl Stage {
-    /// A program of a pipe.
+    /// Program with its span's kind and name.
     pub fn new(kind: SpanKind, step: &'static str, command: Expression) -> Self {
         Self { kind, step, command }
     }
 }
 
-/// A pipe that runs.
+/// Running pipe.
 #[derive(Debug)]
 pub struct Running {
     stages: Vec<(SpanKind, &'static str, Arc<Handle>)>,
     start_ns: u64,
 }
 
-/// Starts all stages, each one's output being the next one's input.
+/// Starts all stages and connects each output to the next input.
+///
+/// # Errors
+/// A program cannot be started: those before it are killed.
 pub fn start(job: &Job, stages: Vec<Stage>) -> StepResult<Running> {
     let mut running = Running { stages: Vec::new(), start_ns: job.recorder.now_ns() };
     let mut input = None;
@@ -69,13 +72,15 @@ pub fn start(job: &Job, stages: Vec<Stage>) -> StepResult<Running> {
 impl Running {
     fn kill(&self) {
         for (_, _, handle) in &self.stages {
-            // One that has ended already is as good.
+            // A program that has ended needs no kill.
             let _ = handle.kill();
         }
     }
 
-    /// Waits for the first `count` stages and then for the rest, calling `between` when the first ones have all
-    /// succeeded. A stage that fails ends the others; the first failure, in the order of the pipe, is told.
+    /// Waits for all stages, and calls `between` when the first `count` stages have succeeded.
+    ///
+    /// # Errors
+    /// A stage or `between` fails: the other stages are killed. The error is the first in the order of the pipe.
     pub fn finish(self, job: &Job, count: usize, between: impl FnOnce() -> StepResult<()>) -> StepResult<()> {
         let wait = |handle: Arc<Handle>| {
             let result = handle.wait().map(|output| output.status).map_err(|e| e.to_string());
@@ -95,7 +100,7 @@ impl Running {
                 self.kill();
             }
             let (kind, step, _) = &self.stages[i];
-            let watched = wait.join().map_err(|_| "its watcher broke".to_owned());
+            let watched = wait.join().map_err(|_| "its thread panicked".to_owned());
             if let Ok((_, end)) = &watched {
                 job.recorder.record(*kind, step, self.start_ns, job.recorder.from_monotonic(*end), None);
             }

@@ -1,25 +1,25 @@
-//! Who writes the image that a producer hands over: the option `source`, and the column of that name.
+//! Writer of the image in a producer: the option and the column `source`.
 
 use handoff_model::{Builder, Conditions, ImageStore};
 
 use crate::options::words;
 
 words! {
-    /// Who writes the image that a producer hands over.
+    /// Writer of the image in a producer.
     pub enum Source {
-        /// The builder where it can, else the engine.
+        /// Builder if it can export, else engine.
         Auto = "auto",
-        /// The builder.
+        /// Builder.
         Output = "output",
-        /// The engine, by `docker save`.
+        /// Engine, by `docker save`.
         Save = "save",
-        /// The engine, by `docker push`.
+        /// Engine, by `docker push`.
         Push = "push",
     }
 }
 
 impl Source {
-    /// The source that holds under conditions: `auto` is the builder where it exports, else `engine`.
+    /// Source under these conditions, where `auto` becomes the builder if it can export, else `engine`.
     #[must_use]
     pub fn resolved(self, conditions: &Conditions, engine: Self) -> Self {
         match self {
@@ -30,8 +30,7 @@ impl Source {
     }
 }
 
-/// Whether the builder can write images and caches: the engine's own one only where the containerd store keeps the blobs that
-/// they are made of.
+/// Whether the builder can export images and caches. The engine's builder needs the blobs of the containerd store.
 pub fn builder_exports(conditions: &Conditions) -> bool {
     conditions.builder == Builder::DockerContainer || conditions.image_store == ImageStore::Containerd
 }

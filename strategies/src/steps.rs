@@ -1,9 +1,9 @@
-//! The kinds of steps that recipes are made of.
+//! Constructors of a recipe's steps.
 
 use handoff_model::SpanKind;
 use handoff_model::recipe::{Step, StepKind};
 
-/// A build by docker/build-push-action; without `outputs` it loads the image into the engine.
+/// Build by docker/build-push-action. Without `outputs` the engine loads the image.
 pub const fn build(
     outputs: Option<&'static str>,
     cache_to: Option<&'static str>,
@@ -12,12 +12,12 @@ pub const fn build(
     Step::always(SpanKind::Command, "build-push-action", StepKind::Build { outputs, cache_to, cache_from })
 }
 
-/// Programs in a pipe, each as its words.
+/// Pipe of programs, each as its words.
 pub const fn run(span: SpanKind, what: &'static str, pipe: &'static [&'static [&'static str]]) -> Step {
     Step::always(span, what, StepKind::Run(pipe))
 }
 
-/// An action with its inputs.
+/// Action with its inputs.
 pub const fn uses(span: SpanKind, what: &'static str, action: &'static str, with: &'static [(&str, &str)]) -> Step {
     Step::always(span, what, StepKind::Uses(action, with))
 }

@@ -1,4 +1,4 @@
-//! The clients that can move a stream: our own, and the one that the spike names.
+//! Clients that transfer a stream: `handoff stream`, and the client that the spike names.
 
 use std::fs;
 use std::io::Write;
@@ -12,13 +12,13 @@ use crate::pipe::Stage;
 use crate::recorder::CLIENT;
 use crate::{Job, StepResult};
 
-/// Where the named client comes from.
+/// Repository of the spike's client.
 const HOME: &str = "https://github.com/lhotari/gh-actions-artifact-client";
-/// Its program below that tree.
+/// Program in that repository.
 const PROGRAM: &str = "dist/index.js";
 
 words! {
-    /// The client that moves a stream.
+    /// Client of a stream.
     pub enum Client {
         Handoff = "handoff",
         Lhotari = "lhotari",
@@ -26,28 +26,28 @@ words! {
 }
 
 options! {
-    /// Which client moves a stream, and how.
+    /// Client of a stream and its connection plan.
     pub(crate) struct ClientOptions {
-        /// 8 MiB blocks in flight when uploading
+        /// blocks of 8 MiB in flight in an upload
         blocks: u32 [1..=256] = 24,
-        /// ranges of 8 MiB fetched at once when downloading, written in order; 1 is one request for all
+        /// ranges of 8 MiB in flight in a download; 1 is one request for the whole stream
         ranges: u32 [1..=256] = 1,
-        /// what moves the stream: our own client, or lhotari/gh-actions-artifact-client from a tree of yours
+        /// client of the stream: Handoff's, or lhotari/gh-actions-artifact-client from your checkout
         client: Client,
-        /// the tree of client=lhotari, with dist/index.js in it
+        /// checkout for client=lhotari, with dist/index.js in it
         dir: String,
     }
 }
 
 impl ClientOptions {
-    /// The first option of our own client's connection plan that is not at its default.
-    pub fn own_plan(&self) -> Option<&'static str> {
+    /// First option of Handoff's connection plan that is not at its default.
+    pub fn changed_plan(&self) -> Option<&'static str> {
         let (blocks, ranges) = (Self::DEFAULT.blocks, Self::DEFAULT.ranges);
-        let given = [("blocks", self.blocks != blocks), ("ranges", self.ranges != ranges)];
-        given.into_iter().find_map(|(name, given)| given.then_some(name))
+        let options = [("blocks", self.blocks != blocks), ("ranges", self.ranges != ranges)];
+        options.into_iter().find_map(|(name, changed)| changed.then_some(name))
     }
 
-    /// Why these options do not go together, if so.
+    /// Reason why these options contradict each other, if any.
     pub fn refuses(&self) -> Option<String> {
         match (self.client, self.dir.as_str()) {
             (Client::Handoff, "") => None,
@@ -56,75 +56,76 @@ impl ClientOptions {
                 Some(format!("client=lhotari needs dir=DIR: name a tree of {HOME}, which handoff does not contain"))
             }
             (Client::Lhotari, dir) => {
-                if let Some(name) = self.own_plan() {
-                    return Some(format!("client=lhotari has a connection plan of its own: leave {name} out"));
+                if let Some(name) = self.changed_plan() {
+                    return Some(format!("client=lhotari has a fixed connection plan: leave {name} out"));
                 }
                 let program = Path::new(dir).join(PROGRAM);
                 (!program.is_file())
-                    .then(|| format!("{} is not there: name a tree of {HOME} with dir=DIR", program.display()))
+                    .then(|| format!("{} does not exist: name a checkout of {HOME} with dir=DIR", program.display()))
             }
         }
     }
 
-    /// The tree of the named client, found from where the run was started.
-    fn tree(&self) -> StepResult<PathBuf> {
+    /// Checkout of the spike's client, relative to the folder of the run's start.
+    fn checkout(&self) -> StepResult<PathBuf> {
         let failure = |e| Failure::new(SpanKind::Command.as_str(), format!("{}: {e}", self.dir));
         fs::canonicalize(&self.dir).map_err(failure)
     }
 
-    /// Standard input becomes an artifact. The second value opens the gate: only when the programs before it have ended
-    /// well may our own client commit, for a cut stream is no artifact. The other one knows no gate.
+    /// Stage that uploads standard input as an artifact, and the gate that lets Handoff's client commit.
+    ///
+    /// The gate opens after the earlier programs have succeeded, because a truncated stream must not become an artifact. The
+    /// spike's client has no gate.
     pub fn upload(&self, job: &Job) -> StepResult<(Stage, Gate)> {
         match self.client {
             Client::Handoff => {
                 let gate = Gate::make(&job.scratch.join("commit-gate"))?;
                 let more = ["--blocks", &self.blocks.to_string(), "--commit-gate", text(&gate.path)?];
-                Ok((Stage::new(SpanKind::Command, "handoff-stream-upload", own(job, "upload", &more)?), gate))
+                Ok((
+                    Stage::new(SpanKind::Command, "handoff-stream-upload", handoff_client(job, "upload", &more)?),
+                    gate,
+                ))
             }
             Client::Lhotari => {
-                let command = named(job, &self.tree()?, "upload", SpanKind::Upload)?;
+                let command = lhotari_client(job, &self.checkout()?, "upload", SpanKind::Upload)?;
                 Ok((Stage::new(SpanKind::Upload, "lhotari-upload", command), Gate::default()))
             }
         }
     }
 
-    /// An artifact goes to standard output.
+    /// Stage that downloads an artifact to standard output.
     pub fn download(&self, job: &Job) -> StepResult<Stage> {
         match self.client {
             Client::Handoff => {
-                let command = own(job, "download", &["--ranges", &self.ranges.to_string()])?;
+                let command = handoff_client(job, "download", &["--ranges", &self.ranges.to_string()])?;
                 Ok(Stage::new(SpanKind::Command, "handoff-stream-download", command))
             }
             Client::Lhotari => {
-                let command = named(job, &self.tree()?, "download", SpanKind::Download)?;
+                let command = lhotari_client(job, &self.checkout()?, "download", SpanKind::Download)?;
                 Ok(Stage::new(SpanKind::Download, "lhotari-download", command))
             }
         }
     }
 
-    /// After the pipe: what our own client wrote of it, and the fact of which client it was.
-    pub fn require_success(&self, job: &Job, verb: &str) -> StepResult<()> {
+    /// Records the client, and the spans of its report, after the pipe has ended.
+    pub fn record_client(&self, job: &Job, verb: &str) -> StepResult<()> {
         let name = match self.client {
             Client::Handoff => {
-                let require_success = read_report(job, &report(job, verb)).map_err(|e| Failure::new(verb, e))?;
-                if require_success.client.name.is_empty() {
-                    "handoff".to_owned()
-                } else {
-                    require_success.client.to_string()
-                }
+                let report = read_report(job, &report(job, verb)).map_err(|e| Failure::new(verb, e))?;
+                if report.client.name.is_empty() { "handoff".to_owned() } else { report.client.to_string() }
             }
-            Client::Lhotari => describe(&self.tree()?),
+            Client::Lhotari => describe(&self.checkout()?),
         };
         job.recorder.fact(CLIENT, name);
         Ok(())
     }
 }
 
-/// A named pipe that must say `commit`.
+/// Named pipe over which a client gets the request to commit.
 #[derive(Debug, Default)]
 pub struct Gate {
     path: PathBuf,
-    /// Both ends, so that opening never waits; held open until the word is said.
+    /// Both ends of the pipe, so that opening never blocks.
     file: Option<fs::File>,
 }
 
@@ -135,7 +136,7 @@ impl Gate {
         Ok(Self { path: path.to_owned(), file: Some(file) })
     }
 
-    /// Says the word.
+    /// Sends the request to commit.
     pub fn commit(&mut self) -> StepResult<()> {
         self.file.as_mut().map_or(Ok(()), |f| f.write_all(b"commit\n")).map_err(|e| Self::failure(&e))
     }
@@ -154,21 +155,21 @@ fn report(job: &Job, verb: &str) -> PathBuf {
     job.logs.join(format!("stream-{verb}.json"))
 }
 
-/// Our own client, with the variables that an action gets.
-fn own(job: &Job, verb: &str, more: &[&str]) -> StepResult<duct::Expression> {
+/// Command of `handoff stream`, with the variables of an action.
+fn handoff_client(job: &Job, verb: &str, more: &[&str]) -> StepResult<duct::Expression> {
     let path = report(job, verb);
     let mut args = vec!["stream", verb, job.name, "--report", text(&path)?];
     args.extend(more);
     Ok(job.program(&job.tools.handoff, args, &job.service.env))
 }
 
-/// The named client, as its own action runs it.
-fn named(job: &Job, dir: &Path, verb: &str, kind: SpanKind) -> StepResult<duct::Expression> {
+/// Command of the spike's client, as its action runs it.
+fn lhotari_client(job: &Job, dir: &Path, verb: &str, kind: SpanKind) -> StepResult<duct::Expression> {
     let program = dir.join(PROGRAM);
     Ok(job.program(&job.tools.node, [text(&program)?, verb, job.name], &clients::environment(job, kind)?))
 }
 
-/// Name, version and digest: the tree is the caller's, so the row says which one it was.
+/// Name, version and digest of the spike's client, for the row.
 fn describe(dir: &Path) -> String {
     use sha2::{Digest, Sha256};
     let json: Option<serde_json::Value> =
@@ -184,22 +185,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_named_client_comes_from_a_tree_and_keeps_its_own_plan() {
+    fn lhotari_client_needs_a_checkout_and_the_default_plan() {
         let dir = tempfile::tempdir().unwrap();
-        let ask = |options: &str| {
+        let refusal = |options: &str| {
             let spec = format!("zstd-stream:{options}").parse().unwrap();
             crate::find(&spec).unwrap().refuses(&handoff_model::Conditions::default())
         };
         let tree = dir.path().display();
-        assert!(ask("client=lhotari").unwrap().contains("needs dir=DIR"));
-        assert!(ask(&format!("client=lhotari,dir={tree}")).unwrap().contains("dist/index.js is not there"));
-        assert!(ask("dir=/x").unwrap().contains("client=lhotari"));
+        assert!(refusal("client=lhotari").unwrap().contains("needs dir=DIR"));
+        assert!(refusal(&format!("client=lhotari,dir={tree}")).unwrap().contains("dist/index.js does not exist"));
+        assert!(refusal("dir=/x").unwrap().contains("client=lhotari"));
         fs::create_dir(dir.path().join("dist")).unwrap();
         fs::write(dir.path().join(PROGRAM), "").unwrap();
-        assert_eq!(ask(&format!("client=lhotari,dir={tree},level=1")), None);
+        assert_eq!(refusal(&format!("client=lhotari,dir={tree},level=1")), None);
         for option in ["blocks=2", "ranges=8"] {
-            let reason = ask(&format!("client=lhotari,dir={tree},{option}")).unwrap();
-            assert!(reason.contains("plan of its own"), "{reason}");
+            let reason = refusal(&format!("client=lhotari,dir={tree},{option}")).unwrap();
+            assert!(reason.contains("fixed connection plan"), "{reason}");
         }
         assert!(describe(dir.path()).contains("of unknown version (sha256 e3b0c44298fc)"));
     }

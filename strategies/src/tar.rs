@@ -1,4 +1,4 @@
-//! The image as a docker tar: who writes it, what compresses it, and how it is read into an engine.
+//! Image as a docker tar: its writer, its compressor, and `docker load`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use crate::source::builder_exports;
 use crate::{ImageLocation, Job, Source, StepResult, steps};
 
 words! {
-    /// The compressor that a tar is piped through before it is handed over.
+    /// Compressor of the tar.
     pub enum Compress {
         None = "none",
         Gzip = "gzip",
@@ -23,32 +23,32 @@ words! {
 }
 
 options! {
-    /// The option that every tar has.
+    /// Option of every strategy with a tar.
     pub(crate) struct LayersOption {
-        /// how the builder's exporter compresses the layers in the tar, zstd-1 at zstd's fastest level (`docker save` writes them as
-        /// the engine keeps them)
+        /// compression of the layers in the tar by the builder's exporter, where zstd-1 is the fastest level (`docker save` keeps the
+        /// layers of the engine)
         layers: Layers,
     }
 }
 
 options! {
-    /// What strategies that hand a tar over as a file can be told.
+    /// Options of strategies that transfer a tar as a file.
     pub(crate) struct TarOptions {
-        /// what the tar is piped through before it is handed over: nothing, `gzip` (one core), or `zstd -3 -T0`
+        /// compressor of the tar: none, `gzip` (one core), or `zstd -3 -T0`
         compress: Compress,
-        /// what makes the tar: the builder's exporter (output), `docker save` (save), or the exporter where there is one (auto)
+        /// writer of the tar: the builder's exporter (output), `docker save` (save), or the exporter if there is one (auto)
         source: Source ["auto", "output", "save"] = Auto,
         ..exporter: LayersOption,
     }
 }
 
 impl TarOptions {
-    /// Who writes the tar under these conditions, or why nobody can.
+    /// Writer of the tar under these conditions. The error is the reason for a refusal.
     pub fn writer(&self, conditions: &Conditions) -> Result<Writer, String> {
         Writer::of(self.source, self.exporter.layers, conditions)
     }
 
-    /// Where a recipe's image can be looked at: a tar that went through a compressor is not read.
+    /// Location of the image after a recipe's producer. A compressed tar cannot be identified.
     pub fn built_at(&self) -> BuiltAt {
         match (self.source, self.compress) {
             (Source::Output, Compress::None) => BuiltAt::Tar(TAR),
@@ -58,17 +58,17 @@ impl TarOptions {
     }
 }
 
-/// Who writes the tar.
+/// Writer of the tar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Writer {
-    /// The builder's docker exporter: nothing is loaded into the producer's engine.
+    /// The builder's docker exporter, without a load into the producer's engine.
     Builder(Layers),
-    /// `docker save`, after a build that was loaded.
+    /// `docker save`, after a build that the engine has loaded.
     Engine,
 }
 
 impl Writer {
-    /// The writer that options ask for under these conditions, or why there is none.
+    /// Writer for these options and conditions. The error is the reason for a refusal.
     pub fn of(source: Source, layers: Layers, conditions: &Conditions) -> Result<Self, String> {
         match source.resolved(conditions, Source::Save) {
             Source::Output if !builder_exports(conditions) => Err(
@@ -85,10 +85,10 @@ impl Writer {
         }
     }
 
-    /// The writer of [`Writer::of`] in a job, recorded as a fact.
-    pub fn in_job(of: Result<Self, String>, job: &Job) -> StepResult<Self> {
-        let writer = of.map_err(|e| Failure::new(SpanKind::Build.as_str(), e))?;
-        // What is built already can only be saved.
+    /// Writer in a job, recorded as a fact.
+    pub fn in_job(writer: Result<Self, String>, job: &Job) -> StepResult<Self> {
+        let writer = writer.map_err(|e| Failure::new(SpanKind::Build.as_str(), e))?;
+        // A finished image can only be saved.
         let writer = if job.sources.built { Self::Engine } else { writer };
         let source = if writer == Self::Engine { Source::Save } else { Source::Output };
         job.recorder.fact(SOURCE, source.as_str());
@@ -96,7 +96,7 @@ impl Writer {
     }
 }
 
-/// File name of the tar, relative to the job's folder and alike on both sides.
+/// File name of the tar, relative to the job's folder and the same in both roles.
 pub fn file_name(compress: Compress) -> &'static str {
     match compress {
         Compress::None => TAR,
@@ -105,7 +105,7 @@ pub fn file_name(compress: Compress) -> &'static str {
     }
 }
 
-/// Builds the image into a file, plain or compressed.
+/// Builds the image into a tar, plain or compressed. Returns its path and the location of the image.
 pub fn build(job: &Job, options: &TarOptions) -> StepResult<(PathBuf, ImageLocation)> {
     let writer = Writer::in_job(options.writer(job.conditions), job)?;
     let path = job.scratch.join(file_name(options.compress));
@@ -133,8 +133,8 @@ pub fn build(job: &Job, options: &TarOptions) -> StepResult<(PathBuf, ImageLocat
     Ok((path.clone(), ImageLocation::Tar(path)))
 }
 
-/// Builds the image and writes its tar into the first of `stages`. When all programs but the last have ended well,
-/// `between` is called, and then the last one is waited for.
+/// Builds the image and pipes its tar into the first of `stages`. `between` is called when all programs but the last have
+/// succeeded.
 pub fn pipe_from(
     job: &Job,
     writer: Writer,
@@ -155,18 +155,18 @@ pub fn pipe_from(
             let begun = build.begin(job)?;
             let first = Stage::new(SpanKind::Command, BUILD, begun.command.clone());
             let piped = pipe::start(job, with_first(first)).and_then(|running| running.finish(job, count, between));
-            let told = build.end(job, &begun, piped.is_ok());
+            let trace = build.end(job, &begun, piped.is_ok());
             match piped {
-                // The build's own words say more than its exit status.
+                // The trace explains a failed build better than the exit status.
                 Err(failure) if failure.span != SpanKind::Command.as_str() => return Err(failure),
-                _ => told?,
+                _ => trace?,
             };
             Ok(ImageLocation::CachedTar(layers))
         }
     }
 }
 
-/// Sees to it that the producer's engine has the image: there is a build, unless it was put there.
+/// Builds the image into the producer's engine, unless the image was finished beforehand.
 pub fn in_engine(job: &Job) -> StepResult<()> {
     if !job.sources.built {
         Build::plain("build", Output::Load).run(job)?;
@@ -174,10 +174,10 @@ pub fn in_engine(job: &Job) -> StepResult<()> {
     Ok(())
 }
 
-/// The step's name of a build in a pipe.
+/// Name of the step of a build in a pipe.
 const BUILD: &str = "buildx-build";
 
-/// Reads a tar, also a compressed one, into the job's engine.
+/// Loads a tar, plain or compressed, into the job's engine.
 pub fn load(job: &Job, path: &Path) -> StepResult<()> {
     let file = path.display().to_string();
     job.run(SpanKind::Load, "docker-load", &job.engine.docker(["load", "--input", &file]))
@@ -187,26 +187,26 @@ pub fn load(job: &Job, path: &Path) -> StepResult<()> {
 const GZIP: &[&str] = &["gzip", "--stdout"];
 /// `zstd` with its arguments.
 const ZSTD: &[&str] = &["zstd", "-3", "-T0", "--quiet", "--stdout"];
-/// A builder that writes a tar into a pipe.
+/// Builder that writes a tar into a pipe.
 pub const BUILD_TO_PIPE: &[&str] = &["docker", "buildx", "build", "--tag", "{image}", TO_STDOUT, "{sources}"];
-/// An engine that writes a tar into a pipe.
+/// Engine that writes a tar into a pipe.
 pub const SAVE_TO_PIPE: &[&str] = &["docker", "save", "{image}"];
 
-/// What exporters are told of layers.
+/// Attributes of the exporter for the compression of layers.
 pub const LAYERS_PLACE: Derived = Derived {
     place: "layers-attributes",
     shows: "layers",
     text: |word| named(word).map_or("", Layers::attribute).to_owned(),
 };
 
-/// The tar's file name.
+/// File name of the tar.
 pub const FILE_PLACE: Derived =
     Derived { place: "tar", shows: "compress", text: |word| named(word).map_or("", file_name).to_owned() };
 
-/// What the recipes of tars derive.
+/// Derived texts of recipes with a tar.
 pub const PLACES: &[Derived] = &[LAYERS_PLACE, FILE_PLACE];
 
-/// A recipe's steps that make the tar: with the builder or the engine, plain or through a compressor.
+/// Steps of a recipe that write the tar: by the builder or the engine, plain or compressed.
 pub const MAKE: [Step; 7] = [
     steps::build(Some("type=docker,dest={dir}/image.tar{layers-attributes}"), None, None)
         .when(&[("source", "output"), ("compress", "none")]),
@@ -231,13 +231,13 @@ pub const MAKE: [Step; 7] = [
         .when(&[("source", "save"), ("compress", "zstd")]),
 ];
 
-/// A recipe's step: the builder loads the image.
+/// Step of a recipe that builds and loads the image.
 pub const BUILD_LOAD: Step = steps::build(None, None, None).when(&[("source", "save")]);
 
-/// A recipe's step: the engine reads the tar.
+/// Step of a recipe that loads the tar.
 pub const LOAD: Step = steps::run(SpanKind::Load, "docker load", &[&["docker", "load", "--input", "{dir}/{tar}"]]);
 
-/// File name of the plain tar, where a recipe has it.
+/// File name of the plain tar.
 pub const TAR: &str = "image.tar";
 
 #[cfg(test)]
@@ -246,7 +246,7 @@ mod tests {
     use handoff_model::{Builder, ImageStore};
 
     #[test]
-    fn the_exporter_is_taken_where_there_is_one() {
+    fn auto_source_prefers_the_builder_s_exporter() {
         let conditions = |builder, image_store| Conditions { builder, image_store, ..Conditions::default() };
         let overlay2 = conditions(Builder::Docker, ImageStore::Overlay2);
         let container = conditions(Builder::DockerContainer, ImageStore::Overlay2);

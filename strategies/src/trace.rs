@@ -1,4 +1,4 @@
-//! `BuildKit`'s own account of a build (`--progress=rawjson`), turned into spans and into the proof of a cache hit.
+//! Trace of a build by `BuildKit` (`--progress=rawjson`), as spans and as proof of a cache hit.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ struct Vertex {
     digest: String,
     #[serde(default)]
     name: String,
-    /// The vertices that it needs; none are told of what is made from nothing.
+    /// Digests of the vertices that it needs; empty for a step on `FROM scratch`.
     #[serde(default)]
     inputs: Vec<String>,
     started: Option<Timestamp>,
@@ -47,7 +47,7 @@ struct Status {
     completed: Option<Timestamp>,
 }
 
-/// A piece of a step's output.
+/// Part of a step's output.
 #[derive(Debug, Deserialize)]
 struct Log {
     vertex: String,
@@ -56,7 +56,7 @@ struct Log {
     data: String,
 }
 
-/// One vertex or status with the interval it took.
+/// Interval of a vertex or status.
 #[derive(Debug, Clone, PartialEq)]
 struct Interval {
     kind: SpanKind,
@@ -66,32 +66,32 @@ struct Interval {
     bytes: Option<u64>,
 }
 
-/// What a trace says.
+/// Steps and intervals of a build.
 #[derive(Debug, Default)]
 pub struct Trace {
     intervals: Vec<Interval>,
-    /// Steps of the Dockerfile that were executed.
+    /// Executed steps of the Dockerfile.
     pub executed: Vec<String>,
     /// Steps of the Dockerfile that came from a cache.
     pub cached: Vec<String>,
-    /// Those executed ones that need no other vertex.
+    /// Executed steps that need no other vertex.
     roots: Vec<String>,
-    /// Vertices that the trace tells of, preparation included: none in a trace that could not be read.
+    /// Number of vertices, including preparation; 0 for a trace in an unknown form.
     pub vertices: usize,
-    /// Why the build failed, in one line, if it did: its final error, else the client's last line.
+    /// Error of a failed build in one line: its final error, else the client's last line.
     pub failure: String,
-    /// The first line that does not read: what it said is missing here, so that no time of a build follows from the rest.
+    /// First unreadable line, which makes the build time unknown.
     pub unread: Option<String>,
 }
 
-/// What a vertex is, by its name. Names are `BuildKit`'s; unknown ones count as preparation, never as build.
+/// Kind of a vertex by its name in `BuildKit`. Unknown names are preparation, never build.
 pub fn kind_of(name: &str) -> SpanKind {
     let name = name.trim();
-    BEGINNINGS.iter().find(|(start, _)| name.starts_with(start)).map_or(SpanKind::Prepare, |(_, kind)| *kind)
+    PREFIXES.iter().find(|(start, _)| name.starts_with(start)).map_or(SpanKind::Prepare, |(_, kind)| *kind)
 }
 
-/// How names of vertices begin, with what such a vertex is: the first that fits counts.
-const BEGINNINGS: [(&str, SpanKind); 12] = [
+/// Prefixes of the names of vertices, with their kinds: the first match counts.
+const PREFIXES: [(&str, SpanKind); 12] = [
     ("[internal]", SpanKind::Prepare),
     ("[auth]", SpanKind::Prepare),
     ("[", SpanKind::Build),
@@ -106,29 +106,28 @@ const BEGINNINGS: [(&str, SpanKind); 12] = [
     ("unpacking", SpanKind::Unpack),
 ];
 
-/// What is known of one step of the Dockerfile.
+/// Step of the Dockerfile.
 #[derive(Debug, Default)]
 struct Step {
     name: String,
-    /// It was told to come from a cache.
+    /// Whether the trace reports the step as cached.
     cached: bool,
-    /// Intervals in which it was at work and not told as cached.
+    /// Intervals of work that the trace does not report as cached.
     work: Vec<(Timestamp, Timestamp)>,
-    /// Layers were pulled or unpacked under its name.
+    /// Whether layers were pulled or unpacked under the step's name.
     pulled: bool,
-    /// It needs another vertex: a base, the context, a step before it.
+    /// Whether the step needs another vertex: a base, the context, or an earlier step.
     has_inputs: bool,
 }
 
 impl Step {
-    /// A cached step may be opened again to fetch what it was cached with: then layers are pulled under its name. At work
-    /// without that, it was executed.
+    /// Whether the step was executed. A cached step may start again to pull its layers; work without a pull is execution.
     ///
-    /// Of a step without inputs (`WORKDIR` on `FROM scratch`) BuildKit tells the look into its cache as work too: the first
+    /// For a step without inputs (`WORKDIR` on `FROM scratch`), BuildKit also reports the cache look-up as work: the first
     /// interval, in its `CacheMap`.
     fn executed(&self) -> bool {
-        let looks = usize::from(!self.has_inputs);
-        !self.cached || (self.work.len() > looks && !self.pulled)
+        let lookups = usize::from(!self.has_inputs);
+        !self.cached || (self.work.len() > lookups && !self.pulled)
     }
 }
 
@@ -136,7 +135,7 @@ fn is_pull(status: &str) -> bool {
     status.starts_with("sha256:") || status.starts_with("extracting")
 }
 
-/// Vertices by digest, in the order in which they were first told.
+/// Vertices by digest, in the order of their first appearance.
 #[derive(Debug, Default)]
 struct Vertices {
     names: BTreeMap<String, String>,
@@ -158,24 +157,22 @@ impl Vertices {
     }
 }
 
-/// What a status is: what its own words say, else what its vertex is. Under a step only pulled layers are told apart;
-/// the rest of it is the step itself.
+/// Kind of a status by its own id, else of its vertex. Within a step, only pulled and unpacked layers have their own kind.
 fn status_kind(id: &str, owner: SpanKind) -> Option<SpanKind> {
     match (owner, kind_of(id)) {
         (SpanKind::Build, _) if id.starts_with("extracting") => Some(SpanKind::Unpack),
         (SpanKind::Build, _) => id.starts_with("sha256:").then_some(SpanKind::Download),
         (_, SpanKind::Prepare | SpanKind::Build) => Some(owner),
-        (_, own) => Some(own),
+        (_, kind) => Some(kind),
     }
 }
 
 impl Trace {
-    /// Reads a trace. Lines that are not JSON are the client's own: its last words are the build's final error. A line that is
-    /// JSON but does not read is kept in `unread`.
+    /// Reads a trace. Lines that are not JSON are messages of the client, of which the last is the build's final error.
     pub fn parse(text: &str) -> Self {
         let mut trace = Self::default();
         let mut vertices = Vertices::default();
-        // A vertex or status tells its end more than once: the last telling wins.
+        // The trace reports the end of a vertex or status repeatedly: the last report counts.
         let mut others: BTreeMap<(String, Timestamp), Interval> = BTreeMap::new();
         let mut statuses: BTreeMap<(String, String), Interval> = BTreeMap::new();
         let mut reasons = reason::Reasons::default();
@@ -233,18 +230,17 @@ impl Trace {
         trace
     }
 
-    /// How many steps were executed, and how many came from a cache; none where a line did not read.
+    /// Numbers of executed and cached steps; none after an unreadable line.
     pub fn steps(&self) -> Option<StepCount> {
         let count = StepCount { executed: self.executed.len() as u64, cached: self.cached.len() as u64 };
         self.unread.is_none().then_some(count)
     }
 
-    /// Why this is no build that had everything from the cache, if so.
+    /// Reason why the build is not a proven cache hit, if any.
     ///
-    /// A Dockerfile may have no step at all (`FROM` and `ENV` alone): then nothing was executed, and that is a hit. A trace
-    /// without any vertex proves nothing.
+    /// A Dockerfile without steps (`FROM` and `ENV` only) is a hit. A trace without vertices proves nothing.
     pub fn cache_missed(&self) -> Option<String> {
-        // Naming a base image executes nothing, and is told as a step all the same.
+        // `FROM` appears as a step although it executes nothing.
         if let Some(step) = self.executed.iter().find(|step| !step.contains("] FROM ")) {
             let why = if self.roots.contains(step) {
                 " (BuildKit exports no cache of a step that is made from nothing, such as WORKDIR on FROM scratch: it runs in every job; \
@@ -255,7 +251,7 @@ impl Trace {
             return Some(format!("cache missed: {step}{why}"));
         }
         (self.vertices == 0).then(|| {
-            "no proof of a cache hit: the build's trace is empty, so BuildKit writes it in a form that is not known here".to_owned()
+            "no proof of a cache hit: the build's trace is empty, because this version of BuildKit writes an unknown form".to_owned()
         })
     }
 
@@ -271,8 +267,8 @@ impl Trace {
         if executed { self.executed.push(step.name) } else { self.cached.push(step.name) }
     }
 
-    /// Puts the trace's intervals on a side's clock. A tarball that a builder sends is a load where it goes into the
-    /// engine, and part of the export where it becomes a file.
+    /// Records the trace's intervals on a role's clock. Sending a tarball is a load if the engine gets it (`loads`), else part
+    /// of the export.
     pub fn record(&self, recorder: &Recorder, loads: bool) {
         for i in &self.intervals {
             let kind = if i.kind == SpanKind::Load && !loads { SpanKind::Export } else { i.kind };

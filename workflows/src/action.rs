@@ -1,4 +1,4 @@
-//! `action.yml`: the comparison on another repository's own image, on its runner, as one step of its workflow.
+//! `action.yml`: comparison of all strategies on the caller's image, as one step of the caller's workflow.
 
 use crate::WorkflowError;
 use crate::model::{Step, expression, file};
@@ -6,33 +6,36 @@ use crate::pins::Pins;
 use crate::steps::upload;
 use crate::yaml::{Node, map};
 
-/// The file's name.
+/// File name.
 pub const FILE: &str = "action.yml";
 
-/// What may be asked: name, meaning, default. The step passes them on as `HANDOFF_INPUT_NAME`, never into a script.
+/// Inputs: name, description, default. The step passes them as variables `HANDOFF_INPUT_NAME`, never inside a script.
 const INPUTS: [(&str, &str, &str); 9] = [
-    ("context", "Folder with the Dockerfile, from the workspace", "."),
-    ("dockerfile", "The Dockerfile, from the workspace (empty - the one in the context)", ""),
+    ("context", "Folder with the Dockerfile, relative to the workspace", "."),
+    ("dockerfile", "Dockerfile, relative to the workspace (empty - the one in the context)", ""),
     (
         "build_args",
-        "Build arguments, KEY=VALUE, one a line; results keep names and digests of values, so nothing secret",
+        "Build arguments as KEY=VALUE, one per line and never confidential; results contain the names and digests of the values",
         "",
     ),
-    ("strategies", "Strategies and variants, with commas", "all"),
-    ("rounds", "Rounds - each holds every strategy once, in shuffled order", "3"),
-    ("consumers", "Jobs that need the image", "1"),
-    ("profile", "Link profile that shapes Handoff's own services", "github-hosted"),
-    ("image_store", "Where engines keep images - containerd or overlay2", "containerd"),
-    ("retention", "Days for which results are kept", "30"),
+    ("strategies", "Strategies and variants, separated by commas", "all"),
+    ("rounds", "Number of rounds - each runs every strategy once, in shuffled order", "3"),
+    ("consumers", "Number of jobs that need the image", "1"),
+    ("profile", "Link profile of Handoff's services", "github-hosted"),
+    ("image_store", "Image store of the engines - containerd or overlay2", "containerd"),
+    ("retention", "Retention of the results in days", "30"),
 ];
 
-/// The file's text.
+/// Text of the file.
+///
+/// # Errors
+/// An action has no pin.
 pub fn text(pins: &Pins) -> Result<String, WorkflowError> {
     let inputs = INPUTS.iter().map(|(name, description, default)| {
         (*name, map([("description", Node::from(*description)), ("default", Node::from(*default))]))
     });
     let compare = INPUTS.iter().filter(|(name, ..)| *name != "retention").fold(
-        // The folder of the action comes through the environment, as everything does.
+        // The action's folder is a variable of the environment.
         Step::run("Compare", "\"$GITHUB_ACTION_PATH/scripts/action\"").id("compare"),
         |step, (name, ..)| {
             step.env(&format!("HANDOFF_INPUT_{}", name.to_uppercase()), expression(&format!("inputs.{name}")))
@@ -42,14 +45,14 @@ pub fn text(pins: &Pins) -> Result<String, WorkflowError> {
     let keep = upload(pins, "Keep rows and report", folder, "${{ inputs.retention }}")?
         .when("always() && steps.compare.outputs.results != ''");
     let output = map([
-        ("description", Node::from("Folder with rows and report")),
+        ("description", Node::from("Folder with the rows and the report")),
         ("value", Node::from("${{ steps.compare.outputs.results }}")),
     ]);
     Ok(file(vec![
         ("name", "Handoff".into()),
         (
             "description",
-            "Compares the ways to hand this repository's Docker image from job to job, without a registry".into(),
+            "Compares the ways to hand this repository's Docker image from job to job without a registry".into(),
         ),
         ("inputs", map(inputs)),
         ("outputs", map([("results", output)])),

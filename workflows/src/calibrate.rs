@@ -1,4 +1,4 @@
-//! `handoff-calibrate.yml`: measures a runner's own link and writes a profile for `handoff run --profile`.
+//! `handoff-calibrate.yml`: measurement of a runner's link, as a profile for `handoff run --profile`.
 
 use crate::WorkflowError;
 use crate::model::{Input, Job, Step, file};
@@ -7,15 +7,18 @@ use crate::run::{BUILD, environment};
 use crate::steps::{checkout, upload};
 use crate::yaml::{Node, map};
 
-/// The file's name.
+/// File name.
 pub const FILE: &str = "handoff-calibrate.yml";
 
-/// The file's text.
+/// Text of the file.
+///
+/// # Errors
+/// An action has no pin.
 pub fn text(pins: &Pins) -> Result<String, WorkflowError> {
     let inputs = [
         Input::text("runner", "Label of the runner", "ubuntu-latest"),
-        Input::text("megabytes", "MiB that each measurement moves", "256"),
-        Input::text("repeats", "How often each measurement is taken", "3"),
+        Input::text("megabytes", "MiB of each measurement", "256"),
+        Input::text("repeats", "Number of repeats of each measurement", "3"),
     ];
     let script = "handoff-bin/handoff github calibrate --out handoff-profile\ncat handoff-profile/calibration.md >> \"$GITHUB_STEP_SUMMARY\"\n";
     let measure = environment(&inputs).fold(Step::run("Measure", script), |step, (name, value)| step.env(&name, value));
@@ -26,7 +29,7 @@ pub fn text(pins: &Pins) -> Result<String, WorkflowError> {
         .with_steps([
             checkout(pins)?,
             Step::run("Build handoff", BUILD),
-            Step::uses("Let steps reach the artifact service", pins.uses("crazy-max/ghaction-github-runtime")?),
+            Step::uses("Give steps access to the artifact service", pins.uses("crazy-max/ghaction-github-runtime")?),
             measure,
             upload(pins, "Keep the profile", ("handoff-profile", "handoff-profile"), 30)?,
         ]);

@@ -1,4 +1,4 @@
-//! `handoff-cell.yml`: one trial, as a producer job and its consumer jobs on runners of their own.
+//! `handoff-cell.yml`: one trial, as a producer job and its consumer jobs on separate runners.
 
 use handoff_model::Recipe;
 
@@ -8,7 +8,7 @@ use crate::steps::{CELL, builder, download, fetch, of_recipe, repository_actions
 use crate::yaml::{Node, map};
 use crate::{Named, WorkflowError};
 
-/// The file's name.
+/// File name.
 pub const FILE: &str = "handoff-cell.yml";
 
 fn job(name: &str, needs: Option<&str>, condition: &str) -> Job {
@@ -16,7 +16,7 @@ fn job(name: &str, needs: Option<&str>, condition: &str) -> Job {
     if let Some(needs) = needs {
         job = job.set("needs", needs);
     }
-    // A cell that fails is a row: the report says so, and the last job fails, not the matrix.
+    // A failed cell becomes a row and fails the last job, not the matrix.
     job.set("if", condition)
         .set("continue-on-error", true)
         .set("runs-on", expression(&format!("{CELL}.runner")))
@@ -25,7 +25,7 @@ fn job(name: &str, needs: Option<&str>, condition: &str) -> Job {
         .set(
             "env",
             map([
-                // Either would move bytes that are no part of the strategy.
+                // Both would upload bytes that are not part of the strategy.
                 ("DOCKER_BUILD_SUMMARY", Node::from("false")),
                 ("DOCKER_BUILD_RECORD_UPLOAD", Node::from("false")),
                 ("HANDOFF_CELL", expression("inputs.cell").into()),
@@ -33,19 +33,22 @@ fn job(name: &str, needs: Option<&str>, condition: &str) -> Job {
         )
 }
 
-/// Looks at the image and keeps what was measured, also of a job that failed.
+/// Last steps of a job, also of a failed one: identify the image and keep the results.
 fn finish(pins: &Pins, role: &str) -> Result<[Step; 2], WorkflowError> {
     let name = format!("handoff-marks-{}-{role}", expression(&format!("{CELL}.id")));
     let days = expression(&format!("{CELL}.retention_days"));
     Ok([
-        Step::run("Look at the image, off the clock", "handoff github finish")
+        Step::run("Identify the image, off the clock", "handoff github finish")
             .when("always()")
             .env("HANDOFF_JOB_STATUS", expression("job.status")),
         upload(pins, "Keep the marks", (&name, "handoff-marks"), days)?.when("always()"),
     ])
 }
 
-/// The file's text.
+/// Text of the file.
+///
+/// # Errors
+/// An action has no pin.
 pub fn text(pins: &Pins, strategies: &[Named]) -> Result<String, WorkflowError> {
     let mut producer = job("producer", None, &format!("{CELL}.produces"))
         .set("outputs", map([("produced", expression("steps.stop.outputs.produced"))]));
@@ -71,7 +74,7 @@ pub fn text(pins: &Pins, strategies: &[Named]) -> Result<String, WorkflowError> 
     let stop =
         Step::run("Stop the clock", "handoff mark stop\necho 'produced=true' >> \"$GITHUB_OUTPUT\"\n").id("stop");
     let producer = producer.with_steps([stop]).with_steps(finish(pins, "producer")?);
-    let answer = Step::run("The first container answers: stop the clock", "handoff github answer");
+    let answer = Step::run("Start the first container, then stop the clock", "handoff github answer");
     let consumer = consumer.with_steps([answer]).with_steps(finish(pins, &expression("matrix.consumer"))?);
 
     let marks = format!("handoff-marks-{}-producer", expression(&format!("{CELL}.id")));
@@ -84,8 +87,8 @@ pub fn text(pins: &Pins, strategies: &[Named]) -> Result<String, WorkflowError> 
         .may(&[("contents", "read"), ("actions", "write")])
         .with_steps(fetch(pins)?)
         .with_steps([
-            download(pins, "Fetch what the producer told", ("pattern", &marks), "handoff-marks")?,
-            Step::run("Remove what the cell has stored", "handoff github clean handoff-marks")
+            download(pins, "Download the producer's marks", ("pattern", &marks), "handoff-marks")?,
+            Step::run("Remove the cell's artifacts and cache entries", "handoff github clean handoff-marks")
                 .env("HANDOFF_CELL", expression("inputs.cell"))
                 .env("GITHUB_TOKEN", expression("github.token")),
         ]);

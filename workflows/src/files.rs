@@ -1,4 +1,4 @@
-//! The files in a checkout: writing them, and finding drift.
+//! Generated files in a checkout: their texts, their update, and the check for drift.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,10 @@ use crate::pins::Pins;
 pub use crate::replace::replace;
 use crate::{Named, WorkflowError, action, calibrate, cell, run};
 
-/// Every file that the model writes: its path from the workspace's root, and its text.
+/// All generated files: path from the workspace's root, and text.
+///
+/// # Errors
+/// An action has no pin.
 pub fn all(pins: &Pins, strategies: &[Named]) -> Result<Vec<(String, String)>, WorkflowError> {
     let at = |name: &str| format!(".github/workflows/{name}");
     Ok(vec![
@@ -18,7 +21,10 @@ pub fn all(pins: &Pins, strategies: &[Named]) -> Result<Vec<(String, String)>, W
     ])
 }
 
-/// Writes the files below `root`, and names those that changed.
+/// Writes the files below `root`. Returns the paths of those that changed.
+///
+/// # Errors
+/// A file cannot be written.
 pub fn sync(root: &Path, files: &[(String, String)]) -> Result<Vec<String>, WorkflowError> {
     let mut changed = Vec::new();
     for (name, text) in files {
@@ -35,7 +41,10 @@ pub fn sync(root: &Path, files: &[(String, String)]) -> Result<Vec<String>, Work
     Ok(changed)
 }
 
-/// Refuses files below `root` that are not what the model writes.
+/// Checks that the files below `root` are up to date.
+///
+/// # Errors
+/// A file differs from the generated text.
 pub fn check(root: &Path, files: &[(String, String)]) -> Result<(), WorkflowError> {
     let differs = |(name, text): &&(String, String)| !fs::read_to_string(root.join(name)).is_ok_and(|old| old == *text);
     let drifted: Vec<String> = files.iter().filter(differs).map(|(name, _)| name.clone()).collect();

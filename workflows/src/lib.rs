@@ -1,7 +1,20 @@
-//! The strategies as GitHub workflows: written from a typed model.
+//! GitHub workflows of the strategies, generated from a typed model.
 //!
-//! The files in `.github/workflows` and `action.yml` are written by [`files::sync`] and compared by [`files::check`]; nobody edits them. What a
-//! strategy does there it says itself, as a [`handoff_model::Recipe`]: this crate knows recipes, not strategies.
+//! [`files::sync`] writes `.github/workflows` and `action.yml`, and [`files::check`] finds drift. A strategy describes its
+//! steps as a [`handoff_model::Recipe`], so that this crate knows recipes and no strategies.
+//!
+//! # Example
+//!
+//! ```
+//! use handoff_workflows::model::{Job, Step};
+//! use handoff_workflows::pins::Pins;
+//! use handoff_workflows::yaml::Node;
+//!
+//! let checkout = Step::uses("Check out", Pins::built_in()?.uses("actions/checkout")?);
+//! let job = Job::named("test").set("runs-on", "ubuntu-latest").with_steps([checkout, Step::run("Test", "make test")]);
+//! assert!(Node::from(job).document().starts_with("name: test\nruns-on: ubuntu-latest\n"));
+//! # Ok::<(), handoff_workflows::WorkflowError>(())
+//! ```
 
 pub mod action;
 pub mod calibrate;
@@ -17,31 +30,31 @@ pub mod yaml;
 
 use handoff_model::Recipe;
 
-/// A strategy's name with its recipe.
+/// Name and recipe of a strategy.
 #[derive(Debug, Clone, Copy)]
 pub struct Named {
-    /// The strategy's name.
+    /// Name of the strategy.
     pub name: &'static str,
-    /// Its recipe.
+    /// Recipe of the strategy.
     pub recipe: &'static Recipe,
 }
 
-/// Why workflows cannot be written.
+/// Reason why workflows cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkflowError {
-    /// The pins do not read, or lack an action.
+    /// Invalid pins, or an action without a pin.
     #[error("pins: {0}")]
     Pins(String),
-    /// A file cannot be written.
+    /// File that cannot be written.
     #[error("cannot write {}: {source}{}", path.display(), handoff_model::io_fix(source))]
     Write {
-        /// The file.
+        /// File.
         path: std::path::PathBuf,
-        /// What the system said.
+        /// Reason of the system.
         source: std::io::Error,
     },
-    /// The files are not what the model writes.
-    #[error("{} not what the model writes: run `handoff workflows sync`", list(.0))]
+    /// Files that differ from the generated texts.
+    #[error("{} out of date: run `handoff workflows sync`", list(.0))]
     Drift(Vec<String>),
 }
 

@@ -1,8 +1,8 @@
-//! The parts of a workflow as types: a step, a job, a file.
+//! Types of a workflow's parts: step, job, input and file.
 
 use crate::yaml::{Node, map};
 
-/// A step of a job.
+/// Step of a job.
 #[derive(Debug, Clone, Default)]
 pub struct Step {
     name: String,
@@ -15,38 +15,38 @@ pub struct Step {
 }
 
 impl Step {
-    /// A step that runs lines of bash. No expression may stand in them: values come through the environment.
+    /// Step that runs a bash script. The script has no expressions, because values are variables of the environment.
     pub fn run(name: &str, script: &str) -> Self {
         Self { name: name.to_owned(), run: Some(script.to_owned()), ..Self::default() }
     }
 
-    /// A step that uses an action.
+    /// Step that uses an action.
     pub fn uses(name: &str, action: Node) -> Self {
         Self { name: name.to_owned(), uses: Some(action), ..Self::default() }
     }
 
-    /// Names the step for later ones.
+    /// Sets the id, by which later steps refer to this one.
     #[must_use]
     pub fn id(mut self, id: &str) -> Self {
         self.id = Some(id.to_owned());
         self
     }
 
-    /// The condition under which it is taken.
+    /// Sets the condition of the step.
     #[must_use]
     pub fn when(mut self, condition: &str) -> Self {
         self.condition = Some(condition.to_owned());
         self
     }
 
-    /// An input of the action.
+    /// Adds an input of the action.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Node>) -> Self {
         self.with.push((name.to_owned(), value.into()));
         self
     }
 
-    /// A variable of its environment.
+    /// Adds a variable of the environment.
     #[must_use]
     pub fn env(mut self, name: &str, value: impl Into<Node>) -> Self {
         self.env.push((name.to_owned(), value.into()));
@@ -72,35 +72,35 @@ impl From<Step> for Node {
     }
 }
 
-/// A job.
+/// Job of a workflow.
 #[derive(Debug, Clone, Default)]
 pub struct Job {
-    /// What stands before the steps, in order: `name`, `needs`, `if`, `runs-on` and so on.
+    /// Keys before the steps, in order: `name`, `needs`, `if`, `runs-on` and so on.
     pub head: Vec<(String, Node)>,
-    /// Its steps; none where it calls another workflow.
+    /// Steps; empty if the job calls another workflow.
     pub steps: Vec<Step>,
 }
 
 impl Job {
-    /// A job under a name.
+    /// Job with a name.
     pub fn named(name: &str) -> Self {
         Self { head: vec![("name".to_owned(), name.into())], steps: Vec::new() }
     }
 
-    /// A line of its head.
+    /// Adds a key before the steps.
     #[must_use]
     pub fn set(mut self, name: &str, value: impl Into<Node>) -> Self {
         self.head.push((name.to_owned(), value.into()));
         self
     }
 
-    /// What its token may do; nothing where nothing is named.
+    /// Sets the permissions of the job's token.
     #[must_use]
     pub fn may(self, permissions: &[(&str, &str)]) -> Self {
         self.set("permissions", map(permissions.iter().copied()))
     }
 
-    /// One job for each value of a variable; a job that fails ends no other.
+    /// Runs the job for each value of a matrix variable, without fail-fast.
     #[must_use]
     pub fn for_each(self, variable: &str, values: impl Into<Node>) -> Self {
         let matrix = map([(variable, values.into())]);
@@ -125,31 +125,31 @@ impl From<Job> for Node {
     }
 }
 
-/// An input of a workflow that is started by hand or by another workflow.
+/// Input of a workflow that a user starts.
 #[derive(Debug, Clone)]
 pub struct Input {
-    /// Its name.
+    /// Name.
     pub name: &'static str,
-    /// What it means, for the form.
+    /// Description in the form.
     pub description: String,
-    /// Its default.
+    /// Default.
     pub default: String,
-    /// Words to choose from; any text where there are none.
+    /// Choices; empty for free text.
     pub choices: Vec<String>,
 }
 
 impl Input {
-    /// An input of any text.
+    /// Input with free text.
     pub fn text(name: &'static str, description: &str, default: &str) -> Self {
         Self { name, description: description.to_owned(), default: default.to_owned(), choices: Vec::new() }
     }
 
-    /// An input with words to choose from.
+    /// Input with choices.
     pub fn choice(name: &'static str, description: &str, default: &str, choices: &[&str]) -> Self {
         Self { choices: choices.iter().map(|c| (*c).to_owned()).collect(), ..Self::text(name, description, default) }
     }
 
-    /// The input with its name.
+    /// Name and YAML of the input.
     fn node(&self) -> (String, Node) {
         let mut pairs: Vec<(String, Node)> = vec![
             ("description".into(), self.description.clone().into()),
@@ -162,22 +162,22 @@ impl Input {
         (self.name.to_owned(), Node::Map(pairs))
     }
 
-    /// What starts a workflow by hand, with these inputs.
+    /// Trigger `workflow_dispatch` with these inputs.
     pub fn form(inputs: &[Self]) -> Node {
         map([("workflow_dispatch", map([("inputs", Node::Map(inputs.iter().map(Self::node).collect()))]))])
     }
 }
 
-/// An expression, which GitHub replaces by its value.
+/// Expression, which GitHub replaces by its value.
 pub fn expression(text: &str) -> String {
     format!("${{{{ {text} }}}}")
 }
 
-/// The first lines of every file.
+/// First line of every generated file.
 pub const BANNER: &str =
     "# Written by `handoff workflows sync` from workflows/src and workflows/pins.toml: change those, not this file.\n";
 
-/// A file from its parts.
+/// Text of a file with these top-level keys.
 pub fn file(pairs: Vec<(&str, Node)>) -> String {
     let text = map(pairs).document();
     format!("{BANNER}{}\n", text.trim_end())

@@ -1,4 +1,4 @@
-//! Pins: every action by commit, as data, with one command that moves them.
+//! Pins: every action by commit, in one data file.
 
 use std::fs;
 use std::path::Path;
@@ -8,18 +8,18 @@ use serde::{Deserialize, Serialize};
 use crate::WorkflowError;
 use crate::yaml::Node;
 
-/// The data file, from the workspace's root.
+/// Path of the data file from the workspace's root.
 pub const FILE: &str = "workflows/pins.toml";
 
-/// An action at a commit.
+/// Action at a commit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pin {
     /// `owner/name`.
     pub action: String,
-    /// The tag that the commit stands for.
+    /// Tag of the commit.
     pub tag: String,
-    /// The commit.
+    /// Commit.
     pub commit: String,
 }
 
@@ -27,17 +27,23 @@ pub struct Pin {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pins {
-    /// In the file's order: of one action, the newest first.
+    /// Pins in the order of the file, with the newest version of an action first.
     pub pin: Vec<Pin>,
 }
 
 impl Pins {
-    /// The pins that the binary was built with.
+    /// Pins compiled into the binary.
+    ///
+    /// # Errors
+    /// As for [`Pins::parse`].
     pub fn built_in() -> Result<Self, WorkflowError> {
         Self::parse(include_str!("../pins.toml"))
     }
 
-    /// Reads a file's text, and refuses what is not a commit.
+    /// Pins in the text of a data file.
+    ///
+    /// # Errors
+    /// The text cannot be read, or a pin is not a commit.
     pub fn parse(text: &str) -> Result<Self, WorkflowError> {
         let pins: Self = toml::from_str(text).map_err(|e| WorkflowError::Pins(e.to_string()))?;
         match pins.pin.iter().find(|p| !is_commit(&p.commit)) {
@@ -49,7 +55,10 @@ impl Pins {
         }
     }
 
-    /// The value of `uses` for `owner/name[/folder][@major]`.
+    /// Value of `uses` for `owner/name[/folder][@major]`: the newest pin, or that of a major version.
+    ///
+    /// # Errors
+    /// The action has no pin.
     pub fn uses(&self, action: &str) -> Result<Node, WorkflowError> {
         let (path, major) = action.split_once('@').map_or((action, None), |(p, m)| (p, Some(m)));
         let name: String = path.splitn(3, '/').take(2).collect::<Vec<_>>().join("/");
@@ -62,13 +71,16 @@ impl Pins {
             .ok_or_else(|| WorkflowError::Pins(format!("no pin for `{action}`: add one to {FILE}")))?;
         let mut note = pin.tag.clone();
         if path == "actions/cache" {
-            // Asked for by a linter, of which the reason is part.
+            // The linter zizmor reads this note.
             note.push_str(" # zizmor: ignore[cache-poisoning] nothing that is built here is released");
         }
         Ok(Node::Noted(format!("{path}@{}", pin.commit), note))
     }
 
-    /// Moves the entry of that action and major (or adds one) and writes the file, keeping its comment.
+    /// Sets the pin of an action's major version in the file and keeps the file's comment.
+    ///
+    /// # Errors
+    /// The file cannot be read or written, or `commit` is not a commit.
     pub fn set(file: &Path, action: &str, tag: &str, commit: &str) -> Result<(), WorkflowError> {
         let io = |e: &dyn std::fmt::Display| WorkflowError::Pins(format!("{}: {e}", file.display()));
         let text = fs::read_to_string(file).map_err(|e| io(&e))?;
@@ -99,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_newest_is_meant_unless_a_major_is_named() {
+    fn newest_pin_is_used_unless_a_major_is_named() {
         let pins = Pins::built_in().unwrap();
         let uses = |a: &str| match pins.uses(a).unwrap() {
             Node::Noted(text, tag) => (text.split_once('@').unwrap().0.to_owned(), tag),
@@ -111,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pin_is_moved_within_its_major_and_the_comment_stays() {
+    fn pin_moves_within_its_major_and_the_comment_stays() {
         let dir = std::env::temp_dir().join(format!("handoff-pins-{}", std::process::id()));
         let old = include_str!("../pins.toml");
         fs::write(&dir, old).unwrap();

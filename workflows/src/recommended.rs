@@ -1,8 +1,6 @@
-//! A workflow to paste: build once, then lint and test from that image, by one strategy. With one job that needs the image, that
-//! job tests.
+//! Recommended workflow for a user's repository: build once, then lint and test with that image, by one strategy.
 //!
-//! The steps are those of the strategy's recipe, as the measured workflows have them, without marks and cells: options have
-//! their values, and names are those of the run.
+//! The steps are those of the strategy's recipe, as in the measured workflows but without marks and cells.
 
 use handoff_model::Recipe;
 use handoff_model::recipe::{self, StepKind, Values, fill};
@@ -13,49 +11,47 @@ use crate::steps::{self, HOST_NETWORK, checkout, line, quoted, with_inputs};
 use crate::yaml::{Node, map};
 use crate::{Named, WorkflowError};
 
-/// The image's reference in the workflow.
+/// Image reference in the workflow.
 const IMAGE: &str = "app:ci";
 
-/// What a workflow with this repository's own actions says of them.
-const OWN_ACTIONS: &str = "\
-# Put the owner of your copy of Handoff in place of OWNER. The first run builds its program, which takes minutes and needs
-# Rust; later runs find it in the cache.
+/// Comment in a workflow with this repository's actions.
+const REPOSITORY_ACTIONS_NOTE: &str = "\
+# Replace OWNER by the owner of your copy of Handoff. The first run builds Handoff, which takes minutes and needs Rust;
+# later runs restore it from the cache.
 ";
 
-/// A workflow, and what it takes to set up.
+/// Workflow, and its setup effort.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recommended {
-    /// The file's text.
+    /// Text of the file.
     pub text: String,
-    /// Steps that hand the image over: of the job that builds and of one that needs the image.
+    /// Number of steps that hand the image over, in the producer and in one consumer.
     pub steps: u32,
-    /// Lines of these steps.
+    /// Number of lines of these steps.
     pub lines: u32,
-    /// Actions in them that are not GitHub's own.
+    /// Actions of these steps by other owners than GitHub.
     pub actions: Vec<String>,
 }
 
-/// A strategy with a value for each of its options.
+/// Strategy with a value for each of its options.
 #[derive(Debug, Clone, Copy)]
 pub struct Variant<'a> {
-    /// The strategy.
+    /// Strategy.
     pub strategy: Named,
-    /// Its name with its options, as on the command line.
+    /// Name with options, as on the command line.
     pub spec: &'a str,
-    /// The value of every option and derived place.
+    /// Value of every option and derived text.
     pub options: &'a Values,
-    /// The default of every option: an input of this repository's own actions, or a variable, is left out where it says what is
-    /// so anyway.
+    /// Default of every option. Inputs of this repository's actions and variables are left out at their default.
     pub defaults: &'a Values,
 }
 
-/// The workflow of a variant for a number of jobs that need the image: one lints, the others share the tests. A single job
-/// tests.
+/// Workflow of a variant for a number of consumers: one lints, and the others share the tests. A single consumer tests.
 ///
-/// Actions of this repository are used at `commit`.
+/// Actions of this repository are pinned to `commit`.
 ///
 /// # Errors
-/// An action without a pin.
+/// An action has no pin.
 pub fn recommended(
     pins: &Pins,
     commit: &str,
@@ -63,9 +59,9 @@ pub fn recommended(
     consumers: u32,
 ) -> Result<Recommended, WorkflowError> {
     let strategy = &variant.strategy;
-    let side = |steps, build| Side { pins, commit, variant }.steps(steps, build);
-    let producer = side(strategy.recipe.producer, "Build")?;
-    let consumer = side(strategy.recipe.consumer, "Get the image")?;
+    let writer = StepWriter { pins, commit, variant };
+    let producer = writer.steps(strategy.recipe.producer, "Build")?;
+    let consumer = writer.steps(strategy.recipe.consumer, "Get the image")?;
     let shares = !producer.is_empty();
     let mut jobs: Vec<(String, Job)> = Vec::new();
     if shares {
@@ -112,7 +108,7 @@ fn file(variant: &Variant<'_>, shares: bool, consumers: u32, jobs: Vec<(String, 
         (
             "env",
             map([
-                // Either would upload an artifact of its own beside the image.
+                // Both would upload an artifact beside the image.
                 ("DOCKER_BUILD_SUMMARY", Node::from("false")),
                 ("DOCKER_BUILD_RECORD_UPLOAD", Node::from("false")),
             ]),
@@ -126,57 +122,58 @@ fn file(variant: &Variant<'_>, shares: bool, consumers: u32, jobs: Vec<(String, 
         ("test", "command in place of `make test`", "the job that tests")
     };
     let what = if shares {
-        format!("Build once, then {work} from that image; handed over by `{}`", variant.spec)
+        format!("Build once, then {work} with that image, handed over by `{}`", variant.spec)
     } else {
-        format!("Build in {every}, then {work} there; nothing is handed over by `{}`", variant.spec)
+        format!("Build in {every}, then {work} there, without a transfer (`{}`)", variant.spec)
     };
-    let head = format!("# {what} (handoff recommend).\n# Put your own {commands}.\n");
-    let own = if Recipe::repository_actions(variant.strategy.recipe.producer).is_empty() { "" } else { OWN_ACTIONS };
-    format!("{head}{own}{}\n", text.trim_end())
+    let head = format!("# {what} (handoff recommend).\n# Put your {commands}.\n");
+    let has_actions = !Recipe::repository_actions(variant.strategy.recipe.producer).is_empty();
+    let note = if has_actions { REPOSITORY_ACTIONS_NOTE } else { "" };
+    format!("{head}{note}{}\n", text.trim_end())
 }
 
 fn job() -> Job {
     Job::default().set("runs-on", "ubuntu-latest").set("timeout-minutes", 30)
 }
 
-/// The places of a text; the run and the folder for temporary files have other names in expressions than in scripts.
+/// Text with its placeholders replaced. Expressions and scripts name the run and the temporary folder differently.
 fn filled(text: &str, run: &str, temporary: &str, options: &Values) -> String {
     fill(text, |place| match place {
         "name" => Some(format!("image-{run}")),
         "image" => Some(IMAGE.to_owned()),
         "sources" => Some(".".to_owned()),
-        // Outside of the checkout: what lies in it would be part of the build context.
+        // Outside of the checkout, which is the build context.
         "dir" => Some(format!("{temporary}/handoff")),
         option => options.get(option).cloned(),
     })
 }
 
-/// The places of a text of an input.
+/// Text of an input.
 fn input(text: &str, options: &Values) -> String {
     filled(text, "${{ github.run_id }}", "${{ runner.temp }}", options)
 }
 
-/// A word of a command line.
+/// Word of a command line.
 fn word(text: &str, options: &Values) -> String {
     quoted(&filled(text, "$GITHUB_RUN_ID", "$RUNNER_TEMP", options))
 }
 
-/// What the steps of a side are written from.
-struct Side<'a> {
+/// Writer of a variant's steps.
+struct StepWriter<'a> {
     pins: &'a Pins,
     commit: &'a str,
     variant: &'a Variant<'a>,
 }
 
-impl Side<'_> {
-    /// Whether a text says nothing but an option that has its default.
+impl StepWriter<'_> {
+    /// Whether a text is the placeholder of an option that has its default.
     fn is_default(&self, text: &str) -> bool {
         let option = text.strip_prefix('{').and_then(|t| t.strip_suffix('}'));
         let Variant { options, defaults, .. } = self.variant;
         option.is_some_and(|o| options.get(o).is_some_and(|v| defaults.get(o) == Some(v)))
     }
 
-    /// The steps; none where the recipe has none.
+    /// Steps of a role; empty if the recipe has none.
     fn steps(&self, steps: &[recipe::Step], build: &str) -> Result<Vec<Step>, WorkflowError> {
         let taken: Vec<&recipe::Step> = steps.iter().filter(|s| s.is_taken(self.variant.options)).collect();
         if taken.is_empty() {
@@ -186,17 +183,17 @@ impl Side<'_> {
         let mut all = Vec::new();
         if Recipe::builds(steps) {
             all.push(checkout(pins)?);
-            let make = Step::uses("Make a builder", pins.uses("docker/setup-buildx-action")?);
-            let own = !Recipe::repository_actions(steps).is_empty();
-            let make = if own { make.with("driver-opts", HOST_NETWORK) } else { make };
+            let make = Step::uses("Set up a builder", pins.uses("docker/setup-buildx-action")?);
+            let relays = !Recipe::repository_actions(steps).is_empty();
+            let make = if relays { make.with("driver-opts", HOST_NETWORK) } else { make };
             all.push(make.with("cache-binary", false));
         }
         if !Recipe::repository_actions(steps).is_empty() {
-            let keep = Step::uses("Keep the program of Handoff", pins.uses("actions/cache")?);
+            let keep = Step::uses("Cache the handoff program", pins.uses("actions/cache")?);
             all.push(keep.with("path", "~/.cache/handoff-action").with("key", format!("handoff-{}", self.commit)));
         }
         if taken.iter().any(|s| s.texts().iter().any(|t| t.contains("{dir}"))) {
-            all.push(Step::run("Make a folder outside of the sources", "mkdir -p \"$RUNNER_TEMP/handoff\""));
+            all.push(Step::run("Create a folder outside of the sources", "mkdir -p \"$RUNNER_TEMP/handoff\""));
         }
         for step in taken {
             all.push(self.step(step, build)?);

@@ -1,4 +1,4 @@
-//! `handoff.yml`: the whole experiment, started by hand.
+//! `handoff.yml`: whole experiment, started by a user.
 
 use crate::model::{Input, Job, Step, expression, file};
 use crate::pins::Pins;
@@ -6,48 +6,48 @@ use crate::steps::{BINARY, SELF_REPOSITORY, checkout, download, fetch, upload};
 use crate::yaml::{Node, map};
 use crate::{WorkflowError, cell};
 
-/// The file's name.
+/// File name.
 pub const FILE: &str = "handoff.yml";
 
-/// The artifact that holds plan and collected rows.
+/// Artifact with the plan and the collected rows.
 pub const RESULTS: &str = "handoff-results";
 
-/// What can be asked for, in the form's order. `handoff plan --github` reads each from `HANDOFF_INPUT_NAME`.
+/// Inputs in the order of the form. `handoff plan --github` reads each from the variable `HANDOFF_INPUT_NAME`.
 pub fn inputs() -> Vec<Input> {
     vec![
-        Input::text("sizes", "Sizes of the image, with commas", "1GiB"),
+        Input::text("sizes", "Sizes of the image, separated by commas", "1GiB"),
         Input::text(
             "strategies",
-            "Strategies and variants, with commas: all, or artifact,artifact:action=v4,rebuild",
+            "Strategies and variants, separated by commas: all, or artifact,artifact:action=v4,rebuild",
             "all",
         ),
-        Input::text("workload", "Workloads, with commas", "typical"),
-        Input::text("rounds", "Rounds: each holds every cell once, in shuffled order", "3"),
-        Input::text("consumers", "Consumer jobs of each trial", "1"),
+        Input::text("workload", "Workloads, separated by commas", "typical"),
+        Input::text("rounds", "Number of rounds: each runs every cell once, in shuffled order", "3"),
+        Input::text("consumers", "Number of consumer jobs of each trial", "1"),
         Input::text("runner", "Label of the runner, or several as a JSON list", "ubuntu-latest"),
-        Input::choice("builder", "What runs BuildKit", "docker-container", &["docker-container", "docker"]),
+        Input::choice("builder", "Builder", "docker-container", &["docker-container", "docker"]),
         Input::choice(
             "image_store",
-            "Where the runner's engine keeps images: a job that finds another store fails",
+            "Image store of the runner's engine: a job that finds another store fails",
             "overlay2",
             &["overlay2", "containerd"],
         ),
-        Input::choice("cache_state", "What caches hold at the start", "cold", &["cold"]),
+        Input::choice("cache_state", "Content of caches at the start", "cold", &["cold"]),
         Input::text("seed", "Seed of the order and of the image's content", "1"),
-        Input::text("only", "Only these trials of the plan, with commas (empty: all)", ""),
-        Input::text("plan_id", "Name of an earlier plan to go on with (empty: a new one)", ""),
-        Input::text("retention", "Days for which results are kept", "30"),
-        Input::text("branch", "Branch that the results are committed to (empty: none)", ""),
+        Input::text("only", "Trials of the plan to run, separated by commas (empty: all)", ""),
+        Input::text("plan_id", "Name of an earlier plan to continue (empty: a new one)", ""),
+        Input::text("retention", "Retention of the results in days", "30"),
+        Input::text("branch", "Branch for a commit of the results (empty: none)", ""),
     ]
 }
 
-/// The inputs as variables: never pasted into a shell line.
+/// Inputs as variables, which keeps them out of scripts.
 pub fn environment(inputs: &[Input]) -> impl Iterator<Item = (String, String)> {
     let variable = |name: &str| format!("HANDOFF_INPUT_{}", name.to_uppercase());
     inputs.iter().map(move |i| (variable(i.name), expression(&format!("inputs.{}", i.name))))
 }
 
-/// Builds the binary, or takes the one that the environment names.
+/// Script that builds the binary, or copies the one of the variable `HANDOFF_BINARY`.
 pub const BUILD: &str = r#"mkdir -p handoff-bin
 if [ -n "${HANDOFF_BINARY:-}" ]; then
   cp "$HANDOFF_BINARY" handoff-bin/handoff
@@ -61,7 +61,7 @@ fn plan(pins: &Pins) -> Result<Job, WorkflowError> {
     let output = |name: &str| expression(&format!("steps.plan.outputs.{name}"));
     let plan =
         "handoff-bin/handoff plan --github --out handoff-plan\ncat handoff-plan/plan.txt >> \"$GITHUB_STEP_SUMMARY\"\n";
-    let plan = Step::run("Check the inputs and lay out the plan", plan).id("plan");
+    let plan = Step::run("Check the inputs and write the plan", plan).id("plan");
     Ok(Job::named("plan")
         .set("runs-on", "ubuntu-latest")
         .set("timeout-minutes", 30)
@@ -86,7 +86,7 @@ fn cells() -> Job {
 }
 
 fn report(pins: &Pins) -> Result<Job, WorkflowError> {
-    // Where no job has left a file, nothing has made the folder.
+    // The folder does not exist if no job has left a file.
     let collect = "code=0\nmkdir -p handoff-marks\nhandoff collect --plan handoff-plan/plan.json --marks handoff-marks --out handoff-results || code=$?\necho \"code=$code\" >> \"$GITHUB_OUTPUT\"\n[ \"$code\" -le 1 ]\n";
     let render =
         "handoff report handoff-results\nhead -c 1000000 handoff-results/report.md >> \"$GITHUB_STEP_SUMMARY\"\n";
@@ -100,16 +100,16 @@ fn report(pins: &Pins) -> Result<Job, WorkflowError> {
         .may(&[("contents", "read"), ("actions", "read")])
         .with_steps(fetch(pins)?)
         .with_steps([
-            download(pins, "Fetch the plan", ("name", "handoff-plan"), "handoff-plan")?,
-            download(pins, "Fetch every job's marks", ("pattern", "handoff-marks-*"), "handoff-marks")?,
+            download(pins, "Download the plan", ("name", "handoff-plan"), "handoff-plan")?,
+            download(pins, "Download the marks of all jobs", ("pattern", "handoff-marks-*"), "handoff-marks")?,
             Step::run("Join the marks", collect).id("collect").env("GITHUB_TOKEN", expression("github.token")),
             Step::run("Render the report", render),
             upload(pins, "Keep rows and report", (RESULTS, "handoff-results"), days)?,
-            Step::run("Say so if a trial failed", fail).when("steps.collect.outputs.code != '0'"),
+            Step::run("Fail if a trial failed", fail).when("steps.collect.outputs.code != '0'"),
         ]))
 }
 
-/// Commits results: the only job whose token may write, and only where a branch is named.
+/// Job that commits the results to a branch, if one is named. Only its token may write.
 fn commit(pins: &Pins) -> Result<Job, WorkflowError> {
     let folder = expression("format('results/github-{0}', github.run_id)");
     let script = r#"git check-ref-format --branch "$HANDOFF_INPUT_BRANCH"
@@ -125,21 +125,24 @@ git push --quiet "https://x-access-token:$GITHUB_TOKEN@${GITHUB_SERVER_URL#https
         .may(&[("contents", "write")])
         .with_steps([
             checkout(pins)?,
-            download(pins, "Fetch the results", ("name", RESULTS), &folder)?,
-            Step::run("Commit them", script)
+            download(pins, "Download the results", ("name", RESULTS), &folder)?,
+            Step::run("Commit the results", script)
                 .env("HANDOFF_INPUT_BRANCH", expression("inputs.branch"))
                 .env("GITHUB_TOKEN", expression("github.token")),
         ]))
 }
 
-/// The file's text.
+/// Text of the file.
+///
+/// # Errors
+/// An action has no pin.
 pub fn text(pins: &Pins) -> Result<String, WorkflowError> {
     Ok(file(vec![
         ("name", "handoff".into()),
         ("run-name", "handoff ${{ inputs.strategies }} at ${{ inputs.sizes }}".into()),
         ("on", Input::form(&inputs())),
         ("permissions", Node::Map(vec![])),
-        // Two runs at once would share the cache's quota, and bias each other.
+        // Concurrent runs would share the cache's quota.
         ("concurrency", map([("group", Node::from("handoff")), ("cancel-in-progress", false.into())])),
         (
             "jobs",

@@ -1,4 +1,4 @@
-//! Steps that jobs share, and a strategy's recipe turned into steps with marks around them.
+//! Steps shared by jobs, and the steps of a strategy's recipe with their marks.
 
 use handoff_model::recipe::{StepKind, fill, places};
 use handoff_model::{Recipe, recipe};
@@ -8,30 +8,36 @@ use crate::pins::Pins;
 use crate::yaml::Node;
 use crate::{Named, WorkflowError};
 
-/// The cell that a job belongs to, as an expression.
+/// Expression for the cell of a job.
 pub const CELL: &str = "fromJSON(inputs.cell)";
 
-/// Folder of the job's own files, relative to the workspace and alike on both sides.
+/// Folder of the job's files, relative to the workspace and the same in both roles.
 pub const DIR: &str = "handoff-work";
 
-/// Folder of this repository's own actions, relative to the workspace.
+/// Folder of this repository's actions, relative to the workspace.
 const SOURCE: &str = "handoff-source";
 
-/// Why this repository's own files are used by their path, for the linter that has a newer way.
-pub const SELF_REPOSITORY: &str = "zizmor: ignore[self-repository] what rehearses this file knows the path only";
+/// Note for the linter zizmor, which would refer to files of this repository in another way.
+pub const SELF_REPOSITORY: &str = "zizmor: ignore[self-repository] rehearsals support paths only";
 
-/// Option of a builder that shall reach what listens on the job's loopback.
+/// Option of a builder that must reach the job's loopback.
 pub const HOST_NETWORK: &str = "network=host";
 
-/// The artifact that holds the binary.
+/// Artifact with the binary.
 pub const BINARY: &str = "handoff-binary";
 
-/// Checks out the repository; no later step finds the token.
+/// Step that checks out the repository and keeps the token from later steps.
+///
+/// # Errors
+/// The action has no pin.
 pub fn checkout(pins: &Pins) -> Result<Step, WorkflowError> {
     Ok(Step::uses("Check out", pins.uses("actions/checkout")?).with("persist-credentials", false))
 }
 
-/// Keeps a folder as an artifact for some days.
+/// Step that uploads a folder as an artifact, kept for some days.
+///
+/// # Errors
+/// The action has no pin.
 pub fn upload(
     pins: &Pins,
     what: &str,
@@ -42,23 +48,29 @@ pub fn upload(
     Ok(step.with("name", name).with("path", path).with("retention-days", days))
 }
 
-/// Fetches an artifact by its `name`, or all that fit a `pattern`, into a folder.
+/// Step that downloads an artifact by its `name`, or all that match a `pattern`, into a folder.
+///
+/// # Errors
+/// The action has no pin.
 pub fn download(pins: &Pins, what: &str, (by, text): (&str, &str), path: &str) -> Result<Step, WorkflowError> {
     Ok(Step::uses(what, pins.uses("actions/download-artifact")?).with(by, text).with("path", path))
 }
 
-/// Fetches the binary that the first job has built.
+/// Steps that download the binary of the first job.
+///
+/// # Errors
+/// The action has no pin.
 pub fn fetch(pins: &Pins) -> Result<[Step; 2], WorkflowError> {
     Ok([
-        download(pins, "Fetch handoff", ("name", BINARY), "handoff-bin")?,
+        download(pins, "Download handoff", ("name", BINARY), "handoff-bin")?,
         Step::run(
-            "Put it on the path",
+            "Add handoff to PATH",
             "chmod +x handoff-bin/handoff\necho \"$GITHUB_WORKSPACE/handoff-bin\" >> \"$GITHUB_PATH\"\n",
         ),
     ])
 }
 
-/// A place of a text as an expression.
+/// Value of a placeholder, as an expression.
 fn value(place: &str) -> String {
     match place {
         "name" | "image" => expression(&format!("{CELL}.{place}")),
@@ -72,7 +84,7 @@ fn filled(text: &str) -> String {
     fill(text, |place| Some(value(place)))
 }
 
-/// A word of a command line: places become variables, whatever is not plain is quoted.
+/// Word of a command line with variables for placeholders, quoted if needed.
 fn shell_word(word: &str) -> String {
     let variable = |place: &str| match place {
         "sources" | "dir" => value(place),
@@ -81,7 +93,7 @@ fn shell_word(word: &str) -> String {
     quoted(&fill(word, |place| Some(variable(place))))
 }
 
-/// A word as bash takes it: whatever is not plain is quoted; variables stay variables.
+/// Word for bash, in double quotes if needed, so that variables are expanded.
 pub(crate) fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:".contains(c);
     if text.chars().all(plain) { text.to_owned() } else { format!("\"{text}\"") }
@@ -97,14 +109,14 @@ fn condition(strategy: &str, step: &recipe::Step) -> String {
     parts.join(" && ")
 }
 
-/// A pipe of programs as a line of bash, written by `word`.
+/// Pipe of programs as a line of bash; `word` writes each word.
 pub(crate) fn line(pipe: &[&[&str]], file: Option<&str>, word: impl Fn(&str) -> String) -> String {
     let command = |words: &&[&str]| words.iter().map(|w| word(w)).collect::<Vec<_>>().join(" ");
     let line = pipe.iter().map(command).collect::<Vec<_>>().join(" | ");
     file.map_or(line.clone(), |file| format!("{line} > {}", word(file)))
 }
 
-/// A step that runs programs: places are variables of its environment.
+/// Step that runs programs, with variables for placeholders.
 fn script(name: &str, pipe: &[&[&'static str]], file: Option<&'static str>) -> Step {
     let mut used: Vec<&str> = pipe.iter().flat_map(|w| w.iter().copied()).chain(file).flat_map(places).collect();
     used.sort_unstable();
@@ -114,7 +126,7 @@ fn script(name: &str, pipe: &[&[&'static str]], file: Option<&'static str>) -> S
         .fold(Step::run(name, &line(pipe, file, shell_word)), |run, place| run.env(&variable(place), value(place)))
 }
 
-/// A step that uses an action with inputs.
+/// Step that uses an action with inputs.
 pub(crate) fn with_inputs<'a>(
     name: &str,
     action: Node,
@@ -124,7 +136,7 @@ pub(crate) fn with_inputs<'a>(
     inputs.into_iter().fold(Step::uses(name, action), |step, (input, text)| step.with(input, filled(text)))
 }
 
-/// A step of BuildKit's own action; it loads the image where no other output is named.
+/// Step of docker/build-push-action, which loads the image if no other output is named.
 pub(crate) fn build(
     pins: &Pins,
     name: &str,
@@ -138,7 +150,10 @@ pub(crate) fn build(
     Ok(if outputs.is_none() { build.with("load", true) } else { build })
 }
 
-/// A side's steps of a strategy, a mark in front of each.
+/// Steps of a role of a strategy, each after its mark.
+///
+/// # Errors
+/// An action has no pin.
 pub fn of_recipe(pins: &Pins, strategy: &Named, steps: &[recipe::Step]) -> Result<Vec<Step>, WorkflowError> {
     let mut all = Vec::new();
     for step in steps {
@@ -152,7 +167,7 @@ pub fn of_recipe(pins: &Pins, strategy: &Named, steps: &[recipe::Step]) -> Resul
             StepKind::Uses(action, inputs) => with_inputs(&name, pins.uses(action)?, inputs, filled),
             StepKind::Repository(folder, inputs) => {
                 let action = Node::Noted(format!("./{SOURCE}/{folder}"), SELF_REPOSITORY.to_owned());
-                // The program is the one that the first job has built.
+                // The first job has built the program.
                 with_inputs(&name, action, inputs, filled).with("handoff", "handoff")
             }
             StepKind::Run(pipe) => script(&name, pipe, None),
@@ -165,13 +180,16 @@ pub fn of_recipe(pins: &Pins, strategy: &Named, steps: &[recipe::Step]) -> Resul
     Ok(all)
 }
 
-/// Condition that the cell's strategy is one of those that `holds` takes; empty where it takes none.
+/// Condition that `holds` for the cell's strategy; empty if it holds for none.
 fn any_of(strategies: &[Named], holds: impl Fn(&Named) -> bool) -> String {
     let names = strategies.iter().filter(|s| holds(s)).map(|s| format!("{CELL}.strategy == '{}'", s.name));
     names.collect::<Vec<_>>().join(" || ")
 }
 
-/// Checks out this repository's own actions, off the clock, for the strategies that use one on this side.
+/// Step that checks out this repository's actions, off the clock, for strategies that use one in this role.
+///
+/// # Errors
+/// The action has no pin.
 pub fn repository_actions(
     pins: &Pins,
     strategies: &[Named],
@@ -188,7 +206,10 @@ pub fn repository_actions(
     Ok(Some(step))
 }
 
-/// Makes a builder where the cell asks for one of its own: on the clock, for the strategies that build on this side.
+/// Steps that set up a builder container on the clock, for strategies that build in this role.
+///
+/// # Errors
+/// The action has no pin.
 pub fn builder(
     pins: &Pins,
     strategies: &[Named],
@@ -196,14 +217,14 @@ pub fn builder(
 ) -> Result<Vec<Step>, WorkflowError> {
     let builds = |s: &Named| Recipe::builds(role(s.recipe));
     let when = format!("{CELL}.builder == 'docker-container' && ({})", any_of(strategies, builds));
-    // An action of ours that builds is a registry on the job's loopback.
-    let own = any_of(strategies, |s| builds(s) && !Recipe::repository_actions(role(s.recipe)).is_empty());
+    // This repository's actions are registries on the job's loopback.
+    let relays = any_of(strategies, |s| builds(s) && !Recipe::repository_actions(role(s.recipe)).is_empty());
     let make =
-        Step::uses("Make a builder", pins.uses("docker/setup-buildx-action")?).with("driver", "docker-container");
-    let make = if own.is_empty() {
+        Step::uses("Set up a builder", pins.uses("docker/setup-buildx-action")?).with("driver", "docker-container");
+    let make = if relays.is_empty() {
         make
     } else {
-        make.with("driver-opts", expression(&format!("({own}) && '{HOST_NETWORK}' || ''")))
+        make.with("driver-opts", expression(&format!("({relays}) && '{HOST_NETWORK}' || ''")))
     };
     Ok(vec![
         Step::run("Mark: setup-buildx-action", "handoff mark builder setup-buildx-action").when(&when),
@@ -216,7 +237,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_word_never_holds_an_expression() {
+    fn word_of_a_script_has_no_expression() {
         assert_eq!(shell_word("-{level}"), "\"-$HANDOFF_LEVEL\"");
         assert_eq!(shell_word("{dir}/image.tar"), "handoff-work/image.tar");
         assert_eq!(filled("type=gha,scope={name}"), "type=gha,scope=${{ fromJSON(inputs.cell).name }}");

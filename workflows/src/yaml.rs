@@ -1,19 +1,19 @@
-//! A small YAML writer: just what workflow files need, so that their text is stable and reads as if written by hand.
+//! Small YAML writer for workflow files, with a stable and readable text.
 
 use std::fmt::Write;
 
-/// A YAML value.
+/// YAML value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Node {
-    /// A text, quoted where it must be; several lines become a block.
+    /// Text, quoted if needed; several lines become a block.
     Text(String),
-    /// A number or a flag.
+    /// Number or flag.
     Bare(String),
-    /// A text with a comment behind it.
+    /// Text with a trailing comment.
     Noted(String, String),
-    /// A list.
+    /// List.
     List(Vec<Node>),
-    /// Names with values, in this order.
+    /// Names with values, in order.
     Map(Vec<(String, Node)>),
 }
 
@@ -41,12 +41,12 @@ impl From<u32> for Node {
     }
 }
 
-/// A map from pairs.
+/// Map from pairs.
 pub fn map<K: Into<String>, V: Into<Node>>(pairs: impl IntoIterator<Item = (K, V)>) -> Node {
     Node::Map(pairs.into_iter().map(|(k, v)| (k.into(), v.into())).collect())
 }
 
-/// Whether a text may stand without quotes.
+/// Whether a text needs no quotes.
 fn is_plain(text: &str) -> bool {
     let special = |c: char| "!&*?|>%@`\"'{[]},#-: \t".contains(c);
     let like_other = |t: &str| {
@@ -66,7 +66,7 @@ fn scalar(text: &str) -> String {
 }
 
 impl Node {
-    /// The value as a file's text.
+    /// Text of the value as a file.
     pub fn document(&self) -> String {
         let mut out = String::new();
         self.write(&mut out, 0);
@@ -77,11 +77,11 @@ impl Node {
         match self {
             Self::Map(pairs) => {
                 for (name, value) in pairs {
-                    // GitHub reads `on` as a word, as everybody writes it.
+                    // GitHub reads an unquoted `on` as text.
                     let key = if name == "on" { name.clone() } else { scalar(name) };
                     let _ = write!(out, "{:depth$}{key}:", "");
                     value.write_after_name(out, depth);
-                    // Jobs and the parts of a workflow stand apart.
+                    // A blank line separates jobs and top-level keys.
                     if depth == 0 && matches!(value, Self::Map(_)) {
                         out.push('\n');
                     }
@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_are_quoted_only_where_they_must_be() {
+    fn text_is_quoted_only_if_needed() {
         for (text, written) in [
             ("ubuntu-latest", "ubuntu-latest"),
             ("${{ inputs.x }}", "${{ inputs.x }}"),
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn maps_lists_blocks_and_comments_are_laid_out() {
+    fn maps_lists_blocks_and_comments_are_written() {
         let step = Node::Map(vec![
             ("uses".into(), Node::Noted("a/b@c".into(), "v4".into())),
             ("run".into(), "one\n\ntwo\n".into()),

@@ -15,13 +15,13 @@ fn model() -> Vec<(String, String)> {
 }
 
 #[test]
-fn the_committed_files_are_what_the_model_writes() {
+fn committed_files_are_up_to_date() {
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     files::check(root, &model()).unwrap();
 }
 
 #[test]
-fn drift_is_named() {
+fn drifted_file_is_reported() {
     let dir = std::env::temp_dir().join(format!("handoff-drift-{}", std::process::id()));
     let model = model();
     assert_eq!(files::sync(&dir, &model).unwrap().len(), model.len());
@@ -30,7 +30,7 @@ fn drift_is_named() {
     std::fs::write(dir.join(&model[0].0), "x").unwrap();
     let error = files::check(&dir, &model).unwrap_err().to_string();
     std::fs::remove_dir_all(&dir).unwrap();
-    assert_eq!(error, ".github/workflows/handoff.yml is not what the model writes: run `handoff workflows sync`");
+    assert_eq!(error, ".github/workflows/handoff.yml is out of date: run `handoff workflows sync`");
 }
 
 /// The lines of scripts: what a `run` holds.
@@ -52,7 +52,7 @@ fn script_lines(text: &str) -> Vec<&str> {
 }
 
 #[test]
-fn no_expression_stands_in_a_script_and_no_workflow_starts_on_a_pull_request() {
+fn scripts_have_no_expression_and_no_workflow_starts_on_a_pull_request() {
     for (name, text) in model() {
         let lines = script_lines(&text);
         assert!(!lines.is_empty(), "{name}");
@@ -86,7 +86,7 @@ fn shows(step: &Step, place: &str) -> bool {
 
 /// Options reach the files as places that the plan fills: no default of a strategy is written into a file.
 #[test]
-fn what_a_local_run_and_a_workflow_share_stands_in_one_place() {
+fn local_runs_and_workflows_share_their_commands() {
     let text = &model()[1].1;
     for strategy in ALL {
         let recipe = strategy.recipe();

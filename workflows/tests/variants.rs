@@ -188,7 +188,7 @@ fn check(spec: &StrategySpec, text: &str, options: &Values) {
         assert!(
             found
                 .iter()
-                .all(|s| s["with"]["path"].is_badvalue() || s["name"].as_str() == Some("Keep the program of Handoff"))
+                .all(|s| s["with"]["path"].is_badvalue() || s["name"].as_str() == Some("Cache the handoff program"))
         );
         for (found, step) in own.iter().zip(taken) {
             if !matches!(step.kind, StepKind::Build { .. }) {
@@ -221,7 +221,7 @@ impl Texts {
 }
 
 #[test]
-fn every_variant_has_its_own_workflow_or_a_reason_why_not() {
+fn every_variant_has_a_distinct_workflow_or_a_reason() {
     for strategy in ALL {
         let mut texts = Texts::default();
         let mut seen: BTreeMap<String, bool> = BTreeMap::new();
@@ -251,7 +251,7 @@ fn every_variant_has_its_own_workflow_or_a_reason_why_not() {
 }
 
 #[test]
-fn every_variant_of_a_preset_has_its_own_workflow_or_a_reason_why_not() {
+fn every_variant_of_a_preset_has_a_distinct_workflow_or_a_reason() {
     let mut written = 0;
     for (spec, conditions) in presets() {
         match rendered(&spec, &conditions) {
@@ -274,7 +274,7 @@ fn every_variant_of_a_preset_has_its_own_workflow_or_a_reason_why_not() {
 }
 
 #[test]
-fn every_variant_is_its_own_cell_or_has_a_reason_why_not() {
+fn every_variant_is_a_distinct_cell_or_has_a_reason() {
     for strategy in ALL {
         let mut texts = Texts::default();
         let recipe = strategy.recipe();
@@ -301,7 +301,7 @@ fn every_variant_is_its_own_cell_or_has_a_reason_why_not() {
 
 /// An input of our own actions that says what is the default anyway is left out of a workflow: both defaults are one.
 #[test]
-fn the_defaults_of_our_own_actions_are_those_of_the_options() {
+fn defaults_of_repository_actions_are_those_of_the_options() {
     let mut compared = 0;
     for strategy in ALL {
         let recipe = strategy.recipe();

@@ -7,7 +7,6 @@ use handoff_docker::EngineError;
 use handoff_experiment::ExperimentError;
 use handoff_fixtures::FixtureError;
 use handoff_github::GithubError;
-use handoff_machine::MachineError;
 use handoff_records::JournalError;
 use handoff_runner::RunError;
 
@@ -161,12 +160,7 @@ fn code(error: &anyhow::Error) -> u8 {
             _ => BROKEN,
         };
     }
-    let machine = match run {
-        Some(RunError::Machine(machine)) => Some(machine),
-        _ => error.downcast_ref::<MachineError>(),
-    };
     let missing = matches!(run, Some(RunError::Missing(_)))
-        || matches!(machine, Some(MachineError::Missing(_)))
         // Outside of a job, without a service: nothing is broken.
         || matches!(error.downcast_ref(), Some(handoff_storage::Error::MissingVariable { .. }));
     let bad_input = error.is::<files::NotWritten>()

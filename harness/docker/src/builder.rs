@@ -1,4 +1,4 @@
-//! A builder of the engine's own: a `BuildKit` container, as `docker/setup-buildx-action` makes it.
+//! Builder in a `BuildKit` container, set up as by `docker/setup-buildx-action`.
 
 use std::collections::BTreeMap;
 
@@ -8,33 +8,35 @@ use handoff_model::environment::UNKNOWN;
 use crate::buildkit::BuildkitImage;
 use crate::{Engine, EngineError, capture, names};
 
-/// The builder's name. Its record lies in the job's own `BUILDX_CONFIG`.
+/// Name of the builder in the job's private `BUILDX_CONFIG`.
 pub const BUILDER: &str = "handoff";
 
-/// The name under which the builder's image is known to the engine.
+/// Name of the builder's image in the engine.
 ///
-/// buildx pulls a builder's image each time it creates one, and takes the local one only if that fails. Nobody listens at
-/// this address: the attempt ends at once, and no registry is asked while a clock runs.
+/// buildx pulls the image whenever it creates a builder, and uses the local one only if the pull fails. Nothing listens at
+/// this address, so that the pull fails at once and no registry is contacted while a clock runs.
 const LOCAL_NAME: &str = "localhost:1/handoff/buildkit:builder";
 
 impl Engine {
-    /// Gets a builder's image into the engine: by loading its tar, or by pulling it.
+    /// Loads a builder's image into the engine from its tar, or pulls it.
+    ///
+    /// # Errors
+    /// The image cannot be loaded, pulled or tagged; or the user's daemon lacks it.
     pub fn provide_buildkit(&self, image: &BuildkitImage) -> Result<(), EngineError> {
         let name = image.reference.as_str();
         if self.kind() == EngineKind::Host {
-            // A load or a pull could move a tag of the user's: the image must be there, and gets one more name.
+            // A load or pull could move a tag of the user, so the image must exist and gets an additional name.
             let missing = |_| EngineError::NoBuildkit { image: name.to_owned(), tar: image.tar.clone() };
-            self.ask(&["image", "inspect", "--format={{.Id}}", name]).map_err(missing)?;
-            return self.ask(&["tag", name, &self.builder_image()]).map(|_| ());
+            self.run_docker(&["image", "inspect", "--format={{.Id}}", name]).map_err(missing)?;
+        } else if let Some(tar) = &image.tar {
+            self.run_docker(&["load", "--quiet", "--input", &tar.display().to_string()])?;
+        } else {
+            self.run_docker(&["pull", "--quiet", name])?;
         }
-        match &image.tar {
-            Some(tar) => self.ask(&["load", "--quiet", "--input", &tar.display().to_string()])?,
-            None => self.ask(&["pull", "--quiet", name])?,
-        };
-        self.ask(&["tag", name, &self.builder_image()]).map(|_| ())
+        self.run_docker(&["tag", name, &self.builder_image()])
     }
 
-    /// The builder's name: the job's own where jobs share a daemon.
+    /// Name of the builder, unique to the job if jobs share a daemon.
     pub fn builder_name(&self) -> String {
         match self.kind() {
             EngineKind::Host => names::builder_name(self.job()),
@@ -49,13 +51,13 @@ impl Engine {
         }
     }
 
-    /// The commands that create the builder and boot it.
+    /// Commands that create and boot the builder, with their step names.
     pub fn builder_commands(&self) -> [(&'static str, duct::Expression); 2] {
         let (name, image) = (self.builder_name(), format!("image={}", self.builder_image()));
-        // buildx would put it into a cgroup of its own choice, which would outlive the job.
+        // The default cgroup of buildx would outlive the job.
         let cgroup = self.cgroup_parent().map(|parent| format!("cgroup-parent={parent}/buildx"));
         let mut create = vec!["buildx", "create", "--name", &name, "--driver", "docker-container"];
-        // The engine has no bridge, and the builder must reach the service.
+        // The engine has no bridge network, and the builder must reach the service.
         create.extend(["--driver-opt", "network=host", "--driver-opt", &image]);
         let allowed = "--allow-insecure-entitlement security.insecure --allow-insecure-entitlement network.host";
         create.extend(["--buildkitd-flags", allowed]);
@@ -66,27 +68,35 @@ impl Engine {
         [("buildx-create", self.docker(create)), ("buildx-bootstrap", self.docker(boot))]
     }
 
-    /// Boots the builder off every clock and says what it is: what cannot work is found out before the first trial.
+    /// Boots the builder off every clock, so that preflight fails before the first trial. Returns its version by name.
+    ///
+    /// # Errors
+    /// The builder cannot be created or does not boot.
     pub fn try_builder(&self) -> Result<BTreeMap<String, String>, EngineError> {
-        let mut said = String::new();
-        for (what, command) in self.builder_commands() {
-            said = capture(&command, what)?.map_err(|e| EngineError::BuildkitImage(format!("{what}: {e}")))?;
+        let mut output = String::new();
+        for (step, command) in self.builder_commands() {
+            output = capture(&command, step).map_err(|e| EngineError::BuildkitImage(e.to_string()))?;
         }
         self.builder_has_booted();
-        let line = |name: &str| said.lines().find_map(|l| l.trim().strip_prefix(name)).map_or(UNKNOWN, str::trim);
-        Ok(BTreeMap::from([("buildkit (docker-container)".to_owned(), line("BuildKit version:").to_owned())]))
+        Ok(BTreeMap::from([("buildkit (docker-container)".to_owned(), buildkit_version(&output))]))
     }
 
-    /// Writes the builder's image into a tar, from which other engines load it.
+    /// Writes the builder's image into a tar that other engines load.
+    ///
+    /// # Errors
+    /// `docker save` fails.
     pub fn save_buildkit(&self, image: &BuildkitImage, tar: &std::path::Path) -> Result<(), EngineError> {
-        self.ask(&["save", "--output", &tar.display().to_string(), &image.reference]).map(|_| ())
+        self.run_docker(&["save", "--output", &tar.display().to_string(), &image.reference])
     }
 
-    /// Runs a docker command off every clock; its last line is the error.
-    fn ask(&self, args: &[&str]) -> Result<String, EngineError> {
-        capture(&self.docker(args), "docker")?.map_err(|said| {
-            let last = said.lines().next_back().unwrap_or("no reason given").trim();
-            EngineError::Api(format!("docker {}: {last}", args[0]))
-        })
+    /// Runs a docker command off every clock.
+    fn run_docker(&self, args: &[&str]) -> Result<(), EngineError> {
+        capture(&self.docker(args), &format!("docker {}", args[0])).map(drop)
     }
+}
+
+/// Version of `BuildKit` in the output of `docker buildx inspect`.
+pub fn buildkit_version(inspected: &str) -> String {
+    let version = inspected.lines().find_map(|l| l.trim().strip_prefix("BuildKit version:"));
+    version.map_or(UNKNOWN, str::trim).to_owned()
 }

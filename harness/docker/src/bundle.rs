@@ -1,4 +1,4 @@
-//! An image of an engine made from the programs that are here: for machines that can pull none.
+//! Engine image built from this machine's programs, for machines that cannot pull one.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -8,24 +8,27 @@ use std::path::{Path, PathBuf};
 use tar::EntryType;
 
 use crate::buildkit::header;
-use crate::{EngineError, Programs, capture};
+use crate::command::{capture, run};
+use crate::{EngineError, Programs};
 
-/// Name under which the image is put into the user's daemon.
+/// Name of the image in the user's daemon.
 pub const LOCAL_IMAGE: &str = "handoff/engine:local";
 
-/// What an engine consists of; it starts the others by name.
-const PARTS: [&str; 4] = ["dockerd", "containerd", "containerd-shim-runc-v2", "runc"];
+/// Programs of an engine. dockerd starts the others by name.
+const PROGRAMS: [&str; 4] = ["dockerd", "containerd", "containerd-shim-runc-v2", "runc"];
 const DIRS: [(&str, u32); 6] =
     [("tmp", 0o1777), ("run", 0o755), ("etc", 0o755), ("var", 0o755), ("var/lib", 0o755), ("var/lib/docker", 0o711)];
 
-/// Puts an image with the engine's programs and their libraries into the daemon behind a socket.
+/// Imports an image with the engine's programs and their libraries into the daemon behind a socket.
+///
+/// # Errors
+/// A program is missing, the image cannot be written, or the daemon refuses it.
 pub fn import(programs: &Programs, socket: &Path, name: &str) -> Result<(), EngineError> {
     let dir = crate::programs::home();
     std::fs::create_dir_all(&dir).map_err(EngineError::io("create", &dir))?;
-    let path = dir.join(format!("engine-image-{}.tar", std::process::id()));
-    let result = write_tree(programs, &path).and_then(|()| import_file(programs, socket, name, &path));
-    let removed = std::fs::remove_file(&path).map_err(EngineError::io("remove", &path));
-    result.and(removed)
+    let tree = tempfile::Builder::new().suffix(".tar").tempfile_in(&dir).map_err(EngineError::io("write in", &dir))?;
+    write_tree(programs, tree.path())?;
+    import_file(programs, socket, name, tree.path())
 }
 
 fn import_file(programs: &Programs, socket: &Path, name: &str, tree: &Path) -> Result<(), EngineError> {
@@ -33,8 +36,7 @@ fn import_file(programs: &Programs, socket: &Path, name: &str, tree: &Path) -> R
     let args = args.into_iter().chain([tree.display().to_string(), name.to_owned()]);
     let mut env = programs.child_env();
     env.insert("DOCKER_HOST".to_owned(), format!("unix://{}", socket.display()));
-    let imported = capture(&duct::cmd(programs.program("docker")?, args).full_env(env), "docker import")?;
-    imported.map(drop).map_err(|said| EngineError::Api(format!("docker import: {said}")))
+    capture(&duct::cmd(programs.program("docker")?, args).full_env(env), "docker import").map(drop)
 }
 
 fn write_tree(programs: &Programs, path: &Path) -> Result<(), EngineError> {
@@ -52,24 +54,22 @@ fn write_tree(programs: &Programs, path: &Path) -> Result<(), EngineError> {
     tree.into_inner().and_then(|mut f| f.flush()).map_err(failed())
 }
 
-/// Place in the image to file here: programs, the libraries that they are linked with, and the loader.
+/// Files of the image by their path in it: programs, their libraries, and the loader.
 fn files(programs: &Programs) -> Result<BTreeMap<PathBuf, PathBuf>, EngineError> {
     let mut files = BTreeMap::new();
-    for part in PARTS {
-        let program = programs.program(part)?;
-        // A static program has none: `ldd` fails on it.
-        let list = duct::cmd!("ldd", &program).full_env(programs.child_env()).stderr_null().unchecked().read();
-        for (inside, source) in libraries(&list.map_err(EngineError::io("run", "ldd"))?) {
-            files.insert(inside, source);
-        }
-        files.insert(Path::new("usr/bin").join(part), program);
+    for name in PROGRAMS {
+        let program = programs.program(name)?;
+        // `ldd` fails on a static program, which has no libraries.
+        let list = run(&duct::cmd!("ldd", &program).full_env(programs.child_env()));
+        files.extend(libraries(&list.map_err(EngineError::io("run", "ldd"))?.stdout));
+        files.insert(Path::new("usr/bin").join(name), program);
     }
     Ok(files)
 }
 
-/// Reads what `ldd` prints. Libraries go where every loader looks; the loader itself stays where programs name it.
+/// Libraries in the output of `ldd`. They go into a folder that every loader searches; the loader keeps its path.
 fn libraries(list: &str) -> Vec<(PathBuf, PathBuf)> {
-    let place = |line: &str| {
+    let paths = |line: &str| {
         let text = line.split(" (0x").next()?.trim();
         match text.split_once(" => ") {
             Some((name, file)) => {
@@ -78,7 +78,7 @@ fn libraries(list: &str) -> Vec<(PathBuf, PathBuf)> {
             None => text.strip_prefix('/').map(|inside| (PathBuf::from(inside), PathBuf::from(text))),
         }
     };
-    list.lines().filter_map(place).collect()
+    list.lines().filter_map(paths).collect()
 }
 
 #[cfg(test)]
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn libraries_go_where_loaders_look_and_the_loader_stays() {
+    fn libraries_go_into_lib_and_the_loader_keeps_its_path() {
         let list = "\tlinux-vdso.so.1 (0x00007ffd)\n\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f)\n\t/lib64/ld-linux-x86-64.so.2 (0x00007f)\n\tlibgone.so => not found\n";
         let found = libraries(list);
         assert_eq!(

@@ -1,4 +1,4 @@
-//! What an engine is to be.
+//! Configuration of an engine.
 
 use std::path::PathBuf;
 
@@ -6,17 +6,17 @@ use handoff_model::{EngineKind, ImageStore};
 
 use crate::user::HostDaemon;
 
-/// Where and how an engine lives.
+/// Configuration of an engine: its kind, its folder and its image store.
 #[derive(Debug, Clone)]
 pub struct EngineConfig {
-    /// Folder for everything the engine writes. Short: sockets live in it.
+    /// Folder for all files of the engine. Its path is short, because sockets are below it.
     pub root: PathBuf,
-    /// Name of the job: names its cgroup, and what it makes in the user's daemon.
+    /// Name of the job, its cgroup, and its objects in the user's daemon.
     pub job: String,
-    /// Where images are kept.
+    /// Image store.
     pub store: ImageStore,
-    /// Where the engine comes from.
+    /// Kind of engine.
     pub kind: EngineKind,
-    /// The user's daemon, for the kinds that use it.
+    /// The user's daemon, for kinds that use it.
     pub host_daemon: Option<HostDaemon>,
 }

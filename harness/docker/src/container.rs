@@ -1,37 +1,38 @@
-//! An engine in a privileged container of the user's daemon: for machines on which daemons cannot be started beside it.
+//! Engine in a privileged container of the user's daemon, for machines on which no second daemon can run.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::EngineError;
-use crate::api::api;
+use crate::api::answers;
+use crate::command::{capture, run};
 use crate::config::EngineConfig;
 use crate::names::engine_container;
-use crate::private::{START_LIMIT, did_not_start};
+use crate::private::did_not_start;
 use crate::settings::{NO_NETWORK, daemon_json};
 use crate::user::{self, HostDaemon};
+use crate::{EngineError, timeouts};
 
-/// The image of an engine that is used where none is named.
+/// Default image of an engine in a container.
 pub const DEFAULT_IMAGE: &str = "docker:dind";
-/// Where the folder with the socket is inside the container.
-const INSIDE: &str = "/run/handoff";
+/// Folder with the socket inside the container.
+const SOCKET_DIR: &str = "/run/handoff";
 const DATA: &str = "/var/lib/docker";
 
-/// An engine that runs in a container.
+/// Engine that runs in a container.
 #[derive(Debug)]
 pub(crate) struct ContainerEngine {
-    /// Folder that the container and the job share.
+    /// Folder shared by the container and the job.
     shared: PathBuf,
     name: String,
     docker: PathBuf,
-    /// Environment of a docker command against the user's daemon.
+    /// Environment of docker commands against the user's daemon.
     env: BTreeMap<String, String>,
 }
 
 impl ContainerEngine {
-    /// Starts the container and waits until the engine in it answers.
+    /// Starts the container and waits until its engine answers.
     pub(crate) fn start(
         docker: &Path,
         config: &EngineConfig,
@@ -59,47 +60,43 @@ impl ContainerEngine {
         args.extend(["--name".to_owned(), self.name.clone()]);
         args.extend(labels.iter().flat_map(|(k, v)| ["--label".to_owned(), format!("{k}={v}")]));
         args.push(format!("--mount=type=volume,source={},target={DATA}{volume_labels}", self.name));
-        args.push(format!("--mount=type=bind,source={},target={INSIDE}", self.shared.display()));
+        args.push(format!("--mount=type=bind,source={},target={SOCKET_DIR}", self.shared.display()));
         args.extend([host_daemon.engine_image.clone(), "dockerd".to_owned()]);
-        args.push(format!("--host=unix://{INSIDE}/docker.sock"));
-        args.push(format!("--config-file={INSIDE}/daemon.json"));
+        args.push(format!("--host=unix://{SOCKET_DIR}/docker.sock"));
+        args.push(format!("--config-file={SOCKET_DIR}/daemon.json"));
         args.push(format!("--data-root={DATA}"));
         args.extend(NO_NETWORK.map(str::to_owned));
-        self.docker(&args).map(|_| ())
+        capture(&self.docker(&args), "docker run").map(drop)
     }
 
-    /// A docker command against the user's daemon.
-    fn docker<S: AsRef<str>>(&self, args: &[S]) -> Result<String, EngineError> {
-        let line = duct::cmd(&self.docker, args.iter().map(AsRef::as_ref)).full_env(&self.env);
-        let out = line.stdin_null().stdout_capture().stderr_capture().unchecked().run();
-        let out = out.map_err(EngineError::io("run", &self.docker))?;
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-        if out.status.success() {
-            return Ok(format!("{}\n{}", text(&out.stdout), text(&out.stderr)));
-        }
-        let error = text(&out.stderr);
-        Err(EngineError::Api(error.lines().next().unwrap_or("docker run failed").to_owned()))
+    /// Docker command against the user's daemon.
+    fn docker<S: AsRef<str>>(&self, args: &[S]) -> duct::Expression {
+        duct::cmd(&self.docker, args.iter().map(AsRef::as_ref)).full_env(&self.env)
     }
 
     fn await_answer(&self, runtime: &tokio::runtime::Runtime) -> Result<(), EngineError> {
-        let deadline = Instant::now() + START_LIMIT;
-        let answers = || api(&self.socket()).is_ok_and(|api| runtime.block_on(api.ping()).is_ok());
-        while !(self.socket().exists() && answers()) {
-            let state = self.docker(&["inspect", "--format={{.State.Running}}", &self.name])?;
-            let ended = state.trim() != "true";
+        let deadline = Instant::now() + timeouts::DAEMON_START;
+        while !answers(&self.socket(), runtime) {
+            let inspect = self.docker(&["inspect", "--format={{.State.Running}}", &self.name]);
+            let ended = capture(&inspect, "docker inspect")? != "true";
             if ended || Instant::now() > deadline {
-                let text = self.docker(&["logs", &self.name]).unwrap_or_default();
-                return Err(did_not_start("the engine's container", &text, ended, self.keep_log()));
+                return Err(did_not_start("the engine's container", &self.log(), ended, self.keep_log()));
             }
-            std::thread::sleep(std::time::Duration::from_millis(20));
+            std::thread::sleep(timeouts::CONTAINER_POLL);
         }
         Ok(())
     }
 
-    /// Writes what the container has said into the folder that both share.
+    /// Output of the container so far.
+    fn log(&self) -> String {
+        let logs = self.docker(&["logs", &self.name]).stderr_to_stdout();
+        run(&logs).map(|output| output.stdout).unwrap_or_default()
+    }
+
+    /// Writes the container's output into the shared folder.
     fn keep_log(&self) -> PathBuf {
         let log = self.shared.join("engine-container.log");
-        let _ = fs::write(&log, self.docker(&["logs", &self.name]).unwrap_or_default());
+        let _ = fs::write(&log, self.log());
         log
     }
 
@@ -107,7 +104,7 @@ impl ContainerEngine {
         self.shared.join("docker.sock")
     }
 
-    /// Keeps the log. Whoever wrote the container's name down removes it.
+    /// Keeps the log. The runner, which recorded the container's name, removes the container.
     pub(crate) fn stop(&self) -> Vec<PathBuf> {
         vec![self.keep_log()]
     }

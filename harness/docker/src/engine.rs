@@ -1,4 +1,4 @@
-//! The engine of a job: one type for all kinds of it.
+//! Engine of a job: one type for all kinds.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -15,7 +15,7 @@ use crate::leftovers::cgroup_name;
 use crate::private::Daemons;
 use crate::{EngineError, Programs, container, host, private};
 
-/// An engine that runs.
+/// Running engine of a job.
 #[derive(Debug)]
 pub struct Engine {
     env: BTreeMap<String, String>,
@@ -23,26 +23,28 @@ pub struct Engine {
     socket: PathBuf,
     store: ImageStore,
     job: String,
-    /// Whether a builder of its own has booted.
+    /// Whether the builder in a container has booted.
     booted: AtomicBool,
     backend: EngineBackend,
 }
 
-/// What is behind the socket.
+/// Daemon behind the socket.
 #[derive(Debug)]
 enum EngineBackend {
-    /// Daemons of the job's own, children of this process.
+    /// Private daemons, children of this process.
     Private(Daemons),
-    /// A container of the user's daemon.
+    /// Container of the user's daemon.
     Container(container::ContainerEngine),
-    /// The user's daemon itself.
+    /// The user's daemon.
     Host(host::HostEngine),
 }
 
 impl Engine {
-    /// Starts the engine, or takes the one that is there, and waits until it answers. To be called in the job's namespaces.
-    ///
+    /// Starts the engine, or connects to the user's daemon, and waits until it answers. Called in the job's namespaces;
     /// `runtime` drives the API client.
+    ///
+    /// # Errors
+    /// A daemon does not start or does not answer, or the user's daemon has another image store.
     pub fn start(
         programs: &Programs,
         config: &EngineConfig,
@@ -51,7 +53,7 @@ impl Engine {
         let docker = programs.program("docker")?;
         let mut env = client_env(programs, &config.root)?;
         let host_daemon =
-            || config.host_daemon.as_ref().ok_or_else(|| EngineError::Api("no daemon was named".to_owned()));
+            || config.host_daemon.as_ref().ok_or_else(|| EngineError::Api("the plan names no daemon".to_owned()));
         let (socket, backend) = match config.kind {
             EngineKind::Private => {
                 let daemons = Daemons::start(programs, config, &env, runtime)?;
@@ -71,7 +73,7 @@ impl Engine {
         Ok(Self { docker, env, socket, store: config.store, job, booted, backend })
     }
 
-    /// Where the engine comes from.
+    /// Kind of engine.
     pub fn kind(&self) -> EngineKind {
         match self.backend {
             EngineBackend::Private(_) => EngineKind::Private,
@@ -80,7 +82,7 @@ impl Engine {
         }
     }
 
-    /// Name of the job whose engine this is.
+    /// Name of the engine's job.
     pub fn job(&self) -> &str {
         &self.job
     }
@@ -90,21 +92,21 @@ impl Engine {
         self.booted.load(Ordering::Relaxed)
     }
 
-    /// Notes that the builder has booted.
+    /// Records that the builder has booted.
     pub fn builder_has_booted(&self) {
         self.booted.store(true, Ordering::Relaxed);
     }
 
-    /// The cgroup below which containers of the job belong, if this engine takes such a name.
+    /// Parent cgroup of the job's containers, if this engine accepts a name for one.
     pub(crate) fn cgroup_parent(&self) -> Option<String> {
-        let takes = match &self.backend {
+        let accepts_name = match &self.backend {
             EngineBackend::Private(_) | EngineBackend::Container(_) => true,
             EngineBackend::Host(host_engine) => host_engine.plain_cgroups,
         };
-        takes.then(|| format!("/{}", cgroup_name(&self.job)))
+        accepts_name.then(|| format!("/{}", cgroup_name(&self.job)))
     }
 
-    /// Options of every `docker run`: by them a container is found again in a daemon that others use too.
+    /// Options of every `docker run`, by which the runner finds the job's containers in a shared daemon.
     pub fn run_options(&self) -> Vec<String> {
         match &self.backend {
             EngineBackend::Host(host_engine) => host_engine.run_options(),
@@ -112,22 +114,25 @@ impl Engine {
         }
     }
 
-    /// A client of the engine's API, with a time-out that gigabytes fit in.
+    /// Client of the engine's API, with the timeout [`timeouts::API_CALL`](crate::timeouts::API_CALL).
+    ///
+    /// # Errors
+    /// The socket does not exist.
     pub fn api(&self) -> Result<Docker, EngineError> {
         api(&self.socket)
     }
 
-    /// The environment of every program that talks to this engine: nothing of the user's is in it.
+    /// Environment of every program that uses this engine, without variables of the user.
     pub fn env(&self) -> &BTreeMap<String, String> {
         &self.env
     }
 
-    /// Where images are kept.
+    /// Image store.
     pub fn store(&self) -> ImageStore {
         self.store
     }
 
-    /// A docker command against this engine.
+    /// Docker command against this engine.
     pub fn docker<I, S>(&self, args: I) -> duct::Expression
     where
         I: IntoIterator<Item = S>,
@@ -136,7 +141,7 @@ impl Engine {
         self.docker_with(args, &BTreeMap::new())
     }
 
-    /// A docker command against this engine with more variables.
+    /// Docker command against this engine with additional variables.
     pub fn docker_with<I, S>(&self, args: I, extra: &BTreeMap<String, String>) -> duct::Expression
     where
         I: IntoIterator<Item = S>,
@@ -145,12 +150,12 @@ impl Engine {
         duct::cmd(&self.docker, args).full_env(self.env_with(extra))
     }
 
-    /// The environment of this engine's programs with more variables.
+    /// Environment of this engine's programs with additional variables.
     pub fn env_with(&self, extra: &BTreeMap<String, String>) -> BTreeMap<String, String> {
         self.env.iter().chain(extra).map(|(k, v)| (k.clone(), v.clone())).collect()
     }
 
-    /// A blob of the engine's content store, where it can be read as a file.
+    /// Blob of the engine's content store; none if the store's files are not accessible.
     pub(crate) fn read_blob(&self, digest: &str) -> Option<Result<Vec<u8>, EngineError>> {
         match &self.backend {
             EngineBackend::Private(daemons) => Some(daemons.read_blob(digest)),
@@ -158,8 +163,9 @@ impl Engine {
         }
     }
 
-    /// Ends the daemons that are the job's own, and names the logs that are worth keeping. What was made in the user's
-    /// daemon is removed by whoever wrote its names down: this process may be killed at any moment.
+    /// Ends the job's daemons. Returns the log files to keep.
+    ///
+    /// The runner removes the job's objects in the user's daemon, because this process may be killed at any moment.
     pub fn stop(&mut self) -> Vec<PathBuf> {
         match &mut self.backend {
             EngineBackend::Private(daemons) => {
@@ -172,7 +178,7 @@ impl Engine {
     }
 }
 
-/// The environment of docker and buildx: their configuration is the job's own, nothing of the user's is in it.
+/// Environment of docker and buildx with private configuration folders.
 fn client_env(programs: &Programs, root: &Path) -> Result<BTreeMap<String, String>, EngineError> {
     for dir in ["docker/cli-plugins", "buildx", "home", "tmp"] {
         let dir = root.join(dir);

@@ -1,93 +1,94 @@
-//! What can go wrong with an engine, each with its mend.
+//! Errors of engines, each with its fix.
 
 use std::path::PathBuf;
 
+use handoff_machine::FileError;
 use handoff_model::ImageStore;
 
-/// An engine cannot be used.
+/// Reason why an engine cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// A program is not there.
+    /// Program that is not installed.
     #[error("{0} not found: run `make setup` (it unpacks an engine into a private folder), or install it")]
     MissingProgram(String),
-    /// A program is too old.
+    /// Program that is too old.
     #[error("{program} is {found}, at least {floor} is needed: run `make setup`")]
     TooOld {
-        /// The program.
+        /// Program.
         program: String,
-        /// Its version.
+        /// Version found.
         found: String,
-        /// The oldest that serves.
+        /// Oldest version that works.
         floor: String,
     },
-    /// A program did not say its version.
+    /// Program that does not run.
     #[error("{program} does not run: {error}; install it again, for example with `make setup`")]
     Unusable {
-        /// The program.
+        /// Program.
         program: String,
-        /// What it said.
+        /// Its error.
         error: String,
     },
-    /// Namespaces and mounts need root.
+    /// Process without root, which namespaces and mounts need.
     #[error("engines need root: run handoff with sudo, or as root in a virtual machine")]
     NotRoot,
-    /// A path is too long for a unix socket.
+    /// Path that is too long for a unix socket.
     #[error("{path} is too long for a unix socket ({len} of 107 bytes): choose a shorter --work-dir")]
     SocketPath {
-        /// The socket.
+        /// Socket.
         path: PathBuf,
-        /// Its length.
+        /// Length in bytes.
         len: usize,
     },
-    /// A daemon did not come up.
+    /// Daemon that did not start.
     #[error("{program} did not start: {reason}; read its log {log}")]
     DidNotStart {
-        /// The daemon.
+        /// Daemon.
         program: String,
-        /// Its last line, or that it was silent.
+        /// Last line of its log.
         reason: String,
-        /// Its log.
+        /// Log file.
         log: PathBuf,
     },
-    /// The daemon is on another machine, at this address.
+    /// Daemon on another machine, by its address.
     #[error(
         "DOCKER_HOST is {0}: a daemon elsewhere cannot reach the service on this machine's loopback; use a local daemon (DOCKER_HOST=unix:///var/run/docker.sock), or --engine private"
     )]
     NotLocal(String),
-    /// No daemon answers.
+    /// Socket at which no daemon answers.
     #[error("no Docker daemon answers at {socket}: {error}; start it, set DOCKER_HOST, or use --engine private")]
     NoDaemon {
-        /// The socket.
+        /// Socket.
         socket: PathBuf,
-        /// What happened.
+        /// Error of the client.
         error: String,
     },
-    /// The daemon behind this socket lives in a virtual machine.
+    /// Socket of a daemon in a virtual machine.
     #[error(
-        "the daemon at {0} is Docker Desktop's: its virtual machine cannot reach the service on 127.0.0.1; use a Linux daemon of this machine, or --engine private"
+        "the daemon at {0} is Docker Desktop, whose virtual machine cannot reach the service on this machine's loopback; use a Linux daemon on this machine, or --engine private"
     )]
     VirtualMachine(PathBuf),
-    /// The daemon keeps images with a storage driver that is no level of the experiment.
+    /// Storage driver of a daemon that is neither the containerd store nor overlay2.
     #[error(
-        "the daemon keeps images with the {0} driver: use a daemon with the containerd store or overlay2, or --engine private"
+        "the daemon uses the storage driver {0}: configure the containerd store or overlay2, or use --engine private"
     )]
     ForeignStore(String),
-    /// The daemon keeps images in another store.
+    /// Daemon with another image store than requested.
     #[error(
-        "--image-store {asked}: the daemon has the {has} store, and --engine host takes it as it is; use --image-store {has}"
+        "--image-store {asked}: the daemon has the {has} store, which --engine host cannot change; use --image-store {has}"
     )]
     OtherStore {
-        /// What was asked.
+        /// Requested store.
         asked: ImageStore,
-        /// What it has.
+        /// Store of the daemon.
         has: ImageStore,
     },
-    /// The daemon lacks an image that is never pulled on our own.
+    /// Image that the daemon lacks and that Handoff never pulls by itself.
     #[error(
         "the daemon has no image {0}, and handoff pulls none: run `docker pull {0}` or `handoff doctor --build-engine-image`"
     )]
     NoImage(String),
-    /// The user's daemon lacks the builder's image.
+    /// Builder's image that the user's daemon lacks.
     #[error(
         "the daemon has no image {image}, and --engine host adds none: run `{}`",
         tar.as_ref().map_or_else(|| format!("docker pull {image}"), |tar| {
@@ -95,28 +96,29 @@ pub enum EngineError {
         })
     )]
     NoBuildkit {
-        /// The image.
+        /// Image reference.
         image: String,
-        /// Its tar, if it was made here.
+        /// Tar of the image, if it was built here.
         tar: Option<PathBuf>,
     },
-    /// Something in the user's daemon has a name that a job would use.
-    #[error("the daemon has a {0} already, which a job would create and remove: rename or remove it")]
+    /// Object in the user's daemon with a name that a job needs.
+    #[error("the daemon already has a {0}, and a job would create and remove one of that name: rename or remove it")]
     NameTaken(String),
-    /// A file operation failed.
-    #[error("cannot {what} {path}: {source}{}", handoff_model::io_fix(source))]
-    Io {
-        /// What was tried.
-        what: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
+    /// Failed file operation.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Failed command, with the last lines of its output.
+    #[error("{command} failed: {error}; run it by hand for its whole output")]
+    Command {
+        /// Command.
+        command: String,
+        /// Last lines of its output.
+        error: String,
     },
-    /// The image of a `docker-container` builder cannot be made or used.
+    /// Image of a `docker-container` builder that cannot be built or used.
     #[error("BuildKit image: {0}; name another image with --buildkit-image")]
     BuildkitImage(String),
-    /// The engine answered with an error.
+    /// Error of the engine.
     #[error("the Docker engine failed: {0}; check its log")]
     Api(String),
 }
@@ -124,8 +126,8 @@ pub enum EngineError {
 impl EngineError {
     /// Names the operation and the path of an I/O error.
     pub fn io(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
-        let path = path.into();
-        move |source| Self::Io { what, path, source }
+        let named = FileError::on(what, path);
+        move |source| named(source).into()
     }
 }
 

@@ -1,4 +1,4 @@
-//! The user's own daemon as a job's engine: nothing is started, and what is made in it bears the job's name.
+//! The user's daemon as a job's engine: no daemon is started, and every created object bears the job's name.
 
 use crate::EngineError;
 use crate::config::EngineConfig;
@@ -9,12 +9,12 @@ use crate::user::{self, HostDaemon};
 pub(crate) struct HostEngine {
     run: String,
     job: String,
-    /// Whether cgroups are plain folders, which can be named; systemd's are units.
+    /// Whether cgroups are plain folders, which a job can name, and not units of systemd.
     pub(crate) plain_cgroups: bool,
 }
 
 impl HostEngine {
-    /// Checks that the daemon answers and keeps images where the job expects it.
+    /// Checks that the daemon answers and has the expected image store.
     pub(crate) fn begin(config: &EngineConfig, host_daemon: &HostDaemon) -> Result<Self, EngineError> {
         let facts = user::facts(&host_daemon.socket)?;
         if facts.store != config.store {
@@ -23,7 +23,7 @@ impl HostEngine {
         Ok(Self { run: host_daemon.run.clone(), job: config.job.clone(), plain_cgroups: facts.plain_cgroups })
     }
 
-    /// Options by which a container of the job is found again.
+    /// Options of `docker run` that label a container with the job's name.
     pub(crate) fn run_options(&self) -> Vec<String> {
         let labels = user::labels(&self.run, &self.job);
         labels.into_iter().flat_map(|(k, v)| ["--label".to_owned(), format!("{k}={v}")]).collect()

@@ -1,4 +1,4 @@
-//! The identity of an image as an engine, or a tar, knows it. Content is added by whoever runs the probe.
+//! Identity of an image as reported by an engine or a tar. The probe in a container adds the content digest.
 
 use std::path::Path;
 
@@ -9,11 +9,14 @@ use crate::tarball::TarMetadata;
 use crate::{Engine, EngineError, capture};
 
 impl Engine {
-    /// What the engine knows of an image: index or manifest digest, config digest, layers.
+    /// Identity of an image in the engine: index or manifest digest, config digest, layers.
+    ///
+    /// # Errors
+    /// The engine does not have the image, or its answer cannot be read.
     pub fn identity(&self, image: &str) -> Result<ImageIdentity, EngineError> {
         let what = "docker image inspect";
-        let said = capture(&self.docker(["image", "inspect", image]), what)?.map_err(EngineError::Api)?;
-        let json: Value = serde_json::from_str(&said).map_err(|e| EngineError::Api(format!("{what}: {e}")))?;
+        let answer = capture(&self.docker(["image", "inspect", image]), what)?;
+        let json: Value = serde_json::from_str(&answer).map_err(|e| EngineError::Api(format!("{what}: {e}")))?;
         let text = |pointer: &str| json.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
         let layers = inspected_layers(&json);
         let id = text("/0/Id").ok_or_else(|| EngineError::Api(format!("{image} has no id")))?;
@@ -25,7 +28,7 @@ impl Engine {
                 ..ImageIdentity::default()
             }),
             ImageStore::Containerd => {
-                // Engines without descriptors call an image by its index.
+                // The id of an image without a descriptor is its index.
                 let index = text("/0/Descriptor/digest").unwrap_or(id);
                 let config = match self.config_below(&index) {
                     Some(config) => config?,
@@ -36,27 +39,26 @@ impl Engine {
         }
     }
 
-    /// Follows an index to the manifest of a platform (not an attestation), and that to its config.
-    /// None where the engine's blobs are not ours to read.
+    /// Config digest below an index or manifest, past attestations; none if the engine's blobs are not readable files.
     fn config_below(&self, digest: &str) -> Option<Result<String, EngineError>> {
         let blob = self.read_blob(digest)?;
         match blob.and_then(|blob| config_or_manifest(digest, &blob)) {
-            Ok(Named::Config(config)) => Some(Ok(config)),
-            Ok(Named::Manifest(manifest)) => self.config_below(&manifest),
+            Ok(BlobReference::Config(config)) => Some(Ok(config)),
+            Ok(BlobReference::Manifest(manifest)) => self.config_below(&manifest),
             Err(error) => Some(Err(error)),
         }
     }
 
-    /// Asks for the config through the API, which tells it only by an export of the image: dear, and off every clock.
+    /// Config digest from an export of the image, which is slow: the API reports the digest in no other way.
     fn config_in_export(&self, image: &str) -> Result<String, EngineError> {
         let failed = |e: std::io::Error| EngineError::Api(format!("docker save {image}: {e}"));
         let reader = self.docker(["save", image]).stdin_null().stderr_null().reader().map_err(failed)?;
         let meta = TarMetadata::read_stream(reader).map_err(failed)?;
-        meta.config_digest().ok_or_else(|| EngineError::Api(format!("docker save {image}: no config in it")))
+        meta.config_digest().ok_or_else(|| EngineError::Api(format!("docker save {image}: the tar has no config")))
     }
 }
 
-/// The layers in the answer of `docker image inspect`. The engine leaves the list out where it is empty.
+/// Layers in the answer of `docker image inspect`, which omits an empty list.
 pub fn inspected_layers(json: &Value) -> Option<Vec<String>> {
     let root = json.pointer("/0/RootFS")?.as_object()?;
     match root.get("Layers") {
@@ -65,26 +67,29 @@ pub fn inspected_layers(json: &Value) -> Option<Vec<String>> {
     }
 }
 
-/// What a blob names.
-enum Named {
+/// Digest that a blob refers to.
+enum BlobReference {
     Config(String),
     Manifest(String),
 }
 
-fn config_or_manifest(digest: &str, blob: &[u8]) -> Result<Named, EngineError> {
+fn config_or_manifest(digest: &str, blob: &[u8]) -> Result<BlobReference, EngineError> {
     let json: Value = serde_json::from_slice(blob).map_err(|e| EngineError::Api(format!("{digest}: {e}")))?;
     if let Some(config) = json.pointer("/config/digest").and_then(Value::as_str) {
-        return Ok(Named::Config(config.to_owned()));
+        return Ok(BlobReference::Config(config.to_owned()));
     }
     let manifests = json.pointer("/manifests").and_then(Value::as_array).cloned().unwrap_or_default();
     let real = manifests.iter().find(|m| m.pointer("/platform/os").and_then(Value::as_str) != Some("unknown"));
     match real.and_then(|m| m.pointer("/digest")).and_then(Value::as_str) {
-        Some(manifest) => Ok(Named::Manifest(manifest.to_owned())),
+        Some(manifest) => Ok(BlobReference::Manifest(manifest.to_owned())),
         None => Err(EngineError::Api(format!("{digest} names no manifest of a platform"))),
     }
 }
 
-/// What a docker tar says of the image in it.
+/// Identity of the image in a docker tar.
+///
+/// # Errors
+/// The file cannot be read, or is no docker tar.
 pub fn of_tar(path: &Path) -> Result<ImageIdentity, EngineError> {
     let meta = TarMetadata::read(path)?;
     let (index, config, layers) = (meta.index_digest(), meta.config_digest(), meta.layers());
@@ -105,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn engine_that_names_no_layers_has_an_image_without_any() {
+    fn omitted_layers_are_an_empty_list_and_a_missing_field_is_unknown() {
         assert_eq!(inspected_layers(&json!([{"RootFS": {"Type": "layers"}}])), Some(vec![]));
         assert_eq!(inspected_layers(&json!([{"RootFS": {"Type": "layers", "Layers": null}}])), Some(vec![]));
         let one = json!([{"RootFS": {"Type": "layers", "Layers": ["sha256:1"]}}]);

@@ -1,22 +1,27 @@
-//! What a job leaves when its namespaces are gone: files below its folder, and empty cgroups of its name.
+//! Leftovers of a job after its namespaces have ended: files below its folder, and empty cgroups of its name.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use handoff_machine::proc::mounts;
 
 use crate::EngineError;
 
 const CGROUPS: &str = "/sys/fs/cgroup";
 
-/// The cgroup of a job: one name below the root of each hierarchy.
+/// Name of a job's cgroup, below the root of each hierarchy.
 pub fn cgroup_name(job: &str) -> String {
     format!("handoff-{job}")
 }
 
-/// Removes a job's folder. The namespaces are gone, so nothing is mounted below it; if something is, this refuses.
+/// Removes a job's folder.
+///
+/// # Errors
+/// A file system is still mounted below the folder, or a file cannot be removed.
 pub fn remove_folder(dir: &Path) -> Result<(), EngineError> {
     if let Some(mount) = mounts_below(dir)?.into_iter().next() {
         let source = std::io::Error::other("something is still mounted there: end the process that holds it");
-        return Err(EngineError::Io { what: "remove", path: mount, source });
+        return Err(EngineError::io("remove", mount)(source));
     }
     match fs::remove_dir_all(dir) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(EngineError::io("remove", dir)(e)),
@@ -24,26 +29,18 @@ pub fn remove_folder(dir: &Path) -> Result<(), EngineError> {
     }
 }
 
-/// The mount points below a folder in this process's namespace.
+/// Mount points below a folder in this process's mount namespace.
 ///
 /// # Errors
-/// A table that does not read: what is mounted there would be removed with the folder.
+/// The mount table cannot be read: a mounted file system would then be removed with the folder.
 pub fn mounts_below(dir: &Path) -> Result<Vec<PathBuf>, EngineError> {
-    let path = "/proc/self/mountinfo";
-    let table = fs::read_to_string(path).map_err(EngineError::io("read", path))?;
-    let mounts = table
-        .lines()
-        .filter_map(|line| line.split(' ').nth(4))
-        .map(|path| PathBuf::from(path.replace("\\040", " ")))
-        .filter(|path| path.starts_with(dir));
-    Ok(mounts.collect())
+    Ok(mounts()?.into_iter().map(|mount| mount.point).filter(|point| point.starts_with(dir)).collect())
 }
 
-/// Removes a job's cgroups in every hierarchy. A cgroup is a folder that goes with `rmdir` once no process is in it.
+/// Removes a job's cgroups in every hierarchy. A cgroup is a folder that `rmdir` removes once no process is in it.
 pub fn remove_cgroups(job: &str) {
     let name = cgroup_name(job);
     let mut roots = vec![PathBuf::from(CGROUPS)];
-    // A machine without cgroups has none to remove.
     roots.extend(fs::read_dir(CGROUPS).into_iter().flatten().flatten().map(|e| e.path()));
     for root in roots {
         remove_tree(&root.join(&name));
@@ -51,20 +48,19 @@ pub fn remove_cgroups(job: &str) {
 }
 
 fn remove_tree(dir: &Path) {
-    // A hierarchy in which the job had no cgroup has no such folder.
+    // Most hierarchies have no such folder.
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         if entry.file_type().is_ok_and(|t| t.is_dir()) {
             remove_tree(&entry.path());
         }
     }
-    // What cannot be removed holds a process of somebody: it is found again by `handoff clean`.
+    // A cgroup with a process stays: `handoff clean` finds it again.
     let _ = fs::remove_dir(dir);
 }
 
-/// Whether cgroups of a job are there.
+/// Whether a job has cgroups.
 pub fn has_cgroups(job: &str) -> bool {
     let name = cgroup_name(job);
-    // A machine without cgroups has none of the job's either.
     fs::read_dir(CGROUPS).into_iter().flatten().flatten().any(|e| e.path().join(&name).is_dir())
         || Path::new(CGROUPS).join(&name).is_dir()
 }

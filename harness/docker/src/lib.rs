@@ -1,19 +1,38 @@
-//! A Docker engine for one job.
+//! Docker engine for one job.
 //!
-//! A private engine is a containerd and a dockerd of the job's own, in a process and a mount namespace of the job's own
-//! ([`namespace`]): when the job's first process ends, for whatever reason, the kernel ends all the others and takes the
-//! mounts away. What is left is files below one folder and empty cgroups of one name, which [`leftovers`] removes.
+//! A private engine is a containerd and a dockerd in process and mount namespaces of the job ([`namespace`]). When the
+//! job's first process ends, the kernel ends all other processes and removes the mounts, even after a kill -9.
+//! [`leftovers`] removes the remaining files and empty cgroups.
 //!
-//! Two more kinds use the user's daemon ([`user`]): an engine in a privileged container of it, and the daemon itself. What
-//! they make in it is written down by name before it exists, and removed by those names.
+//! Two other kinds use the user's daemon ([`user`]): an engine in a privileged container, and the daemon itself. The runner
+//! records the names of their objects before the objects exist, and removes them by these names.
 //!
-//! The rejected way was to start the daemons in the machine's own namespaces and to clean up after them: a kill -9 at the
-//! wrong moment then leaves shims, containers and mounts behind.
+//! # Example
+//!
+//! ```no_run
+//! use handoff_docker::{Engine, EngineConfig, Programs, capture};
+//! use handoff_model::{EngineKind, ImageStore};
+//!
+//! // In the namespaces of `namespace::command`, as root.
+//! let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+//! let config = EngineConfig {
+//!     root: "/tmp/e".into(),
+//!     job: "example".to_owned(),
+//!     store: ImageStore::Containerd,
+//!     kind: EngineKind::Private,
+//!     host_daemon: None,
+//! };
+//! let mut engine = Engine::start(&Programs::find()?, &config, &runtime)?;
+//! println!("{}", capture(&engine.docker(["version"]), "docker version")?);
+//! engine.stop();
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod api;
 pub mod builder;
 pub mod buildkit;
 pub mod bundle;
+pub mod command;
 mod config;
 mod container;
 pub mod disk;
@@ -28,9 +47,10 @@ mod private;
 pub mod programs;
 mod settings;
 mod tarball;
+pub mod timeouts;
 pub mod user;
 
-pub use api::capture;
+pub use command::capture;
 pub use config::EngineConfig;
 pub use container::DEFAULT_IMAGE as DEFAULT_ENGINE_IMAGE;
 pub use engine::Engine;

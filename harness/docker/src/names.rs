@@ -1,6 +1,6 @@
-//! Names of what a job makes in a daemon that is not its own: known before any of it exists.
+//! Names of a job's objects in the user's daemon, known before the objects exist.
 
-/// Name of a job's container, and of the volume with its data.
+/// Name of the job's engine container and of its data volume.
 pub(crate) fn engine_container(job: &str) -> String {
     format!("handoff-{job}")
 }
@@ -10,17 +10,17 @@ pub(crate) fn builder_name(job: &str) -> String {
     format!("handoff-{job}")
 }
 
-/// Name that buildx gives to the builder's container.
+/// Name of the builder's container, as buildx assigns it.
 pub(crate) fn builder_container(job: &str) -> String {
     format!("buildx_buildkit_{}0", builder_name(job))
 }
 
-/// Name that buildx gives to the volume with the builder's cache.
+/// Name of the volume with the builder's cache, as buildx assigns it.
 pub(crate) fn builder_volume(job: &str) -> String {
     format!("{}_state", builder_container(job))
 }
 
-/// The builder's image under a name of the job's own.
+/// Job-specific name of the builder's image.
 pub(crate) fn builder_image(job: &str) -> String {
     format!("localhost:1/handoff/buildkit:{job}")
 }

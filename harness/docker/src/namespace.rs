@@ -1,4 +1,4 @@
-//! The namespaces of a job: a process and a mount namespace, so that nothing of a job outlives its first process.
+//! Process and mount namespaces of a job, so that nothing of a job outlives its first process.
 
 use std::ffi::OsString;
 use std::fs;
@@ -8,8 +8,7 @@ use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_bind, mount_
 
 use crate::EngineError;
 
-/// The command line that runs `program` as the first process of new namespaces. util-linux's `unshare` does the part
-/// that would need unsafe code here, and is on every Debian and Ubuntu.
+/// Command line that runs `program` as the first process of new namespaces, by util-linux's `unshare`.
 pub fn command(program: &Path, args: &[OsString]) -> (OsString, Vec<OsString>) {
     let mut line: Vec<OsString> =
         ["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--"].iter().map(Into::into).collect();
@@ -18,20 +17,23 @@ pub fn command(program: &Path, args: &[OsString]) -> (OsString, Vec<OsString>) {
     ("unshare".into(), line)
 }
 
-/// Whether this process is the first of a process namespace that [`command`] made.
+/// Whether this process is the first of a process namespace.
 pub fn is_first_process() -> bool {
     std::process::id() == 1
 }
 
-/// Gives the job a `/run` of its own, so that no daemon leaves a socket or a folder in the machine's.
+/// Mounts a private `/run` for the job, so that no daemon leaves files in the machine's `/run`.
 ///
-/// The name service's folder stays visible: `/etc/resolv.conf` may point there.
-pub fn own_run_folder(scratch: &Path) -> Result<(), EngineError> {
+/// The folder of systemd-resolved stays visible, because `/etc/resolv.conf` may point there.
+///
+/// # Errors
+/// A folder cannot be created or mounted, for example without root.
+pub fn mount_private_run(scratch: &Path) -> Result<(), EngineError> {
     let run = Path::new("/run");
-    let io = |what: &'static str, path: &Path| {
-        let path = path.to_owned();
-        move |e: rustix::io::Errno| EngineError::Io { what, path, source: e.into() }
-    };
+    fn io(what: &'static str, path: &Path) -> impl FnOnce(rustix::io::Errno) -> EngineError {
+        let named = EngineError::io(what, path);
+        move |e| named(e.into())
+    }
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
         .map_err(io("make private", Path::new("/")))?;
     let resolve = run.join("systemd/resolve");

@@ -1,4 +1,4 @@
-//! A private engine: containerd and dockerd with sockets, data and client configuration of their own.
+//! Private engine: containerd and dockerd with private sockets, data and client configuration.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -7,16 +7,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::api::api;
+use crate::api::answers;
 use crate::config::EngineConfig;
 use crate::leftovers::cgroup_name;
 use crate::settings::{NO_NETWORK, daemon_json};
-use crate::{EngineError, Programs};
+use crate::{EngineError, Programs, timeouts};
 
-pub(crate) const START_LIMIT: Duration = Duration::from_secs(30);
-const STOP_LIMIT: Duration = Duration::from_secs(10);
-
-/// The daemons of a private engine, in the order in which they were started.
+/// Daemons of a private engine, in the order of their start.
 #[derive(Debug)]
 pub(crate) struct Daemons {
     root: PathBuf,
@@ -24,14 +21,15 @@ pub(crate) struct Daemons {
     running: Vec<(&'static str, Child)>,
 }
 
-/// Why a daemon is not there in time, by the last line that it has said.
-pub(crate) fn did_not_start(program: &str, said: &str, ended: bool, log: PathBuf) -> EngineError {
-    let last = said.lines().rfind(|l| !l.trim().is_empty()).unwrap_or("it said nothing").to_owned();
-    let reason = if ended { last } else { format!("no answer in {} s: {last}", START_LIMIT.as_secs()) };
+/// Error of a daemon that did not answer in time, with the last line of its output.
+pub(crate) fn did_not_start(program: &str, output: &str, ended: bool, log: PathBuf) -> EngineError {
+    let last = output.lines().rfind(|l| !l.trim().is_empty()).unwrap_or("its log is empty").to_owned();
+    let limit = timeouts::DAEMON_START.as_secs();
+    let reason = if ended { last } else { format!("no answer in {limit} s: {last}") };
     EngineError::DidNotStart { program: program.to_owned(), reason, log }
 }
 
-/// The socket of the private engine below a folder.
+/// Socket of the private engine below a folder.
 pub(crate) fn socket(root: &Path) -> PathBuf {
     root.join("docker.sock")
 }
@@ -59,7 +57,7 @@ impl Daemons {
 
     fn start_containerd(&mut self, programs: &Programs, socket: &Path) -> Result<(), EngineError> {
         let root = self.root.display();
-        // Version 2 is read by containerd 1.7 and 2.x alike. The disabled parts would write to /etc, /opt and /run.
+        // containerd 1.7 and 2.x both read version 2. The disabled plugins would write to /etc, /opt and /run.
         let config = format!(
             r#"version = 2
 root = "{root}/containerd"
@@ -77,7 +75,7 @@ path = "{root}/opt"
         let file = self.root.join("containerd.toml");
         fs::write(&file, config).map_err(EngineError::io("write", &file))?;
         self.spawn("containerd", programs, &["--config".into(), file.into()])?;
-        let deadline = Instant::now() + START_LIMIT;
+        let deadline = Instant::now() + timeouts::DAEMON_START;
         while !socket.exists() {
             self.check_alive("containerd", deadline)?;
             std::thread::sleep(Duration::from_millis(2));
@@ -108,10 +106,10 @@ path = "{root}/opt"
         args.extend(NO_NETWORK.map(Into::into));
         args.push("--exec-opt=native.cgroupdriver=cgroupfs".into());
         self.spawn("dockerd", programs, &args)?;
-        let deadline = Instant::now() + START_LIMIT;
-        while !self.answers(runtime) {
+        let deadline = Instant::now() + timeouts::DAEMON_START;
+        while !answers(&socket(&self.root), runtime) {
             self.check_alive("dockerd", deadline)?;
-            std::thread::sleep(Duration::from_millis(5));
+            std::thread::sleep(timeouts::DAEMON_POLL);
         }
         Ok(())
     }
@@ -143,20 +141,16 @@ path = "{root}/opt"
         Ok(())
     }
 
-    fn answers(&self, runtime: &tokio::runtime::Runtime) -> bool {
-        socket(&self.root).exists() && api(&socket(&self.root)).is_ok_and(|api| runtime.block_on(api.ping()).is_ok())
-    }
-
     fn log_file(&self, name: &str) -> PathBuf {
         self.root.join(format!("{name}.log"))
     }
 
-    /// The logs of the daemons.
+    /// Log files of the daemons.
     pub(crate) fn logs(&self) -> Vec<PathBuf> {
         ["containerd", "dockerd"].iter().map(|n| self.log_file(n)).collect()
     }
 
-    /// A blob of the engine's content store.
+    /// Blob of the engine's content store.
     pub(crate) fn read_blob(&self, digest: &str) -> Result<Vec<u8>, EngineError> {
         let hex = digest.trim_start_matches("sha256:");
         let store = self.root.join("containerd/io.containerd.content.v1.content/blobs/sha256");
@@ -164,19 +158,19 @@ path = "{root}/opt"
         fs::read(&path).map_err(EngineError::io("read", &path))
     }
 
-    /// Ends dockerd, then containerd. What does not end in time is ended with the namespace.
+    /// Ends dockerd, then containerd. A daemon that exceeds the limit is killed.
     pub(crate) fn stop(&mut self) {
         while let Some((_, mut child)) = self.running.pop() {
             let pid = rustix::process::Pid::from_child(&child);
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-            let deadline = Instant::now() + STOP_LIMIT;
+            let deadline = Instant::now() + timeouts::DAEMON_STOP;
             while matches!(child.try_wait(), Ok(None)) {
                 if Instant::now() > deadline {
                     let _ = child.kill();
                     let _ = child.wait();
                     break;
                 }
-                std::thread::sleep(Duration::from_millis(5));
+                std::thread::sleep(timeouts::DAEMON_POLL);
             }
         }
     }

@@ -1,20 +1,21 @@
-//! The engine's programs: found in the private prefix that set-up makes, or on the PATH, and checked for age.
+//! The engine's programs: found in the private prefix of `make setup` or on PATH, and checked for their versions.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::EngineError;
+use crate::command::first_line;
 
-/// Where the programs are and what they are.
+/// Paths and versions of the engine's programs.
 #[derive(Debug, Clone)]
 pub struct Programs {
-    /// `PATH` for every child.
+    /// `PATH` of every child process.
     pub path: String,
     /// The buildx plugin.
     pub buildx: PathBuf,
-    /// Program to version.
+    /// Version of each program.
     pub versions: BTreeMap<String, String>,
-    /// Package to version and digest, as set-up recorded them.
+    /// Version and digest of each package, as recorded by `make setup`.
     pub packages: BTreeMap<String, String>,
 }
 
@@ -26,10 +27,10 @@ const PLUGIN_DIRS: [&str; 4] = [
     "usr/local/libexec/docker/cli-plugins",
 ];
 
-/// Oldest versions that serve: (program, major, minor). dockerd 28 holds a BuildKit newer than 0.20.
-const FLOORS: [(&str, u32, u32); 3] = [("dockerd", 28, 0), ("containerd", 1, 7), ("buildx", 0, 21)];
+/// Oldest versions that work: (program, major, minor). dockerd 28 contains a BuildKit newer than 0.20.
+const OLDEST_VERSIONS: [(&str, u32, u32); 3] = [("dockerd", 28, 0), ("containerd", 1, 7), ("buildx", 0, 21)];
 
-/// The folder that set-up fills: `HANDOFF_HOME`, else `handoff` in the user's cache folder.
+/// Folder of `make setup`: `HANDOFF_HOME`, else `handoff` in the user's cache folder.
 pub fn home() -> PathBuf {
     let var = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
     var("HANDOFF_HOME").unwrap_or_else(|| {
@@ -39,14 +40,16 @@ pub fn home() -> PathBuf {
 }
 
 impl Programs {
-    /// Finds the programs: in the prefix that set-up made, else on the PATH. Checks that each runs and is new enough.
+    /// Finds the programs in the prefix of `make setup`, else on PATH, and checks their versions.
+    ///
+    /// # Errors
+    /// A program is missing, too old or does not run; or the manifest of packages cannot be read.
     pub fn find() -> Result<Self, EngineError> {
         let prefix = std::env::var_os("HANDOFF_ENGINE_PREFIX").map_or_else(|| home().join("engine"), PathBuf::from);
-        let own = prefix.join("usr/sbin/dockerd").exists();
+        let has_prefix = prefix.join("usr/sbin/dockerd").exists();
         let tools = home().join("tools/programs");
-        // A process without a PATH inherits nothing.
         let inherited = format!("{}:{}", tools.display(), std::env::var("PATH").unwrap_or_default());
-        let path = if own {
+        let path = if has_prefix {
             format!("{0}/usr/sbin:{0}/usr/bin:{inherited}:{SYSTEM_PATH}", prefix.display())
         } else {
             format!("{inherited}:{SYSTEM_PATH}")
@@ -56,7 +59,7 @@ impl Programs {
                 return Err(EngineError::MissingProgram(program.to_owned()));
             }
         }
-        let roots: Vec<&Path> = if own { vec![&prefix, Path::new("/")] } else { vec![Path::new("/")] };
+        let roots: Vec<&Path> = if has_prefix { vec![&prefix, Path::new("/")] } else { vec![Path::new("/")] };
         let buildx = roots
             .iter()
             .flat_map(|root| PLUGIN_DIRS.iter().map(move |dir| root.join(dir).join("docker-buildx")))
@@ -64,43 +67,33 @@ impl Programs {
             .ok_or_else(|| EngineError::MissingProgram("docker-buildx".to_owned()))?;
         let packages = packages(&prefix.join("manifest.json"))?;
         let mut programs = Self { path, buildx, versions: BTreeMap::new(), packages };
-        programs.ask_versions()?;
-        programs.check_floors()?;
+        programs.read_versions()?;
+        programs.check_versions()?;
         Ok(programs)
     }
 
-    fn ask_versions(&mut self) -> Result<(), EngineError> {
+    fn read_versions(&mut self) -> Result<(), EngineError> {
         let buildx = self.buildx.clone();
-        let asks: [(&str, &Path, &[&str]); 5] = [
+        let commands: [(&str, &Path, &[&str]); 5] = [
             ("dockerd", Path::new("dockerd"), &["--version"]),
             ("containerd", Path::new("containerd"), &["--version"]),
             ("runc", Path::new("runc"), &["--version"]),
             ("docker", Path::new("docker"), &["--version"]),
             ("buildx", &buildx, &["version"]),
         ];
-        for (name, program, args) in asks {
+        for (name, program, args) in commands {
             let program = if program.is_absolute() { program.to_owned() } else { self.program(name)? };
-            let unusable = |error: String| EngineError::Unusable { program: name.to_owned(), error };
-            let output = duct::cmd(&program, args)
-                .full_env(self.child_env())
-                .stderr_to_stdout()
-                .stdout_capture()
-                .unchecked()
-                .run()
-                .map_err(|e| unusable(e.to_string()))?;
-            let text = String::from_utf8_lossy(&output.stdout).into_owned();
-            let line = text.lines().next().unwrap_or_default().trim().to_owned();
-            if !output.status.success() {
-                return Err(unusable(line));
-            }
-            self.versions.insert(name.to_owned(), line);
+            let line = first_line(&duct::cmd(&program, args).full_env(self.child_env()), name);
+            let unusable =
+                |error: EngineError| EngineError::Unusable { program: name.to_owned(), error: error.to_string() };
+            self.versions.insert(name.to_owned(), line.map_err(unusable)?);
         }
         Ok(())
     }
 
-    fn check_floors(&self) -> Result<(), EngineError> {
-        for (name, major, minor) in FLOORS {
-            // One that tells no version counts as too old.
+    fn check_versions(&self) -> Result<(), EngineError> {
+        for (name, major, minor) in OLDEST_VERSIONS {
+            // A program without a version counts as too old.
             let text = self.versions.get(name).cloned().unwrap_or_default();
             if version(&text).is_none_or(|found| found < (major, minor)) {
                 return Err(EngineError::TooOld {
@@ -113,12 +106,15 @@ impl Programs {
         Ok(())
     }
 
-    /// The full path of a program.
+    /// Full path of a program.
+    ///
+    /// # Errors
+    /// The program is not on [`Programs::path`].
     pub fn program(&self, name: &str) -> Result<PathBuf, EngineError> {
         on_path(&self.path, name).ok_or_else(|| EngineError::MissingProgram(name.to_owned()))
     }
 
-    /// The least environment in which the programs run: nothing of the user's leaks into a child.
+    /// Minimal environment of the programs: nothing of the user's environment reaches a child process.
     pub fn child_env(&self) -> BTreeMap<String, String> {
         BTreeMap::from([("PATH".to_owned(), self.path.clone()), ("LC_ALL".to_owned(), "C".to_owned())])
     }
@@ -129,7 +125,7 @@ pub fn on_path(path: &str, program: &str) -> Option<PathBuf> {
     path.split(':').filter(|d| !d.is_empty()).map(|dir| Path::new(dir).join(program)).find(|p| p.is_file())
 }
 
-/// The first `major.minor` in a text such as `Docker version 28.5.2+dfsg4, build 1` or `github.com/docker/buildx 0.29.1 x`.
+/// First `major.minor` in a text such as `Docker version 28.5.2+dfsg4, build 1` or `github.com/docker/buildx 0.29.1 x`.
 pub fn version(text: &str) -> Option<(u32, u32)> {
     text.split_whitespace().find_map(|word| {
         let mut parts = word.trim_start_matches('v').split('.');
@@ -146,8 +142,8 @@ fn packages(manifest: &Path) -> Result<BTreeMap<String, String>, EngineError> {
         other => other.map_err(EngineError::io("read", manifest))?,
     };
     let odd = || EngineError::Unusable {
-        program: "the engine that set-up unpacked".to_owned(),
-        error: format!("{} is no list of packages: run `make setup` again", manifest.display()),
+        program: "the engine of `make setup`".to_owned(),
+        error: format!("{} is not a list of packages: run `make setup` again", manifest.display()),
     };
     let json: serde_json::Value = serde_json::from_slice(&bytes).map_err(|_| odd())?;
     let package = |p: &serde_json::Value| {
@@ -163,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_are_found_in_what_programs_say() {
+    fn version_is_the_first_number_of_a_program_s_output() {
         assert_eq!(version("Docker version 28.5.2+dfsg4, build 28.5.2+dfsg4-5"), Some((28, 5)));
         assert_eq!(version("github.com/docker/buildx 0.29.1+ds1 0.29.1+ds1-4"), Some((0, 29)));
         assert_eq!(version("containerd github.com/containerd/containerd/v2 v2.1.9 abc"), Some((2, 1)));
@@ -172,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn unreadable_manifest_of_packages_is_an_error_and_a_missing_one_is_not() {
+    fn unreadable_manifest_is_an_error_and_a_missing_one_is_not() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("manifest.json");
         std::fs::write(&file, r#"{"packages":[{"name":"docker.io","version":"28.5.2","sha256":"ab"}]}"#).unwrap();

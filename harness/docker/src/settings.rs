@@ -1,12 +1,12 @@
-//! The configuration of a dockerd that is ours.
+//! Configuration of the daemons that Handoff starts.
 
 use handoff_model::ImageStore;
 
-/// Options of a dockerd that needs no network of its own: containers in it have none, or the host's.
+/// Options of a dockerd without networks: its containers use no network, or that of the host.
 pub(crate) const NO_NETWORK: [&str; 4] =
     ["--bridge=none", "--iptables=false", "--ip6tables=false", "--userland-proxy=false"];
 
-/// The text of `daemon.json` that chooses the image store.
+/// Text of the `daemon.json` that selects the image store.
 pub(crate) fn daemon_json(store: ImageStore) -> String {
     let mut settings = serde_json::json!({ "features": { "containerd-snapshotter": store == ImageStore::Containerd } });
     if store == ImageStore::Overlay2 {

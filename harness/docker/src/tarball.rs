@@ -1,4 +1,4 @@
-//! What an image tar says of itself: its own index, manifest and config, read without unpacking layers.
+//! Metadata of an image tar: index, manifest and config, read without unpacking layers.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -9,22 +9,28 @@ use serde_json::Value;
 
 use crate::EngineError;
 
-/// Metadata is small; a JSON file above this is a layer in disguise.
-const SMALL: u64 = 4 << 20;
+/// Largest size of a metadata file in bytes. Larger files are layers.
+const MAX_METADATA_BYTES: u64 = 4 << 20;
 
-/// The small JSON files of a tar, by name: `manifest.json`, `index.json`, manifests and configs among the blobs.
+/// JSON files of a tar by name: `manifest.json`, `index.json`, and the manifests and configs among the blobs.
 #[derive(Debug, Default)]
 pub struct TarMetadata(BTreeMap<String, Value>);
 
 impl TarMetadata {
-    /// Reads a tar's headers and small files; layers are skipped by seeking.
+    /// Reads a tar's metadata and seeks past its layers.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is no tar.
     pub fn read(path: &Path) -> Result<Self, EngineError> {
         let mut archive = tar::Archive::new(File::open(path).map_err(EngineError::io("open", path))?);
         Self::collect(archive.entries_with_seek().map_err(EngineError::io("read", path))?)
             .map_err(EngineError::io("read", path))
     }
 
-    /// Reads a tar as it comes; layers are read and thrown away.
+    /// Reads a tar's metadata from a stream and discards its layers.
+    ///
+    /// # Errors
+    /// The stream cannot be read, or is no tar.
     pub fn read_stream(reader: impl Read) -> std::io::Result<Self> {
         Self::collect(tar::Archive::new(reader).entries()?)
     }
@@ -33,7 +39,7 @@ impl TarMetadata {
         let mut files = BTreeMap::new();
         for entry in entries {
             let mut entry = entry?;
-            if !entry.header().entry_type().is_file() || entry.size() > SMALL {
+            if !entry.header().entry_type().is_file() || entry.size() > MAX_METADATA_BYTES {
                 continue;
             }
             let name = entry.path()?.display().to_string();
@@ -65,8 +71,8 @@ impl TarMetadata {
     }
 }
 
-/// The layers that a config names. An image without a layer (`FROM scratch` and `LABEL` alone) has a list that is null, or
-/// none at all: it is empty, which is known, and not unknown.
+/// Layers that a config names. The list of an image without layers (`FROM scratch` and `LABEL`) is null or missing, which
+/// means empty, not unknown.
 pub fn diff_ids(config: &Value) -> Option<Vec<String>> {
     match config.get("rootfs")?.as_object()?.get("diff_ids") {
         None | Some(Value::Null) => Some(Vec::new()),
@@ -81,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn image_without_a_layer_has_an_empty_list_of_layers() {
+    fn null_or_missing_layers_are_an_empty_list() {
         assert_eq!(diff_ids(&json!({"rootfs": {"type": "layers", "diff_ids": null}})), Some(vec![]));
         assert_eq!(diff_ids(&json!({"rootfs": {"type": "layers"}})), Some(vec![]));
         assert_eq!(diff_ids(&json!({"rootfs": {"diff_ids": ["sha256:1"]}})), Some(vec!["sha256:1".to_owned()]));

@@ -1,7 +1,7 @@
-//! The user's daemon: where it is, what it says of itself, and what a job makes in it.
+//! The user's daemon: its socket, its properties, and the objects that jobs create in it.
 //!
-//! Whatever a job makes there has a name that is known before it is made. The driver writes those names down first, so
-//! that they can be removed whatever happens, and nothing else is.
+//! Every object of a job has a name that is known beforehand. The runner records these names first and later removes
+//! exactly these objects.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -21,37 +21,40 @@ use crate::EngineError;
 use crate::api::api;
 use crate::names;
 
-/// Label of everything that a run makes in a daemon that is not its own and that can have one: the run's name.
+/// Label with the run's name, of every container and volume that a run creates in the user's daemon.
 pub const RUN_LABEL: &str = "io.handoff.run";
-/// Label beside it: the job's name.
+/// Label with the job's name.
 pub const JOB_LABEL: &str = "io.handoff.job";
 const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 
-/// The user's daemon as a job may use it.
+/// The user's daemon, as a job uses it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostDaemon {
-    /// The daemon's socket.
+    /// Socket of the daemon.
     pub socket: PathBuf,
     /// Name of the run: value of [`RUN_LABEL`].
     pub run: String,
-    /// Image of an engine, for engines in containers.
+    /// Image of engines in containers.
     pub engine_image: String,
 }
 
-/// What the user's daemon says of itself.
+/// Properties of the user's daemon.
 #[derive(Debug, Clone)]
 pub struct Facts {
-    /// Where it keeps images.
+    /// Image store.
     pub store: ImageStore,
-    /// Its version.
+    /// Version.
     pub version: String,
-    /// Its operating system, as it names it.
+    /// Operating system, as reported by the daemon.
     pub os: String,
-    /// Whether it makes cgroups as plain folders, without systemd.
+    /// Whether cgroups are plain folders, without systemd.
     pub plain_cgroups: bool,
 }
 
-/// The socket of the user's daemon: `DOCKER_HOST`, else the default one.
+/// Socket of the user's daemon: `DOCKER_HOST`, else the default socket.
+///
+/// # Errors
+/// `DOCKER_HOST` names a daemon on another machine.
 pub fn socket() -> Result<PathBuf, EngineError> {
     let host = std::env::var("DOCKER_HOST").unwrap_or_default();
     socket_of(&host)
@@ -70,14 +73,18 @@ fn runtime() -> Result<tokio::runtime::Runtime, EngineError> {
     built.map_err(EngineError::io("start", "the API client's runtime"))
 }
 
-/// A client of the user's daemon, which may be older than we are.
+/// Client of the user's daemon, whose API may be older than the client's.
 async fn client(socket: &std::path::Path) -> Result<Docker, EngineError> {
-    let silent = |error: String| EngineError::NoDaemon { socket: socket.to_owned(), error };
-    let client = api(socket).map_err(|e| silent(e.to_string()))?;
-    client.negotiate_version().await.map_err(|e| silent(e.to_string()))
+    let no_daemon = |error: String| EngineError::NoDaemon { socket: socket.to_owned(), error };
+    let client = api(socket).map_err(|e| no_daemon(e.to_string()))?;
+    client.negotiate_version().await.map_err(|e| no_daemon(e.to_string()))
 }
 
-/// Asks the user's daemon what it is, and refuses what cannot reach services on this machine's loopback.
+/// Properties of the daemon behind a socket.
+///
+/// # Errors
+/// No daemon answers; it runs in a virtual machine, which cannot reach this machine's loopback; or its storage driver is
+/// not supported.
 pub fn facts(socket: &std::path::Path) -> Result<Facts, EngineError> {
     let info = runtime()?.block_on(async { Ok::<_, EngineError>(client(socket).await?.info().await?) })?;
     let os = info.operating_system.unwrap_or_else(|| UNKNOWN.to_owned());
@@ -86,30 +93,39 @@ pub fn facts(socket: &std::path::Path) -> Result<Facts, EngineError> {
     }
     let status: Vec<String> = info.driver_status.unwrap_or_default().into_iter().flatten().collect();
     let driver = info.driver.unwrap_or_else(|| UNKNOWN.to_owned());
-    let store = if status.iter().any(|s| s.starts_with("io.containerd.snapshotter")) {
-        ImageStore::Containerd
-    } else if driver == "overlay2" {
-        ImageStore::Overlay2
-    } else {
-        return Err(EngineError::ForeignStore(driver));
-    };
+    let store = store_in_info(&format!("{driver} {}", status.join(" "))).map_err(EngineError::ForeignStore)?;
     let plain_cgroups = info.cgroup_driver == Some(SystemInfoCgroupDriverEnum::CGROUPFS);
     Ok(Facts { store, version: info.server_version.unwrap_or_else(|| UNKNOWN.to_owned()), os, plain_cgroups })
 }
 
+/// Image store in the output of `docker info --format '{{.Driver}} {{.DriverStatus}}'`; the error is another driver.
+///
+/// # Errors
+/// The storage driver is neither the containerd store nor overlay2.
+pub fn store_in_info(info: &str) -> Result<ImageStore, String> {
+    let (driver, status) = info.split_once(' ').unwrap_or((info, ""));
+    if status.contains("io.containerd.snapshotter") {
+        return Ok(ImageStore::Containerd);
+    }
+    if driver == "overlay2" { Ok(ImageStore::Overlay2) } else { Err(driver.to_owned()) }
+}
+
 /// Whether the user's daemon has an image.
+///
+/// # Errors
+/// No daemon answers.
 pub fn has_image(socket: &std::path::Path, image: &str) -> Result<bool, EngineError> {
     runtime()?.block_on(async { found(client(socket).await?.inspect_image(image).await) })
 }
 
-/// The names of what a job makes in the user's daemon: written down before any of it exists.
+/// Names of a job's objects in the user's daemon, recorded before the objects exist.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OwnedResources {
-    /// The daemon's socket.
+    /// Socket of the daemon.
     pub socket: PathBuf,
-    /// The run.
+    /// Name of the run.
     pub run: String,
-    /// The job.
+    /// Name of the job.
     pub job: String,
     /// Containers by name.
     pub containers: Vec<String>,
@@ -120,54 +136,60 @@ pub struct OwnedResources {
 }
 
 impl OwnedResources {
-    /// What a job of a kind makes; nothing where the engine is its own.
-    pub fn by(kind: EngineKind, host_daemon: &HostDaemon, job: &str, image: &str) -> Self {
+    /// Objects of a job with an engine of some kind; none with a private engine.
+    pub fn of_job(kind: EngineKind, host_daemon: &HostDaemon, job: &str, image: &str) -> Self {
         let (socket, run) = (host_daemon.socket.clone(), host_daemon.run.clone());
-        let mut made = Self { socket, run, job: job.to_owned(), ..Self::default() };
+        let mut resources = Self { socket, run, job: job.to_owned(), ..Self::default() };
         match kind {
             EngineKind::Private => {}
             EngineKind::Container => {
-                made.containers.push(names::engine_container(job));
-                made.volumes.push(names::engine_container(job));
+                resources.containers.push(names::engine_container(job));
+                resources.volumes.push(names::engine_container(job));
             }
             EngineKind::Host => {
-                made.containers.push(names::builder_container(job));
-                made.volumes.push(names::builder_volume(job));
-                made.images.push(names::builder_image(job));
+                resources.containers.push(names::builder_container(job));
+                resources.volumes.push(names::builder_volume(job));
+                resources.images.push(names::builder_image(job));
                 if !image.is_empty() {
-                    made.images.push(image.to_owned());
+                    resources.images.push(image.to_owned());
                 }
             }
         }
-        made
+        resources
     }
 
-    /// The things of this list that are in the daemon, in words.
+    /// Objects of this list that exist in the daemon, such as `container NAME`.
+    ///
+    /// # Errors
+    /// The daemon does not answer.
     pub fn present(&self) -> Result<Vec<String>, EngineError> {
         runtime()?.block_on(async {
             let daemon = client(&self.socket).await?;
-            let mut there = Vec::new();
+            let mut present = Vec::new();
             for name in self.labelled(&daemon).await? {
-                there.push(format!("container {name}"));
+                present.push(format!("container {name}"));
             }
             for name in &self.containers {
                 if found(daemon.inspect_container(name, None).await)? {
-                    there.push(format!("container {name}"));
+                    present.push(format!("container {name}"));
                 }
             }
             for name in &self.volumes {
                 if found(daemon.inspect_volume(name).await)? {
-                    there.push(format!("volume {name}"));
+                    present.push(format!("volume {name}"));
                 }
             }
             for name in self.tags(&daemon).await? {
-                there.push(format!("image {name}"));
+                present.push(format!("image {name}"));
             }
-            Ok(there)
+            Ok(present)
         })
     }
 
-    /// Refuses to start where something has one of the names already: it would be removed as ours.
+    /// Checks that none of the names is in use, because an object of that name would be removed as the job's.
+    ///
+    /// # Errors
+    /// A name is in use, or the daemon does not answer.
     pub fn claim(&self) -> Result<(), EngineError> {
         match self.present()?.into_iter().next() {
             Some(what) => Err(EngineError::NameTaken(what)),
@@ -175,8 +197,11 @@ impl OwnedResources {
         }
     }
 
-    /// Removes what is on the list, and nothing else. An image loses our tag: its layers go only when no other name holds
-    /// them, and no untagged parent goes with it.
+    /// Removes exactly the objects of this list. An image loses its tag; layers that another name holds stay, and so do
+    /// untagged parents.
+    ///
+    /// # Errors
+    /// The daemon does not answer, or refuses to remove an object.
     pub fn remove(&self) -> Result<(), EngineError> {
         runtime()?.block_on(async {
             let daemon = client(&self.socket).await?;
@@ -197,18 +222,17 @@ impl OwnedResources {
         })
     }
 
-    /// The names of this list that images have, and the same names at a registry on loopback, whose port is not known
-    /// beforehand: so an image is called that came from a relay's end.
+    /// Tags of images that are on this list, also below a registry on loopback: relay's port is not known beforehand.
     async fn tags(&self, daemon: &Docker) -> Result<Vec<String>, EngineError> {
         let all = daemon.list_images(None::<ListImagesOptions>).await?;
-        let here = |tag: &String| {
+        let is_listed = |tag: &String| {
             let local = tag.strip_prefix("127.0.0.1:").and_then(|rest| rest.split_once('/'));
             self.images.iter().any(|name| name == tag || local.is_some_and(|(_, path)| path == name))
         };
-        Ok(all.into_iter().flat_map(|image| image.repo_tags).filter(here).collect())
+        Ok(all.into_iter().flat_map(|image| image.repo_tags).filter(is_listed).collect())
     }
 
-    /// Containers with the labels of this job.
+    /// Containers with the job's labels that are not on this list.
     async fn labelled(&self, daemon: &Docker) -> Result<Vec<String>, EngineError> {
         let labels = labels(&self.run, &self.job).map(|(k, v)| format!("{k}={v}")).to_vec();
         let filters = HashMap::from([("label".to_owned(), labels)]);
@@ -223,12 +247,12 @@ impl OwnedResources {
     }
 }
 
-/// The labels of a job's things.
+/// Labels of a job's objects.
 pub(crate) fn labels(run: &str, job: &str) -> [(&'static str, String); 2] {
     [(RUN_LABEL, run.to_owned()), (JOB_LABEL, job.to_owned())]
 }
 
-/// Whether a thing was there: that it is not is an answer, no error.
+/// Whether an object exists, where a 404 means that it does not.
 fn found<T>(answer: Result<T, Error>) -> Result<bool, EngineError> {
     match answer {
         Ok(_) => Ok(true),
@@ -242,7 +266,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_daemon_elsewhere_is_refused_in_one_line() {
+    fn daemon_on_another_machine_is_refused_in_one_line() {
         assert_eq!(socket_of("").unwrap(), PathBuf::from(DEFAULT_SOCKET));
         assert_eq!(socket_of("unix:///run/other.sock").unwrap(), PathBuf::from("/run/other.sock"));
         for host in ["tcp://10.0.0.2:2375", "ssh://me@there", "unix://relative"] {
@@ -252,14 +276,25 @@ mod tests {
     }
 
     #[test]
-    fn what_a_job_makes_is_named_beforehand_and_after_the_job() {
+    fn store_is_read_from_docker_info() {
+        for info in
+            ["overlayfs [[driver-type io.containerd.snapshotter.v1]]", r#"x [["t","io.containerd.snapshotter.v1"]]"#]
+        {
+            assert_eq!(store_in_info(info), Ok(ImageStore::Containerd));
+        }
+        assert_eq!(store_in_info("overlay2 [[Backing Filesystem extfs]]"), Ok(ImageStore::Overlay2));
+        assert_eq!(store_in_info("btrfs null"), Err("btrfs".to_owned()));
+    }
+
+    #[test]
+    fn resources_of_a_job_bear_its_name() {
         let host_daemon = HostDaemon { socket: "/s".into(), run: "r".to_owned(), engine_image: "engine".to_owned() };
-        let made = OwnedResources::by(EngineKind::Host, &host_daemon, "ab-producer", "handoff/trial:n");
-        let other = OwnedResources::by(EngineKind::Host, &host_daemon, "ab-consumer-1", "handoff/trial:n");
-        assert!(made.containers.iter().chain(&made.volumes).all(|n| n.contains("handoff-ab-producer")));
-        assert!(made.images.contains(&"handoff/trial:n".to_owned()));
-        assert!(made.containers != other.containers && made.volumes != other.volumes);
-        assert_eq!(OwnedResources::by(EngineKind::Private, &host_daemon, "j", "i").containers, Vec::<String>::new());
-        assert!(made.names(&format!("/{}", made.containers[0])) && !made.names("/users-own"));
+        let of_job = |kind, job| OwnedResources::of_job(kind, &host_daemon, job, "handoff/trial:n");
+        let (producer, consumer) = (of_job(EngineKind::Host, "ab-producer"), of_job(EngineKind::Host, "ab-consumer-1"));
+        assert!(producer.containers.iter().chain(&producer.volumes).all(|n| n.contains("handoff-ab-producer")));
+        assert!(producer.images.contains(&"handoff/trial:n".to_owned()));
+        assert!(producer.containers != consumer.containers && producer.volumes != consumer.volumes);
+        assert_eq!(of_job(EngineKind::Private, "j").containers, Vec::<String>::new());
+        assert!(producer.names(&format!("/{}", producer.containers[0])) && !producer.names("/another"));
     }
 }

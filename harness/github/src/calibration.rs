@@ -1,25 +1,25 @@
-//! What a runner's link to the artifact service does: ranged GETs, connections, requests; and the profile made of it.
+//! Measurement of a runner's link to the artifact service (rates and request times), and the resulting profile.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use ureq::Agent;
 
-use crate::GithubError;
 use crate::inputs::{input, number};
+use crate::{GithubError, timeouts};
 
 const MIB: usize = 1 << 20;
-/// The block that GitHub's own client sends.
+/// Block size of GitHub's client.
 const BLOCK: usize = 8 * MIB;
-/// How the name of a figure ends that is a time, and no rate.
+/// Suffix of the names of figures that are times and not rates.
 const TIME: &str = ", s";
 
-/// Figures, each with the lowest and the highest of its repeats: seconds, or bytes a second.
+/// Repeated values of each figure, in seconds or bytes per second.
 #[derive(Debug, Clone, Default)]
 struct Calibration {
     figures: Vec<(&'static str, Vec<f64>)>,
@@ -27,7 +27,7 @@ struct Calibration {
 
 type Result<T, E = String> = std::result::Result<T, E>;
 
-/// The artifact service as a step of an action sees it.
+/// Artifact service with the token of an action's step.
 #[derive(Debug)]
 struct Link {
     agent: Agent,
@@ -41,25 +41,26 @@ fn error(what: &'static str) -> impl Fn(ureq::Error) -> String {
     move |e| format!("{what}: {e}")
 }
 
-/// Measures this runner's link as the inputs say: files by name, first the table of figures, then the profile. `name` is that of
-/// the artifacts, which are deleted, and `scratch` a folder to write a file in.
+/// Measures this runner's link after the workflow's inputs. Returns two files by name: the table of figures, and the profile.
+///
+/// `name` prefixes the artifacts, which are deleted; `scratch` is a folder for a temporary file.
 ///
 /// # Errors
-/// An input that is no number, no token of a job, or a service that does not answer.
+/// An input is not a number, the token is not that of a job, or the service fails.
 pub fn calibrate(name: &str, scratch: &Path) -> Result<[(&'static str, String); 2], GithubError> {
     let (mib, repeats) = (number("megabytes", 256, 1..=4096, "")?, number("repeats", 3, 1..=4096, "")?);
     let link = Link::from_env().map_err(GithubError::Input)?;
     std::fs::create_dir_all(scratch).map_err(GithubError::io("create", scratch))?;
     let (bytes, repeats) = ((mib as usize) << 20, repeats as usize);
     let found = Calibration::measure(&link, name, bytes, repeats, scratch).map_err(GithubError::Input)?;
-    let runner = input("runner").unwrap_or_else(|| "of no name".to_owned());
+    let runner = input("runner").unwrap_or_else(|| "without a label".to_owned());
     let when = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
     let profile = found.profile(&runner, &when).map_err(GithubError::Input)?;
     Ok([("calibration.md", found.table()), ("measured.toml", profile)])
 }
 
 impl Link {
-    /// From the variables that a runner gives to actions.
+    /// Service of the variables that a runner sets for actions.
     fn from_env() -> Result<Self> {
         let variable = |name: &str| {
             std::env::var(name).ok().filter(|v| !v.is_empty()).ok_or_else(|| {
@@ -69,12 +70,14 @@ impl Link {
         let token = variable("ACTIONS_RUNTIME_TOKEN")?;
         let payload = token.split('.').nth(1).unwrap_or_default().trim_end_matches('=');
         let claims = URL_SAFE_NO_PAD.decode(payload).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        let claims: Value = claims.ok_or("ACTIONS_RUNTIME_TOKEN is no token of a job")?;
+        let claims: Value = claims.ok_or("ACTIONS_RUNTIME_TOKEN is not a token of a job")?;
         let scopes = claims.get("scp").and_then(Value::as_str).unwrap_or_default();
         let parts: Vec<&str> =
             scopes.split(' ').find(|s| s.starts_with("Actions.Results:")).unwrap_or_default().split(':').collect();
-        let [_, run, job] = parts.as_slice() else { return Err("the token names no run and job".to_owned()) };
-        let config = Agent::config_builder().timeout_global(Some(Duration::from_mins(10))).build();
+        let [_, run, job] = parts.as_slice() else {
+            return Err("ACTIONS_RUNTIME_TOKEN names no run and job".to_owned());
+        };
+        let config = Agent::config_builder().timeout_global(Some(timeouts::HTTP_CALL)).build();
         let base = variable("ACTIONS_RESULTS_URL")?.trim_end_matches('/').to_owned();
         let (run, job) = ((*run).to_owned(), (*job).to_owned());
         Ok(Self { agent: config.into(), base, token, run, job })
@@ -91,10 +94,11 @@ impl Link {
         serde_json::from_str(&text).map_err(|e| format!("artifact service: {e}"))
     }
 
-    /// Uploads `bytes` in blocks over that many connections; the seconds it took, and the artifact.
+    /// Uploads `bytes` in blocks over a number of connections. Returns the time in seconds.
     fn upload(&self, name: &str, bytes: usize, block: usize, connections: usize) -> Result<f64> {
-        let made = self.call("CreateArtifact", json!({ "name": name, "version": 4 }))?;
-        let url = made.get("signed_upload_url").and_then(Value::as_str).ok_or("no address to upload to")?.to_owned();
+        let artifact = self.call("CreateArtifact", json!({ "name": name, "version": 4 }))?;
+        let url = artifact.get("signed_upload_url").and_then(Value::as_str);
+        let url = url.ok_or("artifact service: the answer has no upload address")?.to_owned();
         let blocks: Vec<String> = (0..bytes.div_ceil(block))
             .map(|n| base64::engine::general_purpose::STANDARD.encode(format!("{n:016}")))
             .collect();
@@ -113,16 +117,17 @@ impl Link {
         Ok(seconds)
     }
 
-    /// Downloads an artifact's `bytes` in ranges over that many connections; the seconds it took.
+    /// Downloads `bytes` of an artifact in ranges over a number of connections. Returns the time in seconds.
     fn download(&self, name: &str, bytes: usize, connections: usize) -> Result<f64> {
         let signed = self.call("GetSignedArtifactURL", json!({ "name": name }))?;
-        let url = signed.get("signed_url").and_then(Value::as_str).ok_or("no address to download from")?;
+        let url = signed.get("signed_url").and_then(Value::as_str);
+        let url = url.ok_or("artifact service: the answer has no download address")?;
         let part = bytes.div_ceil(connections);
         let start = Instant::now();
         parallel(connections, connections, |n| {
             let range = format!("bytes={}-{}", n * part, ((n + 1) * part).min(bytes) - 1);
-            let asked = self.agent.get(url).header("x-ms-range", &range).header("range", &range);
-            let mut answer = asked.call().map_err(error("get"))?;
+            let request = self.agent.get(url).header("x-ms-range", &range).header("range", &range);
+            let mut answer = request.call().map_err(error("get"))?;
             std::io::copy(&mut answer.body_mut().as_reader(), &mut std::io::sink()).map_err(|e| format!("get: {e}"))?;
             Ok(())
         })?;
@@ -130,12 +135,12 @@ impl Link {
     }
 
     fn delete(&self, name: &str) {
-        // It goes with its run at the latest.
+        // The artifact disappears with its run at the latest.
         let _ = self.call("DeleteArtifact", json!({ "name": name }));
     }
 }
 
-/// Runs `work` for every number below `count` in that many threads.
+/// Runs `work` for every number below `count` in a number of threads.
 fn parallel(threads: usize, count: usize, work: impl Fn(usize) -> Result<()> + Sync) -> Result<()> {
     let next = std::sync::atomic::AtomicUsize::new(0);
     std::thread::scope(|scope| {
@@ -147,12 +152,12 @@ fn parallel(threads: usize, count: usize, work: impl Fn(usize) -> Result<()> + S
             work(n)?;
         };
         let running: Vec<_> = (0..threads.min(count)).map(|_| scope.spawn(one)).collect();
-        running.into_iter().try_for_each(|t| t.join().map_err(|_| "a thread broke".to_owned())?)
+        running.into_iter().try_for_each(|t| t.join().map_err(|_| "a thread panicked".to_owned())?)
     })
 }
 
 impl Calibration {
-    /// Measures a link: each figure `repeats` times with `bytes`.
+    /// Measures every figure of a link `repeats` times with `bytes`.
     fn measure(link: &Link, name: &str, bytes: usize, repeats: usize, scratch: &Path) -> Result<Self> {
         let mut all = Self::default();
         for repeat in 0..repeats {
@@ -183,7 +188,7 @@ impl Calibration {
         Ok(all)
     }
 
-    /// The machine beside the link: disk, and one core.
+    /// Measures the machine: its disk, and one core.
     fn machine(&mut self, scratch: &Path) -> Result<()> {
         let path = scratch.join("handoff-calibrate.tmp");
         let io = |e: std::io::Error| format!("{}: {e}", path.display());
@@ -207,20 +212,20 @@ impl Calibration {
         }
     }
 
-    /// Median, lowest and highest of values; none of no value.
+    /// Median, minimum and maximum of values; none without values.
     fn spread(values: &[f64]) -> Option<(f64, f64, f64)> {
         let mut values = values.to_vec();
         values.sort_by(f64::total_cmp);
         Some((*values.get(values.len() / 2)?, *values.first()?, *values.last()?))
     }
 
-    /// Median, lowest and highest of a figure.
+    /// Median, minimum and maximum of a figure.
     fn figure(&self, figure: &str) -> Result<(f64, f64, f64)> {
         let values = self.figures.iter().find(|(name, _)| *name == figure).map(|(_, values)| values.as_slice());
         values.and_then(Self::spread).ok_or_else(|| format!("`{figure}` was not measured: measure again"))
     }
 
-    /// The figures as a table.
+    /// Figures as a Markdown table.
     fn table(&self) -> String {
         let mut text = String::from("| measured here | median | lowest | highest |\n| --- | ---: | ---: | ---: |\n");
         for (name, values) in &self.figures {
@@ -235,16 +240,15 @@ impl Calibration {
         text
     }
 
-    /// The figures as a profile for `handoff run --profile`: from which runner, and when. The cache was not measured: it gets what
-    /// artifacts got.
+    /// Figures as a profile for `handoff run --profile`. The cache, which is not measured, gets the figures of artifacts.
     ///
     /// # Errors
-    /// A figure that was not measured.
+    /// A figure was not measured.
     fn profile(&self, runner: &str, when: &str) -> Result<String> {
-        // A label is anybody's text, and stands in a TOML string.
+        // The label is free text inside a TOML string.
         let runner: String = runner.chars().filter(|c| c.is_ascii_alphanumeric() || "-_. ".contains(*c)).collect();
         let mut text = format!(
-            "name = \"measured\"\nsummary = \"the link of runner {runner}, as `handoff github calibrate` measured it on {when}\"\nabout = \"\"\"\nMeasured on one runner ({runner}) on {when}, against the artifact service, by plain requests. The cache was not measured and is\ngiven the same figures, as assumptions. A run under this profile is simulated.\n\"\"\"\n"
+            "name = \"measured\"\nsummary = \"the link of runner {runner}, as `handoff github calibrate` measured it on {when}\"\nabout = \"\"\"\nMeasured on one runner ({runner}) on {when}, against the artifact service, by plain requests. The cache was not measured and has\nthe same figures, as assumptions. A run under this profile is simulated.\n\"\"\"\n"
         );
         let figures = [
             ("up.connection", "up, 1 connection"),
@@ -283,7 +287,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figure_that_was_not_measured_makes_no_profile() {
+    fn profile_with_an_unmeasured_figure_is_refused() {
         let calibration = Calibration { figures: vec![("up, 1 connection", vec![3.0, 1.0, 2.0])] };
         assert_eq!(calibration.figure("up, 1 connection"), Ok((2.0, 1.0, 3.0)));
         let error = calibration.profile("x", "today").unwrap_err();
@@ -291,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn all_numbers_are_worked_on_and_a_failure_is_told() {
+    fn parallel_work_covers_all_numbers_and_returns_a_failure() {
         let sum = std::sync::atomic::AtomicUsize::new(0);
         parallel(3, 10, |n| {
             sum.fetch_add(n, std::sync::atomic::Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! A run's files into a results folder: fetched from GitHub, or from where the workflow's own steps have put them.
+//! Collection of a run's files into a results folder: downloaded from GitHub, or local in a job of the run.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,41 +18,37 @@ use crate::rows::{Collected, append};
 use crate::waits::{Waits, waits};
 use crate::{GithubError, Result};
 
-/// The artifact with the plan of a run.
+/// Artifact with the plan of a run.
 const PLAN_ARTIFACT: &str = "handoff-plan";
-/// How the artifact with the file of a job begins.
-const JOB_ARTIFACT: &str = "handoff-marks-";
+/// Prefix of the artifacts with the files of jobs.
+const JOB_ARTIFACT_PREFIX: &str = "handoff-marks-";
 
-/// Fetches what a run has left, and appends its rows to the folder `out`. What `warn` is given, a crash had left in the folder.
+/// Downloads the files of a run and appends its rows to the folder `out`. `warn` gets each repair of the folder after a
+/// crash.
 ///
 /// # Errors
-/// A run without a plan, an API that does not answer as it should, files that do not read, or a folder that holds another plan.
+/// The run has no plan, GitHub's API fails, a file cannot be read, or the folder holds another plan.
 pub fn of_run(remote: &Remote, id: u64, out: &Path, warn: Warn<'_>) -> Result<Collected> {
-    let artifacts = remote.artifacts(id, |name| name == PLAN_ARTIFACT || name.starts_with(JOB_ARTIFACT))?;
-    let scratch = std::env::temp_dir().join(format!("handoff-collect-{}", std::process::id()));
-    let result = unpack(&artifacts, &scratch).and_then(|()| {
-        let plan = scratch.join(PLAN_ARTIFACT).join(PLAN);
-        if !plan.exists() {
-            return Err(GithubError::Input(format!("run {id} left no plan: its first job says why")));
-        }
-        join(&plan, &scratch, out, &waits(&remote.jobs(id)?), warn)
-    });
-    // The system's temporary folder, which the system clears.
-    let _ = fs::remove_dir_all(&scratch);
-    result
+    let artifacts = remote.artifacts(id, |name| name == PLAN_ARTIFACT || name.starts_with(JOB_ARTIFACT_PREFIX))?;
+    let scratch = tempfile::tempdir().map_err(GithubError::io("create a folder in", std::env::temp_dir()))?;
+    unpack(&artifacts, scratch.path())?;
+    let plan = scratch.path().join(PLAN_ARTIFACT).join(PLAN);
+    if !plan.exists() {
+        return Err(GithubError::Input(format!("run {id} left no plan: the log of its first job says why")));
+    }
+    join(&plan, scratch.path(), out, &waits(&remote.jobs(id)?), warn)
 }
 
-/// Appends the rows of the run that this is a job of, whose files are here. `repository` names the run together with the
-/// environment, so that GitHub can be asked how long jobs waited.
+/// Appends the rows of the run of this job from local files. With `repository`, GitHub's API tells how long jobs waited.
 ///
 /// # Errors
-/// As [`of_run`], but an API that does not answer is none: `warn` is given why, and columns stay empty.
+/// As for [`of_run`], except a failure of the API: `warn` gets the reason, and columns stay empty.
 pub fn of_files(plan: &Path, files: &Path, out: &Path, repository: Option<&str>, warn: Warn<'_>) -> Result<Collected> {
     let run = variable("GITHUB_RUN_ID").and_then(|t| t.parse().ok());
     let jobs = match (Api::of_job(), repository, run) {
         (Some(api), Some(repository), Some(id)) => {
             Remote::new(api, repository).and_then(|remote| Ok(remote.jobs(id)?)).unwrap_or_else(|error| {
-                warn(&format!("the jobs' waits are not known: {error}"));
+                warn(&format!("the waiting times of jobs are unknown: {error}"));
                 Vec::new()
             })
         }
@@ -67,7 +63,7 @@ fn join(plan: &Path, files: &Path, out: &Path, waits: &BTreeMap<String, Waits>, 
     let mut journal = if out.join(PLAN).exists() {
         let journal = open(out, warn)?;
         if journal.plan().hash != plan.hash {
-            return Err(GithubError::Input(format!("{} holds another plan: name another --out", out.display())));
+            return Err(GithubError::Input(format!("{} has another plan: name another --out", out.display())));
         }
         journal
     } else {
@@ -78,18 +74,18 @@ fn join(plan: &Path, files: &Path, out: &Path, waits: &BTreeMap<String, Waits>, 
 
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let bytes = handoff_model::regular_file::read(path).map_err(|e| {
-        let fix = "name the plan with --plan FILE, or a run to fetch with --repo OWNER/NAME --run-id N";
+        let fix = "name the plan with --plan FILE, or a run with --repo OWNER/NAME --run-id N";
         GithubError::Input(format!("cannot read {}: {e}: {fix}", path.display()))
     })?;
     serde_json::from_slice(&bytes).map_err(|e| GithubError::Input(format!("{}: {e}", path.display())))
 }
 
-/// Unpacks each artifact into a folder of its name.
-fn unpack(artifacts: &[(String, Vec<u8>)], above: &Path) -> Result<()> {
+/// Unpacks each artifact into a folder with the artifact's name.
+fn unpack(artifacts: &[(String, Vec<u8>)], parent: &Path) -> Result<()> {
     for (name, bytes) in artifacts {
         let bad = |e: zip::result::ZipError| GithubError::Input(format!("artifact {name}: {e}"));
         let mut zip = zip::ZipArchive::new(std::io::Cursor::new(bytes)).map_err(bad)?;
-        let dir = above.join(name);
+        let dir = parent.join(name);
         fs::create_dir_all(&dir).map_err(GithubError::io("create", &dir))?;
         zip.extract(&dir).map_err(bad)?;
     }

@@ -1,9 +1,10 @@
-//! Everything that talks to GitHub: its REST API, runs that are started and collected, and the jobs' side of a trial.
+//! Runs on GitHub: the REST API, dispatch and collection of runs, and the commands that their jobs call.
 //!
-//! From outside: [`inputs`] are what a run is asked for, [`remote`] starts it and [`watch`] follows it by means of [`rest`]; [`collect`]
-//! fetches what it has left and writes the rows that [`rows`] makes, in the same form as a local run. From inside: [`planned`] makes the
-//! workflow's matrix of [`cell`]s, [`job`] is what a trial's jobs call, [`stored`] removes what a cell has stored, and [`calibration`]
-//! measures a runner's link. The workflows themselves are texts, in `workflows`.
+//! On the user's machine, [`remote`] starts a run with its [`inputs`] and [`watch`] follows it by means of [`rest`].
+//! [`collect`] downloads the run's files, and [`rows`] makes rows of them in the format of a local run.
+//!
+//! On GitHub, [`planned`] makes the workflow's matrix of [`cell`]s, and a trial's jobs call [`job`]. [`stored`] removes a
+//! cell's artifacts and cache entries, and [`calibration`] measures a runner's link. `workflows` has the workflow files.
 
 pub mod calibration;
 pub mod cell;
@@ -16,6 +17,7 @@ pub mod remote;
 pub mod rest;
 pub mod rows;
 pub mod stored;
+pub mod timeouts;
 mod waits;
 pub mod watch;
 

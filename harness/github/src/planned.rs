@@ -1,4 +1,4 @@
-//! The first job of a run: the plan's files, and the matrix that the workflow makes its other jobs of.
+//! First job of a run: the files of the plan, and the matrix of the other jobs.
 
 use std::fmt::Write as _;
 
@@ -9,33 +9,33 @@ use crate::inputs;
 use crate::job::append;
 use crate::{GithubError, Result};
 
-/// Name of the file with the cells, beside the plan's.
+/// File with the cells, beside the plan.
 pub const CELLS: &str = "cells.json";
 
-/// What the first job leaves.
+/// Output of the first job.
 #[derive(Debug)]
 pub struct Planned {
-    /// The files, by name.
+    /// Files by name.
     pub files: [(&'static str, Vec<u8>); 3],
-    /// The trials as a Markdown table, for the run's summary.
+    /// Trials as a Markdown table, for the run's summary.
     pub text: String,
     outputs: String,
 }
 
 impl Planned {
-    /// Hands the matrix to the workflow, as outputs of this step.
+    /// Writes the matrix to the outputs of this step.
     ///
     /// # Errors
-    /// A file of the runner that cannot be written.
+    /// The runner's file cannot be written.
     pub fn set_outputs(&self) -> Result<()> {
         append("GITHUB_OUTPUT", &self.outputs)
     }
 }
 
-/// Lays a plan out for the workflow, as its inputs say; `minutes` is a guess at the runners' minutes.
+/// Cells and files of a plan, after the workflow's inputs; `minutes` is the estimate of billed minutes.
 ///
 /// # Errors
-/// An input that does not read, or a trial that has no steps on GitHub.
+/// An input is invalid, or a trial has no steps on GitHub.
 pub fn planned(plan: &Plan, minutes: u64) -> Result<Planned> {
     let days = inputs::number("retention", 30, 1..=90, " of days")?;
     let cells = cells(plan, &inputs::only(), &inputs::runner()?, days).map_err(GithubError::input)?;
@@ -55,13 +55,10 @@ pub fn planned(plan: &Plan, minutes: u64) -> Result<Planned> {
 fn table(cells: &[CellJob], trials: usize, minutes: u64) -> String {
     let mut text = String::from("| trial | strategy | size | workload |\n| --- | --- | --- | --- |\n");
     for cell in cells {
-        let of = &cell.trial.cell;
-        let _ = writeln!(text, "| {} | {} | {} | {} |", cell.id, of.strategy, of.size, of.workload);
+        let planned = &cell.trial.cell;
+        let _ = writeln!(text, "| {} | {} | {} | {} |", cell.id, planned.strategy, planned.size, planned.workload);
     }
     let started = cells.len();
-    let _ = writeln!(
-        text,
-        "\n{started} of {trials} trials; about {minutes} runner minutes for the whole plan, a first guess."
-    );
+    let _ = writeln!(text, "\n{started} of {trials} trials; estimate for the whole plan: {minutes} runner minutes.");
     text
 }

@@ -1,4 +1,4 @@
-//! A run on GitHub, from outside: starting it, watching its jobs, fetching what it left.
+//! Runs of a repository's workflow: start, jobs and artifacts.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,42 +7,45 @@ use handoff_workflows::run;
 use serde_json::{Value, json};
 
 use crate::rest::{self, Api, RestError};
+use crate::timeouts::DISPATCH_POLL_S;
 use crate::{GithubError, Result};
 
 const READ: &str = "`actions: read`";
 const WRITE: &str = "`actions: write` (and the workflow file on the default branch)";
+/// Number of look-ups of a dispatched run.
+const DISPATCH_LOOKUPS: u32 = 30;
 
-/// A run.
+/// Run of the workflow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
-    /// Its number.
+    /// Number.
     pub id: u64,
-    /// `queued`, `in_progress`, `completed`.
+    /// `queued`, `in_progress` or `completed`.
     pub status: String,
-    /// How it ended: `success`, `failure`, `cancelled`, and so on; empty before.
+    /// `success`, `failure`, `cancelled`, and so on; empty before the end.
     pub conclusion: String,
-    /// Its page.
+    /// Address of its page.
     pub url: String,
 }
 
-/// A job of a run.
+/// Job of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobState {
-    /// Its name, with the names of the jobs that called it in front.
+    /// Name, prefixed by the names of calling jobs.
     pub name: String,
-    /// `queued`, `in_progress`, `completed`.
+    /// `queued`, `in_progress` or `completed`.
     pub status: String,
-    /// How it ended; empty before.
+    /// Conclusion; empty before the end.
     pub conclusion: String,
-    /// When it was queued and when it started, as GitHub says it.
+    /// Time at which the job was queued, as GitHub reports it.
     pub created_at: String,
-    /// See `created_at`.
+    /// Time at which the job started, as GitHub reports it.
     pub started_at: String,
-    /// Its steps that have ended, with what they took: GitHub tells it to the second.
+    /// Times of its ended steps by name, to the second.
     pub steps: Vec<(String, Duration)>,
 }
 
-/// Steps of a job that have a beginning and an end.
+/// Steps of a job with a start and an end.
 fn steps(job: &Value) -> Vec<(String, Duration)> {
     let time = |step: &Value, name: &str| text(step, name).parse::<jiff::Timestamp>().ok();
     let all = job.get("steps").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
@@ -53,7 +56,7 @@ fn steps(job: &Value) -> Vec<(String, Duration)> {
     all.iter().filter_map(took).collect()
 }
 
-/// A text of an answer, empty where there is none: a job that has not started has neither times nor a conclusion.
+/// Text field of an answer; empty if missing, as times and conclusion are before the start.
 fn text(value: &Value, name: &str) -> String {
     value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
@@ -67,7 +70,7 @@ fn to_run(value: &Value) -> Option<Run> {
     })
 }
 
-/// A repository whose workflow is run.
+/// Repository with the workflow.
 #[derive(Debug)]
 pub struct Remote {
     pub(crate) api: Api,
@@ -76,10 +79,10 @@ pub struct Remote {
 }
 
 impl Remote {
-    /// A repository by its name.
+    /// Repository with a name such as `owner/name`.
     ///
     /// # Errors
-    /// A text that is no repository's name.
+    /// The text is not a repository's name.
     pub fn new(api: Api, repository: &str) -> Result<Self> {
         let plain =
             |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
@@ -93,7 +96,7 @@ impl Remote {
         format!("repos/{}/actions/{rest}", self.repository)
     }
 
-    /// The branch that is meant where none is named.
+    /// Default branch of the repository.
     fn default_branch(&self) -> Result<String, RestError> {
         let what = format!("repository `{}`", self.repository);
         let repository = self.api.get(&what, "`metadata: read`", &format!("repos/{}", self.repository))?;
@@ -105,17 +108,17 @@ impl Remote {
         let path = self.path(&format!("workflows/{}/runs?event=workflow_dispatch&per_page=50", run::FILE));
         let what = format!("workflow `{}` in `{}`", run::FILE, self.repository);
         let runs = rest::entries(&self.api.get(&what, READ, &path)?, "workflow_runs", &what)?;
-        let no_run = || RestError::other(&what, "an entry of the list is no run");
+        let no_run = || RestError::other(&what, "an entry of the list is not a run");
         runs.iter().map(|value| to_run(value).ok_or_else(no_run)).collect()
     }
 
-    /// Starts the workflow of a branch or tag, else of the default branch, and finds the run that this has made.
+    /// Starts the workflow of a branch or tag, or of the default branch. Returns the new run.
     ///
-    /// GitHub says which it is if asked ([since February 2026](https://github.blog/changelog/2026-02-19-workflow-dispatch-api-now-returns-run-ids));
-    /// a server that does not know the question is watched for a run that was not there before.
+    /// GitHub reports the run's number on request ([since February 2026](https://github.blog/changelog/2026-02-19-workflow-dispatch-api-now-returns-run-ids)).
+    /// On older servers, the new run is the one that was not listed before.
     ///
     /// # Errors
-    /// An API that does not answer as it should, or a run that does not show up.
+    /// GitHub's API fails, or the run is not listed in time.
     pub fn dispatch(&self, git_ref: Option<&str>, inputs: &BTreeMap<String, String>) -> Result<Run> {
         let git_ref = &git_ref.map_or_else(|| self.default_branch(), |name| Ok(name.to_owned()))?;
         let before: Vec<u64> = self.runs()?.iter().map(|r| r.id).collect();
@@ -133,23 +136,29 @@ impl Remote {
         if let Some(id) = answer.as_ref().and_then(|a| a.get("workflow_run_id")?.as_u64()) {
             return Ok(self.run(id)?);
         }
-        for _ in 0..30 {
+        for _ in 0..DISPATCH_LOOKUPS {
             if let Some(run) = self.runs()?.into_iter().find(|r| !before.contains(&r.id)) {
                 return Ok(run);
             }
-            self.api.sleep(2);
+            self.api.sleep(DISPATCH_POLL_S);
         }
-        Err(RestError::other(&what, "the run does not show up: look at the repository's Actions page").into())
+        Err(RestError::other(&what, "the run is not listed: check the repository's Actions page").into())
     }
 
-    /// A run by its number.
+    /// Run with a number.
+    ///
+    /// # Errors
+    /// GitHub's API fails, or has no such run.
     pub fn run(&self, id: u64) -> Result<Run, RestError> {
         let what = format!("run {id} in `{}`", self.repository);
         let answer = self.api.get(&what, READ, &self.path(&format!("runs/{id}")))?;
-        to_run(&answer).ok_or_else(|| RestError::other(&what, "the answer is no run"))
+        to_run(&answer).ok_or_else(|| RestError::other(&what, "the answer is not a run"))
     }
 
-    /// The jobs of a run's latest attempt.
+    /// Jobs of a run's latest attempt.
+    ///
+    /// # Errors
+    /// GitHub's API fails.
     pub fn jobs(&self, id: u64) -> Result<Vec<JobState>, RestError> {
         let path = self.path(&format!("runs/{id}/jobs?filter=latest"));
         let jobs = self.api.list("the run's jobs", READ, &path, "jobs")?;
@@ -164,7 +173,10 @@ impl Remote {
         Ok(jobs.iter().map(job).collect())
     }
 
-    /// The zip files of the artifacts of a run whose names fit, by name. One that has expired is an error.
+    /// Zip files of a run's artifacts, by name, for the names that `fits` accepts.
+    ///
+    /// # Errors
+    /// GitHub's API fails, or an artifact has expired.
     pub fn artifacts(&self, id: u64, fits: impl Fn(&str) -> bool) -> Result<Vec<(String, Vec<u8>)>, RestError> {
         let path = self.path(&format!("runs/{id}/artifacts"));
         let list = self.api.list("the run's artifacts", READ, &path, "artifacts")?;
@@ -176,7 +188,7 @@ impl Remote {
                 return Err(RestError::Gone { what });
             }
             let number = artifact.get("id").and_then(Value::as_u64);
-            let number = number.ok_or_else(|| RestError::other(&what, "the list tells no number of it"))?;
+            let number = number.ok_or_else(|| RestError::other(&what, "the list has no number of it"))?;
             let bytes = self.api.download(&what, READ, &self.path(&format!("artifacts/{number}/zip")))?;
             files.push((name, bytes));
         }

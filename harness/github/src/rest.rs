@@ -1,4 +1,4 @@
-//! GitHub's REST API, as much of it as a run needs: paging, retries, rate limits, and failures as one clear line.
+//! Client of GitHub's REST API: paging, retries, rate limits, and one-line errors.
 
 use std::io::Read;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -7,61 +7,62 @@ use serde_json::Value;
 use ureq::http::{HeaderMap, Response};
 use ureq::{Agent, Body};
 
+use crate::timeouts;
+
 /// Entries of a page.
 const PAGE: usize = 100;
-/// More pages than this are a mistake of somebody's.
-const MOST_PAGES: usize = 1_000;
-const TRIES: u32 = 5;
-/// The longest wait for a limit to be lifted.
-const LONGEST_WAIT: Duration = Duration::from_mins(15);
+/// Largest number of pages of a list.
+const MAX_PAGES: usize = 1_000;
+/// Number of attempts of a request.
+const ATTEMPTS: u32 = 5;
 
-/// Why GitHub did not answer as it should.
+/// Failure of GitHub's API.
 #[derive(Debug, thiserror::Error)]
 pub enum RestError {
-    /// No token.
+    /// Missing token.
     #[error("no token: set GH_TOKEN or GITHUB_TOKEN, or sign in with `gh auth login`")]
     NoToken,
-    /// A variable of the environment makes no sense.
+    /// Invalid variable of the environment.
     #[error("{0}")]
     Variable(String),
-    /// The token may not.
+    /// Request that the token does not permit.
     #[error("GitHub refuses {what} ({status}): {message}; use a token with {needs}")]
     Denied {
-        /// What was asked.
+        /// Request.
         what: String,
-        /// The status.
+        /// HTTP status.
         status: u16,
-        /// GitHub's words.
+        /// Message of GitHub.
         message: String,
-        /// The permission.
+        /// Missing permission.
         needs: String,
     },
-    /// Not there, or not to be seen with this token.
+    /// Object that does not exist, or that the token cannot read.
     #[error("GitHub knows no {what} (404): check the name, and that the token may read it")]
     NotFound {
-        /// What was asked.
+        /// Request.
         what: String,
     },
-    /// Expired.
+    /// Object that has expired.
     #[error("{what} has expired (410): run the workflow again, and collect sooner")]
     Gone {
-        /// What was asked.
+        /// Request.
         what: String,
     },
-    /// The limit is reached, and is not lifted soon.
+    /// Rate limit that does not end soon.
     #[error("GitHub's rate limit is reached: wait {wait_s} s, then ask for {what} again")]
     Limited {
-        /// What was asked.
+        /// Request.
         what: String,
-        /// Seconds until then.
+        /// Seconds until the limit ends.
         wait_s: u64,
     },
-    /// Anything else.
+    /// Any other failure.
     #[error("GitHub: {what}: {message}; check https://www.githubstatus.com, then try again")]
     Other {
-        /// What was asked.
+        /// Request.
         what: String,
-        /// What went wrong.
+        /// Reason.
         message: String,
     },
 }
@@ -69,67 +70,66 @@ pub enum RestError {
 type Result<T, E = RestError> = std::result::Result<T, E>;
 
 impl RestError {
-    /// An answer that is not as it should be.
+    /// Failure of an unexpected kind.
     pub(crate) fn other(what: &str, message: impl std::fmt::Display) -> Self {
         Self::Other { what: what.to_owned(), message: message.to_string() }
     }
 }
 
-/// A connection to the API with a token.
+/// Client of the API with a token.
 #[derive(Debug)]
 pub struct Api {
     agent: Agent,
     base: String,
     token: String,
-    /// What one second of waiting is: tests wait less.
+    /// Length of one second of waiting.
     second: Duration,
 }
 
-/// A variable of the environment that is not empty.
+/// Variable of the environment; none if it is empty.
 pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().map(|v| v.trim().to_owned()).filter(|v| !v.is_empty())
 }
 
-/// The token of the environment.
+/// Token in the environment.
 fn token() -> Option<String> {
     variable("GH_TOKEN").or_else(|| variable("GITHUB_TOKEN"))
 }
 
-/// The API's address: the environment's, or GitHub's own.
+/// Address of the API: `GITHUB_API_URL`, which GitHub sets in jobs, or that of github.com.
 fn base() -> String {
-    let base = variable("HANDOFF_API_URL").or_else(|| variable("GITHUB_API_URL"));
-    base.unwrap_or_else(|| "https://api.github.com".to_owned())
+    variable("GITHUB_API_URL").unwrap_or_else(|| "https://api.github.com".to_owned())
 }
 
 impl Api {
-    /// The API for a user: with the token of the environment, else that of `gh`.
+    /// Client for a user, with the token of the environment, or else of `gh`.
     ///
     /// # Errors
-    /// No token, or a `HANDOFF_API_SECOND_MS` that is no number.
+    /// There is no token, or `HANDOFF_API_SECOND_MS` is not a number.
     pub fn of_user() -> Result<Self> {
         let from_gh = || duct::cmd!("gh", "auth", "token").stderr_null().read().ok();
         let token = token().or_else(from_gh).filter(|t| !t.is_empty()).ok_or(RestError::NoToken)?;
         let api = Self::new(&base(), &token);
-        // Tests look more often.
+        // Tests use shorter waits.
         let Ok(text) = std::env::var("HANDOFF_API_SECOND_MS") else { return Ok(api) };
         let ms = text.parse().map_err(|e| RestError::Variable(format!("HANDOFF_API_SECOND_MS: {e}")))?;
         Ok(Self { second: Duration::from_millis(ms), ..api })
     }
 
-    /// The API for a job of a workflow, if the job is given a token.
+    /// Client for a job of a workflow; none without a token.
     pub fn of_job() -> Option<Self> {
         token().map(|token| Self::new(&base(), &token))
     }
 
-    /// An API at an address.
+    /// Client of the API at an address.
     fn new(base: &str, token: &str) -> Self {
-        let config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_mins(10)));
-        let agent = config.timeout_connect(Some(Duration::from_secs(20))).build().into();
+        let config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(timeouts::HTTP_CALL));
+        let agent = config.timeout_connect(Some(timeouts::CONNECT)).build().into();
         let (base, token) = (base.trim_end_matches('/').to_owned(), token.to_owned());
         Self { agent, base, token, second: Duration::from_secs(1) }
     }
 
-    /// Sleeps for some of its seconds.
+    /// Waits for a number of seconds.
     pub fn sleep(&self, seconds: u64) {
         std::thread::sleep(self.second.saturating_mul(u32::try_from(seconds).unwrap_or(u32::MAX)));
     }
@@ -146,7 +146,7 @@ impl Api {
         }
     }
 
-    /// Calls until there is an answer that is final.
+    /// Final answer of a request, after retries.
     fn answer(
         &self,
         what: &str,
@@ -155,14 +155,14 @@ impl Api {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Response<Body>> {
-        let mut tried = 0;
+        let mut attempt = 0;
         loop {
-            tried += 1;
+            attempt += 1;
             let mut response = match self.call(method, path, body) {
                 Ok(response) => response,
-                // A call that starts something is not repeated: nobody knows whether it was heard.
-                Err(_) if tried < TRIES && method != "POST" => {
-                    self.sleep(1 << tried);
+                // A POST is not repeated, because it may have had its effect.
+                Err(_) if attempt < ATTEMPTS && method != "POST" => {
+                    self.sleep(1 << attempt);
                     continue;
                 }
                 Err(error) => return Err(RestError::other(what, error)),
@@ -172,11 +172,10 @@ impl Api {
                 return Ok(response);
             }
             let headers = response.headers().clone();
-            // Words of a failure that is reported by its status anyway.
             let text = response.body_mut().read_to_string().unwrap_or_default();
             let message = message(&text);
             if let Some(wait) = limit(status, &headers, &message) {
-                if wait > LONGEST_WAIT || tried >= TRIES {
+                if wait > timeouts::RATE_LIMIT_WAIT || attempt >= ATTEMPTS {
                     return Err(RestError::Limited { what: what.to_owned(), wait_s: wait.as_secs() });
                 }
                 self.sleep(wait.as_secs().max(1));
@@ -188,24 +187,30 @@ impl Api {
                 }
                 404 => return Err(RestError::NotFound { what: what.to_owned() }),
                 410 => return Err(RestError::Gone { what: what.to_owned() }),
-                500.. if tried < TRIES && method != "POST" => self.sleep(1 << tried),
+                500.. if attempt < ATTEMPTS && method != "POST" => self.sleep(1 << attempt),
                 _ => return Err(RestError::other(what, format!("status {status}: {message}"))),
             }
         }
     }
 
-    /// GET of JSON.
+    /// JSON answer of a GET request; `needs` names the token's permission in an error.
+    ///
+    /// # Errors
+    /// The request fails, or the answer is not JSON.
     pub fn get(&self, what: &str, needs: &str, path: &str) -> Result<Value> {
         let text = self.answer(what, needs, "GET", path, None)?.body_mut().read_to_string();
         serde_json::from_str(&text.map_err(|e| RestError::other(what, e))?).map_err(|e| RestError::other(what, e))
     }
 
-    /// Every entry of a list, page by page; `key` names it in the answer.
+    /// All entries of the list `key`, page by page.
+    ///
+    /// # Errors
+    /// As for [`Api::get`], or an answer without the list.
     pub fn list(&self, what: &str, needs: &str, path: &str, key: &str) -> Result<Vec<Value>> {
         let mut all = Vec::new();
-        let joint = if path.contains('?') { '&' } else { '?' };
-        for page in 1..=MOST_PAGES {
-            let answer = self.get(what, needs, &format!("{path}{joint}per_page={PAGE}&page={page}"))?;
+        let separator = if path.contains('?') { '&' } else { '?' };
+        for page in 1..=MAX_PAGES {
+            let answer = self.get(what, needs, &format!("{path}{separator}per_page={PAGE}&page={page}"))?;
             let entries = entries(&answer, key, what)?;
             let last = entries.len() < PAGE;
             all.extend(entries);
@@ -216,14 +221,20 @@ impl Api {
         Ok(all)
     }
 
-    /// POST of JSON, and the JSON of the answer where it has some.
+    /// JSON answer of a POST request; none if the answer has no JSON.
+    ///
+    /// # Errors
+    /// The request fails.
     pub fn post(&self, what: &str, needs: &str, path: &str, body: &Value) -> Result<Option<Value>> {
-        // It was heard, whatever the answer says: a caller that needs more asks again.
+        // The request has succeeded, even if the answer cannot be read.
         let text = self.answer(what, needs, "POST", path, Some(body))?.body_mut().read_to_string().unwrap_or_default();
         Ok(serde_json::from_str(&text).ok())
     }
 
-    /// DELETE; what is gone already is well.
+    /// Deletes an object, or succeeds if it does not exist.
+    ///
+    /// # Errors
+    /// The request fails.
     pub fn delete(&self, what: &str, needs: &str, path: &str) -> Result<()> {
         match self.answer(what, needs, "DELETE", path, None) {
             Ok(_) | Err(RestError::NotFound { .. } | RestError::Gone { .. }) => Ok(()),
@@ -231,7 +242,10 @@ impl Api {
         }
     }
 
-    /// The bytes behind an address; the token stays with the first host.
+    /// Bytes of a download, which may redirect to another host; the token is sent to the first host only.
+    ///
+    /// # Errors
+    /// The request fails, or the download breaks off.
     pub fn download(&self, what: &str, needs: &str, path: &str) -> Result<Vec<u8>> {
         let mut response = self.answer(what, needs, "GET", path, None)?;
         let mut bytes = Vec::new();
@@ -241,20 +255,20 @@ impl Api {
     }
 }
 
-/// The list that an answer holds under a name. An answer without one is no empty list.
+/// List `key` of an answer, which must exist.
 pub(crate) fn entries(answer: &Value, key: &str, what: &str) -> Result<Vec<Value>> {
     let list = answer.get(key).and_then(Value::as_array).cloned();
     list.ok_or_else(|| RestError::other(what, format!("the answer has no list `{key}`")))
 }
 
-/// GitHub's own words of a failure.
+/// Message in the body of a failed request.
 fn message(text: &str) -> String {
     let json: Option<Value> = serde_json::from_str(text).ok();
-    let told = json.as_ref().and_then(|j| j.get("message")).and_then(Value::as_str);
-    told.map_or_else(|| text.chars().take(120).collect(), str::to_owned).replace('\n', " ")
+    let message = json.as_ref().and_then(|j| j.get("message")).and_then(Value::as_str);
+    message.map_or_else(|| text.chars().take(120).collect(), str::to_owned).replace('\n', " ")
 }
 
-/// How long to wait, where the answer is that of a rate limit.
+/// Wait until a rate limit ends; none if the answer is not about a rate limit.
 fn limit(status: u16, headers: &HeaderMap, message: &str) -> Option<Duration> {
     let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<u64>().ok();
     if status != 429 && status != 403 {
@@ -267,6 +281,5 @@ fn limit(status: u16, headers: &HeaderMap, message: &str) -> Option<Duration> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
         return Some(Duration::from_secs(number("x-ratelimit-reset").unwrap_or(now + 60).saturating_sub(now)));
     }
-    // A secondary limit without a time: GitHub asks for a minute.
-    (status == 429 || message.contains("rate limit")).then_some(Duration::from_mins(1))
+    (status == 429 || message.contains("rate limit")).then_some(timeouts::SECONDARY_RATE_LIMIT_WAIT)
 }

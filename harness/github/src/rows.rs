@@ -1,4 +1,4 @@
-//! What the jobs of a run have left, made into rows of a results folder.
+//! Rows of a results folder from the files of a run's jobs.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,21 +14,20 @@ use crate::job::JobFile;
 use crate::waits::Waits;
 use crate::{GithubError, Result};
 
-/// What a run's files have become.
+/// Numbers of collected and outstanding trials.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Collected {
-    /// Rows with times.
+    /// Rows of completed trials.
     pub completed: usize,
-    /// Rows without.
+    /// Rows of failed trials.
     pub failed: usize,
     /// Trials of the plan that were not started, or were cancelled.
     pub outstanding: usize,
 }
 
-/// Appends a row for every started trial that the journal does not hold yet. Without `waits`, nothing is known of how jobs ended.
+/// Appends a row for every started trial that the journal lacks. Without `waits`, the conclusions of jobs are unknown.
 ///
-/// A trial that left nothing because somebody cancelled it, or because the run ended before its jobs existed, has no row: it can be
-/// dispatched again.
+/// A cancelled trial, or one whose jobs never existed, has no row, so that it can be dispatched again.
 pub(crate) fn append(
     journal: &mut Journal,
     started: &[CellJob],
@@ -45,16 +44,16 @@ pub(crate) fn append(
         };
         let none = Vec::new();
         let files = files.get(&trial.id).unwrap_or(&none);
-        let told = waits.get(&trial.id);
-        let ended_before = !waits.is_empty() && told.is_none() && files.is_empty();
-        if ended_before || told.is_some_and(|w| w.cancelled) {
+        let wait = waits.get(&trial.id);
+        let never_existed = !waits.is_empty() && wait.is_none() && files.is_empty();
+        if never_existed || wait.is_some_and(|w| w.cancelled) {
             collected.outstanding += 1;
             continue;
         }
         for file in files {
             journal.add_environment(&file.environment)?;
         }
-        let wait = told.cloned().unwrap_or_default();
+        let wait = wait.cloned().unwrap_or_default();
         let TrialRows { consumers, spans, measurement } = rows(&plan, trial, cell, files, &wait)?;
         if measurement.outcome == Outcome::Completed {
             collected.completed += 1;
@@ -67,16 +66,15 @@ pub(crate) fn append(
 }
 
 fn rows(plan: &Plan, trial: &Trial, cell: &CellJob, files: &[JobFile], wait: &Waits) -> Result<TrialRows> {
-    let on = github::find(&trial.cell.strategy).map_err(GithubError::job)?;
-    let after = on.recipe().saves_afterwards(&cell.options).map(|what| format!("Post {}: {what}", cell.strategy));
+    let strategy = github::find(&trial.cell.strategy).map_err(GithubError::job)?;
+    let after = strategy.recipe().saves_afterwards(&cell.options).map(|what| format!("Post {}: {what}", cell.strategy));
     let files = &with_after(files, after.as_ref().and_then(|name| wait.after.get_key_value(name)));
     let producer = files.iter().find(|f| f.role == Role::Producer);
-    let mut join = TrialJoin::new(trial, plan.request.seed, on.facts().moves_image);
+    let mut join = TrialJoin::new(trial, plan.request.seed, strategy.facts().moves_image);
     join.queue_ns = wait.queue_ns;
     if let Some(first) = files.first() {
         join.environment = Some(first.environment.id.clone());
         join.started_at = Some(first.started_at.clone());
-        // Empty where no bytes were moved.
         join.source.clone_from(&first.source);
         join.client.clone_from(&first.client);
     }
@@ -86,7 +84,7 @@ fn rows(plan: &Plan, trial: &Trial, cell: &CellJob, files: &[JobFile], wait: &Wa
     let unknown = after.filter(|name| !wait.after.contains_key(name));
     let consumers = expected(trial, cell, producer, files, wait).and_then(|consumers| match unknown {
         Some(name) => {
-            let error = format!("the step `{name}` is timed by GitHub's jobs API only, and that said nothing of it");
+            let error = format!("GitHub's jobs API, the only source of its time, does not list the step `{name}`");
             Err(Failure::new("upload", error))
         }
         None => Ok(consumers),
@@ -98,7 +96,7 @@ fn rows(plan: &Plan, trial: &Trial, cell: &CellJob, files: &[JobFile], wait: &Wa
     Ok(join.rows(result.map_err(|failure| (outcome(wait), failure))))
 }
 
-/// Measures the trial whose jobs all ended well, if each consumer's image passes the gate.
+/// Measurement of a trial whose jobs all succeeded, if each consumer's image passes the identity gate.
 fn measured(
     join: &mut TrialJoin,
     cell: &CellJob,
@@ -106,11 +104,11 @@ fn measured(
     consumers: &[(u32, &JobFile)],
 ) -> Result<Result<Measured, Failure>> {
     let image = cell.image_spec()?;
-    // Content is known beforehand, from the generator.
+    // The generator predicts the content.
     join.expect_image(producer.map(|p| &p.identity), Some(&image.content_digest()?));
     for (number, file) in consumers {
-        if let Err(refused) = join.add_consumer(*number, &report(file), &file.identity) {
-            return Ok(Err(refused));
+        if let Err(failure) = join.add_consumer(*number, &report(file), &file.identity) {
+            return Ok(Err(failure));
         }
     }
     let (producer, image_bytes) = (producer.map(report), Some(image.predicted_bytes()));
@@ -118,7 +116,7 @@ fn measured(
     Ok(Ok(TrialReport { producer, consumers, service: None, settle_ns: None, image_bytes }.measured()))
 }
 
-/// A trial's files, with what the producer's job did after its last mark put at the end of its clock.
+/// Files of a trial, with the time of the producer's post step added to its clock.
 fn with_after(files: &[JobFile], after: Option<(&String, &Duration)>) -> Vec<JobFile> {
     let mut files = files.to_vec();
     let producer = files.iter_mut().find(|f| f.role == Role::Producer);
@@ -138,7 +136,7 @@ fn outcome(wait: &Waits) -> Outcome {
     }
 }
 
-/// The consumers' files by number, if every job of the trial has left what it had to, on a machine as the plan says.
+/// Files of the consumers by number, if every job of the trial succeeded on a machine that matches the plan.
 fn expected<'a>(
     trial: &Trial,
     cell: &CellJob,
@@ -147,7 +145,7 @@ fn expected<'a>(
     wait: &Waits,
 ) -> Result<Vec<(u32, &'a JobFile)>, Failure> {
     let ended = wait.conclusion.as_ref().map(|c| format!(" (it ended with `{c}`)")).unwrap_or_default();
-    let missing = |role: &str| Failure::new("job", format!("the {role} left no marks{ended}: its log says why"));
+    let missing = |role: &str| Failure::new("job", format!("the {role} left no marks{ended}: its log has the reason"));
     if cell.produces {
         let file = producer.ok_or_else(|| missing("producer"))?;
         file.failure.clone().map_or(Ok(()), Err)?;
@@ -163,7 +161,7 @@ fn expected<'a>(
     cell.consumers.iter().map(|number| consumer(*number)).collect()
 }
 
-/// Refuses a machine whose engine keeps images elsewhere than the plan says: the row would name a store that was not there.
+/// Refuses a machine with another image store than planned, which the row would name wrongly.
 fn fits(trial: &Trial, file: &JobFile) -> Result<(), Failure> {
     let planned = trial.cell.conditions.image_store;
     if file.image_store == planned.as_str() {
@@ -172,13 +170,13 @@ fn fits(trial: &Trial, file: &JobFile) -> Result<(), Failure> {
     let has = &file.image_store;
     let fix = match has.parse::<ImageStore>() {
         Ok(store) => format!("dispatch with --image-store {store}"),
-        Err(_) => "take a runner whose engine has the planned one".to_owned(),
+        Err(_) => "use a runner with the planned store".to_owned(),
     };
-    let error = format!("the machine's engine keeps images in {has}, the plan says {planned}: {fix}");
+    let error = format!("the machine's engine has the image store {has}, the plan says {planned}: {fix}");
     Err(Failure::new("image-store", error))
 }
 
-/// Report of a job. Nobody counts the traffic of a service that is not ours.
+/// Report of a job, without the traffic, which GitHub's services do not report.
 fn report(file: &JobFile) -> JobReport<'_> {
     let count = |steps: &Vec<String>| steps.len() as u64;
     JobReport {

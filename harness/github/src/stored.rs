@@ -1,4 +1,4 @@
-//! Removing what a cell has stored, so that the next one finds the same room.
+//! Removal of a cell's artifacts and cache entries, so that every cell starts with the same quota.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,13 +12,12 @@ use crate::rest::{Api, RestError, variable};
 
 const NEEDS: &str = "`actions: write`";
 
-/// Deletes what a cell has stored, by what its producer's file in `files` says of it, and counts artifacts and cache entries. None
-/// without a token, as in a rehearsal: then nothing is deleted.
+/// Deletes the artifacts and cache entries of a cell, after the file of its producer in `files`. Returns their numbers; none
+/// without a token, as in a rehearsal, which deletes nothing.
 ///
 /// # Errors
-/// A file of a job that does not read, or an API that does not answer as it should.
+/// A job's file cannot be read, or GitHub's API fails.
 pub fn clean_up(cell: &CellJob, files: &Path) -> Result<Option<(usize, usize)>> {
-    // A producer that has left no file has stored no layer that is known.
     let files = if files.exists() { read_files(files)? } else { BTreeMap::default() };
     let layers: Vec<String> = files.get(&cell.id).into_iter().flatten().flat_map(|f| f.cache_layers.clone()).collect();
     let (Some(api), Some(repository), Some(run)) =
@@ -29,8 +28,8 @@ pub fn clean_up(cell: &CellJob, files: &Path) -> Result<Option<(usize, usize)>> 
     Ok(Some(delete(&api, &repository, &run, &cell.name, &layers)?))
 }
 
-/// Deletes a cell's artifact and cache entries, and says how many. `name` is that of its artifact, the key of its cache entry and the
-/// scope of its builder's cache; `layers` are hex digests of what the builder put into the cache.
+/// Deletes a cell's artifacts and cache entries and counts both. `name` is the name of its artifact, the key of its cache
+/// entry, and the scope of its builder's cache; `layers` are hex digests of the layers in that cache.
 fn delete(api: &Api, repository: &str, run: &str, name: &str, layers: &[String]) -> Result<(usize, usize), RestError> {
     let above = format!("repos/{repository}/actions");
     let text = |entry: &Value, key: &str| entry.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();

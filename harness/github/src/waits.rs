@@ -1,30 +1,30 @@
-//! What GitHub says of a trial's jobs: how long they waited for a runner, and how one without marks ended.
+//! Waiting times and conclusions of a trial's jobs, from GitHub's jobs API.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::remote::JobState;
 
-/// What GitHub says of a trial's jobs.
+/// Waiting times and conclusion of a trial's jobs.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Waits {
     /// Time in which the jobs of the critical path waited for a runner, in ns.
     pub(crate) queue_ns: Option<u64>,
-    /// How a job without marks ended, in GitHub's words.
+    /// Conclusion of a failed job, as GitHub reports it.
     pub(crate) conclusion: Option<String>,
-    /// Whether somebody ended the jobs before they were done: that says nothing of the strategy.
+    /// Whether a job was cancelled, which says nothing about the strategy.
     pub(crate) cancelled: bool,
-    /// What the producer's steps took after its last one, by name, as GitHub tells it to the second.
+    /// Times of the producer's post steps by name, as GitHub reports them to the second.
     pub(crate) after: BTreeMap<String, Duration>,
 }
 
-/// How long a trial's jobs waited, and how one without marks ended. Jobs are named `TRIAL / JOB`.
+/// Waiting times and conclusions by trial. Jobs are named `TRIAL / JOB`.
 pub(crate) fn waits(jobs: &[JobState]) -> BTreeMap<String, Waits> {
-    /// A trial's waits, with the wait of its producer, and the longest of a consumer.
+    /// Wait of the producer, longest wait of a consumer, and the trial's waits so far.
     ///
-    /// A wait that GitHub does not tell makes the sum unknown; a trial without a producer has none of that.
-    type Parts = (Option<Option<u64>>, Option<u64>, Waits);
-    let mut all: BTreeMap<String, Parts> = BTreeMap::new();
+    /// An unreported wait makes the sum unknown; a trial without a producer has no such wait.
+    type TrialWaits = (Option<Option<u64>>, Option<u64>, Waits);
+    let mut all: BTreeMap<String, TrialWaits> = BTreeMap::new();
     for job in jobs {
         let Some((trial, name)) = job.name.split_once(" / ") else { continue };
         let entry = all.entry(trial.to_owned()).or_default();
@@ -36,7 +36,7 @@ pub(crate) fn waits(jobs: &[JobState]) -> BTreeMap<String, Waits> {
         } else if name.starts_with("consumer") {
             entry.1 = entry.1.max(wait);
         } else {
-            // Cleaning up is no part of the trial, however it ends.
+            // Clean-up is not part of the trial.
             continue;
         }
         entry.2.cancelled |= job.conclusion == "cancelled";
@@ -44,11 +44,11 @@ pub(crate) fn waits(jobs: &[JobState]) -> BTreeMap<String, Waits> {
             entry.2.conclusion = Some(job.conclusion.clone());
         }
     }
-    let wait = |(producer, consumer, waits): Parts| Waits {
+    let wait = |(producer, consumer, waits): TrialWaits| Waits {
         queue_ns: consumer.zip(producer.unwrap_or(Some(0))).map(|(c, p)| c + p),
         ..waits
     };
-    all.into_iter().map(|(trial, parts)| (trial, wait(parts))).collect()
+    all.into_iter().map(|(trial, waits)| (trial, wait(waits))).collect()
 }
 
 #[cfg(test)]
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_are_the_producers_and_the_slowest_consumers() {
+    fn queue_time_adds_the_producer_and_the_slowest_consumer() {
         let job = |name: &str, started: &str, conclusion: &str| JobState {
             name: name.into(),
             status: "completed".into(),
@@ -78,7 +78,7 @@ mod tests {
         ];
         let waits = waits(&jobs);
         assert_eq!(waits.len(), 4);
-        assert_eq!(waits["t3"].queue_ns, None, "a wait of which GitHub says nothing is not 0");
+        assert_eq!(waits["t3"].queue_ns, None, "an unreported wait is not 0");
         assert_eq!(waits["t4"].queue_ns, Some(3_000_000_000), "a trial without a producer");
         assert_eq!((waits["t1"].cancelled, waits["t2"].cancelled), (false, true));
         assert_eq!((waits["t1"].queue_ns, waits["t1"].conclusion.as_deref()), (Some(7_000_000_000), Some("timed_out")));

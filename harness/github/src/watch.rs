@@ -1,17 +1,15 @@
-//! Following a run until it has ended.
+//! Progress of a run until it has ended.
 
 use std::collections::BTreeMap;
 
 use crate::Result;
 use crate::remote::{JobState, Remote};
+use crate::timeouts::RUN_POLL_S;
 
-/// Seconds between two looks at a run.
-const POLL_INTERVAL_S: u64 = 20;
-
-/// Waits until a run has ended; `note` is given a line whenever a job has changed, and one at the end.
+/// Waits until a run has ended; `note` gets a line for each change of a job, and one at the end.
 ///
 /// # Errors
-/// An API that does not answer as it should. The run goes on all the same.
+/// GitHub's API fails. The run itself continues.
 pub fn until_ended(remote: &Remote, id: u64, note: &mut dyn FnMut(&str)) -> Result<()> {
     let mut known: BTreeMap<String, String> = BTreeMap::new();
     loop {
@@ -28,23 +26,23 @@ pub fn until_ended(remote: &Remote, id: u64, note: &mut dyn FnMut(&str)) -> Resu
             note(&format!("run {id} ended: {}, {progress}", run.conclusion));
             return Ok(());
         }
-        remote.api.sleep(POLL_INTERVAL_S);
+        remote.api.sleep(RUN_POLL_S);
     }
 }
 
-/// How far a run is: jobs that have ended, and when the rest will have if they go as these did.
+/// Number of ended jobs, and the remaining time if the other jobs take as long.
 fn progress(jobs: &[JobState], now: jiff::Timestamp) -> String {
     let ended = jobs.iter().filter(|j| j.status == "completed").count();
-    let said = format!("{ended} of {} jobs", jobs.len());
+    let count = format!("{ended} of {} jobs", jobs.len());
     let began = jobs.iter().filter_map(|j| j.created_at.parse::<jiff::Timestamp>().ok()).min();
-    let Some(seconds) = began.map(|b| (now.as_second() - b.as_second()).max(0)) else { return said };
-    // What comes later in the run is not known yet, so that this is a least.
+    let Some(seconds) = began.map(|b| (now.as_second() - b.as_second()).max(0)) else { return count };
+    // Later jobs of the run are unknown, so that this is a minimum.
     let left = jobs.len() - ended;
     if ended == 0 || left == 0 {
-        return said;
+        return count;
     }
     let left_s = seconds as f64 / ended as f64 * left as f64;
-    format!("{said}, at least {:.0} min left", (left_s / 60.0).ceil())
+    format!("{count}, at least {:.0} min left", (left_s / 60.0).ceil())
 }
 
 #[cfg(test)]
@@ -52,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn progress_says_what_is_left_of_what_is_known() {
+    fn remaining_time_is_extrapolated_from_ended_jobs() {
         let job = |status: &str| JobState {
             name: "t".to_owned(),
             status: status.to_owned(),
@@ -68,7 +66,7 @@ mod tests {
         let half = ["completed", "completed", "in_progress", "queued"];
         assert_eq!(at(&half, "2026-01-01T00:05:00Z"), "2 of 4 jobs, at least 5 min left");
         assert_eq!(at(&["completed"], "2026-01-01T00:05:00Z"), "1 of 1 jobs");
-        // A clock that is behind the server's.
+        // The local clock is behind the server's.
         assert_eq!(at(&half, "2025-12-31T23:59:00Z"), "2 of 4 jobs, at least 0 min left");
     }
 }

@@ -1,4 +1,4 @@
-//! What this machine is: read once, before the first trial.
+//! Description of this machine, read once before the first trial.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,55 +7,42 @@ use std::path::Path;
 use handoff_model::Environment;
 use handoff_model::environment::{UNKNOWN, set_id};
 
-use crate::counters::field_kib;
-use crate::error::MachineError;
+use crate::error::FileError;
+use crate::proc::{field_kib, mounts, read};
 
-/// Memory that can be had without swapping, in bytes; none where the kernel does not tell.
-pub fn available_memory() -> Option<u64> {
-    Some(field_kib(&fs::read_to_string("/proc/meminfo").ok()?, "MemAvailable:")? * 1024)
+/// Type of the file system that holds a folder.
+fn file_system(dir: &Path) -> Result<String, FileError> {
+    let holds = mounts()?.into_iter().filter(|m| dir.starts_with(&m.point)).max_by_key(|m| m.point.as_os_str().len());
+    Ok(holds.map_or_else(|| UNKNOWN.to_owned(), |mount| mount.kind))
 }
 
-fn file_system(dir: &Path) -> Result<String, MachineError> {
-    let table = read("/proc/self/mounts")?;
-    let mounts = table.lines().filter_map(|l| {
-        let mut fields = l.split(' ').skip(1);
-        Some((fields.next()?.to_owned(), fields.next()?.to_owned()))
-    });
-    let holds = mounts.filter(|(point, _)| dir.starts_with(point)).max_by_key(|(point, _)| point.len());
-    Ok(holds.map_or_else(|| UNKNOWN.to_owned(), |(_, kind)| kind))
-}
-
-/// Reads a file of the kernel's that every machine has.
-fn read(path: &str) -> Result<String, MachineError> {
-    fs::read_to_string(path).map_err(MachineError::io("read (is /proc mounted?)", path))
-}
-
-/// What a program says of itself: the caller knows which sources it was built from, this library does not.
+/// Version and sources of the running program, which only the caller knows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Revision {
-    /// Version, commit and digest in short.
+    /// Version, abbreviated commit and abbreviated digest.
     pub handoff: String,
     /// Digest of the sources.
     pub source_digest: String,
-    /// Commit that holds them: its hash, `changed since HASH`, or `none`.
+    /// Commit that holds the sources: its hash, `changed since HASH`, or `none`.
     pub source_commit: String,
 }
 
 /// Describes the machine with the programs and packages that trials use on it.
 ///
 /// # Errors
-/// What the kernel does not tell.
+/// A file of the kernel cannot be read, or lacks a line.
 pub fn describe(
     work_dir: &Path,
     service_store: &str,
     programs: BTreeMap<String, String>,
     packages: BTreeMap<String, String>,
     revision: &Revision,
-) -> Result<Environment, MachineError> {
-    let cores = std::thread::available_parallelism().map_err(MachineError::io("count the cores of", "this machine"))?;
+) -> Result<Environment, FileError> {
+    let cores = std::thread::available_parallelism().map_err(FileError::on("count the cores of", "this machine"))?;
     let memory = field_kib(&read("/proc/meminfo")?, "MemTotal:");
-    let memory = memory.ok_or_else(|| MachineError::Missing("/proc/meminfo has no line `MemTotal:`".to_owned()))?;
-    // Some systems have no such file.
+    let no_line = || std::io::Error::other("it has no line `MemTotal:`");
+    let memory = memory.ok_or_else(no_line).map_err(FileError::on("read", "/proc/meminfo"))?;
+    // Some systems lack this file.
     let os = fs::read_to_string("/etc/os-release").unwrap_or_default();
     let mut environment = Environment {
         id: String::new(),
@@ -77,7 +64,7 @@ pub fn describe(
     Ok(environment)
 }
 
-/// The value behind a name in a table of `name: value` or `name=value`; processors of some kinds have no name.
+/// Value behind a name in a table of `name: value` or `name=value`; some processors report no name.
 fn value_of(table: &str, name: &str) -> String {
     let value = table.lines().find_map(|l| l.strip_prefix(name));
     value.map_or(UNKNOWN, |v| v.trim_start_matches([' ', '\t', ':', '=']).trim_matches('"')).to_owned()
@@ -88,14 +75,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_that_is_not_there_is_called_unknown() {
+    fn missing_value_is_unknown() {
         assert_eq!(value_of("processor\t: 0\nmodel name\t: Sample CPU\n", "model name"), "Sample CPU");
         assert_eq!(value_of("PRETTY_NAME=\"Debian\"\n", "PRETTY_NAME"), "Debian");
         assert_eq!(value_of("", "PRETTY_NAME"), "unknown");
     }
 
     #[test]
-    fn id_follows_the_sources_and_not_their_commit_nor_the_disk_speed() {
+    fn id_depends_on_the_sources_but_not_on_commit_or_disk_speed() {
         let of = |digest: &str, commit: &str| {
             let (source_digest, source_commit) = (digest.to_owned(), commit.to_owned());
             let revision = Revision { handoff: format!("0.1.0 ({commit})"), source_digest, source_commit };

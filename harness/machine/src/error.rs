@@ -1,29 +1,23 @@
-//! What the machine does not tell.
+//! Failed file operation, as all crates of the harness report it.
 
 use std::path::PathBuf;
 
-/// A file of the kernel's, or a file system, cannot be read.
+/// Failed operation on a file: what was tried, the path, and the system's reason.
 #[derive(Debug, thiserror::Error)]
-pub enum MachineError {
-    /// A file operation failed.
-    #[error("{what} {path}: {source}")]
-    Io {
-        /// What was tried.
-        what: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The kernel's table lacks a line.
-    #[error("{0}")]
-    Missing(String),
+#[error("cannot {what} {path}: {source}{}", handoff_model::io_fix(source))]
+pub struct FileError {
+    /// Operation, as a verb.
+    pub what: &'static str,
+    /// File, folder or program.
+    pub path: PathBuf,
+    /// Reason of the system.
+    pub source: std::io::Error,
 }
 
-impl MachineError {
-    /// Names the operation and the path of an I/O error.
-    pub(crate) fn io(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+impl FileError {
+    /// Names the operation and the path of an I/O error, for `map_err`.
+    pub fn on(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
-        move |source| Self::Io { what, path, source }
+        move |source| Self { what, path, source }
     }
 }

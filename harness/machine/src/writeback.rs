@@ -1,25 +1,21 @@
-//! Between the sides, off the clock: let the machine come to rest.
+//! Write-back of dirty pages between jobs, off the clock.
 
-use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::counters::field_kib;
+use crate::proc::dirty_kib;
 
-/// Dirty memory below which the disk is at rest, in KiB.
-const REST_KIB: u64 = 16 << 10;
-const LIMIT: Duration = Duration::from_mins(3);
+/// Dirty memory below which the disk counts as idle, in KiB.
+const IDLE_KIB: u64 = 16 << 10;
+const WRITEBACK_TIMEOUT: Duration = Duration::from_mins(3);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Writes dirty pages back and waits until they are, at most three minutes. Returns the time it took in ns.
+/// Writes dirty pages back and waits until the disk is idle, at most three minutes. Returns the time taken in ns.
 pub fn wait_for_writeback() -> u64 {
     let start = Instant::now();
     rustix::fs::sync();
-    loop {
-        let table = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-        let dirty: u64 = ["Dirty:", "Writeback:"].iter().filter_map(|name| field_kib(&table, name)).sum();
-        if dirty < REST_KIB || start.elapsed() > LIMIT {
-            return start.elapsed().as_nanos() as u64;
-        }
-        thread::sleep(Duration::from_millis(20));
+    while dirty_kib() >= IDLE_KIB && start.elapsed() <= WRITEBACK_TIMEOUT {
+        thread::sleep(POLL_INTERVAL);
     }
+    start.elapsed().as_nanos() as u64
 }

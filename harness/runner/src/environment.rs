@@ -1,16 +1,16 @@
-//! The environment of a run: the machine with the programs, clients and engine that its jobs use.
+//! Environment of a run: the machine, and the programs, clients and engine of its jobs.
 
 use std::path::Path;
 
 use handoff_docker::Programs;
-use handoff_machine::{MachineError, Revision};
+use handoff_machine::{FileError, Revision};
 use handoff_model::Environment;
 use handoff_model::environment::set_id;
 
 use crate::protocol::{EngineFacts, JOB_DISK};
 use crate::tools::Tools;
 
-/// Describes the machine, its programs, the engine and Handoff itself.
+/// Describes the machine, its programs, the engine and Handoff.
 pub(crate) fn describe(
     work_dir: &Path,
     service_store: &str,
@@ -18,7 +18,7 @@ pub(crate) fn describe(
     tools: &Tools,
     engine: &EngineFacts,
     revision: &Revision,
-) -> Result<Environment, MachineError> {
+) -> Result<Environment, FileError> {
     let mut versions = programs.versions.clone();
     versions.extend(tools.versions.clone());
     versions.extend(engine.versions.clone());

@@ -1,7 +1,7 @@
-//! The runner: runs a plan, one trial after the other, each side in a job of its own.
+//! Runner of a plan: one trial after the other, each role in a job of its own namespaces.
 //!
-//! A run goes straight down: [`run()`] takes the trials that the results folder does not hold, [`trial`] runs one of them,
-//! [`remote`] speaks with its jobs, [`job`] is what runs inside one. [`workspace`] sees to it that nothing is left.
+//! [`run()`] takes the trials that the results folder lacks, [`trial`] runs one of them, [`remote`] sends requests to its
+//! jobs, and [`job`] is the process of a job. [`workspace`] removes everything that a run leaves.
 
 mod cancel;
 mod daemon;
@@ -13,6 +13,7 @@ mod preflight;
 pub mod protocol;
 pub mod remote;
 pub mod run;
+pub mod timeouts;
 pub mod tools;
 pub mod trial;
 pub mod user_daemon;

@@ -1,10 +1,9 @@
-//! What the runner and a job say to each other: JSON lines over the job's standard streams.
+//! Protocol between the runner and a job: JSON lines on the job's standard input and output.
 //!
-//! The runner's end of the pipe is also the job's lifeline: when it closes, whatever the reason, the job ends, and with
-//! its first process the kernel ends everything that the job started.
+//! The job ends when its input closes, for whatever reason. The kernel then ends every process of the job.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use handoff_docker::buildkit::BuildkitImage;
 use handoff_docker::user::HostDaemon;
@@ -15,143 +14,176 @@ use handoff_model::{
 pub use handoff_strategies::Tools as ToolPaths;
 use serde::{Deserialize, Serialize};
 
-/// Name, in the job's folder, of the builder's image after [`Command::TryBuilder`] has pulled it.
+/// File in the job's folder with the builder's image that [`Request::TryBuilder`] has pulled.
 pub const BUILDKIT_TAR: &str = "buildkit.tar";
 
-/// The fact of the engine that says on what a job's files were.
+/// Name of the engine fact that describes the disk of a job's files.
 pub const JOB_DISK: &str = "job disk";
 
-/// Its value where each job has a file system of its own.
+/// Value of [`JOB_DISK`] if each job has a private file system.
 pub const PRIVATE_DISK: &str = "ext4 of its own";
 
-/// All that a job needs to know, in a file that the runner writes.
+/// Specification of a job, in a file that the runner writes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct JobSpec {
-    /// Name of the job: its folder and its cgroup.
+    /// Name of the job, of its folder and of its cgroup.
     pub job: String,
-    /// Producer or consumer.
+    /// Role.
     pub role: Role,
-    /// The job's folder.
+    /// Folder of the job.
     pub root: PathBuf,
-    /// Whether a private engine shall have a file system of its own: what is on it cannot be seen from outside of the job.
+    /// Whether a private engine gets a private file system, which is invisible outside of the job.
     pub private_disk: bool,
-    /// Folder of the trial's logs, with one folder for each side.
+    /// Folder of the job's logs.
     pub logs: PathBuf,
-    /// Image of a `docker-container` builder, which the engine is given before the clock starts; none if nothing is built
-    /// by one.
+    /// Image of a `docker-container` builder to load before the clock starts.
     #[serde(default)]
     pub buildkit: Option<BuildkitImage>,
-    /// The strategy with its options.
+    /// Strategy with its options.
     pub strategy: StrategySpec,
-    /// The conditions.
+    /// Conditions.
     pub conditions: Conditions,
-    /// Name of this image: keys, scopes and artifact names are made from it.
+    /// Name from which keys, scopes and artifact names derive.
     pub name: String,
-    /// The commit of the sources, where earlier runs may have left something.
+    /// Commit of the sources, if caches of earlier runs may exist.
     #[serde(default)]
     pub commit: Option<String>,
-    /// Reference of the image in the job's engine.
+    /// Image reference in the job's engine.
     pub image: String,
-    /// What the first container must answer.
+    /// Expected answer of the first container.
     pub answer: String,
-    /// What is built.
+    /// Sources to build.
     #[serde(default)]
     pub sources: Sources,
-    /// Further images that the producer builds.
+    /// Sources of further images that the producer builds.
     #[serde(default)]
     pub others: Vec<Sources>,
-    /// The probe's program, to be mounted into containers of an image that does not bring it along.
+    /// Probe to mount into containers of an image that does not contain it.
     #[serde(default)]
     pub probe: Option<PathBuf>,
-    /// A tar of the image, to be put into the producer's engine before the clock starts.
+    /// Tar of the user's image to load into the producer's engine before the clock starts.
     #[serde(default)]
-    pub given: Option<PathBuf>,
-    /// Command that prints the content digest inside a container.
+    pub image_tar: Option<PathBuf>,
+    /// Command in a container that prints the content digest.
     pub digest_command: Vec<String>,
-    /// The service's addresses and the job's token.
+    /// Addresses of the service and the job's token.
     pub service_env: BTreeMap<String, String>,
     /// Programs beside the engine.
     pub tools: ToolPaths,
     /// The user's daemon, for engines that use it.
     pub host_daemon: Option<HostDaemon>,
-    /// What the producer said; none for the producer itself.
+    /// Ticket of the producer; none for the producer.
     pub ticket: Option<Ticket>,
 }
 
 impl JobSpec {
-    /// The folder with all that a job makes: a file system of its own, where that can be.
+    /// A producer's job in the folder `root` that has neither sources nor a service.
+    pub fn new(
+        job: &str,
+        root: &Path,
+        strategy: StrategySpec,
+        conditions: Conditions,
+        tools: &ToolPaths,
+        host_daemon: Option<&HostDaemon>,
+    ) -> Self {
+        Self {
+            job: job.to_owned(),
+            role: Role::Producer,
+            root: root.to_owned(),
+            private_disk: true,
+            logs: root.join("logs"),
+            buildkit: None,
+            strategy,
+            conditions,
+            name: String::new(),
+            commit: None,
+            image: String::new(),
+            answer: String::new(),
+            sources: Sources::default(),
+            others: Vec::new(),
+            probe: None,
+            image_tar: None,
+            digest_command: Vec::new(),
+            service_env: BTreeMap::new(),
+            tools: tools.clone(),
+            host_daemon: host_daemon.cloned(),
+            ticket: None,
+        }
+    }
+
+    /// Folder with all files of the job's engine and strategy, which is the private file system where there is one.
     pub fn disk(&self) -> PathBuf {
         self.root.join("d")
     }
 }
 
-/// A line from the runner.
+/// Request sent to a job on its standard input.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Command {
-    /// Start the clock and run the side.
+pub enum Request {
+    /// Start the clock and run the role.
     Start,
-    /// Off the clock: write the job's pages back, and count what has reached its disk since the clock started.
+    /// Write the job's dirty pages back, off the clock, and count the bytes that reached the disk.
     WriteBack,
-    /// Off the clock: look at the image that was built or that arrived.
+    /// Identify the image, off the clock.
     Identify,
-    /// Off the clock: boot a builder from this image. If it was pulled, leave it as a docker tar in the job's folder.
+    /// Boot a builder from this image, off the clock. A pulled image is saved as [`BUILDKIT_TAR`].
     TryBuilder(BuildkitImage),
-    /// Where there is no trial: measure the file system that the job's files are on.
+    /// Measure the file system of the job's files, outside of trials.
     MeasureDisk,
     /// End the engine, then the job.
     Stop,
 }
 
-/// A line from a job.
+/// Answer of a job on its standard output.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Event {
-    /// The engine answers.
+    /// Engine that answers.
     Ready(EngineFacts),
-    /// The engine did not come up, or the job is broken: nothing follows.
+    /// Failure of the job, after which no event follows.
     Broken(String),
-    /// The side ran.
+    /// Role that has ended.
     Finished(Box<Finished>),
-    /// The answer to [`Command::WriteBack`]: bytes; none where the job has no disk of its own.
+    /// Answer to [`Request::WriteBack`]: bytes, or none without a private disk.
     WrittenBack(Option<u64>),
-    /// The answer to [`Command::Identify`].
+    /// Answer to [`Request::Identify`].
     Identified(Result<ImageIdentity, Failure>),
-    /// The answer to [`Command::TryBuilder`]: what it says of itself.
+    /// Answer to [`Request::TryBuilder`]: versions by name.
     Builder(Result<BTreeMap<String, String>, Failure>),
-    /// The answer to [`Command::MeasureDisk`].
+    /// Answer to [`Request::MeasureDisk`].
     Disk(DiskMeasurement),
 }
 
-/// What the engine says of itself.
+/// Properties of a job's engine.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct EngineFacts {
-    /// Program or property to version.
+    /// Version of each program, and other properties by name.
     pub versions: BTreeMap<String, String>,
-    /// Time to boot the engine, off every clock, in ns.
+    /// Boot time of the engine, off every clock, in ns.
     pub boot_ns: u64,
-    /// Speed of the job's file system, once it was measured.
+    /// Speed of the job's file system, if it was measured.
     #[serde(default)]
     pub disk_speed: Option<DiskMeasurement>,
 }
 
-/// A side that ran to its end, well or not.
+/// Result of a role, whether it succeeded or failed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Finished {
-    /// Why it failed, if so.
+    /// Failure, if any.
     pub failure: Option<Failure>,
-    /// The side's clock in ns; meaningless after a failure.
+    /// Time on the role's clock in ns; meaningless after a failure.
     pub wall_ns: u64,
     /// Spans.
     pub spans: Vec<Span>,
-    /// Resources.
+    /// Resource usage.
     pub usage: RoleUsage,
-    /// `source` and `client` of the row.
+    /// Columns `source` and `client` of the row.
     pub facts: BTreeMap<String, String>,
-    /// Steps of the Dockerfile in the side's builds; none where a trace of BuildKit's did not read.
+    /// Dockerfile steps of the role's builds; none if a trace of BuildKit cannot be read.
     pub steps: Option<StepCount>,
-    /// Whether the image is an earlier run's, because the producer found that it had nothing to build.
+    /// Whether the image is that of a warm-up, because the producer had nothing to build.
     pub built_earlier: bool,
-    /// What the producer tells.
+    /// Ticket for consumers.
     pub ticket: Ticket,
 }

@@ -1,4 +1,4 @@
-//! A run: every trial of a plan that the journal does not hold yet, one after the other.
+//! Run of a plan: every trial that the journal lacks, one after the other.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,74 +20,77 @@ use crate::trial::{self, RunContext, TrialPhase};
 use crate::workspace::{self, Workspace};
 use crate::{Cancel, RunError, user_daemon};
 
-/// Where a run works and writes.
+/// Configuration of a run.
 #[derive(Debug, Clone)]
 pub struct RunConfig {
-    /// The results folder.
+    /// Results folder.
     pub out: PathBuf,
-    /// Where jobs live.
+    /// Folder of the jobs.
     pub work_dir: PathBuf,
-    /// Go on with a run that is there.
+    /// Whether to continue an existing run.
     pub resume: bool,
-    /// With `resume`: also on another machine, or by a program from other sources.
+    /// Whether to continue on another machine, or with a program from other sources.
     pub mixed: bool,
-    /// The sources that the running program was built from.
+    /// Sources of the running program.
     pub revision: Revision,
     /// Image of `docker-container` builders, if one is named.
     pub buildkit_image: Option<String>,
-    /// Image of an engine, for engines in containers.
+    /// Image of engines in containers.
     pub engine_image: String,
 }
 
-/// What a run tells while it goes on.
+/// Progress of a run.
 #[derive(Debug)]
 pub enum Progress<'a> {
-    /// Something before the first trial, in words.
+    /// Message before the first trial.
     Note(String),
-    /// Something before the first trial that the rows will suffer from, in words.
+    /// Warning before the first trial that affects the rows.
     Warning(String),
-    /// The plan's trials, and those that are left.
+    /// Start of the trials.
     Begin {
-        /// All trials of the plan.
+        /// Number of the plan's trials.
         total: usize,
         /// Trials to run now.
         todo: Vec<&'a Trial>,
     },
-    /// A trial starts.
+    /// Start of a trial.
     Trial(&'a Trial),
-    /// A part of it starts.
+    /// Start of a trial's phase.
     TrialPhase(TrialPhase),
-    /// A trial has ended and is in the journal.
+    /// End of a trial, whose row is in the journal.
     Done {
-        /// The trial.
+        /// Trial.
         trial: &'a Trial,
-        /// Its row.
+        /// Row of the trial.
         row: &'a MeasurementRow,
-        /// Time it took with all that is off the clock.
+        /// Time of the trial, including everything off the clock.
         took: Duration,
     },
 }
 
-/// How a run ended.
+/// Numbers of completed and failed trials at the end of a run.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Summary {
-    /// Trials with outcome completed, earlier ones of a resumed run included.
+    /// Completed trials, including earlier ones of a resumed run.
     pub completed: usize,
-    /// All others, but for those that the plan left out.
+    /// Other trials, except those that the plan skipped.
     pub failed: usize,
 }
 
-/// Says that the machine is busy, where it is: more than half as much again as the cores can do leaves no time untouched.
-fn busy(load: f64, cores: usize) -> Option<String> {
+/// Warning about a busy machine, whose load exceeds one and a half times its cores.
+fn load_warning(load: f64, cores: usize) -> Option<String> {
     (load > 1.5 * cores as f64).then(|| {
         format!(
-            "load average {load:.1} on {cores} cores: something else works here, and every time will have it in it; \
-             wait for its end, or take the rows for a try"
+            "load average {load:.1} on {cores} cores: another program slows this run down and distorts every time; \
+             wait for its end, or use the rows only as a trial run"
         )
     })
 }
 
-/// Runs what is missing of a plan.
+/// Runs the trials of a plan that the results folder lacks.
+///
+/// # Errors
+/// A program is missing, preflight fails, the results folder cannot be used, or the run is cancelled.
 pub fn run(
     config: &RunConfig,
     plan: &Plan,
@@ -97,9 +100,9 @@ pub fn run(
     let programs = Programs::find()?;
     let tools = Tools::find()?;
     for leftover in workspace::leftovers(&config.work_dir)? {
-        progress(Progress::Note(format!("removing what a run that was cut off left in {}", leftover.dir.display())));
+        progress(Progress::Note(format!("removing leftovers of an interrupted run in {}", leftover.dir.display())));
         if let Err(error) = workspace::remove(&leftover) {
-            progress(Progress::Note(format!("it stays there for now: {error}")));
+            progress(Progress::Note(format!("leftovers stay for now: {error}")));
         }
     }
     let mut workspace = Workspace::create(
@@ -107,14 +110,14 @@ pub fn run(
         &config.work_dir,
         &format!("r-{}", &plan.request.run_id[..8.min(plan.request.run_id.len())]),
     )?;
-    // Before anything of this run works: its own load is no news.
+    // The load is read before this run adds to it.
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    if let Some(warning) = load_1m().and_then(|load| busy(load, cores)) {
+    if let Some(warning) = load_1m().and_then(|load| load_warning(load, cores)) {
         progress(Progress::Warning(warning));
     }
     let (store, store_kind) = service_store(plan, &mut workspace)?;
     progress(Progress::Note("checking the engine".to_owned()));
-    let host_daemon = daemon::lend(plan, &config.engine_image, &workspace)?;
+    let host_daemon = daemon::find(plan, &config.engine_image, &workspace)?;
     let Checked { engine, buildkit } =
         preflight(&mut workspace, &tools, plan, config.buildkit_image.as_deref(), host_daemon.as_ref(), cancel)?;
     let mut environment = describe(&config.work_dir, store_kind, &programs, &tools, &engine, &config.revision)?;
@@ -128,7 +131,7 @@ pub fn run(
         environment.id = journal.go_on_in(&environment, config.mixed)?;
         if journal.environments().len() > known {
             progress(Progress::Warning(format!(
-                "this run goes on in another environment ({}) than it has used before: its rows are mixed from here on",
+                "this run continues in environment {}, which is new to it: later rows are mixed with those of others",
                 environment.id
             )));
         }
@@ -137,9 +140,9 @@ pub fn run(
         (Journal::create(&config.out, plan, std::slice::from_ref(&environment))?, Vec::new())
     };
     let user_image = plan.request.user_image.as_ref();
-    let given = match user_image {
+    let image_tar = match user_image {
         Some(UserImage::Image { name, id, .. }) => {
-            progress(Progress::Note(format!("taking {name} out of the daemon")));
+            progress(Progress::Note(format!("saving {name} from the daemon")));
             let path = workspace.dir().join("own-image.tar");
             user_daemon::save(name, id, &path)?;
             Some(path)
@@ -166,7 +169,7 @@ pub fn run(
             trial::skipped(trial, &environment.id, plan.request.seed, refused)
         } else {
             let profile = trial.cell.conditions.profile.as_str();
-            // A link is shaped by its service: another profile is another service, and the old one ends first.
+            // The service shapes the link, so that another profile needs another service.
             if running.as_ref().is_none_or(|(name, _)| *name != profile) {
                 running = None;
             }
@@ -185,12 +188,12 @@ pub fn run(
                 seed: plan.request.seed,
                 cores: environment.cores,
                 user_image,
-                given: given.as_deref(),
+                image_tar: image_tar.as_deref(),
                 cancel,
                 launch: namespace::command,
                 wait_for_writeback,
             };
-            trial::run(&mut context, trial, logs, &mut |part| progress(Progress::TrialPhase(part)))?
+            trial::run(&mut context, trial, logs, &mut |phase| progress(Progress::TrialPhase(phase)))?
         };
         let row = &rows.measurement;
         journal.append(&rows.consumers, &rows.spans, row)?;
@@ -204,19 +207,18 @@ impl Summary {
     fn count(&mut self, row: &MeasurementRow) {
         match row.outcome {
             Outcome::Completed => self.completed += 1,
-            // The plan said so: nothing went wrong.
+            // The plan itself skips these trials.
             Outcome::Skipped if row.failed_span == Failure::PLAN => {}
             _ => self.failed += 1,
         }
     }
 }
 
-/// Where the service keeps blobs: in memory where there is plenty, because GitHub's storage does not share the runner's
-/// disk; else on disk. The row's environment says which.
+/// Folder and kind of the service's blob store: memory if there is plenty, because GitHub's storage does not share the
+/// runner's disk; else disk. The environment records the kind.
 fn service_store(plan: &Plan, workspace: &mut Workspace) -> Result<(PathBuf, &'static str), RunError> {
     let largest = needs::sized_trials(plan).iter().map(needs::store_bytes).max().unwrap_or(0);
     let memory = Path::new("/dev/shm");
-    // Where the machine does not tell how much is free, the disk serves.
     let roomy = memory.is_dir()
         && free_bytes(memory).is_ok_and(|free| free > largest)
         && available_memory().is_some_and(|free| free > largest * 3 + (4 << 30));
@@ -235,9 +237,9 @@ fn service_store(plan: &Plan, workspace: &mut Workspace) -> Result<(PathBuf, &'s
 fn start_service(handoff: &Path, store: &Path, profile: &str) -> Result<Client, RunError> {
     use std::os::unix::process::CommandExt;
     let mut command = std::process::Command::new(handoff);
-    // A group of its own: Ctrl-C in the terminal is the runner's to handle.
+    // In another process group, so that Ctrl-C in the terminal reaches the runner only.
     command.arg("service").arg("--store").arg(store).args(["--profile", profile]).process_group(0);
-    Client::spawn(command).map_err(|e| RunError::Service(e.to_string()))
+    Client::spawn(command).map_err(RunError::service)
 }
 
 fn lacks_room(work_dir: &Path, store: &Path, trial: &Trial) -> Result<Option<Failure>, RunError> {
@@ -249,7 +251,7 @@ fn lacks_room(work_dir: &Path, store: &Path, trial: &Trial) -> Result<Option<Fai
             Failure::new(
                 "disk",
                 format!(
-                    "{need} MiB needed, {free} MiB free below {}: free some, or use a smaller image",
+                    "{need} MiB needed, {free} MiB free below {}: free disk space, or use a smaller image",
                     dir.display()
                 ),
             )
@@ -263,12 +265,12 @@ fn lacks_room(work_dir: &Path, store: &Path, trial: &Trial) -> Result<Option<Fai
 
 #[cfg(test)]
 mod tests {
-    use super::busy;
+    use super::load_warning;
 
     #[test]
-    fn only_a_load_that_the_cores_cannot_carry_is_told() {
-        assert_eq!((busy(0.0, 1), busy(3.0, 2)), (None, None));
-        let told = busy(13.8, 2).unwrap();
-        assert!(told.starts_with("load average 13.8 on 2 cores") && !told.contains('\n'), "{told}");
+    fn load_above_one_and_a_half_times_the_cores_is_a_warning() {
+        assert_eq!((load_warning(0.0, 1), load_warning(3.0, 2)), (None, None));
+        let warning = load_warning(13.8, 2).unwrap();
+        assert!(warning.starts_with("load average 13.8 on 2 cores") && !warning.contains('\n'), "{warning}");
     }
 }

@@ -1,4 +1,4 @@
-//! One trial: producer, ticket, consumers, identity, and the one place where all of it is joined into a measurement.
+//! Trial: producer, ticket, consumers and identity, joined into one measurement.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -29,20 +29,20 @@ mod warm_up;
 use jobs::{JobRequest, JobResult};
 use warm_up::WarmUpBuild;
 
-/// The part of a trial that starts.
+/// Phase of a trial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TrialPhase {
-    /// The priming run.
+    /// Warm-up.
     WarmUp,
-    /// The producer.
+    /// Producer.
     Producer,
-    /// One consumer, or several at once.
+    /// One consumer, or several that run concurrently.
     Consumers {
-        /// The first of them, from 1.
+        /// Number of the first consumer, from 1.
         from: u32,
-        /// The last of them.
+        /// Number of the last consumer.
         to: u32,
-        /// All of the trial.
+        /// Number of all consumers of the trial.
         of: u32,
     },
 }
@@ -50,7 +50,7 @@ pub enum TrialPhase {
 impl fmt::Display for TrialPhase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::WarmUp => f.write_str("priming run"),
+            Self::WarmUp => f.write_str("warm-up"),
             Self::Producer => f.write_str("producer"),
             Self::Consumers { of: 1, .. } => f.write_str("consumer"),
             Self::Consumers { from, to, of } if from == to => write!(f, "consumer {from} of {of}"),
@@ -59,11 +59,11 @@ impl fmt::Display for TrialPhase {
     }
 }
 
-/// What all trials of a run share.
+/// Context shared by all trials of a run.
 pub struct RunContext<'a> {
-    /// Where jobs live.
+    /// Folder of the run's jobs.
     pub workspace: &'a mut Workspace,
-    /// The service's process.
+    /// Process of the service.
     pub service: &'a Client,
     /// Programs.
     pub tools: &'a ToolPaths,
@@ -73,21 +73,21 @@ pub struct RunContext<'a> {
     pub host_daemon: Option<&'a HostDaemon>,
     /// Identifier of the environment.
     pub environment: &'a str,
-    /// Time limit of a side.
+    /// Time limit of a role.
     pub timeout: Duration,
     /// Seed of the image's content.
     pub seed: u64,
     /// Cores that the run may use.
     pub cores: u32,
-    /// The user's own image.
+    /// The user's image.
     pub user_image: Option<&'a UserImage>,
-    /// Its tar, where it comes from the user's daemon.
-    pub given: Option<&'a Path>,
-    /// The wish to end.
+    /// Tar of the user's image, if it comes from the user's daemon.
+    pub image_tar: Option<&'a Path>,
+    /// Cancellation of the run.
     pub cancel: &'a Cancel,
-    /// How a job's process is started.
+    /// Function that makes the command line of a job.
     pub(crate) launch: Launch,
-    /// Waits between the sides until dirty pages are written back; the time in ns.
+    /// Function that waits between jobs for the write-back of dirty pages. Returns the time in ns.
     pub(crate) wait_for_writeback: fn() -> u64,
 }
 
@@ -101,12 +101,15 @@ struct TrialRun<'a, 'b> {
     columns: BTreeMap<String, String>,
 }
 
-/// Runs a trial. A failure of the trial is a record; an error is something that ends the run.
+/// Runs a trial; `progress` gets each phase as it starts. A failed trial is a result, not an error.
+///
+/// # Errors
+/// The run cannot continue, for example because a process outlived its job, or the run is cancelled.
 pub fn run(
     context: &mut RunContext,
     trial: &Trial,
     logs: PathBuf,
-    note: &mut dyn FnMut(TrialPhase),
+    progress: &mut dyn FnMut(TrialPhase),
 ) -> Result<TrialRows, RunError> {
     let started_at = now();
     let strategy = handoff_strategies::find(&trial.cell.strategy).map_err(|e| RunError::Job(e.to_string()))?;
@@ -116,21 +119,20 @@ pub fn run(
     join.started_at = Some(started_at);
     join.contended = trial.cell.conditions.is_contended(context.cores);
     let mut trial_run = TrialRun { context, trial, strategy, image, logs, join, columns: BTreeMap::new() };
-    let result = match trial_run.measure(note) {
+    let result = match trial_run.measure(progress) {
         Ok(measured) => Ok(measured),
         Err(NoAnswer::Run(error)) => return Err(error),
         Err(NoAnswer::Trial(outcome, failure)) => Err((outcome, failure)),
     };
-    // Also after a failure: the next trial starts with an empty service.
-    trial_run.context.service.purge(&run_name(trial)).map_err(|e| RunError::Service(e.to_string()))?;
+    // The next trial starts with an empty service, also after a failure.
+    trial_run.context.service.purge(&trial.id).map_err(RunError::service)?;
     let TrialRun { mut join, mut columns, .. } = trial_run;
-    // Empty where no tar or no bytes are moved, as the columns say.
     join.source = columns.remove(SOURCE).unwrap_or_default();
     join.client = columns.remove(CLIENT).unwrap_or_default();
     Ok(join.rows(result))
 }
 
-/// The rows of a trial that is not run.
+/// Rows of a trial that is not run.
 pub(crate) fn skipped(trial: &Trial, environment: &str, seed: u64, failure: Failure) -> TrialRows {
     let mut join = TrialJoin::new(trial, seed, false);
     join.environment = Some(environment.to_owned());
@@ -138,43 +140,37 @@ pub(crate) fn skipped(trial: &Trial, environment: &str, seed: u64, failure: Fail
     join.rows(Err((Outcome::Skipped, failure)))
 }
 
-/// The time as the rows have it.
+/// Time in the format of the rows.
 fn now() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// The trial's name at the service: everything it stores is purged under it.
-fn run_name(trial: &Trial) -> String {
-    trial.id.clone()
-}
-
 impl TrialRun<'_, '_> {
-    fn measure(&mut self, note: &mut dyn FnMut(TrialPhase)) -> Result<Measured, NoAnswer> {
-        self.rest()?;
+    fn measure(&mut self, progress: &mut dyn FnMut(TrialPhase)) -> Result<Measured, NoAnswer> {
+        self.reset_rate_limits()?;
         let state = self.trial.cell.conditions.cache_state;
         let nonce = &self.trial.nonce;
         let more = self.strategy.more_builds();
         let mut warm_up = WarmUpBuild::of(&self.image, state, &*self.strategy, nonce)?;
         warm_up.extend(WarmUpBuild::pushes(&self.image, more.earlier_pushes, nonce)?);
         let others = warm_up::others(&self.image, more.other_images, nonce)?;
-        let mut primed = None;
+        let mut warm_up_identity = None;
         for (number, warm_up) in (1..).zip(&warm_up) {
-            primed = self.prime(note, number, warm_up)?;
+            warm_up_identity = self.run_warm_up(progress, number, warm_up)?;
         }
         let before = self.usage()?;
-        let mut settle_ns = (self.context.wait_for_writeback)();
+        let mut writeback_ns = (self.context.wait_for_writeback)();
         let commit = (!warm_up.is_empty()).then(|| warm_up::THIS_COMMIT.to_owned());
         let image = self.image.clone();
         let mut ticket = None;
         let mut producer = None;
         if self.strategy.facts().has_producer {
-            note(TrialPhase::Producer);
-            let request =
-                JobRequest { commit: commit.clone(), primed, others, ..JobRequest::producer("producer", &image) };
-            let role = self.one(request)?;
+            progress(TrialPhase::Producer);
+            let request = JobRequest { others, warm_up_identity, ..JobRequest::producer("producer", &image) };
+            let role = self.run_job(JobRequest { commit: commit.clone(), ..request })?;
             ticket = Some(role.finished.ticket.clone());
             producer = Some(role);
-            settle_ns += (self.context.wait_for_writeback)();
+            writeback_ns += (self.context.wait_for_writeback)();
         }
         let content = self.image.content_digest().map_err(RunError::from)?;
         self.join.expect_image(producer.as_ref().map(|p| &p.identity), content.as_ref());
@@ -184,11 +180,10 @@ impl TrialRun<'_, '_> {
         let mut next = 1;
         while next <= all {
             if next > 1 {
-                settle_ns += (self.context.wait_for_writeback)();
+                writeback_ns += (self.context.wait_for_writeback)();
             }
             let to = all.min(next + at_once - 1);
-            note(TrialPhase::Consumers { from: next, to, of: all });
-            // Without a producer nobody tells a consumer anything.
+            progress(TrialPhase::Consumers { from: next, to, of: all });
             let ticket = ticket.clone().unwrap_or_default();
             let requests = (next..=to)
                 .map(|n| JobRequest { commit: commit.clone(), ..JobRequest::consumer(n, &image, ticket.clone()) });
@@ -207,30 +202,30 @@ impl TrialRun<'_, '_> {
             producer: producer.as_ref().map(|p| p.report(environment)),
             consumers: consumers.iter().map(|c| c.report(environment)).collect(),
             service: Some(ServiceUsage { cpu_ns: after.cpu_ns.saturating_sub(before.cpu_ns), ..after }),
-            settle_ns: Some(settle_ns),
+            settle_ns: Some(writeback_ns),
             image_bytes: self.image.predicted_bytes().or_else(|| consumers.first()?.identity.tree_bytes),
         };
         Ok(report.measured())
     }
 
-    /// A priming run, off every clock: nothing of it enters the row but what the trial finds of it. Gives the identity of
-    /// its image, where it is that of the trial's own commit.
-    fn prime(
+    /// Runs a warm-up off every clock, of which no span or column enters the row. Returns the identity of its image if the
+    /// commit is the trial's.
+    fn run_warm_up(
         &mut self,
-        note: &mut dyn FnMut(TrialPhase),
+        progress: &mut dyn FnMut(TrialPhase),
         number: u32,
         warm_up: &WarmUpBuild,
     ) -> Result<Option<ImageIdentity>, NoAnswer> {
-        note(TrialPhase::WarmUp);
+        progress(TrialPhase::WarmUp);
         let name = if number == 1 { "priming".to_owned() } else { format!("priming-{number}") };
         let (spans, columns) = (self.join.span_count(), self.columns.clone());
         let request =
             JobRequest { commit: Some(warm_up.commit.clone()), ..JobRequest::producer(&name, &warm_up.image) };
-        let primed = self.one(request);
+        let result = self.run_job(request);
         self.join.keep_spans(spans);
         self.columns = columns;
-        self.rest()?;
-        match primed {
+        self.reset_rate_limits()?;
+        match result {
             Ok(role) => Ok((warm_up.commit == warm_up::THIS_COMMIT).then_some(role.identity)),
             Err(NoAnswer::Trial(outcome, f)) => {
                 Err(NoAnswer::Trial(outcome, Failure::new("priming", format!("{}: {}", f.span, f.error))))
@@ -239,18 +234,18 @@ impl TrialRun<'_, '_> {
         }
     }
 
-    /// What was counted against limits of time belongs to another workflow run than what comes now.
-    fn rest(&self) -> Result<(), RunError> {
-        self.context.service.reset_rate_limits().map_err(|e| RunError::Service(e.to_string()))
+    /// Resets the service's rate limits, because the next jobs belong to another workflow run.
+    fn reset_rate_limits(&self) -> Result<(), RunError> {
+        self.context.service.reset_rate_limits().map_err(RunError::service)
     }
 
     fn usage(&mut self) -> Result<ServiceUsage, RunError> {
-        self.context.service.usage().map_err(|e| RunError::Service(e.to_string()))
+        self.context.service.usage().map_err(RunError::service)
     }
 }
 
 impl JobResult {
-    /// Report of the job: its own, and the service's of it.
+    /// Report of the job, with the traffic that the service counted.
     fn report<'a>(&'a self, environment: &'a str) -> JobReport<'a> {
         JobReport {
             wall_ns: self.finished.wall_ns,
@@ -264,7 +259,7 @@ impl JobResult {
     }
 }
 
-/// A trial that failed at a gate.
+/// Failure of a trial at a gate.
 fn failed(span: &str, error: &str) -> NoAnswer {
     NoAnswer::Trial(Outcome::Failed, Failure::new(span, error))
 }

@@ -1,8 +1,7 @@
-//! The folder in which a run's jobs live, the lock that allows one run a machine, and the ledger by which what a run
-//! that was cut off has left is found again.
+//! Folder of a run's jobs, the lock that allows one run per machine, and the removal of leftovers.
 //!
-//! The ledger is the folder itself: one folder a run, with a note of the process that owns it. Nothing outside it, and no
-//! cgroup but those named after a job listed there, is ever removed.
+//! A note in the folder names the run's process, its jobs and their objects. Only files, cgroups and objects that a note
+//! names are removed.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -10,33 +9,35 @@ use std::path::{Path, PathBuf};
 
 use handoff_docker::leftovers;
 use handoff_docker::user::OwnedResources;
+use handoff_machine::proc::start_ticks;
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
 
 use crate::RunError;
 
-/// Where runs live unless told otherwise: on disk, and short, because sockets are below it.
+/// Default work folder: on disk, with a short path, because sockets are below it.
 pub const DEFAULT_WORK_DIR: &str = "/var/tmp/handoff";
-/// The lock of the machine: one run at a time measures, whatever its work folder.
+/// Lock of the machine, which one run at a time holds.
 pub const MACHINE_LOCK: &str = "/run/handoff.lock";
 const NOTE: &str = "run.json";
 
-/// Who owns a run's folder, and which jobs it has started.
+/// Process of a run, its jobs, and their folders and objects.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Note {
     pid: i32,
-    /// Start time of that process in clock ticks since boot: a number given again to another process is told apart.
+    /// Start time of the process in clock ticks since boot, which tells a reused process identifier apart.
     started: u64,
     jobs: Vec<String>,
-    /// Folders elsewhere that belong to the run.
+    /// Folders of the run elsewhere.
     #[serde(default)]
     folders: Vec<PathBuf>,
-    /// What its jobs make in the user's daemon.
-    #[serde(default)]
-    made: Vec<OwnedResources>,
+    /// Objects of the jobs in the user's daemon.
+    #[serde(default, rename = "made")]
+    resources: Vec<OwnedResources>,
 }
 
-/// A run's folder.
+/// Folder of a run.
 #[derive(Debug)]
 pub struct Workspace {
     dir: PathBuf,
@@ -45,21 +46,25 @@ pub struct Workspace {
     _lock: File,
 }
 
-/// What a run that was cut off has left.
+/// Leftovers of an interrupted run.
 #[derive(Debug, Clone, Serialize)]
 pub struct Leftover {
-    /// The run's folder.
+    /// Folder of the run.
     pub dir: PathBuf,
-    /// Its jobs.
+    /// Jobs of the run.
     pub jobs: Vec<String>,
-    /// Folders elsewhere that belong to it.
+    /// Folders of the run elsewhere.
     pub folders: Vec<PathBuf>,
-    /// What its jobs may have made in the user's daemon.
-    pub made: Vec<OwnedResources>,
+    /// Possible objects of the jobs in the user's daemon.
+    #[serde(rename = "made")]
+    pub resources: Vec<OwnedResources>,
 }
 
 impl Workspace {
-    /// Takes a lock ([`MACHINE_LOCK`] for anything that measures) and makes a folder for a run.
+    /// Takes a lock ([`MACHINE_LOCK`] for anything that measures) and creates the folder of a run.
+    ///
+    /// # Errors
+    /// Another run holds the lock, or a folder cannot be created.
     pub fn create(lock: &Path, work_dir: &Path, run: &str) -> Result<Self, RunError> {
         let path = lock.to_owned();
         let lock = File::create(&path).map_err(RunError::io("create", &path))?;
@@ -68,11 +73,11 @@ impl Workspace {
         let dir = work_dir.join(run);
         fs::create_dir_all(&dir).map_err(RunError::io("create", &dir))?;
         let pid = rustix::process::getpid().as_raw_nonzero().get();
-        // A made-up time would make this run a dead one in the eyes of the next, which then removes it.
-        let started = start_time(pid).ok_or_else(|| {
-            RunError::Missing(format!("/proc/{pid}/stat does not tell when this process started: mount /proc"))
+        // With a wrong time, the next run would remove this run as a dead one.
+        let started = start_ticks(pid).ok_or_else(|| {
+            RunError::Missing(format!("/proc/{pid}/stat has no start time of this process: mount /proc"))
         })?;
-        let note = Note { pid, started, jobs: Vec::new(), folders: Vec::new(), made: Vec::new() };
+        let note = Note { pid, started, jobs: Vec::new(), folders: Vec::new(), resources: Vec::new() };
         let workspace = Self { dir, note, _lock: lock };
         workspace.write_note()?;
         Ok(workspace)
@@ -81,41 +86,55 @@ impl Workspace {
     fn write_note(&self) -> Result<(), RunError> {
         let path = self.dir.join(NOTE);
         let json = serde_json::to_vec(&self.note).map_err(|e| RunError::Job(format!("{}: {e}", path.display())))?;
-        let write = File::create(&path).and_then(|mut f| f.write_all(&json).and_then(|()| f.sync_all()));
-        write.map_err(RunError::io("write", &path))
+        let write = || {
+            let mut file = NamedTempFile::new_in(&self.dir)?;
+            file.write_all(&json)?;
+            file.as_file().sync_all()?;
+            file.persist(&path).map(drop).map_err(|e| e.error)
+        };
+        write().map_err(RunError::io("write", &path))
     }
 
-    /// The run's folder.
+    /// Folder of the run.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// Makes the folder of a job, and notes the job, and what it will make in the user's daemon, before any of it exists.
-    pub fn add_job(&mut self, job: &str, made: Option<OwnedResources>) -> Result<PathBuf, RunError> {
-        if let Some(made) = &made {
-            made.claim()?;
+    /// Records a job and its objects in the user's daemon, then creates the job's folder.
+    ///
+    /// # Errors
+    /// An object's name is in use, or a file cannot be written.
+    pub fn add_job(&mut self, job: &str, resources: Option<OwnedResources>) -> Result<PathBuf, RunError> {
+        if let Some(resources) = &resources {
+            resources.claim()?;
         }
         self.note.jobs.push(job.to_owned());
-        self.note.made.extend(made);
+        self.note.resources.extend(resources);
         self.write_note()?;
         let dir = self.dir.join(job);
         fs::create_dir_all(&dir).map_err(RunError::io("create", &dir))?;
         Ok(dir)
     }
 
-    /// Makes a folder elsewhere that goes with the run, noted before it exists.
+    /// Records a folder elsewhere that the run removes at its end, then creates it.
+    ///
+    /// # Errors
+    /// A file or folder cannot be written.
     pub fn add_folder(&mut self, dir: &Path) -> Result<(), RunError> {
         self.note.folders.push(dir.to_owned());
         self.write_note()?;
         fs::create_dir_all(dir).map_err(RunError::io("create", dir))
     }
 
-    /// Removes a job's folder and cgroups, and what it made in the user's daemon, after its processes have ended.
+    /// Removes the folder, cgroups and daemon objects of a job whose processes have ended.
+    ///
+    /// # Errors
+    /// A file cannot be removed, or the user's daemon does not answer.
     pub fn remove_job(&mut self, job: &str) -> Result<(), RunError> {
-        for made in self.note.made.iter().filter(|m| m.job == job) {
-            made.remove()?;
+        for resources in self.note.resources.iter().filter(|r| r.job == job) {
+            resources.remove()?;
         }
-        self.note.made.retain(|m| m.job != job);
+        self.note.resources.retain(|r| r.job != job);
         leftovers::remove_folder(&self.dir.join(job))?;
         leftovers::remove_cgroups(job);
         self.note.jobs.retain(|j| j != job);
@@ -125,16 +144,16 @@ impl Workspace {
 
 impl Drop for Workspace {
     fn drop(&mut self) {
-        let Note { jobs, folders, made, .. } = self.note.clone();
-        // What cannot go now is still in the note: the next run, or `handoff clean`, finds it there.
-        let _ = remove(&Leftover { dir: self.dir.clone(), jobs, folders, made });
+        let Note { jobs, folders, resources, .. } = self.note.clone();
+        // The note stays after a failure: the next run, or `handoff clean`, finds it.
+        let _ = remove(&Leftover { dir: self.dir.clone(), jobs, folders, resources });
     }
 }
 
-/// What runs whose process is gone have left below a work folder.
+/// Leftovers below a work folder of runs whose process has ended.
 ///
 /// # Errors
-/// A work folder that cannot be read; one that is not there holds nothing.
+/// The work folder exists and cannot be read.
 pub fn leftovers(work_dir: &Path) -> Result<Vec<Leftover>, RunError> {
     let entries = match fs::read_dir(work_dir) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -142,35 +161,32 @@ pub fn leftovers(work_dir: &Path) -> Result<Vec<Leftover>, RunError> {
     };
     let entries = entries.map_err(RunError::io("read", work_dir))?;
     let dead = |dir: PathBuf| {
-        // A folder without a note that reads is none of ours, and is left alone.
+        // A folder without a readable note is not one of Handoff and stays.
         let note: Note = serde_json::from_slice(&fs::read(dir.join(NOTE)).ok()?).ok()?;
-        let alive = start_time(note.pid).is_some_and(|s| s == note.started);
-        (!alive).then_some(Leftover { dir, jobs: note.jobs, folders: note.folders, made: note.made })
+        let alive = start_ticks(note.pid).is_some_and(|s| s == note.started);
+        (!alive).then_some(Leftover { dir, jobs: note.jobs, folders: note.folders, resources: note.resources })
     };
     Ok(entries.into_iter().filter_map(|e| dead(e.path())).collect())
 }
 
-/// Removes what a run has left. The namespaces are gone already; files, cgroups and things in the user's daemon are not.
-/// When the daemon does not answer everything stays, its note included.
+/// Removes the files, cgroups and daemon objects of a run whose namespaces have ended.
+///
+/// # Errors
+/// The user's daemon does not answer: everything stays, with the note.
 pub fn remove(leftover: &Leftover) -> Result<(), RunError> {
-    for made in &leftover.made {
-        made.remove()?;
+    for resources in &leftover.resources {
+        resources.remove()?;
     }
     for job in &leftover.jobs {
         leftovers::remove_cgroups(job);
     }
     for folder in &leftover.folders {
-        // In memory, so that it goes with the machine at the latest.
+        // The folder is in memory and disappears at the next boot at the latest.
         let _ = leftovers::remove_folder(folder);
     }
-    // A folder that cannot go now (a process of it is still ending) is found again by the next run or `handoff clean`.
+    // The next run or `handoff clean` finds a folder that a process still uses.
     let _ = leftovers::remove_folder(&leftover.dir);
     Ok(())
-}
-
-fn start_time(pid: i32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat[stat.rfind(')')? + 1..].split_whitespace().nth(19)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -178,14 +194,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_folders_with_a_note_of_a_dead_process_are_leftovers() {
+    fn leftovers_are_folders_with_a_note_of_a_dead_process() {
         let dir = tempfile::tempdir().unwrap();
         let foreign = dir.path().join("foreign");
         fs::create_dir(&foreign).unwrap();
         let mine = Workspace::create(&dir.path().join("lock"), dir.path(), "mine").unwrap();
         let dead = dir.path().join("dead");
         fs::create_dir(&dead).unwrap();
-        let note = Note { pid: 1, started: u64::MAX, jobs: vec!["no-such-job".into()], folders: vec![], made: vec![] };
+        let note =
+            Note { pid: 1, started: u64::MAX, jobs: vec!["no-such-job".into()], folders: vec![], resources: vec![] };
         fs::write(dead.join(NOTE), serde_json::to_vec(&note).unwrap()).unwrap();
         let found = leftovers(dir.path()).unwrap();
         assert_eq!(found.iter().map(|l| l.dir.clone()).collect::<Vec<_>>(), std::slice::from_ref(&dead));
@@ -196,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_run_is_told_that_the_machine_is_taken() {
+    fn second_run_on_a_machine_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let _first = Workspace::create(&dir.path().join("lock"), dir.path(), "a").unwrap();
         let error = Workspace::create(&dir.path().join("lock"), dir.path(), "b").unwrap_err().to_string();

@@ -1,4 +1,4 @@
-//! `artifact`: a docker tar as a workflow artifact, by the client of upload-artifact and download-artifact.
+//! `artifact`: docker tar as a workflow artifact, by the client of upload-artifact and download-artifact.
 
 use handoff_model::recipe::{BuiltAt, Step, Unsupported, joined};
 use handoff_model::strategy::look;
@@ -10,7 +10,7 @@ use crate::tar::{self, TarOptions};
 use crate::{Job, ProducerOutput, Source, StepResult, Strategy, clients, steps};
 
 words! {
-    /// Major version of the artifact's actions.
+    /// Major version of the artifact actions.
     pub enum Action {
         Latest = "latest",
         V4 = "v4",
@@ -18,21 +18,21 @@ words! {
 }
 
 options! {
-    /// The option that picks the artifact's actions.
+    /// Option that selects the artifact actions.
     pub(crate) struct ActionOption {
-        /// major version of the actions, on GitHub only: today's (latest) or the spike's (v4)
+        /// major version of the actions, on GitHub only: the current one (latest) or that of the spike (v4)
         action: Action,
     }
 }
 
 options! {
-    /// The strategy.
+    /// Strategy `artifact`.
     pub struct Artifact {
-        /// zlib level of the artifact's zip (the spike asks for 0: stored)
+        /// zlib level of the artifact's zip (0 stores the file, as in the spike)
         level: u32 [0..=9] = 0,
-        /// whether the file goes into a zip; false uploads it as it is, as upload-artifact 7 can
+        /// whether the artifact is a zip; false uploads the plain file (upload-artifact 7 or newer)
         archive: bool = true,
-        /// ACTIONS_ARTIFACT_UPLOAD_CONCURRENCY; the client sends three quarters of it at once, and caps it by the cores
+        /// ACTIONS_ARTIFACT_UPLOAD_CONCURRENCY; the client uses three quarters of it, and caps it by the cores
         concurrency: u32 [1..=300] = 5,
         ..tar: TarOptions,
         github ..action: ActionOption,
@@ -61,7 +61,7 @@ impl Strategy for Artifact {
 
     fn refuses(&self, conditions: &Conditions) -> Option<String> {
         if !self.archive && self.level != Self::DEFAULT.level {
-            return Some("archive=false makes no zip that could have a level: leave level out".to_owned());
+            return Some("archive=false makes no zip, which alone has a level: leave level out".to_owned());
         }
         self.tar.writer(conditions).err()
     }
@@ -77,7 +77,7 @@ impl Strategy for Artifact {
         }
         let report = clients::node(job, "artifact.mjs", &args, SpanKind::Upload)?;
         job.recorder.fact(CLIENT, report.client.to_string());
-        // What is not archived is named after its file, whatever name is asked for.
+        // An artifact without a zip is named after its file.
         let name = if self.archive { job.name } else { tar::file_name(self.tar.compress) };
         Ok(ProducerOutput { ticket: Ticket::default().with("artifact", name), built })
     }
@@ -94,7 +94,7 @@ impl Strategy for Artifact {
     }
 }
 
-/// With a zip around it.
+/// Inputs for an artifact with a zip.
 const UPLOAD: &[(&str, &str)] = &[
     ("name", "{name}"),
     ("path", "{dir}/{tar}"),
@@ -104,12 +104,12 @@ const UPLOAD: &[(&str, &str)] = &[
 ];
 const DOWNLOAD: &[(&str, &str)] = &[("name", "{name}"), ("path", "{dir}")];
 
-/// As it is, from upload-artifact 7 on: it is named after its file, whatever name is asked for.
+/// Inputs for an artifact without a zip, which is named after its file (upload-artifact 7 or newer).
 const UPLOAD_FILE: &[(&str, &str)] =
     &[("path", "{dir}/{tar}"), ("archive", "{archive}"), ("if-no-files-found", "error"), ("retention-days", "1")];
 const DOWNLOAD_FILE: &[(&str, &str)] = &[("name", "{tar}"), ("path", "{dir}")];
 
-/// No input, but a variable that the action reads from 4.6.0 on: <https://github.com/actions/upload-artifact/issues/642>.
+/// Variable that upload-artifact 4.6.0 or newer reads: <https://github.com/actions/upload-artifact/issues/642>.
 const CONCURRENCY: &[(&str, &str)] = &[("ACTIONS_ARTIFACT_UPLOAD_CONCURRENCY", "{concurrency}")];
 
 const PRODUCER: [Step; 3] = [
@@ -130,7 +130,7 @@ const RECIPE: Recipe = Recipe {
     options: ActionOption::OPTIONS,
     not_in_a_cell: &[Unsupported::option(
         "archive",
-        "an artifact without a zip is named after its file, and files of all cells have the same name",
+        "an artifact without a zip is named after its file, and all cells have the same file name",
     )],
     derived: tar::PLACES,
     producer: &MAKES_AND_UPLOADS,

@@ -1,4 +1,4 @@
-//! `cache-tar`: a docker tar through the cache, by the client of actions/cache.
+//! `cache-tar`: docker tar in the cache, by the client of actions/cache.
 
 use handoff_model::recipe::{BuiltAt, Step, joined};
 use handoff_model::strategy::look;
@@ -10,7 +10,7 @@ use crate::tar::{self, TarOptions};
 use crate::{ImageLocation, Job, ProducerOutput, Source, StepResult, Strategy};
 
 options! {
-    /// The strategy.
+    /// Strategy `cache-tar`.
     pub struct CacheTar {
         ..tar: TarOptions,
         github ..action: ActionOption,
@@ -43,12 +43,12 @@ impl Strategy for CacheTar {
 
     fn produce(&self, job: &Job) -> StepResult<ProducerOutput> {
         let file = tar::file_name(self.tar.compress);
-        // As `if: steps.cache.outputs.cache-hit` does: the tar of this very commit is all that consumers need.
-        if cache::look(job, file, false)? == Found::ThisCommit {
+        // A cache hit of this commit skips the build, as `if: steps.cache.outputs.cache-hit` does.
+        if cache::restore_earlier(job, file, false)? == Found::ThisCommit {
             return Ok(ProducerOutput { ticket: cache::ticket(job), built: ImageLocation::WarmUp });
         }
         let (_, built) = tar::build(job, &self.tar)?;
-        // Whatever the file is, the client puts it through zstd once more.
+        // The client compresses every file by zstd, also a compressed one.
         cache::save(job, file)?;
         Ok(ProducerOutput { ticket: cache::ticket(job), built })
     }

@@ -1,4 +1,4 @@
-//! `gha-cache`: the builder's own cache goes to the cache service, and the consumer builds again from it.
+//! `gha-cache`: the builder's cache in the cache service, from which the consumer builds again.
 
 use handoff_model::recipe::{BuiltAt, Unsupported};
 use handoff_model::strategy::look;
@@ -10,15 +10,14 @@ use crate::recorder::CLIENT;
 use crate::{ImageLocation, Job, MoreBuilds, ProducerOutput, StepResult, Strategy, buildx, steps};
 
 words! {
-    /// There to say what there is not: `BuildKit`'s exporter for this cache reads no such attribute and would pass over it in
-    /// silence.
+    /// Compression of layers. The option only refuses other values, which `BuildKit`'s exporter for this cache ignores silently.
     pub enum Compression {
         Gzip = "gzip",
     }
 }
 
 words! {
-    /// Scope of the cache of each of several images.
+    /// Cache scope of several images.
     pub enum Scope {
         Own = "own",
         Shared = "shared",
@@ -26,13 +25,13 @@ words! {
 }
 
 options! {
-    /// The strategy.
+    /// Strategy `gha-cache`.
     pub struct GhaCache {
-        /// how layers are compressed: BuildKit's type=gha exporter knows nothing else (local-cache does)
+        /// compression of layers: BuildKit's type=gha exporter supports gzip only (local-cache supports others)
         compression: Compression,
-        /// how many images the producer builds and exports, one after the other, other in every layer; the consumer needs the first
+        /// number of images, different in every layer, that the producer builds and exports in turn; the consumer needs the first
         images: u32 [1..=2] = 1,
-        /// the scope of each image's cache: one of its own (own), or the first one's for all (shared)
+        /// cache scope of the images: one scope for each (own), or that of the first image for all (shared)
         scope: Scope,
         ..cache: CacheOptions,
     }
@@ -42,7 +41,7 @@ const FACTS: StrategyFacts = StrategyFacts {
     name: "gha-cache",
     summary: "build with cache-to type=gha, build again with cache-from type=gha, loaded",
     storage: Storage::Cache,
-    // One block of 1 MiB after the other goes up; layers come back side by side.
+    // Blocks of 1 MiB are uploaded in turn; layers are downloaded concurrently.
     transfer: Some(Transfer {
         up: Flow { connections: 1, block_bytes: Some(1 << 20), calls: 3 },
         down: Flow { connections: 4, block_bytes: None, calls: 1 },
@@ -64,14 +63,14 @@ impl Strategy for GhaCache {
         let several = self.images > 1;
         if !several && self.scope != Scope::DEFAULT {
             return Some(
-                "scope=shared: one image shares its scope with no other: add images=2, or leave scope out".to_owned(),
+                "scope=shared: a single image has no other to share with: add images=2, or leave scope out".to_owned(),
             );
         }
         if several && conditions.cache_state != CacheState::Cold {
-            return Some("images=2: earlier runs of two images are not played: use --cache-state cold".to_owned());
+            return Some("images=2: warm-ups build one image only: use --cache-state cold".to_owned());
         }
         if several && self.cache.producer_load {
-            return Some("images=2: only caches are exported: leave producer-load out".to_owned());
+            return Some("images=2: the producer exports only caches: leave producer-load out".to_owned());
         }
         buildx::refuses_cache_export(conditions)
     }
@@ -86,7 +85,7 @@ impl Strategy for GhaCache {
         let (output, built) = self.cache.output();
         let build = Build { cache_to: Some(&to), cache_from: from.as_deref(), ..Build::plain("build", output) };
         let trace = build.run(job)?;
-        // Without a step nothing was fetched either: there is no image here to look at, unless it was loaded.
+        // A build without executed steps pulls no layer, so that the image is not here unless it was loaded.
         let nothing = from.is_some() && trace.executed.is_empty() && built == ImageLocation::BuilderCache;
         let built = if nothing { ImageLocation::WarmUp } else { built };
         for (sources, number) in job.others.iter().zip(2..) {
@@ -112,16 +111,16 @@ impl Strategy for GhaCache {
     }
 }
 
-/// Why steps do not know `compression`.
-const ONE_COMPRESSION: &str = "there is one value only, and BuildKit is not told it";
+/// Reason why steps have no `compression`.
+const ONE_COMPRESSION: &str = "BuildKit supports one value only and has no attribute for it";
 
-/// What the producer's build is told, here and on GitHub.
+/// `--cache-to` of the producer's build, here and on GitHub.
 const CACHE_TO: &str = "type=gha,scope={name},mode={mode}";
-/// What the consumer's build is told.
+/// `--cache-from` of the consumer's build.
 const CACHE_FROM: &str = "type=gha,scope={name}";
 
 const ONE_IMAGE: Unsupported = Unsupported::option("images", "the workflow builds one image");
-const ONE_SCOPE: Unsupported = Unsupported::option("scope", "the workflow builds one image, whose scope is its own");
+const ONE_SCOPE: Unsupported = Unsupported::option("scope", "the workflow builds one image with one scope");
 
 const RECIPE: Recipe = Recipe {
     not_in_a_cell: &[Unsupported::option("compression", ONE_COMPRESSION), ONE_IMAGE, ONE_SCOPE],
@@ -138,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn options_of_several_images_that_cannot_be_are_refused_with_the_fix() {
+    fn contradicting_options_of_several_images_are_refused_with_the_fix() {
         let refused = |text: &str, cache_state| {
             let conditions = Conditions { cache_state, ..Conditions::default() };
             crate::find(&text.parse().unwrap()).unwrap().refuses(&conditions)

@@ -1,4 +1,4 @@
-//! `local-cache`: the builder's cache as a folder, moved through the cache by the client of actions/cache.
+//! `local-cache`: the builder's cache as a folder in the cache, by the client of actions/cache.
 
 use handoff_model::recipe::{BuiltAt, Derived, Step, Unsupported};
 use handoff_model::strategy::look;
@@ -9,32 +9,32 @@ use crate::cache::{self, ActionOption, Found};
 use crate::options::{facts_and_recipe, named, options};
 use crate::{ImageLocation, Job, MoreBuilds, ProducerOutput, StepResult, Strategy, buildx, steps};
 
-/// The folder's name, relative to the job's folder and alike on both sides.
+/// Folder of the cache, relative to the job's folder and the same in both roles.
 const FOLDER: &str = "buildx-cache";
 
 options! {
-    /// The strategy.
+    /// Strategy `local-cache`.
     pub struct LocalCache {
-        /// how BuildKit compresses the layers of the cache, zstd-1 at zstd's fastest level, before actions/cache compresses all of
-        /// it with zstd
+        /// compression of the cache's layers by BuildKit, where zstd-1 is zstd's fastest level; actions/cache compresses the folder
+        /// again with zstd
         compression: Layers,
-        /// how many pushes are played, each with another last layer and the folder of the one before; only the last is on the clock
+        /// number of pushes, each with another last layer and the folder of the push before; only the last is on the clock
         pushes: u32 [1..=10] = 1,
-        /// export into a new folder that replaces the restored one (true), or into the restored one, which keeps what it has (false)
+        /// export into a new folder that replaces the restored one (true), or into the restored folder, which keeps old layers (false)
         replaces as "move": bool = true,
         ..cache: CacheOptions,
         github ..action: ActionOption,
     }
 }
 
-/// What the exporter is told of compression.
+/// Attributes of the exporter for the compression of layers.
 const COMPRESSION_PLACE: Derived = Derived {
     place: "compression-attributes",
     shows: "compression",
     text: |compression| match named(compression).map_or("", Layers::attribute) {
-        // What the exporter does anyway.
+        // The exporter's default.
         "" => String::new(),
-        // Forced, because a layer that was compressed otherwise for the image would be taken as it is.
+        // Without force, layers that the image has in another compression would keep it.
         other => format!("{other},force-compression=true"),
     },
 };
@@ -57,7 +57,7 @@ impl Strategy for LocalCache {
 
     fn refuses(&self, conditions: &Conditions) -> Option<String> {
         if self.pushes > 1 && conditions.cache_state != CacheState::Cold {
-            return Some("pushes: earlier pushes are themselves what caches hold: use --cache-state cold".to_owned());
+            return Some("pushes: earlier pushes already fill the cache: use --cache-state cold".to_owned());
         }
         buildx::refuses_cache_export(conditions)
     }
@@ -67,14 +67,14 @@ impl Strategy for LocalCache {
     }
 
     fn produce(&self, job: &Job) -> StepResult<ProducerOutput> {
-        // As `if: steps.cache.outputs.cache-hit` does: the cache of this very commit is all that consumers need, and the client
-        // saves nothing under a key that is there.
-        let from = match cache::look(job, FOLDER, true)? {
+        // A cache hit of this commit skips the build, as `if: steps.cache.outputs.cache-hit` does. The client would not save
+        // under an existing key.
+        let from = match cache::restore_earlier(job, FOLDER, true)? {
             Found::ThisCommit => {
                 return Ok(ProducerOutput { ticket: cache::ticket(job), built: ImageLocation::WarmUp });
             }
             Found::AnotherCommit if self.replaces => Some(put_aside(job)?),
-            // The folder is read and written at once.
+            // The build reads and writes the same folder.
             Found::AnotherCommit => Some(job.fill(self, CACHE_FROM)),
             Found::Nothing => None,
         };
@@ -96,8 +96,8 @@ impl Strategy for LocalCache {
     }
 }
 
-/// Moves a restored cache out of the way of the new one, and gives what a build is told of it: exporting into the old folder
-/// would keep what is no longer of use, and the entry would grow from run to run.
+/// Renames a restored cache folder and returns its `--cache-from`. An export into the restored folder would keep unused
+/// layers, so that the entry would grow from run to run.
 fn put_aside(job: &Job) -> StepResult<String> {
     let (folder, aside) = (job.scratch.join(FOLDER), job.scratch.join("buildx-cache-before"));
     std::fs::rename(&folder, &aside)
@@ -105,9 +105,9 @@ fn put_aside(job: &Job) -> StepResult<String> {
     Ok(format!("type=local,src={}", aside.display()))
 }
 
-/// What the producer's build is told, here and on GitHub.
+/// `--cache-to` of the producer's build, here and on GitHub.
 const CACHE_TO: &str = "type=local,dest={dir}/buildx-cache,mode={mode}{compression-attributes}";
-/// What the consumer's build is told.
+/// `--cache-from` of the consumer's build.
 const CACHE_FROM: &str = "type=local,src={dir}/buildx-cache";
 
 const SAVE: &[(&str, &str)] = &[("path", "{dir}/buildx-cache"), ("key", "{name}")];
@@ -117,9 +117,8 @@ const BUILDS: [Step; 2] = buildx::cache_builds(CACHE_TO);
 const SAVES: [Step; 2] = cache::saves(SAVE);
 const RESTORES: [Step; 2] = cache::restores(RESTORE);
 
-const ONE_PUSH: Unsupported = Unsupported::option("pushes", "the workflow is of one push");
-const NO_MOVE: Unsupported =
-    Unsupported::option("move", "the workflow is of one push, which finds no folder of an earlier one");
+const ONE_PUSH: Unsupported = Unsupported::option("pushes", "the workflow has one push");
+const NO_MOVE: Unsupported = Unsupported::option("move", "the workflow has one push, which finds no earlier folder");
 
 const RECIPE: Recipe = Recipe {
     options: ActionOption::OPTIONS,
@@ -137,13 +136,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_compression_that_is_not_the_exporters_own_is_forced() {
+    fn other_compression_than_the_default_is_forced() {
         assert_eq!((COMPRESSION_PLACE.text)("gzip"), "");
         assert_eq!((COMPRESSION_PLACE.text)("zstd"), ",compression=zstd,force-compression=true");
     }
 
     #[test]
-    fn pushes_are_earlier_runs_of_their_own_and_no_cache_state_beside() {
+    fn pushes_with_a_warm_cache_are_refused() {
         let named = |text: &str| crate::find(&text.parse().unwrap()).unwrap();
         let pushes = |text| named(text).more_builds().earlier_pushes;
         assert_eq!((pushes("local-cache"), pushes("local-cache:pushes=5,move=false")), (0, 4));

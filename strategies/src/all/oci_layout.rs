@@ -1,9 +1,9 @@
 //! `oci-layout`: the image as an OCI layout, a folder of blobs by digest, as a workflow artifact.
 //!
-//! The builder writes the folder itself, and the client of artifacts carries it as it is: there is no tar, and layers stay as the
-//! builder has compressed them. A containerd engine loads a layout; for one with the overlay2 store it is given the
-//! `manifest.json` that `docker save` would add. On GitHub, skopeo loads the layout: it is
-//! part of the Ubuntu images (<https://github.com/actions/runner-images>).
+//! The builder writes the folder, and the artifact client uploads it without a tar, so that layers keep the builder's
+//! compression. An engine with the containerd store loads a layout. One with the overlay2 store also needs the
+//! `manifest.json` of `docker save`. On GitHub, skopeo loads the layout: it is part of the Ubuntu images
+//! (<https://github.com/actions/runner-images>).
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -25,10 +25,10 @@ use crate::tar::{self, LayersOption, Writer};
 use crate::{ImageLocation, Job, ProducerOutput, Source, StepResult, Strategy, clients, steps};
 
 options! {
-    /// The strategy.
+    /// Strategy `oci-layout`.
     pub struct OciLayout {
-        /// what writes the folder: the builder's exporter (output), `docker save` unpacked (save), or the exporter where there is
-        /// one (auto)
+        /// writer of the folder: the builder's exporter (output), `docker save` unpacked (save), or the exporter if there is one
+        /// (auto)
         source: Source ["auto", "output", "save"] = Auto,
         ..exporter: LayersOption,
     }
@@ -47,13 +47,13 @@ const FACTS: StrategyFacts = StrategyFacts {
     options: OciLayout::OPTIONS,
 };
 
-/// The folder's name, relative to the job's folder and alike on both sides.
+/// Folder of the layout, relative to the job's folder and the same in both roles.
 const FOLDER: &str = "oci";
-/// What the producer's build is told, here and on GitHub.
+/// `--output` of the producer's build, here and on GitHub.
 const OUTPUT: &str = "type=oci,dest={dir}/oci,tar=false{layers-attributes}";
-/// Unpacks what an engine saves.
+/// Command that unpacks the output of `docker save`.
 const UNPACK: &[&str] = &["tar", "--extract", "--directory", "{dir}/oci"];
-/// Packs the folder for an engine.
+/// Command that packs the folder for `docker load`.
 const PACK: &[&str] = &["tar", "--create", "--directory", "{dir}/oci", "."];
 
 impl OciLayout {
@@ -61,7 +61,7 @@ impl OciLayout {
         Writer::of(self.source, self.exporter.layers, conditions)
     }
 
-    /// `tar` with its words, as a stage of a pipe.
+    /// Stage of a pipe that runs `tar`.
     fn tar(&self, job: &Job, kind: SpanKind, words: &[&str]) -> StepResult<Stage> {
         let program = job.on_path(kind, words[0])?;
         let args = words[1..].iter().map(|word| job.fill(self, word));
@@ -104,7 +104,7 @@ impl Strategy for OciLayout {
         let folder = job.scratch.join(FOLDER);
         let dir = folder.display().to_string();
         clients::node(job, "artifact.mjs", &["download", "--name", name, "--dir", &dir], SpanKind::Download)?;
-        // What `docker save` made has one already.
+        // The output of `docker save` already has a manifest.
         if job.conditions.image_store == ImageStore::Overlay2 && !folder.join("manifest.json").exists() {
             Layout::read(&folder)?.write_docker_manifest(job.image)?;
         }
@@ -121,10 +121,10 @@ fn failed(kind: SpanKind, path: &Path, error: &dyn Display) -> Failure {
     Failure::new(kind.as_str(), format!("{}: {error}", path.display()))
 }
 
-/// A layout on disk that holds one image.
+/// OCI layout on disk with one image.
 struct Layout<'a> {
     folder: &'a Path,
-    /// Digest of the index, or of the manifest where there is no other index than the folder's own.
+    /// Digest of the image's index; of its manifest if it has no index.
     index: String,
     manifest: Value,
 }
@@ -136,7 +136,7 @@ impl<'a> Layout<'a> {
         let index = text(&top, "/manifests/0/digest").ok_or_else(|| lacks("image"))?;
         let mut manifest = json_in(folder, &blob(&index))?;
         if let Some(manifests) = manifest.get("manifests").and_then(Value::as_array) {
-            // Attestations have a platform that is unknown.
+            // The platform of attestations is `unknown`.
             let real = manifests.iter().find(|m| text(m, "/platform/os").as_deref() != Some("unknown"));
             let digest = real.and_then(|m| text(m, "/digest")).ok_or_else(|| lacks("manifest of a platform"))?;
             manifest = json_in(folder, &blob(&digest))?;
@@ -152,14 +152,14 @@ impl<'a> Layout<'a> {
     fn identity(&self) -> StepResult<ImageIdentity> {
         let config = self.config()?;
         let diff_ids = json_in(self.folder, &blob(&config))?.pointer("/rootfs/diff_ids").cloned();
-        // An image without a layer has no list.
+        // The list of an image without layers is null.
         let layers = diff_ids.filter(|ids| !ids.is_null()).map_or(Ok(Vec::new()), serde_json::from_value);
         let layers = layers.map_err(|e| failed(SpanKind::Resolve, self.folder, &e))?;
         let index = Some(self.index.clone());
         Ok(ImageIdentity { index, config: Some(config), layers: Some(layers), ..ImageIdentity::default() })
     }
 
-    /// What an engine with the overlay2 store reads in place of the index.
+    /// Writes the manifest that an engine with the overlay2 store reads instead of the index.
     fn write_docker_manifest(&self, image: &str) -> StepResult<()> {
         let path = self.folder.join("manifest.json");
         let layers = self.manifest.get("layers").and_then(Value::as_array).into_iter().flatten();
@@ -173,7 +173,7 @@ fn text(json: &Value, pointer: &str) -> Option<String> {
     json.pointer(pointer)?.as_str().map(str::to_owned)
 }
 
-/// The path of a blob in a layout.
+/// Path of a blob in a layout.
 fn blob(digest: &str) -> String {
     format!("blobs/{}", digest.replace(':', "/"))
 }
@@ -215,7 +215,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn attestation_is_passed_over_and_the_overlay2_manifest_names_config_and_layers() {
+    fn layout_skips_the_attestation_and_gets_a_manifest_for_overlay2() {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir_all(dir.path().join("blobs/sha256")).unwrap();
         let write = |file: &str, json: Value| fs::write(dir.path().join(file), json.to_string()).unwrap();

@@ -1,4 +1,4 @@
-//! `rebuild`: the baseline. Nothing is shared, each job builds for itself.
+//! `rebuild`: the baseline, in which every job builds the image.
 
 use handoff_model::recipe::BuiltAt;
 use handoff_model::strategy::look;
@@ -8,7 +8,7 @@ use crate::buildx::{Build, Output};
 use crate::options::facts_and_recipe;
 use crate::{Job, ProducerOutput, StepResult, Strategy, steps};
 
-/// The strategy.
+/// Strategy `rebuild`.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct Rebuild {}
 

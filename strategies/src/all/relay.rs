@@ -1,7 +1,7 @@
-//! `relay`: push and pull through a registry on loopback whose storage is the artifact or cache service.
+//! `relay`: push and pull through a registry on loopback that stores layers in the artifact or cache service.
 //!
-//! Each job runs one end of it as a process of its own: the producer's takes what the builder pushes and sends it on as it
-//! comes, the consumer's fetches by parallel ranges what the engine pulls. `relay/registry` is that registry.
+//! Each job runs one registry as a separate process. The sender uploads layers while the builder pushes them; the receiver
+//! downloads layers by parallel ranges while the engine pulls them. `relay/registry` is that registry.
 
 use std::io::{BufRead, BufReader, Write, pipe};
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ use crate::recorder::{CLIENT, SOURCE};
 use crate::{ImageLocation, Job, ProducerOutput, Source, StepResult, Strategy, cache, steps};
 
 words! {
-    /// The service that keeps the layers.
+    /// Service that stores the layers.
     pub enum Store {
         Artifact = "artifact",
         Cache = "cache",
@@ -28,25 +28,24 @@ words! {
 }
 
 options! {
-    /// The strategy.
+    /// Strategy `relay`.
     pub struct Relay {
-        /// what keeps the layers: one artifact of the run, or cache entries that later runs find
+        /// storage of the layers: one artifact of the run, or cache entries that later runs find
         store: Store,
-        /// of the layers that the builder pushes
+        /// compression of the layers that the builder pushes
         compression: Compression,
-        /// zstd level of the layers that the builder pushes (0: the builder's own choice)
+        /// zstd level of the layers that the builder pushes (0: the builder's default)
         level: u32 [0..=22] = 1,
-        /// what pushes: the builder (output), `docker push` (push), or the builder where it can (auto)
+        /// program that pushes: the builder (output), `docker push` (push), or the builder if it can (auto)
         source: Source ["auto", "output", "push"] = Auto,
-        /// requests in flight (0: as many as turn out to carry more)
+        /// requests in flight (0: adapted to the throughput)
         connections: u32 [0..=64] = 0,
-        /// MiB of a block going up and of a range coming down
+        /// MiB of an uploaded block and of a downloaded range
         part: u32 [1..=16] = 4,
     }
 }
 
-/// The level at which builders compress what they push: the fastest was measured to be worth more than the bytes that it
-/// costs (docs/relay.md).
+/// Default zstd level of pushed layers. The fastest level saves more time than its additional bytes cost (docs/relay.md).
 pub const PUSH_LEVEL: u32 = Relay::DEFAULT.level;
 
 const FACTS: StrategyFacts = StrategyFacts {
@@ -91,11 +90,11 @@ impl Strategy for Relay {
         };
         let reference = format!("{}/{}", end.registry, job.image);
         let from = end.earlier.as_ref().map(|image| format!("type=registry,ref={image},registry.insecure=true"));
-        // What a later build needs to know of this one travels in the image's config; only where there may be a later one.
-        let to = self.looks_back(job).then_some("type=inline");
+        // The image's config carries the cache for later builds, if there can be any.
+        let to = self.finds_earlier(job).then_some("type=inline");
         let cached = |output| Build { cache_to: to, cache_from: from.as_deref(), ..Build::plain("build", output) };
         let source = match self.source {
-            // What is built already can only be pushed.
+            // A finished image can only be pushed.
             Source::Auto if job.sources.built => Source::Push,
             source => source.resolved(job.conditions, Source::Push),
         };
@@ -137,18 +136,18 @@ impl Strategy for Relay {
 }
 
 impl Relay {
-    /// Whether images of earlier runs can be there.
-    fn looks_back(&self, job: &Job) -> bool {
+    /// Whether images of earlier runs may exist.
+    fn finds_earlier(&self, job: &Job) -> bool {
         job.commit.is_some() && self.store == Store::Cache
     }
 }
 
-/// Where the engine pushes what it has loaded.
+/// Condition of steps for images that the engine pushes.
 const PUSHES: &[(&str, &str)] = &[("source", "push")];
 
-/// What both of the sender's actions are told; the last ones are left out where they are the action's own defaults.
+/// Inputs of the action that sends an image of the engine.
 const SEND: [(&str, &str); 5] = joined(&[&[("image", "{image}")], RECEIVE]);
-/// The same where the action builds.
+/// Inputs of the action that builds and sends an image.
 const SEND_BUILD: &[(&str, &str)] = &[
     ("image", "{image}"),
     ("name", "{name}"),
@@ -159,14 +158,15 @@ const SEND_BUILD: &[(&str, &str)] = &[
     ("connections", "{connections}"),
     ("part", "{part}"),
 ];
+/// Inputs of the action that receives an image.
 const RECEIVE: &[(&str, &str)] =
     &[("name", "{name}"), ("store", "{store}"), ("connections", "{connections}"), ("part", "{part}")];
 
-/// Both ends are actions of this repository: only an action gets the job's token.
+/// Recipe with this repository's actions, because only an action gets the job's token.
 const RECIPE: Recipe = Recipe {
     not_in_a_cell: &[Unsupported::option(
         "store",
-        "a cell removes what it has stored, and an entry by digest may be another cell's too",
+        "a cell removes its entries, and another cell may share an entry by digest",
     )],
     producer: &[
         steps::build(None, None, None).when(PUSHES),
@@ -179,31 +179,31 @@ const RECIPE: Recipe = Recipe {
     ..Recipe::EMPTY
 };
 
-/// `docker push` of an image that the engine has.
+/// Pushes an image of the engine by `docker push`.
 fn push(job: &Job, reference: &str) -> StepResult<()> {
     job.run(SpanKind::Command, "docker-tag", &job.engine.docker(["tag", job.image, reference]))?;
     job.run(SpanKind::Export, "docker-push", &job.engine.docker(["push", "--quiet", reference]))
 }
 
-/// One end, as a process of its own with the variables that an action gets.
+/// Process of a sender or receiver, with the variables of an action.
 struct End {
     registry: String,
-    /// Reference of the earlier image that a sender found, if any.
+    /// Image of an earlier run that a sender has found.
     earlier: Option<String>,
-    words: std::io::PipeWriter,
+    input: std::io::PipeWriter,
     handle: duct::Handle,
     report: PathBuf,
     step: String,
 }
 
 impl End {
-    /// Starts it. None: what it should send is there already.
+    /// Starts the process. None if an earlier run has already sent this image.
     fn start(relay: &Relay, job: &Job, end: &str, name: &str) -> StepResult<Option<Self>> {
         let step = format!("relay-{end}");
         let failure = |e: &dyn std::fmt::Display| Failure::new(SpanKind::Resolve.as_str(), format!("{step}: {e}"));
         let report = job.logs.join(format!("{step}.json"));
         let path = report.to_str().ok_or_else(|| failure(&"the log folder is not UTF-8"))?;
-        let looks = end == "sender" && relay.looks_back(job);
+        let looks = end == "sender" && relay.finds_earlier(job);
         let (connections, part, earlier) =
             (relay.connections.to_string(), relay.part.to_string(), format!("{}-", job.name));
         let mut args =
@@ -215,63 +215,62 @@ impl End {
             args.extend(["--earlier", &earlier]);
         }
         let mut log = job.log(&step)?;
-        let (input, words) = pipe().map_err(|e| failure(&e))?;
-        let (said, output) = pipe().map_err(|e| failure(&e))?;
+        let (stdin, input) = pipe().map_err(|e| failure(&e))?;
+        let (output, stdout) = pipe().map_err(|e| failure(&e))?;
         let errors = log.try_clone().map_err(|e| failure(&e))?;
         let command = job.program(&job.tools.handoff, args, &job.service.env).unchecked();
         let start = job.recorder.now_ns();
-        let handle = command.stdin_file(input).stdout_file(output).stderr_file(errors).start();
+        let handle = command.stdin_file(stdin).stdout_file(stdout).stderr_file(errors).start();
         let handle = handle.map_err(|e| failure(&e))?;
-        let mut lines = BufReader::new(said).lines();
-        let mut said = |word: &str| {
+        let mut lines = BufReader::new(output).lines();
+        let mut value = |key: &str| {
             let line = lines.next()?.ok()?;
-            line.strip_prefix(word).map(str::to_owned)
+            line.strip_prefix(key).map(str::to_owned)
         };
-        let registry = said("registry=");
-        let earlier = if looks && registry.is_some() { said("earlier=") } else { None };
+        let registry = value("registry=");
+        let earlier = if looks && registry.is_some() { value("earlier=") } else { None };
         job.recorder.record(SpanKind::Resolve, &step, start, job.recorder.now_ns(), None);
         if let Some(registry) = registry {
             let earlier = earlier.filter(|reference| !reference.is_empty());
-            return Ok(Some(Self { registry, earlier, words, handle, report, step }));
+            return Ok(Some(Self { registry, earlier, input, handle, report, step }));
         }
         let ended = handle.wait().map_err(|e| failure(&e))?;
-        // An end that has nothing to serve ends well only where an earlier run has sent this very image.
+        // A sender without a registry succeeds only if an earlier run has sent this image.
         if looks && ended.status.success() { Ok(None) } else { Err(failure(&tail(&mut log))) }
     }
 
-    /// Commits a sender.
+    /// Commits a sender's image and waits for the end of the process.
     fn commit(mut self, job: &Job) -> StepResult<ClientReport> {
-        let told = self.words.write_all(b"commit\n");
-        told.map_err(|e| Failure::new(SpanKind::Upload.as_str(), format!("{}: {e}", self.step)))?;
+        let written = self.input.write_all(b"commit\n");
+        written.map_err(|e| Failure::new(SpanKind::Upload.as_str(), format!("{}: {e}", self.step)))?;
         self.stop(job)
     }
 
-    /// Waits for the end's end, and reads its report.
+    /// Closes the process's input, waits for its end, and reads its report.
     fn stop(self, job: &Job) -> StepResult<ClientReport> {
-        let Self { words, handle, report, step, .. } = self;
-        drop(words);
+        let Self { input, handle, report, step, .. } = self;
+        drop(input);
         let failure = |e: &dyn std::fmt::Display| Failure::new(SpanKind::Upload.as_str(), format!("{step}: {e}"));
         let status = handle.wait().map_err(|e| failure(&e))?.status;
         if !status.success() {
             let mut log = job.log(&step)?;
             return Err(failure(&tail(&mut log)));
         }
-        let told = read_report(job, &report).map_err(|e| failure(&e))?;
-        job.recorder.fact(CLIENT, told.client.to_string());
-        Ok(told)
+        let report = read_report(job, &report).map_err(|e| failure(&e))?;
+        job.recorder.fact(CLIENT, report.client.to_string());
+        Ok(report)
     }
 
-    /// The cause of a push or pull that failed, first. Where the end has broken, the engine only saw its answers; where the end
-    /// was merely ended, it has nothing to add.
+    /// Adds the error of the sender or receiver to a failed push or pull, unless the process was only abandoned.
     fn attribute(self, job: &Job, failure: Failure) -> Failure {
         let report = self.report.clone();
-        let Err(own) = self.stop(job) else { return failure };
+        let Err(end_failure) = self.stop(job) else { return failure };
         let abandoned = read_report(job, &report).is_ok_and(|report| report.abandoned);
-        cause_first(failure, &own, abandoned)
+        cause_first(failure, &end_failure, abandoned)
     }
 }
 
-/// Joins what an engine or builder said with what the end said: the cause comes first.
+/// Joins the failure of an engine or builder with that of the sender or receiver, which is the cause.
 fn cause_first(failure: Failure, end: &Failure, abandoned: bool) -> Failure {
     if abandoned {
         return failure;
@@ -284,7 +283,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn failed_build_is_the_cause_and_the_end_that_it_ended_is_left_out() {
+    fn failed_build_is_the_cause_of_an_abandoned_sender() {
         let build = || Failure::new("build", "build: [2/2] RUN false: exit code: 1");
         let ended =
             Failure::new("upload", "relay-sender: error: it was ended before the push was complete: nothing was sent");

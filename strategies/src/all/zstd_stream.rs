@@ -1,7 +1,7 @@
-//! `zstd-stream`: a docker tar, compressed by zstd, streamed into an artifact; never a file on either side.
+//! `zstd-stream`: docker tar, compressed by zstd and streamed into an artifact without a file in either role.
 //!
-//! The connection plan (block size, blocks in flight) is that of the client that the spike names; the client is ours unless
-//! the caller brings that one, and the row says which. The programs run in a pipe, as they would in a workflow's step.
+//! The connection plan (block size, blocks in flight) is that of the spike's client. The client is Handoff's by default; the
+//! row names it. The programs run in a pipe, as in a workflow's step.
 
 use std::collections::BTreeMap;
 
@@ -17,13 +17,13 @@ use crate::tar::{self, LayersOption, Writer};
 use crate::{Job, ProducerOutput, Source, StepResult, Strategy, clients, steps};
 
 options! {
-    /// The strategy.
+    /// Strategy `zstd-stream`.
     pub struct ZstdStream {
         /// zstd level
         level: u32 [1..=19] = 3,
-        /// zstd threads (0: one a core)
+        /// zstd threads (0: one per core)
         threads: u32 [0..=64] = 0,
-        /// what makes the tar: `docker save` of a loaded build, or the builder straight into the pipe (output)
+        /// writer of the tar: `docker save` after a loaded build (save), or the builder (output)
         source: Source ["save", "output"] = Save,
         ..exporter: LayersOption,
         ..stream: ClientOptions,
@@ -52,9 +52,9 @@ impl ZstdStream {
 impl Strategy for ZstdStream {
     facts_and_recipe!();
 
-    /// The connection plan that the spike names is anybody's; another one is that of our own client.
+    /// Whether the connection plan differs from that of the spike's client, which needs no software of this project.
     fn is_ours(&self) -> bool {
-        self.stream.own_plan().is_some()
+        self.stream.changed_plan().is_some()
     }
 
     fn source(&mut self) -> Option<&mut Source> {
@@ -62,7 +62,7 @@ impl Strategy for ZstdStream {
     }
 
     fn resolve_defaults(&mut self, conditions: &Conditions) {
-        // On GitHub's runners the client is an action, and that is the one that the spike names.
+        // On GitHub's runners the client is the spike's action.
         if conditions.profile == GITHUB {
             self.stream.client = Client::Lhotari;
         }
@@ -79,7 +79,7 @@ impl Strategy for ZstdStream {
         let (upload, mut gate) = self.stream.upload(job)?;
         let stages = vec![Stage::new(SpanKind::Compress, "zstd", zstd), upload];
         let built = tar::pipe_from(job, writer, stages, || gate.commit())?;
-        self.stream.require_success(job, "upload")?;
+        self.stream.record_client(job, "upload")?;
         Ok(ProducerOutput { ticket: Ticket::default().with("artifact", job.name), built })
     }
 
@@ -89,7 +89,7 @@ impl Strategy for ZstdStream {
         let load = Stage::new(SpanKind::Load, "docker-load", job.engine.docker(["load"]));
         let stages = vec![self.stream.download(job)?, Stage::new(SpanKind::Decompress, "zstd-d", zstd), load];
         pipe::start(job, stages)?.finish(job, 3, || Ok(()))?;
-        self.stream.require_success(job, "download")
+        self.stream.record_client(job, "download")
     }
 
     fn built_at(&self) -> BuiltAt {
@@ -97,39 +97,39 @@ impl Strategy for ZstdStream {
     }
 }
 
-/// The compressor with its arguments, here and on GitHub.
+/// Compressor with its arguments, here and on GitHub.
 const COMPRESS: &[&str] = &["zstd", "-{level}", "-T{threads}", "--quiet", "--stdout"];
-/// The decompressor.
+/// Decompressor with its arguments.
 const DECOMPRESS: &[&str] = &["zstd", "-d", "--quiet", "--stdout"];
 
-/// The client that the spike names.
+/// Name of the spike's client.
 const CLIENT_NAME: &str = "gh-actions-artifact-client";
-/// It is a step of the recipe, as the spike has it.
+/// Step that installs the spike's client.
 const CLIENT_STEP: Step = steps::uses(SpanKind::Command, CLIENT_NAME, "lhotari/gh-actions-artifact-client", &[])
     .when(&[("client", "lhotari")]);
-/// The end of the producer's pipe.
+/// Last program of the producer's pipe.
 const UPLOAD: &[&str] = &["gh-actions-artifact-client.js", "upload", "{name}"];
 
-/// The beginning of the consumer's.
+/// First program of the consumer's pipe.
 const DOWNLOAD: &[&str] = &["gh-actions-artifact-client.js", "download", "{name}"];
 
-/// Why steps cannot choose how a stream is cut.
-const OWN_PLAN: &str = "the client that the spike names has a connection plan of its own";
+/// Reason why steps have no connection plan.
+const FIXED_PLAN: &str = "the spike's client has a fixed connection plan";
 
 const RECIPE: Recipe = Recipe {
     not_in_a_cell: &[
-        Unsupported::option("blocks", OWN_PLAN),
-        Unsupported::option("ranges", OWN_PLAN),
-        Unsupported::option("client", "on GitHub it is always the one that the spike names"),
+        Unsupported::option("blocks", FIXED_PLAN),
+        Unsupported::option("ranges", FIXED_PLAN),
+        Unsupported::option("client", "on GitHub it is always the spike's client"),
         Unsupported::option("dir", "the client comes as an action"),
     ],
     not_in_a_workflow: &[
-        Unsupported::option("blocks", "only Handoff's own client has it, and no action offers that client"),
-        Unsupported::option("ranges", "only Handoff's own client has it, and no action offers that client"),
+        Unsupported::option("blocks", "only Handoff's client has it, and no action offers that client"),
+        Unsupported::option("ranges", "only Handoff's client has it, and no action offers that client"),
         Unsupported::values(
             "client",
             &["handoff"],
-            "no action offers Handoff's own client, which moved these streams: measure client=lhotari,dir=DIR",
+            "no action offers Handoff's client, which moved these streams: measure client=lhotari,dir=DIR",
         ),
     ],
     of_the_machine: &[("dir", "the client comes as the action lhotari/gh-actions-artifact-client, pinned")],

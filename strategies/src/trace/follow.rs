@@ -1,4 +1,4 @@
-//! A build that a person watches while it runs: its steps and their output as lines, and why it failed.
+//! Live output of a build: its steps and their output as lines, and the reason of a failure.
 
 use std::collections::BTreeSet;
 
@@ -9,16 +9,16 @@ use handoff_model::shell::escaped;
 use super::Line;
 use super::reason::Reasons;
 
-/// Reader of a build's trace, line by line as it is written: nothing of it is kept but what a failure shows.
+/// Line-by-line reader of a build's trace, which keeps only what a failure shows.
 #[derive(Debug, Default)]
 pub struct Follower {
     reasons: Reasons,
-    /// Vertices that were shown, and whether their end was.
+    /// Vertices whose start (false) or end (true) was shown.
     shown: BTreeSet<(String, bool)>,
 }
 
 impl Follower {
-    /// Takes one line of the trace, and gives the lines that it has for a person.
+    /// Lines for the terminal from a line of the trace.
     pub fn line(&mut self, text: &str) -> Vec<String> {
         let Some(line) = text.starts_with('{').then(|| serde_json::from_str::<Line>(text).ok()).flatten() else {
             self.reasons.plain_line(text);
@@ -50,7 +50,7 @@ impl Follower {
         lines
     }
 
-    /// Why the build failed, in one line: its final error, else the client's last line.
+    /// Reason of the failure in one line: the final error, else the client's last line.
     pub fn into_failure(self) -> String {
         self.reasons.into_failure()
     }
@@ -69,7 +69,7 @@ mod tests {
     ];
 
     #[test]
-    fn watched_build_shows_its_steps_once_and_ends_with_its_own_error() {
+    fn each_step_is_shown_once_and_the_failure_quotes_its_output() {
         let mut follower = Follower::default();
         let shown: Vec<String> = FAILED_RUN.iter().flat_map(|line| follower.line(line)).collect();
         assert_eq!(shown[..2], ["[2/2] RUN make", "  no rule"]);
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn client_that_builds_nothing_fails_with_its_last_line() {
+    fn failure_without_a_trace_is_the_client_s_last_line() {
         assert_eq!(Trace::parse("\nunknown flag: --output\n\n").failure, "unknown flag: --output");
         assert_eq!(Trace::parse("").failure, "no reason given");
     }

@@ -1,4 +1,4 @@
-//! Why a build failed, in one line: the final error of the build, the step that it belongs to, and the step's last output.
+//! Reason of a failed build in one line: the final error, its step, and the step's last output.
 
 use std::collections::BTreeMap;
 
@@ -6,32 +6,33 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use handoff_model::shell::{escaped, last_lines};
 
-/// Bytes of a step's output that are kept: its last lines are all that is shown.
-const KEPT: usize = 8 << 10;
-/// How much of a step's output an error shows.
+/// Bytes of a step's output that are kept.
+const KEPT_BYTES: usize = 8 << 10;
+/// Lines of a step's output in an error.
 const SHOWN_LINES: usize = 5;
+/// Characters of a step's output in an error.
 const SHOWN_CHARS: usize = 600;
 
-/// What the trace holds of failures.
+/// Errors and outputs of a trace.
 #[derive(Debug, Default)]
 pub(super) struct Reasons {
     names: BTreeMap<String, String>,
-    /// Errors of vertices in the order of their telling, those of cancelled ones left out.
+    /// Errors of vertices in the order of the trace, without those of cancelled vertices.
     errors: Vec<(String, String)>,
-    /// The last bytes that each vertex has written.
+    /// Last bytes of each vertex's output.
     outputs: BTreeMap<String, Vec<u8>>,
-    /// The client's last words: `ERROR: failed to solve: …`.
-    last_words: Option<String>,
-    /// The client's last line, whatever it says.
+    /// Final error of the client: `ERROR: failed to solve: …`.
+    final_error: Option<String>,
+    /// Last line of the client.
     last_line: Option<String>,
 }
 
-/// Whether an error is that of a step that was given up because another one had failed: never the cause.
+/// Whether a step was cancelled because another step failed, which is never the cause.
 fn is_cancelled(error: &str) -> bool {
     error.starts_with("Canceled") || error.trim_end().ends_with("context canceled")
 }
 
-/// What the client says without the prefixes that every failure has.
+/// Message of the client without the prefixes of every failure.
 fn bare(line: &str) -> &str {
     let mut text = line.trim();
     for prefix in ["ERROR:", "error:", "failed to build:", "failed to solve:", "rpc error: code = Unknown desc ="] {
@@ -41,7 +42,7 @@ fn bare(line: &str) -> &str {
 }
 
 impl Reasons {
-    /// A vertex as a line of the trace tells it.
+    /// Adds the name and error of a vertex.
     fn vertex(&mut self, digest: &str, name: &str, error: &str) {
         if !name.is_empty() {
             self.names.insert(digest.to_owned(), name.to_owned());
@@ -52,17 +53,17 @@ impl Reasons {
         }
     }
 
-    /// A piece of a vertex's output, as the trace has it.
+    /// Adds a part of a vertex's output.
     fn output(&mut self, digest: &str, base64: &str) {
         let Ok(bytes) = STANDARD.decode(base64) else { return };
         let kept = self.outputs.entry(digest.to_owned()).or_default();
         kept.extend(bytes);
-        if kept.len() > 2 * KEPT {
-            kept.drain(..kept.len() - KEPT);
+        if kept.len() > 2 * KEPT_BYTES {
+            kept.drain(..kept.len() - KEPT_BYTES);
         }
     }
 
-    /// A line of the trace.
+    /// Adds a line of the trace.
     pub(super) fn line(&mut self, line: &super::Line) {
         for log in &line.logs {
             self.output(&log.vertex, &log.data);
@@ -72,31 +73,31 @@ impl Reasons {
         }
     }
 
-    /// A line that is no part of the trace: the client's own.
+    /// Adds a line of the client, which is not part of the trace.
     pub(super) fn plain_line(&mut self, line: &str) {
         if !line.trim().is_empty() {
             self.last_line = Some(escaped(line.trim()));
         }
         if line.trim_start().starts_with("ERROR:") {
-            self.last_words = Some(bare(line).to_owned());
+            self.final_error = Some(bare(line).to_owned());
         }
     }
 
-    /// The failure of a build that is known to have failed, in one line.
+    /// Failure of a failed build in one line.
     pub(super) fn into_failure(mut self) -> String {
         let last_line = self.last_line.take();
         self.into_error().or(last_line).unwrap_or_else(|| "no reason given".to_owned())
     }
 
-    /// The failure in one line; none where the trace knows of none.
+    /// Failure in one line; none if the trace has no error.
     fn into_error(self) -> Option<String> {
-        let last_words = self.last_words.as_deref().filter(|words| !is_cancelled(words));
-        // Several steps may have failed at once: the build's is the one of the client's last words.
-        let same = |error: &str| last_words.is_some_and(|words| words.contains(error) || error.contains(words));
-        let own = self.errors.iter().find(|(_, error)| same(error));
-        let of = own.or_else(|| self.errors.last().filter(|_| last_words.is_none()));
-        let Some((digest, error)) = of else {
-            return last_words.map(escaped);
+        let final_error = self.final_error.as_deref().filter(|error| !is_cancelled(error));
+        // If several steps failed, the client's final error names the cause.
+        let same = |error: &str| final_error.is_some_and(|last| last.contains(error) || error.contains(last));
+        let cause = self.errors.iter().find(|(_, error)| same(error));
+        let cause = cause.or_else(|| self.errors.last().filter(|_| final_error.is_none()));
+        let Some((digest, error)) = cause else {
+            return final_error.map(escaped);
         };
         let name = self.names.get(digest).map_or("", String::as_str);
         let mut text = escaped(&if name.is_empty() { error.clone() } else { format!("{name}: {error}") });
@@ -127,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn cancelled_step_is_never_the_cause_in_any_order() {
+    fn cancelled_step_is_never_the_cause() {
         let missing = ("a", "[1/3] COPY busybox /bin/busybox", MISSING);
         let cancelled = ("a", "[1/3] COPY busybox /bin/busybox", CANCELLED);
         let other = ("b", "[internal] load build context", CANCELLED);
@@ -152,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn step_of_the_final_error_is_named_when_two_failed() {
+    fn failure_of_two_steps_names_that_of_the_final_error() {
         let told = [("a", "[a 1/1] RUN x", "exit code: 3"), ("b", "[b 1/1] RUN y", "exit code: 4")];
         let last = "ERROR: failed to build: failed to solve: process \"x\" did not complete successfully: exit code: 3";
         assert_eq!(reason(&told, last).as_deref(), Some("[a 1/1] RUN x: exit code: 3"));

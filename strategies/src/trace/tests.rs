@@ -1,4 +1,4 @@
-//! Traces as BuildKit writes them, cut to what is read.
+//! Tests with shortened traces of BuildKit.
 
 use super::*;
 
@@ -9,7 +9,7 @@ not json
 {"vertexes":[{"digest":"d","name":"exporting to image","started":"2026-01-01T00:00:04Z","completed":"2026-01-01T00:00:09Z"}],"statuses":[{"id":"exporting layers","vertex":"d","current":0,"timestamp":"2026-01-01T00:00:06Z","started":"2026-01-01T00:00:04Z","completed":"2026-01-01T00:00:06Z"},{"id":"unpacking to docker.io/x","vertex":"d","started":"2026-01-01T00:00:06Z","completed":"2026-01-01T00:00:09Z"}]}"#;
 
 #[test]
-fn steps_exports_and_preparation_are_told_apart() {
+fn steps_exports_and_preparation_have_different_kinds() {
     let trace = Trace::parse(TRACE);
     assert_eq!((trace.executed, trace.cached), (vec!["[2/3] RUN x".to_owned()], vec!["[3/3] RUN y".to_owned()]));
     let kinds: Vec<(SpanKind, &str)> = trace.intervals.iter().map(|i| (i.kind, i.detail.as_str())).collect();
@@ -41,7 +41,7 @@ fn steps_of_a_trace_with_an_unreadable_line_are_unknown() {
 }
 
 #[test]
-fn a_cached_step_that_is_opened_again_to_pull_its_layer_is_not_executed() {
+fn cached_step_that_pulls_its_layer_is_not_executed() {
     let cached = r#"{"vertexes":[{"digest":"b","name":"[2/2] RUN x","inputs":["a"],"started":"2026-01-01T00:00:01Z","completed":"2026-01-01T00:00:01Z","cached":true}]}"#;
     let again = r#"{"vertexes":[{"digest":"b","name":"[2/2] RUN x","started":"2026-01-01T00:00:02Z","completed":"2026-01-01T00:00:05Z"}]}"#;
     let pull = r#"{"statuses":[{"id":"sha256:ab","vertex":"b","current":7,"started":"2026-01-01T00:00:03Z","completed":"2026-01-01T00:00:04Z"}]}"#;
@@ -55,7 +55,7 @@ fn a_cached_step_that_is_opened_again_to_pull_its_layer_is_not_executed() {
 }
 
 #[test]
-fn build_without_a_step_is_a_hit_and_an_executed_step_or_an_empty_trace_is_not() {
+fn executed_step_or_empty_trace_is_a_cache_miss() {
     let vertex = |name: &str| {
         format!(
             r#"{{"vertexes":[{{"digest":"{name}","name":"{name}","inputs":["x"],"started":"2026-01-01T00:00:01Z","completed":"2026-01-01T00:00:04Z"}}]}}"#
@@ -72,7 +72,7 @@ fn build_without_a_step_is_a_hit_and_an_executed_step_or_an_empty_trace_is_not()
 }
 
 #[test]
-fn an_error_of_a_vertex_is_kept() {
+fn error_of_a_vertex_is_the_failure() {
     let line = r#"{"vertexes":[{"digest":"b","name":"[2/3] RUN x","started":"2026-01-01T00:00:01Z","completed":"2026-01-01T00:00:04Z","error":"exit code: 1"}]}"#;
     assert_eq!(Trace::parse(line).failure, "[2/3] RUN x: exit code: 1");
 }
@@ -82,7 +82,7 @@ const WORKDIR: &str = r#"{"vertexes":[{"digest":"w","name":"[1/1] WORKDIR /w"}]}
 {"vertexes":[{"digest":"w","name":"[1/1] WORKDIR /w","started":"2026-11-26T14:29:05.488431316Z","completed":"2026-11-26T14:29:05.488493723Z"CACHED}]}"#;
 
 #[test]
-fn look_into_the_cache_for_a_step_made_from_nothing_is_not_its_execution() {
+fn cache_lookup_of_a_step_without_inputs_is_not_an_execution() {
     let hit = Trace::parse(&WORKDIR.replace("CACHED", r#","cached":true"#));
     assert_eq!((hit.cache_missed(), hit.cached.len()), (None, 1));
     // The same step without the word was executed, and the reason says why no cache could have it.

@@ -28,7 +28,7 @@ impl Args {
             let folders: Vec<String> = leftover.folders.iter().map(|f| f.display().to_string()).collect();
             let (jobs, folders) = (leftover.jobs.join(", "), folders.join(", "));
             out::data(&format!("{}  jobs: [{jobs}]  also: [{folders}]", leftover.dir.display()));
-            for made in &leftover.made {
+            for made in &leftover.resources {
                 let things = made.present().map_or_else(|e| e.to_string(), |things| things.join(", "));
                 out::data(&format!("  in the daemon at {}: [{things}]", made.socket.display()));
             }

@@ -45,7 +45,7 @@ impl Args {
         } else {
             for check in &checks {
                 let state = if check.ok { "ok     " } else { "MISSING" };
-                let mend = if check.ok { String::new() } else { format!("  -> {}", check.mend) };
+                let mend = if check.ok { String::new() } else { format!("  -> {}", check.fix) };
                 out::data(&format!("{state} {:<12} {}{mend}", check.part, check.found));
             }
         }
@@ -68,6 +68,6 @@ fn buildkit_check() -> Check {
         let (pulled, make) = (buildkit::DEFAULT_IMAGE, buildkit::MAKE_COMMAND);
         format!("not built here; --builder docker-container pulls {pulled}, or build one: {make}")
     };
-    let found = buildkit::made().map_or_else(none, |image| describe(&image));
-    Check { part: "builder image".to_owned(), found, ok: true, mend: buildkit::MAKE_COMMAND.to_owned() }
+    let found = buildkit::existing_build().map_or_else(none, |made| describe(&made));
+    Check { part: "builder image".to_owned(), found, ok: true, fix: buildkit::MAKE_COMMAND.to_owned() }
 }

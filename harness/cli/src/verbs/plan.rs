@@ -50,7 +50,7 @@ fn gib(bytes: u64) -> String {
 /// Content of the caches before a trial, where its strategy uses them.
 fn caches(cell: &Cell) -> String {
     let state = cell.conditions.cache_state;
-    let nothing = state != CacheState::Cold && !needs::is_primed(cell);
+    let nothing = state != CacheState::Cold && !needs::has_warm_up(cell);
     format!("{state} caches{}", if nothing { " (it stores nothing that outlives a run)" } else { "" })
 }
 

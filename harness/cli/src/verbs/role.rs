@@ -168,28 +168,18 @@ impl RoleArgs {
         let context = root.join("sources");
         image.write_context(&context)?;
         let spec = JobSpec {
-            job: job.clone(),
             role,
-            root,
-            private_disk: true,
             logs,
             buildkit: (conditions.builder == Builder::DockerContainer && strategy.builds(role))
                 .then(|| buildkit::choose(self.buildkit.buildkit_image.as_deref())),
-            strategy: given,
-            conditions,
             name: format!("handoff-{}", file.nonce),
-            commit: None,
             image: format!("handoff/trial:{}", file.nonce.to_lowercase()),
             answer: image.answer(),
             sources: Sources { context, ..Sources::default() },
-            others: Vec::new(),
-            probe: None,
-            given: None,
             digest_command: vec![PROBE_PATH.to_owned(), "digest".to_owned()],
             service_env,
-            tools: tools.paths.clone(),
-            host_daemon: None,
             ticket: (role == Role::Consumer).then(|| file.ticket.clone()),
+            ..JobSpec::new(&job, &root, given, conditions, &tools.paths, None)
         };
         let result = self.course(&spec, &tools);
         workspace.remove_job(&job)?;

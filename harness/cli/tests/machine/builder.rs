@@ -9,7 +9,7 @@ use crate::kit::{RunFolders, expect, facts, handoff, machine};
 
 /// The image that these tests boot builders from.
 fn buildkit_image() -> buildkit::BuildkitBuild {
-    buildkit::made().expect("there is no image for docker-container builders: run `make buildkit-image`")
+    buildkit::existing_build().expect("there is no image for docker-container builders: run `make buildkit-image`")
 }
 
 #[test]

@@ -1,11 +1,10 @@
 //! A Docker daemon beside the runs: the user's own, or one to try images in.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use handoff_docker::Programs;
-use handoff_model::{Conditions, ImageStore, Role, Sources, StrategySpec};
+use handoff_model::{Conditions, ImageStore, StrategySpec};
 use handoff_runner::remote::RemoteJob;
 use handoff_runner::tools::Tools;
 use handoff_runner::{Cancel, protocol::JobSpec};
@@ -22,29 +21,10 @@ impl Daemon {
     pub fn start(name: &str, store: ImageStore) -> Self {
         let name = format!("{name}-{}", std::process::id());
         let root = tempfile::Builder::new().prefix("hd").tempdir_in("/var/tmp").unwrap();
-        let spec = JobSpec {
-            buildkit: None,
-            job: name.clone(),
-            role: Role::Producer,
-            root: root.path().to_owned(),
-            private_disk: false,
-            logs: root.path().join("logs"),
-            strategy: StrategySpec::plain("rebuild"),
-            conditions: Conditions { image_store: store, ..Conditions::default() },
-            name: String::new(),
-            commit: None,
-            image: String::new(),
-            answer: String::new(),
-            sources: Sources::default(),
-            others: Vec::new(),
-            probe: None,
-            given: None,
-            digest_command: vec![],
-            service_env: BTreeMap::new(),
-            tools: Tools::find().unwrap().paths,
-            host_daemon: None,
-            ticket: None,
-        };
+        let (conditions, tools) = (Conditions { image_store: store, ..Conditions::default() }, Tools::find().unwrap());
+        let spec = JobSpec::new(&name, root.path(), StrategySpec::plain("rebuild"), conditions, &tools.paths, None);
+        // The tests look at the daemon's files.
+        let spec = JobSpec { private_disk: false, ..spec };
         let binary = Path::new(env!("CARGO_BIN_EXE_handoff"));
         let (job, _) = RemoteJob::start(&spec, binary, &Cancel::default()).unwrap();
         Self { job: Some(job), root, programs: Programs::find().unwrap(), name }

@@ -67,7 +67,7 @@ fn contradicting_options_are_refused_by_plan() {
     let plan = |strategies: &str| line(&["plan", "--strategies", strategies], 2);
     assert!(plan("artifact:archive=false,level=6").contains("leave level out"));
     assert!(plan("zstd-stream:client=lhotari").contains("needs dir=DIR"));
-    assert!(plan("zstd-stream:client=lhotari,dir=/nowhere").contains("/nowhere/dist/index.js is not there"));
+    assert!(plan("zstd-stream:client=lhotari,dir=/nowhere").contains("/nowhere/dist/index.js does not exist"));
     assert!(plan("zstd-stream:dir=/nowhere").contains("client=lhotari"));
     let overlay2 = ["plan", "--image-store", "overlay2", "--strategies", "zstd-stream:source=output"];
     assert!(line(&overlay2, 2).contains("use source=save"));

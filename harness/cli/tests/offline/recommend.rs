@@ -110,7 +110,7 @@ fn variant_without_a_workflow_is_excluded_with_its_reason() {
     let dir = run(&samples, "streams", &[(best, 10.0), ("cache-tar:layers=zstd-1", 40.0), ("cache-tar", 41.0)], 8, 0.5);
     let answer = json(&dir, &[]);
     let out = answer["candidates"].as_array().unwrap().iter().find(|c| c["strategy"] == best).unwrap();
-    assert!(out["excluded"].as_str().unwrap().contains("no action offers Handoff's own client"), "{out}");
+    assert!(out["excluded"].as_str().unwrap().contains("no action offers Handoff's client"), "{out}");
     assert_ne!(answer["chosen"], best);
     let alone = run(&samples, "alone", &[(best, 10.0)], 2, 0.5);
     let (_, stderr) = expect(handoff(&["recommend", &alone]).args(ASK), 2);
@@ -289,18 +289,15 @@ fn workflow_has_one_job_for_each_consumer_and_names_where_it_builds() {
     let samples = SampleRuns::new();
     let alone = run(&samples, "alone", &[("rebuild", 30.0)], 1, 0.5);
     let one = text(&alone, &["--pushes-per-day", "1"]);
-    assert!(
-        one.contains("# Build in the job that tests, then test there; nothing is handed over by `rebuild`"),
-        "{one}"
-    );
+    assert!(one.contains("# Build in the job that tests, then test there, without a transfer (`rebuild`)"), "{one}");
     assert!(one.contains("\n  test:") && !one.contains("\n  lint:") && !one.contains("make lint"), "{one}");
     assert!(one.contains("for 1 job, 1 push a day,"), "{one}");
     let many = text(&alone, &["--consumers", "3"]);
-    assert!(many.contains("# Build in every job, then lint and test there;"), "{many}");
+    assert!(many.contains("# Build in every job, then lint and test there,"), "{many}");
     assert!(many.contains("\n  lint:") && many.contains("SHARDS: 2"), "{many}");
     let shared = run(&samples, "shared", &[("artifact", 30.0)], 1, 0.5);
     let one = text(&shared, &[]);
-    assert!(one.contains("# Build once, then test from that image; handed over by `artifact`"), "{one}");
+    assert!(one.contains("# Build once, then test with that image, handed over by `artifact`"), "{one}");
     assert!(one.contains("\n  build:") && one.contains("\n  test:") && !one.contains("\n  lint:"), "{one}");
 }
 

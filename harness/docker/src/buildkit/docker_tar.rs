@@ -1,4 +1,4 @@
-//! An image of one layer as a tar that `docker load` reads.
+//! Writer of an image with one layer, as a tar for `docker load`.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -10,7 +10,7 @@ use tar::{Builder, EntryType, Header};
 
 use hex::encode as hex;
 
-/// The folders that `buildkitd`, buildx and runc expect, with their modes.
+/// Folders that `buildkitd`, buildx and runc expect, with their modes.
 const FOLDERS: [(&str, u32); 8] = [
     ("etc", 0o755),
     ("proc", 0o755),
@@ -22,11 +22,11 @@ const FOLDERS: [(&str, u32); 8] = [
     ("var", 0o755),
 ];
 
-/// A file of the image.
+/// File of the image.
 pub struct ImageFile<'a> {
-    /// Where it is here.
+    /// Path on this machine.
     pub from: &'a Path,
-    /// Where it is in the image, without the leading slash.
+    /// Path in the image, without the leading slash.
     pub to: String,
 }
 
@@ -62,7 +62,7 @@ fn text(tar: &mut Builder<impl Write>, name: &str, bytes: &[u8]) -> io::Result<(
     tar.append_data(&mut header(EntryType::Regular, 0o644, bytes.len() as u64), name, bytes)
 }
 
-/// Writes the layer and returns its digest, in hex.
+/// Writes the layer. Returns its digest in hex.
 fn layer(path: &Path, files: &[ImageFile]) -> io::Result<String> {
     let mut tar = Builder::new(Hashed { out: io::BufWriter::new(File::create(path)?), digest: Sha256::new() });
     for (name, mode) in FOLDERS {
@@ -80,7 +80,7 @@ fn layer(path: &Path, files: &[ImageFile]) -> io::Result<String> {
     Ok(hex(hashed.digest.finalize()))
 }
 
-/// Writes an image that starts `buildkitd`; returns the digest of its config. `work` is a folder for the layer.
+/// Writes an image that starts `buildkitd`, with its layer in the folder `work`. Returns the digest of the config.
 pub fn write(out: &Path, work: &Path, reference: &str, files: &[ImageFile]) -> io::Result<String> {
     let layer_path = work.join("layer.tar");
     let diff_id = layer(&layer_path, files)?;
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_tar_says_what_it_holds_and_is_the_same_each_time() {
+    fn image_tar_is_reproducible_and_names_its_config_and_layer() {
         let dir = tempfile::tempdir().unwrap();
         let program = dir.path().join("program");
         std::fs::write(&program, b"#!").unwrap();

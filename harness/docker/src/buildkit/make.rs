@@ -1,4 +1,4 @@
-//! Makes the image: `buildkitd` and `buildctl` by the Go toolchain from pinned modules, runc from the engine.
+//! Build of the image: `buildkitd` and `buildctl` from pinned Go modules, and the engine's runc.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 
 use super::docker_tar::{self, ImageFile};
-use super::{BuildkitBuild, GO_MOD, GO_SUM, folder, made, note_path, pinned_version, recipe, tar_path};
+use super::{BuildkitBuild, GO_MOD, GO_SUM, existing_build, folder, note_path, pinned_version, recipe, tar_path};
+use crate::command::{first_line, run};
 use crate::programs::{home, on_path};
 use crate::{EngineError, Programs};
 
-/// What `BuildKit`'s own image is built with, so that it is found to be the same program.
+/// Build tags of the official image.
 const TAGS: &str = "osusergo netgo static_build seccomp";
 const PACKAGES: [&str; 2] = ["github.com/moby/buildkit/cmd/buildkitd", "github.com/moby/buildkit/cmd/buildctl"];
 
@@ -18,34 +19,32 @@ fn failed(text: impl std::fmt::Display) -> EngineError {
     EngineError::BuildkitImage(text.to_string())
 }
 
-/// Makes the image where it is not there yet. Two at once wait for each other.
-pub fn make(programs: &Programs, say: &mut dyn FnMut(&str)) -> Result<BuildkitBuild, EngineError> {
+/// Builds the image unless it exists; `progress` gets a line per step. Concurrent calls wait for each other.
+///
+/// # Errors
+/// The Go toolchain is missing, the build fails, or the engine has no runc.
+pub fn make(programs: &Programs, progress: &mut dyn FnMut(&str)) -> Result<BuildkitBuild, EngineError> {
     fs::create_dir_all(folder()).map_err(EngineError::io("create", folder()))?;
     let lock = folder().join(".lock");
     let lock = fs::File::create(&lock).map_err(EngineError::io("create", &lock))?;
     flock(&lock, FlockOperation::LockExclusive).map_err(|e| failed(format!("lock: {e}")))?;
-    if let Some(made) = made() {
-        return Ok(made);
+    if let Some(build) = existing_build() {
+        return Ok(build);
     }
     let go = go()?;
-    let work = folder().join("work");
-    // What cannot be removed is in the way of what comes next, and reported there.
-    let _ = fs::remove_dir_all(&work);
-    fs::create_dir_all(&work).map_err(EngineError::io("create", &work))?;
-    let result = in_folder(&go, &work, programs, say);
-    // The next time begins by removing it.
-    let _ = fs::remove_dir_all(&work);
-    result
+    let work = tempfile::Builder::new().prefix("work").tempdir_in(folder());
+    let work = work.map_err(EngineError::io("create a folder in", folder()))?;
+    in_folder(&go, work.path(), programs, progress)
 }
 
 fn in_folder(
     go: &Go,
     work: &Path,
     programs: &Programs,
-    say: &mut dyn FnMut(&str),
+    progress: &mut dyn FnMut(&str),
 ) -> Result<BuildkitBuild, EngineError> {
     let version = pinned_version();
-    say(&format!("building BuildKit {version} with {} (minutes; Go's own caches keep what it fetches)", go.version));
+    progress(&format!("building BuildKit {version} with {} (takes minutes; Go caches its downloads)", go.version));
     go.build(work)?;
     let mut files = vec![];
     let runc = Runc::find(programs)?;
@@ -59,22 +58,21 @@ fn in_folder(
     let reference = format!("handoff/buildkit:{version}");
     let new = work.join("image.tar");
     let digest = docker_tar::write(&new, work, &reference, &files).map_err(EngineError::io("write", &new))?;
-    let made = BuildkitBuild {
+    let build = BuildkitBuild {
         reference,
         version: version.to_owned(),
-        runc: programs.versions.get("runc").cloned().ok_or_else(|| failed("runc tells no version"))?,
+        runc: programs.versions.get("runc").cloned().ok_or_else(|| failed("runc reports no version"))?,
         go: go.version.clone(),
         digest,
         recipe: recipe(),
     };
-    // The note last: without it the tar does not count.
+    // The record comes last, because a tar without a record does not count.
     let note = note_path();
-    // A note that is not there is as good as removed; one that stays is overwritten below.
     let _ = fs::remove_file(&note);
     fs::rename(&new, tar_path()).map_err(EngineError::io("rename", &new))?;
-    let json = serde_json::to_vec_pretty(&made).map_err(failed)?;
+    let json = serde_json::to_vec_pretty(&build).map_err(failed)?;
     fs::write(&note, json).map_err(EngineError::io("write", &note))?;
-    Ok(made)
+    Ok(build)
 }
 
 struct Go {
@@ -83,21 +81,20 @@ struct Go {
 }
 
 fn go() -> Result<Go, EngineError> {
-    // For the words of an error only.
-    let floor = GO_MOD.lines().find_map(|l| l.strip_prefix("go ")).unwrap_or_default();
+    let oldest = GO_MOD.lines().find_map(|l| l.strip_prefix("go ")).unwrap_or_default();
     let path = format!("{}:/usr/local/go/bin:/usr/lib/go/bin", std::env::var("PATH").unwrap_or_default());
     let program = on_path(&path, "go").ok_or_else(|| {
         failed(format!(
-            "the Go toolchain ({floor} or newer) is not on PATH: install it (https://go.dev/dl), or, where images can be pulled, do without: `--builder docker-container` then pulls its image"
+            "the Go toolchain ({oldest} or newer) is not on PATH: install it (https://go.dev/dl). A machine that can pull images needs no build: `--builder docker-container` pulls its image"
         ))
     })?;
-    let said = duct::cmd!(&program, "version").read().map_err(|e| failed(format!("{}: {e}", program.display())))?;
-    let version = said.split_whitespace().nth(2).unwrap_or("go of an unknown version").to_owned();
+    let line = first_line(&duct::cmd!(&program, "version"), "go version")?;
+    let version = line.split_whitespace().nth(2).unwrap_or("go of an unknown version").to_owned();
     Ok(Go { program, version })
 }
 
 impl Go {
-    /// Builds static programs into `work`. Only what `go.sum` has digests of is taken.
+    /// Builds static programs into `work`, from modules whose digests are in `go.sum`.
     fn build(&self, work: &Path) -> Result<(), EngineError> {
         for (name, text) in [("go.mod", GO_MOD), ("go.sum", GO_SUM)] {
             let path = work.join(name);
@@ -120,9 +117,8 @@ impl Go {
         if out.status.success() {
             return Ok(());
         }
-        // The end of a log explains an error that is reported anyway.
-        let said = fs::read_to_string(&log).unwrap_or_default();
-        let lines: Vec<&str> = said.lines().filter(|l| !l.starts_with("go: downloading")).collect();
+        let text = fs::read_to_string(&log).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().filter(|l| !l.starts_with("go: downloading")).collect();
         Err(failed(format!(
             "go build ended with {}: {}",
             out.status,
@@ -131,10 +127,10 @@ impl Go {
     }
 }
 
-/// The engine's runc and the libraries that it is linked with.
+/// The engine's runc and its libraries.
 struct Runc {
     program: PathBuf,
-    /// Where a library is here, and where the loader looks for it in the image.
+    /// Path of each library on this machine, and its path in the image.
     libraries: Vec<(PathBuf, String)>,
 }
 
@@ -142,40 +138,35 @@ impl Runc {
     fn find(programs: &Programs) -> Result<Self, EngineError> {
         let found = programs.program("runc")?;
         let found = found.canonicalize().map_err(EngineError::io("find", &found))?;
-        // Where set-up had to lend it libraries, the program itself lies beside its wrapper.
+        // `make setup` may replace the program by a wrapper that adds library paths.
         let real = found.with_extension("real");
         let program = if real.is_file() { real } else { found };
         let prefix = home().join("engine");
-        let host_daemon: Vec<String> = ["usr/lib", "lib"]
+        let folders: Vec<String> = ["usr/lib", "lib"]
             .iter()
             .flat_map(|dir| {
                 let dir = prefix.join(dir);
-                // A prefix that set-up has not made lends nothing: `ldd` says which library is missing.
+
                 let below = fs::read_dir(&dir).into_iter().flatten().flatten().map(|e| e.path());
                 below.filter(|p| p.is_dir()).chain([dir]).map(|p| p.display().to_string()).collect::<Vec<_>>()
             })
             .collect();
-        let said = duct::cmd!("ldd", &program)
-            .env("LD_LIBRARY_PATH", host_daemon.join(":"))
-            .env("LC_ALL", "C")
-            .stderr_to_stdout()
-            .unchecked()
-            .read()
-            .map_err(|e| failed(format!("ldd {}: {e}", program.display())))?;
-        if said.contains("not a dynamic executable") || said.contains("statically linked") {
+        let ldd = duct::cmd!("ldd", &program).env("LD_LIBRARY_PATH", folders.join(":")).env("LC_ALL", "C");
+        let list = run(&ldd.stderr_to_stdout()).map_err(EngineError::io("run ldd on", &program))?.stdout;
+        if list.contains("not a dynamic executable") || list.contains("statically linked") {
             return Ok(Self { program, libraries: Vec::new() });
         }
-        let libraries = libraries(&said).map_err(|line| failed(format!("{}: {line}", program.display())))?;
+        let libraries = libraries(&list).map_err(|line| failed(format!("{}: {line}", program.display())))?;
         let prefix = prefix.display().to_string();
-        let placed = |path: &str| path.strip_prefix(&prefix).unwrap_or(path).to_owned();
-        Ok(Self { program, libraries: libraries.iter().map(|l| (PathBuf::from(l), placed(l))).collect() })
+        let in_image = |path: &str| path.strip_prefix(&prefix).unwrap_or(path).to_owned();
+        Ok(Self { program, libraries: libraries.iter().map(|l| (PathBuf::from(l), in_image(l))).collect() })
     }
 }
 
-/// The files that `ldd` names; a line that names none is an error.
-fn libraries(said: &str) -> Result<Vec<String>, String> {
+/// Files in the output of `ldd`. A line without a file is the error.
+fn libraries(list: &str) -> Result<Vec<String>, String> {
     let mut files = Vec::new();
-    for line in said.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with("linux-vdso")) {
+    for line in list.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with("linux-vdso")) {
         let right = line.split_once("=>").map_or(line, |(_, right)| right);
         match right.split_whitespace().next() {
             Some(path) if path.starts_with('/') => files.push(path.to_owned()),
@@ -190,9 +181,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn libraries_are_read_from_what_ldd_says() {
-        let said = "\tlinux-vdso.so.1 (0x00007f25)\n\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f)\n\t/lib64/ld-linux-x86-64.so.2 (0x00007f)\n";
-        assert_eq!(libraries(said).unwrap(), ["/lib/x86_64-linux-gnu/libc.so.6", "/lib64/ld-linux-x86-64.so.2"]);
+    fn library_without_a_file_is_reported() {
+        let list = "\tlinux-vdso.so.1 (0x00007f25)\n\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f)\n\t/lib64/ld-linux-x86-64.so.2 (0x00007f)\n";
+        assert_eq!(libraries(list).unwrap(), ["/lib/x86_64-linux-gnu/libc.so.6", "/lib64/ld-linux-x86-64.so.2"]);
         let error = libraries("libseccomp.so.2 => not found").unwrap_err();
         assert!(error.contains("libseccomp"), "{error}");
     }

@@ -1,5 +1,5 @@
-//! The image from which a `docker-container` builder boots: pulled, or made on this machine from Go modules and the
-//! engine's own runc, for machines that cannot pull.
+//! Image of a `docker-container` builder: pulled, or built here from pinned Go modules and the engine's runc, for machines
+//! that cannot pull.
 
 mod docker_tar;
 mod make;
@@ -16,40 +16,40 @@ pub use make::make;
 
 use crate::programs::home;
 
-/// The image that `docker/setup-buildx-action` takes unless told otherwise.
+/// Default image of `docker/setup-buildx-action`.
 pub const DEFAULT_IMAGE: &str = "moby/buildkit:buildx-stable-1";
-/// The command that makes an image here.
+/// Command that builds an image here.
 pub const MAKE_COMMAND: &str = "handoff doctor --build-buildkit-image";
 
-/// The Go module that pins `BuildKit` and all that it is made of.
+/// Go module that pins `BuildKit` and its dependencies.
 const GO_MOD: &str = include_str!("../../buildkit/go.mod");
 const GO_SUM: &str = include_str!("../../buildkit/go.sum");
-/// Goes up when [`make`] lays out the image in another way.
+/// Version of the layout of [`make`]'s image.
 const LAYOUT: u32 = 1;
 
-/// An image for a builder.
+/// Image of a builder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BuildkitImage {
-    /// Its name: what is pulled, or what the tar holds.
+    /// Image reference.
     pub reference: String,
-    /// The docker tar that is loaded; none if it is to be pulled.
+    /// Docker tar to load; none if the image is to be pulled.
     pub tar: Option<PathBuf>,
 }
 
-/// What is noted beside an image that was made here.
+/// Record of an image that was built here, in a file beside the image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BuildkitBuild {
-    /// Its name.
+    /// Image reference.
     pub reference: String,
     /// Version of `BuildKit`.
     pub version: String,
-    /// Version of the runc in it.
+    /// Version of its runc.
     pub runc: String,
-    /// The Go that built it.
+    /// Version of the Go toolchain.
     pub go: String,
-    /// `sha256:` digest of its config.
+    /// `sha256:` digest of the config.
     pub digest: String,
-    /// Digest of what it was made from: another recipe makes another image.
+    /// Digest of the inputs: other inputs need a new build.
     recipe: String,
 }
 
@@ -65,7 +65,7 @@ fn note_path() -> PathBuf {
     folder().join("manifest.json")
 }
 
-/// The version of `BuildKit` that is made here.
+/// Version of `BuildKit` that [`make`] builds.
 pub fn pinned_version() -> &'static str {
     let line = GO_MOD.lines().find_map(|l| l.trim().strip_prefix("github.com/moby/buildkit "));
     line.and_then(|l| l.split_whitespace().next()).unwrap_or("unknown")
@@ -75,18 +75,17 @@ fn recipe() -> String {
     hex::encode(Sha256::digest(format!("{LAYOUT}\n{GO_MOD}\n{GO_SUM}")))
 }
 
-/// The image that was made here, if one is there and is what this version would make.
-pub fn made() -> Option<BuildkitBuild> {
-    let made: BuildkitBuild = serde_json::from_slice(&fs::read(note_path()).ok()?).ok()?;
-    (made.recipe == recipe() && tar_path().is_file()).then_some(made)
+/// Record of the image that was built here; none without one, or if it was built from other inputs.
+pub fn existing_build() -> Option<BuildkitBuild> {
+    let build: BuildkitBuild = serde_json::from_slice(&fs::read(note_path()).ok()?).ok()?;
+    (build.recipe == recipe() && tar_path().is_file()).then_some(build)
 }
 
-/// The image to use for `--buildkit-image`: the one that was made here where nothing or its name is asked, else what
-/// is asked, pulled.
-pub fn choose(asked: Option<&str>) -> BuildkitImage {
-    match made().filter(|made| asked.is_none_or(|name| made.reference == name)) {
-        Some(made) => BuildkitImage { reference: made.reference, tar: Some(tar_path()) },
-        None => BuildkitImage { reference: asked.unwrap_or(DEFAULT_IMAGE).to_owned(), tar: None },
+/// Image for `--buildkit-image`: the one built here by default or by its name, else the requested one, pulled.
+pub fn choose(requested: Option<&str>) -> BuildkitImage {
+    match existing_build().filter(|build| requested.is_none_or(|name| build.reference == name)) {
+        Some(build) => BuildkitImage { reference: build.reference, tar: Some(tar_path()) },
+        None => BuildkitImage { reference: requested.unwrap_or(DEFAULT_IMAGE).to_owned(), tar: None },
     }
 }
 
@@ -95,14 +94,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_pin_is_a_version_and_every_module_has_a_digest() {
+    fn pinned_version_has_a_digest_in_go_sum() {
         assert!(pinned_version().starts_with("v0."), "{}", pinned_version());
         let line = format!("github.com/moby/buildkit {} h1:", pinned_version());
         assert!(GO_SUM.contains(&line));
     }
 
     #[test]
-    fn a_name_that_is_not_the_made_one_is_pulled() {
+    fn image_of_another_name_is_pulled() {
         let image = choose(Some("example/buildkit:1"));
         assert_eq!(image, BuildkitImage { reference: "example/buildkit:1".to_owned(), tar: None });
     }

@@ -1,4 +1,4 @@
-//! The start of a job: sources and environment off the clock, then the clock.
+//! Start of a job: writes sources and environment off the clock, then starts the clock.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,6 +13,9 @@ use crate::cell::CellJob;
 use crate::{GithubError, Result};
 
 /// Writes the sources, describes the machine, and starts the clock, in the workspace `dir`.
+///
+/// # Errors
+/// A file cannot be written, or the engine does not answer.
 pub fn begin(dir: &Path, cell: &CellJob, role: Role, consumer: Option<u32>, revision: &Revision) -> Result<()> {
     for name in [JOB_DIR, WORK_DIR] {
         let folder = dir.join(name);
@@ -21,7 +24,7 @@ pub fn begin(dir: &Path, cell: &CellJob, role: Role, consumer: Option<u32>, revi
         }
         fs::create_dir_all(&folder).map_err(GithubError::io("create", &folder))?;
     }
-    engine::start_if_asked(dir)?;
+    engine::start_if_enabled(dir)?;
     cell.image_spec()?.write_context(&dir.join(WORK_DIR).join("sources"))?;
     let versions = docker::versions();
     let image_store = docker::image_store()?;
@@ -33,7 +36,7 @@ pub fn begin(dir: &Path, cell: &CellJob, role: Role, consumer: Option<u32>, revi
         environment: describe(dir, "", versions, BTreeMap::new(), revision)?,
         image_store,
         start: Readings::default(),
-        failure: Some(Failure::new("job", "the job ended before its marks were read")),
+        failure: Some(Failure::new("job", "the job ended before its marks were read: its log has the reason")),
         wall_ns: 0,
         spans: Vec::new(),
         executed: Vec::new(),

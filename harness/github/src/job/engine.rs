@@ -1,6 +1,6 @@
-//! A private engine for a job on a machine that is shared (a rehearsal on one's own): `HANDOFF_PRIVATE_ENGINE` asks for it.
+//! Private engine for a job of a rehearsal, whose jobs share one machine. `HANDOFF_PRIVATE_ENGINE` enables it.
 //!
-//! On a hosted runner the machine's own engine is as fresh as the machine, and none of this happens.
+//! On a hosted runner, whose engine is new, a job uses the machine's engine.
 
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
@@ -9,7 +9,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use handoff_docker::programs::on_path;
 use handoff_docker::{Engine, EngineConfig, Programs, namespace};
@@ -18,16 +18,15 @@ use serde::{Deserialize, Serialize};
 
 use super::JOB_DIR;
 use crate::inputs::input;
-use crate::{GithubError, Result};
+use crate::{GithubError, Result, timeouts};
 
-/// Where engines of jobs live. They end when the file [`ALIVE`] in it is gone.
-const ROOT: &str = "HANDOFF_PRIVATE_ENGINE";
+/// Variable with the folder of the engines. They end when its file [`ALIVE`] disappears.
+const ROOT_VARIABLE: &str = "HANDOFF_PRIVATE_ENGINE";
 const ALIVE: &str = "alive";
-const START_LIMIT: Duration = Duration::from_mins(1);
-const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
+/// Folder and environment of a private engine.
 #[derive(Debug, Serialize, Deserialize)]
-struct Held {
+struct PrivateEngine {
     root: PathBuf,
     env: std::collections::BTreeMap<String, String>,
 }
@@ -36,10 +35,12 @@ fn note(dir: &Path) -> PathBuf {
     dir.join(JOB_DIR).join("engine.json")
 }
 
-/// Starts an engine that lives until [`stop`], and tells this job's later steps where it is.
-pub(super) fn start_if_asked(dir: &Path) -> Result<()> {
-    let Some(above) = std::env::var_os(ROOT).filter(|v| !v.is_empty()).map(PathBuf::from) else { return Ok(()) };
-    let root = above.join(format!("j{}", std::process::id()));
+/// Starts an engine that runs until [`stop`], if one is enabled, and sets its variables for later steps of this job.
+pub(super) fn start_if_enabled(dir: &Path) -> Result<()> {
+    let Some(parent) = std::env::var_os(ROOT_VARIABLE).filter(|v| !v.is_empty()).map(PathBuf::from) else {
+        return Ok(());
+    };
+    let root = parent.join(format!("j{}", std::process::id()));
     fs::create_dir_all(&root).map_err(GithubError::io("create", &root))?;
     let handoff = std::env::current_exe().map_err(GithubError::io("find", "the running program"))?;
     let args: Vec<OsString> = ["github", "engine"].iter().map(Into::into).chain([root.clone().into()]).collect();
@@ -50,23 +51,21 @@ pub(super) fn start_if_asked(dir: &Path) -> Result<()> {
     command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).process_group(0);
     let mut child = command.spawn().map_err(GithubError::io("start", &program))?;
     let ready = root.join("ready.json");
-    let deadline = Instant::now() + START_LIMIT;
+    let deadline = Instant::now() + timeouts::ENGINE_START;
     while !ready.exists() {
         if Instant::now() > deadline || !matches!(child.try_wait(), Ok(None)) {
-            // Part of an error that is reported anyway.
-            let words = fs::read_to_string(root.join("holder.log")).unwrap_or_default();
-            return Err(GithubError::Job(format!("the job's engine did not start: {}", words.trim())));
+            let log = fs::read_to_string(root.join("holder.log")).unwrap_or_default();
+            return Err(GithubError::Job(format!("the job's engine did not start: {}", log.trim())));
         }
-        thread::sleep(POLL_INTERVAL);
+        thread::sleep(timeouts::ENGINE_POLL);
     }
     let bytes = fs::read(&ready).map_err(GithubError::io("read", &ready))?;
-    let held: Held = serde_json::from_slice(&bytes).map_err(GithubError::job)?;
-    let ours = |name: &str| ["DOCKER_", "BUILDX_", "LD_"].iter().any(|start| name.starts_with(start));
-    let lines: String =
-        held.env.iter().filter(|(n, _)| ours(n)).fold(String::new(), |t, (n, v)| t + &format!("{n}={v}\n"));
+    let engine: PrivateEngine = serde_json::from_slice(&bytes).map_err(GithubError::job)?;
+    let is_of_engine = |name: &str| ["DOCKER_", "BUILDX_", "LD_"].iter().any(|start| name.starts_with(start));
+    let variables = engine.env.iter().filter(|(name, _)| is_of_engine(name));
+    let lines: String = variables.fold(String::new(), |lines, (name, value)| lines + &format!("{name}={value}\n"));
     append("GITHUB_ENV", &lines)?;
-    // Without one there is no `docker` in it to be added.
-    let paths = held.env.get("PATH").cloned().unwrap_or_default();
+    let paths = engine.env.get("PATH").cloned().unwrap_or_default();
     if on_path(&std::env::var("PATH").unwrap_or_default(), "docker").is_none()
         && let Some(docker) = on_path(&paths, "docker").and_then(|p| p.parent().map(Path::to_owned))
     {
@@ -76,51 +75,53 @@ pub(super) fn start_if_asked(dir: &Path) -> Result<()> {
     fs::write(&path, bytes).map_err(GithubError::io("write", &path))
 }
 
-/// Appends to a file of the runner that a variable names; nothing where there is no such variable.
+/// Appends to the runner's file that a variable names, if the variable is set.
 pub(crate) fn append(variable: &str, text: &str) -> Result<()> {
     let Some(path) = std::env::var_os(variable).map(PathBuf::from) else { return Ok(()) };
     let file = OpenOptions::new().append(true).create(true).open(&path);
     file.and_then(|mut f| f.write_all(text.as_bytes())).map_err(GithubError::io("write", &path))
 }
 
-/// The job's own engine, where it has one.
+/// Private engine of the job, if it has one.
 ///
 /// # Errors
-/// A note that does not read: without it, commands would go to the machine's engine.
-fn held(dir: &Path) -> Result<Option<Held>> {
+/// The note cannot be read: without it, commands would use the machine's engine.
+fn private_engine(dir: &Path) -> Result<Option<PrivateEngine>> {
     let path = note(dir);
     let bytes = match fs::read(&path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         other => other.map_err(GithubError::io("read", &path))?,
     };
-    let held = serde_json::from_slice(&bytes);
-    held.map(Some).map_err(|e| GithubError::Job(format!("{}: {e}", path.display())))
+    serde_json::from_slice(&bytes).map(Some).map_err(|e| GithubError::Job(format!("{}: {e}", path.display())))
 }
 
-/// The engine's variables for programs that this process starts, where the job has an engine of its own.
+/// Variables of the private engine for child processes; empty if the job has none.
 pub(super) fn environment(dir: &Path) -> Result<std::collections::BTreeMap<String, String>> {
-    Ok(held(dir)?.map(|h| h.env).unwrap_or_default())
+    Ok(private_engine(dir)?.map(|engine| engine.env).unwrap_or_default())
 }
 
-/// Ends the job's engine and removes its files, where there is one.
+/// Ends the private engine and removes its files, if the job has one.
 pub(super) fn stop(dir: &Path) -> Result<()> {
-    let Some(held) = held(dir)? else { return Ok(()) };
-    let stop = held.root.join("stop");
+    let Some(PrivateEngine { root, .. }) = private_engine(dir)? else { return Ok(()) };
+    let stop = root.join("stop");
     fs::write(&stop, "").map_err(GithubError::io("write", &stop))?;
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while held.root.join("ready.json").exists() && Instant::now() < deadline {
-        thread::sleep(POLL_INTERVAL);
+    let deadline = Instant::now() + timeouts::ENGINE_STOP;
+    while root.join("ready.json").exists() && Instant::now() < deadline {
+        thread::sleep(timeouts::ENGINE_POLL);
     }
-    // What is left is below the folder that the rehearsal removes as a whole.
-    let _ = fs::remove_dir_all(&held.root);
+    // The rehearsal removes the parent folder with all leftovers.
+    let _ = fs::remove_dir_all(&root);
     Ok(())
 }
 
-/// The inside: starts the engine in this process's namespaces and holds it until told, or until the owner is gone.
+/// Starts the engine in this process's namespaces and keeps it running until [`stop`], or until the rehearsal ends.
+///
+/// # Errors
+/// The engine does not start, or a file cannot be written.
 pub fn hold(root: &Path) -> Result<()> {
     let store = input("image_store").map_or(Ok(ImageStore::Containerd), |text| text.parse());
     let store = store.map_err(GithubError::input)?;
-    namespace::own_run_folder(root)?;
+    namespace::mount_private_run(root)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(GithubError::io("start", "the API client's runtime"))?;
     let programs = Programs::find()?;
@@ -129,19 +130,22 @@ pub fn hold(root: &Path) -> Result<()> {
     let config =
         EngineConfig { root: root.join("e"), job: job.clone(), store, kind: EngineKind::Private, host_daemon: None };
     let mut engine = Engine::start(&programs, &config, &runtime)?;
-    let held = Held { root: root.to_owned(), env: engine.env().clone() };
+    let private = PrivateEngine { root: root.to_owned(), env: engine.env().clone() };
+    let json = serde_json::to_vec(&private).map_err(GithubError::job)?;
     let ready = root.join("ready.json");
-    let write = |path: &Path, bytes: &[u8]| fs::write(path, bytes).map_err(GithubError::io("write", path));
-    let part = root.join("ready.part");
-    write(&part, &serde_json::to_vec(&held).map_err(GithubError::job)?)?;
-    fs::rename(&part, &ready).map_err(GithubError::io("rename", &ready))?;
-    let alive = || root.parent().is_some_and(|above| above.join(ALIVE).exists());
+    let write = || {
+        let mut file = tempfile::NamedTempFile::new_in(root)?;
+        file.write_all(&json)?;
+        file.persist(&ready).map(drop).map_err(|e| e.error)
+    };
+    write().map_err(GithubError::io("write", &ready))?;
+    let alive = || root.parent().is_some_and(|parent| parent.join(ALIVE).exists());
     while !root.join("stop").exists() && alive() {
-        thread::sleep(POLL_INTERVAL);
+        thread::sleep(timeouts::ENGINE_POLL);
     }
     engine.stop();
     handoff_docker::leftovers::remove_cgroups(&job);
-    // It tells the job that the engine is gone; a job that waits for it gives up in the end.
+    // The missing file reports the end of the engine to the job.
     let _ = fs::remove_file(&ready);
     Ok(())
 }

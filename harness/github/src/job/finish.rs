@@ -1,4 +1,4 @@
-//! The end of a job: the first container, then, off the clock, what can be known of the image and of the build.
+//! End of a job: the first container, then, off the clock, the records of the builds and the identity of the image.
 
 use std::io::{BufRead, BufReader, Read, pipe};
 use std::path::Path;
@@ -16,7 +16,10 @@ use super::{JOB_DIR, JobFile, WORK_DIR, begin, docker, engine, file_path, marks,
 use crate::cell::CellJob;
 use crate::{GithubError, Result};
 
-/// Starts the first container, and stops the clock when it has answered.
+/// Starts the first container and stops the clock at its answer.
+///
+/// # Errors
+/// The container does not start, or gives another answer.
 pub fn answer(dir: &Path, cell: &CellJob) -> Result<()> {
     marks::mark(dir, SpanKind::Run.as_str(), "docker run")?;
     let error = |e: &dyn std::fmt::Display| GithubError::Job(format!("docker run: {e}"));
@@ -29,20 +32,25 @@ pub fn answer(dir: &Path, cell: &CellJob) -> Result<()> {
     let mut line = String::new();
     reader.read_line(&mut line).map_err(|e| error(&e))?;
     let at = monotonic_ns();
-    // What else the container says is nobody's concern; its status is asked below.
+    // Further output does not matter; the exit status follows.
     let _ = reader.read_to_string(&mut String::new());
     let status = handle.wait().map_err(|e| error(&e))?.status;
     let expected = cell.image_spec()?.answer();
-    let said = line.trim();
-    if !status.success() || said != expected {
-        return Err(error(&format!("the container answered `{said}` and ended with {status}, expected `{expected}`")));
+    let answer = line.trim();
+    if !status.success() || answer != expected {
+        return Err(error(&format!(
+            "the container answered `{answer}` instead of `{expected}` and ended with {status}"
+        )));
     }
     marks::mark_at(dir, at, marks::STOP, "")
 }
 
-/// Reads marks, build records and the image, and completes the job's file. The environment has the job's status, as GitHub says it.
+/// Completes the job's file with marks, build records and the identity of the image. Returns the job's failure, if any.
+///
+/// # Errors
+/// `HANDOFF_JOB_STATUS` is not set, or a file cannot be read or written.
 pub fn finish(dir: &Path, cell: &CellJob) -> Result<Option<Failure>> {
-    let unset = "HANDOFF_JOB_STATUS is not set: give the job's status, `${{ job.status }}`";
+    let unset = "HANDOFF_JOB_STATUS is not set: set it to `${{ job.status }}`";
     let status = std::env::var("HANDOFF_JOB_STATUS").map_err(|_| GithubError::input(unset))?;
     let mut file = read_file(&file_path(dir))?;
     let marks = marks::read(dir)?;
@@ -54,22 +62,23 @@ pub fn finish(dir: &Path, cell: &CellJob) -> Result<Option<Failure>> {
             file.wall_ns = end;
             None
         }
-        _ => Some(broken(&marks, &status)),
+        _ => Some(unfinished(&marks, &status)),
     };
     let Cell { strategy, conditions, .. } = &cell.trial.cell;
-    let on = handoff_strategies::github::find(strategy).map_err(GithubError::job)?;
-    let mut on = on.resolved(conditions);
-    file.client = client(on.recipe(), &file);
-    file.source = on.source().map(|source| source.as_str().to_owned()).unwrap_or_default();
-    if file.role == Role::Consumer && on.facts().has_producer {
-        // Only the side that made the tar knows.
+    let found = handoff_strategies::github::find(strategy).map_err(GithubError::job)?;
+    let mut strategy = found.resolved(conditions);
+    file.client = client(strategy.recipe(), &file);
+    file.source = strategy.source().map(|source| source.as_str().to_owned()).unwrap_or_default();
+    if file.role == Role::Consumer && strategy.facts().has_producer {
+        // The column belongs to the role that writes the tar.
         file.source.clear();
     }
     trace(dir, cell, &mut file);
     let covered = union_ns(file.spans.iter().map(|s| (s.start_ns.min(file.wall_ns), s.end_ns.min(file.wall_ns))));
     file.usage.harness_wall_ns = Some(file.wall_ns.saturating_sub(covered));
     if file.failure.is_none() {
-        let checked = not_built_again(on.recipe(), &file).and_then(|()| identify(dir, cell, on.built_at(), &file));
+        let checked =
+            require_cache_hit(strategy.recipe(), &file).and_then(|()| identify(dir, cell, strategy.built_at(), &file));
         match checked {
             Ok(identity) => file.identity = identity,
             Err(failure) => file.failure = Some(failure),
@@ -82,12 +91,12 @@ pub fn finish(dir: &Path, cell: &CellJob) -> Result<Option<Failure>> {
     Ok(file.failure)
 }
 
-/// What a job that has no end says of itself.
-fn broken(marks: &[marks::Mark], status: &str) -> Failure {
+/// Failure of a job without a `stop` mark.
+fn unfinished(marks: &[marks::Mark], status: &str) -> Failure {
     let last = marks.iter().rfind(|m| m.what != marks::START && m.what != marks::STOP);
     let span = last.map_or("job", |m| m.what.as_str());
     let step = last.map_or("the first step", |m| m.detail.as_str());
-    Failure::new(span, format!("job ended with `{status}` in `{step}`: its log says why"))
+    Failure::new(span, format!("job ended with `{status}` in `{step}`: its log has the reason"))
 }
 
 fn usage(file: &JobFile) -> RoleUsage {
@@ -98,65 +107,65 @@ fn usage(file: &JobFile) -> RoleUsage {
         load_1m: start.load_1m,
         cpu_pressure_ns: between(start.pressure_ns, now.pressure_ns),
         steal_ns: between(start.steal_ns, now.steal_ns),
-        // Nobody samples the machine.
+        // No sampler runs between the job's steps.
         ..RoleUsage::default()
     }
 }
 
-/// The program that moved the bytes: the recipe names it, or the action whose step was marked.
+/// Program that moved the bytes: named by the recipe, or the action of a marked step.
 fn client(recipe: &Recipe, file: &JobFile) -> String {
     let moved = file.spans.iter().find(|s| matches!(s.kind, SpanKind::Upload | SpanKind::Download));
     recipe.client.map_or_else(|| moved.map(|s| s.detail.clone()).unwrap_or_default(), str::to_owned)
 }
 
-/// Puts what `BuildKit` recorded of this job's builds on its clock.
+/// Puts `BuildKit`'s records of this job's builds on the job's clock.
 fn trace(dir: &Path, cell: &CellJob, file: &mut JobFile) {
     let logs = match docker::build_records() {
         Ok(logs) => logs,
         Err(error) => {
-            file.identity.notes.push(format!("BuildKit told no steps: {error}"));
+            file.identity.notes.push(format!("BuildKit has no records of builds: {error}"));
             return;
         }
     };
     let mut whole = true;
     let recorder = Recorder::resume(file.start.monotonic_ns, i128::from(file.start.wall_ns));
     for (number, log) in logs.iter().enumerate() {
-        // For people only: nothing reads it again.
+        // The copy is for people only.
         let _ = std::fs::write(dir.join(JOB_DIR).join(format!("build-{}.rawjson", number + 1)), log);
         let trace = Trace::parse(log);
         trace.record(&recorder, cell.loads(file.role));
         if let Some(unread) = &trace.unread {
-            file.identity.notes.push(format!("the time of the build is not known: {unread}"));
+            file.identity.notes.push(format!("the build time is unknown: {unread}"));
             whole = false;
         }
-        // A build without a step appears in the trace all the same, by its preparation.
+        // The trace of a build without steps has vertices of its preparation.
         file.traced |= trace.vertices > 0;
         file.executed.extend(trace.executed);
         file.cached.extend(trace.cached);
         file.cache_layers.extend(layers(log));
     }
     file.traced &= whole;
-    // What another build of this engine has recorded before the clock is none of this job's.
+    // Earlier spans belong to builds before this job's clock.
     file.spans.extend(recorder.spans().into_iter().filter(|s| s.end_ns > 0));
     file.spans.sort_by_key(|s| (s.start_ns, s.end_ns));
     file.cache_layers.sort();
     file.cache_layers.dedup();
 }
 
-/// The layers that a build wrote into a cache.
+/// Digests of the layers that a build wrote to a cache.
 fn layers(log: &str) -> Vec<String> {
     let written = log.split("writing layer sha256:").skip(1);
     written.map(|t| t.chars().take_while(char::is_ascii_hexdigit).collect()).collect()
 }
 
-/// A strategy that hands a cache over must not have built again.
-fn not_built_again(recipe: &Recipe, file: &JobFile) -> Result<(), Failure> {
+/// Refuses a consumer that built again although its strategy transfers a cache.
+fn require_cache_hit(recipe: &Recipe, file: &JobFile) -> Result<(), Failure> {
     if file.role == Role::Producer || !recipe.consumer_is_cached {
         return Ok(());
     }
     match file.executed.first() {
         Some(step) => Err(Failure::new("build", format!("cache missed: {step}"))),
-        None if !file.traced => Err(Failure::new("build", "cache hit not proven: BuildKit told no step")),
+        None if !file.traced => Err(Failure::new("build", "cache hit not proven: BuildKit recorded no step")),
         None => Ok(()),
     }
 }
@@ -169,10 +178,9 @@ fn identify(dir: &Path, cell: &CellJob, built: BuiltAt, file: &JobFile) -> Resul
             handoff_docker::identity::of_tar(&work.join(name)).map_err(|e| failure(&e))?
         }
         (Role::Producer, BuiltAt::BuilderCache | BuiltAt::Pushed) => {
-            // Nothing was loaded. The image of that very build is in the builder's cache: load it from there.
+            // The engine does not have the image: load it from the builder's cache.
             let sources = work.join("sources").display().to_string();
-            docker::run("docker", &["buildx", "build", "--load", "--tag", &cell.image, &sources])
-                .map_err(|e| failure(&e))?;
+            docker::docker(&["buildx", "build", "--load", "--tag", &cell.image, &sources]).map_err(|e| failure(&e))?;
             let loaded = docker::identity(&cell.image, &work)?;
             let pushed = built == BuiltAt::Pushed;
             ImageIdentity { index: loaded.index.filter(|_| !pushed), ..loaded }
@@ -180,7 +188,7 @@ fn identify(dir: &Path, cell: &CellJob, built: BuiltAt, file: &JobFile) -> Resul
         _ => docker::identity(&cell.image, &work)?,
     };
     if file.role == Role::Consumer {
-        let text = docker::run("docker", &["run", "--rm", "--network=none", &cell.image, PROBE_PATH, "digest"]);
+        let text = docker::docker(&["run", "--rm", "--network=none", &cell.image, PROBE_PATH, "digest"]);
         let json: serde_json::Value = serde_json::from_str(&text.map_err(|e| failure(&e))?).map_err(|e| failure(&e))?;
         known.content = json.get("content_digest").and_then(|d| d.as_str()).map(str::to_owned);
     }

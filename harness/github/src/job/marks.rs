@@ -1,4 +1,4 @@
-//! Marks: one file of a job, one line a mark, on the machine's monotonic clock.
+//! Marks of a job on the machine's monotonic clock, one line each in one file.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -11,12 +11,12 @@ use serde::{Deserialize, Serialize};
 use super::JOB_DIR;
 use crate::{GithubError, Result};
 
-/// The mark that starts the clock.
+/// Mark that starts the clock.
 pub(super) const START: &str = "start";
-/// The mark that stops it.
+/// Mark that stops the clock.
 pub(super) const STOP: &str = "stop";
 
-/// One mark: from here on this goes on.
+/// Mark of the start of a span, which lasts until the next mark.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Mark {
     pub monotonic_ns: u64,
@@ -28,9 +28,12 @@ fn file(dir: &Path) -> PathBuf {
     dir.join(JOB_DIR).join("marks.jsonl")
 }
 
-/// Writes a mark: `start`, `stop`, or the name of a span that goes on until the next mark.
+/// Writes a mark: `start`, `stop`, or the name of a span that lasts until the next mark.
+///
+/// # Errors
+/// The name is not a span, or the file cannot be written.
 pub fn mark(dir: &Path, what: &str, detail: &str) -> Result<()> {
-    // The time first: what follows is the mark's own cost, and counts to what is marked.
+    // The time comes first, so that the cost of the mark counts to the new span.
     let now = monotonic_ns();
     mark_at(dir, now, what, detail)
 }
@@ -46,7 +49,7 @@ pub(super) fn mark_at(dir: &Path, monotonic_ns: u64, what: &str, detail: &str) -
     writeln!(marks, "{line}").map_err(GithubError::io("write", &path))
 }
 
-/// The marks so far.
+/// All marks so far.
 pub(super) fn read(dir: &Path) -> Result<Vec<Mark>> {
     let path = file(dir);
     let text = fs::read_to_string(&path).map_err(GithubError::io("read", &path))?;
@@ -55,7 +58,7 @@ pub(super) fn read(dir: &Path) -> Result<Vec<Mark>> {
     text.lines().map(parse).collect()
 }
 
-/// What the marks say: spans on the side's clock, and its end, if it came.
+/// Spans on the role's clock, and the time of the `stop` mark, if there is one.
 pub(super) fn spans(marks: &[Mark]) -> (Vec<Span>, Option<u64>) {
     let origin = marks.iter().find(|m| m.what == START).map_or(0, |m| m.monotonic_ns);
     let at = |m: &Mark| m.monotonic_ns.saturating_sub(origin);
@@ -71,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_span_lasts_until_the_next_mark() {
+    fn span_lasts_until_the_next_mark_and_a_typo_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir_all(dir.path().join(JOB_DIR)).unwrap();
         for (at, what) in [(100, "start"), (110, "upload"), (150, "load"), (170, "stop")] {

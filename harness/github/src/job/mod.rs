@@ -1,8 +1,8 @@
-//! The jobs' side of a trial: a job marks its times, looks at its image when its clock has stopped, and leaves a file, of which
+//! Commands of a trial's jobs: a job marks its times, identifies its image off the clock, and leaves a file, of which
 //! [`crate::collect`] makes rows.
 //!
-//! The steps between two marks are actions that nobody here controls. What is known of them is when they began and ended,
-//! on the machine's monotonic clock, and what `BuildKit` recorded of its builds.
+//! The steps between marks are actions beyond Handoff's control. Marks record their start and end on the machine's monotonic
+//! clock, and `BuildKit` records its builds.
 
 mod begin;
 mod docker;
@@ -25,64 +25,64 @@ pub use engine::hold;
 pub use finish::{answer, finish};
 pub use marks::mark;
 
-/// Folder of what a job leaves, relative to the workspace.
+/// Folder of a job's results, relative to the workspace.
 pub const JOB_DIR: &str = "handoff-marks";
-/// Folder of the job's sources and tars, relative to the workspace and alike on both sides.
+/// Folder of the job's sources and tars, relative to the workspace and the same in both roles.
 pub const WORK_DIR: &str = "handoff-work";
-/// The file that a job leaves.
+/// File with a job's results.
 pub const JOB_FILE: &str = "job.json";
 
-/// What one job leaves.
+/// Results of a job.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct JobFile {
-    /// The trial.
+    /// Name of the trial.
     pub trial: String,
-    /// Producer or consumer.
+    /// Role.
     pub role: Role,
     /// Number of the consumer, from 1.
     pub consumer: Option<u32>,
-    /// When it began, RFC 3339.
+    /// Start time, RFC 3339.
     pub started_at: String,
-    /// The machine.
+    /// Machine.
     pub environment: Environment,
-    /// Where the job's engine keeps images.
+    /// Image store of the job's engine.
     pub image_store: String,
-    /// Readings when the clock started.
+    /// Readings at the start of the clock.
     pub start: Readings,
-    /// Why it failed, if so.
+    /// Failure, if any.
     pub failure: Option<Failure>,
-    /// The side's clock in ns.
+    /// Time on the role's clock in ns.
     pub wall_ns: u64,
-    /// Spans on the side's clock.
+    /// Spans on the role's clock.
     pub spans: Vec<Span>,
-    /// Steps of the Dockerfile that were executed.
+    /// Executed steps of the Dockerfile.
     pub executed: Vec<String>,
     /// Steps of the Dockerfile that came from a cache.
     pub cached: Vec<String>,
-    /// Whether `BuildKit` told its steps; without that the time of the build is not known.
+    /// Whether `BuildKit` recorded its steps; otherwise the build time is unknown.
     pub traced: bool,
-    /// Layers that the builder put into the cache, by digest.
+    /// Digests of the layers that the builder wrote to the cache.
     pub cache_layers: Vec<String>,
-    /// Resources.
+    /// Resource usage.
     pub usage: RoleUsage,
-    /// What is known of the image.
+    /// Identity of the image.
     pub identity: ImageIdentity,
-    /// `source` and `client` of the row.
+    /// Column `source` of the row.
     pub source: String,
-    /// See `source`.
+    /// Column `client` of the row.
     pub client: String,
 }
 
-/// What is read when a clock starts.
+/// Readings of clocks and counters at the start of a clock.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Readings {
-    /// The monotonic clock, in ns.
+    /// Monotonic clock in ns.
     pub monotonic_ns: u64,
-    /// The wall clock, in ns since 1970: `BuildKit` records have no other.
+    /// Wall clock in ns since 1970, the only clock of `BuildKit`'s records.
     pub wall_ns: i64,
-    /// Time in which the machine's CPUs were busy, in ns; none where the kernel does not tell, as with those below.
+    /// Busy time of the machine's CPUs in ns; none if the kernel does not report it, as with the next three.
     pub busy_ns: Option<u64>,
-    /// Time that the hypervisor took, in ns.
+    /// Time stolen by the hypervisor in ns.
     pub steal_ns: Option<u64>,
     /// CPU pressure in ns.
     pub pressure_ns: Option<u64>,
@@ -90,16 +90,17 @@ pub struct Readings {
     pub load_1m: Option<f64>,
 }
 
-/// The number of this consumer, as the environment says it; none for a producer.
+/// Number of this consumer from the variable `HANDOFF_CONSUMER`; none for a producer.
 ///
 /// # Errors
-/// A `HANDOFF_CONSUMER` that is no number.
+/// The variable is not a number.
 pub fn consumer_of_env(role: Role) -> Result<Option<u32>> {
     match (role, std::env::var("HANDOFF_CONSUMER")) {
         (Role::Producer, _) => Ok(None),
-        (Role::Consumer, Ok(text)) => {
-            text.parse().map(Some).map_err(|_| GithubError::Input(format!("HANDOFF_CONSUMER: `{text}`")))
-        }
+        (Role::Consumer, Ok(text)) => text
+            .parse()
+            .map(Some)
+            .map_err(|_| GithubError::Input(format!("HANDOFF_CONSUMER: `{text}` is not a number"))),
         (Role::Consumer, Err(_)) => Ok(Some(1)),
     }
 }
@@ -119,10 +120,10 @@ fn write_file(dir: &Path, file: &JobFile) -> Result<()> {
     fs::write(&path, json).map_err(GithubError::io("write", &path))
 }
 
-/// Reads the files of all jobs below a folder, by trial.
+/// Files of all jobs below a folder, by trial.
 ///
 /// # Errors
-/// A folder that cannot be read, or a job's file that does not read: to leave them out would make failed trials of good ones.
+/// A folder or file cannot be read: without it, a completed trial would become a failed one.
 pub fn read_files(dir: &Path) -> Result<BTreeMap<String, Vec<JobFile>>> {
     let mut all: BTreeMap<String, Vec<JobFile>> = BTreeMap::new();
     let mut folders = vec![dir.to_owned()];

@@ -1,4 +1,4 @@
-//! Rows of a run on GitHub, from what its jobs leave.
+//! Tests of the rows of a run on GitHub.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +13,7 @@ use super::*;
 use crate::cell::cells;
 use crate::job::{Readings, read_files};
 
-/// A plan of one trial with two consumers, and its cell.
+/// Plan of one trial with two consumers, and its cell.
 fn plan() -> (Plan, CellJob) {
     let conditions = Conditions {
         engine: EngineKind::Host,
@@ -35,7 +35,7 @@ fn plan() -> (Plan, CellJob) {
     (plan, cell)
 }
 
-/// The file of a job in which all went well and everything is known that a job on GitHub can know.
+/// File of a successful job with every value that a job on GitHub can have.
 fn file(cell: &CellJob, consumer: Option<u32>) -> JobFile {
     JobFile {
         trial: cell.id.clone(),
@@ -82,7 +82,7 @@ fn joined(plan: &Plan, cell: &CellJob, files: Vec<JobFile>) -> (tempfile::TempDi
     (dir, results)
 }
 
-/// The columns of a file that are empty in every row, as the file has them.
+/// Columns of a file that are empty in every row.
 fn empty(dir: &Path, name: &str) -> Vec<String> {
     let text = fs::read_to_string(dir.join(name)).unwrap();
     let mut reader = csv::Reader::from_reader(text.as_bytes());
@@ -99,13 +99,13 @@ fn sorted(mut names: Vec<String>) -> Vec<String> {
 }
 
 #[test]
-fn empty_columns_of_a_github_row_are_exactly_the_documented_ones() {
+fn empty_columns_of_a_github_row_are_the_documented_ones() {
     let (plan, cell) = plan();
     let files = vec![file(&cell, None), file(&cell, Some(1)), file(&cell, Some(2))];
     let (dir, results) = joined(&plan, &cell, files);
     let row = &results.measurements[0];
     assert_eq!((row.outcome, row.error.as_str()), (Outcome::Completed, ""));
-    // Those that any completed row of this trial has empty, wherever it ran: no option, no failure, nothing to note.
+    // These columns are empty in every completed row of this trial, also of a local run.
     let elsewhere = ["variant", "failed_span", "error", "identity_note"];
     let mut found = empty(dir.path(), "measurements.csv");
     found.retain(|name| !elsewhere.contains(&name.as_str()));
@@ -118,7 +118,7 @@ fn empty_columns_of_a_github_row_are_exactly_the_documented_ones() {
 }
 
 #[test]
-fn github_row_without_a_trace_has_no_time_of_its_build() {
+fn github_row_without_a_trace_has_no_build_time() {
     let (plan, cell) = plan();
     let untraced = |consumer| JobFile { traced: false, ..file(&cell, consumer) };
     let files = vec![untraced(None), untraced(Some(1)), untraced(Some(2))];
@@ -130,7 +130,7 @@ fn github_row_without_a_trace_has_no_time_of_its_build() {
 }
 
 #[test]
-fn job_on_a_machine_with_another_image_store_than_planned_fails_with_the_option_that_fixes_it() {
+fn other_image_store_than_planned_fails_the_trial_with_the_fix() {
     let (plan, cell) = plan();
     let other = JobFile { image_store: "containerd".to_owned(), ..file(&cell, Some(2)) };
     let (_dir, results) = joined(&plan, &cell, vec![file(&cell, None), file(&cell, Some(1)), other]);
@@ -141,7 +141,7 @@ fn job_on_a_machine_with_another_image_store_than_planned_fails_with_the_option_
 }
 
 #[test]
-fn trial_whose_jobs_left_nothing_has_a_row_without_machine_and_start() {
+fn trial_without_files_has_a_row_without_machine_and_start() {
     let (plan, cell) = plan();
     let (_dir, results) = joined(&plan, &cell, Vec::new());
     let row = &results.measurements[0];
@@ -149,14 +149,14 @@ fn trial_whose_jobs_left_nothing_has_a_row_without_machine_and_start() {
 }
 
 #[test]
-fn folder_of_job_files_that_is_not_there_is_an_error() {
+fn missing_folder_of_job_files_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     assert!(read_files(dir.path()).unwrap().is_empty());
     let error = read_files(&dir.path().join("none")).unwrap_err().to_string();
     assert!(error.starts_with("cannot read ") && error.contains("/none: "), "{error}");
 }
 
-/// The columns that docs/format.md calls empty in the rows of a run on GitHub, of `measurements.csv` or `consumers.csv`.
+/// Columns of `measurements.csv` or `consumers.csv` that docs/format.md calls empty in the rows of a run on GitHub.
 fn documented_as_empty(file: &str) -> Vec<String> {
     let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/format.md")).unwrap();
     let section = text.split("\n## ").find(|s| s.starts_with("Rows of a run on GitHub")).expect("the section");

@@ -1,7 +1,7 @@
-//! The first container of an image: it proves that the image can be used, and ends the consumer's clock.
+//! First container of an image, which proves that the image works and ends the consumer's clock.
 //!
-//! An image that does not bring the probe along gets it mounted as its entry point: nothing is needed inside, neither a
-//! shell nor a user. What the engine mounts, the probe leaves out of its digest.
+//! The probe is mounted as the entry point of an image that does not contain it, so that the image needs neither a shell nor
+//! a user. The probe omits mounts from its digest.
 
 use std::io::{BufRead, BufReader, Read, pipe};
 use std::path::Path;
@@ -13,11 +13,12 @@ use handoff_strategies::job::tail;
 
 use crate::protocol::JobSpec;
 
-/// Starts a container and waits for its first line. The span ends with that line; the container's end is awaited after.
+/// Starts a container and returns the time of its first line, which ends the span. The container's end is awaited off the
+/// span.
 pub fn first_answer(job: &Job, spec: &JobSpec) -> Result<u64, Failure> {
     let start = job.recorder.now_ns();
     let line = match &spec.probe {
-        Some(probe) => mounted(job, probe, &[], "answer"),
+        Some(probe) => with_probe(job, probe, &[], "answer"),
         None => vec![job.image.to_owned()],
     };
     let (line, at) = run(job, "first-container", line)?;
@@ -26,15 +27,16 @@ pub fn first_answer(job: &Job, spec: &JobSpec) -> Result<u64, Failure> {
     if line.trim() == expected {
         Ok(at)
     } else {
-        Err(Failure::new(SpanKind::Run.as_str(), format!("the container answered `{}`, not `{expected}`", line.trim())))
+        let error = format!("the container answered `{}` instead of `{expected}`", line.trim());
+        Err(Failure::new(SpanKind::Run.as_str(), error))
     }
 }
 
-/// The content digest of the image's tree, printed by the probe in a container, and the bytes of all its files.
+/// Content digest of the image's files and their total bytes, as the probe prints them in a container.
 pub fn content_digest(job: &Job, spec: &JobSpec) -> Result<(String, Option<u64>), Failure> {
     let line = match &spec.probe {
-        // Whatever user the image names, every file has to be read.
-        Some(probe) => mounted(job, probe, &["--user=0:0"], "digest"),
+        // Root can read every file, whatever user the image names.
+        Some(probe) => with_probe(job, probe, &["--user=0:0"], "digest"),
         None => std::iter::once(job.image.to_owned()).chain(spec.digest_command.iter().cloned()).collect(),
     };
     let (text, _) = run(job, "content-digest", line)?;
@@ -47,14 +49,14 @@ pub fn content_digest(job: &Job, spec: &JobSpec) -> Result<(String, Option<u64>)
         .ok_or_else(|| Failure::new("identity", format!("the probe printed no digest: {}", text.trim())))
 }
 
-/// The end of a `docker run` line: the image with the probe mounted as its entry point.
-fn mounted(job: &Job, probe: &Path, options: &[&str], verb: &str) -> Vec<String> {
+/// Arguments of `docker run` that mount the probe as the image's entry point.
+fn with_probe(job: &Job, probe: &Path, options: &[&str], verb: &str) -> Vec<String> {
     let mount = format!("type=bind,source={},target={PROBE_PATH},readonly", probe.display());
     let fixed = ["--no-healthcheck", "--mount", &mount, "--entrypoint", PROBE_PATH];
     fixed.iter().chain(options).chain(&[job.image, verb]).map(|w| (*w).to_owned()).collect()
 }
 
-/// Runs a container without a network, and returns its first line and when it came.
+/// Runs a container without a network. Returns its first line and the time of that line.
 fn run(job: &Job, step: &str, line: Vec<String>) -> Result<(String, u64), Failure> {
     let failure = |e: &dyn std::fmt::Display| Failure::new(SpanKind::Run.as_str(), format!("{step}: {e}"));
     let mut log = job.log(step)?;
@@ -62,7 +64,7 @@ fn run(job: &Job, step: &str, line: Vec<String>) -> Result<(String, u64), Failur
     let options = ["run", "--rm", "--network=none"].into_iter().map(str::to_owned).chain(job.engine.run_options());
     let line = job.engine.docker(options.chain(line));
     let error_log = log.try_clone().map_err(|e| failure(&e))?;
-    // The expression holds the pipe's writing end: it must be gone before the reader can see the end.
+    // The expression holds the pipe's write end, which must close before the reader sees the end.
     let handle = {
         let line = line.stdin_null().stdout_file(writer).stderr_file(error_log).unchecked();
         line.start().map_err(|e| failure(&e))?

@@ -1,4 +1,4 @@
-//! A job's course: engine up, clock, one side, identity, engine down.
+//! Sequence of a job: start the engine, run one role on the clock, identify the image, stop the engine.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Instant;
 
+use handoff_docker::builder::buildkit_version;
 use handoff_docker::buildkit::BuildkitImage;
-use handoff_docker::disk::{self, Written};
+use handoff_docker::command;
+use handoff_docker::disk::{self, WriteCounter};
 use handoff_docker::{Engine, EngineConfig, EngineError, Programs, capture, identity, namespace};
 use handoff_machine::{Sampler, disk_speed};
 use handoff_model::environment::UNKNOWN;
@@ -18,57 +20,57 @@ use handoff_strategies::buildx::{Build, Output};
 use handoff_strategies::{ImageLocation, Job, Recorder, ServiceAccess, Strategy};
 
 use super::container;
-use crate::protocol::{BUILDKIT_TAR, Command, EngineFacts, Event, Finished, JOB_DISK, JobSpec, PRIVATE_DISK};
+use crate::protocol::{BUILDKIT_TAR, EngineFacts, Event, Finished, JOB_DISK, JobSpec, PRIVATE_DISK, Request};
 
-/// Runs a job whose spec stands in a file. Returns when the runner says so; ends the process when the runner is gone.
+/// Runs the job of a spec file until the runner stops it. Ends the process when the runner is gone.
+///
+/// # Errors
+/// The spec cannot be read. Later failures are events.
 pub fn run(spec: &Path) -> Result<(), EngineError> {
     let bytes = fs::read(spec).map_err(EngineError::io("read", spec))?;
     let spec: JobSpec =
         serde_json::from_slice(&bytes).map_err(|e| EngineError::Api(format!("{}: {e}", spec.display())))?;
-    let commands = listen();
+    let requests = listen();
     match JobRun::start(&spec) {
-        Ok(job_run) => job_run.obey(&commands),
-        Err(error) => say(&Event::Broken(error.to_string())),
+        Ok(job_run) => job_run.serve(&requests),
+        Err(error) => send(&Event::Broken(error.to_string())),
     }
     Ok(())
 }
 
-/// Reads the runner's lines in a thread. When the runner is gone the process ends at once, and the namespace with it.
-fn listen() -> mpsc::Receiver<Command> {
+/// Reads the runner's requests in a thread. The end of the input ends the process, and thereby the namespace.
+fn listen() -> mpsc::Receiver<Request> {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
         for line in std::io::stdin().lock().lines() {
-            // A runner that is gone, or that speaks another language: the job ends, and the runner's log says why.
+            // The job ends when the runner is gone or sends an unknown request.
             let Ok(line) = line else { break };
-            let command = match serde_json::from_str::<Command>(&line) {
-                Ok(command) => command,
+            let request = match serde_json::from_str::<Request>(&line) {
+                Ok(request) => request,
                 Err(error) => {
-                    say(&Event::Broken(format!("the runner's line `{line}` does not read: {error}")));
+                    send(&Event::Broken(format!("cannot read the runner's request `{line}`: {error}")));
                     break;
                 }
             };
-            if sender.send(command).is_err() {
+            if sender.send(request).is_err() {
                 break;
             }
         }
-        #[expect(
-            clippy::exit,
-            reason = "the first process of the namespace: its end is what takes all the others down"
-        )]
+        #[expect(clippy::exit, reason = "the end of the namespace's first process ends all others")]
         std::process::exit(2);
     });
     receiver
 }
 
-fn say(event: &Event) {
+fn send(event: &Event) {
     match serde_json::to_string(event) {
-        // A runner that is gone reads nothing; the listening thread ends the job.
+        // Without a runner, the listening thread ends the job.
         Ok(line) => {
             let mut out = std::io::stdout().lock();
             let _ = writeln!(out, "{line}").and_then(|()| out.flush());
         }
-        // Without an answer the runner would wait for its time limit. A text can always be written.
-        Err(error) => say(&Event::Broken(format!("the job's answer cannot be written: {error}"))),
+        // Without an answer the runner would wait until its timeout. A text can always be written.
+        Err(error) => send(&Event::Broken(format!("cannot write the job's answer: {error}"))),
     }
 }
 
@@ -80,7 +82,7 @@ struct JobRun<'a> {
     built: Option<ImageLocation>,
     boot_ns: u64,
     disk: String,
-    written: Option<Written>,
+    write_counter: Option<WriteCounter>,
 }
 
 impl<'a> JobRun<'a> {
@@ -92,16 +94,14 @@ impl<'a> JobRun<'a> {
         let programs = Programs::find()?;
         let mut disk = "a folder".to_owned();
         if spec.conditions.engine == EngineKind::Private {
-            // The user's socket is in the machine's; only daemons of ours would leave something there.
-            namespace::own_run_folder(&spec.root)?;
-            disk = match spec
-                .private_disk
-                .then(|| disk::mount_own(&programs, &spec.root.join("disk.img"), &spec.disk()))
-            {
-                Some(Ok(())) => PRIVATE_DISK.to_owned(),
-                Some(Err(why)) => format!("a folder ({why})"),
-                None => disk,
-            };
+            // Other kinds need the user's socket in the machine's `/run`.
+            namespace::mount_private_run(&spec.root)?;
+            if spec.private_disk {
+                disk = match disk::mount_private(&programs, &spec.root.join("disk.img"), &spec.disk()) {
+                    Ok(()) => PRIVATE_DISK.to_owned(),
+                    Err(error) => format!("a folder ({error})"),
+                };
+            }
         }
         for dir in [spec.disk().join("work"), spec.logs.clone()] {
             fs::create_dir_all(&dir).map_err(EngineError::io("create", &dir))?;
@@ -123,10 +123,10 @@ impl<'a> JobRun<'a> {
         if let Some(image) = &spec.buildkit {
             engine.provide_buildkit(image)?;
         }
-        let job_run =
-            Self { spec, strategy, engine, recorder: Recorder::start(), built: None, boot_ns, disk, written: None };
-        job_run.take_given()?;
-        say(&Event::Ready(job_run.facts(&runtime)?));
+        let recorder = Recorder::start();
+        let job_run = Self { spec, strategy, engine, recorder, built: None, boot_ns, disk, write_counter: None };
+        job_run.load_finished_image()?;
+        send(&Event::Ready(job_run.facts(&runtime)?));
         Ok(job_run)
     }
 
@@ -140,34 +140,30 @@ impl<'a> JobRun<'a> {
         {
             facts.versions.insert(name.to_owned(), value.unwrap_or_else(|| UNKNOWN.to_owned()));
         }
-        // Some distributions build their engine without a BuildKit version: then it says so itself.
-        let builder = self.engine.docker(["buildx", "inspect"]).stderr_null().unchecked().read();
-        let builder = builder.map_err(EngineError::io("run", "docker buildx inspect"))?;
-        let buildkit = builder.lines().find_map(|l| l.strip_prefix("BuildKit version:")).map_or(UNKNOWN, str::trim);
-        facts.versions.insert("buildkit".to_owned(), buildkit.to_owned());
+        let inspect = "docker buildx inspect";
+        let inspected =
+            command::run(&self.engine.docker(["buildx", "inspect"])).map_err(EngineError::io("run", inspect))?;
+        facts.versions.insert("buildkit".to_owned(), buildkit_version(&inspected.stdout));
         facts.versions.insert(JOB_DISK.to_owned(), self.disk.clone());
         Ok(facts)
     }
 
-    fn obey(mut self, commands: &mpsc::Receiver<Command>) {
-        while let Ok(command) = commands.recv() {
-            match command {
-                Command::Start => say(&Event::Finished(Box::new(self.run_role()))),
-                // What cannot be read any more is empty, as where there never was a disk of its own.
-                Command::WriteBack => say(&Event::WrittenBack(self.written.as_ref().and_then(Written::bytes))),
-                Command::Identify => say(&Event::Identified(self.identify())),
-                Command::TryBuilder(image) => {
-                    let facts = self.try_builder(&image).map_err(|e| Failure::new("builder", e));
-                    say(&Event::Builder(facts));
+    fn serve(mut self, requests: &mpsc::Receiver<Request>) {
+        while let Ok(request) = requests.recv() {
+            send(&match request {
+                Request::Start => Event::Finished(Box::new(self.run_role())),
+                Request::WriteBack => Event::WrittenBack(self.write_counter.as_ref().and_then(WriteCounter::bytes)),
+                Request::Identify => Event::Identified(self.identify()),
+                Request::TryBuilder(image) => {
+                    Event::Builder(self.try_builder(&image).map_err(|e| Failure::new("builder", e)))
                 }
-                Command::MeasureDisk => {
-                    let speed = disk_speed::measure(&self.spec.disk(), disk_speed::Limits::default());
-                    say(&Event::Disk(speed));
+                Request::MeasureDisk => {
+                    Event::Disk(disk_speed::measure(&self.spec.disk(), disk_speed::Limits::default()))
                 }
-                Command::Stop => break,
-            }
+                Request::Stop => break,
+            });
         }
-        // The daemons' logs are kept with the trial's, for people: one that is not there breaks no trial.
+        // Logs of daemons are for people: a missing one fails no trial.
         for log in self.engine.stop() {
             if let Some(name) = log.file_name() {
                 let _ = fs::copy(&log, self.spec.logs.join(name));
@@ -196,8 +192,8 @@ impl<'a> JobRun<'a> {
 
     fn run_role(&mut self) -> Finished {
         if self.spec.role == Role::Producer {
-            // The engine's boot and the builder's image are on the disk before the clock starts.
-            self.written = Written::start(&self.spec.disk());
+            // The counter excludes the engine's boot and the builder's image.
+            self.write_counter = WriteCounter::start(&self.spec.disk());
         }
         let counters = Sampler::start(self.spec.disk());
         self.recorder = Recorder::start();
@@ -205,8 +201,8 @@ impl<'a> JobRun<'a> {
             Role::Producer => self.with_job(|job| (self.strategy.produce(job).map(Some), job.recorder.now_ns())),
             Role::Consumer => self.with_job(|job| {
                 let ticket = self.spec.ticket.clone().unwrap_or_default();
-                let arrived = self.strategy.consume(job, &ticket);
-                match arrived.and_then(|()| container::first_answer(job, self.spec)) {
+                let consumed = self.strategy.consume(job, &ticket);
+                match consumed.and_then(|()| container::first_answer(job, self.spec)) {
                     Ok(at) => (Ok(None), at),
                     Err(failure) => (Err(failure), job.recorder.now_ns()),
                 }
@@ -214,7 +210,7 @@ impl<'a> JobRun<'a> {
         };
         let mut usage = counters.finish();
         if self.engine.kind() != EngineKind::Private {
-            // The engine's processes and data are not the job's: a part of the truth would mislead.
+            // The engine's processes and data are outside of the job, so that its own counters would mislead.
             (usage.cpu_ns, usage.peak_memory_bytes, usage.peak_disk_bytes) = (None, None, None);
         }
         let spans = self.recorder.spans();
@@ -222,7 +218,7 @@ impl<'a> JobRun<'a> {
         usage.harness_wall_ns = Some(wall_ns.saturating_sub(covered));
         let facts = self.recorder.facts().into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
         let (failure, ticket, built) = match result {
-            Ok(Some(handed)) => (None, handed.ticket, Some(handed.built)),
+            Ok(Some(output)) => (None, output.ticket, Some(output.built)),
             Ok(None) => (None, Ticket::default(), None),
             Err(failure) => (Some(failure), Ticket::default(), None),
         };
@@ -239,7 +235,7 @@ impl<'a> JobRun<'a> {
             (Role::Producer, Some(ImageLocation::Engine)) => self.engine.identity(image).map_err(failure),
             (Role::Producer, Some(ImageLocation::Known(identity))) => Ok(identity.clone()),
             (Role::Producer, Some(ImageLocation::BuilderCache)) => {
-                // Nothing was exported but a cache. The image of that very build is in the builder's cache: load it from there.
+                // The producer exported only a cache: load the image from the builder's cache.
                 self.with_job(|job| Build::plain("identify", Output::Load).run_cached(job))?;
                 self.engine.identity(image).map_err(failure)
             }
@@ -249,9 +245,9 @@ impl<'a> JobRun<'a> {
                 identity::of_tar(&path).map_err(failure)
             }
             (Role::Producer, Some(ImageLocation::WarmUp)) => {
-                Err(Failure::new("identity", "the image is an earlier run's: there is none here to look at"))
+                Err(Failure::new("identity", "the image is that of a warm-up: this job has none to identify"))
             }
-            (Role::Producer, None) => Err(Failure::new("identity", "the producer left no image to look at")),
+            (Role::Producer, None) => Err(Failure::new("identity", "the producer left no image to identify")),
             (Role::Consumer, _) => {
                 return self.with_content(self.engine.identity(image).map_err(failure)?);
             }
@@ -259,7 +255,7 @@ impl<'a> JobRun<'a> {
         if self.spec.probe.is_none() {
             return Ok(known);
         }
-        // What is in an image of the user's own is known only from the image itself.
+        // The content of the user's image is not known beforehand.
         if let Some(ImageLocation::Tar(path)) = &self.built {
             self.load(path).map_err(failure)?;
         } else if let Some(ImageLocation::CachedTar(_)) = &self.built {
@@ -279,24 +275,23 @@ impl<'a> JobRun<'a> {
         self.spec.disk().join("identify").join("image.tar")
     }
 
-    /// Reads a tar into the engine; what the engine calls the image.
+    /// Loads a tar into the engine. Returns the image's name or id.
     fn load(&self, tar: &Path) -> Result<String, EngineError> {
-        let words = ["load".as_ref(), "--quiet".as_ref(), "--input".as_ref(), tar.as_os_str()];
-        let text = capture(&self.engine.docker(words), "docker load")?.map_err(EngineError::Api)?;
-        // `Loaded image: NAME`, or `Loaded image ID: sha256:...`.
+        let args = ["load".as_ref(), "--quiet".as_ref(), "--input".as_ref(), tar.as_os_str()];
+        let text = capture(&self.engine.docker(args), "docker load")?;
+        // Either `Loaded image: NAME`, or `Loaded image ID: sha256:...`.
         let name = text.lines().rev().find_map(|l| l.split_once(": ")).map(|(_, name)| name.trim().to_owned());
         name.ok_or_else(|| EngineError::Api(format!("docker load named no image: {text}")))
     }
 
-    /// Puts an image that was given into the engine, off the clock.
-    fn take_given(&self) -> Result<(), EngineError> {
-        let Some(tar) = &self.spec.given else { return Ok(()) };
+    /// Loads an image that the user has built into the engine, off the clock.
+    fn load_finished_image(&self) -> Result<(), EngineError> {
+        let Some(tar) = &self.spec.image_tar else { return Ok(()) };
         let name = self.load(tar)?;
-        let tagged = capture(&self.engine.docker(["tag", &name, &self.spec.image]), "docker tag")?;
-        tagged.map(drop).map_err(EngineError::Api)
+        capture(&self.engine.docker(["tag", &name, &self.spec.image]), "docker tag").map(drop)
     }
 
-    /// Boots a builder where there is no trial. A pulled image is saved, so that no trial has to pull it again.
+    /// Boots a builder outside of trials. A pulled image is saved, so that no trial pulls it again.
     fn try_builder(&self, image: &BuildkitImage) -> Result<BTreeMap<String, String>, EngineError> {
         self.engine.provide_buildkit(image)?;
         if image.tar.is_none() && self.engine.kind() != EngineKind::Host {

@@ -1,5 +1,5 @@
-//! The inside of a job: the process that is first in the job's namespaces. It owns the engine, runs one side and
-//! reports; it knows nothing of the runner but the lines of [`crate::protocol`].
+//! Process of a job, the first in its namespaces: owns the engine, runs one role and reports. It talks to the runner only
+//! by the lines of [`crate::protocol`].
 
 mod container;
 mod inside;

@@ -1,5 +1,5 @@
-//! How long a trial may take: what the reference run measured for the work of a machine, and the profile's arithmetic for the
-//! bytes that a client moves. An estimate, and told as one: `run` corrects it as trials end.
+//! Estimated time of a trial: the machine's work after the reference run, and the transfer after the link profile. `run`
+//! corrects the estimate as trials end.
 
 use std::collections::BTreeMap;
 
@@ -9,13 +9,13 @@ use handoff_model::{Flow, ImageStore, Storage, Trial};
 
 use crate::needs;
 
-/// Engine, checks and clean-up of one job, in seconds.
+/// Time for engine, checks and clean-up of one job, in seconds.
 const JOB_S: f64 = 3.0;
-/// Work of one job for each GiB of the image, in seconds, after the committed reference run.
+/// Work of one job per GiB of the image, in seconds, after the committed reference run.
 const JOB_S_PER_GIB: f64 = 25.0;
 const GIB: f64 = 1_073_741_824.0;
 
-/// Estimates trials, a primed one's producer as two cold ones; profiles and workloads are read once.
+/// Estimator of trials, which reads each profile and workload once. A warm-up counts as another cold producer.
 #[derive(Debug, Default)]
 pub struct Estimator {
     profiles: BTreeMap<String, Option<Profile>>,
@@ -23,7 +23,7 @@ pub struct Estimator {
 }
 
 impl Estimator {
-    /// Seconds that the trial may take, all of it.
+    /// Estimated time of a whole trial in seconds.
     pub fn seconds(&mut self, trial: &Trial) -> f64 {
         let cell = &trial.cell;
         let Ok(strategy) = handoff_strategies::find(&cell.strategy) else { return 0.0 };
@@ -45,7 +45,7 @@ impl Estimator {
         let (Some(profile), Some(workload), Some(transfer)) = (profile, workload, strategy.transfer()) else {
             return job * jobs;
         };
-        // What is not left as it is, is compressed by somebody.
+        // Either the builder, the engine or the client compresses, unless layers stay plain.
         let plain = cell.conditions.image_store == ImageStore::Overlay2 && transfer.plain_on_overlay2;
         let bytes = cell.size.bytes() as f64 / if plain { 1.0 } else { workload.gzip_ratio };
         let parts = if transfer.by_layer { workload.layers.len() as f64 } else { 1.0 };
@@ -54,7 +54,7 @@ impl Estimator {
     }
 }
 
-/// Seconds that `bytes` in `parts` take over the link.
+/// Time of `bytes` in `parts` over the link, in seconds.
 fn link_seconds(
     profile: &Profile,
     (kind, direction): (ServiceKind, Direction),
@@ -66,7 +66,7 @@ fn link_seconds(
     let limit = profile.limit(kind, direction);
     let together = limit.connection.map(|rate| rate * connections).into_iter().chain(limit.aggregate).reduce(f64::min);
     let blocks = flow.block_bytes.map_or(1.0, |block| (bytes / parts / block as f64).ceil().max(1.0));
-    // Requests of connections that work side by side wait side by side.
+    // Concurrent connections wait for their requests concurrently.
     let waits = (blocks * parts / connections).ceil() * profile.request_ms(kind) / 1e3;
     together.map_or(0.0, |rate| bytes / rate) + waits + f64::from(flow.calls) * parts * profile.call_ms() / 1e3
 }
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn loopback_costs_the_work_of_the_machine_alone() {
+    fn loopback_adds_no_transfer_time() {
         for strategy in ["artifact", "gha-cache", "cache-tar"] {
             assert!((seconds(strategy, "loopback", 1) - 56.0).abs() < 1e-6, "{strategy}");
         }
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn serial_blocks_pay_every_request_and_one_connection_its_rate() {
+    fn serial_blocks_wait_for_every_request() {
         // 410 MiB in 12 layers: 420 requests of 1 MiB, one after the other.
         let more = seconds("gha-cache", "github-hosted:request_ms=65ms", 1)
             - seconds("gha-cache", "github-hosted:request_ms=5ms", 1);

@@ -1,15 +1,15 @@
-//! Jobs that are scripts: they speak the protocol and run nothing.
+//! Tests with jobs that are shell scripts: they speak the protocol and run no engine.
 
 use std::path::PathBuf;
 
-use handoff_model::{Conditions, Role, RoleUsage, Sources, StrategySpec, Ticket};
+use handoff_model::{Conditions, RoleUsage, StrategySpec, Ticket};
 use tempfile::TempDir;
 
 use super::*;
 use crate::protocol::ToolPaths;
 
-/// Answers from files: `NAME.EVENT` for the job of that name, else `EVENT` for all. `NAME.dies` ends a job after its first answer
-/// to a command. What happened is in the files `started`, `stopped` and `ended`, one name a line.
+/// Job that answers from files: `NAME.EVENT` for the job of that name, else `EVENT`. `NAME.dies` ends a job after its first
+/// answer. The files `started`, `stopped` and `ended` list jobs, one name a line.
 const SCRIPT: &str = r#"
 dir=$(dirname "$0") name=$(basename "$(dirname "$2")")
 name=${name#*-}
@@ -28,27 +28,27 @@ done
 echo "$name" >> "$dir/ended"
 "#;
 
-/// Jobs whose answers a test chooses.
+/// Jobs with answers chosen by a test.
 pub(crate) struct FakeJobs {
     pub(crate) dir: TempDir,
 }
 
 impl FakeJobs {
-    /// Jobs that come up, and know nothing yet of how their side ends.
+    /// Jobs that start, without an answer for their role.
     pub(crate) fn new() -> Self {
         let jobs = Self { dir: tempfile::tempdir().unwrap() };
-        jobs.say("handoff", SCRIPT);
+        jobs.write("handoff", SCRIPT);
         jobs.answer("ready", &Event::Ready(EngineFacts::default()));
         jobs.answer("written_back", &Event::WrittenBack(None));
         jobs
     }
 
-    pub(crate) fn say(&self, file: &str, text: &str) {
+    pub(crate) fn write(&self, file: &str, text: &str) {
         fs::write(self.dir.path().join(file), text).unwrap();
     }
 
     pub(crate) fn answer(&self, file: &str, event: &Event) {
-        self.say(file, &format!("{}\n", serde_json::to_string(event).unwrap()));
+        self.write(file, &format!("{}\n", serde_json::to_string(event).unwrap()));
     }
 
     /// Names in one of the files that jobs write.
@@ -62,7 +62,7 @@ impl FakeJobs {
         ToolPaths { node: none(), clients: none(), zstd: none(), handoff: self.dir.path().join("handoff") }
     }
 
-    /// Runs a job's script, in no namespace.
+    /// Runs a job's script without namespaces.
     pub(crate) fn launch(program: &Path, args: &[OsString]) -> (OsString, Vec<OsString>) {
         let script = program.as_os_str().to_owned();
         ("sh".into(), [vec![script], args.to_vec()].concat())
@@ -71,35 +71,14 @@ impl FakeJobs {
     fn start(&self) -> Result<RemoteJob, NoAnswer> {
         let root = self.dir.path().join("0-job");
         fs::create_dir_all(&root).unwrap();
-        let spec = JobSpec {
-            job: "0-job".into(),
-            role: Role::Producer,
-            logs: root.join("logs"),
-            root,
-            private_disk: false,
-            buildkit: None,
-            strategy: StrategySpec::plain("rebuild"),
-            conditions: Conditions::default(),
-            name: String::new(),
-            commit: None,
-            image: String::new(),
-            answer: String::new(),
-            sources: Sources::default(),
-            others: Vec::new(),
-            probe: None,
-            given: None,
-            digest_command: Vec::new(),
-            service_env: BTreeMap::new(),
-            tools: self.tools(),
-            host_daemon: None,
-            ticket: None,
-        };
         let tools = self.tools();
+        let strategy = StrategySpec::plain("rebuild");
+        let spec = JobSpec::new("0-job", &root, strategy, Conditions::default(), &tools, None);
         RemoteJob::start_by(Self::launch, &spec, &tools.handoff, &Cancel::default()).map(|(job, _)| job)
     }
 }
 
-/// A side that took so many ns and has these spans.
+/// Role that took `wall_ns` and has no spans.
 pub(crate) fn finished(wall_ns: u64) -> Finished {
     Finished {
         failure: None,
@@ -130,10 +109,10 @@ fn run_error<T: std::fmt::Debug>(result: Result<T, NoAnswer>) -> String {
 }
 
 #[test]
-fn job_answers_each_command_and_what_its_programs_print_is_no_answer() {
+fn lines_of_a_job_s_programs_are_no_answers() {
     let jobs = FakeJobs::new();
     let line = serde_json::to_string(&Event::Finished(Box::new(finished(7)))).unwrap();
-    jobs.say("finished", &format!("hello\n#1 [internal] load\n\n{line}\n"));
+    jobs.write("finished", &format!("hello\n#1 [internal] load\n\n{line}\n"));
     jobs.answer("written_back", &Event::WrittenBack(Some(5)));
     let mut job = jobs.start().unwrap();
     assert_eq!(job.run(LONG, &Cancel::default()).unwrap().wall_ns, 7);
@@ -150,7 +129,7 @@ fn dropped_job_ends_with_its_input() {
 }
 
 #[test]
-fn answer_out_of_order_ends_the_run() {
+fn unexpected_answer_ends_the_run() {
     let jobs = FakeJobs::new();
     jobs.answer("finished", &Event::WrittenBack(None));
     let mut job = jobs.start().unwrap();
@@ -161,25 +140,25 @@ fn answer_out_of_order_ends_the_run() {
 }
 
 #[test]
-fn answer_that_does_not_read_ends_the_run_with_the_line() {
+fn unreadable_answer_ends_the_run_with_the_line() {
     let jobs = FakeJobs::new();
-    jobs.say("finished", "{\"finished\":{}}\n");
+    jobs.write("finished", "{\"finished\":{}}\n");
     let error = run_error(jobs.start().unwrap().run(LONG, &Cancel::default()));
-    assert!(error.contains("the job's line `{\\\"finished\\\":{}}` does not read: missing field"), "{error}");
+    assert!(error.contains("cannot read the job's answer `{\\\"finished\\\":{}}`: missing field"), "{error}");
 }
 
 #[test]
-fn engine_that_does_not_come_up_ends_the_run_with_its_reason() {
+fn engine_that_does_not_start_ends_the_run_with_its_reason() {
     let jobs = FakeJobs::new();
     jobs.answer("ready", &Event::Broken("dockerd ended".into()));
     assert!(run_error(jobs.start()).starts_with("job: dockerd ended; "));
 }
 
 #[test]
-fn job_that_dies_fails_the_trial_with_the_part_that_it_died_in() {
+fn job_that_dies_fails_the_trial_with_its_phase() {
     let jobs = FakeJobs::new();
-    jobs.say("finished", "");
-    jobs.say("job.dies", "");
+    jobs.write("finished", "");
+    jobs.write("job.dies", "");
     let role = jobs.start().unwrap().run(LONG, &Cancel::default());
     assert_eq!(trial_error(role), (Outcome::Failed, "job: the job's process ended".into()));
     let mut job = jobs.start().unwrap();
@@ -187,22 +166,22 @@ fn job_that_dies_fails_the_trial_with_the_part_that_it_died_in() {
     job.run(LONG, &Cancel::default()).unwrap();
     job.child.wait().unwrap();
     assert_eq!(trial_error(job.identify(&Cancel::default())).1, "identity: the job's process ended");
-    jobs.say("handoff", "exit 1");
+    jobs.write("handoff", "exit 1");
     assert_eq!(trial_error(jobs.start()), (Outcome::Failed, "engine: the job's process ended".into()));
 }
 
 #[test]
-fn silent_job_is_a_trial_that_timed_out() {
+fn job_without_an_answer_times_the_trial_out() {
     let jobs = FakeJobs::new();
-    jobs.say("finished", "");
+    jobs.write("finished", "");
     let role = jobs.start().unwrap().run(Duration::ZERO, &Cancel::default());
-    assert_eq!(trial_error(role), (Outcome::TimedOut, "job: no end after 0 s (--timeout sets the limit)".into()));
+    assert_eq!(trial_error(role), (Outcome::TimedOut, "job: no answer after 0 s (--timeout sets the limit)".into()));
 }
 
 #[test]
 fn cancelled_wait_ends_the_run() {
     let jobs = FakeJobs::new();
-    jobs.say("finished", "");
+    jobs.write("finished", "");
     let cancel = Cancel::default();
     cancel.cancel();
     assert!(run_error(jobs.start().unwrap().run(LONG, &cancel)).starts_with("cancelled"));

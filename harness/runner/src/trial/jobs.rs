@@ -1,4 +1,4 @@
-//! The jobs of a trial: one, or several at once, from their fresh engines to their ends.
+//! Jobs of a trial: one, or several that run concurrently, each on a fresh engine.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -13,64 +13,63 @@ use handoff_model::Counters;
 use handoff_model::{Builder, ImageIdentity, Outcome, Role, Ticket};
 use handoff_services::TokenSpec;
 
-use super::{RunContext, TrialRun, failed, run_name};
+use super::{RunContext, TrialRun, failed};
 use crate::RunError;
 use crate::protocol::{Finished, JobSpec};
 use crate::remote::{NoAnswer, RemoteJob};
 
-/// One job's part of a trial.
+/// Result of a job.
 pub(super) struct JobResult {
     pub(super) finished: Finished,
     pub(super) counters: Counters,
     pub(super) identity: ImageIdentity,
-    /// Bytes that reached its disk, if it is a producer's with one of its own.
+    /// Bytes that reached a producer's private disk, if it has one.
     pub(super) written_bytes: Option<u64>,
 }
 
-/// A job to run.
+/// Request to run a job.
 pub(super) struct JobRequest<'a> {
-    /// Its name in the trial.
+    /// Name in the trial.
     pub(super) name: String,
-    /// Its side.
+    /// Role.
     pub(super) role: Role,
-    /// Its number, if it is a consumer.
+    /// Number of a consumer.
     pub(super) consumer: Option<u32>,
-    /// The image that its sources make.
+    /// Image to build or to receive.
     pub(super) image: &'a ImageSource,
-    /// Further images that it builds.
+    /// Further images to build.
     pub(super) others: Vec<ImageSource>,
-    /// What the producer told it.
+    /// Ticket of the producer.
     pub(super) ticket: Option<Ticket>,
-    /// The commit, where earlier runs count.
+    /// Commit, if caches of earlier runs may exist.
     pub(super) commit: Option<String>,
-    /// The identity of an image of this very commit that an earlier run built.
-    pub(super) primed: Option<ImageIdentity>,
+    /// Identity of this commit's image, if a warm-up has built it.
+    pub(super) warm_up_identity: Option<ImageIdentity>,
 }
 
 impl<'a> JobRequest<'a> {
-    /// A producer's job.
+    /// Request for a producer.
     pub(super) fn producer(name: &str, image: &'a ImageSource) -> Self {
-        let (name, role) = (name.to_owned(), Role::Producer);
-        Self { name, role, consumer: None, image, others: Vec::new(), ticket: None, commit: None, primed: None }
-    }
-
-    /// A consumer's job.
-    pub(super) fn consumer(number: u32, image: &'a ImageSource, ticket: Ticket) -> Self {
-        let name = format!("consumer-{number}");
         Self {
-            name,
-            role: Role::Consumer,
-            consumer: Some(number),
+            name: name.to_owned(),
+            role: Role::Producer,
+            consumer: None,
             image,
             others: Vec::new(),
-            ticket: Some(ticket),
+            ticket: None,
             commit: None,
-            primed: None,
+            warm_up_identity: None,
         }
+    }
+
+    /// Request for a consumer.
+    pub(super) fn consumer(number: u32, image: &'a ImageSource, ticket: Ticket) -> Self {
+        let (role, consumer, ticket) = (Role::Consumer, Some(number), Some(ticket));
+        Self { role, consumer, ticket, ..Self::producer(&format!("consumer-{number}"), image) }
     }
 }
 
-/// A job with its token.
+/// Job with its token.
 struct PreparedJob<'a> {
     request: JobRequest<'a>,
     spec: JobSpec,
@@ -78,11 +77,7 @@ struct PreparedJob<'a> {
     job: Option<RemoteJob>,
 }
 
-fn service(error: &dyn std::fmt::Display) -> RunError {
-    RunError::Service(error.to_string())
-}
-
-/// The probe as a file, for images that do not bring it along.
+/// Writes the probe to a file, for an image that does not contain it.
 fn probe(image: &ImageSource, root: &Path) -> Result<Option<PathBuf>, RunError> {
     if image.carries_probe() {
         return Ok(None);
@@ -95,19 +90,19 @@ fn probe(image: &ImageSource, root: &Path) -> Result<Option<PathBuf>, RunError> 
 }
 
 impl TrialRun<'_, '_> {
-    /// Runs one job, and leaves nothing of it.
-    pub(super) fn one(&mut self, request: JobRequest) -> Result<JobResult, NoAnswer> {
+    /// Runs one job and removes all of its files.
+    pub(super) fn run_job(&mut self, request: JobRequest) -> Result<JobResult, NoAnswer> {
         let all = self.run_jobs(vec![request])?;
         all.into_iter().next().ok_or_else(|| RunError::Job("no job was run".to_owned()).into())
     }
 
-    /// Runs jobs at once, and leaves nothing of them. All engines are up before the first clock starts, and all clocks have
-    /// stopped before the first image is looked at.
+    /// Runs jobs concurrently and removes all of their files. All engines answer before the first clock starts, and all
+    /// clocks have stopped before the first image is identified.
     pub(super) fn run_jobs(&mut self, requests: Vec<JobRequest>) -> Result<Vec<JobResult>, NoAnswer> {
         let mut jobs = Vec::new();
         let result = self.prepare(requests, &mut jobs).and_then(|()| self.run_all(&mut jobs));
-        // A failed trial's jobs end in good order too: their daemons' logs are kept then. Nobody waits for a job that
-        // hangs, or when the run ends.
+        // Jobs of a failed trial are stopped too, because that keeps the logs of their daemons. There is no wait for a job
+        // that hangs, or when the run ends.
         let orderly = matches!(result, Ok(_) | Err(NoAnswer::Trial(Outcome::Failed, _)));
         let mut ended = Ok(());
         for job in jobs {
@@ -122,33 +117,28 @@ impl TrialRun<'_, '_> {
             let job_name = format!("{}-{}", &self.trial.nonce[..8], request.name);
             let conditions = self.trial.cell.conditions.clone();
             let tag = format!("handoff/trial:{}", self.trial.nonce);
-            let made = self
-                .context
-                .host_daemon
-                .map(|host_daemon| OwnedResources::by(conditions.engine, host_daemon, &job_name, &tag));
-            let root = self.context.workspace.add_job(&job_name, made)?;
+            let host_daemon = self.context.host_daemon;
+            let resources =
+                host_daemon.map(|daemon| OwnedResources::of_job(conditions.engine, daemon, &job_name, &tag));
+            let root = self.context.workspace.add_job(&job_name, resources)?;
             let token_spec = TokenSpec {
-                run: run_name(self.trial),
+                run: self.trial.id.clone(),
                 job: request.name.clone(),
                 trial: self.trial.id.clone(),
                 role: request.role.to_string(),
                 ..TokenSpec::default()
             };
-            let token = self.context.service.mint(token_spec).map_err(|e| service(&e))?;
+            let token = self.context.service.mint(token_spec).map_err(RunError::service)?;
             let image = request.image;
             let sources = image.sources(&root.join("sources")).map_err(RunError::from)?;
             let others = request.others.iter().zip(2..);
             let others = others.map(|(other, number)| other.sources(&root.join(format!("sources-{number}"))));
             let others = others.collect::<Result<Vec<_>, _>>().map_err(RunError::from)?;
+            let (strategy, tools) = (self.trial.cell.strategy.clone(), self.context.tools);
             let spec = JobSpec {
-                job: job_name,
                 role: request.role,
-                root: root.clone(),
-                private_disk: true,
                 logs: self.logs.join(&request.name),
                 buildkit: self.buildkit(request.role),
-                strategy: self.trial.cell.strategy.clone(),
-                conditions,
                 name: format!("handoff-{}", self.trial.nonce),
                 commit: request.commit.clone(),
                 image: tag,
@@ -156,22 +146,21 @@ impl TrialRun<'_, '_> {
                 sources,
                 others,
                 probe: probe(image, &root)?,
-                given: self.context.given.filter(|_| request.role == Role::Producer).map(Path::to_owned),
+                image_tar: self.context.image_tar.filter(|_| request.role == Role::Producer).map(Path::to_owned),
                 digest_command: vec![PROBE_PATH.to_owned(), "digest".to_owned()],
                 service_env: self.context.service.client_env(&token).into_iter().collect(),
-                tools: self.context.tools.clone(),
-                host_daemon: self.context.host_daemon.cloned(),
                 ticket: request.ticket.clone(),
+                ..JobSpec::new(&job_name, &root, strategy, conditions, tools, host_daemon)
             };
             jobs.push(PreparedJob { request, spec, token, job: None });
         }
         Ok(())
     }
 
-    /// The image of the builder that this side boots, if it builds by one of its own.
+    /// Image of the builder that this role boots, if it builds in a builder container.
     fn buildkit(&self, role: Role) -> Option<BuildkitImage> {
-        let user_image = self.trial.cell.conditions.builder == Builder::DockerContainer && self.strategy.builds(role);
-        self.context.buildkit.filter(|_| user_image).cloned()
+        let boots = self.trial.cell.conditions.builder == Builder::DockerContainer && self.strategy.builds(role);
+        self.context.buildkit.filter(|_| boots).cloned()
     }
 
     fn run_all(&mut self, jobs: &mut [PreparedJob]) -> Result<Vec<JobResult>, NoAnswer> {
@@ -187,60 +176,59 @@ impl TrialRun<'_, '_> {
         };
         let finished: Vec<Result<Finished, NoAnswer>> = thread::scope(|scope| {
             let threads: Vec<_> = jobs.iter_mut().map(|prepared| scope.spawn(move || run(prepared))).collect();
-            let broke = || RunError::Job("its thread broke off".to_owned()).into();
-            threads.into_iter().map(|t| t.join().unwrap_or_else(|_| Err(broke()))).collect()
+            let panicked = || RunError::Job("its thread panicked".to_owned()).into();
+            threads.into_iter().map(|t| t.join().unwrap_or_else(|_| Err(panicked()))).collect()
         });
-        // What the others did is of interest, too, when one failed.
+        // The spans of all jobs are kept, also if one failed.
         for (prepared, finished) in jobs.iter().zip(&finished) {
             let Ok(finished) = finished else { continue };
             let (role, consumer) = (prepared.request.role, prepared.request.consumer);
             self.join.add_spans(role, consumer, &finished.spans);
             self.columns.extend(finished.facts.clone());
         }
-        jobs.iter_mut().zip(finished).map(|(prepared, finished)| self.look(prepared, finished?)).collect()
+        jobs.iter_mut().zip(finished).map(|(prepared, finished)| self.verify(prepared, finished?)).collect()
     }
 
-    /// What the service counted, and the image, off the clock.
-    fn look(&mut self, prepared: &mut PreparedJob, finished: Finished) -> Result<JobResult, NoAnswer> {
+    /// Reads the service's counters and the image's identity, off the clock.
+    fn verify(&mut self, prepared: &mut PreparedJob, finished: Finished) -> Result<JobResult, NoAnswer> {
         if let Some(failure) = finished.failure {
             return Err(NoAnswer::Trial(Outcome::Failed, failure));
         }
         let token = &prepared.token;
-        let counters = self.context.service.counters(token).map_err(|e| service(&e))?;
+        let counters = self.context.service.counters(token).map_err(RunError::service)?;
         let mut written_bytes = None;
         if prepared.request.role == Role::Producer {
-            self.context.service.revoke(token).map_err(|e| service(&e))?;
+            self.context.service.revoke(token).map_err(RunError::service)?;
             if let Some(job) = &mut prepared.job {
                 written_bytes = job.write_back(self.context.cancel)?;
             }
         }
         self.keep_requests(&prepared.spec, token)?;
         let identity = match (&mut prepared.job, finished.built_earlier) {
-            (_, true) => prepared.request.primed.clone().ok_or_else(|| {
-                failed("identity", "the producer built nothing, though no earlier run had built this commit")
+            (_, true) => prepared.request.warm_up_identity.clone().ok_or_else(|| {
+                failed("identity", "the producer built nothing, although no warm-up has built this commit")
             })?,
             (Some(job), false) => job.identify(self.context.cancel)?,
             (None, false) => return Err(RunError::Job("it was not started".to_owned()).into()),
         };
-        let after = self.context.service.counters(token).map_err(|e| service(&e))?;
+        let after = self.context.service.counters(token).map_err(RunError::service)?;
         if after.requests != counters.requests {
             let more = after.requests - counters.requests;
-            let error =
-                format!("{more} requests to the service after the clock had stopped: something was not there yet");
+            let error = format!("{more} requests to the service after the clock had stopped: the image was incomplete");
             return Err(failed("request-during-verification", &error));
         }
         Ok(JobResult { finished, counters, identity, written_bytes })
     }
 
-    /// Keeps what the service saw of the job with the trial's logs: for people and for tests, no column is made from it.
+    /// Keeps the service's request log of the job with the trial's logs, for people and tests.
     fn keep_requests(&self, spec: &JobSpec, token: &str) -> Result<(), RunError> {
-        let log = self.context.service.request_log(token).map_err(|e| service(&e))?;
+        let log = self.context.service.request_log(token).map_err(RunError::service)?;
         let path = spec.logs.join("requests.json");
-        let json = serde_json::to_vec(&log).map_err(|e| service(&e))?;
+        let json = serde_json::to_vec(&log).map_err(RunError::service)?;
         fs::write(&path, json).map_err(RunError::io("write", &path))
     }
 
-    /// Whatever happened: the token is dead, the processes are gone, the files too.
+    /// Ends a job: revokes its token, ends its processes and removes its files.
     fn end(&mut self, prepared: PreparedJob, orderly: bool) -> Result<(), NoAnswer> {
         let PreparedJob { spec, token, job, .. } = prepared;
         let stopped = match job {
@@ -250,7 +238,7 @@ impl TrialRun<'_, '_> {
                 Ok(())
             }
         };
-        self.context.service.revoke(&token).map_err(|e| service(&e))?;
+        self.context.service.revoke(&token).map_err(RunError::service)?;
         self.context.workspace.remove_job(&spec.job)?;
         stopped?;
         if leftovers::has_cgroups(&spec.job) {

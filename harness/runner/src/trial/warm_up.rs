@@ -1,4 +1,4 @@
-//! What an earlier run built, for the cache states other than cold.
+//! Warm-up builds, which fill the cache for cache states other than cold.
 
 use handoff_fixtures::{ImageSource, ImageSpec};
 use handoff_model::CacheState;
@@ -6,20 +6,19 @@ use handoff_strategies::Strategy;
 
 use crate::RunError;
 
-/// The commit that a trial builds.
+/// Commit that a trial builds.
 pub(super) const THIS_COMMIT: &str = "this";
-/// Another commit, of an earlier run. Neither name begins with the other: keys are also found by their beginnings.
+/// Commit of a warm-up with other content. Neither name is a prefix of the other, because caches match keys by prefix.
 const WARM_UP_COMMIT: &str = "before";
 
-/// The image of an earlier run, and its commit.
+/// Image and commit of a warm-up.
 pub(super) struct WarmUpBuild {
     pub(super) image: ImageSource,
     pub(super) commit: String,
 }
 
 impl WarmUpBuild {
-    /// What has to be run before a trial of `image`; nothing for a cold state, and nothing for a strategy that stores nothing
-    /// that outlives a run.
+    /// Warm-ups before a trial of `image`; none for a cold state, or for a strategy whose storage ends with the run.
     pub(super) fn of(
         image: &ImageSource,
         state: CacheState,
@@ -35,13 +34,13 @@ impl WarmUpBuild {
             CacheState::OneLayer | CacheState::BaseLayer => {}
         }
         let spec = synthetic(image)?;
-        // Layer 0 is the probe's own, which no workload is about.
+        // Layer 0 holds the probe and belongs to no workload.
         let changed = if state == CacheState::OneLayer { spec.layer_count() - 1 } else { 1 };
         let spec = spec.clone().with_layer_nonce(changed, &format!("{nonce}-{WARM_UP_COMMIT}"))?;
         Ok(vec![Self { image: ImageSource::Synthetic(spec), commit: WARM_UP_COMMIT.to_owned() }])
     }
 
-    /// The pushes before a trial's own, oldest first: each with a last layer and a commit of its own.
+    /// Pushes before the trial's push, oldest first, each with another last layer and another commit.
     pub(super) fn pushes(image: &ImageSource, count: u32, nonce: &str) -> Result<Vec<Self>, RunError> {
         let push = |number| {
             let spec = synthetic(image)?;
@@ -54,7 +53,7 @@ impl WarmUpBuild {
     }
 }
 
-/// Images that a trial's producer builds beside its own: other content in every layer.
+/// Further images for a trial's producer, with other content in every generated layer.
 pub(super) fn others(image: &ImageSource, count: u32, nonce: &str) -> Result<Vec<ImageSource>, RunError> {
     let other = |number| {
         let other = synthetic(image)?.clone().with_other_layers(&format!("{nonce}-image-{number}"))?;
@@ -63,12 +62,12 @@ pub(super) fn others(image: &ImageSource, count: u32, nonce: &str) -> Result<Vec
     (2..=count + 1).map(other).collect()
 }
 
-/// Only of a synthetic image it is known what another one is like.
+/// Specification of a synthetic image. The user's image has no variants.
 fn synthetic(image: &ImageSource) -> Result<&ImageSpec, RunError> {
     match image {
         ImageSource::Synthetic(spec) => Ok(spec),
         ImageSource::User(user_image) => {
-            Err(RunError::Job(format!("{user_image} is only read: no other image is made of it")))
+            Err(RunError::Job(format!("{user_image} has no variant for a warm-up: use a workload")))
         }
     }
 }
@@ -104,14 +103,14 @@ mod tests {
     }
 
     #[test]
-    fn a_state_changes_the_layer_that_it_says() {
+    fn cache_state_changes_the_layer_of_its_name() {
         assert_eq!(changed(CacheState::Warm), Vec::<usize>::new());
         assert_eq!(changed(CacheState::OneLayer), [1], "the last step before CMD");
         assert_eq!(changed(CacheState::BaseLayer), [spec().layer_count() - 1], "the first step after COPY");
     }
 
     #[test]
-    fn another_commit_is_another_content_and_another_key() {
+    fn warm_up_of_another_commit_has_other_content() {
         let same = warm_up(CacheState::Warm, "cache-tar").unwrap();
         let other = warm_up(CacheState::OneLayer, "cache-tar").unwrap();
         assert_eq!(same.image.content_digest().unwrap(), image().content_digest().unwrap());
@@ -121,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_run_before_where_nothing_outlives_a_run() {
+    fn strategy_without_lasting_storage_has_no_warm_up() {
         assert!(warm_up(CacheState::Cold, "gha-cache").is_none());
         for strategy in handoff_strategies::ALL {
             let warm = WarmUpBuild::of(&image(), CacheState::Warm, *strategy, "n0nce").unwrap();
@@ -150,8 +149,8 @@ mod tests {
     #[test]
     fn other_images_share_no_generated_layer() {
         let others = others(&image(), 1, "n0nce").unwrap();
-        let (user_image, other) = (dockerfile(&image()), dockerfile(&others[0]));
-        let alike = user_image.lines().zip(other.lines()).filter(|(a, b)| a == b).count();
+        let (first, other) = (dockerfile(&image()), dockerfile(&others[0]));
+        let alike = first.lines().zip(other.lines()).filter(|(a, b)| a == b).count();
         assert_eq!((others.len(), alike), (1, 3), "FROM, COPY of the probe, CMD");
     }
 }

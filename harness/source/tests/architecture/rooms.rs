@@ -139,13 +139,13 @@ pub const ROOMS: &[Room] = &[
         position: (3, 5),
         uses: &["records"],
     },
-    Room { name: "machine", holds: ["what is known of", "this machine"], floor: Harness, position: (3, 2), uses: &[] },
+    Room { name: "machine", holds: ["what is known of", "this machine"], floor: Harness, position: (4, 3), uses: &[] },
     Room {
         name: "docker",
         holds: ["engines, builders,", "image identity"],
         floor: Harness,
         position: (3, 3),
-        uses: &[],
+        uses: &["machine"],
     },
     Room { name: "link", holds: ["profiles, shaper,", "limits, faults"], floor: Harness, position: (3, 4), uses: &[] },
     Room {

@@ -117,5 +117,5 @@ fn outstanding_trials_of_a_cancelled_run_are_dispatched_again() {
     run.github.state().artifacts.clear();
     run.plan(&[("sizes", "96MiB"), ("strategies", "artifact"), ("rounds", "1")]);
     let (_, stderr) = run.collect(2);
-    one_line(&stderr, &["rows holds another plan"]);
+    one_line(&stderr, &["rows has another plan"]);
 }

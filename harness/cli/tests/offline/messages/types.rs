@@ -8,7 +8,7 @@ use handoff_fixtures::FixtureError;
 use handoff_github::GithubError;
 use handoff_github::rest::RestError;
 use handoff_link::profile::ProfileError;
-use handoff_machine::MachineError;
+use handoff_machine::FileError;
 use handoff_model::{Difference, ImageStore, StrategyError};
 use handoff_records::JournalError;
 use handoff_registry::Error as RegistryError;
@@ -37,7 +37,7 @@ pub fn all() -> Vec<(&'static str, Vec<String>)> {
         ("harness/runner/src/error.rs", run()),
         (
             "harness/machine/src/error.rs",
-            texts([MachineError::Io { what: "read", path: "/proc/stat".into(), source: refused() }]),
+            texts([FileError { what: "read", path: "/proc/stat".into(), source: refused() }]),
         ),
         ("harness/records/src/journal/error.rs", journal()),
         ("harness/link/src/profile/error.rs", profile()),
@@ -70,7 +70,7 @@ fn engine() -> Vec<String> {
         E::NoImage(s("handoff/engine:1")),
         E::NoBuildkit { image: s("moby/buildkit:buildx-stable-1"), tar: None },
         E::NameTaken(s("container handoff-1")),
-        E::Io { what: "write", path: "/var/tmp/handoff/x".into(), source: refused() },
+        E::Command { command: s("docker load"), error: s("no space left on device") },
         E::BuildkitImage(s("go build ended with exit status: 1")),
         E::Api(s("500: driver failed")),
     ])
@@ -146,10 +146,7 @@ fn service() -> Vec<String> {
 
 fn github() -> Vec<String> {
     use GithubError as E;
-    texts([
-        E::Io { what: "write", path: "handoff-plan/plan.json".into(), source: refused() },
-        E::Job(s("the container answered `1` and ended with exit status: 0, expected `2`")),
-    ])
+    texts([E::Job(s("the container answered `1` and ended with exit status: 0, expected `2`"))])
 }
 
 fn rest() -> Vec<String> {

@@ -1,0 +1,77 @@
+//! Programs that run to their end off every clock, and their output.
+
+use duct::Expression;
+use handoff_model::shell::last_lines;
+
+use crate::EngineError;
+
+/// Output of a program that has ended, trimmed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandOutput {
+    /// Whether the program succeeded.
+    pub success: bool,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl CommandOutput {
+    /// Last lines of standard error in one line; those of standard output if standard error is empty.
+    pub fn last_words(&self) -> String {
+        let text = if self.stderr.is_empty() { &self.stdout } else { &self.stderr };
+        let last = last_lines(text, 4, 2_000);
+        if last.is_empty() { "no reason given".to_owned() } else { last }
+    }
+}
+
+/// Runs a command without input and captures its output.
+///
+/// # Errors
+/// The program cannot be started.
+pub fn run(command: &Expression) -> std::io::Result<CommandOutput> {
+    let out = command.stdin_null().stdout_capture().stderr_capture().unchecked().run()?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    Ok(CommandOutput { success: out.status.success(), stdout: text(&out.stdout), stderr: text(&out.stderr) })
+}
+
+/// Standard output of a command that must succeed; `what` names the command in an error.
+///
+/// # Errors
+/// The program cannot be started, or it fails: then the error quotes its last lines.
+pub fn capture(command: &Expression, what: &str) -> Result<String, EngineError> {
+    let out = run(command).map_err(EngineError::io("run", what))?;
+    if out.success {
+        return Ok(out.stdout);
+    }
+    Err(EngineError::Command { command: what.to_owned(), error: out.last_words() })
+}
+
+/// First line that a command prints, which for most programs is their version.
+///
+/// # Errors
+/// As for [`capture`].
+pub fn first_line(command: &Expression, what: &str) -> Result<String, EngineError> {
+    let text = capture(&command.stderr_to_stdout(), what)?;
+    Ok(text.lines().next().unwrap_or_default().trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failed_command_is_reported_with_its_last_lines() {
+        let shell = |script: &str| duct::cmd!("sh", "-c", script);
+        let failed = capture(&shell("echo out; echo one >&2; echo two >&2; exit 3"), "docker load").unwrap_err();
+        assert_eq!(failed.to_string(), "docker load: one | two");
+        assert_eq!(capture(&shell("exit 1"), "x").unwrap_err().to_string(), "x: no reason given");
+        assert_eq!(first_line(&shell("echo 1.2 >&2; echo more"), "x").unwrap(), "1.2");
+    }
+
+    #[test]
+    fn missing_program_is_reported_with_the_command() {
+        let error = capture(&duct::cmd!("/no/such/program"), "docker load").unwrap_err().to_string();
+        assert!(error.starts_with("run docker load: "), "{error}");
+    }
+}
