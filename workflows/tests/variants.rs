@@ -299,7 +299,7 @@ fn every_variant_is_a_distinct_cell_or_has_a_reason() {
     }
 }
 
-/// An input of our own actions that says what is the default anyway is left out of a workflow: both defaults are one.
+/// Recommended workflows leave out inputs of repository actions at their default, so that both defaults must be equal.
 #[test]
 fn defaults_of_repository_actions_are_those_of_the_options() {
     let mut compared = 0;
@@ -316,10 +316,10 @@ fn defaults_of_repository_actions_are_those_of_the_options() {
                 if let Some(option) = option {
                     // An empty input leaves the default to the program, and the description names it.
                     let left = scalar(&declared["default"]).filter(|default| !default.is_empty());
-                    let told = scalar(&declared["description"]).unwrap_or_default();
-                    let named = told.ends_with(&format!("without it, {}", option.default));
+                    let description = scalar(&declared["description"]).unwrap_or_default();
+                    let named = description.ends_with(&format!("default {}", option.default));
                     let same = left.as_deref().map_or(named, |default| default == option.default);
-                    assert!(same, "{}: {input}: {left:?}, {told}", file.display());
+                    assert!(same, "{}: {input}: {left:?}, {description}", file.display());
                     compared += 1;
                 }
             }
