@@ -78,7 +78,7 @@ impl Scene {
         }
         if topic == TOKEN {
             // Nothing listens there.
-            command.env("GH_TOKEN", "x").env("HANDOFF_API_URL", "http://127.0.0.1:1").env("HANDOFF_API_SECOND_MS", "1");
+            command.env("GH_TOKEN", "x").env("GITHUB_API_URL", "http://127.0.0.1:1").env("HANDOFF_API_SECOND_MS", "1");
         }
         // No token of a `gh` that is signed in, and no docker.
         let output = command.current_dir(self.path("dir")).env("PATH", self.path("dir")).output().unwrap();
