@@ -39,7 +39,7 @@ pub fn readme(report: &Report, links: &BTreeMap<String, String>) -> Option<Readm
     };
     let chart = plot::samples(group, Metric::CriticalPath, |line, size| size == i && is_main(line), ("", "")).ok()?;
     let size = cells.key.size;
-    let columns = format!("Approach | Critical path at {size}, s: | Each further job, s: | Proven identical");
+    let columns = format!("Approach | Critical path at {size}, s: | Each consumer job, s: | Proven identical");
     let mut grid = Grid::new(&columns);
     for line in group.lines.iter().filter(|line| is_main(line)) {
         let Some(cell) = &line.cells[i] else { continue };
