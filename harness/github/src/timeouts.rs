@@ -2,30 +2,25 @@
 
 use std::time::Duration;
 
-/// Limit of one HTTP call, which may download an artifact.
-pub const HTTP_CALL: Duration = Duration::from_mins(10);
-/// Limit to connect to GitHub's API.
-pub const CONNECT: Duration = Duration::from_secs(20);
-/// Longest wait for a rate limit to end.
-pub const RATE_LIMIT_WAIT: Duration = Duration::from_mins(15);
-/// Wait after a secondary rate limit without a time, as GitHub's documentation asks for.
-pub(crate) const SECONDARY_RATE_LIMIT_WAIT: Duration = Duration::from_mins(1);
-/// Limit from the start of a job's private engine to its first answer.
-pub const ENGINE_START: Duration = Duration::from_mins(1);
-/// Limit for a job's private engine to end.
-pub const ENGINE_STOP: Duration = Duration::from_secs(30);
-/// Interval at which a private engine's files are polled.
-pub(crate) const ENGINE_POLL: Duration = Duration::from_millis(100);
+handoff_model::timeouts! {
+    /// Limit of one HTTP call, which may download an artifact.
+    pub HTTP_CALL = Duration::from_mins(10);
+    /// Limit to connect to GitHub's API.
+    pub CONNECT = Duration::from_secs(20);
+    /// Longest wait for a rate limit to end.
+    pub RATE_LIMIT_WAIT = Duration::from_mins(15);
+    /// Wait after a secondary rate limit without a time, as GitHub's documentation asks for.
+    pub(crate) SECONDARY_RATE_LIMIT_WAIT = Duration::from_mins(1);
+    /// Limit from the start of a job's private engine to its first answer.
+    pub ENGINE_START = Duration::from_mins(1);
+    /// Limit for a job's private engine to end.
+    pub ENGINE_STOP = Duration::from_secs(30);
+    /// Interval at which a private engine's files are polled.
+    pub(crate) ENGINE_POLL = Duration::from_millis(100);
+}
+
 /// Interval at which a run is polled, in seconds of the API.
 pub(crate) const RUN_POLL_S: u64 = 20;
+
 /// Interval at which a dispatched run is looked up, in seconds of the API.
 pub(crate) const DISPATCH_POLL_S: u64 = 2;
-
-/// Every limit of this crate by name.
-pub const TIMEOUTS: &[(&str, Duration)] = &[
-    ("HTTP call", HTTP_CALL),
-    ("connect", CONNECT),
-    ("rate limit wait", RATE_LIMIT_WAIT),
-    ("private engine start", ENGINE_START),
-    ("private engine stop", ENGINE_STOP),
-];

@@ -36,6 +36,7 @@ pub mod size;
 pub mod span;
 pub mod strategy;
 pub mod ticket;
+pub mod timeouts;
 pub mod usage;
 pub mod user_image;
 pub mod workload;

@@ -26,6 +26,11 @@ pub(crate) fn describe(
     let packages = programs.packages.clone();
     let mut environment = handoff_machine::describe(work_dir, service_store, versions, packages, revision)?;
     environment.disk_speed.clone_from(&engine.disk_speed);
+    environment.timeouts_ms = handoff_model::timeouts::in_ms(&[
+        ("docker", handoff_docker::timeouts::TIMEOUTS),
+        ("runner", crate::timeouts::TIMEOUTS),
+        ("services", handoff_services::timeouts::TIMEOUTS),
+    ]);
     if let Some(jobs) = jobs {
         environment.disk = format!("{}; jobs: {jobs}", environment.disk);
         set_id(&mut environment);

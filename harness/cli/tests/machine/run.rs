@@ -19,6 +19,7 @@ fn every_strategy_transfers_a_verified_image() {
     let disk = &results.environments[0].disk;
     assert!(disk.contains(if can { "jobs: ext4 of its own" } else { "jobs: a folder (" }), "{disk}");
     let environment = &results.environments[0];
+    assert_eq!(environment.timeouts_ms["docker DAEMON_START"], 30_000);
     let speed = environment.disk_speed.as_ref().and_then(|d| d.speed());
     let speed = speed.unwrap_or_else(|| panic!("no speed of the disk: {:?}", environment.disk_speed));
     assert!(speed.write_mib_per_s() > 0.0 && speed.files_per_s() > 0.0, "{speed:?}");
