@@ -22,8 +22,6 @@
 //! # }
 //! ```
 
-#![warn(clippy::missing_errors_doc)]
-
 pub mod expected;
 pub mod faults;
 pub mod limits;

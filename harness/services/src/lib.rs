@@ -23,8 +23,6 @@
 //! # }
 //! ```
 
-#![warn(clippy::missing_errors_doc)]
-
 mod account;
 mod api;
 mod blob;

@@ -30,8 +30,6 @@
 //! # }
 //! ```
 
-#![warn(clippy::missing_errors_doc)]
-
 mod answers;
 mod digest;
 mod earlier_image;

@@ -26,8 +26,6 @@
 //! # }
 //! ```
 
-#![warn(clippy::missing_errors_doc)]
-
 mod artifacts;
 mod blob;
 mod buffers;

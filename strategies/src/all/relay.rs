@@ -45,7 +45,7 @@ options! {
     }
 }
 
-/// Default zstd level of pushed layers. The fastest level saves more time than its additional bytes cost (docs/relay.md).
+/// Default zstd level of pushed layers. The fastest level saves more time than its additional bytes cost (docs/findings.md).
 pub const PUSH_LEVEL: u32 = Relay::DEFAULT.level;
 
 const FACTS: StrategyFacts = StrategyFacts {
