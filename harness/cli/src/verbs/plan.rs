@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use handoff_analysis::plural;
 use handoff_machine::free_bytes;
 use handoff_model::duration::human;
 use handoff_model::{ByteSize, CacheState, Cell, Conditions, Plan};
@@ -56,9 +57,9 @@ fn caches(cell: &Cell) -> String {
 
 fn consumers(conditions: &Conditions) -> String {
     let Conditions { consumers, consumer_concurrency, .. } = conditions;
-    let plural = if *consumers == 1 { "" } else { "s" };
+    let jobs = plural(*consumers as usize, "consumer", "consumers");
     let at_once = if *consumer_concurrency > 1 { format!(", {consumer_concurrency} at once") } else { String::new() };
-    format!("{consumers} consumer{plural}{at_once}")
+    format!("{jobs}{at_once}")
 }
 
 /// Refuses a plan that needs more disk space than is free.
