@@ -92,16 +92,16 @@ impl Args {
             bail_input!("--plan {plan}: {}", handoff_model::nearest::hint(plan, &names));
         }
         let runs = read(&self.dirs)?;
-        let advice = or_damage(runs.iter().map(|(_, results)| results), self.answer(&runs, &options))?;
+        let advice = or_damage(&runs, self.answer(&runs, &options))?;
         match self.format {
             Format::Json => out::data(&serde_json::to_string_pretty(&advice)?),
             Format::Text => out::data(&advice.text()),
         }
-        refuse_damage(runs.iter().map(|(_, results)| results))?;
+        refuse_damage(&runs)?;
         Ok(exit::OK)
     }
 
-    fn answer(&self, runs: &[(String, Results)], options: &Options) -> anyhow::Result<Advice> {
+    fn answer(&self, runs: &[Results], options: &Options) -> anyhow::Result<Advice> {
         let analysis = analyse(runs, options)?;
         let ask = TeamQuestion {
             consumers: self.consumers,
@@ -125,7 +125,7 @@ impl Args {
         let group = analysis.groups.iter().find(|g| g.key == answer.group);
         let cell = group.and_then(|g| g.cell(chosen)).ok_or_else(|| bad_input(format!("no row is of {chosen}")))?;
         let flow = workflow_of(&answer.group, cell, self.consumers).map_err(bad_input)?;
-        let used = runs.iter().flat_map(|(_, r)| &r.environments).filter(|e| cell.environments.contains(&e.id));
+        let used = runs.iter().flat_map(|r| &r.environments).filter(|e| cell.environments.contains(&e.id));
         let programs: BTreeSet<&str> = used.map(|e| e.handoff.as_str()).filter(|v| !v.is_empty()).collect();
         answer.notes.splice(0..0, set_aside(runs));
         Ok(Advice::new(answer, flow, &programs.into_iter().collect::<Vec<_>>()))

@@ -46,7 +46,7 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
 /// Command that recommends a way for a user's image and prints its workflow.
 fn advice(report: &Report) -> Vec<Block> {
     let (Some(_), Some(cells)) = (provenance::user_image(report), report.headline(|_| true)) else { return Vec::new() };
-    let folders: Vec<String> = report.runs.iter().map(|r| quote(&r.dir)).collect();
+    let folders: Vec<String> = report.runs.iter().map(|r| quote(&r.dir.to_string_lossy())).collect();
     let (folders, size, consumers) = (folders.join(" "), cells.key.size, cells.key.conditions.consumers);
     vec![
         Block::Text(
