@@ -1,5 +1,6 @@
 //! Results folders, read and analysed: shared by the verbs that say what follows from rows.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use handoff_analysis::{Analysis, Mix, Options, Prices, RunRows, SmallestEffect, Variants, WorkflowSize, mix};
@@ -142,15 +143,20 @@ pub fn analyse(runs: &[Results], options: &Options) -> anyhow::Result<Analysis> 
 /// # Errors
 /// The strategies that have rows.
 pub fn reference_is_there(analysis: &Analysis, options: &Options) -> anyhow::Result<()> {
-    if let Some(reference) = &options.reference
-        && analysis.cells().all(|c| c.cell.strategy != *reference)
-    {
-        let mut names: Vec<String> = analysis.cells().map(|c| c.cell.strategy.to_string()).collect();
-        names.sort();
-        names.dedup();
-        bail_input!("--reference {reference} has no row here: use one of {}", names.join(", "));
+    let Some(reference) = &options.reference else { return Ok(()) };
+    has_rows("--reference", &reference.to_string(), analysis.cells().map(|c| c.cell.strategy.to_string()))
+}
+
+/// Refuses an option's value that no row has.
+///
+/// # Errors
+/// The values that rows have.
+pub fn has_rows(option: &str, given: &str, values: impl Iterator<Item = String>) -> anyhow::Result<()> {
+    let known: BTreeSet<String> = values.collect();
+    if known.contains(given) {
+        return Ok(());
     }
-    Ok(())
+    bail_input!("{option} {given} has no row here: use one of {}", Vec::from_iter(known).join(", "))
 }
 
 /// Returns the prices of a file, else the built-in ones.

@@ -8,7 +8,9 @@ use handoff_model::{Builder, ByteSize, Conditions, ImageStore};
 use handoff_records::Results;
 
 use crate::advice::{Advice, workflow_of};
-use crate::analysed::{VerdictArgs, analyse, or_damage, prices, read, refuse_damage, set_aside, workflow_size};
+use crate::analysed::{
+    VerdictArgs, analyse, has_rows, or_damage, prices, read, refuse_damage, set_aside, workflow_size,
+};
 use crate::exit::{self, bad_input, bail_input};
 use crate::out;
 use crate::verbs::Format;
@@ -138,14 +140,10 @@ impl Args {
             ("--builder", self.builder.map(|b| b.to_string()), |c| c.builder.to_string()),
             ("--profile", self.profile.clone(), |c| c.profile.clone()),
         ];
-        for (option, given, value) in filters {
-            let there: BTreeSet<String> = analysis.groups.iter().map(|g| value(&g.key.conditions)).collect();
-            if let Some(given) = given.filter(|given| !there.contains(given)) {
-                let names: Vec<String> = there.into_iter().collect();
-                bail_input!("{option} {given} has no row here: use one of {}", names.join(", "));
-            }
-        }
-        Ok(())
+        filters.into_iter().try_for_each(|(option, given, value)| {
+            let values = analysis.groups.iter().map(|g| value(&g.key.conditions));
+            given.map_or(Ok(()), |given| has_rows(option, &given, values))
+        })
     }
 
     fn fits(&self, key: &GroupKey) -> bool {

@@ -168,7 +168,7 @@ impl Args {
     /// # Errors
     /// Folders that cannot be read, a file that cannot be written, or with `--check` one that differs.
     pub fn run(self) -> anyhow::Result<u8> {
-        self.out.as_deref().map_or(Ok(()), crate::paths::check_out)?;
+        self.out.as_deref().map_or(Ok(()), |out| crate::paths::check_text("--out", out))?;
         if let Some(file) = &self.readme {
             let ReadReport { report, damage } = read(&self.dirs, &self.options()?)?;
             // A published table uses all rows, or is left as it is.
