@@ -166,31 +166,6 @@ pub enum Rule {
 }
 
 impl Rule {
-    /// Strategies whose rows it reads.
-    pub fn strategies(&self) -> Vec<&StrategySpec> {
-        match self {
-            Self::Time { strategy, against, .. } => {
-                std::iter::once(strategy).chain(against.iter().map(|a| &a.strategy)).collect()
-            }
-            Self::Rate { strategy, .. }
-            | Self::Completes { strategy, .. }
-            | Self::Count { strategy, .. }
-            | Self::Identity { strategy, .. }
-            | Self::Step { strategy, .. }
-            | Self::Limit { strategy, .. }
-            | Self::Fits { strategy, .. }
-            | Self::Complexity { strategy }
-            | Self::ThirdParty { strategy, .. } => vec![strategy],
-            Self::Ratio { of, to, .. } => vec![of, to],
-            Self::Slowest { strategy, others, .. } => std::iter::once(strategy).chain(others).collect(),
-            Self::OnlyOne { succeeds, fails, fits_beside, .. } => {
-                [succeeds, fails].into_iter().chain(fits_beside).collect()
-            }
-            Self::Throttling { spared, throttled } => vec![spared, throttled],
-            Self::Documented { .. } | Self::OutOfReach { .. } => Vec::new(),
-        }
-    }
-
     /// Whether one set of conditions in which the statement is so is enough.
     pub(crate) fn is_enough_somewhere(&self) -> bool {
         matches!(self, Self::Ratio { somewhere: true, .. } | Self::Fits { .. })
