@@ -6,16 +6,18 @@ use serde::Serialize;
 use crate::decisions::{Cost, Parts};
 use crate::fan_out::CurveBasis;
 use crate::judgement::WorkflowSize;
+use crate::words::worded;
 
-/// Time to minimise.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Goal {
-    /// Time of all jobs together, which is billed and keeps runners busy.
-    Runner,
-    /// Time that a push waits.
-    Wait,
-}
+worded!(
+    /// Time to minimise.
+    #[derive(Serialize)]
+    Goal {
+        /// Time of all jobs together, which is billed and keeps runners busy.
+        Runner = "time of all jobs",
+        /// Time that a push waits.
+        Wait = "waiting time",
+    }
+);
 
 /// A team's question.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -34,16 +36,6 @@ pub struct TeamQuestion {
     pub plan: Option<String>,
     /// Whether building again in every job is left out.
     pub sharing: bool,
-}
-
-impl Goal {
-    /// Name in words.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Runner => "time of all jobs",
-            Self::Wait => "waiting time",
-        }
-    }
 }
 
 /// Strategy as a candidate for the answer.

@@ -3,7 +3,6 @@
 mod conditions;
 mod rule;
 
-use handoff_model::StrategySpec;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use conditions::is_named;
@@ -62,11 +61,6 @@ pub enum TableCell {
     CacheLimit,
     /// Byte-identical.
     ByteIdentical,
-}
-
-impl TableCell {
-    /// All columns.
-    pub const ALL: [Self; 4] = [Self::Transfer, Self::Complexity, Self::CacheLimit, Self::ByteIdentical];
 }
 
 /// One statement of the spike.
@@ -156,14 +150,6 @@ impl Claims {
     pub fn cell(&self, strategy: &str, cell: TableCell) -> Option<&Claim> {
         let option = self.approach(strategy)?.option;
         self.claims.iter().find(|c| c.option == option && c.cell == Some(cell))
-    }
-
-    /// Every strategy, with its options, that a rule reads rows of.
-    pub fn strategies(&self) -> Vec<&StrategySpec> {
-        let mut all: Vec<&StrategySpec> = self.claims.iter().flat_map(|c| c.rule.strategies()).collect();
-        all.sort();
-        all.dedup();
-        all
     }
 }
 

@@ -12,7 +12,7 @@ use crate::exact::{Corrected, holm, rounds_needed};
 use crate::metric::Metric;
 use crate::noise;
 use crate::options::Options;
-use crate::paired::{from_logs, joined, log, log_ratios, pairs};
+use crate::paired::{differences, from_logs, joined, log, log_ratios, pairs};
 use crate::spread::Spread;
 use crate::summary::CellSummary;
 use crate::verdict::{Comparison, Estimate, Family, FamilyKind};
@@ -39,10 +39,6 @@ struct Pair<'a> {
     spread_s: Option<f64>,
 }
 
-fn shift(pairs: &[(u64, u64)]) -> Vec<i64> {
-    pairs.iter().map(|(a, b)| (i128::from(*a) - i128::from(*b)) as i64).collect()
-}
-
 /// The sample standard deviation; none below two values.
 fn deviation(values: &[i64]) -> Option<f64> {
     let n = values.len() as f64;
@@ -64,7 +60,7 @@ impl<'a> Pair<'a> {
         of_reference: Option<&Spread>,
         (pairs, left_out): (Vec<(u64, u64)>, usize),
     ) -> Self {
-        let differences = shift(&pairs);
+        let differences = differences(&pairs);
         let spread_s = deviation(&differences).map(|d| d / 1e9);
         let (test, ratio) = (SignedRank::new(differences), SignedRank::new(log_ratios(&pairs)));
         Self {

@@ -12,7 +12,7 @@ use crate::fan_out::CurveBasis;
 use crate::group::Group;
 use crate::metric::Metric;
 use crate::noise;
-use crate::number::number;
+use crate::number::{number, plural};
 use crate::options::Options;
 use crate::summary::CellSummary;
 use crate::verdict::{Comparison, Verdict, Why};
@@ -25,7 +25,8 @@ pub struct Undecided {
     /// The candidate with the least estimate.
     pub least: StrategySpec,
     /// Candidates that may be as good, by their estimates.
-    pub not_told_apart: Vec<StrategySpec>,
+    #[serde(rename = "not_told_apart")]
+    pub indistinguishable: Vec<StrategySpec>,
 }
 
 /// Chosen candidate with its reasons.
@@ -93,10 +94,8 @@ fn undecided(least: &Candidate, chosen: &Candidate, open: &[(&Candidate, &Compar
     let is_chosen = |(c, _): &&(&Candidate, &Comparison)| c.strategy == chosen.strategy;
     let (rival, comparison) = open.iter().find(is_chosen).or_else(|| open.first())?;
     let (a, b) = (&least.strategy, &rival.strategy);
-    let (run, are) = match comparison.pairs {
-        1 => ("1 round".to_owned(), "is"),
-        n => (format!("{n} rounds"), "are"),
-    };
+    let run = plural(comparison.pairs, "round", "rounds");
+    let are = if comparison.pairs == 1 { "is" } else { "are" };
     let mut sentence = match &comparison.verdict {
         Verdict::Equivalent => {
             format!("Undecided: {a} and {b} differ by less than the smallest effect that matters, after {run}.")
@@ -119,14 +118,13 @@ fn undecided(least: &Candidate, chosen: &Candidate, open: &[(&Candidate, &Compar
     };
     let more = match open.len() - 1 {
         0 => String::new(),
-        1 => " The same holds for 1 other candidate.".to_owned(),
-        n => format!(" The same holds for {n} other candidates."),
+        n => format!(" The same holds for {}.", plural(n, "other candidate", "other candidates")),
     };
     sentence.push_str(&more);
     Some(Undecided {
         sentence,
         least: least.strategy.clone(),
-        not_told_apart: open.iter().map(|(c, _)| c.strategy.clone()).collect(),
+        indistinguishable: open.iter().map(|(c, _)| c.strategy.clone()).collect(),
     })
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use handoff_model::VariantFacts;
-use handoff_records::{ConsumerRow, MeasurementRow, SpanRow};
+use handoff_records::{ConsumerRow, MeasurementRow, Results, SpanRow};
 
 /// The rows of one results folder.
 #[derive(Debug, Clone, Copy)]
@@ -18,6 +18,13 @@ pub struct RunRows<'a> {
     pub consumers: &'a [ConsumerRow],
     /// One row a span.
     pub spans: &'a [SpanRow],
+}
+
+impl<'a> From<&'a Results> for RunRows<'a> {
+    fn from(results: &'a Results) -> Self {
+        let Results { name, plan, measurements, consumers, spans, .. } = results;
+        Self { run: name, facts: &plan.facts, measurements, consumers, spans }
+    }
 }
 
 /// Rows that cannot be analysed together.

@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::claims::{Claim, TableCell};
 use crate::identity::Finding;
 use crate::spread::Spread;
+use crate::words::worded;
 
 /// Coverage that the interval of a median needs before a verdict may rest on it.
 pub const SURE: f64 = 0.95;
@@ -13,34 +14,23 @@ pub const SURE: f64 = 0.95;
 /// Trials from which the interval of a median reaches [`SURE`].
 pub const FEWEST: usize = 6;
 
-/// Verdict on a statement. It speaks of the strategy, not of the statement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Judgement {
-    /// The strategy takes less time than claimed.
-    FasterThanClaimed,
-    /// The strategy takes more time than claimed.
-    SlowerThanClaimed,
-    /// The measurement agrees with the statement.
-    AsClaimed,
-    /// The measurement contradicts a statement that is no time, or contradicts a time in both directions.
-    NotAsClaimed,
-    /// No verdict, for a reason that is given beside it.
-    NotJudged,
-}
-
-impl Judgement {
-    /// Name in words.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::FasterThanClaimed => "faster than claimed",
-            Self::SlowerThanClaimed => "slower than claimed",
-            Self::AsClaimed => "as claimed",
-            Self::NotAsClaimed => "not as claimed",
-            Self::NotJudged => "not judged",
-        }
+worded!(
+    /// Verdict on a statement. It speaks of the strategy, not of the statement.
+    #[derive(Default, PartialOrd, Ord, Serialize)]
+    Judgement {
+        /// The strategy takes less time than claimed.
+        FasterThanClaimed = "faster than claimed",
+        /// The strategy takes more time than claimed.
+        SlowerThanClaimed = "slower than claimed",
+        /// The measurement agrees with the statement.
+        AsClaimed = "as claimed",
+        /// The measurement contradicts a statement that is no time, or contradicts a time in both directions.
+        NotAsClaimed = "not as claimed",
+        /// No verdict, for a reason that is given beside it.
+        #[default]
+        NotJudged = "not judged",
     }
-}
+);
 
 /// Unit of a measured value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -99,7 +89,7 @@ impl Measured {
 }
 
 /// Evidence of one cell of one run on a statement.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Evidence {
     /// Run.
     pub run: String,
@@ -133,12 +123,7 @@ impl Evidence {
             size: cell.size,
             conditions: cell.conditions.clone(),
             n,
-            measured: None,
-            note: String::new(),
-            judgement: Judgement::NotJudged,
-            why: String::new(),
-            departures: Vec::new(),
-            index: None,
+            ..Self::default()
         }
     }
 
@@ -167,7 +152,7 @@ impl Evidence {
 }
 
 /// A statement with its verdict.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct JudgedClaim {
     /// Name of the statement.
     pub id: String,
@@ -212,10 +197,8 @@ impl JudgedClaim {
             experiment: claim.rule.experiment(),
             preset: claim.preset.clone(),
             judgement,
-            scope: String::new(),
-            is_partial: false,
             reason,
-            evidence: Vec::new(),
+            ..Self::default()
         }
     }
 

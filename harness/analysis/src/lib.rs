@@ -48,6 +48,7 @@ pub mod spread;
 pub mod summary;
 mod variants;
 pub mod verdict;
+mod words;
 
 pub use analysis::{Analysis, analyse};
 pub use candidate::{Candidate, Goal, TeamQuestion};
@@ -65,6 +66,7 @@ pub use judgement::{Evidence, JudgedClaim, Judgement, Measured, Unit, WorkflowSi
 pub use metric::Metric;
 pub use mix::{Mix, MixedEnvironment, MixedValues, mix};
 pub use noise::NoiseFloor;
+pub use number::plural;
 pub use options::{Options, SmallestEffect};
 pub use order::Known;
 pub use prices::{Prices, PricesError};
@@ -72,6 +74,6 @@ pub use recommend::{Recommendation, recommend};
 pub use runs::{DiskDifference, compare_runs, disks_differ, environments_differ, matters};
 pub use spans::{CellSpans, SpanTime, TypicalTrial};
 pub use spread::{MedianInterval, Spread};
-pub use summary::{CellSummary, FailedTrial, TrialSample, summaries};
+pub use summary::{CellSummary, FailedTrial, TrialSample};
 pub use variants::Variants;
 pub use verdict::{Comparison, Estimate, Family, FamilyKind, Inconclusive, Verdict, Why};

@@ -7,6 +7,8 @@ use handoff_model::list::unique;
 use handoff_records::MeasurementRow;
 use serde::Serialize;
 
+use crate::number::plural;
+
 /// Environments whose rows are analysed together, with their differences.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Mix {
@@ -73,8 +75,7 @@ pub fn mix<'a>(
 
 impl fmt::Display for Mix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let trials = |n: usize| if n == 1 { "1 trial".to_owned() } else { format!("{n} trials") };
-        let one = |e: &MixedEnvironment| format!("{} ({})", e.id, trials(e.trials));
+        let one = |e: &MixedEnvironment| format!("{} ({})", e.id, plural(e.trials, "trial", "trials"));
         let each: Vec<String> = self.environments.iter().map(one).collect();
         write!(f, "Rows of {} environments are mixed here: {}. ", each.len(), each.join(", "))?;
         if self.differences.is_empty() {

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::exact::signed_rank::SignedRank;
 use crate::metric::Metric;
-use crate::paired::pairs;
+use crate::paired::{differences, pairs};
 use crate::summary::CellSummary;
 
 /// Noise floor from control rows.
@@ -29,8 +29,7 @@ pub(crate) fn floor(cells: &[CellSummary], metric: Metric, alpha: f64) -> Option
     let control = cells.iter().find(|c| c.cell.control)?;
     let reference = cells.iter().find(|c| !c.cell.control && c.cell.strategy == control.cell.strategy)?;
     let (pairs, _) = pairs(control, reference, metric);
-    let differences: Vec<i64> = pairs.iter().map(|(a, b)| *a as i64 - *b as i64).collect();
-    of_differences(&control.cell.strategy, &differences, alpha)
+    of_differences(&control.cell.strategy, &differences(&pairs), alpha)
 }
 
 /// The same from control minus reference of each round, in ns.

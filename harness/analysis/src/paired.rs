@@ -41,3 +41,8 @@ pub(crate) fn from_logs(value: f64, (low, high): (Option<f64>, Option<f64>)) -> 
     let back = |x: f64| (x / LOG_SCALE).exp();
     Estimate { value: back(value), low: low.map(back), high: high.map(back) }
 }
+
+/// Difference of each pair, in nanoseconds.
+pub(crate) fn differences(pairs: &[(u64, u64)]) -> Vec<i64> {
+    pairs.iter().map(|(a, b)| (i128::from(*a) - i128::from(*b)) as i64).collect()
+}

@@ -193,11 +193,6 @@ impl CellSummary {
     }
 }
 
-/// One summary for each cell that has a row, sorted by cell. The order of the rows does not matter.
-pub fn summaries(rows: &[MeasurementRow]) -> Vec<CellSummary> {
-    summaries_of(&[RunRows { run: "", facts: &[], measurements: rows, consumers: &[], spans: &[] }])
-}
-
 /// The same over several runs; each sample says which it is of.
 pub(crate) fn summaries_of(runs: &[RunRows<'_>]) -> Vec<CellSummary> {
     let mut cells: BTreeMap<Cell, Vec<(&str, &MeasurementRow)>> = BTreeMap::new();

@@ -4,6 +4,7 @@ use handoff_model::StrategySpec;
 use serde::Serialize;
 
 use crate::metric::Metric;
+use crate::words::worded;
 
 /// The four verdicts. There are no others.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -34,37 +35,24 @@ pub struct Inconclusive {
 /// An estimate above this is no plan that anybody runs.
 pub const MOST_ROUNDS: usize = 1_000;
 
-/// Reason why there is no verdict.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Why {
-    /// No round in which both completed.
-    NoPairs,
-    /// Even if every round pointed the same way, the exact test could not reach its level.
-    TooFewRounds,
-    /// The interval holds differences of both signs, or a difference that matters and one that does not.
-    Unclear,
-    /// The sign is sure, but not that the difference is large enough to matter.
-    BelowSmallestEffect,
-    /// The difference is not larger than that between two runs of the same strategy.
-    BelowNoise,
-    /// The verdict at one size alone is the opposite of the pooled one.
-    SizesDiffer,
-}
-
-impl Why {
-    /// Name in words.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::NoPairs => "no round in which both completed",
-            Self::TooFewRounds => "too few rounds for the exact test",
-            Self::Unclear => "the interval is too wide",
-            Self::BelowSmallestEffect => "the sign is sure, but not that the difference matters",
-            Self::BelowNoise => "not above the noise floor",
-            Self::SizesDiffer => "the verdict at one size is the opposite",
-        }
+worded!(
+    /// Reason why there is no verdict.
+    #[derive(Serialize)]
+    Why {
+        /// No round in which both completed.
+        NoPairs = "no round in which both completed",
+        /// Even if every round pointed the same way, the exact test could not reach its level.
+        TooFewRounds = "too few rounds for the exact test",
+        /// The interval holds differences of both signs, or a difference that matters and one that does not.
+        Unclear = "the interval is too wide",
+        /// The sign is sure, but not that the difference is large enough to matter.
+        BelowSmallestEffect = "the sign is sure, but not that the difference matters",
+        /// The difference is not larger than that between two runs of the same strategy.
+        BelowNoise = "not above the noise floor",
+        /// The verdict at one size alone is the opposite of the pooled one.
+        SizesDiffer = "the verdict at one size is the opposite",
     }
-}
+);
 
 impl Verdict {
     /// The verdict in one word.

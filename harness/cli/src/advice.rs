@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use handoff_analysis::{Candidate, CellSummary, CurveBasis, GroupKey, Recommendation};
+use handoff_analysis::{Candidate, CellSummary, CurveBasis, GroupKey, Recommendation, plural};
 use handoff_model::conditions::GITHUB;
 use handoff_model::{Builder, CacheState};
 use handoff_strategies::github;
@@ -90,8 +90,8 @@ impl Advice {
         }
         let ask = &answer.ask;
         if let Some(chosen) = &answer.chosen {
-            let jobs = counted(ask.consumers, "job", "jobs");
-            let pushes = counted(ask.pushes_per_day, "push", "pushes");
+            let jobs = plural(ask.consumers as usize, "job", "jobs");
+            let pushes = plural(ask.pushes_per_day as usize, "push", "pushes");
             say(&format!("Recommended: {chosen} for {jobs}, {pushes} a day, an image of {}.", ask.image_size));
         }
         answer.reasons.iter().for_each(|why| say(&format!("Why: {why}.")));
@@ -112,10 +112,6 @@ impl Advice {
         answer.notes.iter().for_each(|n| say(&format!("{n}.")));
         format!("{text}\n{}", self.workflow.trim_end())
     }
-}
-
-fn counted(n: u32, one: &str, many: &str) -> String {
-    format!("{n} {}", if n == 1 { one } else { many })
 }
 
 /// A candidate in one line.

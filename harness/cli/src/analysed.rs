@@ -1,5 +1,6 @@
 //! Results folders, read and analysed: shared by the verbs that say what follows from rows.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use handoff_analysis::{Analysis, Mix, Options, Prices, RunRows, SmallestEffect, Variants, WorkflowSize, mix};
@@ -65,31 +66,24 @@ fn add_facts(plan: &mut Plan) {
     plan.facts = Variants::of([plan.facts.as_slice(), &known]).into_facts();
 }
 
-/// The folder's name: what its run is called.
-pub fn run_name(dir: &Path) -> String {
-    let full = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
-    full.file_name().map_or_else(|| dir.display().to_string(), |n| n.to_string_lossy().into_owned())
-}
-
 /// Reads folders; two of one name stay apart by their paths. What was set aside in them, or is worth a word, goes to
 /// stderr, whatever is printed on stdout.
 ///
 /// # Errors
 /// A folder that holds no readable run.
-pub fn read(dirs: &[PathBuf]) -> anyhow::Result<Vec<(String, Results)>> {
-    let mut all: Vec<(String, Results)> = Vec::new();
+pub fn read(dirs: &[PathBuf]) -> anyhow::Result<Vec<Results>> {
+    let mut all: Vec<Results> = Vec::new();
     for dir in dirs {
-        let mut name = run_name(dir);
-        if all.iter().any(|(n, _)| *n == name) {
-            name = dir.display().to_string();
-        }
         let mut results = Results::read(dir)?;
+        if all.iter().any(|r| r.name == results.name) {
+            results.name = dir.display().to_string();
+        }
         for warning in &results.warnings {
             out::warn(&format!("{}/{warning}", dir.display()));
         }
         add_facts(&mut results.plan);
         name_measured_size(&mut results.plan, &mut results.measurements);
-        all.push((name, results));
+        all.push(results);
     }
     Ok(all)
 }
@@ -98,9 +92,8 @@ pub fn read(dirs: &[PathBuf]) -> anyhow::Result<Vec<(String, Results)>> {
 ///
 /// # Errors
 /// `Damaged`, with the names of the folders.
-pub fn refuse_damage<'a>(runs: impl IntoIterator<Item = &'a Results>) -> anyhow::Result<()> {
-    let damaged: Vec<String> =
-        runs.into_iter().filter(|r| r.damaged > 0).map(|r| r.dir.display().to_string()).collect();
+pub fn refuse_damage(runs: &[Results]) -> anyhow::Result<()> {
+    let damaged: Vec<String> = runs.iter().filter(|r| r.damaged > 0).map(|r| r.dir.display().to_string()).collect();
     if damaged.is_empty() { Ok(()) } else { Err(Damaged(damaged.join(" ")).into()) }
 }
 
@@ -108,7 +101,7 @@ pub fn refuse_damage<'a>(runs: impl IntoIterator<Item = &'a Results>) -> anyhow:
 ///
 /// # Errors
 /// `Damaged` where rows are unusable, else the given error.
-pub fn or_damage<'a, T>(runs: impl IntoIterator<Item = &'a Results>, answer: anyhow::Result<T>) -> anyhow::Result<T> {
+pub fn or_damage<T>(runs: &[Results], answer: anyhow::Result<T>) -> anyhow::Result<T> {
     if answer.is_err() {
         refuse_damage(runs)?;
     }
@@ -116,38 +109,30 @@ pub fn or_damage<'a, T>(runs: impl IntoIterator<Item = &'a Results>, answer: any
 }
 
 /// One sentence for each folder with trials whose rows cannot be used.
-pub fn set_aside(runs: &[(String, Results)]) -> Vec<String> {
-    let damaged = runs.iter().filter(|(_, r)| r.damaged > 0);
-    let sentence = |(name, r): &(String, Results)| {
-        let (aside, all) = (r.set_aside.len(), r.plan.trials.len());
+pub fn set_aside(runs: &[Results]) -> Vec<String> {
+    let sentence = |r: &Results| {
+        let (name, aside, all) = (&r.name, r.set_aside.len(), r.plan.trials.len());
         format!(
             "rows of {name} cannot be used ({aside} of its {all} trials are set aside), so the answer rests on the others"
         )
     };
-    damaged.map(sentence).collect()
-}
-
-/// The rows of one run.
-pub fn rows<'a>(name: &'a str, results: &'a Results) -> RunRows<'a> {
-    let Results { plan, measurements, consumers, spans, .. } = results;
-    RunRows { run: name, facts: &plan.facts, measurements, consumers, spans }
+    runs.iter().filter(|r| r.damaged > 0).map(sentence).collect()
 }
 
 /// The environments that rows come from, where it is more than one.
-pub fn mixed(runs: &[(String, Results)]) -> Option<Mix> {
-    let rows = runs.iter().flat_map(|(_, results)| &results.measurements);
-    mix(rows, runs.iter().flat_map(|(_, results)| &results.environments))
+pub fn mixed(runs: &[Results]) -> Option<Mix> {
+    mix(runs.iter().flat_map(|r| &r.measurements), runs.iter().flat_map(|r| &r.environments))
 }
 
 /// Analyses runs together. Rows of several environments are analysed, and named on stderr.
 ///
 /// # Errors
 /// Rows that do not go together, or a reference without rows.
-pub fn analyse(runs: &[(String, Results)], options: &Options) -> anyhow::Result<Analysis> {
+pub fn analyse(runs: &[Results], options: &Options) -> anyhow::Result<Analysis> {
     if let Some(mixed) = mixed(runs) {
         out::warn(&mixed.to_string());
     }
-    let rows: Vec<RunRows<'_>> = runs.iter().map(|(name, results)| rows(name, results)).collect();
+    let rows: Vec<RunRows<'_>> = runs.iter().map(RunRows::from).collect();
     let analysis = handoff_analysis::analyse(&rows, options).map_err(bad_input)?;
     reference_is_there(&analysis, options)?;
     Ok(analysis)
@@ -158,15 +143,20 @@ pub fn analyse(runs: &[(String, Results)], options: &Options) -> anyhow::Result<
 /// # Errors
 /// The strategies that have rows.
 pub fn reference_is_there(analysis: &Analysis, options: &Options) -> anyhow::Result<()> {
-    if let Some(reference) = &options.reference
-        && analysis.cells().all(|c| c.cell.strategy != *reference)
-    {
-        let mut names: Vec<String> = analysis.cells().map(|c| c.cell.strategy.to_string()).collect();
-        names.sort();
-        names.dedup();
-        bail_input!("--reference {reference} has no row here: use one of {}", names.join(", "));
+    let Some(reference) = &options.reference else { return Ok(()) };
+    has_rows("--reference", &reference.to_string(), analysis.cells().map(|c| c.cell.strategy.to_string()))
+}
+
+/// Refuses an option's value that no row has.
+///
+/// # Errors
+/// The values that rows have.
+pub fn has_rows(option: &str, given: &str, values: impl Iterator<Item = String>) -> anyhow::Result<()> {
+    let known: BTreeSet<String> = values.collect();
+    if known.contains(given) {
+        return Ok(());
     }
-    Ok(())
+    bail_input!("{option} {given} has no row here: use one of {}", Vec::from_iter(known).join(", "))
 }
 
 /// Returns the prices of a file, else the built-in ones.

@@ -1,6 +1,6 @@
 //! The analysis for programs: JSON (`docs/analysis.schema.json`) and CSV.
 
-use handoff_analysis::{Analysis, Claims, Comparison, FamilyKind, Group, JudgedClaim, Mix, judge};
+use handoff_analysis::{Analysis, Claims, Comparison, FamilyKind, Group, JudgedClaim, Mix, RunRows, judge};
 use handoff_model::{Compare, Purpose};
 use handoff_records::Results;
 use serde::Serialize;
@@ -40,11 +40,11 @@ struct Document<'a> {
 ///
 /// # Errors
 /// A value that JSON cannot hold.
-pub fn json(runs: &[(String, Results)], analysis: &Analysis) -> anyhow::Result<String> {
+pub fn json(runs: &[Results], analysis: &Analysis) -> anyhow::Result<String> {
     let provenance = runs
         .iter()
-        .map(|(run, results)| Provenance {
-            run,
+        .map(|results| Provenance {
+            run: &results.name,
             plan: &results.plan.hash,
             compare: results.plan.request.compare,
             purpose: results.plan.request.purpose,
@@ -56,7 +56,7 @@ pub fn json(runs: &[(String, Results)], analysis: &Analysis) -> anyhow::Result<S
         })
         .collect();
     let workflows = analysed::workflow_sizes()?;
-    let rows: Vec<_> = runs.iter().map(|(run, results)| analysed::rows(run, results)).collect();
+    let rows: Vec<_> = runs.iter().map(RunRows::from).collect();
     let claims = judge(&rows, &analysis.options, &Claims::spike()?, &workflows);
     let mixed = analysed::mixed(runs);
     let document = Document { schema_version: SCHEMA_VERSION, provenance, mixed, analysis, claims, workflows };

@@ -16,7 +16,7 @@ use crate::{analysed, out};
 /// A folder without request logs.
 pub fn run(dir: &Path) -> anyhow::Result<u8> {
     let runs = analysed::read(&[dir.to_owned()])?;
-    let [(_, Results { plan, .. })] = runs.as_slice() else { return Err(bad_input("one results folder is checked")) };
+    let [Results { plan, .. }] = runs.as_slice() else { return Err(bad_input("one results folder is checked")) };
     let (mut lines, mut off) = (0, 0);
     for trial in &plan.trials {
         let name = &trial.cell.conditions.profile;

@@ -39,14 +39,6 @@ pub fn check_work_dir(path: &Path) -> anyhow::Result<()> {
     })
 }
 
-/// Refuses a results folder that cannot be named in a report.
-///
-/// # Errors
-/// The option, the path and the character at fault.
-pub fn check_out(path: &Path) -> anyhow::Result<()> {
-    check_text("--out", path)
-}
-
 /// Refuses folders of the environment in which a run's programs cannot be found.
 ///
 /// # Errors
@@ -115,8 +107,8 @@ mod tests {
 
     #[test]
     fn results_folder_may_have_blanks_and_commas_but_no_line_break() {
-        assert!(check_out(Path::new("/home/me/my results, today")).is_ok());
-        assert!(check_out(Path::new("/home/me/a\nb")).is_err());
+        assert!(check_text("--out", Path::new("/home/me/my results, today")).is_ok());
+        assert!(check_text("--out", Path::new("/home/me/a\nb")).is_err());
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use handoff_analysis::plural;
 use handoff_model::duration::human;
 use handoff_model::{Cell, Outcome, Trial, UserImage};
 use handoff_runner::Progress;
@@ -115,8 +116,8 @@ impl Display {
                 self.update_end();
                 let done = total - todo.len();
                 let resumed = if done > 0 { format!(", {done} are done already") } else { String::new() };
-                let plural = if *total == 1 { "" } else { "s" };
-                self.line(&format!("{total} trial{plural}{resumed}: {}", self.left()));
+                let trials = plural(*total, "trial", "trials");
+                self.line(&format!("{trials}{resumed}: {}", self.left()));
                 if std::io::stderr().is_terminal() {
                     let bar = ProgressBar::new(*total as u64);
                     bar.set_style(self.style());

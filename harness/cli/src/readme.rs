@@ -5,11 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use handoff_model::regular_file::read_to_string;
+use handoff_records::run_name;
 use handoff_report::{README_CHARTS, Report, readme};
 
 use crate::exit::{self, bad_input, bail_input};
+use crate::files;
 use crate::spike_page::link;
-use crate::{analysed, files};
 
 /// Replaces the text between the markers of a block; none where a marker is missing.
 fn splice(text: &str, block: &str, content: &str) -> Option<String> {
@@ -27,7 +28,7 @@ pub fn write(report: &Report, dirs: &[PathBuf], file: &Path, check: bool) -> any
     let shown = file.display();
     let old = read_to_string(file)
         .map_err(|e| bad_input(format!("cannot read {shown}: {e}{}", handoff_model::io_fix(&e))))?;
-    let links = dirs.iter().map(|dir| Ok((analysed::run_name(dir), link(file, dir)?)));
+    let links = dirs.iter().map(|dir| Ok((run_name(dir), link(file, dir)?)));
     let links: BTreeMap<String, String> = links.collect::<anyhow::Result<_>>()?;
     let Some(parts) = readme(report, &links) else {
         bail_input!("no trial of these folders completed: {shown} is left as it is")

@@ -26,17 +26,17 @@ pub fn write(dirs: &[PathBuf], page: &Path, options: &Options, check: bool) -> a
     } else {
         files::write(page, text.as_bytes())?;
     }
-    analysed::refuse_damage(runs.iter().map(|(_, results)| results))?;
+    analysed::refuse_damage(&runs)?;
     Ok(exit::OK)
 }
 
-fn text(runs: &[(String, Results)], dirs: &[PathBuf], page: &Path, options: &Options) -> anyhow::Result<String> {
-    let rows: Vec<RunRows<'_>> = runs.iter().map(|(name, results)| analysed::rows(name, results)).collect();
+fn text(runs: &[Results], dirs: &[PathBuf], page: &Path, options: &Options) -> anyhow::Result<String> {
+    let rows: Vec<RunRows<'_>> = runs.iter().map(RunRows::from).collect();
     let claims = Claims::spike()?;
     let judged = judge(&rows, options, &claims, &analysed::workflow_sizes()?);
     let mut links = BTreeMap::new();
-    for ((name, _), dir) in runs.iter().zip(dirs) {
-        links.insert(name.clone(), link(page, dir)?);
+    for (run, dir) in runs.iter().zip(dirs) {
+        links.insert(run.name.clone(), link(page, dir)?);
     }
     Ok(handoff_report::spike_page(&claims, &judged, &links))
 }

@@ -1,8 +1,7 @@
 //! Warnings about comparisons that a plan's rounds cannot decide.
 
-use handoff_analysis::DeclaredFamily;
 use handoff_analysis::declared::families;
-use handoff_analysis::verdict::FamilyKind;
+use handoff_analysis::{DeclaredFamily, FamilyKind, plural};
 use handoff_model::Plan;
 use handoff_model::list::grouped;
 
@@ -30,7 +29,7 @@ pub fn warnings(plan: &Plan) -> Vec<String> {
 
 fn problem(family: &DeclaredFamily) -> String {
     let DeclaredFamily { comparisons, decidable, rounds, rounds_needed, .. } = family;
-    let plural = if *rounds == 1 { "" } else { "s" };
+    let run = plural(*rounds as usize, "round", "rounds");
     let what = match (&family.reference, family.kind) {
         (Some(reference), FamilyKind::Reference) => format!("comparisons with {reference}"),
         _ => "pairs".to_owned(),
@@ -41,7 +40,7 @@ fn problem(family: &DeclaredFamily) -> String {
         _ if open == *comparisons => format!("any of the {comparisons} {what}"),
         _ => format!("{open} of the {comparisons} {what}"),
     };
-    format!("{rounds} round{plural} cannot decide {which}, which takes {rounds_needed}")
+    format!("{run} cannot decide {which}, which takes {rounds_needed}")
 }
 
 #[cfg(test)]

@@ -39,12 +39,6 @@ impl Rounds {
     }
 }
 
-impl From<u32> for Rounds {
-    fn from(count: u32) -> Self {
-        Self::Count(count)
-    }
-}
-
 impl fmt::Display for Rounds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -40,7 +40,7 @@ pub use compare::difference;
 pub use environment::same_sources;
 pub use error::JournalError;
 pub use load::read_plan;
-pub use results::Results;
+pub use results::{Results, run_name};
 pub use row::columns;
 
 use files::CsvFile;

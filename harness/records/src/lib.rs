@@ -25,7 +25,7 @@ mod plan;
 pub mod rows;
 
 pub use journal::{
-    ENVIRONMENTS, Journal, JournalError, LOGS, PLAN, Results, columns, difference, read_plan, same_sources,
+    ENVIRONMENTS, Journal, JournalError, LOGS, PLAN, Results, columns, difference, read_plan, run_name, same_sources,
 };
 pub use own_size::name_measured_size;
 pub use rows::{ConsumerRow, Measured, Measurement, MeasurementRow, SpanRow};

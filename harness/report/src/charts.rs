@@ -3,52 +3,42 @@
 use handoff_model::Role;
 use handoff_records::{MeasurementRow, SpanRow};
 
-use crate::plot::{self, Drawn, Metric, TypicalTrial};
+use crate::plot::{self, Drawn, Metric, Names, TypicalTrial};
 use crate::report::{Line, Report};
 
-/// Start of the names of a group's charts, and end of their titles.
-fn names(report: &Report, i: usize) -> (String, String) {
+/// Names of a group's charts.
+fn names(report: &Report, i: usize) -> Names {
     let prefix = if report.groups.len() > 1 { format!("{:02}-", i + 1) } else { String::new() };
     let differences = crate::factors::differences(report, &report.groups[i]);
     (prefix, if differences.is_empty() { String::new() } else { format!(" ({differences})") })
 }
 
-/// Critical path of every trial of a group: the chart that a report begins with.
-pub(crate) fn critical_path(report: &Report, i: usize) -> Drawn {
-    let (prefix, suffix) = names(report, i);
-    plot::samples(&report.groups[i], Metric::CriticalPath, |_, _| true, (&prefix, &suffix))
-}
-
-/// Transfer of every trial of a group.
-pub(crate) fn transfer(report: &Report, i: usize) -> Drawn {
-    let (prefix, suffix) = names(report, i);
-    plot::samples(&report.groups[i], Metric::Transfer, |_, _| true, (&prefix, &suffix))
+/// Quantity of every trial of a group; a report begins with the critical path.
+pub(crate) fn samples(report: &Report, i: usize, metric: Metric) -> Drawn {
+    plot::samples(&report.groups[i], metric, |_, _| true, &names(report, i))
 }
 
 /// Time against size.
 pub(crate) fn sizes(report: &Report, i: usize) -> Drawn {
-    let (prefix, suffix) = names(report, i);
     let group = &report.groups[i];
-    plot::sizes(group, report.links.get(&group.conditions.profile), &prefix, &suffix)
+    plot::sizes(group, report.links.get(&group.conditions.profile), &names(report, i))
 }
 
 /// Time against bytes stored.
 pub(crate) fn pareto(report: &Report, i: usize) -> Drawn {
-    let (prefix, suffix) = names(report, i);
-    plot::pareto(&report.groups[i], &prefix, &suffix)
+    plot::pareto(&report.groups[i], &names(report, i))
 }
 
 /// Timeline at the largest size that has trials with spans.
 pub(crate) fn timeline(report: &Report, i: usize) -> Drawn {
-    let (prefix, suffix) = names(report, i);
     let group = &report.groups[i];
-    for (i, size) in group.sizes.iter().enumerate().rev() {
-        let trials: Vec<TypicalTrial> = group.lines.iter().filter_map(|line| typical(report, line, i)).collect();
+    for (at, size) in group.sizes.iter().enumerate().rev() {
+        let trials: Vec<TypicalTrial> = group.lines.iter().filter_map(|line| typical(report, line, at)).collect();
         if !trials.is_empty() {
-            return plot::timeline(&trials, &size.to_string(), &prefix, &suffix);
+            return Ok(plot::timeline(&trials, &size.to_string(), &names(report, i)));
         }
     }
-    plot::timeline(&[], "", &prefix, &suffix)
+    Err("No timeline: no completed trial has spans.".to_owned())
 }
 
 /// Trial with the median critical path, with its spans.

@@ -54,11 +54,9 @@ fn part(cell: &CellSummary) -> [String; 11] {
 }
 
 /// How to read the summary tables.
-pub(crate) fn key() -> &'static str {
-    "Times are in seconds. The critical path is the producer plus the slowest consumer; of a baseline without a producer, the consumer \
+pub(crate) const KEY: &str = "Times are in seconds. The critical path is the producer plus the slowest consumer; of a baseline without a producer, the consumer \
      alone. Transfer is the critical path without the steps of the Dockerfile: the cost of sharing on top of building. \
-     The last column is the shift within rounds, with its verdict."
-}
+     The last column is the shift within rounds, with its verdict.";
 
 /// Sentence on medians of too few trials.
 pub(crate) fn too_few(report: &Report) -> Option<String> {

@@ -13,40 +13,24 @@ const AGAIN: &str = "To run it again";
 
 /// The whole report.
 pub fn document(report: &Report) -> Vec<Block> {
-    let mut sections = vec![
-        (OTHERS.to_owned(), first::others(report)),
-        ("Verdicts".to_owned(), verdicts::blocks(report)),
-        ("Where the time goes".to_owned(), time::blocks(report)),
-        ("Sizes".to_owned(), sizes::blocks(report)),
-        ("Links side by side".to_owned(), links::blocks(report)),
+    let (names, ours) = ours::blocks(report).unwrap_or_default();
+    let sections = [
+        (OTHERS, first::others(report)),
+        ("Verdicts", verdicts::blocks(report)),
+        ("Where the time goes", time::blocks(report)),
+        ("Sizes", sizes::blocks(report)),
+        ("Links side by side", links::blocks(report)),
+        (&format!("{} beside the others", capital(&names)), ours),
+        ("Fan-out", fan_out::blocks(report)),
+        ("Identity", identity::blocks(report)),
+        (CLAIMS, claims::blocks(report)),
+        ("Storage and cost", storage::blocks(report)),
+        ("Failures", details::failures(report)),
+        ("Environment", provenance::environment(report)),
+        ("Threats to validity", threats::blocks(report)),
+        (AGAIN, repeat::again(report)),
     ];
-    sections.extend(ours::blocks(report).map(|(names, ours)| (format!("{} beside the others", capital(&names)), ours)));
-    sections.extend([
-        ("Fan-out".to_owned(), fan_out::blocks(report)),
-        ("Identity".to_owned(), identity::blocks(report)),
-        (CLAIMS.to_owned(), claims::blocks(report)),
-        ("Storage and cost".to_owned(), storage::blocks(report)),
-        ("Failures".to_owned(), details::failures(report)),
-        ("Environment".to_owned(), provenance::environment(report)),
-        ("Threats to validity".to_owned(), threats::blocks(report)),
-        (AGAIN.to_owned(), repeat::again(report)),
-    ]);
-    sections.retain(|(_, blocks)| !blocks.is_empty());
-    let mut blocks = head(report);
-    blocks.push(Block::Contents(sections.iter().map(|(name, _)| name.clone()).collect()));
-    blocks.extend(sections.into_iter().flat_map(section));
-    blocks
-}
-
-/// Title and first screen.
-fn head(report: &Report) -> Vec<Block> {
-    let mut blocks = vec![Block::Heading(1, provenance::title(report))];
-    blocks.extend(first::blocks(report));
-    blocks
-}
-
-fn section((name, blocks): (String, Vec<Block>)) -> impl Iterator<Item = Block> {
-    [Block::Heading(2, name)].into_iter().chain(blocks)
+    whole(report, sections)
 }
 
 /// Summary for a terminal: answer, tables, verdicts, the spike's statements, failures.
@@ -60,6 +44,18 @@ pub fn summary(report: &Report) -> Vec<Block> {
         ("Failures", failures),
         (AGAIN, repeat::again(report)),
     ];
-    let shown = sections.into_iter().filter(|(_, blocks)| !blocks.is_empty());
-    head(report).into_iter().chain(shown.flat_map(|(name, blocks)| section((name.to_owned(), blocks)))).collect()
+    whole(report, sections)
+}
+
+/// Title, first screen, contents, and the sections that are not empty.
+fn whole<'a>(report: &Report, sections: impl IntoIterator<Item = (&'a str, Vec<Block>)>) -> Vec<Block> {
+    let sections: Vec<_> = sections.into_iter().filter(|(_, blocks)| !blocks.is_empty()).collect();
+    let mut blocks = vec![Block::Heading(1, provenance::title(report))];
+    blocks.extend(first::blocks(report));
+    blocks.push(Block::Contents(sections.iter().map(|(name, _)| (*name).to_owned()).collect()));
+    for (name, section) in sections {
+        blocks.push(Block::Heading(2, name.to_owned()));
+        blocks.extend(section);
+    }
+    blocks
 }

@@ -1,5 +1,6 @@
 //! Numbers as text, with as many digits as carry meaning.
 
+pub(crate) use handoff_analysis::plural;
 use handoff_analysis::{Finding, Identity, Spread};
 use handoff_model::list::grouped;
 
@@ -120,11 +121,6 @@ pub(crate) fn identical(identity: &Identity, n: usize) -> String {
     });
     let equal: Vec<String> = equal.collect();
     if n == 0 || equal.is_empty() { NONE.to_owned() } else { equal.join(", ") }
-}
-
-/// Count with its noun.
-pub(crate) fn plural(n: usize, one: &str, many: &str) -> String {
-    format!("{n} {}", if n == 1 { one } else { many })
 }
 
 /// Text with a capital at its start.

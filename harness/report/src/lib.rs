@@ -26,7 +26,7 @@ mod trace;
 
 pub use trace::chrome_trace;
 
-pub use report::{Link, Report, ReportError, Run};
+pub use report::{Link, Report, ReportError};
 
 pub use markdown::EMBEDDED;
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use handoff_analysis::{JudgedClaim, Judgement, TableCell};
 use handoff_model::conditions::{GITHUB, LOOPBACK};
-use handoff_model::list::{and, unique};
+use handoff_model::list::{and, grouped, unique};
 use handoff_model::{Builder, Conditions, DiskMeasurement, DiskSpeed, Environment, ImageStore, Outcome, UserImage};
 
 use crate::block::Block;
@@ -207,13 +207,8 @@ fn saved_from(user_image: &UserImage) -> Option<String> {
 }
 
 fn environments(report: &Report) -> Vec<&Environment> {
-    let mut all: Vec<&Environment> = Vec::new();
-    for environment in report.runs.iter().flat_map(|r| &r.environments) {
-        if all.iter().all(|e| e.id != environment.id) {
-            all.push(environment);
-        }
-    }
-    all
+    let all = report.runs.iter().flat_map(|r| &r.environments).map(|e| (&e.id, e));
+    grouped(all).into_iter().map(|(_, same)| same[0]).collect()
 }
 
 /// Whether rows of a cell come from more than one environment.

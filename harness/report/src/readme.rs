@@ -7,7 +7,7 @@ use handoff_analysis::Metric;
 use crate::block::Block;
 use crate::format;
 use crate::grid::Grid;
-use crate::plot;
+use crate::plot::{self, Names};
 use crate::report::{Line, Report};
 use crate::{factors, markdown, provenance};
 
@@ -37,7 +37,8 @@ pub fn readme(report: &Report, links: &BTreeMap<String, String>) -> Option<Readm
         let of_spike = report.claims.approaches.iter().any(|a| a.strategy == line.spec.name);
         line.plain && (of_spike || report.variants().is_ours(&line.spec) || report.variants().is_baseline(&line.spec))
     };
-    let chart = plot::samples(group, Metric::CriticalPath, |line, size| size == i && is_main(line), ("", "")).ok()?;
+    let chart =
+        plot::samples(group, Metric::CriticalPath, |line, size| size == i && is_main(line), &Names::default()).ok()?;
     let size = cells.key.size;
     let columns = format!("Approach | Critical path at {size}, s: | Each consumer job, s: | Proven identical");
     let mut grid = Grid::new(&columns);

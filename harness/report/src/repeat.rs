@@ -4,19 +4,20 @@ use handoff_model::conditions::GITHUB;
 use handoff_model::list::unique;
 use handoff_model::shell::quote;
 use handoff_model::{ByteSize, Compare, Conditions, EngineKind, Environment, Plan, PlanRequest, Purpose};
+use handoff_records::Results;
 
 use crate::block::Block;
-use crate::report::{Report, Run};
+use crate::report::Report;
 
 /// Commands that measure again and render again.
 pub(crate) fn again(report: &Report) -> Vec<Block> {
     let commands = report.runs.iter().map(|run| to_repeat(report, run));
-    let folders: Vec<String> = report.runs.iter().map(|r| quote(&r.dir)).collect();
+    let folders: Vec<String> = report.runs.iter().map(|r| quote(&r.dir.to_string_lossy())).collect();
     commands.chain([Block::Command(format!("handoff report {}", folders.join(" ")))]).collect()
 }
 
 /// Command that lays out the trials of a run again: the matrix by its name, else the options; or the sentence that there is none.
-fn to_repeat(report: &Report, run: &Run) -> Block {
+fn to_repeat(report: &Report, run: &Results) -> Block {
     let request = &run.plan.request;
     let Some(matrix) = request.matrix.as_ref().filter(|_| report.changed.contains(&run.plan.hash)) else {
         return Block::Command(command(&run.plan));

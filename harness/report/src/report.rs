@@ -6,31 +6,8 @@ use handoff_analysis::{
     Analysis, CellSummary, Claims, ClaimsError, Group as Cells, InputError, JudgedClaim, Options, RunRows, Variants,
     WorkflowSize, analyse, judge,
 };
-use handoff_model::{ByteSize, Colour, Conditions, Environment, Marker, Plan, StrategySpec};
-use handoff_records::{ConsumerRow, MeasurementRow, SpanRow};
-
-/// Run, as read from its results folder.
-#[derive(Debug, Clone)]
-pub struct Run {
-    /// Name of the folder.
-    pub name: String,
-    /// Path of the folder, as given on the command line.
-    pub dir: String,
-    /// Plan.
-    pub plan: Plan,
-    /// Machines and programs.
-    pub environments: Vec<Environment>,
-    /// One row a trial.
-    pub measurements: Vec<MeasurementRow>,
-    /// One row a consumer.
-    pub consumers: Vec<ConsumerRow>,
-    /// One row a span.
-    pub spans: Vec<SpanRow>,
-    /// Notes of the reader of the folder.
-    pub warnings: Vec<String>,
-    /// Trials whose rows cannot be used.
-    pub set_aside: Vec<String>,
-}
+use handoff_model::{ByteSize, Colour, Conditions, Marker, StrategySpec};
+use handoff_records::Results;
 
 /// Error of runs that make no report.
 #[derive(Debug, thiserror::Error)]
@@ -73,7 +50,7 @@ pub struct Link {
 #[derive(Debug, Clone)]
 pub struct Report {
     /// The runs, in the order given.
-    pub runs: Vec<Run>,
+    pub runs: Vec<Results>,
     /// Analysis of the rows.
     pub analysis: Analysis,
     /// Cells of all runs together.
@@ -123,7 +100,7 @@ impl Report {
     ///
     /// # Errors
     /// No run, a run that is named twice, or rows that do not go together.
-    pub fn new(runs: Vec<Run>) -> Result<Self, ReportError> {
+    pub fn new(runs: Vec<Results>) -> Result<Self, ReportError> {
         Self::with_options(runs, &Options::default())
     }
 
@@ -131,7 +108,7 @@ impl Report {
     ///
     /// # Errors
     /// As [`Report::new`].
-    pub fn with_options(runs: Vec<Run>, options: &Options) -> Result<Self, ReportError> {
+    pub fn with_options(runs: Vec<Results>, options: &Options) -> Result<Self, ReportError> {
         if runs.is_empty() {
             return Err(ReportError::Nothing);
         }
@@ -146,18 +123,6 @@ impl Report {
         let groups = groups(&runs, &analysis);
         let judged = judge(&rows, options, &claims, &[]);
         Ok(Self { runs, analysis, groups, claims, judged, links: BTreeMap::new(), changed: BTreeSet::new() })
-    }
-
-    /// Adds the rates of link profiles, for the line of the lower limit.
-    #[must_use]
-    pub fn with_links(self, links: BTreeMap<String, Link>) -> Self {
-        Self { links, ..self }
-    }
-
-    /// Adds the hashes of plans whose matrix file of today lays out other trials, so that no command names it.
-    #[must_use]
-    pub fn with_changed(self, changed: BTreeSet<String>) -> Self {
-        Self { changed, ..self }
     }
 
     /// Adds the counts of the generated workflows, for the claims on complexity.
@@ -200,20 +165,12 @@ impl Report {
     }
 }
 
-fn rows(runs: &[Run]) -> Vec<RunRows<'_>> {
-    runs.iter()
-        .map(|r| RunRows {
-            run: &r.name,
-            facts: &r.plan.facts,
-            measurements: &r.measurements,
-            consumers: &r.consumers,
-            spans: &r.spans,
-        })
-        .collect()
+fn rows(runs: &[Results]) -> Vec<RunRows<'_>> {
+    runs.iter().map(RunRows::from).collect()
 }
 
 /// Sorts summaries into tables. A planned cell without a row is an empty cell, so that a gap is visible.
-fn groups(runs: &[Run], analysis: &Analysis) -> Vec<Group> {
+fn groups(runs: &[Results], analysis: &Analysis) -> Vec<Group> {
     type Key = (String, Conditions);
     type Sizes = BTreeMap<ByteSize, Option<CellSummary>>;
     // By the strategy's rank in the facts, its name (of those without facts), and the line's name.

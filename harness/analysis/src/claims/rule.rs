@@ -4,6 +4,8 @@ use handoff_model::conditions::GITHUB;
 use handoff_model::{Role, SpanKind, Storage, StrategySpec};
 use serde::Deserialize;
 
+use crate::words::worded;
+
 /// Rule of a verdict.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
@@ -73,7 +75,7 @@ pub enum Rule {
         /// Start of the error of the trials that fail.
         error: String,
         /// Start of the error by which the first strategy fails where the statement is wrong, beside `error`.
-        own_error: Option<String>,
+        refuting_error: Option<String>,
         /// Strategy that must complete too, or else the storage limit must lie between both caches: otherwise the limit leaves
         /// room for nothing, and the experiment tests nothing.
         fits_beside: Option<StrategySpec>,
@@ -164,31 +166,6 @@ pub enum Rule {
 }
 
 impl Rule {
-    /// Strategies whose rows it reads.
-    pub fn strategies(&self) -> Vec<&StrategySpec> {
-        match self {
-            Self::Time { strategy, against, .. } => {
-                std::iter::once(strategy).chain(against.iter().map(|a| &a.strategy)).collect()
-            }
-            Self::Rate { strategy, .. }
-            | Self::Completes { strategy, .. }
-            | Self::Count { strategy, .. }
-            | Self::Identity { strategy, .. }
-            | Self::Step { strategy, .. }
-            | Self::Limit { strategy, .. }
-            | Self::Fits { strategy, .. }
-            | Self::Complexity { strategy }
-            | Self::ThirdParty { strategy, .. } => vec![strategy],
-            Self::Ratio { of, to, .. } => vec![of, to],
-            Self::Slowest { strategy, others, .. } => std::iter::once(strategy).chain(others).collect(),
-            Self::OnlyOne { succeeds, fails, fits_beside, .. } => {
-                [succeeds, fails].into_iter().chain(fits_beside).collect()
-            }
-            Self::Throttling { spared, throttled } => vec![spared, throttled],
-            Self::Documented { .. } | Self::OutOfReach { .. } => Vec::new(),
-        }
-    }
-
     /// Whether one set of conditions in which the statement is so is enough.
     pub(crate) fn is_enough_somewhere(&self) -> bool {
         matches!(self, Self::Ratio { somewhere: true, .. } | Self::Fits { .. })
@@ -257,68 +234,48 @@ pub struct Against {
     pub at_most: f64,
 }
 
-/// Quantity of a trial.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Quantity {
-    /// Critical path without the build.
-    Transfer,
-    /// Clock of the slowest consumer.
-    Consume,
-    /// Time with an upload under way in the producer.
-    Upload,
-    /// Time with a download under way in the slowest consumer.
-    Download,
-    /// Bytes that the service holds after the producer.
-    BytesStored,
-    /// Entries that the service holds after the producer.
-    EntriesStored,
-    /// Cache entries of an earlier run that the producer found.
-    EntriesReused,
-    /// Bytes that reached the producer's disk.
-    ProducerWrittenBytes,
-}
+worded!(
+    /// Quantity of a trial.
+    #[derive(Deserialize)]
+    Quantity {
+        /// Critical path without the build.
+        Transfer = "transfer",
+        /// Clock of the slowest consumer.
+        Consume = "consumer's time",
+        /// Time with an upload under way in the producer.
+        Upload = "upload time",
+        /// Time with a download under way in the slowest consumer.
+        Download = "download time",
+        /// Bytes that the service holds after the producer.
+        BytesStored = "bytes stored",
+        /// Entries that the service holds after the producer.
+        EntriesStored = "entries stored",
+        /// Cache entries of an earlier run that the producer found.
+        EntriesReused = "entries reused",
+        /// Bytes that reached the producer's disk.
+        ProducerWrittenBytes = "bytes written to the producer's disk",
+    }
+);
 
 impl Quantity {
-    /// Name in words.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Transfer => "transfer",
-            Self::Consume => "consumer's time",
-            Self::Upload => "upload time",
-            Self::Download => "download time",
-            Self::BytesStored => "bytes stored",
-            Self::EntriesStored => "entries stored",
-            Self::EntriesReused => "entries reused",
-            Self::ProducerWrittenBytes => "bytes written to the producer's disk",
-        }
-    }
-
     /// Whether it is a time: it then varies from trial to trial, and is called fast or slow.
     pub fn is_time(self) -> bool {
         matches!(self, Self::Transfer | Self::Consume | Self::Upload | Self::Download)
     }
 }
 
-/// Direction of a transfer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Direction {
-    /// Producer to service.
-    Upload,
-    /// Service to consumer.
-    Download,
-}
+worded!(
+    /// Direction of a transfer.
+    #[derive(Deserialize)]
+    Direction {
+        /// Producer to service.
+        Upload = "upload rate",
+        /// Service to consumer.
+        Download = "download rate",
+    }
+);
 
 impl Direction {
-    /// Name in words.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Upload => "upload rate",
-            Self::Download => "download rate",
-        }
-    }
-
     /// Bytes that a rate counts.
     pub fn counted(self) -> &'static str {
         match self {
@@ -328,22 +285,13 @@ impl Direction {
     }
 }
 
-/// Level of identity that a statement is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum IdentityLevel {
-    /// Content, layers and config: the image itself.
-    Image,
-    /// Content alone: every file.
-    Content,
-}
-
-impl IdentityLevel {
-    /// Name in words.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Image => "content, layers and config",
-            Self::Content => "content",
-        }
+worded!(
+    /// Level of identity that a statement is about.
+    #[derive(Deserialize)]
+    IdentityLevel {
+        /// Content, layers and config: the image itself.
+        Image = "content, layers and config",
+        /// Content alone: every file.
+        Content = "content",
     }
-}
+);

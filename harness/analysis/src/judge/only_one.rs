@@ -6,6 +6,7 @@ use handoff_records::MeasurementRow;
 use super::trials::{Trials, completed, failed};
 use crate::claims::{Quantity, Rule, Where};
 use crate::judgement::{Evidence, Judgement};
+use crate::number::plural;
 use crate::spread::Spread;
 
 /// Figure of a profile's name that limits what the cache holds.
@@ -23,12 +24,12 @@ pub(super) fn judge(
     first: &[&MeasurementRow],
     second: &[&MeasurementRow],
 ) -> Evidence {
-    let Rule::OnlyOne { succeeds, fails, error, own_error, fits_beside } = rule else { return one };
+    let Rule::OnlyOne { succeeds, fails, error, refuting_error, fits_beside } = rule else { return one };
     let done = completed(first).count();
     let ((missed, of), (broke, others)) = (failed(first, error), failed(second, error));
     let note = format!("{done} of {of} trials completed; {broke} of {others} of the other failed with `{error}`");
     let one = Evidence { note, ..one };
-    let declared: Vec<&str> = std::iter::once(error).chain(own_error).map(String::as_str).collect();
+    let declared: Vec<&str> = std::iter::once(error).chain(refuting_error).map(String::as_str).collect();
     let other_reasons: Vec<&str> = [undeclared(first, &declared), undeclared(second, &[error])].concat();
     if of == 0 || others == 0 {
         return one.refused("no trial of one of the two has run");
@@ -38,7 +39,7 @@ pub(super) fn judge(
     {
         return one.refused(why);
     }
-    let refuting = own_error.as_ref().map_or(0, |e| failed(first, e).0);
+    let refuting = refuting_error.as_ref().map_or(0, |e| failed(first, e).0);
     let second_completed = completed(second).count();
     match () {
         // The limit was not too small for the second: nothing had to be rescued.
@@ -63,10 +64,7 @@ fn undeclared<'a>(rows: &[&'a MeasurementRow], declared: &[&str]) -> Vec<&'a str
 
 fn because(errors: &[&str]) -> String {
     let first: String = errors.first().into_iter().flat_map(|e| e.chars()).take(QUOTED).collect();
-    match errors.len() {
-        1 => format!("1 trial failed for another reason: {first}"),
-        n => format!("{n} trials failed for another reason: {first}"),
-    }
+    format!("{} failed for another reason: {first}", plural(errors.len(), "trial", "trials"))
 }
 
 /// Reason why a storage limit cannot separate the two strategies: it holds neither cache, nor the image's bytes.

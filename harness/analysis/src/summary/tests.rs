@@ -9,6 +9,10 @@ use super::*;
 /// Made-up numbers of a trial; `None` is a trial that failed.
 type Numbers = Option<(u64, u64, u64, Option<bool>)>;
 
+fn summaries(rows: &[MeasurementRow]) -> Vec<CellSummary> {
+    summaries_of(&[RunRows { run: "", facts: &[], measurements: rows, consumers: &[], spans: &[] }])
+}
+
 fn plan(rounds: u32) -> Plan {
     Plan::new(PlanRequest {
         sizes: vec!["64MiB".parse().unwrap(), "1GiB".parse().unwrap()],

@@ -81,7 +81,7 @@ fn throttling_is_judged_where_option_3_meets_it() {
 
 #[test]
 fn fallback_is_judged_where_the_limit_has_room_for_the_image() {
-    let sample = |tar_fits: bool, own: u64, other: u64| {
+    let sample = |tar_fits: bool, local: u64, other: u64| {
         let strategies = "gha-cache,local-cache,cache-tar";
         let limited = Conditions { profile: "github-hosted:storage_limit=64MB".into(), ..recipe() };
         let mut under = run("r", strategies, 3, limited, 1.0);
@@ -91,7 +91,7 @@ fn fallback_is_judged_where_the_limit_has_room_for_the_image() {
             change(&mut under, "cache-tar", |r| fail(r, "cache.mjs restore: cache miss: handoff-1"));
         }
         let mut plain = run("r", strategies, 3, recipe(), 1.0);
-        change(&mut plain, "local-cache", |r| r.bytes_stored = Some(own));
+        change(&mut plain, "local-cache", |r| r.bytes_stored = Some(local));
         change(&mut plain, "gha-cache", |r| r.bytes_stored = Some(other));
         under.rows.extend(plain.rows);
         under

@@ -34,7 +34,7 @@ impl Args {
     /// # Errors
     /// A run or folder without a plan, or an API that refuses.
     pub fn run(self) -> anyhow::Result<u8> {
-        self.out.as_deref().map_or(Ok(()), crate::paths::check_out)?;
+        self.out.as_deref().map_or(Ok(()), |out| crate::paths::check_text("--out", out))?;
         if let Some(id) = self.run_id {
             let repo = self.repo.ok_or_else(|| bad_input("--run-id needs --repo OWNER/NAME: add it"))?;
             let remote = Remote::new(Api::of_user().map_err(GithubError::from)?, &repo)?;

@@ -10,7 +10,7 @@ use handoff_model::list::grouped;
 use handoff_model::{Conditions, Difference, Environment};
 use handoff_records::{MeasurementRow, Results};
 
-use crate::analysed::{VerdictArgs, or_damage, read, refuse_damage, rows};
+use crate::analysed::{VerdictArgs, or_damage, read, refuse_damage};
 use crate::exit::{self, bad_input, bail_input};
 use crate::out;
 use crate::verbs::Format;
@@ -105,9 +105,10 @@ impl Args {
     /// Folders that cannot be read or have nothing in common, or differing environments.
     pub fn run(self) -> anyhow::Result<u8> {
         let runs = read(&[self.first.clone(), self.second.clone()])?;
-        let [(a, first), (b, second)] = runs.as_slice() else {
+        let [first, second] = runs.as_slice() else {
             return Err(bad_input("compare takes two results folders"));
         };
+        let (a, b) = (&first.name, &second.name);
         let [one, two] = [first, second].map(|run| run.environments.iter().collect::<Vec<_>>());
         let mut material = environments_differ(&one, &two);
         material.retain(matters);
@@ -115,7 +116,7 @@ impl Args {
             let list = material.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             if !self.allow_different_environment {
                 // A lost environment differs from any other.
-                refuse_damage([first, second])?;
+                refuse_damage(&runs)?;
                 bail_input!(
                     "{a} and {b} were measured in environments that differ in {list}: measure both in one, or add --allow-different-environment"
                 );
@@ -130,7 +131,7 @@ impl Args {
             ));
         }
         let options = self.verdicts.options()?;
-        let all = compare_runs(&rows(a, first), &rows(b, second), self.metric, &options).map_err(bad_input);
+        let all = compare_runs(&first.into(), &second.into(), self.metric, &options).map_err(bad_input);
         let all = all.and_then(|all| {
             if all.is_empty() {
                 bail_input!(
@@ -139,7 +140,7 @@ impl Args {
             }
             Ok(all)
         });
-        let all = or_damage([first, second], all)?;
+        let all = or_damage(&runs, all)?;
         let differences: Vec<Vec<Difference>> = all.iter().map(|c| differences_of(first, second, c)).collect();
         match self.format {
             Format::Json => {
@@ -157,7 +158,7 @@ impl Args {
                 }
             }
         }
-        refuse_damage([first, second])?;
+        refuse_damage(&runs)?;
         let fails = all.iter().any(|c| self.fail_on.iter().any(|f| f.is(&c.comparison.verdict)));
         Ok(if fails { exit::TRIALS_FAILED } else { exit::OK })
     }

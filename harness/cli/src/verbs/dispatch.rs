@@ -96,7 +96,7 @@ impl Args {
     /// # Errors
     /// An API that refuses, or a folder that holds another plan.
     pub fn run(self) -> anyhow::Result<u8> {
-        self.out.as_deref().map_or(Ok(()), crate::paths::check_out)?;
+        self.out.as_deref().map_or(Ok(()), |out| crate::paths::check_text("--out", out))?;
         let Some(inputs) = self.inputs()? else {
             out::talk("nothing is outstanding: every trial of the plan has a row");
             return Ok(exit::OK);

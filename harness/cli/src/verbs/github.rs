@@ -85,7 +85,7 @@ impl Args {
 
 /// Measures the link and writes table and profile below `dir`.
 fn calibrate(dir: &Path) -> anyhow::Result<()> {
-    paths::check_out(dir)?;
+    paths::check_text("--out", dir)?;
     let name = format!("handoff-calibrate-{}", crate::random_id::random_id()?);
     let files = calibration::calibrate(&name, dir)?;
     for (file, text) in &files {
@@ -100,7 +100,7 @@ fn calibrate(dir: &Path) -> anyhow::Result<()> {
 /// # Errors
 /// An input that makes no plan, or a file that cannot be written.
 pub fn plan(dir: &Path) -> anyhow::Result<u8> {
-    paths::check_out(dir)?;
+    paths::check_text("--out", dir)?;
     let plan = plan_of_workflow(input)?;
     tell_declared(&plan);
     let planned = planned(&plan, needs::of_runners(&plan).minutes)?;

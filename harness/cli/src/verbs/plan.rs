@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use handoff_analysis::plural;
 use handoff_machine::free_bytes;
 use handoff_model::duration::human;
+use handoff_model::list::grouped;
 use handoff_model::{ByteSize, CacheState, Cell, Conditions, Plan};
 use handoff_runner::estimate::Estimator;
 use handoff_runner::{needs, workspace};
@@ -56,9 +58,9 @@ fn caches(cell: &Cell) -> String {
 
 fn consumers(conditions: &Conditions) -> String {
     let Conditions { consumers, consumer_concurrency, .. } = conditions;
-    let plural = if *consumers == 1 { "" } else { "s" };
+    let jobs = plural(*consumers as usize, "consumer", "consumers");
     let at_once = if *consumer_concurrency > 1 { format!(", {consumer_concurrency} at once") } else { String::new() };
-    format!("{consumers} consumer{plural}{at_once}")
+    format!("{jobs}{at_once}")
 }
 
 /// Refuses a plan that needs more disk space than is free.
@@ -103,18 +105,13 @@ struct CellLine {
 /// Cells in the order of their first trials.
 fn cells(plan: &Plan) -> Vec<CellLine> {
     let mut estimator = Estimator::default();
-    let mut lines: Vec<CellLine> = Vec::new();
-    for trial in &plan.trials {
+    let each = plan.trials.iter().map(|trial| {
         let trial = needs::sized(trial, plan.request.user_image.as_ref());
-        let seconds = estimator.seconds(&trial);
-        match lines.iter_mut().find(|line| line.cell == trial.cell) {
-            Some(line) => {
-                line.trials += 1;
-                line.estimate_s += seconds;
-            }
-            None => lines.push(CellLine { cell: trial.cell.clone(), trials: 1, estimate_s: seconds }),
-        }
-    }
+        (trial.cell.clone(), estimator.seconds(&trial))
+    });
+    let line =
+        |(cell, each): (Cell, Vec<f64>)| CellLine { cell, trials: each.len() as u32, estimate_s: each.iter().sum() };
+    let mut lines: Vec<CellLine> = grouped(each).into_iter().map(line).collect();
     lines.sort_by(|a, b| {
         (&a.cell.conditions, &a.cell.workload, a.cell.size).cmp(&(&b.cell.conditions, &b.cell.workload, b.cell.size))
     });

@@ -8,7 +8,9 @@ use handoff_model::{Builder, ByteSize, Conditions, ImageStore};
 use handoff_records::Results;
 
 use crate::advice::{Advice, workflow_of};
-use crate::analysed::{VerdictArgs, analyse, or_damage, prices, read, refuse_damage, set_aside, workflow_size};
+use crate::analysed::{
+    VerdictArgs, analyse, has_rows, or_damage, prices, read, refuse_damage, set_aside, workflow_size,
+};
 use crate::exit::{self, bad_input, bail_input};
 use crate::out;
 use crate::verbs::Format;
@@ -92,16 +94,16 @@ impl Args {
             bail_input!("--plan {plan}: {}", handoff_model::nearest::hint(plan, &names));
         }
         let runs = read(&self.dirs)?;
-        let advice = or_damage(runs.iter().map(|(_, results)| results), self.answer(&runs, &options))?;
+        let advice = or_damage(&runs, self.answer(&runs, &options))?;
         match self.format {
             Format::Json => out::data(&serde_json::to_string_pretty(&advice)?),
             Format::Text => out::data(&advice.text()),
         }
-        refuse_damage(runs.iter().map(|(_, results)| results))?;
+        refuse_damage(&runs)?;
         Ok(exit::OK)
     }
 
-    fn answer(&self, runs: &[(String, Results)], options: &Options) -> anyhow::Result<Advice> {
+    fn answer(&self, runs: &[Results], options: &Options) -> anyhow::Result<Advice> {
         let analysis = analyse(runs, options)?;
         let ask = TeamQuestion {
             consumers: self.consumers,
@@ -125,7 +127,7 @@ impl Args {
         let group = analysis.groups.iter().find(|g| g.key == answer.group);
         let cell = group.and_then(|g| g.cell(chosen)).ok_or_else(|| bad_input(format!("no row is of {chosen}")))?;
         let flow = workflow_of(&answer.group, cell, self.consumers).map_err(bad_input)?;
-        let used = runs.iter().flat_map(|(_, r)| &r.environments).filter(|e| cell.environments.contains(&e.id));
+        let used = runs.iter().flat_map(|r| &r.environments).filter(|e| cell.environments.contains(&e.id));
         let programs: BTreeSet<&str> = used.map(|e| e.handoff.as_str()).filter(|v| !v.is_empty()).collect();
         answer.notes.splice(0..0, set_aside(runs));
         Ok(Advice::new(answer, flow, &programs.into_iter().collect::<Vec<_>>()))
@@ -138,14 +140,10 @@ impl Args {
             ("--builder", self.builder.map(|b| b.to_string()), |c| c.builder.to_string()),
             ("--profile", self.profile.clone(), |c| c.profile.clone()),
         ];
-        for (option, given, value) in filters {
-            let there: BTreeSet<String> = analysis.groups.iter().map(|g| value(&g.key.conditions)).collect();
-            if let Some(given) = given.filter(|given| !there.contains(given)) {
-                let names: Vec<String> = there.into_iter().collect();
-                bail_input!("{option} {given} has no row here: use one of {}", names.join(", "));
-            }
-        }
-        Ok(())
+        filters.into_iter().try_for_each(|(option, given, value)| {
+            let values = analysis.groups.iter().map(|g| value(&g.key.conditions));
+            given.map_or(Ok(()), |given| has_rows(option, &given, values))
+        })
     }
 
     fn fits(&self, key: &GroupKey) -> bool {

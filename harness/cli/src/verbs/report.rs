@@ -8,7 +8,7 @@ use handoff_analysis::{Metric, Options};
 use handoff_link::profile::{self, Direction, ServiceKind};
 use handoff_model::StrategySpec;
 use handoff_records::Results;
-use handoff_report::{Link, Report, Run};
+use handoff_report::{Link, Report};
 
 use crate::analysed::{self, VerdictArgs};
 use crate::args::has_changed;
@@ -73,14 +73,8 @@ pub struct ReadReport {
 /// # Errors
 /// Folders that cannot be read or make no report.
 pub fn read(dirs: &[PathBuf], options: &Options) -> anyhow::Result<ReadReport> {
-    let all = analysed::read(dirs)?;
-    let damage = analysed::refuse_damage(all.iter().map(|(_, results)| results));
-    let run = |(name, results): (String, Results)| {
-        let dir = results.dir.to_string_lossy().into_owned();
-        let Results { plan, environments, measurements, consumers, spans, warnings, set_aside, .. } = results;
-        Run { name, dir, plan, environments, measurements, consumers, spans, warnings, set_aside }
-    };
-    let runs: Vec<Run> = all.into_iter().map(run).collect();
+    let runs = analysed::read(dirs)?;
+    let damage = analysed::refuse_damage(&runs);
     let links = links(&runs);
     let plans = runs.iter().map(|r| &r.plan);
     let changed = plans.filter(|p| has_changed(&p.request)).map(|p| p.hash.clone()).collect();
@@ -91,15 +85,13 @@ pub fn read(dirs: &[PathBuf], options: &Options) -> anyhow::Result<ReadReport> {
     });
     // Without a report, the damage is the cause.
     match report {
-        Ok(report) => {
-            Ok(ReadReport { report: report.with_links(links).with_changed(changed).with_workflows(&sizes), damage })
-        }
+        Ok(report) => Ok(ReadReport { report: Report { links, changed, ..report }.with_workflows(&sizes), damage }),
         Err(error) => Err(damage.err().unwrap_or(error)),
     }
 }
 
 /// Rates of the runs' link profiles. A profile that cannot be read has none.
-fn links(runs: &[Run]) -> BTreeMap<String, Link> {
+fn links(runs: &[Results]) -> BTreeMap<String, Link> {
     let mut links = BTreeMap::new();
     for conditions in runs.iter().flat_map(|r| &r.plan.request.conditions) {
         let Ok(profile) = profile::load(&conditions.profile) else { continue };
@@ -176,7 +168,7 @@ impl Args {
     /// # Errors
     /// Folders that cannot be read, a file that cannot be written, or with `--check` one that differs.
     pub fn run(self) -> anyhow::Result<u8> {
-        self.out.as_deref().map_or(Ok(()), crate::paths::check_out)?;
+        self.out.as_deref().map_or(Ok(()), |out| crate::paths::check_text("--out", out))?;
         if let Some(file) = &self.readme {
             let ReadReport { report, damage } = read(&self.dirs, &self.options()?)?;
             // A published table uses all rows, or is left as it is.
@@ -189,13 +181,12 @@ impl Args {
         if matches!(self.format, ReportFormat::Json | ReportFormat::Csv) && self.trace.is_none() {
             let runs = analysed::read(&self.dirs)?;
             let options = self.options()?;
-            let analysis =
-                analysed::or_damage(runs.iter().map(|(_, results)| results), analysed::analyse(&runs, &options))?;
+            let analysis = analysed::or_damage(&runs, analysed::analyse(&runs, &options))?;
             out::data(&match self.format {
                 ReportFormat::Csv => formats::csv(&analysis)?,
                 _ => formats::json(&runs, &analysis)?,
             });
-            analysed::refuse_damage(runs.iter().map(|(_, results)| results))?;
+            analysed::refuse_damage(&runs)?;
             return Ok(exit::OK);
         }
         let read = read(&self.dirs, &self.options()?)?;

@@ -46,7 +46,7 @@ impl Args {
         let out = std::path::absolute(&named).map_err(bad_input)?;
         let work_dir = std::path::absolute(&self.work_dir).map_err(bad_input)?;
         paths::check_environment()?;
-        paths::check_out(&out)?;
+        paths::check_text("--out", &out)?;
         paths::check_work_dir(&work_dir)?;
         let stored = self.stored(&out)?;
         self.plan.tell_overrides()?;

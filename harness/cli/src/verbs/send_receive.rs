@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use handoff_docker::command::{self, CommandOutput};
 use handoff_model::{image_name, shell};
 use handoff_registry::{Error, PullRegistry, PushRegistry, Settings, StoreKind, session};
 use handoff_runner::user_daemon;
@@ -94,8 +95,7 @@ fn docker(args: &[&str]) -> anyhow::Result<()> {
 
 /// Removes a name of an image, which stays under its other name. A name that cannot be removed costs nothing.
 fn untag(reference: &str) {
-    let command = duct::cmd("docker", ["rmi", "--no-prune", reference]);
-    let _ = command.stdin_null().stdout_null().stderr_null().unchecked().run();
+    let _ = ask(&["rmi", "--no-prune", reference]);
 }
 
 /// Origin of the image that is sent.
@@ -142,17 +142,14 @@ pub(super) fn check_sent_name(name: &str) -> anyhow::Result<()> {
     )))
 }
 
-/// Success, standard output and standard error of `docker` with arguments; an error where it does not start.
-fn ask(args: &[&str]) -> anyhow::Result<(bool, String, String)> {
-    let run = duct::cmd("docker", args).stdin_null().stdout_capture().stderr_capture().unchecked().run();
-    let run = run.map_err(does_not_start)?;
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-    Ok((run.status.success(), text(&run.stdout), text(&run.stderr)))
+/// Output of `docker` with arguments; an error where it does not start.
+fn ask(args: &[&str]) -> anyhow::Result<CommandOutput> {
+    command::run(&duct::cmd("docker", args)).map_err(does_not_start)
 }
 
 /// Refuses podman under the name of docker: it pushes to a registry on loopback by TLS alone, and has no BuildKit.
 fn refuse_podman() -> anyhow::Result<()> {
-    let (_, version, stderr) = ask(&["--version"])?;
+    let CommandOutput { stdout: version, stderr, .. } = ask(&["--version"])?;
     if format!("{version} {stderr}").to_lowercase().contains("podman") {
         bail_input!(
             "`docker` is podman here ({}), which does not work with relay: install Docker's own client and put it first on the PATH",
@@ -164,11 +161,11 @@ fn refuse_podman() -> anyhow::Result<()> {
 
 /// An image that the engine has, or why it cannot be sent.
 fn in_engine(image: &str) -> anyhow::Result<Source> {
-    let (there, _, stderr) = ask(&["image", "inspect", "--format", "{{.Id}}", "--", image])?;
-    if there {
+    let found = ask(&["image", "inspect", "--format", "{{.Id}}", "--", image])?;
+    if found.success {
         return Ok(Source::Engine { image: image.to_owned() });
     }
-    let why = user_daemon::explained(image, &stderr.lines().collect::<Vec<_>>().join("; "));
+    let why = user_daemon::explained(image, &found.stderr.lines().collect::<Vec<_>>().join("; "));
     let build = "; a build leaves it there with --load, or let --context DIR build it";
     Err(bad_input(format!("{why}{}", if why.contains("has no image") { build } else { "" })))
 }

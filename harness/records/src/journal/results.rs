@@ -12,6 +12,8 @@ use crate::rows::{ConsumerRow, MeasurementRow, SpanRow};
 /// Everything that a run has recorded. Rows of failed trials are among the others.
 #[derive(Debug, Clone)]
 pub struct Results {
+    /// Name of the run: that of its folder, unless its reader gives another.
+    pub name: String,
     /// The folder.
     pub dir: PathBuf,
     /// Plan of the run.
@@ -42,6 +44,7 @@ impl Results {
         let loaded = load(dir, LoadMode::Report)?;
         let unexplained = |f: &&Finding| matches!(f.weight, Weight::Damage | Weight::Orphan);
         Ok(Self {
+            name: run_name(dir),
             dir: dir.to_owned(),
             plan: loaded.plan,
             environments: loaded.environments,
@@ -53,4 +56,10 @@ impl Results {
             damaged: loaded.findings.iter().filter(unexplained).count(),
         })
     }
+}
+
+/// The folder's name: what its run is called.
+pub fn run_name(dir: &Path) -> String {
+    let full = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
+    full.file_name().map_or_else(|| dir.display().to_string(), |n| n.to_string_lossy().into_owned())
 }

@@ -77,6 +77,9 @@ impl Chart {
 /// Chart, or the sentence that says why there is none.
 pub(crate) type Drawn = Result<Chart, String>;
 
+/// Start of a chart's file name, and end of its title.
+pub(crate) type Names = (String, String);
+
 pub(crate) use fanout::{CurveSet, fanout};
 pub(crate) use handoff_analysis::Metric;
 pub(crate) use pareto::pareto;

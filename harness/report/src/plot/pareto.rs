@@ -2,7 +2,7 @@
 
 use super::sizes::point;
 use super::xy::{Panel, Series};
-use super::{Chart, Drawn, look};
+use super::{Chart, Drawn, Names, look};
 use crate::format;
 use crate::grid::Grid;
 use crate::report::Group;
@@ -10,7 +10,7 @@ use crate::report::Group;
 const MIB: f64 = 1_048_576.0;
 
 /// Chart of one group at its largest size with at least two strategies.
-pub(crate) fn pareto(group: &Group, prefix: &str, suffix: &str) -> Drawn {
+pub(crate) fn pareto(group: &Group, (prefix, suffix): &Names) -> Drawn {
     let at = |i: usize| -> Vec<Series> {
         let series = |line: &crate::report::Line| {
             let cell = line.cells[i].as_ref()?;

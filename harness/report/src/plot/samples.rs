@@ -5,7 +5,7 @@ use handoff_analysis::{Metric, Spread};
 use super::axis::{Axis, X_AXIS};
 use super::font::{fit, text_width};
 use super::sketch::{Anchor, Ink, Sketch};
-use super::{Chart, Drawn, look};
+use super::{Chart, Drawn, Names, look};
 use crate::format::{self, capital};
 use crate::grid::Grid;
 use crate::report::{Group, Line};
@@ -17,7 +17,7 @@ pub(crate) fn samples(
     group: &Group,
     metric: Metric,
     wanted: impl Fn(&Line, usize) -> bool,
-    (prefix, suffix): (&str, &str),
+    (prefix, suffix): &Names,
 ) -> Drawn {
     let panel = |(i, size): (usize, &_)| {
         let lines = group.lines.iter().filter(|line| wanted(line, i));

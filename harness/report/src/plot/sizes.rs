@@ -1,7 +1,7 @@
 //! Time against size, with the time that the bytes alone would take.
 
 use super::xy::{Panel, Point, Series};
-use super::{Chart, Drawn, look};
+use super::{Chart, Drawn, Names, look};
 use crate::format;
 use crate::grid::Grid;
 use crate::report::{Group, Line, Link};
@@ -9,7 +9,7 @@ use crate::report::{Group, Line, Link};
 const GIB: f64 = 1_073_741_824.0;
 
 /// Chart of one group; `link` has the rates of its profile.
-pub(crate) fn sizes(group: &Group, link: Option<&Link>, prefix: &str, suffix: &str) -> Drawn {
+pub(crate) fn sizes(group: &Group, link: Option<&Link>, (prefix, suffix): &Names) -> Drawn {
     let series: Vec<Series> = group.lines.iter().filter_map(series).collect();
     if series.iter().all(|s| s.points.len() < 2) {
         return Err("No chart over sizes: no strategy completed at two or more sizes.".to_owned());

@@ -8,7 +8,7 @@ use handoff_records::SpanRow;
 use super::axis::{Axis, X_AXIS};
 use super::font::{fit, text_width};
 use super::sketch::{Anchor, Ink, Sketch};
-use super::{Chart, Drawn, look};
+use super::{Chart, Names, look};
 use crate::format;
 use crate::grid::Grid;
 use crate::report::Line;
@@ -36,10 +36,7 @@ const ROW: f64 = 15.0;
 const HEAD: f64 = 24.0;
 
 /// Chart for one size of one group.
-pub(crate) fn timeline(trials: &[TypicalTrial], size: &str, prefix: &str, suffix: &str) -> Drawn {
-    if trials.is_empty() {
-        return Err("No timeline: no completed trial has spans.".to_owned());
-    }
+pub(crate) fn timeline(trials: &[TypicalTrial], size: &str, (prefix, suffix): &Names) -> Chart {
     let blocks: Vec<(&TypicalTrial, Vec<TimelineRow>)> = trials.iter().map(|t| (t, rows(t))).collect();
     let title = format!("Where the time goes at {size}: one typical trial of each approach{suffix}");
     let mut chart = Chart::draw(format!("{prefix}timeline"), title, |width| draw(&blocks, width));
@@ -58,7 +55,7 @@ pub(crate) fn timeline(trials: &[TypicalTrial], size: &str, prefix: &str, suffix
         .collect::<Vec<_>>()
         .join(" ");
     chart.table = table(trials);
-    Ok(chart)
+    chart
 }
 
 /// Rows by their starts; `command` is last.

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 
 use handoff_analysis::{CurveBasis, FanOutCurve};
+use handoff_model::Conditions;
+use handoff_model::list::grouped;
 
 use super::drawn;
 use crate::block::Block;
@@ -49,34 +51,20 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
 }
 
 /// Sets of curves, each at its largest size.
-pub(crate) fn sets(report: &Report) -> Vec<CurveSet<'_>> {
-    let mut sets: Vec<CurveSet> = Vec::new();
-    for curve in &report.analysis.fan_out {
-        let same = |other: &&FanOutCurve| {
-            let mut conditions = other.conditions.clone();
-            conditions.consumers = curve.conditions.consumers;
-            other.workload == curve.workload && conditions == curve.conditions
-        };
-        let largest = report.analysis.fan_out.iter().filter(same).map(|c| c.size).max();
-        if largest != Some(curve.size) {
-            continue;
-        }
-        let c = &curve.conditions;
-        let name = format!("workload {}, {}, {}", curve.workload, curve.size, factors::words_without(c, "consumers"));
-        if let Some(set) = sets.iter_mut().find(|s| s.name == name) {
-            set.curves.push(curve);
-        } else {
-            let slug = format!("-{:02}", sets.len() + 1);
-            sets.push(CurveSet { name, slug, curves: vec![curve] });
-        }
-    }
-    if let [only] = sets.as_mut_slice() {
-        only.slug.clear();
-    }
-    for set in &mut sets {
-        set.curves.sort_by_cached_key(|c| (report.variants().table_order(&c.strategy), c.strategy.to_string()));
-    }
-    sets
+pub(crate) fn sets<'a>(report: &'a Report) -> Vec<CurveSet<'a>> {
+    let all = &report.analysis.fan_out;
+    let base = |c: &FanOutCurve| (c.workload.clone(), Conditions { consumers: 0, ..c.conditions.clone() });
+    let is_largest = |c: &&FanOutCurve| all.iter().all(|other| other.size <= c.size || base(other) != base(c));
+    let name = |c: &FanOutCurve| {
+        format!("workload {}, {}, {}", c.workload, c.size, factors::words_without(&c.conditions, "consumers"))
+    };
+    let named = grouped(all.iter().filter(is_largest).map(|c| (name(c), c)));
+    let many = named.len() > 1;
+    let set = |i: usize, name: String, mut curves: Vec<&'a FanOutCurve>| {
+        curves.sort_by_cached_key(|c| (report.variants().table_order(&c.strategy), c.strategy.to_string()));
+        CurveSet { name, slug: if many { format!("-{:02}", i + 1) } else { String::new() }, curves }
+    };
+    named.into_iter().enumerate().map(|(i, (name, curves))| set(i, name, curves)).collect()
 }
 
 fn counts(curves: &[&FanOutCurve]) -> BTreeSet<u32> {

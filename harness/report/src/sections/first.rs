@@ -1,5 +1,6 @@
 //! First screen of a report: chart, answer and table; and the same for the other conditions further down.
 
+use handoff_analysis::Metric;
 use handoff_model::shell::quote;
 
 use super::{answer, drawn, group_heading};
@@ -26,11 +27,12 @@ pub(crate) fn is_shown(report: &Report, i: usize) -> bool {
 
 pub(crate) fn blocks(report: &Report) -> Vec<Block> {
     let shown = groups(report);
-    let mut blocks: Vec<Block> = shown.iter().map(|i| drawn(charts::critical_path(report, *i), true)).collect();
+    let mut blocks: Vec<Block> =
+        shown.iter().map(|i| drawn(charts::samples(report, *i, Metric::CriticalPath), true)).collect();
     blocks.extend(answer::blocks(report, &shown));
     blocks.extend(advice(report));
     blocks.extend(shown.iter().flat_map(|i| tables(report, *i)));
-    blocks.push(Block::Text(details::key().to_owned()));
+    blocks.push(Block::Text(details::KEY.to_owned()));
     blocks.extend(answer::purpose(report).map(Block::Text));
     blocks.push(Block::Text(provenance::progress(report)));
     blocks.extend(details::too_few(report).map(Block::Text));
@@ -46,7 +48,7 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
 /// Command that recommends a way for a user's image and prints its workflow.
 fn advice(report: &Report) -> Vec<Block> {
     let (Some(_), Some(cells)) = (provenance::user_image(report), report.headline(|_| true)) else { return Vec::new() };
-    let folders: Vec<String> = report.runs.iter().map(|r| quote(&r.dir)).collect();
+    let folders: Vec<String> = report.runs.iter().map(|r| quote(&r.dir.to_string_lossy())).collect();
     let (folders, size, consumers) = (folders.join(" "), cells.key.size, cells.key.conditions.consumers);
     vec![
         Block::Text(
@@ -71,7 +73,7 @@ pub(crate) fn others(report: &Report) -> Vec<Block> {
     let mut blocks = Vec::new();
     for (i, group) in report.groups.iter().enumerate().filter(|(i, _)| !shown.contains(i)) {
         blocks.extend(group_heading(report, group));
-        blocks.push(drawn(charts::critical_path(report, i), false));
+        blocks.push(drawn(charts::samples(report, i, Metric::CriticalPath), false));
         blocks.extend(tables(report, i));
     }
     blocks

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use handoff_analysis::{CellSummary, Metric};
-use handoff_model::{ByteSize, natural};
+use handoff_model::list::grouped;
+use handoff_model::{ByteSize, Conditions, natural};
 
 use crate::block::Block;
 use crate::factors;
@@ -45,18 +46,9 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
 
 /// Groups that differ in their link only, from the slowest to the fastest.
 fn sets(report: &Report) -> Vec<Vec<&Group>> {
-    let mut sets: Vec<Vec<&Group>> = Vec::new();
-    for group in &report.groups {
-        let same = |other: &Group| {
-            let mut conditions = other.conditions.clone();
-            conditions.profile.clone_from(&group.conditions.profile);
-            other.workload == group.workload && conditions == group.conditions
-        };
-        match sets.iter_mut().find(|set| same(set[0])) {
-            Some(set) => set.push(group),
-            None => sets.push(vec![group]),
-        }
-    }
+    let key = |g: &Group| (g.workload.clone(), Conditions { profile: String::new(), ..g.conditions.clone() });
+    let mut sets: Vec<Vec<&Group>> =
+        grouped(report.groups.iter().map(|g| (key(g), g))).into_iter().map(|(_, set)| set).collect();
     sets.retain(|set| set.len() > 1);
     for set in &mut sets {
         set.sort_by_key(|g| (end(&g.conditions.profile), natural(&g.conditions.profile)));
@@ -112,13 +104,8 @@ fn sizes(set: &[&Group]) -> Vec<(ByteSize, Vec<Option<usize>>)> {
 
 /// Approaches that have a row under one of the links, in the order of the tables.
 fn lines<'a>(set: &[&'a Group]) -> Vec<&'a Line> {
-    let mut all: Vec<&Line> = Vec::new();
-    for line in set.iter().flat_map(|g| &g.lines).filter(|l| !l.control) {
-        if all.iter().all(|l| l.spec != line.spec) {
-            all.push(line);
-        }
-    }
-    all
+    let all = set.iter().flat_map(|g| &g.lines).filter(|l| !l.control).map(|l| (&l.spec, l));
+    grouped(all).into_iter().map(|(_, same)| same[0]).collect()
 }
 
 fn cell<'a>(group: &'a Group, line: &Line, at: Option<usize>) -> Option<&'a CellSummary> {

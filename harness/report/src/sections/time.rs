@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use handoff_analysis::Metric;
 use handoff_model::{Role, SpanKind};
 
 use super::{drawn, group_heading};
@@ -19,7 +20,7 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
         blocks.push(drawn(charts::timeline(report, i), embedded));
         blocks.extend(spans(report, group));
         // The sentence on a missing chart is that of the critical path.
-        blocks.extend(charts::transfer(report, i).ok().map(|chart| drawn(Ok(chart), false)));
+        blocks.extend(charts::samples(report, i, Metric::Transfer).ok().map(|chart| drawn(Ok(chart), false)));
         blocks.extend(details::parts(group));
     }
     blocks

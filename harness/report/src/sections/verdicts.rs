@@ -78,7 +78,7 @@ fn verdict(line: &Line, i: usize, cells: &Cells) -> Cell {
 fn described(comparison: &Comparison) -> Cell {
     let mut text = comparison.verdict.word().to_owned();
     if let Some(shift) = &comparison.shift_s {
-        let _ = write!(text, ", {} s", estimate(shift, signed));
+        let _ = write!(text, ", {} s", estimate(shift, |v| format::sign(v, 1)));
     }
     if let Some(open) = comparison.verdict.inconclusive() {
         let _ = write!(text, ": {}", open.why.words());
@@ -98,10 +98,6 @@ fn estimate(e: &Estimate, show: impl Fn(f64) -> String) -> String {
             format!("{} [{} to {}]", show(e.value), end(low), end(high))
         }
     }
-}
-
-fn signed(seconds: f64) -> String {
-    format::sign(seconds, 1)
 }
 
 /// Statistics of the verdicts of one family.
@@ -173,7 +169,8 @@ fn pair(cells: &Cells, family: &Family, row: &Line, column: &Line) -> Cell {
     let Some((comparison, sign)) = straight.or_else(|| family.of(&column.spec, &row.spec).map(|c| (c, -1.0))) else {
         return Cell::toned("not compared", Tone::Open);
     };
-    let shift = comparison.shift_s.as_ref().map_or(String::new(), |e| format!(" {} s", signed(e.value * sign)));
+    let shift =
+        comparison.shift_s.as_ref().map_or(String::new(), |e| format!(" {} s", format::sign(e.value * sign, 1)));
     let (word, tone) = match cells.known(&row.spec, &column.spec).0 {
         Known::Ahead => ("faster", Tone::Good),
         Known::Behind => ("slower", Tone::Bad),

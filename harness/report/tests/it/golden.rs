@@ -5,7 +5,8 @@
 use std::fs;
 
 use handoff_model::{ByteSize, ImageStore, Plan, PlanRequest, StrategySpec, UserImage};
-use handoff_report::{Report, ReportError, Run, markdown, readme, terminal};
+use handoff_records::Results;
+use handoff_report::{Report, ReportError, markdown, readme, terminal};
 
 use crate::kit::{ALL, SampleRun, csv_rows, environment, golden, with_facts};
 
@@ -18,7 +19,7 @@ fn expect(name: &str, text: &str) {
     assert!(text == expected, "{name} differs; HANDOFF_GOLDEN=write rewrites it. It is now:\n{text}");
 }
 
-fn run(name: &str, sizes: &[&str], strategies: &str, rounds: u32) -> Run {
+fn run(name: &str, sizes: &[&str], strategies: &str, rounds: u32) -> Results {
     let plan = Plan::new(PlanRequest {
         sizes: sizes.iter().map(|s| s.parse().unwrap()).collect(),
         rounds,
@@ -26,9 +27,10 @@ fn run(name: &str, sizes: &[&str], strategies: &str, rounds: u32) -> Run {
         run_id: name.into(),
         ..PlanRequest::of(StrategySpec::parse_list(strategies).unwrap())
     });
-    Run {
+    Results {
         name: name.into(),
-        dir: format!("results/{name}"),
+        dir: format!("results/{name}").into(),
+        damaged: 0,
         plan: with_facts(plan.unwrap()),
         environments: vec![environment()],
         measurements: csv_rows(&golden(&format!("{name}.csv"))),
@@ -39,15 +41,15 @@ fn run(name: &str, sizes: &[&str], strategies: &str, rounds: u32) -> Run {
     }
 }
 
-fn full() -> Run {
+fn full() -> Results {
     run("full", &["1GiB"], ALL, 3)
 }
 
-fn sizes() -> Run {
+fn sizes() -> Results {
     run("sizes", &["64MiB", "256MiB"], "artifact,artifact:level=6,zstd-stream,rebuild", 2)
 }
 
-fn report(runs: Vec<Run>) -> Report {
+fn report(runs: Vec<Results>) -> Report {
     Report::new(runs).unwrap()
 }
 
@@ -100,7 +102,7 @@ fn user_image_is_not_called_synthetic() {
 
 #[test]
 fn commands_name_the_given_folders_and_are_quoted() {
-    let mut run = Run { dir: "my results/full".into(), ..full() };
+    let mut run = Results { dir: "my results/full".into(), ..full() };
     run.plan.request.user_image =
         Some(UserImage::Context { dir: "/src/l1\nl2".into(), dockerfile: None, build_args: Vec::new() });
     let report = report(vec![run]);
@@ -148,7 +150,7 @@ fn user_image_has_one_line_on_the_spike_below_the_verdicts() {
 
 #[test]
 fn report_without_rows_has_no_failure() {
-    let begun = Run { measurements: vec![], environments: vec![], ..full() };
+    let begun = Results { measurements: vec![], environments: vec![], ..full() };
     let text = markdown(&report(vec![begun]));
     assert!(
         text.contains("18 trials planned, 0 completed, 18 not run yet") && text.contains("| not run yet |"),
@@ -157,7 +159,7 @@ fn report_without_rows_has_no_failure() {
 }
 
 #[test]
-fn what_must_be_said_is_said_everywhere() {
+fn every_format_has_conditions_and_commands() {
     for runs in [vec![full()], vec![sizes()], vec![full(), sizes()]] {
         let report = report(runs);
         for text in [markdown(&report), terminal(&report, 60_000, false)] {

@@ -9,8 +9,8 @@ use handoff_model::{
     Colour, Conditions, Environment, Marker, Outcome, Plan, PlanRequest, Role, SpanKind, Storage, StrategySpec,
     UserImage, VariantFacts,
 };
-use handoff_records::{ConsumerRow, MeasurementRow, SpanRow};
-use handoff_report::{EMBEDDED, Link, Report, Run, charts, html, markdown};
+use handoff_records::{ConsumerRow, MeasurementRow, Results, SpanRow};
+use handoff_report::{EMBEDDED, Link, Report, charts, html, markdown};
 use serde::de::DeserializeOwned;
 
 pub const ALL: &str = "artifact,cache-tar,gha-cache,local-cache,zstd-stream,rebuild";
@@ -55,11 +55,11 @@ pub fn csv_rows<T: DeserializeOwned>(path: &Path) -> Vec<T> {
     csv::Reader::from_path(path).unwrap().into_deserialize().collect::<Result<_, _>>().unwrap()
 }
 
-pub fn report(runs: Vec<Run>) -> Report {
+pub fn report(runs: Vec<Results>) -> Report {
     let mib = 1_048_576.0;
     let links: BTreeMap<String, Link> =
         [("github-hosted".to_owned(), Link { up: 186.0 * mib, down: 120.0 * mib })].into();
-    Report::new(runs).unwrap().with_links(links)
+    Report { links, ..Report::new(runs).unwrap() }
 }
 
 /// Writes a report into the folder of pages; returns the page's path.
@@ -156,7 +156,7 @@ impl SampleRun {
     }
 
     /// Run of a user's image.
-    pub fn of_user_image() -> Run {
+    pub fn of_user_image() -> Results {
         let mut run = Self { name: "my-app", sizes: &["1GiB"], rounds: 8, ..Self::one() }.run();
         let image = UserImage::Context { dir: "/src/my-app".into(), dockerfile: None, build_args: Vec::new() };
         run.measurements.iter_mut().for_each(|row| row.workload = image.workload());
@@ -166,7 +166,7 @@ impl SampleRun {
     }
 
     /// Run with rows that a formula made.
-    pub fn run(self) -> Run {
+    pub fn run(self) -> Results {
         let plan = Plan::new(PlanRequest {
             sizes: self.sizes.iter().map(|s| s.parse().unwrap()).collect(),
             rounds: self.rounds,
@@ -178,9 +178,10 @@ impl SampleRun {
         })
         .unwrap();
         let template = csv_rows::<MeasurementRow>(&golden("full.csv")).remove(0);
-        let mut run = Run {
+        let mut run = Results {
             name: self.name.into(),
-            dir: format!("results/{}", self.name),
+            dir: format!("results/{}", self.name).into(),
+            damaged: 0,
             measurements: vec![],
             consumers: vec![],
             spans: vec![],

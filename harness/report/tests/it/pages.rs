@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use handoff_model::{CacheState, Conditions, ImageStore, Outcome};
 use handoff_records::MeasurementRow;
-use handoff_report::{Report, Run, charts, chrome_trace, html, markdown, terminal};
+use handoff_records::Results;
+use handoff_report::{Report, charts, chrome_trace, html, markdown, terminal};
 
 use crate::kit::{SampleRun, report, write};
 
@@ -24,7 +25,7 @@ fn fail(row: &mut MeasurementRow, error: &str) {
 }
 
 /// Renders every document of a report, and checks what each page has.
-fn whole(runs: Vec<Run>) -> (Report, String, String) {
+fn whole(runs: Vec<Results>) -> (Report, String, String) {
     let report = report(runs);
     let (page, text) = (html(&report), markdown(&report));
     terminal(&report, 100, false);

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use handoff_analysis::{Claims, Options, RunRows, judge};
 use handoff_model::{Builder, Conditions, ImageStore};
-use handoff_report::{Report, Run, markdown, spike_page, terminal};
+use handoff_records::Results;
+use handoff_report::{Report, markdown, spike_page, terminal};
 
 use crate::kit::{ALL, SampleRun};
 
@@ -31,17 +32,8 @@ fn recipe() -> SampleRun {
     SampleRun { name: "spike", sizes: &["1GiB"], strategies: ALL, rounds: 8, conditions, control: false }
 }
 
-fn page(runs: &[Run]) -> String {
-    let rows: Vec<RunRows<'_>> = runs
-        .iter()
-        .map(|r| RunRows {
-            run: &r.name,
-            facts: &r.plan.facts,
-            measurements: &r.measurements,
-            consumers: &r.consumers,
-            spans: &r.spans,
-        })
-        .collect();
+fn page(runs: &[Results]) -> String {
+    let rows: Vec<RunRows<'_>> = runs.iter().map(RunRows::from).collect();
     let claims = Claims::spike().unwrap();
     let links: BTreeMap<String, String> =
         runs.iter().map(|r| (r.name.clone(), format!("../results/{}/", r.name))).collect();

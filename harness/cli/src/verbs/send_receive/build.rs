@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 
+use handoff_docker::command::CommandOutput;
 use handoff_strategies::trace::Follower;
 
 use super::ask;
@@ -18,8 +19,8 @@ const OLDEST_BUILDX: (u32, u32) = (0, 13);
 /// # Errors
 /// The version that was found, and the needed one.
 pub(super) fn check_buildx() -> anyhow::Result<()> {
-    let (works, version, stderr) = ask(&["buildx", "version"])?;
-    if !works {
+    let CommandOutput { success, stdout: version, stderr } = ask(&["buildx", "version"])?;
+    if !success {
         let stderr = stderr.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("no output").to_owned();
         bail_input!(
             "`docker buildx version` fails ({}), and --context builds with buildx: install it, for example with \
