@@ -22,14 +22,3 @@ pub const ACCEPT_BACKOFF: Duration = Duration::from_millis(10);
 
 /// Longest single sleep of a shaped connection, after which it checks whether the service has ended.
 pub const SLEEP_SLICE: Duration = Duration::from_millis(100);
-
-/// Every time limit of this crate by name.
-pub const TIMEOUTS: &[(&str, Duration)] = &[
-    ("default ttl", DEFAULT_TTL),
-    ("clock skew", CLOCK_SKEW),
-    ("shutdown", SHUTDOWN_TIMEOUT),
-    ("process exit", PROCESS_EXIT_TIMEOUT),
-    ("exit poll", EXIT_POLL_INTERVAL),
-    ("accept backoff", ACCEPT_BACKOFF),
-    ("sleep slice", SLEEP_SLICE),
-];

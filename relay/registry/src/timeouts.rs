@@ -10,10 +10,3 @@ pub const QUIET_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Longest wait of a layer for the requests of lower layers.
 pub const LOWER_LAYERS_TIMEOUT: Duration = Duration::from_millis(200);
-
-/// Every time limit of this crate by name.
-pub const TIMEOUTS: &[(&str, Duration)] = &[
-    ("engine stall", ENGINE_STALL_TIMEOUT),
-    ("quiet interval", QUIET_INTERVAL),
-    ("lower layers", LOWER_LAYERS_TIMEOUT),
-];

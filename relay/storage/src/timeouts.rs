@@ -25,15 +25,3 @@ pub const BACKOFF_CAP: Duration = Duration::from_mins(1);
 
 /// Shortest time over which the throughput of a number of requests in flight is measured.
 pub const THROUGHPUT_WINDOW: Duration = Duration::from_millis(250);
-
-/// Every time limit of this crate by name.
-pub const TIMEOUTS: &[(&str, Duration)] = &[
-    ("connect", CONNECT_TIMEOUT),
-    ("call", CALL_TIMEOUT),
-    ("blob", BLOB_TIMEOUT),
-    ("stall", STALL_TIMEOUT),
-    ("gate", GATE_TIMEOUT),
-    ("backoff base", BACKOFF_BASE),
-    ("backoff cap", BACKOFF_CAP),
-    ("throughput window", THROUGHPUT_WINDOW),
-];
