@@ -21,7 +21,6 @@
 pub mod join;
 pub mod journal;
 mod measured_size;
-mod plan;
 pub mod rows;
 
 pub use journal::{
