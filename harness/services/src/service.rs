@@ -136,6 +136,12 @@ impl Service {
         client_env(&self.base_url(), token)
     }
 
+    /// Ends the service, as dropping it does.
+    #[allow(clippy::unused_async, reason = "callers are asynchronous; an end that waits for something may come")]
+    pub async fn shutdown(self) {
+        drop(self);
+    }
+
     fn account(&self, token: &str) -> Option<Arc<Account>> {
         let claims = token::decode_signed(&self.state.key, token).ok()?;
         self.state.accounts.get(&claims.jti)
