@@ -31,8 +31,7 @@ pub struct Flow {
 impl Flow {
     /// Name, for example `cache down`.
     pub fn name(&self) -> String {
-        let kind = if self.kind == ServiceKind::Cache { "cache" } else { "artifact" };
-        format!("{kind} {}", if self.direction == Direction::Up { "up" } else { "down" })
+        format!("{} {}", self.kind, self.direction)
     }
 
     /// Whether measured and expected time differ by at most 5 % and 1 ms per sequential request.

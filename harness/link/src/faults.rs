@@ -61,8 +61,7 @@ impl Faults {
     fn pick(&self, kind: &str, numbers: &AtomicU64, faults: &[(f64, Fault)]) -> Option<Fault> {
         let number = numbers.fetch_add(1, Ordering::Relaxed);
         let digest = Sha256::digest(format!("{}\n{}\n{kind}\n{number}", self.figures.seed, self.job));
-        let mut bytes = [0; 8];
-        bytes.copy_from_slice(&digest[..8]);
+        let bytes = digest.first_chunk().copied().unwrap_or_default();
         // 53 bits: every value is exact and below 1.
         let mut left = (u64::from_be_bytes(bytes) >> 11) as f64 / (1_u64 << 53) as f64;
         for &(share, fault) in faults {

@@ -70,21 +70,21 @@ macro_rules! with_conditions {
         $use! {
             machine {
                 /// Origin of the engines.
-                engine: $crate::EngineKind, ($crate::EngineKind::Private, "--engine", CROSSED);
+                engine: $crate::EngineKind, ($crate::EngineKind::Private, "--engine", CARTESIAN);
                 /// Image store of the engines.
-                image_store: $crate::ImageStore, ($crate::ImageStore::Containerd, "--image-store", CROSSED);
+                image_store: $crate::ImageStore, ($crate::ImageStore::Containerd, "--image-store", CARTESIAN);
                 /// Program that runs BuildKit.
-                builder: $crate::Builder, ($crate::Builder::Docker, "--builder", CROSSED);
+                builder: $crate::Builder, ($crate::Builder::Docker, "--builder", CARTESIAN);
             }
             link {
                 /// Name of the link profile.
-                profile: String, ($crate::conditions::LOOPBACK.to_owned(), "--profile", CROSSED);
+                profile: String, ($crate::conditions::LOOPBACK.to_owned(), "--profile", CARTESIAN);
             }
             jobs {
                 /// Content of the caches at the start.
-                cache_state: $crate::CacheState, ($crate::CacheState::Cold, "--cache-state", CROSSED);
+                cache_state: $crate::CacheState, ($crate::CacheState::Cold, "--cache-state", CARTESIAN);
                 /// Number of consumer jobs.
-                consumers: u32, (1, "--consumers", CROSSED);
+                consumers: u32, (1, "--consumers", CARTESIAN);
             }
             at_once {
                 /// Number of consumers that run at once. A plan does not write the default of 1, so older plans keep their form.
@@ -97,13 +97,13 @@ macro_rules! with_conditions {
 }
 
 /// Whether every level of a condition crosses with every level of the others, so that rules can name it.
-const CROSSED: bool = true;
-/// The opposite of [`CROSSED`]: a plan has one level of it.
+const CARTESIAN: bool = true;
+/// The opposite of [`CARTESIAN`]: a plan has one level of it.
 const SINGLE: bool = false;
 
 macro_rules! conditions {
     ($($group:ident { $(
-        $(#[$attribute:meta])* $field:ident: $type:ty, ($default:expr, $option:literal, $crossed:ident) $(, $older:literal)?;
+        $(#[$attribute:meta])* $field:ident: $type:ty, ($default:expr, $option:literal, $cartesian:ident) $(, $older:literal)?;
     )* })*) => {
         /// The conditions that all trials of a cell share.
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -121,7 +121,7 @@ macro_rules! conditions {
         pub const FACTORS: &[Factor] = &[$($(Factor {
             name: stringify!($field),
             option: $option,
-            crossed: $crossed,
+            cartesian: $cartesian,
             level: |c| c.$field.to_string(),
         },)*)*];
 
@@ -145,18 +145,18 @@ pub struct Factor {
     pub name: &'static str,
     /// The option that sets it.
     pub option: &'static str,
-    crossed: bool,
+    cartesian: bool,
     /// Level as text.
     pub level: fn(&Conditions) -> String,
 }
 
 /// The names of the conditions whose levels cross: rules can name them.
 pub static CONDITION_FACTORS: LazyLock<Vec<&str>> =
-    LazyLock::new(|| FACTORS.iter().filter(|factor| factor.crossed).map(|factor| factor.name).collect());
+    LazyLock::new(|| FACTORS.iter().filter(|factor| factor.cartesian).map(|factor| factor.name).collect());
 
 /// A condition's level as text; `factor` is one of [`CONDITION_FACTORS`].
 pub fn level_of(conditions: &Conditions, factor: &str) -> Option<String> {
-    let known = FACTORS.iter().find(|known| known.name == factor && known.crossed)?;
+    let known = FACTORS.iter().find(|known| known.name == factor && known.cartesian)?;
     Some((known.level)(conditions))
 }
 

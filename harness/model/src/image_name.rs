@@ -29,13 +29,10 @@ pub fn check(name: &str) -> Result<(), String> {
     if name.strip_prefix("sha256:").is_some_and(|hex| !hex.is_empty() && hex.bytes().all(|b| b.is_ascii_hexdigit())) {
         return Ok(());
     }
-    let (first, rest) = name.split_once('/').map_or((None, name), |(first, rest)| (Some(first), rest));
-    let is_host = |f: &&str| f.contains(['.', ':']) || *f == "localhost" || f.bytes().any(|b| b.is_ascii_uppercase());
+    let is_host = |f: &str| f.contains(['.', ':']) || f == "localhost" || f.bytes().any(|b| b.is_ascii_uppercase());
     // `Team/App`: Docker takes a first part with capitals for a host, and then refuses the rest or asks that host.
-    let (host, path) = match first.filter(is_host) {
-        Some(host) => (Some(host), rest),
-        None => (None, name),
-    };
+    let with_host = name.split_once('/').filter(|(first, _)| is_host(first));
+    let (host, path) = with_host.map_or((None, name), |(host, path)| (Some(host), path));
     let last = path.rfind('/').map_or(0, |at| at + 1);
     let (path, tag) = match path[last..].split_once(':') {
         Some((end, tag)) => (&path[..last + end.len()], Some(tag)),

@@ -148,18 +148,14 @@ impl Step {
 
     /// Every text of the step in which places are filled.
     pub fn texts(&self) -> Vec<&'static str> {
-        let words = |pipe: &[&[&'static str]]| pipe.iter().flat_map(|words| words.iter().copied()).collect();
+        let words = |pipe: &[&[&'static str]]| pipe.concat();
         let mut texts: Vec<&'static str> = match self.kind {
             StepKind::Build { outputs, cache_to, cache_from } => {
                 [outputs, cache_to, cache_from].into_iter().flatten().collect()
             }
             StepKind::Uses(_, with) | StepKind::Repository(_, with) => with.iter().map(|(_, value)| *value).collect(),
             StepKind::Run(pipe) => words(pipe),
-            StepKind::RunInto(pipe, file) => {
-                let mut all: Vec<&str> = words(pipe);
-                all.push(file);
-                all
-            }
+            StepKind::RunInto(pipe, file) => words(pipe).into_iter().chain([file]).collect(),
         };
         texts.extend(self.env.iter().map(|(_, value)| *value));
         texts
@@ -222,10 +218,8 @@ impl Recipe {
 
     /// Folders of this repository's actions that a job uses.
     pub fn repository_actions(steps: &[Step]) -> Vec<&'static str> {
-        steps
-            .iter()
-            .filter_map(|s| if let StepKind::Repository(folder, _) = s.kind { Some(folder) } else { None })
-            .collect()
+        let folder = |s: &Step| if let StepKind::Repository(folder, _) = s.kind { Some(folder) } else { None };
+        steps.iter().filter_map(folder).collect()
     }
 
     /// Whether the producer's build puts its image into the engine, where options have these values.
@@ -258,24 +252,14 @@ pub const fn joined<T: Copy, const N: usize>(lists: &[&[T]]) -> [T; N] {
 pub fn fill(text: &str, value: impl Fn(&str) -> Option<String>) -> String {
     let mut out = String::new();
     let mut rest = text;
-    while let Some((before, after)) = rest.split_once('{') {
+    while let Some((before, after)) = rest.split_once('{')
+        && let Some((place, tail)) = after.split_once('}')
+    {
         out.push_str(before);
-        let Some((place, tail)) = after.split_once('}') else {
-            out.push('{');
-            rest = after;
-            continue;
-        };
-        if let Some(value) = value(place) {
-            out.push_str(&value);
-        } else {
-            out.push('{');
-            out.push_str(place);
-            out.push('}');
-        }
+        out.push_str(&value(place).unwrap_or_else(|| format!("{{{place}}}")));
         rest = tail;
     }
-    out.push_str(rest);
-    out
+    out + rest
 }
 
 /// The places of a text, in order.

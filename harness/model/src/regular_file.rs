@@ -1,6 +1,6 @@
 //! Reads files that end: a device or a pipe in the place of a file may go on for ever.
 
-use std::io::{Error, ErrorKind, Read, Result};
+use std::io::{Error, ErrorKind, Result};
 use std::path::Path;
 
 /// Reads a regular file as text.
@@ -22,9 +22,7 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
         let what = if metadata.is_dir() { "a directory" } else { "a device or a pipe" };
         return Err(Error::new(ErrorKind::InvalidInput, format!("it is {what}: name a regular file")));
     }
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)?.read_to_end(&mut bytes)?;
-    Ok(bytes)
+    std::fs::read(path)
 }
 
 #[cfg(test)]

@@ -67,20 +67,16 @@ impl UserImage {
 
     /// The names of its build arguments.
     pub fn build_arg_names(&self) -> Vec<&str> {
-        match self {
-            Self::Context { build_args, .. } => build_args.iter().map(BuildArg::name).collect(),
-            Self::Image { .. } => Vec::new(),
-        }
+        self.build_args().iter().map(BuildArg::name).collect()
+    }
+
+    fn build_args(&self) -> &[BuildArg] {
+        if let Self::Context { build_args, .. } = self { build_args } else { &[] }
     }
 
     /// The names of build arguments whose values are not known to this process: a file has only their digests.
     pub fn values_to_ask(&self) -> Vec<&str> {
-        match self {
-            Self::Context { build_args, .. } => {
-                build_args.iter().filter(|arg| arg.for_build().is_none()).map(BuildArg::name).collect()
-            }
-            Self::Image { .. } => Vec::new(),
-        }
+        self.build_args().iter().filter(|arg| arg.for_build().is_none()).map(BuildArg::name).collect()
     }
 
     /// Whether a workload name in rows means a user's image.

@@ -121,6 +121,13 @@ impl Workload {
         let fail = |key: &str, problem: String| {
             Err(WorkloadError { workload: self.name.clone(), key: key.to_owned(), problem })
         };
+        let at_most = |key: &str, value: u32, most: u32| {
+            if (1..=most).contains(&value) {
+                Ok(())
+            } else {
+                fail(key, format!("is {value}: it goes from 1 to {most}"))
+            }
+        };
         if !is_name(&self.name, 40) {
             return fail("name", format!("is `{}`: use 1 to 40 of a-z, 0-9 and `-`", self.name));
         }
@@ -142,33 +149,21 @@ impl Workload {
                 let name = &layer.name;
                 return fail(&format!("layers[{i}].name"), format!("is `{name}`: use 1 to 16 of a-z, 0-9 and `-`"));
             }
-            if !(1..=1_000_000).contains(&layer.share) {
-                return fail(&format!("layers[{i}].share"), format!("is {}: it goes from 1 to 1000000", layer.share));
-            }
+            at_most(&format!("layers[{i}].share"), layer.share, 1_000_000)?;
         }
-        if !(1..=MAX_DEPTH).contains(&self.files.depth) {
-            return fail("files.depth", format!("is {}: it goes from 1 to {MAX_DEPTH}", self.files.depth));
-        }
-        if !(1..=10_000).contains(&self.files.per_directory) {
-            return fail("files.per_directory", format!("is {}: it goes from 1 to 10000", self.files.per_directory));
-        }
+        at_most("files.depth", self.files.depth, MAX_DEPTH)?;
+        at_most("files.per_directory", self.files.per_directory, 10_000)?;
         if !(1..=32).contains(&self.files.sizes.len()) {
             return fail("files.sizes", format!("has {} bands: give 1 to 32", self.files.sizes.len()));
         }
         for (i, band) in self.files.sizes.iter().enumerate() {
-            if !(1..=1_000_000).contains(&band.weight) {
-                return fail(
-                    &format!("files.sizes[{i}].weight"),
-                    format!("is {}: it goes from 1 to 1000000", band.weight),
-                );
-            }
-            if band.min_bytes == 0 || band.min_bytes > band.max_bytes || band.max_bytes > MAX_FILE_BYTES {
+            at_most(&format!("files.sizes[{i}].weight"), band.weight, 1_000_000)?;
+            let (min, max) = (band.min_bytes, band.max_bytes);
+            if min == 0 || min > max || max > MAX_FILE_BYTES {
+                let allowed = format!("1 <= min_bytes <= max_bytes <= {MAX_FILE_BYTES}");
                 return fail(
                     &format!("files.sizes[{i}]"),
-                    format!(
-                        "goes from {} to {}: both are bytes, 1 <= min_bytes <= max_bytes <= {MAX_FILE_BYTES}",
-                        band.min_bytes, band.max_bytes
-                    ),
+                    format!("goes from {min} to {max}: both are bytes, {allowed}"),
                 );
             }
         }

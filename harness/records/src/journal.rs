@@ -21,6 +21,7 @@ mod files;
 mod finding;
 mod folder;
 mod load;
+mod plan;
 mod results;
 mod row;
 mod shape;

@@ -20,12 +20,11 @@
 
 pub mod join;
 pub mod journal;
-mod own_size;
-mod plan;
+mod measured_size;
 pub mod rows;
 
 pub use journal::{
     ENVIRONMENTS, Journal, JournalError, LOGS, PLAN, Results, columns, difference, read_plan, run_name, same_sources,
 };
-pub use own_size::name_measured_size;
+pub use measured_size::name_measured_size;
 pub use rows::{ConsumerRow, Measured, Measurement, MeasurementRow, SpanRow};

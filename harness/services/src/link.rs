@@ -35,16 +35,11 @@ impl Network {
                 let limit = self.profile.limit(kind, direction);
                 ShapedPath { limit, shared_pace: limit.aggregate.map(|rate| Mutex::new(SharedPace::new(rate))) }
             };
-            Route {
-                request_ns: ns(self.profile.request_ms(kind)),
-                up: path(Direction::Up),
-                down: path(Direction::Down),
-            }
+            Route { request_ns: ns(self.profile.request_ms(kind)), paths: [Direction::Up, Direction::Down].map(path) }
         };
         Arc::new(Link {
             api_ns: ns(self.profile.call_ms()),
-            artifact: route(ServiceKind::Artifact),
-            cache: route(ServiceKind::Cache),
+            routes: [ServiceKind::Artifact, ServiceKind::Cache].map(route),
             faults: self.profile.faults().map(|figures| Faults::new(figures, job)),
             ended: Arc::clone(&self.ended),
         })
@@ -64,8 +59,8 @@ fn ns(ms: f64) -> u64 {
 #[derive(Debug)]
 pub(crate) struct Link {
     api_ns: u64,
-    artifact: Route,
-    cache: Route,
+    /// Routes in the order of [`ServiceKind`].
+    routes: [Route; 2],
     faults: Option<Faults>,
     ended: Arc<AtomicBool>,
 }
@@ -85,8 +80,8 @@ pub(crate) struct Admission {
 #[derive(Debug)]
 struct Route {
     request_ns: u64,
-    up: ShapedPath,
-    down: ShapedPath,
+    /// Paths in the order of [`Direction`].
+    paths: [ShapedPath; 2],
 }
 
 /// Shaping of one direction of a route.
@@ -116,17 +111,13 @@ impl Link {
         let slowdown = figures.filter(|_| fault == Some(Fault::Slow)).map_or(1.0, |figures| figures.slow_factor);
         let start = arrived.saturating_add(takes).saturating_add(stall);
         let kind = kind.filter(|kind| self.route(*kind).is_shaped());
-        let guard =
-            kind.map(|kind| TransferGuard { link: Arc::clone(self), kind, start, slowdown, up: None, down: None });
+        let guard = kind.map(|kind| TransferGuard { link: Arc::clone(self), kind, start, slowdown, paces: [None; 2] });
         let retry_after_s = figures.map_or(0, |figures| figures.retry_after_s);
         (Admission { guard, fault, retry_after_s }, if takes + stall > 0 { start } else { 0 })
     }
 
     fn route(&self, kind: ServiceKind) -> &Route {
-        match kind {
-            ServiceKind::Artifact => &self.artifact,
-            ServiceKind::Cache => &self.cache,
-        }
+        &self.routes[kind as usize]
     }
 
     fn sleep_until(&self, until: u64) {
@@ -142,14 +133,11 @@ impl Link {
 
 impl Route {
     fn is_shaped(&self) -> bool {
-        [&self.up, &self.down].iter().any(|path| path.limit.connection.is_some() || path.shared_pace.is_some())
+        self.paths.iter().any(|path| path.limit.connection.is_some() || path.shared_pace.is_some())
     }
 
     fn path(&self, direction: Direction) -> &ShapedPath {
-        match direction {
-            Direction::Up => &self.up,
-            Direction::Down => &self.down,
-        }
+        &self.paths[direction as usize]
     }
 }
 
@@ -169,9 +157,8 @@ pub(crate) struct TransferGuard {
     start: u64,
     /// Factor by which the rate of the connection is divided.
     slowdown: f64,
-    // Created with the first bytes of a direction.
-    up: Option<RequestPace>,
-    down: Option<RequestPace>,
+    /// Paces in the order of [`Direction`], each created with the first bytes of the direction.
+    paces: [Option<RequestPace>; 2],
 }
 
 /// Pace of one request in a direction; `None` when connections have no rate.
@@ -188,12 +175,8 @@ impl TransferGuard {
     /// Waits until `bytes` more may have moved.
     pub(crate) fn pass(&mut self, direction: Direction, bytes: u64) {
         let path = self.link.route(self.kind).path(direction);
-        let pace = match direction {
-            Direction::Up => &mut self.up,
-            Direction::Down => &mut self.down,
-        };
         let now = clock::monotonic_ns();
-        let pace = pace.get_or_insert_with(|| {
+        let pace = self.paces[direction as usize].get_or_insert_with(|| {
             path.with(|shared_pace| shared_pace.enter(now));
             let rate = path.limit.connection.or(path.limit.aggregate.filter(|_| self.slowdown > 1.0));
             RequestPace(rate.map(|rate| Pace::new(rate / self.slowdown, self.start)))
@@ -206,8 +189,7 @@ impl TransferGuard {
 
 impl Drop for TransferGuard {
     fn drop(&mut self) {
-        let route = self.link.route(self.kind);
-        for (pace, path) in [(self.up, &route.up), (self.down, &route.down)] {
+        for (pace, path) in self.paces.iter().zip(&self.link.route(self.kind).paths) {
             if pace.is_some() {
                 path.with(SharedPace::leave);
             }
@@ -245,7 +227,8 @@ mod tests {
         assert_eq!(guard.piece(Direction::Up), None);
         guard.pass(Direction::Down, 10);
         guard.pass(Direction::Down, 10);
-        let active = || link.cache.down.with(|shared_pace| format!("{shared_pace:?}").contains("active: 1")).unwrap();
+        let down = link.route(ServiceKind::Cache).path(Direction::Down);
+        let active = || down.with(|shared_pace| format!("{shared_pace:?}").contains("active: 1")).unwrap();
         assert!(active());
         drop(guard);
         assert!(!active());
@@ -266,7 +249,7 @@ mod tests {
         assert_eq!((fault, until), (Some(Fault::Stall), 40_005_001_000));
         let (fault, until, slowdown, link) = run("slow=1,slow_factor=20");
         assert_eq!((fault, until), (Some(Fault::Slow), 5_001_000));
-        let rate = link.cache.down.limit.connection.unwrap() / slowdown;
+        let rate = link.route(ServiceKind::Cache).path(Direction::Down).limit.connection.unwrap() / slowdown;
         assert_eq!(Pace::new(rate, until).book(until, 1_000_000), until + 20_000_000_000);
     }
 }

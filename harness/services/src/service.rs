@@ -13,8 +13,8 @@ use crate::clock;
 use crate::config::{ServiceConfig, TokenSpec, plain_id};
 use crate::crypto::{self, Key};
 use crate::error::ServiceError;
-use crate::http::{Exchange, Listener};
-use crate::state::{State, reachable};
+use crate::http::{Exchange, Listener, reachable};
+use crate::state::State;
 use crate::timeouts::CLOCK_SKEW;
 use crate::token::{self, Claims, READ, Scope, WRITE};
 
@@ -32,15 +32,6 @@ impl Service {
     /// # Errors
     /// [`ServiceError::Bind`] when the address is taken, [`ServiceError::Store`] when the folder cannot be used, and
     /// [`ServiceError::System`].
-    #[allow(clippy::unused_async, reason = "callers are asynchronous; a start that waits for something may come")]
-    pub async fn start(config: ServiceConfig) -> Result<Self, ServiceError> {
-        Self::start_blocking(config)
-    }
-
-    /// Starts a service, for callers without a runtime.
-    ///
-    /// # Errors
-    /// As [`Service::start`].
     pub fn start_blocking(mut config: ServiceConfig) -> Result<Self, ServiceError> {
         let addr = config.bind;
         let failed = |source| ServiceError::Bind { addr, source };
@@ -60,8 +51,7 @@ impl Service {
         match Listener::start(socket, instance, Box::new(handler)) {
             Ok(listener) => Ok(Self { state, listener }),
             Err(error) => {
-                // The reported error is the cause, not a failed cleanup.
-                state.blobs.clear().ok();
+                state.blobs.clear();
                 Err(ServiceError::System(error))
             }
         }
@@ -147,7 +137,7 @@ impl Service {
     }
 
     /// Ends the service, as dropping it does.
-    #[allow(clippy::unused_async, reason = "the counterpart of start")]
+    #[allow(clippy::unused_async, reason = "callers are asynchronous; an end that waits for something may come")]
     pub async fn shutdown(self) {
         drop(self);
     }
@@ -162,8 +152,7 @@ impl Drop for Service {
     fn drop(&mut self) {
         self.state.network.end();
         self.listener.end();
-        // A file that cannot be removed stays visible in the folder of the caller.
-        self.state.blobs.clear().ok();
+        self.state.blobs.clear();
     }
 }
 

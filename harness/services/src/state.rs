@@ -1,6 +1,6 @@
 //! State that all requests share.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,6 +12,7 @@ use crate::catalog::{Artifacts, Caches};
 use crate::clock;
 use crate::config::ServiceConfig;
 use crate::crypto::Key;
+use crate::http::reachable;
 use crate::link::Network;
 
 /// State of a service.
@@ -121,14 +122,4 @@ impl Caller<'_> {
     fn is_npm(&self) -> bool {
         self.user_agent.starts_with("@actions/")
     }
-}
-
-/// Address for a client to connect to: the unspecified address becomes loopback.
-pub(crate) fn reachable(addr: SocketAddr) -> SocketAddr {
-    let ip = match addr.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, addr.port())
 }

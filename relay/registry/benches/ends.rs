@@ -51,7 +51,7 @@ impl Lab {
     fn new() -> Self {
         let runtime = Runtime::new().expect("threads start");
         let store = tempfile::tempdir().expect("there is a folder for temporary files");
-        let service = runtime.block_on(Service::start(ServiceConfig::new(store.path()))).expect("the service starts");
+        let service = Service::start_blocking(ServiceConfig::new(store.path())).expect("the service starts");
         Self { runtime, service, _store: store }
     }
 

@@ -71,7 +71,7 @@ impl PullRegistry {
             given: self.shared.given(),
             between_ns: self.shared.between(),
             concurrency: self.shared.concurrency.count(),
-            traffic: self.shared.counters().traffic(),
+            traffic: self.shared.store.counters().traffic(),
             broken: self.broken(),
         }
     }

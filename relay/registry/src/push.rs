@@ -209,7 +209,9 @@ impl PushHandler {
             held.ok_or_else(|| missing(format!("{blob} was not pushed")))?;
         }
         // An index is relayed with the platforms that were pushed; at least one must be there.
-        if !found.manifests.is_empty() && !found.manifests.iter().any(|m| self.0.has_manifest(m)) {
+        if !found.manifests.is_empty()
+            && !found.manifests.iter().any(|m| self.0.with_manifests(|all| all.contains_key(m)))
+        {
             return Err(missing("no manifest of the index was pushed".to_owned()));
         }
         let text = String::from_utf8(body.to_vec()).map_err(|_| invalid("it is not UTF-8".to_owned()))?;

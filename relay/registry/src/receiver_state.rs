@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use handoff_storage::{AdaptiveConcurrency, Counters, RemoteBlob, monotonic_ns};
+use handoff_storage::{AdaptiveConcurrency, RemoteBlob, monotonic_ns};
 use tokio::sync::Semaphore;
 
 use crate::digest::Digest;
@@ -30,7 +30,7 @@ pub(crate) struct ReceiverState {
     pub(crate) scheduler: Arc<LayerScheduler>,
     /// Positions of blobs in the image.
     positions: HashMap<Digest, usize>,
-    store: ReceiverStore,
+    pub(crate) store: ReceiverStore,
     /// Blob with the table.
     table: Arc<RemoteBlob>,
     /// Offset and content of the last bytes of `table`.
@@ -131,10 +131,6 @@ impl ReceiverState {
     /// Bytes delivered to engines.
     pub(crate) fn given(&self) -> u64 {
         self.given.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn counters(&self) -> &Counters {
-        self.store.counters()
     }
 
     pub(crate) fn between(&self) -> Option<(u64, u64)> {

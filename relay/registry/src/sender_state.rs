@@ -12,7 +12,7 @@ use crate::digest::Digest;
 use crate::earlier_image::EarlierImage;
 use crate::index::{BlobLocation, Index, Manifest};
 use crate::store::SenderStore;
-use crate::upload::{BlockSink, PushedBlob, Upload, block_result};
+use crate::upload::{BlockSink, PushedBlob, Upload, all_sent};
 use crate::{Error, Settings};
 
 /// State that all connections of a sender share.
@@ -130,11 +130,8 @@ impl SenderState {
 
     /// Waits until every block has been sent.
     pub(crate) async fn wait_for_blocks(&self) -> Result<(), Error> {
-        let mut in_flight = std::mem::take(&mut self.state().in_flight);
-        while let Some(done) = in_flight.join_next().await {
-            block_result(done)?;
-        }
-        Ok(())
+        let in_flight = std::mem::take(&mut self.state().in_flight);
+        all_sent(in_flight).await
     }
 
     /// The first failure, if any.
@@ -152,13 +149,8 @@ impl SenderState {
         let held = match pushed {
             PushedBlob::Small(bytes) => KnownBlob::Small(bytes),
             PushedBlob::Entry(location) => KnownBlob::Entry(location),
-            PushedBlob::Blocks { blocks, size, mut in_flight } => {
-                state.in_flight.spawn(async move {
-                    while let Some(done) = in_flight.join_next().await {
-                        block_result(done)?;
-                    }
-                    Ok(())
-                });
+            PushedBlob::Blocks { blocks, size, in_flight } => {
+                state.in_flight.spawn(all_sent(in_flight));
                 KnownBlob::Blocks { blocks, size }
             }
         };
@@ -192,10 +184,6 @@ impl SenderState {
 
     pub(crate) fn with_manifests<T>(&self, read: impl FnOnce(&BTreeMap<Digest, Manifest>) -> T) -> T {
         read(&self.state().manifests)
-    }
-
-    pub(crate) fn has_manifest(&self, digest: &Digest) -> bool {
-        self.state().manifests.contains_key(digest)
     }
 
     pub(crate) fn keep_manifest(&self, digest: &Digest, manifest: Manifest, tag: Option<&str>) {

@@ -8,13 +8,10 @@ use std::path::Path;
 
 use handoff_model::SpanKind;
 use handoff_storage::stream::{ClientName, write_report};
-use handoff_storage::{ServiceEndpoint, Traffic, TransferSpan, monotonic_ns};
+use handoff_storage::{COMMIT, ServiceEndpoint, Traffic, TransferSpan, monotonic_ns};
 use serde::Serialize;
 
 use crate::{Error, PullRegistry, PushRegistry, Settings, StoreKind};
-
-/// Line on standard input that completes a sender.
-pub const COMMIT: &str = "commit";
 
 /// Report of a transfer, with the fields of the other clients' reports.
 #[derive(Debug, Default, Serialize)]

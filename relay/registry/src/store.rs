@@ -145,7 +145,7 @@ impl SenderStore {
     /// Stores the table and makes the image visible; returns the stored bytes.
     pub(crate) async fn finish(
         &self,
-        order: Vec<u32>,
+        mut order: Vec<u32>,
         before: u64,
         tail: Vec<u8>,
         concurrency: &AdaptiveConcurrency,
@@ -154,16 +154,15 @@ impl SenderStore {
         match self {
             Self::Artifact { client, name, blob, next } => {
                 let blob = artifact_writer(client, name, blob).await?;
-                let mut order = order;
                 order.extend(put_all(blob, next, tail, concurrency).await?);
-                blob.commit(&order, MIME).await?;
-                client.finalize_unhashed(&artifact_name(name), size).await?;
+                blob.commit(order, MIME).await?;
+                client.finalize(&artifact_name(name), size, None).await?;
             }
             Self::Cache { client, name } => {
                 let key = image_key(name);
                 let blob = client.create(&key).await?.ok_or_else(|| Error::Taken(name.clone()))?;
                 let order = put_all(&blob, &AtomicU32::new(0), tail, concurrency).await?;
-                blob.commit(&order, MIME).await?;
+                blob.commit(order, MIME).await?;
                 client.finalize(&key, size).await?;
             }
         }
@@ -266,10 +265,8 @@ impl ReceiverStore {
     /// Opens the blob with the table of the newest image whose name begins with `prefix`. Only a cache stores other runs' images.
     pub(crate) async fn newest(&self, prefix: &str) -> Result<Option<RemoteBlob>, Error> {
         let Self::Cache(client) = self else { return Ok(None) };
-        match client.newest(&image_key(prefix)).await? {
-            Some(entry) => Ok(Some(client.open(&entry).await?)),
-            None => Ok(None),
-        }
+        let Some(entry) = client.newest(&image_key(prefix)).await? else { return Ok(None) };
+        Ok(Some(client.open(&entry).await?))
     }
 
     /// Opens the cache entry `key` of a blob.

@@ -119,11 +119,9 @@ impl Upload {
             Some(Large { target: Target::Known { key }, .. }) => {
                 Ok(PushedBlob::Entry(BlobLocation { entry: Some(key), offset: 0, size }))
             }
-            Some(Large { target: Target::Entry { key, blob, .. }, blocks, mut in_flight }) => {
-                while let Some(done) = in_flight.join_next().await {
-                    block_result(done)?;
-                }
-                blob.commit(&blocks, crate::store::MIME).await?;
+            Some(Large { target: Target::Entry { key, blob, .. }, blocks, in_flight }) => {
+                all_sent(in_flight).await?;
+                blob.commit(blocks, crate::store::MIME).await?;
                 sink.store.finalize_entry(&key, size).await?;
                 Ok(PushedBlob::Entry(BlobLocation { entry: Some(key), offset: 0, size }))
             }
@@ -132,6 +130,14 @@ impl Upload {
 }
 
 /// Result of the task that sent a block.
-pub(crate) fn block_result(done: Result<Result<(), Error>, tokio::task::JoinError>) -> Result<(), Error> {
+fn block_result(done: Result<Result<(), Error>, tokio::task::JoinError>) -> Result<(), Error> {
     done.map_err(|e| Error::Broken(format!("sending a block: {e}")))?
+}
+
+/// Waits for all blocks in flight.
+pub(crate) async fn all_sent(mut in_flight: JoinSet<Result<(), Error>>) -> Result<(), Error> {
+    while let Some(done) = in_flight.join_next().await {
+        block_result(done)?;
+    }
+    Ok(())
 }

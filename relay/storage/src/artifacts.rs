@@ -72,35 +72,23 @@ impl ArtifactClient {
         request.mime_type = Some(&target.mime);
         let answer = self.twirp.call("CreateArtifact", &request).await?;
         if !answer.ok || answer.signed_upload_url.is_empty() {
-            let why = "it is not ok or has no upload URL".to_owned();
-            return Err(Error::Answer { what: "CreateArtifact", why });
+            return Err(Error::answer("CreateArtifact", "it is not ok or has no upload URL"));
         }
         Ok(answer.signed_upload_url)
     }
 
-    /// Makes an uploaded artifact visible; returns its number.
+    /// Makes an uploaded artifact visible; returns its number. Content with a digest of each piece, whose pieces were sent out of
+    /// order, needs no digest of the whole.
     ///
     /// # Errors
     /// [`Error::Status`] when the service does not accept it.
-    pub async fn finalize(&self, name: &str, size: u64, sha256: &str) -> Result<u64, Error> {
-        self.finalize_as(name, size, Some(format!("sha256:{sha256}"))).await
-    }
-
-    /// Finalizes without a digest of the whole, for content with a digest of each piece whose pieces were sent out of order.
-    ///
-    /// # Errors
-    /// As [`Self::finalize`].
-    pub async fn finalize_unhashed(&self, name: &str, size: u64) -> Result<u64, Error> {
-        self.finalize_as(name, size, None).await
-    }
-
-    async fn finalize_as(&self, name: &str, size: u64, hash: Option<String>) -> Result<u64, Error> {
+    pub async fn finalize(&self, name: &str, size: u64, sha256: Option<&str>) -> Result<u64, Error> {
         let mut request = self.request(name);
         request.size = Some(size.to_string());
-        request.hash = hash;
+        request.hash = sha256.map(|sha256| format!("sha256:{sha256}"));
         let answer = self.twirp.call("FinalizeArtifact", &request).await?;
-        let why = "it is not ok or has no artifact id".to_owned();
-        answer.artifact_id.filter(|_| answer.ok).ok_or(Error::Answer { what: "FinalizeArtifact", why })
+        let id = answer.artifact_id.filter(|_| answer.ok);
+        id.ok_or_else(|| Error::answer("FinalizeArtifact", "it is not ok or has no artifact id"))
     }
 
     /// Lists the run's finalized artifacts, all or those of one name.
@@ -132,10 +120,9 @@ impl ArtifactClient {
     pub async fn signed_url(&self, artifact: &Artifact) -> Result<String, Error> {
         let answer = self.twirp.call("GetSignedArtifactURL", &Body::of(artifact)).await?;
         if answer.signed_url.is_empty() {
-            Err(Error::Answer { what: "GetSignedArtifactURL", why: "it has no download URL".to_owned() })
-        } else {
-            Ok(answer.signed_url)
+            return Err(Error::answer("GetSignedArtifactURL", "it has no download URL"));
         }
+        Ok(answer.signed_url)
     }
 
     /// Deletes an artifact.
@@ -144,7 +131,7 @@ impl ArtifactClient {
     /// [`Error::Status`] when it is gone already.
     pub async fn delete(&self, artifact: &Artifact) -> Result<(), Error> {
         let answer = self.twirp.call("DeleteArtifact", &Body::of(artifact)).await?;
-        if answer.ok { Ok(()) } else { Err(Error::Answer { what: "DeleteArtifact", why: "it is not ok".to_owned() }) }
+        if answer.ok { Ok(()) } else { Err(Error::answer("DeleteArtifact", "it is not ok")) }
     }
 
     /// Writer of the blob at a URL from [`Self::create`].

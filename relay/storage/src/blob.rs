@@ -49,12 +49,7 @@ impl BlobWriter {
     ///
     /// # Errors
     /// Errors of the store after all retries.
-    pub async fn commit(&self, order: &[u32], mime: &str) -> Result<(), Error> {
-        self.commit_list(order.iter().copied(), mime).await
-    }
-
-    /// Commits any list of blocks, as [`Self::commit`].
-    pub(crate) async fn commit_list(&self, order: impl IntoIterator<Item = u32>, mime: &str) -> Result<(), Error> {
+    pub async fn commit(&self, order: impl IntoIterator<Item = u32>, mime: &str) -> Result<(), Error> {
         let url = with_query(&self.url, "comp=blocklist");
         let list = Bytes::from(block_list(self.nonce, order));
         self.http.repeat(|| put(&self.http, "Put Block List", &url, Some(mime), list.clone())).await
@@ -111,14 +106,9 @@ fn block_id(nonce: u64, index: u32) -> String {
 }
 
 fn block_list(nonce: u64, order: impl IntoIterator<Item = u32>) -> String {
-    let mut xml = String::from("<?xml version=\"1.0\" encoding=\"utf-8\"?><BlockList>");
-    for index in order {
-        xml.push_str("<Latest>");
-        xml.push_str(&block_id(nonce, index));
-        xml.push_str("</Latest>");
-    }
-    xml.push_str("</BlockList>");
-    xml
+    let blocks: Vec<_> =
+        order.into_iter().map(|index| format!("<Latest>{}</Latest>", block_id(nonce, index))).collect();
+    format!("<?xml version=\"1.0\" encoding=\"utf-8\"?><BlockList>{}</BlockList>", blocks.concat())
 }
 
 #[cfg(test)]

@@ -73,7 +73,7 @@ impl CacheClient {
     pub async fn finalize(&self, key: &str, size: u64) -> Result<(), Error> {
         let what = "FinalizeCacheEntryUpload";
         let answer = self.twirp.call(what, &self.request(key, Some(size.to_string()))).await?;
-        if answer.ok { Ok(()) } else { Err(Error::Answer { what, why: "it is not ok".to_owned() }) }
+        if answer.ok { Ok(()) } else { Err(Error::answer(what, "it is not ok")) }
     }
 
     /// Finds the entry with exactly this key. The service counts the lookup as a use.

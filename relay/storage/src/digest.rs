@@ -45,10 +45,8 @@ impl Digester {
 
 /// Starts a named, detached thread.
 pub(crate) fn spawn(name: &'static str, work: impl FnOnce() + Send + 'static) -> Result<(), Error> {
-    match std::thread::Builder::new().name(name.to_owned()).spawn(work) {
-        Ok(_) => Ok(()),
-        Err(source) => Err(Error::System { what: "starting a thread", source }),
-    }
+    let thread = std::thread::Builder::new().name(name.to_owned()).spawn(work);
+    thread.map(drop).map_err(|source| Error::System { what: "starting a thread", source })
 }
 
 #[cfg(test)]

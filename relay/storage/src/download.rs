@@ -88,13 +88,8 @@ impl ArtifactClient {
 }
 
 fn check(plan: &DownloadPlan) -> Result<(), Error> {
-    if !(1..=256).contains(&plan.ranges) {
-        return Err(Error::BadPlan { what: "the number of ranges", expected: "from 1 to 256" });
-    }
-    match plan.range_bytes {
-        0 => Err(Error::BadPlan { what: "the size of a range", expected: "at least 1 byte" }),
-        _ => Ok(()),
-    }
+    Error::check_range((1..=256).contains(&plan.ranges), "the number of ranges", "from 1 to 256")?;
+    Error::check_range(plan.range_bytes > 0, "the size of a range", "at least 1 byte")
 }
 
 /// Fetches ranges in parallel and delivers them in order. A range starts only when the window has room for it.
@@ -115,9 +110,8 @@ async fn fetch_ranges(source: Arc<RemoteBlob>, plan: &DownloadPlan, sink: &mut S
             started += 1;
         }
         let Some(done) = fetches.join_next().await else { break };
-        let failed = |why: String| Error::Answer { what: "fetching a range", why };
-        let (index, frames) = done.map_err(|e| failed(e.to_string()))??;
-        order.put(index, frames).map_err(|e| failed(e.to_string()))?;
+        let (index, frames) = done.map_err(|e| Error::answer("fetching a range", e.to_string()))??;
+        order.put(index, frames).map_err(|e| Error::answer("fetching a range", e.to_string()))?;
         while let Some(frames) = order.pop() {
             for frame in frames {
                 sink.accept(frame).await?;

@@ -67,45 +67,26 @@ fn invalid_character(value: &str) -> Option<&'static str> {
 
 /// Resolution of host names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Resolve {
-    /// All blob hosts resolve to the IP address of a local service. Every other host is refused, so that no request
-    /// leaves the machine by mistake.
-    Pinned(IpAddr),
-    /// The system's resolver.
-    System,
+pub(crate) struct Resolve {
+    /// IP address of a local service, to which all blob hosts resolve. Every other host is refused, so that no request
+    /// leaves the machine by mistake. `None` leaves names to the system's resolver.
+    pinned: Option<IpAddr>,
 }
 
 impl Resolve {
     pub(crate) fn of(service: &Target) -> Self {
-        match service.ip() {
-            Some(ip) => Self::Pinned(ip),
-            None => Self::System,
-        }
+        Self { pinned: service.ip() }
     }
 
-    /// Address to connect to.
-    pub(crate) fn address(self, target: &Target) -> Result<Address, Error> {
-        match self {
-            Self::System => Ok(Address::Name(target.host.clone(), target.port)),
-            Self::Pinned(ip) => match target.ip() {
-                Some(literal) if literal == ip => Ok(Address::Ip(ip, target.port)),
-                None if target.host.ends_with(BLOB_SUFFIX) => Ok(Address::Ip(ip, target.port)),
-                _ => Err(Error::BadUrl {
-                    url: target.authority(),
-                    why: format!(
-                        "the service is at {ip}: only that address and *{BLOB_SUFFIX} (mapped to it) are allowed"
-                    ),
-                }),
-            },
+    /// Host and port to connect to: an IP address, or a name for the system's resolver.
+    pub(crate) fn address(self, target: &Target) -> Result<(String, u16), Error> {
+        let Some(ip) = self.pinned else { return Ok((target.host.clone(), target.port)) };
+        if target.ip().map_or(target.host.ends_with(BLOB_SUFFIX), |literal| literal == ip) {
+            return Ok((ip.to_string(), target.port));
         }
+        let why = format!("the service is at {ip}: only that address and *{BLOB_SUFFIX} (mapped to it) are allowed");
+        Err(Error::BadUrl { url: target.authority(), why })
     }
-}
-
-/// Address to connect to: an IP address, or a name for the system's resolver.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Address {
-    Ip(IpAddr, u16),
-    Name(String, u16),
 }
 
 /// Protocol, name and port of a host.
@@ -212,13 +193,14 @@ mod tests {
     fn local_service_resolves_blob_hosts_to_itself_and_refuses_others() {
         let resolve = Resolve::of(&target("http://localhost:9/x"));
         let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        assert_eq!(resolve, Resolve::Pinned(local));
+        assert_eq!(resolve, Resolve { pinned: Some(local) });
         let blob = resolve.address(&target("http://acct1.blob.core.windows.net:7/c/b?sig=1")).unwrap();
-        assert_eq!(blob, Address::Ip(local, 7));
+        assert_eq!(blob, (local.to_string(), 7));
         for other in ["http://example.com/", "http://192.0.2.1/", "http://blob.core.windows.net.example.com/"] {
             assert!(resolve.address(&target(other)).is_err(), "{other}");
         }
-        assert_eq!(Resolve::of(&target("http://results.example.com/")), Resolve::System);
+        let system = Resolve::of(&target("http://results.example.com/"));
+        assert_eq!(system.address(&target("http://example.com:8/")).unwrap(), ("example.com".to_owned(), 8));
     }
 
     #[test]

@@ -174,6 +174,15 @@ pub enum Error {
 }
 
 impl Error {
+    pub(crate) fn answer(what: &'static str, why: impl Into<String>) -> Self {
+        Self::Answer { what, why: why.into() }
+    }
+
+    /// Refuses a plan with a value that is not within its range.
+    pub(crate) fn check_range(within: bool, what: &'static str, expected: &'static str) -> Result<(), Self> {
+        if within { Ok(()) } else { Err(Self::BadPlan { what, expected }) }
+    }
+
     /// Whether a retry may help: broken connections and the statuses of a busy service.
     pub fn is_transient(&self) -> bool {
         match self {

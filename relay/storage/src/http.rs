@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::endpoint::{Address, Resolve, Target};
+use crate::endpoint::{Resolve, Target};
 use crate::error::{Error, without_query};
 use crate::retry::{Backoff, Counters, RetryPolicy};
 use crate::timeouts::CONNECT_TIMEOUT;
@@ -116,13 +116,8 @@ impl Http {
 
     async fn dial(&self, target: &Target) -> Result<SendRequest<Full<Bytes>>, Error> {
         let failed = |why: String| Error::Broken { url: target.authority(), why };
-        let connect = async {
-            match self.resolve.address(target)? {
-                Address::Ip(ip, port) => TcpStream::connect((ip, port)).await,
-                Address::Name(host, port) => TcpStream::connect((host, port)).await,
-            }
-            .map_err(|e| failed(e.to_string()))
-        };
+        let connect =
+            async { TcpStream::connect(self.resolve.address(target)?).await.map_err(|e| failed(e.to_string())) };
         let tcp = timeout(CONNECT_TIMEOUT, connect).await.map_err(|_| failed("timed out".to_owned()))??;
         tcp.set_nodelay(true).map_err(|e| failed(e.to_string()))?;
         self.counters.connections.fetch_add(1, Ordering::Relaxed);

@@ -92,8 +92,7 @@ impl RemoteBlob {
             (206, Some((from, to))) => self.check_range(exchange.header("content-range"), from, to)?,
             (412, _) => return Err(self.changed()),
             (200..=299, _) => {
-                let why = format!("status {} for {range:?}", exchange.status());
-                return Err(Error::Answer { what: "Get Blob", why });
+                return Err(Error::answer("Get Blob", format!("status {} for {range:?}", exchange.status())));
             }
             _ => return Err(exchange.refused("Get Blob", parse_error_body).await),
         }
@@ -115,26 +114,22 @@ impl RemoteBlob {
         match length {
             Some(got) if got == self.size => Ok(()),
             Some(got) => Err(self.length(got)),
-            None => Err(Error::Answer { what: "Get Blob", why: "the answer has no Content-Length".to_owned() }),
+            None => Err(Error::answer("Get Blob", "the answer has no Content-Length")),
         }
     }
 
     fn check_range(&self, header: Option<&str>, from: u64, to: u64) -> Result<(), Error> {
-        let unexpected =
-            || Error::Answer { what: "Get Blob", why: format!("range {header:?} instead of {from}-{}", to - 1) };
+        let unexpected = || Error::answer("Get Blob", format!("range {header:?} instead of {from}-{}", to - 1));
         let (first, last, total) = header.and_then(content_range).ok_or_else(unexpected)?;
         if total != self.size {
             return Err(self.length(total));
         }
-        if (first, last) != (from, to - 1) {
-            return Err(unexpected());
-        }
-        Ok(())
+        if (first, last) == (from, to - 1) { Ok(()) } else { Err(unexpected()) }
     }
 
     fn check_version(&self, exchange: &Exchange<'_>) -> Result<(), Error> {
         let Some(etag) = exchange.header("etag") else {
-            return Err(Error::Answer { what: "Get Blob", why: "the answer has no ETag".to_owned() });
+            return Err(Error::answer("Get Blob", "the answer has no ETag"));
         };
         if self.etag.get_or_init(|| etag.to_owned()) == etag { Ok(()) } else { Err(self.changed()) }
     }
@@ -156,7 +151,7 @@ pub(crate) async fn blob_size(http: &Http, url: &str) -> Result<u64, Error> {
     }
     let total = exchange.header("content-range").and_then(content_range).map(|(_, _, total)| total);
     exchange.body().await?;
-    total.ok_or_else(|| Error::Answer { what: "Get Blob", why: "the answer has no size in Content-Range".to_owned() })
+    total.ok_or_else(|| Error::answer("Get Blob", "the answer has no size in Content-Range"))
 }
 
 /// Parses `bytes 0-9/100` into first, last and total.

@@ -100,12 +100,12 @@ impl ArtifactClient {
         let writer = self.writer(url);
         let sent = send_blocks(&writer, plan, &mut pieces).await?;
         let sha256 = digester.finish().await?;
-        writer.commit_list(0..sent.blocks, &target.mime).await?;
+        writer.commit(0..sent.blocks, &target.mime).await?;
         let detail = format!("{} blocks", sent.blocks);
         spans.push(TransferSpan::ended(SpanKind::Upload, detail, sent.start_ns, Some(sent.bytes)));
 
         let start = monotonic_ns();
-        let artifact_id = self.finalize(&target.name, sent.bytes, &sha256).await?;
+        let artifact_id = self.finalize(&target.name, sent.bytes, Some(&sha256)).await?;
         spans.push(TransferSpan::ended(SpanKind::Resolve, "FinalizeArtifact", start, None));
         let retries = self.counters().retries() - retries_before;
         Ok(UploadOutcome { bytes: sent.bytes, blocks: sent.blocks, sha256, artifact_id, retries, spans })
@@ -157,13 +157,9 @@ struct SentBlocks {
 }
 
 fn check(plan: &UploadPlan) -> Result<(), Error> {
-    if !(1..=4000 << 20).contains(&plan.block_bytes) {
-        return Err(Error::BadPlan { what: "the size of a block", expected: "from 1 byte to 4000 MiB" });
-    }
-    match plan.in_flight {
-        1..=1024 => Ok(()),
-        _ => Err(Error::BadPlan { what: "the number of blocks in flight", expected: "from 1 to 1024" }),
-    }
+    let block = (1..=4000 << 20).contains(&plan.block_bytes);
+    Error::check_range(block, "the size of a block", "from 1 byte to 4000 MiB")?;
+    Error::check_range((1..=1024).contains(&plan.in_flight), "the number of blocks in flight", "from 1 to 1024")
 }
 
 /// Reading thread. It ends with the stream, or when the upload takes no more blocks.

@@ -90,25 +90,17 @@ pub(super) fn apply(mut profile: Profile, text: &str, base: &str, changes: &str)
                 return Err(invalid(&part, format!("sets {figure}, which is set already: set it once")));
             }
             set.push(figure);
-            let amount = match value {
+            let (amount, problem) = match value {
                 "low" | "high" => {
                     let held = profile.figures.get(figure);
-                    let ends = held.and_then(|held| if value == "low" { held.low } else { held.high });
-                    ends.ok_or_else(|| {
-                        invalid(
-                            &part,
-                            format!(
-                                "has no value: {base} has no {value} value of {figure}, write a number with its unit"
-                            ),
-                        )
-                    })?
+                    let end = held.and_then(|held| if value == "low" { held.low } else { held.high });
+                    let none = format!("{base} has no {value} value of {figure}");
+                    (end, format!("has no value: {none}, write a number with its unit"))
                 }
-                _ => unit
-                    .read(value)
-                    .ok_or_else(|| invalid(&part, format!("is no valid value: write {}", unit.example())))?,
+                _ => (unit.read(value), format!("is no valid value: write {}", unit.example())),
             };
-            let note = "Set by hand.".to_owned();
-            profile.figures.insert(figure, Figure { value: amount, note, ..Figure::default() });
+            let (value, note) = (amount.ok_or_else(|| invalid(&part, problem))?, "Set by hand.".to_owned());
+            profile.figures.insert(figure, Figure { value, note, ..Figure::default() });
         }
         let written = unit.read(value).and_then(|amount| spelling(*unit, amount));
         name.push(format!("{key}={}", written.unwrap_or_else(|| value.to_owned())));

@@ -16,6 +16,8 @@ pub use error::ProfileError;
 pub use figure::{Evidence, Figure, Unit};
 
 use figure::FIGURES;
+use handoff_model::level::levels;
+use serde::{Deserialize, Serialize};
 
 const NAMED: [(&str, &str); 3] = [
     ("loopback", include_str!("../../profiles/loopback.toml")),
@@ -23,23 +25,25 @@ const NAMED: [(&str, &str); 3] = [
     ("github-far", include_str!("../../profiles/github-far.toml")),
 ];
 
-/// Service that a blob belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ServiceKind {
-    /// Artifacts.
-    Artifact,
-    /// Cache entries.
-    Cache,
-}
+levels!(
+    /// Service that a blob belongs to.
+    ServiceKind, "service", {
+        /// Artifacts.
+        Artifact = "artifact",
+        /// Cache entries.
+        Cache = "cache",
+    }
+);
 
-/// Direction of payload, as seen by the job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// From the job into the service.
-    Up,
-    /// From the service to the job.
-    Down,
-}
+levels!(
+    /// Direction of payload, as seen by the job.
+    Direction, "direction", {
+        /// From the job into the service.
+        Up = "up",
+        /// From the service to the job.
+        Down = "down",
+    }
+);
 
 /// Rates of one direction of one service, in bytes a second; `None` means no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -116,22 +120,13 @@ impl Profile {
 
     /// Rates of one direction of one service.
     pub fn limit(&self, kind: ServiceKind, direction: Direction) -> RateLimit {
-        let (connection, aggregate) = match (kind, direction) {
-            (ServiceKind::Artifact, Direction::Up) => ("artifact.up.connection", "artifact.up.aggregate"),
-            (ServiceKind::Artifact, Direction::Down) => ("artifact.down.connection", "artifact.down.aggregate"),
-            (ServiceKind::Cache, Direction::Up) => ("cache.up.connection", "cache.up.aggregate"),
-            (ServiceKind::Cache, Direction::Down) => ("cache.down.connection", "cache.down.aggregate"),
-        };
-        RateLimit { connection: self.value(connection), aggregate: self.value(aggregate) }
+        let rate = |of: &str| self.value(&format!("{kind}.{direction}.{of}"));
+        RateLimit { connection: rate("connection"), aggregate: rate("aggregate") }
     }
 
     /// Latency of a blob request (round trip and server), in ms.
     pub fn request_ms(&self, kind: ServiceKind) -> f64 {
-        let key = match kind {
-            ServiceKind::Artifact => "artifact.request_ms",
-            ServiceKind::Cache => "cache.request_ms",
-        };
-        self.value(key).unwrap_or(0.0)
+        self.value(&format!("{kind}.request_ms")).unwrap_or(0.0)
     }
 
     /// Latency of a call of the artifact or cache service, in ms.
@@ -184,11 +179,11 @@ impl Profile {
             return Err(("faults", problem.to_owned()));
         }
         if faults.slow > 0.0 {
-            for (kind, kind_name) in [(ServiceKind::Artifact, "artifact"), (ServiceKind::Cache, "cache")] {
-                for (direction, direction_name) in [(Direction::Up, "up"), (Direction::Down, "down")] {
+            for kind in [ServiceKind::Artifact, ServiceKind::Cache] {
+                for direction in [Direction::Up, Direction::Down] {
                     let limit = self.limit(kind, direction);
                     if limit.connection.or(limit.aggregate).is_none() {
-                        let problem = format!("divides a rate, and `{kind_name}.{direction_name}` has none: set one");
+                        let problem = format!("divides a rate, and `{kind}.{direction}` has none: set one");
                         return Err(("faults.slow", problem));
                     }
                 }

@@ -81,10 +81,8 @@ impl Plan {
             seen.insert(cell);
         }
         if seen.is_empty() {
-            return Err(PlanError(
-                "the rules of `[[exclude]]` exclude every cell, so nothing is left to measure: remove a rule"
-                    .to_owned(),
-            ));
+            let what = "the rules of `[[exclude]]` exclude every cell, so nothing is left to measure: remove a rule";
+            return Err(PlanError(what.to_owned()));
         }
         Ok(())
     }

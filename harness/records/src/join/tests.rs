@@ -82,7 +82,7 @@ proptest! {
         producer: Option<(u8, bool, bool)>,
         consumers in prop::collection::vec((any::<u8>(), any::<bool>(), any::<bool>()), 1..4),
         service: Option<bool>,
-        settle: bool,
+        writeback: bool,
     ) {
         let counted = traffic();
         let usages: Vec<RoleUsage> = producer.iter().chain(&consumers).map(|(known, ..)| usage(*known)).collect();
@@ -96,7 +96,7 @@ proptest! {
             producer: producing,
             consumers: jobs.collect(),
             service: service.map(|peak| ServiceUsage { cpu_ns: 20, peak_rss_bytes: peak.then_some(21) }),
-            settle_ns: settle.then_some(22),
+            settle_ns: writeback.then_some(22),
             image_bytes: Some(23),
         };
         let row = fields(report.measured());
@@ -135,7 +135,7 @@ proptest! {
             ("load_1m", first.0.load_1m.is_some()),
             ("cpu_pressure_ns", all(|p| p.0.cpu_pressure_ns.is_some())),
             ("steal_ns", all(|p| p.0.steal_ns.is_some())),
-            ("settle_ns", settle),
+            ("settle_ns", writeback),
             ("queue_ns", false),
         ];
         for (column, known) in known {

@@ -109,19 +109,16 @@ fn traffic(row: &MeasurementRow, consumers: &[&ConsumerRow]) -> Option<String> {
         ("retries", row.retries, |c| c.retries),
     ];
     for (name, all, of) in counters {
+        let fault = |what: &str| Some(format!("`{name}` {what}"));
         if consumers.iter().any(|c| of(c).is_some() != all.is_some()) {
-            return Some(format!(
-                "`{name}` is known for the trial or for its consumers in consumers.csv, not for both"
-            ));
+            return fault("is known for the trial or for its consumers in consumers.csv, not for both");
         }
         let (Some(all), Some(sum)) = (all, consumers.iter().map(|c| of(c)).sum::<Option<u64>>()) else { continue };
         if sum > all {
-            return Some(format!("`{name}` is less than that of its consumers in consumers.csv"));
+            return fault("is less than that of its consumers in consumers.csv");
         }
         if row.produce_ns.is_none() && sum != all {
-            return Some(format!(
-                "`{name}` is not the sum of its consumers in consumers.csv, and there is no producer"
-            ));
+            return fault("is not the sum of its consumers in consumers.csv, and there is no producer");
         }
     }
     let sent = sent_by_producer(row, consumers)?;

@@ -11,11 +11,11 @@ use handoff_model::{Environment, Plan, regular_file};
 use serde_json::Value;
 
 use super::finding::{Findings, Weight};
+use super::plan::{self, ReadPlan};
 use super::row::Row;
 use super::table::{self, Rows, Table};
 use super::verify;
 use super::{ENVIRONMENTS, JournalError, PLAN, Result};
-use crate::plan::{self, PlanReadError, ReadPlan};
 use crate::rows::{ConsumerRow, MeasurementRow, SpanRow};
 
 /// Use of a loaded folder.
@@ -116,16 +116,7 @@ fn stored_plan(dir: &Path, mode: LoadMode, findings: &mut Findings) -> Result<Pl
 }
 
 fn plan_of(path: &Path, bytes: &[u8]) -> Result<ReadPlan> {
-    let dir = path.parent().unwrap_or(path);
-    let path = path.to_owned();
-    plan::read(bytes).map_err(|error| match error {
-        PlanReadError::Version { found } => {
-            JournalError::Version { path, found, known: SCHEMA_VERSION, writer: writer(dir) }
-        }
-        PlanReadError::Unknown(fields) => JournalError::UnknownFields { path, fields },
-        PlanReadError::Json { line, what } => JournalError::Json { path, line, what },
-        PlanReadError::Altered => JournalError::Altered(path),
-    })
+    plan::read(path, bytes, || writer(path.parent().unwrap_or(path)))
 }
 
 /// Reads a plan that lies by itself, to run it or to go on with it: one of this version.

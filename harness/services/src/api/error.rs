@@ -54,10 +54,7 @@ impl TwirpError {
     /// Answer with a JSON body, which every client parses whatever the status.
     pub(crate) fn reply(&self) -> Reply {
         let reply = Reply::json(self.status, &json!({ "code": self.code, "msg": self.message }));
-        match self.retry_after {
-            Some(seconds) => reply.with("Retry-After", seconds.to_string()),
-            None => reply,
-        }
+        reply.with_optional("Retry-After", self.retry_after.map(|seconds| seconds.to_string()))
     }
 }
 

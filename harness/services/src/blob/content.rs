@@ -129,10 +129,8 @@ impl Blob {
         let state = self.state();
         let committed = state.committed.clone().filter(|_| !state.removed).ok_or_else(Failure::not_found)?;
         // A blob of no bytes may have no file yet.
-        match OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&self.file) {
-            Ok(file) => Ok((committed, file)),
-            Err(error) => Err(Failure::disk(&error)),
-        }
+        let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&self.file);
+        file.map(|file| (committed, file)).map_err(|error| Failure::disk(&error))
     }
 
     pub(crate) fn stored_bytes(&self) -> u64 {

@@ -59,10 +59,7 @@ impl Failure {
             escape(&message)
         );
         let reply = Reply::new(status).with("x-ms-error-code", code).with_body("application/xml", xml);
-        Ok(match size {
-            Some(size) => reply.with("Content-Range", format!("bytes */{size}")),
-            None => reply,
-        })
+        Ok(reply.with_optional("Content-Range", size.map(|size| format!("bytes */{size}"))))
     }
 }
 

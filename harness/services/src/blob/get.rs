@@ -1,7 +1,5 @@
 //! Get Blob and Get Blob Properties.
 
-use std::fs::File;
-
 use handoff_link::RequestKind;
 
 use super::content::{Blob, Committed};
@@ -10,15 +8,13 @@ use super::range::{RequestedRange, requested_range};
 use super::sign::UrlGrant;
 use crate::account::Attempt;
 use crate::clock;
-use crate::http::{Exchange, Reply};
+use crate::http::{Exchange, FileBody, Reply};
 
 /// Answer whose body is a part of a file.
 pub(super) struct FileAnswer {
     pub(super) reply: Reply,
-    file: File,
-    pieces: Vec<(u64, u64)>,
+    body: FileBody,
     start: u64,
-    length: u64,
 }
 
 /// Answers a GET.
@@ -31,7 +27,7 @@ pub(super) fn get(exchange: &mut Exchange<'_>, blob: &Blob, grant: &UrlGrant) ->
     let header = exchange.head.header("x-ms-range").or_else(|| exchange.head.header("range"));
     let (status, start, length) = match requested_range(header, size) {
         RequestedRange::Whole => (200, 0, size),
-        RequestedRange::Part { start, length } => (206, start, length),
+        RequestedRange::Partial { start, length } => (206, start, length),
         RequestedRange::PastEnd => {
             let message = "The range specified is invalid for the current size of the resource.".to_owned();
             return Err(Failure::Refused { status: 416, code: "InvalidRange", message, size: Some(size) });
@@ -44,15 +40,16 @@ pub(super) fn get(exchange: &mut Exchange<'_>, blob: &Blob, grant: &UrlGrant) ->
     }
     exchange.note_attempt(&Attempt::Read(&exchange.head.path, start, start + length));
     Failure::injected(exchange)?;
-    Ok(FileAnswer { reply, file, pieces: committed.layout.pieces(start, length), start, length })
+    let body = FileBody { file, pieces: committed.layout.pieces(start, length), length };
+    Ok(FileAnswer { reply, body, start })
 }
 
 impl FileAnswer {
     /// Sends the answer. A client that disconnects before its end is expected to retry the rest.
     pub(super) fn send(&self, exchange: &mut Exchange<'_>) -> std::io::Result<()> {
-        let result = exchange.send_file(&self.reply, &self.file, &self.pieces, self.length);
+        let result = exchange.send_file(&self.reply, &self.body);
         if result.is_err() {
-            exchange.note_failure(&Attempt::Read(&exchange.head.path, self.start, self.start + self.length));
+            exchange.note_failure(&Attempt::Read(&exchange.head.path, self.start, self.start + self.body.length));
         }
         result
     }
@@ -84,14 +81,11 @@ fn conditions(exchange: &Exchange<'_>, committed: &Committed) -> Result<(), Fail
 
 fn properties(reply: Reply, committed: &Committed, grant: &UrlGrant) -> Reply {
     let content_type = grant.content_type.as_deref().or(committed.content_type.as_deref());
-    let reply = reply
+    reply
         .with("Content-Type", content_type.unwrap_or("application/octet-stream"))
         .with("ETag", &*committed.etag)
         .with("Last-Modified", clock::http_date(committed.modified))
         .with("Accept-Ranges", "bytes")
-        .with("x-ms-blob-type", "BlockBlob");
-    match &grant.disposition {
-        Some(disposition) => reply.with("Content-Disposition", disposition.as_str()),
-        None => reply,
-    }
+        .with("x-ms-blob-type", "BlockBlob")
+        .with_optional("Content-Disposition", grant.disposition.as_deref())
 }

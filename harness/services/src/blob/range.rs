@@ -6,7 +6,7 @@ pub(crate) enum RequestedRange {
     /// The whole blob: no range, or one that HTTP ignores.
     Whole,
     /// A part of the blob; never empty.
-    Part {
+    Partial {
         /// First byte.
         start: u64,
         /// Number of bytes.
@@ -39,7 +39,7 @@ fn parse(text: &str, size: u64) -> Option<RequestedRange> {
             (start, last.saturating_add(1).min(size))
         }
     };
-    Some(if start >= size { RequestedRange::PastEnd } else { RequestedRange::Part { start, length: end - start } })
+    Some(if start >= size { RequestedRange::PastEnd } else { RequestedRange::Partial { start, length: end - start } })
 }
 
 fn number(text: &str) -> Option<u64> {
@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn range_headers_are_parsed() {
-        let part = |start, length| RequestedRange::Part { start, length };
+        let part = |start, length| RequestedRange::Partial { start, length };
         for (text, expected) in [
             ("bytes=0-0", part(0, 1)),
             ("bytes=10-", part(10, 90)),
@@ -85,7 +85,7 @@ mod tests {
         fn part_is_inside_the_blob_and_starts_as_requested(start: u64, last: u64, size: u64) {
             let text = format!("bytes={start}-{last}");
             match requested_range(Some(&text), size) {
-                RequestedRange::Part { start: from, length } => {
+                RequestedRange::Partial { start: from, length } => {
                     prop_assert_eq!(from, start);
                     prop_assert!(length > 0);
                     prop_assert_eq!(u128::from(from) + u128::from(length), (u128::from(last) + 1).min(size.into()));
@@ -97,7 +97,7 @@ mod tests {
 
         #[test]
         fn parsing_any_text_never_panics(text: String, size: u64) {
-            if let RequestedRange::Part { start, length } = requested_range(Some(&text), size) {
+            if let RequestedRange::Partial { start, length } = requested_range(Some(&text), size) {
                 prop_assert!(start.checked_add(length).is_some_and(|end| end <= size));
             }
         }

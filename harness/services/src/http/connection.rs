@@ -1,8 +1,10 @@
 //! One TCP connection, with its unread bytes and its state between requests.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
+
+use rustix::io::{read, retry_on_intr};
 
 use super::head::{BadHead, Head};
 
@@ -56,7 +58,7 @@ impl Connection {
             }
             let filled = self.inbox.len();
             self.inbox.resize(filled + READ, 0);
-            let got = retry(|| (&*self.stream).read(&mut self.inbox[filled..]));
+            let got = retry_on_intr(|| read(&*self.stream, &mut self.inbox[filled..]));
             self.inbox.truncate(filled + *got.as_ref().unwrap_or(&0));
             match got? {
                 0 if filled == 0 => return Ok(Err(NoHead::Closed)),
@@ -70,7 +72,7 @@ impl Connection {
     pub(crate) fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let waiting = &self.inbox[self.used..];
         let got = if waiting.is_empty() {
-            retry(|| (&*self.stream).read(into))?
+            retry_on_intr(|| read(&*self.stream, &mut *into))?
         } else {
             let count = waiting.len().min(into.len());
             into[..count].copy_from_slice(&waiting[..count]);
@@ -82,14 +84,5 @@ impl Connection {
 
     pub(crate) fn write_all(&self, bytes: &[u8]) -> io::Result<()> {
         (&*self.stream).write_all(bytes)
-    }
-}
-
-fn retry(mut act: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
-    loop {
-        match act() {
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            result => return result,
-        }
     }
 }

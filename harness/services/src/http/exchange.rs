@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use handoff_link::{Call, Direction, Fault, RequestRecord};
 use rustix::fs::sendfile;
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{SendFlags, send};
 
 use super::Reply;
@@ -41,6 +41,15 @@ pub(crate) struct Exchange<'a> {
     body_left: u64,
     awaits_continue: bool,
     keep_alive: bool,
+}
+
+/// Parts of a file that are sent as the body of an answer.
+pub(crate) struct FileBody {
+    pub(crate) file: File,
+    /// Offset and length of each part.
+    pub(crate) pieces: Vec<(u64, u64)>,
+    /// Sum of the lengths.
+    pub(crate) length: u64,
 }
 
 impl<'a> Exchange<'a> {
@@ -150,15 +159,10 @@ impl<'a> Exchange<'a> {
         if scratch.len() < wanted {
             scratch.resize(wanted, 0);
         }
-        let result = loop {
-            if self.body_left == 0 {
-                break Ok(());
-            }
-            match self.read_some(&mut scratch).map_err(E::from).and_then(|count| take(&scratch[..count])) {
-                Ok(()) => {}
-                Err(error) => break Err(error),
-            }
-        };
+        let mut result = Ok(());
+        while result.is_ok() && self.body_left > 0 {
+            result = self.read_some(&mut scratch).map_err(E::from).and_then(|count| take(&scratch[..count]));
+        }
         self.connection.scratch = scratch;
         result
     }
@@ -192,32 +196,18 @@ impl<'a> Exchange<'a> {
     }
 
     /// Sends `pieces` (offset and length each) of `file` after the head; `total` is the sum of their lengths.
-    pub(crate) fn send_file(
-        &mut self,
-        reply: &Reply,
-        file: &File,
-        pieces: &[(u64, u64)],
-        total: u64,
-    ) -> io::Result<()> {
+    pub(crate) fn send_file(&mut self, reply: &Reply, body: &FileBody) -> io::Result<()> {
         self.discard_body()?;
-        let head = self.head_of(reply).into_bytes();
-        let mut left = total;
-        let result = self.send_pieces(reply.status, &head, file, pieces, total, &mut left);
+        let mut left = body.length;
+        let result = self.send_pieces(reply, body, &mut left);
         if self.receipt.is_none() {
-            self.count(reply.status, total);
+            self.count(reply.status, body.length);
         }
         self.complete(result, left)
     }
 
-    fn send_pieces(
-        &mut self,
-        status: u16,
-        head: &[u8],
-        file: &File,
-        pieces: &[(u64, u64)],
-        total: u64,
-        left: &mut u64,
-    ) -> io::Result<()> {
+    fn send_pieces(&mut self, reply: &Reply, body: &FileBody, left: &mut u64) -> io::Result<()> {
+        let (status, head, total) = (reply.status, self.head_of(reply).into_bytes(), body.length);
         // MORE lets the first packet carry the head and the beginning of the file.
         let more = if total > 0 { SendFlags::MORE } else { SendFlags::empty() };
         let mut sent = 0;
@@ -225,16 +215,12 @@ impl<'a> Exchange<'a> {
             self.count(status, 0);
         }
         while sent < head.len() {
-            match send(&self.connection.stream, &head[sent..], more | SendFlags::NOSIGNAL) {
-                Ok(count) => sent += count,
-                Err(Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
-            }
+            sent += retry_on_intr(|| send(&self.connection.stream, &head[sent..], more | SendFlags::NOSIGNAL))?;
         }
         let piece = self.guard.as_ref().and_then(|guard| guard.piece(Direction::Down)).unwrap_or(UNSHAPED) as u64;
         // Bytes that have passed the link but are not sent yet. They pass before they are sent, so that none arrives early.
         let mut passed = 0;
-        for &(start, length) in pieces {
+        for &(start, length) in &body.pieces {
             let (mut offset, end) = (start, start + length);
             while offset < end {
                 let before_break = self.before_break(*left, total)?;
@@ -248,7 +234,7 @@ impl<'a> Exchange<'a> {
                     passed = count;
                 }
                 count = count.min(passed);
-                let moved = match sendfile(&self.connection.stream, file, Some(&mut offset), count as usize) {
+                let moved = match sendfile(&self.connection.stream, &body.file, Some(&mut offset), count as usize) {
                     // The file is shorter than the blob, which cannot be completed.
                     Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
                     Ok(moved) => moved as u64,

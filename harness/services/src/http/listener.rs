@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
@@ -60,12 +60,7 @@ impl Listener {
         let Some(acceptor) = self.acceptor.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
         self.state.ended.store(true, Ordering::SeqCst);
         // A connection to itself wakes the accepting thread.
-        let mut wake = self.addr;
-        if wake.ip().is_unspecified() {
-            let loopback = if wake.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
-            wake.set_ip(loopback);
-        }
-        if TcpStream::connect_timeout(&wake, SHUTDOWN_TIMEOUT).is_ok() {
+        if TcpStream::connect_timeout(&reachable(self.addr), SHUTDOWN_TIMEOUT).is_ok() {
             acceptor.join().ok();
         }
         let open = self.state.open();
@@ -145,4 +140,14 @@ impl ListenerState {
     fn request_id(&self) -> String {
         format!("{}-{:012x}", self.instance, self.requests.fetch_add(1, Ordering::Relaxed))
     }
+}
+
+/// Address for a client to connect to: the unspecified address becomes loopback.
+pub(crate) fn reachable(addr: SocketAddr) -> SocketAddr {
+    let ip = match addr.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, addr.port())
 }

@@ -12,7 +12,7 @@ pub(crate) mod percent;
 mod query;
 mod reply;
 
-pub(crate) use exchange::Exchange;
-pub(crate) use listener::Listener;
+pub(crate) use exchange::{Exchange, FileBody};
+pub(crate) use listener::{Listener, reachable};
 pub(crate) use query::Query;
 pub(crate) use reply::Reply;

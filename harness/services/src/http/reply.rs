@@ -23,6 +23,11 @@ impl Reply {
         self
     }
 
+    pub(crate) fn with_optional(mut self, name: &'static str, value: Option<impl Into<String>>) -> Self {
+        self.headers.extend(value.map(|value| (name, value.into())));
+        self
+    }
+
     pub(crate) fn with_body(mut self, content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
         self.with("Content-Type", content_type)

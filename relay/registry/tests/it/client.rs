@@ -16,26 +16,26 @@ pub struct Lab {
 }
 
 impl Lab {
-    pub async fn new() -> Self {
-        Self::with(Profile::default()).await
+    pub fn new() -> Self {
+        Self::with(Profile::default())
     }
 
     /// A service whose cache holds so many bytes.
-    pub async fn limited(bytes: u64) -> Self {
-        Self::behind(&format!("[cache]\nstorage_limit = '{bytes}B'\n")).await
+    pub fn limited(bytes: u64) -> Self {
+        Self::behind(&format!("[cache]\nstorage_limit = '{bytes}B'\n"))
     }
 
     /// A service behind a link with these figures.
-    pub async fn behind(figures: &str) -> Self {
+    pub fn behind(figures: &str) -> Self {
         let text = format!("name = 'test'\nsummary = 's'\n{figures}");
-        Self::with(Profile::parse("test", &text).unwrap()).await
+        Self::with(Profile::parse("test", &text).unwrap())
     }
 
-    async fn with(profile: Profile) -> Self {
+    fn with(profile: Profile) -> Self {
         let store = tempfile::tempdir().unwrap();
         let mut config = ServiceConfig::new(store.path());
         config.profile = profile;
-        let service = Service::start(config).await.unwrap();
+        let service = Service::start_blocking(config).unwrap();
         Self { service, store }
     }
 

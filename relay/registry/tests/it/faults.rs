@@ -9,7 +9,7 @@ const MIB: usize = 1 << 20;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn wrong_digest_missing_blob_and_foreign_layer_are_refused_with_the_reason() {
-    let lab = Lab::new().await;
+    let lab = Lab::new();
     let sender = lab.sender(StoreKind::Artifact, "app").await.unwrap();
     let registry = sender.registry();
     blocking(move || {
@@ -41,7 +41,7 @@ async fn wrong_digest_missing_blob_and_foreign_layer_are_refused_with_the_reason
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn image_without_commit_is_not_visible() {
-    let lab = Lab::new().await;
+    let lab = Lab::new();
     for kind in [StoreKind::Artifact, StoreKind::Cache] {
         let sender = lab.sender(kind, "cut").await.unwrap();
         let registry = sender.registry();
@@ -54,7 +54,7 @@ async fn image_without_commit_is_not_visible() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn name_that_is_taken_is_refused() {
-    let lab = Lab::new().await;
+    let lab = Lab::new();
     for kind in [StoreKind::Artifact, StoreKind::Cache] {
         lab.send(kind, "app", &Image::new(&[10])).await.unwrap();
         let refused = match lab.sender(kind, "app").await {
@@ -85,7 +85,7 @@ fn flip_a_byte(dir: &std::path::Path) -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn damaged_blob_is_truncated_and_reported() {
-    let lab = Lab::new().await;
+    let lab = Lab::new();
     let image = Image::new(&[3 * MIB, 2 * MIB]);
     lab.send(StoreKind::Artifact, "app", &image).await.unwrap();
     assert!(flip_a_byte(lab.store()) > 0);
@@ -102,7 +102,7 @@ async fn damaged_blob_is_truncated_and_reported() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn evicted_entry_is_reported_before_any_pull() {
-    let lab = Lab::limited(5 * MIB as u64).await;
+    let lab = Lab::limited(5 * MIB as u64);
     lab.send(StoreKind::Cache, "old", &Image::new(&[2 * MIB])).await.unwrap();
     // Newer entries push it out, its table excepted.
     let newer = Image { layers: vec![noise(2 * MIB, 1)], ..Image::new(&[1]) };
@@ -127,7 +127,7 @@ async fn evicted_entry_is_reported_before_any_pull() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cancelled_or_broken_upload_can_be_pushed_again() {
-    let lab = Lab::new().await;
+    let lab = Lab::new();
     for kind in [StoreKind::Artifact, StoreKind::Cache] {
         let image = Image::new(&[6 * MIB]);
         let sender = lab.sender(kind, "again").await.unwrap();
@@ -166,7 +166,7 @@ async fn cancelled_or_broken_upload_can_be_pushed_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn request_to_a_busy_service_is_retried() {
-    let lab = Lab::behind("[faults]\n503 = '20%'\nseed = 1\n").await;
+    let lab = Lab::behind("[faults]\n503 = '20%'\nseed = 1\n");
     let image = Image::new(&[12 * MIB, 12 * MIB]);
     let settings = Settings { part_bytes: Some(MIB), ..Settings::default() };
     let sender = PushRegistry::start(StoreKind::Artifact, lab.endpoint(), "app", &settings).await.unwrap();
@@ -182,7 +182,7 @@ async fn request_to_a_busy_service_is_retried() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unknown_manifest_and_blob_are_not_found_by_the_receiver() {
-    let lab = Lab::new().await;
+    let lab = Lab::new();
     lab.send(StoreKind::Artifact, "app", &Image::new(&[10])).await.unwrap();
     let receiver = lab.receiver(StoreKind::Artifact, "app").await.unwrap();
     let registry = receiver.registry();

@@ -15,7 +15,7 @@ fn image() -> Image {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pulled_image_equals_the_pushed_image() {
     for kind in [StoreKind::Artifact, StoreKind::Cache] {
-        let lab = Lab::new().await;
+        let lab = Lab::new();
         let image = image();
         let sent = lab.send(kind, "app", &image).await.unwrap();
         assert_eq!(sent.digest.unwrap(), Digest::of(image.manifest.as_bytes()).as_str());
@@ -35,7 +35,7 @@ async fn pulled_image_equals_the_pushed_image() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hundred_small_layers_take_few_requests() {
-    let lab = Lab::new().await;
+    let lab = Lab::new();
     let image = Image::new(&(1..=100).map(|n| n * 900).collect::<Vec<_>>());
     let sent = lab.send(StoreKind::Artifact, "app", &image).await.unwrap();
     assert!(sent.traffic.requests <= 6, "{:?}", sent.traffic);
@@ -49,7 +49,7 @@ async fn hundred_small_layers_take_few_requests() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn layer_stored_by_an_earlier_run_is_not_sent_again() {
-    let lab = Lab::new().await;
+    let lab = Lab::new();
     let first = Image::new(&[2 * MIB, MIB]);
     lab.send(StoreKind::Cache, "one", &first).await.unwrap();
     // The last layer changes, as a push of a commit does.
@@ -66,7 +66,7 @@ async fn layer_stored_by_an_earlier_run_is_not_sent_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn builder_finds_the_newest_complete_earlier_image_and_sends_only_new_layers() {
-    let lab = Lab::new().await;
+    let lab = Lab::new();
     let first = Image::new(&[2 * MIB, 9000, MIB]);
     let settings = || Settings { earlier: Some("app-".into()), ..Settings::default() };
     let nothing = PushRegistry::start(StoreKind::Cache, lab.endpoint(), "app-0", &settings()).await.unwrap();
@@ -116,7 +116,7 @@ fn with_manifest(image: Image) -> Image {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn chunked_and_monolithic_uploads_ranges_and_upload_status_follow_the_specification() {
-    let lab = Lab::new().await;
+    let lab = Lab::new();
     let sender = lab.sender(StoreKind::Artifact, "app").await.unwrap();
     let registry = sender.registry();
     let blob = blocking(move || {
@@ -169,7 +169,7 @@ async fn chunked_and_monolithic_uploads_ranges_and_upload_status_follow_the_spec
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn image_without_layers_round_trips() {
-    let lab = Lab::new().await;
+    let lab = Lab::new();
     let image = Image::new(&[]);
     lab.send(StoreKind::Artifact, "empty", &image).await.unwrap();
     let receiver = lab.receiver(StoreKind::Artifact, "empty").await.unwrap();
@@ -180,7 +180,7 @@ async fn image_without_layers_round_trips() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lowest_layer_is_fetched_first_when_all_are_requested() {
     // Slow enough that it shows who has it; one request at a time, so that no other layer has many in flight by accident.
-    let lab = Lab::behind("[artifact.down]\naggregate = '64MiB/s'\n").await;
+    let lab = Lab::behind("[artifact.down]\naggregate = '64MiB/s'\n");
     let image = Image::new(&[32 * MIB, 33 * MIB, 34 * MIB]);
     lab.send(StoreKind::Artifact, "app", &image).await.unwrap();
     let settings = Settings { connections: Some(1), ..Settings::default() };
@@ -208,7 +208,7 @@ async fn lowest_layer_is_fetched_first_when_all_are_requested() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn part_size_follows_the_settings() {
-    let lab = Lab::new().await;
+    let lab = Lab::new();
     let image = Image::new(&[9 * MIB]);
     let mut requests = Vec::new();
     for mib in [1, 16] {

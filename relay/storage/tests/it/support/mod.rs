@@ -37,7 +37,7 @@ impl Lab {
     pub async fn behind(front: Front, rule: impl Fn(&proxy::Seen) -> proxy::Fault + Send + Sync + 'static) -> Self {
         let (rule, scheme): (Rule, _) = (Box::new(rule), front.scheme);
         let store = tempfile::tempdir().unwrap();
-        let service = Service::start(ServiceConfig::new(store.path())).await.unwrap();
+        let service = Service::start_blocking(ServiceConfig::new(store.path())).unwrap();
         let upstream = service.base_url().trim_end_matches('/').trim_start_matches("http://").parse().unwrap();
         let proxy = Proxy::start(upstream, front, rule).await;
         let token = service.mint(TokenSpec::default());
