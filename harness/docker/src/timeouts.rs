@@ -12,7 +12,3 @@ pub const DAEMON_STOP: Duration = Duration::from_secs(10);
 pub(crate) const DAEMON_POLL: Duration = Duration::from_millis(5);
 /// Interval at which an engine's container is polled.
 pub(crate) const CONTAINER_POLL: Duration = Duration::from_millis(20);
-
-/// Every limit of this crate by name.
-pub const TIMEOUTS: &[(&str, Duration)] =
-    &[("engine API call", API_CALL), ("daemon start", DAEMON_START), ("daemon stop", DAEMON_STOP)];

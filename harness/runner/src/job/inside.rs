@@ -11,7 +11,7 @@ use handoff_docker::builder::buildkit_version;
 use handoff_docker::buildkit::BuildkitImage;
 use handoff_docker::command;
 use handoff_docker::disk::{self, WriteCounter};
-use handoff_docker::{Engine, EngineConfig, EngineError, Programs, capture, identity, namespace};
+use handoff_docker::{Engine, EngineConfig, EngineError, Programs, capture, identity, namespace, runtime};
 use handoff_machine::{Sampler, disk_speed};
 use handoff_model::environment::UNKNOWN;
 use handoff_model::span::union_ns;
@@ -106,10 +106,7 @@ impl<'a> JobRun<'a> {
         for dir in [spec.disk().join("work"), spec.logs.clone()] {
             fs::create_dir_all(&dir).map_err(EngineError::io("create", &dir))?;
         }
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(EngineError::io("start", "the API client's runtime"))?;
+        let runtime = runtime()?;
         let config = EngineConfig {
             root: spec.disk().join("e"),
             job: spec.job.clone(),
