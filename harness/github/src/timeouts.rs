@@ -20,12 +20,3 @@ pub(crate) const ENGINE_POLL: Duration = Duration::from_millis(100);
 pub(crate) const RUN_POLL_S: u64 = 20;
 /// Interval at which a dispatched run is looked up, in seconds of the API.
 pub(crate) const DISPATCH_POLL_S: u64 = 2;
-
-/// Every limit of this crate by name.
-pub const TIMEOUTS: &[(&str, Duration)] = &[
-    ("HTTP call", HTTP_CALL),
-    ("connect", CONNECT),
-    ("rate limit wait", RATE_LIMIT_WAIT),
-    ("private engine start", ENGINE_START),
-    ("private engine stop", ENGINE_STOP),
-];

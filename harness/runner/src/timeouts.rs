@@ -20,14 +20,3 @@ pub const IDENTITY: Duration = Duration::from_mins(30);
 pub(crate) const CANCEL_POLL: Duration = Duration::from_millis(50);
 /// Interval at which an ending process is polled.
 pub(crate) const EXIT_POLL: Duration = Duration::from_millis(5);
-
-/// Every limit of this crate by name.
-pub const TIMEOUTS: &[(&str, Duration)] = &[
-    ("job start", JOB_START),
-    ("builder check", BUILDER_CHECK),
-    ("job stop", JOB_STOP),
-    ("job kill", JOB_KILL),
-    ("write-back", WRITE_BACK),
-    ("disk measurement", DISK_MEASUREMENT),
-    ("identity", IDENTITY),
-];
