@@ -16,7 +16,7 @@ pub const ENGINE_START: Duration = Duration::from_mins(1);
 pub const ENGINE_STOP: Duration = Duration::from_secs(30);
 /// Interval at which a private engine's files are polled.
 pub(crate) const ENGINE_POLL: Duration = Duration::from_millis(100);
-/// Interval at which a run is polled, in seconds of the API.
+/// Interval at which a run is polled, in seconds.
 pub(crate) const RUN_POLL_S: u64 = 20;
-/// Interval at which a dispatched run is looked up, in seconds of the API.
+/// Interval at which a dispatched run is looked up, in seconds.
 pub(crate) const DISPATCH_POLL_S: u64 = 2;
