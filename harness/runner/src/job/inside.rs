@@ -17,7 +17,7 @@ use handoff_model::environment::UNKNOWN;
 use handoff_model::span::union_ns;
 use handoff_model::{EngineKind, Failure, ImageIdentity, Role, Ticket};
 use handoff_strategies::buildx::{Build, Output};
-use handoff_strategies::{ImageLocation, Job, Recorder, ServiceAccess, Strategy};
+use handoff_strategies::{ImageLocation, Job, Recorder, Strategy};
 
 use super::container;
 use crate::protocol::{BUILDKIT_TAR, EngineFacts, Event, Finished, JOB_DISK, JobSpec, PRIVATE_DISK, Request};
@@ -170,11 +170,10 @@ impl<'a> JobRun<'a> {
 
     fn with_job<T>(&self, work: impl FnOnce(&Job) -> T) -> T {
         let spec = self.spec;
-        let service = ServiceAccess { env: spec.service_env.clone() };
         work(&Job {
             engine: &self.engine,
             recorder: &self.recorder,
-            service: &service,
+            service_env: &spec.service_env,
             tools: &spec.tools,
             name: &spec.name,
             commit: spec.commit.as_deref(),
