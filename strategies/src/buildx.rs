@@ -193,7 +193,7 @@ impl<'a> Build<'a> {
         let file = fs::File::create(&log).map_err(|e| self.failure(&format!("create {}: {e}", log.display())))?;
         // The client passes these variables to the builder, as in an action. Other builds get no token.
         let gha = self.cache_to.or(self.cache_from).is_some_and(|c| c.starts_with("type=gha"));
-        let env = if gha { job.service.env.clone() } else { BTreeMap::new() };
+        let env = if gha { job.service_env.clone() } else { BTreeMap::new() };
         let builder = job.builder()?;
         let command = job.engine.docker_with(self.args(job, builder.as_deref())?, &env).stderr_file(file);
         Ok(Begun { command, log })

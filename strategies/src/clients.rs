@@ -108,7 +108,7 @@ pub fn environment(job: &Job, kind: SpanKind) -> StepResult<BTreeMap<String, Str
     let temp = job.scratch.join("runner-temp");
     fs::create_dir_all(&temp).map_err(|e| Failure::new(kind.as_str(), format!("create {}: {e}", temp.display())))?;
     let preload = format!("--require={}", job.tools.clients.join("loopback.cjs").display());
-    let mut env = job.service.env.clone();
+    let mut env = job.service_env.clone();
     env.insert("NODE_OPTIONS".to_owned(), preload);
     env.insert("RUNNER_TEMP".to_owned(), temp.display().to_string());
     env.insert("GITHUB_WORKSPACE".to_owned(), job.scratch.display().to_string());

@@ -13,13 +13,6 @@ use handoff_model::{Builder, Conditions, Failure, Sources, SpanKind, recipe};
 
 use crate::{Options, Recorder, StepResult};
 
-/// Addresses of the service, and the job's token.
-#[derive(Debug, Clone)]
-pub struct ServiceAccess {
-    /// Variables of a GitHub runner for actions, with the addresses and the token.
-    pub env: BTreeMap<String, String>,
-}
-
 /// Paths of the programs that strategies run, beside the engine.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct Tools {
@@ -40,8 +33,8 @@ pub struct Job<'a> {
     pub engine: &'a Engine,
     /// Clock and spans.
     pub recorder: &'a Recorder,
-    /// Addresses of the service, and the token.
-    pub service: &'a ServiceAccess,
+    /// Variables of a GitHub runner for actions, with the addresses of the service and the job's token.
+    pub service_env: &'a BTreeMap<String, String>,
     /// Programs.
     pub tools: &'a Tools,
     /// Name, unique to the trial, from which keys, scopes and artifact names derive.

@@ -160,7 +160,7 @@ fn handoff_client(job: &Job, verb: &str, more: &[&str]) -> StepResult<duct::Expr
     let path = report(job, verb);
     let mut args = vec!["stream", verb, job.name, "--report", text(&path)?];
     args.extend(more);
-    Ok(job.program(&job.tools.handoff, args, &job.service.env))
+    Ok(job.program(&job.tools.handoff, args, job.service_env))
 }
 
 /// Command of the spike's client, as its action runs it.

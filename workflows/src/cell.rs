@@ -4,7 +4,7 @@ use handoff_model::Recipe;
 
 use crate::model::{Job, Step, expression, file};
 use crate::pins::Pins;
-use crate::steps::{CELL, builder, download, fetch, of_recipe, repository_actions, upload};
+use crate::steps::{CELL, NO_BUILD_RECORDS, builder, download, fetch, of_recipe, repository_actions, upload};
 use crate::yaml::{Node, map};
 use crate::{Named, WorkflowError};
 
@@ -12,7 +12,7 @@ use crate::{Named, WorkflowError};
 pub const FILE: &str = "handoff-cell.yml";
 
 fn job(name: &str, needs: Option<&str>, condition: &str) -> Job {
-    let mut job = Job::named(name);
+    let (mut job, cell) = (Job::named(name), expression("inputs.cell"));
     if let Some(needs) = needs {
         job = job.set("needs", needs);
     }
@@ -22,15 +22,7 @@ fn job(name: &str, needs: Option<&str>, condition: &str) -> Job {
         .set("runs-on", expression(&format!("{CELL}.runner")))
         .set("timeout-minutes", expression(&format!("{CELL}.timeout_minutes")))
         .may(&[("contents", "read")])
-        .set(
-            "env",
-            map([
-                // Both would upload bytes that are not part of the strategy.
-                ("DOCKER_BUILD_SUMMARY", Node::from("false")),
-                ("DOCKER_BUILD_RECORD_UPLOAD", Node::from("false")),
-                ("HANDOFF_CELL", expression("inputs.cell").into()),
-            ]),
-        )
+        .set("env", map(NO_BUILD_RECORDS.into_iter().chain([("HANDOFF_CELL", cell.as_str())])))
 }
 
 /// Last steps of a job, also of a failed one: identify the image and keep the results.

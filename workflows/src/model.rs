@@ -4,6 +4,7 @@ use crate::yaml::{Node, map};
 
 /// Step of a job.
 #[derive(Debug, Clone, Default)]
+#[must_use]
 pub struct Step {
     name: String,
     id: Option<String>,
@@ -26,28 +27,24 @@ impl Step {
     }
 
     /// Sets the id, by which later steps refer to this one.
-    #[must_use]
     pub fn id(mut self, id: &str) -> Self {
         self.id = Some(id.to_owned());
         self
     }
 
     /// Sets the condition of the step.
-    #[must_use]
     pub fn when(mut self, condition: &str) -> Self {
         self.condition = Some(condition.to_owned());
         self
     }
 
     /// Adds an input of the action.
-    #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Node>) -> Self {
         self.with.push((name.to_owned(), value.into()));
         self
     }
 
     /// Adds a variable of the environment.
-    #[must_use]
     pub fn env(mut self, name: &str, value: impl Into<Node>) -> Self {
         self.env.push((name.to_owned(), value.into()));
         self
@@ -74,6 +71,7 @@ impl From<Step> for Node {
 
 /// Job of a workflow.
 #[derive(Debug, Clone, Default)]
+#[must_use]
 pub struct Job {
     /// Keys before the steps, in order: `name`, `needs`, `if`, `runs-on` and so on.
     pub head: Vec<(String, Node)>,
@@ -88,27 +86,23 @@ impl Job {
     }
 
     /// Adds a key before the steps.
-    #[must_use]
     pub fn set(mut self, name: &str, value: impl Into<Node>) -> Self {
         self.head.push((name.to_owned(), value.into()));
         self
     }
 
     /// Sets the permissions of the job's token.
-    #[must_use]
     pub fn may(self, permissions: &[(&str, &str)]) -> Self {
         self.set("permissions", map(permissions.iter().copied()))
     }
 
     /// Runs the job for each value of a matrix variable, without fail-fast.
-    #[must_use]
     pub fn for_each(self, variable: &str, values: impl Into<Node>) -> Self {
         let matrix = map([(variable, values.into())]);
         self.set("strategy", map([("fail-fast", Node::from(false)), ("matrix", matrix)]))
     }
 
     /// Adds steps.
-    #[must_use]
     pub fn with_steps(mut self, steps: impl IntoIterator<Item = Step>) -> Self {
         self.steps.extend(steps);
         self

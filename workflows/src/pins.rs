@@ -64,11 +64,8 @@ impl Pins {
         let name: String = path.splitn(3, '/').take(2).collect::<Vec<_>>().join("/");
         let fits =
             |p: &&Pin| p.action == name && major.is_none_or(|m| p.tag == m || p.tag.starts_with(&format!("{m}.")));
-        let pin = self
-            .pin
-            .iter()
-            .find(fits)
-            .ok_or_else(|| WorkflowError::Pins(format!("no pin for `{action}`: add one to {FILE}")))?;
+        let missing = || WorkflowError::Pins(format!("no pin for `{action}`: add one to {FILE}"));
+        let pin = self.pin.iter().find(fits).ok_or_else(missing)?;
         let mut note = pin.tag.clone();
         if path == "actions/cache" {
             // The linter zizmor reads this note.

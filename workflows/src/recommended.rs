@@ -7,7 +7,7 @@ use handoff_model::recipe::{self, StepKind, Values, fill};
 
 use crate::model::{Job, Step};
 use crate::pins::Pins;
-use crate::steps::{self, HOST_NETWORK, checkout, line, quoted, with_inputs};
+use crate::steps::{self, HOST_NETWORK, NO_BUILD_RECORDS, checkout, line, quoted, with_inputs};
 use crate::yaml::{Node, map};
 use crate::{Named, WorkflowError};
 
@@ -105,14 +105,7 @@ fn file(variant: &Variant<'_>, shares: bool, consumers: u32, jobs: Vec<(String, 
         ("name", Node::from("ci")),
         ("on", map([("push", Node::Map(vec![])), ("pull_request", Node::Map(vec![]))])),
         ("permissions", map([("contents", "read")])),
-        (
-            "env",
-            map([
-                // Both would upload an artifact beside the image.
-                ("DOCKER_BUILD_SUMMARY", Node::from("false")),
-                ("DOCKER_BUILD_RECORD_UPLOAD", Node::from("false")),
-            ]),
-        ),
+        ("env", map(NO_BUILD_RECORDS)),
         ("jobs", map(jobs)),
     ])
     .document();

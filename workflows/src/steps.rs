@@ -25,6 +25,9 @@ pub const HOST_NETWORK: &str = "network=host";
 
 /// Artifact with the binary.
 pub const BINARY: &str = "handoff-binary";
+/// Variables against uploads of Docker's actions, whose artifacts are not part of the strategy.
+pub(crate) const NO_BUILD_RECORDS: [(&str, &str); 2] =
+    [("DOCKER_BUILD_SUMMARY", "false"), ("DOCKER_BUILD_RECORD_UPLOAD", "false")];
 
 /// Step that checks out the repository and keeps the token from later steps.
 ///

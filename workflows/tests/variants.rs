@@ -201,12 +201,12 @@ fn check(spec: &StrategySpec, text: &str, options: &Values) {
 
 /// The options that a workflow has to tell apart.
 fn distinct(strategy: &dyn Strategy, options: &Values) -> Values {
-    let mut own: Values = options.clone();
-    own.retain(|name, _| {
+    let mut shown: Values = options.clone();
+    shown.retain(|name, _| {
         github::options(strategy).any(|o| o.name == name)
             && !strategy.recipe().of_the_machine.iter().any(|(o, _)| o == name)
     });
-    own
+    shown
 }
 
 /// Whether another variant of the strategy has the same text.

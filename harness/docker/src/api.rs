@@ -16,3 +16,12 @@ pub(crate) fn api(socket: &Path) -> Result<Docker, EngineError> {
 pub(crate) fn answers(socket: &Path, runtime: &tokio::runtime::Runtime) -> bool {
     socket.exists() && api(socket).is_ok_and(|api| runtime.block_on(api.ping()).is_ok())
 }
+
+/// Runtime of an API client, on the calling thread.
+///
+/// # Errors
+/// The runtime cannot be created.
+pub fn runtime() -> Result<tokio::runtime::Runtime, EngineError> {
+    let built = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    built.map_err(EngineError::io("start", "the API client's runtime"))
+}

@@ -38,17 +38,11 @@ impl Engine {
 
     /// Name of the builder, unique to the job if jobs share a daemon.
     pub fn builder_name(&self) -> String {
-        match self.kind() {
-            EngineKind::Host => names::builder_name(self.job()),
-            EngineKind::Private | EngineKind::Container => BUILDER.to_owned(),
-        }
+        if self.kind() == EngineKind::Host { names::of_job(self.job()) } else { BUILDER.to_owned() }
     }
 
     fn builder_image(&self) -> String {
-        match self.kind() {
-            EngineKind::Host => names::builder_image(self.job()),
-            EngineKind::Private | EngineKind::Container => LOCAL_NAME.to_owned(),
-        }
+        if self.kind() == EngineKind::Host { names::builder_image(self.job()) } else { LOCAL_NAME.to_owned() }
     }
 
     /// Commands that create and boot the builder, with their step names.

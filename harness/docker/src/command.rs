@@ -1,5 +1,8 @@
 //! Programs that run to their end off every clock, and their output.
 
+use std::io::{BufRead, BufReader, pipe};
+use std::process::ExitStatus;
+
 use duct::Expression;
 use handoff_model::shell::last_lines;
 
@@ -56,6 +59,22 @@ pub fn first_line(command: &Expression, what: &str) -> Result<String, EngineErro
     Ok(text.lines().next().unwrap_or_default().trim().to_owned())
 }
 
+/// Runs a command to its end. Returns the first line of its output, trimmed, the time of that line by `now`, and its status.
+///
+/// # Errors
+/// The command does not start, or its first line is not text.
+pub fn first_answer(command: &Expression, now: impl FnOnce() -> u64) -> std::io::Result<(String, u64, ExitStatus)> {
+    let (reader, writer) = pipe()?;
+    // The expression holds the pipe's write end, which must close before the reader sees the end.
+    let handle = command.stdin_null().stdout_file(writer).unchecked().start()?;
+    let mut reader = BufReader::new(reader);
+    let mut line = String::new();
+    reader.read_line(&mut line)?;
+    let at = now();
+    std::io::copy(&mut reader, &mut std::io::sink())?;
+    Ok((line.trim().to_owned(), at, handle.wait()?.status))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,14 +83,22 @@ mod tests {
     fn failed_command_is_reported_with_its_last_lines() {
         let shell = |script: &str| duct::cmd!("sh", "-c", script);
         let failed = capture(&shell("echo out; echo one >&2; echo two >&2; exit 3"), "docker load").unwrap_err();
-        assert_eq!(failed.to_string(), "docker load: one | two");
-        assert_eq!(capture(&shell("exit 1"), "x").unwrap_err().to_string(), "x: no reason given");
+        assert_eq!(failed.to_string(), "docker load failed: one | two; run it by hand for its whole output");
+        let silent = capture(&shell("exit 1"), "x").unwrap_err().to_string();
+        assert!(silent.starts_with("x failed: no reason given; "), "{silent}");
         assert_eq!(first_line(&shell("echo 1.2 >&2; echo more"), "x").unwrap(), "1.2");
+    }
+
+    #[test]
+    fn first_answer_is_timed_before_the_rest_of_the_output() {
+        let script = duct::cmd!("sh", "-c", "echo first; echo second; exit 3");
+        let (line, at, status) = first_answer(&script, || 7).unwrap();
+        assert_eq!((line.as_str(), at, status.code()), ("first", 7, Some(3)));
     }
 
     #[test]
     fn missing_program_is_reported_with_the_command() {
         let error = capture(&duct::cmd!("/no/such/program"), "docker load").unwrap_err().to_string();
-        assert!(error.starts_with("run docker load: "), "{error}");
+        assert!(error.starts_with("cannot run docker load: "), "{error}");
     }
 }

@@ -8,11 +8,10 @@ use std::time::Instant;
 use crate::api::answers;
 use crate::command::{capture, run};
 use crate::config::EngineConfig;
-use crate::names::engine_container;
 use crate::private::did_not_start;
 use crate::settings::{NO_NETWORK, daemon_json};
 use crate::user::{self, HostDaemon};
-use crate::{EngineError, timeouts};
+use crate::{EngineError, names, timeouts};
 
 /// Default image of an engine in a container.
 pub const DEFAULT_IMAGE: &str = "docker:dind";
@@ -46,7 +45,7 @@ impl ContainerEngine {
         fs::write(&file, daemon_json(config.store)).map_err(EngineError::io("write", &file))?;
         let mut env = env.clone();
         env.insert("DOCKER_HOST".to_owned(), format!("unix://{}", host_daemon.socket.display()));
-        let container_engine = Self { shared, name: engine_container(&config.job), docker: docker.to_owned(), env };
+        let container_engine = Self { shared, name: names::of_job(&config.job), docker: docker.to_owned(), env };
         container_engine.run(config, host_daemon)?;
         container_engine.await_answer(runtime)?;
         Ok(container_engine)

@@ -11,9 +11,8 @@ use handoff_model::{EngineKind, ImageStore};
 
 use crate::api::api;
 use crate::config::EngineConfig;
-use crate::leftovers::cgroup_name;
 use crate::private::Daemons;
-use crate::{EngineError, Programs, container, host, private};
+use crate::{EngineError, Programs, container, host, names, private};
 
 /// Running engine of a job.
 #[derive(Debug)]
@@ -21,6 +20,7 @@ pub struct Engine {
     env: BTreeMap<String, String>,
     docker: PathBuf,
     socket: PathBuf,
+    kind: EngineKind,
     store: ImageStore,
     job: String,
     /// Whether the builder in a container has booted.
@@ -70,16 +70,12 @@ impl Engine {
         };
         env.insert("DOCKER_HOST".to_owned(), format!("unix://{}", socket.display()));
         let (job, booted) = (config.job.clone(), AtomicBool::new(false));
-        Ok(Self { docker, env, socket, store: config.store, job, booted, backend })
+        Ok(Self { docker, env, socket, kind: config.kind, store: config.store, job, booted, backend })
     }
 
     /// Kind of engine.
     pub fn kind(&self) -> EngineKind {
-        match self.backend {
-            EngineBackend::Private(_) => EngineKind::Private,
-            EngineBackend::Container(_) => EngineKind::Container,
-            EngineBackend::Host(_) => EngineKind::Host,
-        }
+        self.kind
     }
 
     /// Name of the engine's job.
@@ -99,19 +95,14 @@ impl Engine {
 
     /// Parent cgroup of the job's containers, if this engine accepts a name for one.
     pub(crate) fn cgroup_parent(&self) -> Option<String> {
-        let accepts_name = match &self.backend {
-            EngineBackend::Private(_) | EngineBackend::Container(_) => true,
-            EngineBackend::Host(host_engine) => host_engine.plain_cgroups,
-        };
-        accepts_name.then(|| format!("/{}", cgroup_name(&self.job)))
+        let refuses_name = matches!(&self.backend, EngineBackend::Host(host_engine) if !host_engine.plain_cgroups);
+        (!refuses_name).then(|| format!("/{}", names::of_job(&self.job)))
     }
 
     /// Options of every `docker run`, by which the runner finds the job's containers in a shared daemon.
     pub fn run_options(&self) -> Vec<String> {
-        match &self.backend {
-            EngineBackend::Host(host_engine) => host_engine.run_options(),
-            EngineBackend::Private(_) | EngineBackend::Container(_) => Vec::new(),
-        }
+        let EngineBackend::Host(host_engine) = &self.backend else { return Vec::new() };
+        host_engine.run_options()
     }
 
     /// Client of the engine's API, with the timeout [`timeouts::API_CALL`](crate::timeouts::API_CALL).
@@ -157,10 +148,8 @@ impl Engine {
 
     /// Blob of the engine's content store; none if the store's files are not accessible.
     pub(crate) fn read_blob(&self, digest: &str) -> Option<Result<Vec<u8>, EngineError>> {
-        match &self.backend {
-            EngineBackend::Private(daemons) => Some(daemons.read_blob(digest)),
-            EngineBackend::Container(_) | EngineBackend::Host(_) => None,
-        }
+        let EngineBackend::Private(daemons) = &self.backend else { return None };
+        Some(daemons.read_blob(digest))
     }
 
     /// Ends the job's daemons. Returns the log files to keep.

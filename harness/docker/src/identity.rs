@@ -94,10 +94,8 @@ pub fn of_tar(path: &Path) -> Result<ImageIdentity, EngineError> {
     let meta = TarMetadata::read(path)?;
     let (index, config, layers) = (meta.index_digest(), meta.config_digest(), meta.layers());
     if config.is_none() || layers.is_none() {
-        return Err(EngineError::Api(format!(
-            "{} is not a docker image tar: it has no manifest with a config",
-            path.display()
-        )));
+        let tar = path.display();
+        return Err(EngineError::Api(format!("{tar} is not a docker image tar: it has no manifest with a config")));
     }
     let notes = if index.is_none() { vec!["the tar has no index".to_owned()] } else { vec![] };
     Ok(ImageIdentity { index, config, layers, notes, ..ImageIdentity::default() })

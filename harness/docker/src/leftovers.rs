@@ -5,14 +5,9 @@ use std::path::{Path, PathBuf};
 
 use handoff_machine::proc::mounts;
 
-use crate::EngineError;
+use crate::{EngineError, names};
 
 const CGROUPS: &str = "/sys/fs/cgroup";
-
-/// Name of a job's cgroup, below the root of each hierarchy.
-pub fn cgroup_name(job: &str) -> String {
-    format!("handoff-{job}")
-}
 
 /// Removes a job's folder.
 ///
@@ -39,7 +34,7 @@ pub fn mounts_below(dir: &Path) -> Result<Vec<PathBuf>, EngineError> {
 
 /// Removes a job's cgroups in every hierarchy. A cgroup is a folder that `rmdir` removes once no process is in it.
 pub fn remove_cgroups(job: &str) {
-    let name = cgroup_name(job);
+    let name = names::of_job(job);
     let mut roots = vec![PathBuf::from(CGROUPS)];
     roots.extend(fs::read_dir(CGROUPS).into_iter().flatten().flatten().map(|e| e.path()));
     for root in roots {
@@ -60,7 +55,7 @@ fn remove_tree(dir: &Path) {
 
 /// Whether a job has cgroups.
 pub fn has_cgroups(job: &str) -> bool {
-    let name = cgroup_name(job);
+    let name = names::of_job(job);
     fs::read_dir(CGROUPS).into_iter().flatten().flatten().any(|e| e.path().join(&name).is_dir())
         || Path::new(CGROUPS).join(&name).is_dir()
 }

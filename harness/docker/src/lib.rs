@@ -50,6 +50,7 @@ mod tarball;
 pub mod timeouts;
 pub mod user;
 
+pub use api::runtime;
 pub use command::capture;
 pub use config::EngineConfig;
 pub use container::DEFAULT_IMAGE as DEFAULT_ENGINE_IMAGE;

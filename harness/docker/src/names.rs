@@ -1,18 +1,13 @@
-//! Names of a job's objects in the user's daemon, known before the objects exist.
+//! Names of a job's objects, known before the objects exist.
 
-/// Name of the job's engine container and of its data volume.
-pub(crate) fn engine_container(job: &str) -> String {
-    format!("handoff-{job}")
-}
-
-/// Name of the job's builder.
-pub(crate) fn builder_name(job: &str) -> String {
+/// Name of the job's cgroup, engine container, data volume and builder.
+pub(crate) fn of_job(job: &str) -> String {
     format!("handoff-{job}")
 }
 
 /// Name of the builder's container, as buildx assigns it.
 pub(crate) fn builder_container(job: &str) -> String {
-    format!("buildx_buildkit_{}0", builder_name(job))
+    format!("buildx_buildkit_{}0", of_job(job))
 }
 
 /// Name of the volume with the builder's cache, as buildx assigns it.

@@ -9,9 +9,8 @@ use std::time::{Duration, Instant};
 
 use crate::api::answers;
 use crate::config::EngineConfig;
-use crate::leftovers::cgroup_name;
 use crate::settings::{NO_NETWORK, daemon_json};
-use crate::{EngineError, Programs, timeouts};
+use crate::{EngineError, Programs, names, timeouts};
 
 /// Daemons of a private engine, in the order of their start.
 #[derive(Debug)]
@@ -100,7 +99,7 @@ path = "{root}/opt"
             ("--pidfile", self.root.join("dockerd.pid").into()),
             ("--host", host.into()),
             ("--config-file", file.into()),
-            ("--cgroup-parent", format!("/{}", cgroup_name(&config.job)).into()),
+            ("--cgroup-parent", format!("/{}", names::of_job(&config.job)).into()),
         ];
         let mut args: Vec<OsString> = pairs.into_iter().flat_map(|(k, v)| [k.into(), v]).collect();
         args.extend(NO_NETWORK.map(Into::into));

@@ -96,11 +96,8 @@ impl Programs {
             // A program without a version counts as too old.
             let text = self.versions.get(name).cloned().unwrap_or_default();
             if version(&text).is_none_or(|found| found < (major, minor)) {
-                return Err(EngineError::TooOld {
-                    program: name.to_owned(),
-                    found: text,
-                    floor: format!("{major}.{minor}"),
-                });
+                let (program, floor) = (name.to_owned(), format!("{major}.{minor}"));
+                return Err(EngineError::TooOld { program, found: text, floor });
             }
         }
         Ok(())

@@ -18,7 +18,7 @@ use handoff_model::{EngineKind, ImageStore};
 use serde::{Deserialize, Serialize};
 
 use crate::EngineError;
-use crate::api::api;
+use crate::api::{api, runtime};
 use crate::names;
 
 /// Label with the run's name, of every container and volume that a run creates in the user's daemon.
@@ -66,11 +66,6 @@ fn socket_of(host: &str) -> Result<PathBuf, EngineError> {
     }
     let path = host.strip_prefix("unix://").filter(|p| p.starts_with('/'));
     path.map(PathBuf::from).ok_or_else(|| EngineError::NotLocal(host.to_owned()))
-}
-
-fn runtime() -> Result<tokio::runtime::Runtime, EngineError> {
-    let built = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    built.map_err(EngineError::io("start", "the API client's runtime"))
 }
 
 /// Client of the user's daemon, whose API may be older than the client's.
@@ -143,8 +138,8 @@ impl OwnedResources {
         match kind {
             EngineKind::Private => {}
             EngineKind::Container => {
-                resources.containers.push(names::engine_container(job));
-                resources.volumes.push(names::engine_container(job));
+                resources.containers.push(names::of_job(job));
+                resources.volumes.push(names::of_job(job));
             }
             EngineKind::Host => {
                 resources.containers.push(names::builder_container(job));

@@ -57,7 +57,7 @@ fn steps(job: &Value) -> Vec<(String, Duration)> {
 }
 
 /// Text field of an answer; empty if missing, as times and conclusion are before the start.
-fn text(value: &Value, name: &str) -> String {
+pub(crate) fn text(value: &Value, name: &str) -> String {
     value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 

@@ -22,9 +22,6 @@ pub enum RestError {
     /// Missing token.
     #[error("no token: set GH_TOKEN or GITHUB_TOKEN, or sign in with `gh auth login`")]
     NoToken,
-    /// Invalid variable of the environment.
-    #[error("{0}")]
-    Variable(String),
     /// Request that the token does not permit.
     #[error("GitHub refuses {what} ({status}): {message}; use a token with {needs}")]
     Denied {
@@ -82,8 +79,8 @@ pub struct Api {
     agent: Agent,
     base: String,
     token: String,
-    /// Length of one second of waiting.
-    second: Duration,
+    /// Clock that waits.
+    sleep: fn(Duration),
 }
 
 /// Variable of the environment; none if it is empty.
@@ -105,15 +102,11 @@ impl Api {
     /// Client for a user, with the token of the environment, or else of `gh`.
     ///
     /// # Errors
-    /// There is no token, or `HANDOFF_API_SECOND_MS` is not a number.
+    /// There is no token.
     pub fn of_user() -> Result<Self> {
         let from_gh = || duct::cmd!("gh", "auth", "token").stderr_null().read().ok();
         let token = token().or_else(from_gh).filter(|t| !t.is_empty()).ok_or(RestError::NoToken)?;
-        let api = Self::new(&base(), &token);
-        // Tests use shorter waits.
-        let Ok(text) = std::env::var("HANDOFF_API_SECOND_MS") else { return Ok(api) };
-        let ms = text.parse().map_err(|e| RestError::Variable(format!("HANDOFF_API_SECOND_MS: {e}")))?;
-        Ok(Self { second: Duration::from_millis(ms), ..api })
+        Ok(Self::new(&base(), &token))
     }
 
     /// Client for a job of a workflow; none without a token.
@@ -126,12 +119,12 @@ impl Api {
         let config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(timeouts::HTTP_CALL));
         let agent = config.timeout_connect(Some(timeouts::CONNECT)).build().into();
         let (base, token) = (base.trim_end_matches('/').to_owned(), token.to_owned());
-        Self { agent, base, token, second: Duration::from_secs(1) }
+        Self { agent, base, token, sleep: std::thread::sleep }
     }
 
     /// Waits for a number of seconds.
     pub fn sleep(&self, seconds: u64) {
-        std::thread::sleep(self.second.saturating_mul(u32::try_from(seconds).unwrap_or(u32::MAX)));
+        (self.sleep)(Duration::from_secs(seconds));
     }
 
     fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Response<Body>, ureq::Error> {
@@ -282,4 +275,82 @@ fn limit(status: u16, headers: &HeaderMap, message: &str) -> Option<Duration> {
         return Some(Duration::from_secs(number("x-ratelimit-reset").unwrap_or(now + 60).saturating_sub(now)));
     }
     (status == 429 || message.contains("rate limit")).then_some(timeouts::SECONDARY_RATE_LIMIT_WAIT)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::cell::RefCell;
+    use std::io::Write as _;
+    use std::net::TcpListener;
+
+    use super::*;
+
+    thread_local! {
+        static WAITS_S: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
+    }
+
+    /// Seconds that the clients of this thread have waited.
+    pub fn waits_s() -> Vec<u64> {
+        WAITS_S.with_borrow(Clone::clone)
+    }
+
+    /// Status, header lines and body of an answer; status 0 ends the connection without an answer.
+    pub type Answer = (u16, String, &'static str);
+
+    /// Client of a server with these answers, one a connection. Its waits take no time.
+    pub fn api(answers: Vec<Answer>) -> Api {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for (status, headers, body) in answers {
+                let mut connection = listener.accept().unwrap().0;
+                let (mut head, mut byte) = (Vec::new(), [0]);
+                while !head.ends_with(b"\r\n\r\n") {
+                    connection.read_exact(&mut byte).unwrap();
+                    head.push(byte[0]);
+                }
+                let length = body.len();
+                if status > 0 {
+                    write!(
+                        connection,
+                        "HTTP/1.1 {status} x\r\ncontent-length: {length}\r\nconnection: close\r\n{headers}\r\n{body}"
+                    )
+                    .unwrap();
+                }
+            }
+        });
+        Api { sleep: |wait| WAITS_S.with_borrow_mut(|all| all.push(wait.as_secs())), ..Api::new(&base, "x") }
+    }
+
+    #[test]
+    fn rate_limits_and_transient_faults_are_retried() {
+        let soon = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + 30;
+        let none_left = format!("x-ratelimit-remaining: 0\r\nx-ratelimit-reset: {soon}\r\n");
+        let secondary = r#"{"message":"You have exceeded a secondary rate limit"}"#;
+        let limits = api(vec![
+            (429, "retry-after: 3\r\n".to_owned(), "{}"),
+            (403, none_left, "{}"),
+            (403, String::new(), secondary),
+            (200, String::new(), r#"{"id":1}"#),
+        ]);
+        assert_eq!(limits.get("a run", "", "runs/1").unwrap()["id"], 1);
+        let waits = waits_s();
+        assert!(waits.len() == 3 && waits[0] == 3 && (25..=30).contains(&waits[1]) && waits[2] == 60, "{waits:?}");
+
+        let empty = |status| (status, String::new(), "");
+        let faults = api(vec![empty(502), empty(0), empty(503), (200, String::new(), "zip")]);
+        assert_eq!(faults.download("an artifact", "", "artifacts/1/zip").unwrap(), b"zip");
+        assert_eq!(waits_s()[3..], [2, 4, 8]);
+    }
+
+    #[test]
+    fn server_that_stays_broken_is_given_up_after_five_attempts() {
+        let oops = (500, String::new(), r#"{"message":"oops"}"#);
+        let error = api(vec![oops.clone(); 5]).get("the run's jobs", "", "jobs").unwrap_err().to_string();
+        assert!(error.starts_with("GitHub: the run's jobs: status 500: oops"), "{error}");
+        assert_eq!(waits_s(), [2, 4, 8, 16]);
+        // A start that nobody heard of is not repeated: it could run twice.
+        api(vec![oops]).post("a start", "", "dispatches", &Value::Null).unwrap_err();
+        assert_eq!(waits_s().len(), 4);
+    }
 }

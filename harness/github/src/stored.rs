@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::Result;
 use crate::cell::CellJob;
 use crate::job::read_files;
+use crate::remote::text;
 use crate::rest::{Api, RestError, variable};
 
 const NEEDS: &str = "`actions: write`";
@@ -32,7 +33,6 @@ pub fn clean_up(cell: &CellJob, files: &Path) -> Result<Option<(usize, usize)>> 
 /// entry, and the scope of its builder's cache; `layers` are hex digests of the layers in that cache.
 fn delete(api: &Api, repository: &str, run: &str, name: &str, layers: &[String]) -> Result<(usize, usize), RestError> {
     let above = format!("repos/{repository}/actions");
-    let text = |entry: &Value, key: &str| entry.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let id = |entry: &Value| entry.get("id").and_then(Value::as_u64);
     let mut counts = (0, 0);
     let path = format!("{above}/runs/{run}/artifacts?name={name}");

@@ -19,8 +19,8 @@ handoff_model::timeouts! {
     pub(crate) ENGINE_POLL = Duration::from_millis(100);
 }
 
-/// Interval at which a run is polled, in seconds of the API.
+/// Interval at which a run is polled, in seconds.
 pub(crate) const RUN_POLL_S: u64 = 20;
 
-/// Interval at which a dispatched run is looked up, in seconds of the API.
+/// Interval at which a dispatched run is looked up, in seconds.
 pub(crate) const DISPATCH_POLL_S: u64 = 2;

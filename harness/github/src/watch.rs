@@ -48,6 +48,7 @@ fn progress(jobs: &[JobState], now: jiff::Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rest;
 
     #[test]
     fn remaining_time_is_extrapolated_from_ended_jobs() {
@@ -68,5 +69,27 @@ mod tests {
         assert_eq!(at(&["completed"], "2026-01-01T00:05:00Z"), "1 of 1 jobs");
         // The local clock is behind the server's.
         assert_eq!(at(&half, "2025-12-31T23:59:00Z"), "2 of 4 jobs, at least 0 min left");
+    }
+
+    #[test]
+    fn run_is_polled_until_it_ends_and_each_state_is_noted_once() {
+        let run = |body| (200, String::new(), body);
+        let jobs = r#"{"jobs":[{"name":"t","status":"queued"}]}"#;
+        let ended = r#"{"jobs":[{"name":"t","status":"completed","conclusion":"success"}]}"#;
+        let polls = vec![
+            run(r#"{"id":1,"status":"queued"}"#),
+            run(jobs),
+            run(r#"{"id":1,"status":"in_progress"}"#),
+            run(jobs),
+            run(r#"{"id":1,"status":"completed","conclusion":"success"}"#),
+            run(ended),
+        ];
+        let remote = Remote::new(rest::tests::api(polls), "you/handoff").unwrap();
+        let mut notes = Vec::new();
+        until_ended(&remote, 1, &mut |note| notes.push(note.to_owned())).unwrap();
+        let expected =
+            ["queued       t (0 of 1 jobs)", "success      t (1 of 1 jobs)", "run 1 ended: success, 1 of 1 jobs"];
+        assert_eq!(notes, expected);
+        assert_eq!(rest::tests::waits_s(), [RUN_POLL_S; 2]);
     }
 }

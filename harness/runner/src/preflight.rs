@@ -42,57 +42,37 @@ pub fn preflight(
         Checked { engine: EngineFacts::default(), buildkit: wanted.then(|| buildkit::choose(buildkit_image)) };
     let kinds: BTreeSet<(EngineKind, ImageStore, Builder)> =
         conditions.iter().map(|c| (c.engine, c.image_store, c.builder)).collect();
+    let name = format!("{}-check", &plan.hash[..8]);
     for (engine, image_store, builder) in kinds {
+        let resources = host_daemon.map(|host_daemon| OwnedResources::of_job(engine, host_daemon, &name, ""));
+        let root = workspace.add_job(&name, resources)?;
+        let buildkit = checked.buildkit.clone().filter(|_| builder == Builder::DockerContainer);
+        // Any strategy will do, because no role runs.
+        let strategy = StrategySpec::plain(handoff_strategies::ALL[0].facts().name);
         let conditions = Conditions { engine, image_store, builder, ..Conditions::default() };
-        check_one(
-            workspace,
-            tools,
-            &format!("{}-check", &plan.hash[..8]),
-            conditions,
-            host_daemon,
-            &mut checked,
-            cancel,
-        )?;
+        let spec = JobSpec::new(&name, &root, strategy, conditions, &tools.paths, host_daemon);
+        let found = boot(&spec, buildkit.as_ref(), tools, checked.engine.disk_speed.is_none(), cancel);
+        let kept = match (&found, buildkit) {
+            (Ok(_), Some(image)) if image.tar.is_none() && engine != EngineKind::Host => {
+                // One pull serves the whole run, which removes its folder at the end.
+                let (from, to) = (root.join(BUILDKIT_TAR), workspace.dir().join(BUILDKIT_TAR));
+                let moved = fs::rename(&from, &to).map_err(RunError::io("keep", &from));
+                checked.buildkit = Some(BuildkitImage { tar: Some(to), ..image });
+                moved
+            }
+            _ => Ok(()),
+        };
+        workspace.remove_job(&name)?;
+        let facts = found?;
+        checked.engine.versions.extend(facts.versions);
+        checked.engine.disk_speed = checked.engine.disk_speed.take().or(facts.disk_speed);
+        kept?;
     }
     if let Some(BuildkitImage { reference, tar: Some(tar) }) = &checked.buildkit {
         let digest = identity::of_tar(tar)?.config.unwrap_or_else(|| UNKNOWN.to_owned());
         checked.engine.versions.insert("buildkit image".to_owned(), format!("{reference} {digest}"));
     }
     Ok(checked)
-}
-
-fn check_one(
-    workspace: &mut Workspace,
-    tools: &Tools,
-    name: &str,
-    conditions: Conditions,
-    host_daemon: Option<&HostDaemon>,
-    checked: &mut Checked,
-    cancel: &Cancel,
-) -> Result<(), RunError> {
-    let resources = host_daemon.map(|host_daemon| OwnedResources::of_job(conditions.engine, host_daemon, name, ""));
-    let root = workspace.add_job(name, resources)?;
-    let shared = conditions.engine == EngineKind::Host;
-    let buildkit = checked.buildkit.clone().filter(|_| conditions.builder == Builder::DockerContainer);
-    // Any strategy will do, because no role runs.
-    let strategy = StrategySpec::plain(handoff_strategies::ALL[0].facts().name);
-    let spec = JobSpec::new(name, &root, strategy, conditions, &tools.paths, host_daemon);
-    let found = boot(&spec, buildkit.as_ref(), tools, checked.engine.disk_speed.is_none(), cancel);
-    let kept = match (&found, buildkit) {
-        (Ok(_), Some(image)) if image.tar.is_none() && !shared => {
-            // One pull serves the whole run, which removes its folder at the end.
-            let (from, to) = (root.join(BUILDKIT_TAR), workspace.dir().join(BUILDKIT_TAR));
-            let moved = fs::rename(&from, &to).map_err(RunError::io("keep", &from));
-            checked.buildkit = Some(BuildkitImage { tar: Some(to), ..image });
-            moved
-        }
-        _ => Ok(()),
-    };
-    workspace.remove_job(name)?;
-    let facts = found?;
-    checked.engine.versions.extend(facts.versions);
-    checked.engine.disk_speed = checked.engine.disk_speed.take().or(facts.disk_speed);
-    kept
 }
 
 /// Boots an engine, and a builder if there is an image for one. The first job of a run measures the disk.

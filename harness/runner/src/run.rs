@@ -246,15 +246,9 @@ fn lacks_room(work_dir: &Path, store: &Path, trial: &Trial) -> Result<Option<Fai
     let lacking = |dir: &Path, need: u64| {
         let free = free_bytes(dir)?;
         Ok((free < need).then(|| {
-            let mib = |bytes: u64| bytes >> 20;
-            let (need, free) = (mib(need), mib(free));
-            Failure::new(
-                "disk",
-                format!(
-                    "{need} MiB needed, {free} MiB free below {}: free disk space, or use a smaller image",
-                    dir.display()
-                ),
-            )
+            let (need_mib, free_mib, dir) = (need >> 20, free >> 20, dir.display());
+            let fix = "free disk space, or use a smaller image";
+            Failure::new("disk", format!("{need_mib} MiB needed, {free_mib} MiB free below {dir}: {fix}"))
         }))
     };
     match lacking(work_dir, needs::least_disk_bytes(trial))? {

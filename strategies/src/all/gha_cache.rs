@@ -19,8 +19,8 @@ words! {
 words! {
     /// Cache scope of several images.
     pub enum Scope {
-        Own = "own",
-        Shared = "shared",
+        PerImage = "own",
+        Common = "shared",
     }
 }
 
@@ -91,8 +91,8 @@ impl Strategy for GhaCache {
         for (sources, number) in job.others.iter().zip(2..) {
             let other = Job { sources, ..*job };
             let to = match self.scope {
-                Scope::Shared => to.clone(),
-                Scope::Own => job.fill(self, &CACHE_TO.replace("{name}", &format!("{{name}}-{number}"))),
+                Scope::Common => to.clone(),
+                Scope::PerImage => job.fill(self, &CACHE_TO.replace("{name}", &format!("{{name}}-{number}"))),
             };
             Build { cache_to: Some(&to), ..Build::plain(&format!("build-{number}"), output) }.run(&other)?;
         }

@@ -57,10 +57,6 @@ const UNPACK: &[&str] = &["tar", "--extract", "--directory", "{dir}/oci"];
 const PACK: &[&str] = &["tar", "--create", "--directory", "{dir}/oci", "."];
 
 impl OciLayout {
-    fn writer(&self, conditions: &Conditions) -> Result<Writer, String> {
-        Writer::of(self.source, self.exporter.layers, conditions)
-    }
-
     /// Stage of a pipe that runs `tar`.
     fn tar(&self, job: &Job, kind: SpanKind, words: &[&str]) -> StepResult<Stage> {
         let program = job.on_path(kind, words[0])?;
@@ -77,13 +73,14 @@ impl Strategy for OciLayout {
     }
 
     fn refuses(&self, conditions: &Conditions) -> Option<String> {
-        self.writer(conditions).err()
+        Writer::of(self.source, self.exporter.layers, conditions).err()
     }
 
     fn produce(&self, job: &Job) -> StepResult<ProducerOutput> {
         let folder = job.scratch.join(FOLDER);
         fs::create_dir_all(&folder).map_err(|e| failed(SpanKind::Prepare, &folder, &e))?;
-        let built = if Writer::in_job(self.writer(job.conditions), job)? == Writer::Engine {
+        let writer = Writer::of(self.source, self.exporter.layers, job.conditions);
+        let built = if Writer::in_job(writer, job)? == Writer::Engine {
             tar::in_engine(job)?;
             let save = Stage::new(SpanKind::Save, "docker-save", job.engine.docker(["save", job.image]));
             pipe::start(job, vec![save, self.tar(job, SpanKind::Save, UNPACK)?])?.finish(job, 2, || Ok(()))?;

@@ -218,7 +218,7 @@ impl End {
         let (stdin, input) = pipe().map_err(|e| failure(&e))?;
         let (output, stdout) = pipe().map_err(|e| failure(&e))?;
         let errors = log.try_clone().map_err(|e| failure(&e))?;
-        let command = job.program(&job.tools.handoff, args, &job.service.env).unchecked();
+        let command = job.program(&job.tools.handoff, args, job.service_env).unchecked();
         let start = job.recorder.now_ns();
         let handle = command.stdin_file(stdin).stdout_file(stdout).stderr_file(errors).start();
         let handle = handle.map_err(|e| failure(&e))?;

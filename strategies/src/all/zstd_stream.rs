@@ -43,12 +43,6 @@ const FACTS: StrategyFacts = StrategyFacts {
     options: ZstdStream::OPTIONS,
 };
 
-impl ZstdStream {
-    fn writer(&self, conditions: &Conditions) -> Result<Writer, String> {
-        Writer::of(self.source, self.exporter.layers, conditions)
-    }
-}
-
 impl Strategy for ZstdStream {
     facts_and_recipe!();
 
@@ -69,11 +63,11 @@ impl Strategy for ZstdStream {
     }
 
     fn refuses(&self, conditions: &Conditions) -> Option<String> {
-        self.writer(conditions).err().or_else(|| self.stream.refuses())
+        Writer::of(self.source, self.exporter.layers, conditions).err().or_else(|| self.stream.refuses())
     }
 
     fn produce(&self, job: &Job) -> StepResult<ProducerOutput> {
-        let writer = Writer::in_job(self.writer(job.conditions), job)?;
+        let writer = Writer::in_job(Writer::of(self.source, self.exporter.layers, job.conditions), job)?;
         let words = COMPRESS[1..].iter().map(|w| job.fill(self, w));
         let zstd = job.program(&job.tools.zstd, words, &BTreeMap::new());
         let (upload, mut gate) = self.stream.upload(job)?;

@@ -118,9 +118,9 @@ mod tests {
     const MISSING: &str = r#"failed to calculate checksum of ref ab::cd: "/busybox": not found"#;
     const CANCELLED: &str = "context canceled";
 
-    fn reason(told: &[(&str, &str, &str)], last_words: &str) -> Option<String> {
+    fn reason(reports: &[(&str, &str, &str)], last_words: &str) -> Option<String> {
         let mut reasons = Reasons::default();
-        for (digest, name, error) in told {
+        for (digest, name, error) in reports {
             reasons.vertex(digest, name, error);
         }
         reasons.plain_line(last_words);
@@ -134,7 +134,7 @@ mod tests {
         let other = ("b", "[internal] load build context", CANCELLED);
         let last = format!("ERROR: failed to build: failed to solve: {MISSING}");
         let expected = format!("[1/3] COPY busybox /bin/busybox: {MISSING}");
-        for told in [
+        for reports in [
             [missing, cancelled, other],
             [missing, other, cancelled],
             [cancelled, missing, other],
@@ -142,10 +142,14 @@ mod tests {
             [other, missing, cancelled],
             [other, cancelled, missing],
         ] {
-            assert_eq!(reason(&told, &last).as_deref(), Some(expected.as_str()), "{told:?}");
-            assert_eq!(reason(&told, "").as_deref(), Some(expected.as_str()), "{told:?}, the client said nothing");
-            let said = reason(&told, "ERROR: failed to solve: Canceled: context canceled");
-            assert_eq!(said.as_deref(), Some(expected.as_str()), "{told:?}, the client was cancelled too");
+            assert_eq!(reason(&reports, &last).as_deref(), Some(expected.as_str()), "{reports:?}");
+            assert_eq!(
+                reason(&reports, "").as_deref(),
+                Some(expected.as_str()),
+                "{reports:?}, the client said nothing"
+            );
+            let said = reason(&reports, "ERROR: failed to solve: Canceled: context canceled");
+            assert_eq!(said.as_deref(), Some(expected.as_str()), "{reports:?}, the client was cancelled too");
         }
         // Where the step itself was only cancelled, the build's final error is the reason.
         assert_eq!(reason(&[cancelled, other], &last).as_deref(), Some(MISSING));
@@ -154,9 +158,9 @@ mod tests {
 
     #[test]
     fn failure_of_two_steps_names_that_of_the_final_error() {
-        let told = [("a", "[a 1/1] RUN x", "exit code: 3"), ("b", "[b 1/1] RUN y", "exit code: 4")];
+        let reports = [("a", "[a 1/1] RUN x", "exit code: 3"), ("b", "[b 1/1] RUN y", "exit code: 4")];
         let last = "ERROR: failed to build: failed to solve: process \"x\" did not complete successfully: exit code: 3";
-        assert_eq!(reason(&told, last).as_deref(), Some("[a 1/1] RUN x: exit code: 3"));
+        assert_eq!(reason(&reports, last).as_deref(), Some("[a 1/1] RUN x: exit code: 3"));
     }
 
     #[test]

@@ -71,13 +71,8 @@ pub struct GitHub {
 
 impl GitHub {
     pub fn new() -> Self {
-        let state = Arc::new(Mutex::new(State {
-            looks: 2,
-            conclusion: "success",
-            tells_run: true,
-            runs: vec![7],
-            ..State::default()
-        }));
+        let state =
+            Arc::new(Mutex::new(State { conclusion: "success", tells_run: true, runs: vec![7], ..State::default() }));
         let blobs = serve(state.clone(), |state, seen| {
             let found = state.blobs.get(&seen.path).cloned();
             found.map_or_else(|| reply(404, &[], b"no such blob"), |bytes| reply(200, &[], &bytes))

@@ -35,10 +35,10 @@ impl GithubRun {
         self.dir.path().join(name)
     }
 
-    /// A verb as a person types it; waits are a thousandth of what they are.
+    /// A verb as a person types it.
     fn verb(&self, args: &[&str]) -> Command {
         let mut command = handoff(args);
-        command.current_dir(self.dir.path()).env("GITHUB_API_URL", &self.github.api).env("HANDOFF_API_SECOND_MS", "1");
+        command.current_dir(self.dir.path()).env("GITHUB_API_URL", &self.github.api);
         command.env("GH_TOKEN", "test-token").env_remove("GITHUB_REPOSITORY").env_remove("GITHUB_RUN_ID");
         command
     }

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::github_api::{Fault, GitHub};
 use crate::support::{SampleRuns, error, handoff, request, seconds};
 
 mod commands;
@@ -76,9 +77,11 @@ impl Scene {
         {
             command.env_remove(variable);
         }
-        if topic == TOKEN {
-            // Nothing listens there.
-            command.env("GH_TOKEN", "x").env("GITHUB_API_URL", "http://127.0.0.1:1").env("HANDOFF_API_SECOND_MS", "1");
+        let github = (topic == TOKEN).then(GitHub::new);
+        if let Some(github) = &github {
+            let refused = Fault::Answer(400, vec![], "Bad Request");
+            github.state().faults.push(("GET", "/repos/you/handoff", refused));
+            command.env("GH_TOKEN", "x").env("GITHUB_API_URL", &github.api);
         }
         // No token of a `gh` that is signed in, and no docker.
         let output = command.current_dir(self.path("dir")).env("PATH", self.path("dir")).output().unwrap();

@@ -119,11 +119,8 @@ impl Go {
         }
         let text = fs::read_to_string(&log).unwrap_or_default();
         let lines: Vec<&str> = text.lines().filter(|l| !l.starts_with("go: downloading")).collect();
-        Err(failed(format!(
-            "go build ended with {}: {}",
-            out.status,
-            lines[lines.len().saturating_sub(3)..].join(" | ")
-        )))
+        let last = lines[lines.len().saturating_sub(3)..].join(" | ");
+        Err(failed(format!("go build ended with {}: {last}", out.status)))
     }
 }
 

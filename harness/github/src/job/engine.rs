@@ -12,7 +12,7 @@ use std::thread;
 use std::time::Instant;
 
 use handoff_docker::programs::on_path;
-use handoff_docker::{Engine, EngineConfig, Programs, namespace};
+use handoff_docker::{Engine, EngineConfig, Programs, namespace, runtime};
 use handoff_model::{EngineKind, ImageStore};
 use serde::{Deserialize, Serialize};
 
@@ -122,8 +122,7 @@ pub fn hold(root: &Path) -> Result<()> {
     let store = input("image_store").map_or(Ok(ImageStore::Containerd), |text| text.parse());
     let store = store.map_err(GithubError::input)?;
     namespace::mount_private_run(root)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(GithubError::io("start", "the API client's runtime"))?;
+    let runtime = runtime()?;
     let programs = Programs::find()?;
     let job = root.file_name().map(|n| n.to_string_lossy().into_owned());
     let job = job.ok_or_else(|| GithubError::Job(format!("{} names no folder of an engine", root.display())))?;

@@ -1,8 +1,8 @@
 //! End of a job: the first container, then, off the clock, the records of the builds and the identity of the image.
 
-use std::io::{BufRead, BufReader, Read, pipe};
 use std::path::Path;
 
+use handoff_docker::command;
 use handoff_fixtures::PROBE_PATH;
 use handoff_machine::between;
 use handoff_model::recipe::BuiltAt;
@@ -23,20 +23,9 @@ use crate::{GithubError, Result};
 pub fn answer(dir: &Path, cell: &CellJob) -> Result<()> {
     marks::mark(dir, SpanKind::Run.as_str(), "docker run")?;
     let error = |e: &dyn std::fmt::Display| GithubError::Job(format!("docker run: {e}"));
-    let (reader, writer) = pipe().map_err(|e| error(&e))?;
-    let handle = {
-        let run = duct::cmd!("docker", "run", "--rm", "--network=none", &cell.image).stdin_null().stdout_file(writer);
-        run.unchecked().start().map_err(|e| error(&e))?
-    };
-    let mut reader = BufReader::new(reader);
-    let mut line = String::new();
-    reader.read_line(&mut line).map_err(|e| error(&e))?;
-    let at = monotonic_ns();
-    // Further output does not matter; the exit status follows.
-    let _ = reader.read_to_string(&mut String::new());
-    let status = handle.wait().map_err(|e| error(&e))?.status;
+    let run = duct::cmd!("docker", "run", "--rm", "--network=none", &cell.image);
+    let (answer, at, status) = command::first_answer(&run, monotonic_ns).map_err(|e| error(&e))?;
     let expected = cell.image_spec()?.answer();
-    let answer = line.trim();
     if !status.success() || answer != expected {
         return Err(error(&format!(
             "the container answered `{answer}` instead of `{expected}` and ended with {status}"

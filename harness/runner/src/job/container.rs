@@ -3,9 +3,9 @@
 //! The probe is mounted as the entry point of an image that does not contain it, so that the image needs neither a shell nor
 //! a user. The probe omits mounts from its digest.
 
-use std::io::{BufRead, BufReader, Read, pipe};
 use std::path::Path;
 
+use handoff_docker::command;
 use handoff_fixtures::PROBE_PATH;
 use handoff_model::{Failure, SpanKind};
 use handoff_strategies::Job;
@@ -24,10 +24,10 @@ pub fn first_answer(job: &Job, spec: &JobSpec) -> Result<u64, Failure> {
     let (line, at) = run(job, "first-container", line)?;
     let expected = &spec.answer;
     job.recorder.record(SpanKind::Run, "docker run", start, at, None);
-    if line.trim() == expected {
+    if line == *expected {
         Ok(at)
     } else {
-        let error = format!("the container answered `{}` instead of `{expected}`", line.trim());
+        let error = format!("the container answered `{line}` instead of `{expected}`");
         Err(Failure::new(SpanKind::Run.as_str(), error))
     }
 }
@@ -41,12 +41,12 @@ pub fn content_digest(job: &Job, spec: &JobSpec) -> Result<(String, Option<u64>)
     };
     let (text, _) = run(job, "content-digest", line)?;
     let json: serde_json::Value = serde_json::from_str(&text)
-        .map_err(|e| Failure::new("identity", format!("the probe printed no JSON: {e}: {}", text.trim())))?;
+        .map_err(|e| Failure::new("identity", format!("the probe printed no JSON: {e}: {text}")))?;
     let bytes = json.get("bytes").and_then(serde_json::Value::as_u64);
     let digest = json.get("content_digest").and_then(|d| d.as_str());
     digest
         .map(|digest| (digest.to_owned(), bytes))
-        .ok_or_else(|| Failure::new("identity", format!("the probe printed no digest: {}", text.trim())))
+        .ok_or_else(|| Failure::new("identity", format!("the probe printed no digest: {text}")))
 }
 
 /// Arguments of `docker run` that mount the probe as the image's entry point.
@@ -60,22 +60,10 @@ fn with_probe(job: &Job, probe: &Path, options: &[&str], verb: &str) -> Vec<Stri
 fn run(job: &Job, step: &str, line: Vec<String>) -> Result<(String, u64), Failure> {
     let failure = |e: &dyn std::fmt::Display| Failure::new(SpanKind::Run.as_str(), format!("{step}: {e}"));
     let mut log = job.log(step)?;
-    let (reader, writer) = pipe().map_err(|e| failure(&e))?;
     let options = ["run", "--rm", "--network=none"].into_iter().map(str::to_owned).chain(job.engine.run_options());
-    let line = job.engine.docker(options.chain(line));
     let error_log = log.try_clone().map_err(|e| failure(&e))?;
-    // The expression holds the pipe's write end, which must close before the reader sees the end.
-    let handle = {
-        let line = line.stdin_null().stdout_file(writer).stderr_file(error_log).unchecked();
-        line.start().map_err(|e| failure(&e))?
-    };
-    let mut reader = BufReader::new(reader);
-    let mut first = String::new();
-    reader.read_line(&mut first).map_err(|e| failure(&e))?;
-    let at = job.recorder.now_ns();
-    let mut rest = String::new();
-    reader.read_to_string(&mut rest).map_err(|e| failure(&e))?;
-    let status = handle.wait().map_err(|e| failure(&e))?.status;
+    let line = job.engine.docker(options.chain(line)).stderr_file(error_log);
+    let (first, at, status) = command::first_answer(&line, || job.recorder.now_ns()).map_err(|e| failure(&e))?;
     if status.success() {
         Ok((first, at))
     } else {

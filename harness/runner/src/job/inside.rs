@@ -11,13 +11,13 @@ use handoff_docker::builder::buildkit_version;
 use handoff_docker::buildkit::BuildkitImage;
 use handoff_docker::command;
 use handoff_docker::disk::{self, WriteCounter};
-use handoff_docker::{Engine, EngineConfig, EngineError, Programs, capture, identity, namespace};
+use handoff_docker::{Engine, EngineConfig, EngineError, Programs, capture, identity, namespace, runtime};
 use handoff_machine::{Sampler, disk_speed};
 use handoff_model::environment::UNKNOWN;
 use handoff_model::span::union_ns;
 use handoff_model::{EngineKind, Failure, ImageIdentity, Role, Ticket};
 use handoff_strategies::buildx::{Build, Output};
-use handoff_strategies::{ImageLocation, Job, Recorder, ServiceAccess, Strategy};
+use handoff_strategies::{ImageLocation, Job, Recorder, Strategy};
 
 use super::container;
 use crate::protocol::{BUILDKIT_TAR, EngineFacts, Event, Finished, JOB_DISK, JobSpec, PRIVATE_DISK, Request};
@@ -106,10 +106,7 @@ impl<'a> JobRun<'a> {
         for dir in [spec.disk().join("work"), spec.logs.clone()] {
             fs::create_dir_all(&dir).map_err(EngineError::io("create", &dir))?;
         }
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(EngineError::io("start", "the API client's runtime"))?;
+        let runtime = runtime()?;
         let config = EngineConfig {
             root: spec.disk().join("e"),
             job: spec.job.clone(),
@@ -173,11 +170,10 @@ impl<'a> JobRun<'a> {
 
     fn with_job<T>(&self, work: impl FnOnce(&Job) -> T) -> T {
         let spec = self.spec;
-        let service = ServiceAccess { env: spec.service_env.clone() };
         work(&Job {
             engine: &self.engine,
             recorder: &self.recorder,
-            service: &service,
+            service_env: &spec.service_env,
             tools: &spec.tools,
             name: &spec.name,
             commit: spec.commit.as_deref(),

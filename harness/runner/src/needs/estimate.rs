@@ -49,26 +49,19 @@ impl Estimator {
         let plain = cell.conditions.image_store == ImageStore::Overlay2 && transfer.plain_on_overlay2;
         let bytes = cell.size.bytes() as f64 / if plain { 1.0 } else { workload.gzip_ratio };
         let parts = if transfer.by_layer { workload.layers.len() as f64 } else { 1.0 };
-        let link = |direction, flow| link_seconds(profile, (kind, direction), flow, bytes, parts);
+        // Time of the bytes over the link, in seconds.
+        let link = |direction, flow: Flow| {
+            let connections = f64::from(flow.connections);
+            let limit = profile.limit(kind, direction);
+            let rates = limit.connection.map(|rate| rate * connections).into_iter().chain(limit.aggregate);
+            let blocks = flow.block_bytes.map_or(1.0, |block| (bytes / parts / block as f64).ceil().max(1.0));
+            // Concurrent connections wait for their requests concurrently.
+            let waits = (blocks * parts / connections).ceil() * profile.request_ms(kind) / 1e3;
+            let moves = rates.reduce(f64::min).map_or(0.0, |rate| bytes / rate);
+            moves + waits + f64::from(flow.calls) * parts * profile.call_ms() / 1e3
+        };
         job * jobs + link(Direction::Up, transfer.up) * producers + link(Direction::Down, transfer.down) * consumers
     }
-}
-
-/// Time of `bytes` in `parts` over the link, in seconds.
-fn link_seconds(
-    profile: &Profile,
-    (kind, direction): (ServiceKind, Direction),
-    flow: Flow,
-    bytes: f64,
-    parts: f64,
-) -> f64 {
-    let connections = f64::from(flow.connections);
-    let limit = profile.limit(kind, direction);
-    let together = limit.connection.map(|rate| rate * connections).into_iter().chain(limit.aggregate).reduce(f64::min);
-    let blocks = flow.block_bytes.map_or(1.0, |block| (bytes / parts / block as f64).ceil().max(1.0));
-    // Concurrent connections wait for their requests concurrently.
-    let waits = (blocks * parts / connections).ceil() * profile.request_ms(kind) / 1e3;
-    together.map_or(0.0, |rate| bytes / rate) + waits + f64::from(flow.calls) * parts * profile.call_ms() / 1e3
 }
 
 #[cfg(test)]
