@@ -62,7 +62,7 @@ fn broken_cell_is_a_failed_row_and_the_report_is_written() {
     let report = std::fs::read_to_string(dir.path().join("handoff-results/report.md")).unwrap();
     assert!(report.contains("1 failed"), "{report}");
     // What the step itself says is not looked for: act leaves a failed step without reading its last output to the end.
-    assert!(log.contains("Failure - Main Say so if a trial failed"), "{log}");
+    assert!(log.contains("Failure - Main Fail if a trial failed"), "{log}");
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn wrong_input_ends_the_run_in_its_first_job() {
     command.env("HANDOFF_BINARY", env!("CARGO_BIN_EXE_handoff")).env("NO_COLOR", "1");
     expect(&mut command, 1);
     let log = std::fs::read_to_string(dir.path().join("act.log")).unwrap();
-    assert!(log.contains("Failure - Main Check the inputs and lay out the plan"), "{log}");
+    assert!(log.contains("Failure - Main Check the inputs and write the plan"), "{log}");
     // What that step says is asked for without act, which may not have read it to its end.
     let mut plan = handoff(&["plan", "--github", "--out", "handoff-plan"]);
     plan.current_dir(dir.path());

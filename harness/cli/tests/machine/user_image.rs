@@ -68,10 +68,10 @@ fn every_strategy_transfers_an_image_built_from_a_context() {
     }
     // The generated layers are 36 MiB as tars; the bytes of their files are less, and the same whoever built them.
     assert!(sizes.iter().all(|s| *s == sizes[0] && (30 << 20..37 << 20).contains(s)), "{sizes:?}");
-    assert!(stdout.contains("The image is the user's own."), "{stdout}");
+    assert!(stdout.contains("The image is the user's."), "{stdout}");
     // The size was found: it is named, and the value of a build argument nowhere.
     let size = ByteSize(sizes[0]).to_string();
-    assert!(stdout.contains(&format!("At {size}")) && !stdout.contains("own-size"), "{stdout}");
+    assert!(stdout.contains(&format!("For your image webapp ({size}), ")) && !stdout.contains("own-size"), "{stdout}");
     for file in ["plan.json", "report.md", "report.html"] {
         let text = std::fs::read_to_string(folders.out.join(file)).unwrap();
         assert!(text.contains("THEME=") || file == "plan.json", "{file}: {text}");
