@@ -82,7 +82,7 @@ pub(crate) fn changes(now: &Answer, ask: &TeamQuestion, answer: impl Fn(&TeamQue
     if changes.is_empty() {
         let material = if immaterial { " by an effect that matters" } else { "" };
         changes.push(format!(
-            "no number of jobs up to {MOST_CONSUMERS} and no build up to an hour changes the answer{material}"
+            "no number of jobs up to {MOST_CONSUMERS} and no build of a second to an hour changes the answer{material}"
         ));
     }
     changes

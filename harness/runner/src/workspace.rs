@@ -5,6 +5,7 @@
 
 use std::fs::{self, File};
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use handoff_docker::leftovers;
@@ -12,7 +13,6 @@ use handoff_docker::user::OwnedResources;
 use handoff_machine::proc::start_ticks;
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
-use tempfile::NamedTempFile;
 
 use crate::RunError;
 
@@ -87,7 +87,9 @@ impl Workspace {
         let path = self.dir.join(NOTE);
         let json = serde_json::to_vec(&self.note).map_err(|e| RunError::Job(format!("{}: {e}", path.display())))?;
         let write = || {
-            let mut file = NamedTempFile::new_in(&self.dir)?;
+            // Readable for `handoff clean` without root.
+            let mode = fs::Permissions::from_mode(0o666);
+            let mut file = tempfile::Builder::new().permissions(mode).tempfile_in(&self.dir)?;
             file.write_all(&json)?;
             file.as_file().sync_all()?;
             file.persist(&path).map(drop).map_err(|e| e.error)

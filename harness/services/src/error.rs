@@ -39,7 +39,7 @@ pub enum ServiceError {
     #[error("the service process ended: {0}; run the command again")]
     Lost(String),
     /// Error answer of the service process.
-    #[error("the service process refused a request: {0}; report this, it is a bug in handoff")]
+    #[error("the service process refused a request: {0}; remove the cause and run the command again")]
     Refused(String),
     /// Malformed line of the control protocol.
     #[error("cannot read the service process's answer {line:?}: {reason}; report this, it is a bug in handoff")]

@@ -44,7 +44,7 @@ pub enum Error {
         got: String,
     },
     /// Failed system call.
-    #[error("{what} failed: {source}; free some memory or processes")]
+    #[error("{what} failed: {source}; remove the cause and run the command again")]
     System {
         /// Attempted operation.
         what: &'static str,

@@ -20,7 +20,7 @@ pub enum Error {
         what: &'static str,
     },
     /// URL that cannot be used.
-    #[error("address {url} cannot be used: {why}; check ACTIONS_RESULTS_URL")]
+    #[error("address {url} cannot be used: {why}; check ACTIONS_RESULTS_URL, or the service that named it")]
     BadUrl {
         /// URL.
         url: String,
@@ -82,7 +82,7 @@ pub enum Error {
         retry_after: Option<Duration>,
     },
     /// Answer without the required content.
-    #[error("{what} was answered with something unexpected: {why}; report this with the service's name")]
+    #[error("{what} was answered with something unexpected: {why}; check that the service is the expected one")]
     Answer {
         /// Operation.
         what: &'static str,
@@ -164,7 +164,7 @@ pub enum Error {
         why: String,
     },
     /// Failed system call.
-    #[error("{what} failed: {source}; free some memory or processes")]
+    #[error("{what} failed: {source}; remove the cause and run the command again")]
     System {
         /// Attempted operation.
         what: &'static str,
@@ -209,8 +209,8 @@ pub(crate) fn without_query(url: &str) -> String {
 /// What a user can do about an error status.
 fn status_fix(status: u16) -> &'static str {
     match status {
-        401 | 403 => "use the token of a step that runs now",
-        404 | 410 => "send it again",
+        401 | 403 => "use the token of a step that runs now and may do this",
+        404 | 410 => "send the image again",
         409 => "use another name",
         _ => "run the job again",
     }

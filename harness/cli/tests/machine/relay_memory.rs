@@ -35,8 +35,8 @@ impl Layer {
 
     fn pieces(&self, mut give: impl FnMut(&[u8])) {
         let mut piece = vec![0; MIB];
-        for folders in 0..self.mib {
-            piece[..8].copy_from_slice(&((self.number * self.mib + folders) as u64).to_le_bytes());
+        for mib in 0..self.mib {
+            piece[..8].copy_from_slice(&((self.number * self.mib + mib) as u64).to_le_bytes());
             give(&piece);
         }
     }

@@ -30,8 +30,7 @@ impl SampleRuns {
     ) -> String {
         let dir = self.dir.join(name);
         let plan = Plan::new(PlanRequest { run_id: name.into(), ..request }).unwrap();
-        let environment =
-            Environment { id: format!("e{cores}"), cpu: "SampleRuns up".into(), cores, ..Default::default() };
+        let environment = Environment { id: format!("e{cores}"), cpu: "made up".into(), cores, ..Default::default() };
         let mut journal = Journal::create(&dir, &plan, &[environment]).unwrap();
         for trial in &plan.trials {
             let (consumers, spans, row) = rows(trial, cores, seconds(trial));

@@ -32,7 +32,9 @@ pub fn make(programs: &Programs, progress: &mut dyn FnMut(&str)) -> Result<Build
         return Ok(build);
     }
     let go = go()?;
-    let work = tempfile::Builder::new().prefix("work").tempdir_in(folder());
+    // One name for every build, so that this one removes what a killed one left.
+    let _ = fs::remove_dir_all(folder().join("work"));
+    let work = tempfile::Builder::new().prefix("work").rand_bytes(0).tempdir_in(folder());
     let work = work.map_err(EngineError::io("create a folder in", folder()))?;
     in_folder(&go, work.path(), programs, progress)
 }
