@@ -24,7 +24,7 @@ pub struct ServiceConfig {
     /// Host name in the blob URLs for GitHub's npm clients (user agent `@actions/...`), which transfer in parallel only for such
     /// a name. `None` and other clients use the address.
     pub blob_host: Option<String>,
-    /// Validity of a signed blob URL.
+    /// Validity of a signed blob URL, where the profile has no figure for it.
     pub url_ttl: Duration,
     /// Requests kept in each token's log; older ones are dropped and counted.
     pub log_capacity: usize,
@@ -63,6 +63,9 @@ pub struct TokenSpec {
     pub job: String,
     /// Git ref whose cache scope the token reads and writes.
     pub ref_scope: String,
+    /// Whether the token may not save cache entries, as the read-only tokens of GitHub's low-trust triggers. The profile's
+    /// figure `cache.writes` can deny it too.
+    pub deny_cache_writes: bool,
     /// Further cache scopes that it only reads, in order (the default branch, a pull request's base).
     pub read_scopes: Vec<String>,
     /// Validity from now, in whole seconds; zero makes an expired token.
@@ -80,12 +83,31 @@ impl Default for TokenSpec {
             run: "run".to_owned(),
             job: "job".to_owned(),
             ref_scope: "refs/heads/main".to_owned(),
+            deny_cache_writes: false,
             read_scopes: Vec::new(),
             ttl: DEFAULT_TTL,
             trial: String::new(),
             role: String::new(),
         }
     }
+}
+
+/// Stored thing that a test deletes, to play a loss.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Stored {
+    /// Cache entries of exactly this key, in all scopes and versions.
+    CacheEntry {
+        /// Key.
+        key: String,
+    },
+    /// Artifact of a run.
+    Artifact {
+        /// Run, as in [`TokenSpec::run`].
+        run: String,
+        /// Name.
+        name: String,
+    },
 }
 
 mod seconds {

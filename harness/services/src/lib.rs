@@ -8,7 +8,7 @@
 //! are measured separately.
 //!
 //! ```
-//! use handoff_services::{Service, ServiceConfig, TokenSpec};
+//! use handoff_services::{Service, ServiceConfig, Stored, TokenSpec};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let dir = tempfile::tempdir()?;
@@ -40,6 +40,6 @@ pub mod timeouts;
 mod token;
 mod usage;
 
-pub use config::{DEFAULT_BLOB_HOST, ServiceConfig, TokenSpec};
+pub use config::{DEFAULT_BLOB_HOST, ServiceConfig, Stored, TokenSpec};
 pub use error::ServiceError;
 pub use service::{Service, client_env};

@@ -10,7 +10,7 @@ use crate::account::Account;
 use crate::api;
 use crate::blob::{self, BlobStore};
 use crate::clock;
-use crate::config::{ServiceConfig, TokenSpec, plain_id};
+use crate::config::{ServiceConfig, Stored, TokenSpec, plain_id};
 use crate::crypto::{self, Key};
 use crate::error::ServiceError;
 use crate::http::{Exchange, Listener, reachable};
@@ -70,7 +70,9 @@ impl Service {
     /// Mints a token for one job: a JWT signed with the key of this service.
     pub fn mint(&self, spec: TokenSpec) -> String {
         let spec = TokenSpec { run: plain_id(&spec.run), job: plain_id(&spec.job), ..spec };
-        let write_scope = Scope { name: spec.ref_scope.clone(), permission: READ | WRITE };
+        let denied = spec.deny_cache_writes || !self.state.config.profile.cache_writes();
+        let permission = if denied { READ } else { READ | WRITE };
+        let write_scope = Scope { name: spec.ref_scope.clone(), permission };
         let read_scopes = spec.read_scopes.iter().map(|name| Scope { name: name.clone(), permission: READ });
         let scopes: Vec<Scope> = std::iter::once(write_scope).chain(read_scopes).collect();
         let id = self.state.next_token_id();
@@ -113,6 +115,24 @@ impl Service {
     /// Deletes the artifacts, cache entries and files of `run`.
     pub fn purge(&self, run: &str) {
         self.state.purge(&plain_id(run));
+    }
+
+    /// Deletes an artifact or cache entry with its blob; returns the number of deleted ones.
+    pub fn delete(&self, stored: &Stored) -> usize {
+        self.state.delete(stored)
+    }
+
+    /// Deletes the blob of an artifact or cache entry alone; returns the number of deleted blobs. Lookups still find the entry,
+    /// and its URL answers 404, as after a loss in the storage.
+    pub fn delete_blob(&self, stored: &Stored) -> usize {
+        self.state.delete_blob(stored)
+    }
+
+    /// Keys of the finalized cache entries of `run`, oldest first.
+    pub fn cache_keys(&self, run: &str) -> Vec<String> {
+        let run = plain_id(run);
+        let entries = self.state.caches.select(|entry| entry.run == run && entry.size.is_some());
+        entries.into_iter().map(|entry| entry.key).collect()
     }
 
     /// Resets the rate limits, as if a minute had passed, because the next requests belong to another workflow.

@@ -4,13 +4,14 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use handoff_link::Direction;
 use handoff_link::limits::Creations;
 
 use crate::account::{Account, Accounts};
-use crate::blob::{BlobStore, Owner, UrlGrant};
-use crate::catalog::{Artifacts, Caches};
+use crate::blob::{Access, BlobStore, Owner, UrlGrant};
+use crate::catalog::{Artifact, Artifacts, Caches, Times};
 use crate::clock;
-use crate::config::ServiceConfig;
+use crate::config::{ServiceConfig, Stored, plain_id};
 use crate::crypto::Key;
 use crate::http::reachable;
 use crate::link::Network;
@@ -77,9 +78,7 @@ impl State {
     /// Evicts entries beyond the storage limit, at once and not once an hour as GitHub does.
     pub(crate) fn keep_within_storage(&self) {
         let Some(limit) = self.config.profile.storage_limit() else { return };
-        for path in self.caches.evict(limit) {
-            self.blobs.remove(&path);
-        }
+        self.remove_blobs(self.caches.evict(limit));
     }
 
     /// Adds an empty blob of `account`.
@@ -89,7 +88,12 @@ impl State {
 
     /// Signs a URL for `account`, with a host name that makes its client behave as on GitHub.
     pub(crate) fn blob_url(&self, account: &Account, client: &Caller<'_>, grant: UrlGrant) -> String {
-        let expires = clock::unix_seconds().saturating_add_unsigned(self.config.url_ttl.as_secs());
+        let direction = match grant.access {
+            Access::Read => Direction::Down,
+            Access::Write => Direction::Up,
+        };
+        let ttl = self.config.profile.url_ttl(direction).unwrap_or(self.config.url_ttl);
+        let expires = clock::unix_seconds().saturating_add_unsigned(ttl.as_secs());
         let grant = UrlGrant { expires, account: account.id.clone(), ..grant };
         let host = match &self.config.blob_host {
             Some(host) if client.is_npm() => format!("{host}:{}", client.local.port()),
@@ -98,11 +102,60 @@ impl State {
         format!("http://{host}{}", grant.sign(&self.key))
     }
 
+    /// Times of an entry or artifact that is created now.
+    pub(crate) fn reservation(&self) -> Times {
+        let ttl = self.config.profile.reservation_ttl();
+        Times::created(ttl.map(|ttl| clock::monotonic_ns().saturating_add(ttl.as_nanos() as u64)))
+    }
+
+    /// Time from which an entry or artifact is found that is finalized now.
+    pub(crate) fn visible_from(&self) -> u64 {
+        clock::monotonic_ns() + self.config.profile.lookup_lag().as_nanos() as u64
+    }
+
+    /// Removes the reservations that have ended, with their blobs.
+    pub(crate) fn expire_reservations(&self) {
+        if self.config.profile.reservation_ttl().is_some() {
+            let now = clock::monotonic_ns();
+            self.remove_blobs(self.artifacts.expire(now).into_iter().chain(self.caches.expire(now)));
+        }
+    }
+
     /// Deletes the data of `run`.
     pub(crate) fn purge(&self, run: &str) {
-        for path in self.artifacts.purge(run).into_iter().chain(self.caches.purge(run)) {
-            self.blobs.remove(&path);
+        let entries = self.caches.remove(|entry| entry.run == run);
+        self.remove_blobs(self.artifacts.purge(run).into_iter().chain(entries));
+    }
+
+    /// Deletes an artifact or entry with its blob; returns the number of deleted ones.
+    pub(crate) fn delete(&self, stored: &Stored) -> usize {
+        let paths = match stored {
+            Stored::CacheEntry { key } => self.caches.remove(|entry| entry.key == *key),
+            Stored::Artifact { .. } => {
+                let removed = self.artifact(stored).and_then(|artifact| self.artifacts.remove(artifact.id));
+                removed.into_iter().map(|artifact| artifact.path).collect()
+            }
+        };
+        self.remove_blobs(paths)
+    }
+
+    /// Deletes the blob alone, so that its entry or artifact leads to nothing; returns the number of deleted blobs.
+    pub(crate) fn delete_blob(&self, stored: &Stored) -> usize {
+        match stored {
+            Stored::CacheEntry { key } => {
+                self.remove_blobs(self.caches.select(|entry| entry.key == *key).into_iter().map(|entry| entry.path))
+            }
+            Stored::Artifact { .. } => self.remove_blobs(self.artifact(stored).map(|artifact| artifact.path)),
         }
+    }
+
+    fn artifact(&self, stored: &Stored) -> Option<Artifact> {
+        let Stored::Artifact { run, name } = stored else { return None };
+        self.artifacts.find(&plain_id(run), name)
+    }
+
+    fn remove_blobs(&self, paths: impl IntoIterator<Item = String>) -> usize {
+        paths.into_iter().filter(|path| self.blobs.remove(path)).count()
     }
 
     pub(crate) fn stored_by(&self, account: &Arc<Account>) -> u64 {

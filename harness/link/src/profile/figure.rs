@@ -19,6 +19,8 @@ pub enum Unit {
     Seconds,
     /// Factor of slowness, a number of 1 or more.
     Factor,
+    /// Permission, written `"allowed"` (1) or `"denied"` (0).
+    Permission,
 }
 
 /// Source of a figure.
@@ -36,7 +38,7 @@ pub enum Evidence {
 /// Figure with its range and its source.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Figure {
-    /// Value in the unit of its key: bytes a second, ms, bytes, a count, a share, seconds, or a factor.
+    /// Value in the unit of its key: bytes a second, ms, bytes, a count, a share, seconds, a factor, or a permission (0 or 1).
     pub value: f64,
     /// Lowest plausible value.
     pub low: Option<f64>,
@@ -49,7 +51,7 @@ pub struct Figure {
 }
 
 /// All figures of profiles. A missing figure limits nothing and costs no time.
-pub(super) const FIGURES: [(&str, Unit); 23] = [
+pub(super) const FIGURES: [(&str, Unit); 28] = [
     ("artifact.request_ms", Unit::Ms),
     ("artifact.up.connection", Unit::Rate),
     ("artifact.up.aggregate", Unit::Rate),
@@ -62,7 +64,12 @@ pub(super) const FIGURES: [(&str, Unit); 23] = [
     ("cache.down.aggregate", Unit::Rate),
     ("cache.creates_per_minute", Unit::Count),
     ("cache.storage_limit", Unit::Bytes),
+    ("cache.writes", Unit::Permission),
     ("api.call_ms", Unit::Ms),
+    ("api.up.url_ttl_s", Unit::Seconds),
+    ("api.down.url_ttl_s", Unit::Seconds),
+    ("api.reservation_ttl_s", Unit::Seconds),
+    ("api.lookup_lag_ms", Unit::Ms),
     ("faults.stall", Unit::Share),
     ("faults.stall_s", Unit::Seconds),
     ("faults.slow", Unit::Share),
@@ -75,6 +82,9 @@ pub(super) const FIGURES: [(&str, Unit); 23] = [
     ("faults.seed", Unit::Count),
 ];
 
+/// Words of [`Unit::Permission`], by value.
+const PERMISSIONS: [&str; 2] = ["denied", "allowed"];
+
 impl Unit {
     /// Formats `value` as in a profile.
     pub fn show(self, value: f64) -> String {
@@ -86,10 +96,11 @@ impl Unit {
             // A share such as 0.07 has no exact binary percentage.
             Self::Share => format!("{}%", (value * 1e8).round() / 1e6),
             Self::Seconds => format!("{value} s"),
+            Self::Permission => PERMISSIONS[usize::from(value > 0.0)].to_owned(),
         }
     }
 
-    /// Parses a value as written on a command line: `60MiB/s`, `25ms`, `10GB`, `200`, `1%`, `30s`.
+    /// Parses a value as written on a command line: `60MiB/s`, `25ms`, `10GB`, `200`, `1%`, `30s`, `denied`.
     pub fn read(self, text: &str) -> Option<f64> {
         let number = |text: &str| text.trim().parse::<f64>().ok();
         let size = |text: &str| text.parse::<ByteSize>().ok().map(|size| size.bytes() as f64);
@@ -103,6 +114,7 @@ impl Unit {
                 None => number(text),
             },
             Self::Count | Self::Factor => number(text),
+            Self::Permission => PERMISSIONS.iter().position(|word| *word == text.trim()).map(|at| at as f64),
         };
         value.filter(|value| self.allows(*value))
     }
@@ -115,8 +127,8 @@ impl Unit {
             Self::Ms => (0.0..=60_000.0).contains(&value),
             Self::Bytes => (1.0..=1e16).contains(&value),
             Self::Count => (1.0..=1e9).contains(&value) && value.fract() == 0.0,
-            Self::Share => (0.0..=1.0).contains(&value),
-            Self::Seconds => (0.0..=3_600.0).contains(&value),
+            Self::Share | Self::Permission => (0.0..=1.0).contains(&value),
+            Self::Seconds => (0.0..=86_400.0).contains(&value),
             Self::Factor => (1.0..=1e6).contains(&value),
         }
     }
@@ -129,8 +141,9 @@ impl Unit {
             Self::Bytes => "a text with a unit, as \"10GB\"",
             Self::Count => "a whole number from 1 on",
             Self::Share => "a share of the requests from 0 to 1, or \"1%\"",
-            Self::Seconds => "seconds as a number from 0 to 3600",
+            Self::Seconds => "seconds as a number from 0 to 86400",
             Self::Factor => "a number from 1 on",
+            Self::Permission => "\"allowed\" or \"denied\"",
         }
     }
 }

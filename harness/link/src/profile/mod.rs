@@ -10,6 +10,7 @@ mod read;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 pub use change::{GRAMMAR, add, split_list};
 pub use error::ProfileError;
@@ -144,6 +145,26 @@ impl Profile {
         self.value("cache.storage_limit").map(|bytes| bytes as u64)
     }
 
+    /// Whether a token may save cache entries. Read-only tokens, as of GitHub's low-trust triggers, may not.
+    pub fn cache_writes(&self) -> bool {
+        self.value("cache.writes").is_none_or(|allowed| allowed > 0.0)
+    }
+
+    /// Lifetime of a signed link for transfers in this direction.
+    pub fn url_ttl(&self, direction: Direction) -> Option<Duration> {
+        self.value(&format!("api.{direction}.url_ttl_s")).map(Duration::from_secs_f64)
+    }
+
+    /// Time from the creation of an entry or artifact after which it expires unless it is finalized.
+    pub fn reservation_ttl(&self) -> Option<Duration> {
+        self.value("api.reservation_ttl_s").map(Duration::from_secs_f64)
+    }
+
+    /// Time after a finalize during which lookups do not find the entry or artifact.
+    pub fn lookup_lag(&self) -> Duration {
+        Duration::from_secs_f64(self.value("api.lookup_lag_ms").unwrap_or(0.0) / 1e3)
+    }
+
     /// Parses a profile; `origin` is its name in errors.
     ///
     /// # Errors
@@ -172,6 +193,11 @@ impl Profile {
 
     /// Checks constraints between figures; returns the invalid key and the reason.
     fn check(&self) -> Result<(), (&'static str, String)> {
+        for key in ["api.up.url_ttl_s", "api.down.url_ttl_s"] {
+            if self.value(key).is_some_and(|seconds| seconds.fract() != 0.0) {
+                return Err((key, "is a fraction: a link ends at a whole second, so give whole seconds".to_owned()));
+            }
+        }
         let Some(faults) = self.faults() else { return Ok(()) };
         // A tolerance, because ten times 10 % is not exactly 1.
         if faults.of_blobs() > 1.0 + 1e-9 {
@@ -273,6 +299,26 @@ mod tests {
         assert_eq!((profile.figures().count(), profile.call_ms()), (0, 0.0));
         assert_eq!(profile.name, Profile::default().name);
         assert_eq!(profile.limit(ServiceKind::Cache, Direction::Down), RateLimit::default());
+        assert!(profile.cache_writes() && profile.lookup_lag().is_zero() && profile.reservation_ttl().is_none());
+    }
+
+    #[test]
+    fn permissions_lifetimes_and_lag_are_changed_by_name() {
+        let text = "github-hosted:cache.writes=denied,lookup_lag_ms=250,reservation_ttl_s=1.5,url_ttl_s=30";
+        let profile = load(text).unwrap();
+        assert_eq!(
+            profile.name,
+            "github-hosted:cache.writes=denied,lookup_lag_ms=250ms,reservation_ttl_s=1.5s,url_ttl_s=30s"
+        );
+        assert!(!profile.cache_writes());
+        assert_eq!(profile.lookup_lag(), Duration::from_millis(250));
+        assert_eq!(profile.reservation_ttl(), Some(Duration::from_millis(1_500)));
+        let both = [Direction::Up, Direction::Down].map(|direction| profile.url_ttl(direction));
+        assert_eq!(both, [Some(Duration::from_secs(30)); 2]);
+        let hosted = load("github-hosted").unwrap();
+        let both = [Direction::Up, Direction::Down].map(|direction| hosted.url_ttl(direction));
+        assert_eq!(both, [Some(Duration::from_hours(1)), Some(Duration::from_mins(10))]);
+        assert!(hosted.cache_writes() && load("github-hosted:@slow").unwrap().lookup_lag().is_zero());
     }
 
     #[test]

@@ -86,7 +86,7 @@ impl Reader<'_> {
     fn amount(&self, key: &str, unit: Unit, value: &Value) -> Result<f64, ProfileError> {
         let number = value.as_float().or_else(|| value.as_integer().map(|n| n as f64));
         let amount = match unit {
-            Unit::Rate | Unit::Bytes => value.as_str().and_then(|text| unit.read(text)),
+            Unit::Rate | Unit::Bytes | Unit::Permission => value.as_str().and_then(|text| unit.read(text)),
             Unit::Share if value.is_str() => value.as_str().and_then(|text| unit.read(text)),
             _ => number.filter(|number| unit.allows(*number)),
         };
@@ -159,6 +159,10 @@ mod tests {
             ("[api]\ncall_ms = nan", "0 to 60000"),
             ("[cache]\ncreates_per_minute = 0.5", "whole number"),
             ("[cache]\nstorage_limit = 10", "\"10GB\""),
+            ("[cache]\nwrites = true", "\"allowed\" or \"denied\""),
+            ("[cache]\nwrites = 'no'", "\"allowed\" or \"denied\""),
+            ("[api.up]\nurl_ttl_s = 90000", "0 to 86400"),
+            ("[api.down]\nurl_ttl_s = 0.5", "a link ends at a whole second"),
             ("[faults]\nstall = 2", "0 to 1"),
             ("[faults]\nstall = '1'\nslow = '101%'", "0 to 1"),
             ("[faults]\nstall = 0.6\nreset = 0.5", "more than all requests"),

@@ -12,22 +12,26 @@ use crate::clock;
 use crate::http::percent;
 
 const ZIP: &str = "application/zip";
-/// Characters that the real service refuses in names.
-const FORBIDDEN: [char; 11] = ['"', ':', '<', '>', '|', '*', '?', '\r', '\n', '\\', '/'];
+/// Characters that the real service refuses in names, besides control characters.
+const FORBIDDEN: [char; 9] = ['"', ':', '<', '>', '|', '*', '?', '\\', '/'];
 
 /// Fields of all five requests.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Request {
+    #[serde(alias = "workflowRunBackendId")]
     workflow_run_backend_id: Option<String>,
+    #[serde(alias = "workflowJobRunBackendId")]
     workflow_job_run_backend_id: Option<String>,
     name: Option<String>,
+    #[serde(alias = "mimeType")]
     mime_type: Option<String>,
     #[serde(deserialize_with = "wire::int64")]
     size: Option<u64>,
     hash: Option<String>,
+    #[serde(alias = "nameFilter")]
     name_filter: Option<String>,
-    #[serde(deserialize_with = "wire::int64")]
+    #[serde(alias = "idFilter", deserialize_with = "wire::int64")]
     id_filter: Option<u64>,
 }
 
@@ -37,7 +41,8 @@ impl Request {
         let mut request: Self = wire::read(call.body)?;
         let run = required(request.workflow_run_backend_id.take(), "workflow_run_backend_id")?;
         if run != call.run {
-            return Err(TwirpError::denied("workflow_run_backend_id is not the token's run"));
+            let own = &call.run;
+            return Err(TwirpError::denied(format!("workflow_run_backend_id is {run:?}, and the token's run is {own:?}")));
         }
         Ok((request, run))
     }
@@ -50,7 +55,7 @@ impl Request {
         let name = self.name()?;
         let job = required(self.workflow_job_run_backend_id.take(), "workflow_job_run_backend_id")?;
         let found = call.state.artifacts.find(run, &name).filter(|artifact| artifact.job == job);
-        found.ok_or_else(|| TwirpError::not_found(format!("there is no artifact {name} of this job in this run")))
+        found.ok_or_else(|| TwirpError::not_found(format!("there is no artifact {name} of job {job} in run {run}")))
     }
 }
 
@@ -58,11 +63,7 @@ pub(super) fn create(call: &Call<'_>) -> Result<Value, TwirpError> {
     let (mut request, run) = Request::read(call)?;
     let name = request.name()?;
     let job = required(request.workflow_job_run_backend_id.take(), "workflow_job_run_backend_id")?;
-    if name.contains(FORBIDDEN) {
-        return Err(TwirpError::invalid(
-            "the name has a forbidden character: one of \" : < > | * ? \\ / or a line break",
-        ));
-    }
+    wire::refuse_characters("name", &name, &FORBIDDEN)?;
     let id = call.state.next_id();
     let mime = request.mime_type.filter(|mime| !mime.is_empty());
     // Clients treat any path with .zip as a zip, whatever its type, so only zips get this extension. An artifact without a
@@ -70,7 +71,8 @@ pub(super) fn create(call: &Call<'_>) -> Result<Value, TwirpError> {
     let extension = if mime.as_deref().is_none_or(|mime| mime == ZIP) { ".zip" } else { "" };
     let path = format!("/actions-results/{run}/artifacts/{id}{extension}");
     let created = clock::unix_seconds();
-    let artifact = Artifact { id, run, job, name: name.clone(), mime, path: path.clone(), created, content: None };
+    let (times, content) = (call.state.reservation(), None);
+    let artifact = Artifact { id, run, job, name: name.clone(), mime, path: path.clone(), created, content, times };
     // The blob first: another request may look for it as soon as the name is taken.
     call.state.add_blob(&path, &call.account);
     if call.state.artifacts.create(artifact).is_err() {
@@ -84,18 +86,18 @@ pub(super) fn create(call: &Call<'_>) -> Result<Value, TwirpError> {
 pub(super) fn finalize(call: &Call<'_>) -> Result<Value, TwirpError> {
     let (mut request, run) = Request::read(call)?;
     let artifact = request.find(call, &run)?;
-    let size = request.size.unwrap_or(0);
+    let (name, size) = (&artifact.name, request.size.unwrap_or(0));
     let blob = call.state.blobs.get(&artifact.path);
     // Sealed before it becomes visible, so that nobody reads a blob that can still change.
     blob.map_or(Err(None), |blob| blob.seal(size)).map_err(|stored| match stored {
-        None => TwirpError::not_ready("nothing was uploaded for this artifact"),
-        Some(stored) => TwirpError::invalid(format!("size is {size} but {stored} bytes were uploaded")),
+        None => TwirpError::not_ready(format!("nothing was uploaded for the artifact {name}: put its blob first")),
+        Some(stored) => TwirpError::invalid(format!("size of {name} is {size} but {stored} bytes were uploaded")),
     })?;
-    let first =
-        call.state.artifacts.finalize(artifact.id, (size, request.hash)).map_err(|conflict| match conflict {
-            Conflict::Missing => TwirpError::not_found("the artifact was deleted"),
-            _ => TwirpError::taken("the artifact was finalized before with another size or hash"),
-        })?;
+    let first = call.state.artifacts.finalize(artifact.id, (size, request.hash), call.state.visible_from());
+    let first = first.map_err(|conflict| match conflict {
+        Conflict::Missing => TwirpError::not_found(format!("the artifact {name} was deleted")),
+        _ => TwirpError::taken(format!("the artifact {name} was finalized before with another size or hash")),
+    })?;
     if first {
         call.account.count_entry();
     }
@@ -108,8 +110,8 @@ pub(super) fn list(call: &Call<'_>) -> Result<Value, TwirpError> {
         request.name_filter.as_ref().is_none_or(|name| *name == artifact.name)
             && request.id_filter.is_none_or(|id| id == artifact.id)
     };
-    let artifacts: Vec<Value> =
-        call.state.artifacts.list(&run).iter().filter(|artifact| selected(artifact)).map(listed).collect();
+    let visible = call.state.artifacts.list(&run, clock::monotonic_ns());
+    let artifacts: Vec<Value> = visible.iter().filter(|artifact| selected(artifact)).map(listed).collect();
     Ok(json!({ "artifacts": artifacts }))
 }
 
@@ -132,7 +134,7 @@ fn listed(artifact: &Artifact) -> Value {
 pub(super) fn signed_url(call: &Call<'_>) -> Result<Value, TwirpError> {
     let (mut request, run) = Request::read(call)?;
     let artifact = request.find(call, &run)?;
-    if artifact.content.is_none() {
+    if !artifact.is_visible(clock::monotonic_ns()) {
         return Err(TwirpError::not_found(format!("artifact {} is not complete", artifact.name)));
     }
     let zip = artifact.mime.as_deref().is_none_or(|mime| mime == ZIP);

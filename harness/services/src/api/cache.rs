@@ -8,6 +8,7 @@ use super::error::TwirpError;
 use super::wire::{self, required};
 use crate::blob::{Access, UrlGrant};
 use crate::catalog::{Conflict, Entry};
+use crate::clock;
 use crate::token::{READ, WRITE};
 
 const MAX_KEY: usize = 512;
@@ -18,8 +19,9 @@ const MAX_KEY: usize = 512;
 struct Request {
     key: Option<String>,
     version: Option<String>,
+    #[serde(alias = "restoreKeys")]
     restore_keys: Option<Vec<String>>,
-    #[serde(deserialize_with = "wire::int64")]
+    #[serde(alias = "sizeBytes", deserialize_with = "wire::int64")]
     size_bytes: Option<u64>,
 }
 
@@ -29,12 +31,18 @@ impl Request {
         let key = required(request.key.take(), "key")?;
         let version = required(request.version.take(), "version")?;
         for key in request.restore_keys.iter().flatten().chain([&key]) {
-            if key.chars().count() > MAX_KEY || key.contains(',') {
-                return Err(TwirpError::invalid(format!("a key has at most {MAX_KEY} characters and no comma")));
-            }
+            check_key(key)?;
         }
         Ok((request, key, version))
     }
+}
+
+fn check_key(key: &str) -> Result<(), TwirpError> {
+    let length = key.chars().count();
+    if length > MAX_KEY {
+        return Err(TwirpError::invalid(format!("the key {key:?} has {length} characters: use at most {MAX_KEY}")));
+    }
+    wire::refuse_characters("key", key, &[','])
 }
 
 // The scope that the token writes: the last writable one, after which BuildKit also names its index.
@@ -42,7 +50,7 @@ fn write_scope(call: &Call<'_>) -> Result<String, TwirpError> {
     let scope = call.scopes.iter().rev().find(|scope| scope.permission & WRITE != 0);
     scope
         .map(|scope| scope.name.clone())
-        .ok_or_else(|| TwirpError::denied("cache write denied: the token may write no scope"))
+        .ok_or_else(|| TwirpError::denied("cache write denied: token has no writable scopes"))
 }
 
 pub(super) fn create(call: &Call<'_>) -> Result<Value, TwirpError> {
@@ -53,7 +61,8 @@ pub(super) fn create(call: &Call<'_>) -> Result<Value, TwirpError> {
     let run = call.run.clone();
     let path = format!("/actions-cache/{run}/entries/{id}");
     call.state.add_blob(&path, &call.account);
-    let entry = Entry { id, key, version, scope, run, path: path.clone(), size: None, used: 0 };
+    let times = call.state.reservation();
+    let entry = Entry { id, key, version, scope, run, path: path.clone(), size: None, used: 0, times };
     let key = entry.key.clone();
     call.account.note_created(id);
     if call.state.caches.create(entry).is_err() {
@@ -68,17 +77,20 @@ pub(super) fn finalize(call: &Call<'_>) -> Result<Value, TwirpError> {
     let (request, key, version) = Request::read(call)?;
     let scope = write_scope(call)?;
     let entry = call.state.caches.find(&key, &version, &scope);
-    let entry = entry.ok_or_else(|| TwirpError::not_found(format!("there is no cache entry {key} to finalize")))?;
+    let entry = entry.ok_or_else(|| TwirpError::not_found(format!("there is no cache entry {key} to finalize: create it first")))?;
     let size = request.size_bytes.unwrap_or(0);
     let blob = call.state.blobs.get(&entry.path);
     // Sealed before it becomes visible, so that nobody reads a blob that can still change.
     blob.map_or(Err(None), |blob| blob.seal(size)).map_err(|stored| match stored {
-        None => TwirpError::not_ready("nothing was uploaded for this entry"),
-        Some(stored) => TwirpError::invalid(format!("size_bytes is {size} but {stored} bytes were uploaded")),
+        None => TwirpError::not_ready(format!("nothing was uploaded for the cache entry {key}: put its blob first")),
+        Some(stored) => {
+            TwirpError::invalid(format!("size_bytes of {key} is {size} but {stored} bytes were uploaded"))
+        }
     })?;
-    let first = call.state.caches.finalize(entry.id, size).map_err(|conflict| match conflict {
-        Conflict::Missing => TwirpError::not_found("the entry was removed"),
-        _ => TwirpError::taken("the entry was finalized before with another size"),
+    let first = call.state.caches.finalize(entry.id, size, call.state.visible_from());
+    let first = first.map_err(|conflict| match conflict {
+        Conflict::Missing => TwirpError::not_found(format!("the cache entry {key} was removed")),
+        _ => TwirpError::taken(format!("the cache entry {key} was finalized before with another size")),
     })?;
     if first {
         call.account.count_entry();
@@ -92,7 +104,8 @@ pub(super) fn download_url(call: &Call<'_>) -> Result<Value, TwirpError> {
     let (request, key, version) = Request::read(call)?;
     let readable = call.scopes.iter().filter(|scope| scope.permission & READ != 0);
     let restore_keys = request.restore_keys.unwrap_or_default();
-    let found = call.state.caches.look_up(readable.map(|scope| scope.name.as_str()), &version, &key, &restore_keys);
+    let scopes = readable.map(|scope| scope.name.as_str());
+    let found = call.state.caches.look_up(scopes, &version, &key, &restore_keys, clock::monotonic_ns());
     // A miss is an answer, not an error.
     let Some(entry) = found else { return Ok(json!({ "ok": false })) };
     call.account.count_found(entry.id, entry.size.unwrap_or(0));

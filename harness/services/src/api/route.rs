@@ -38,6 +38,7 @@ pub(crate) fn handle(state: &State, exchange: &mut Exchange<'_>) -> io::Result<(
     let path = exchange.head.path.clone();
     exchange.note_attempt(&Attempt::Call(&path, &body));
     let user_agent = exchange.head.header("user-agent").unwrap_or_default().to_owned();
+    state.expire_reservations();
     let caller = Caller { user_agent: &user_agent, local: exchange.local() };
     let answer = match exchange.refusal() {
         Some((_, retry_after)) => Err(TwirpError::injected(retry_after)),
@@ -102,7 +103,7 @@ fn method(exchange: &Exchange<'_>) -> Result<Method, TwirpError> {
     let media = head.header("content-type").unwrap_or_default().split(';').next().unwrap_or_default();
     if !media.trim().eq_ignore_ascii_case("application/json") {
         return Err(TwirpError::bad_route(format!(
-            "unexpected Content-Type {media:?} (only application/json is supported)"
+            "unexpected Content-Type: {media:?}: send application/json, protobuf bodies are not simulated"
         )));
     }
     Ok(method)

@@ -1,4 +1,4 @@
-//! Protobuf's JSON, as far as the clients use it. They send 64-bit numbers as strings (npm) or numbers (Go) and get strings,
+//! Protobuf's JSON mapping: fields are read in snake case and in camel case, because a parser must accept both. Clients send 64-bit numbers as strings (npm) or numbers (Go) and get strings,
 //! which Go's client requires.
 
 use serde::de::{DeserializeOwned, Error as _};
@@ -16,6 +16,15 @@ pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, TwirpError> {
 /// Value of a required field.
 pub(super) fn required(field: Option<String>, name: &str) -> Result<String, TwirpError> {
     field.filter(|value| !value.is_empty()).ok_or_else(|| TwirpError::invalid(format!("{name} is required")))
+}
+
+/// Refuses a name or key with a control character or one of `forbidden`; the error names the character.
+pub(super) fn refuse_characters(field: &str, value: &str, forbidden: &[char]) -> Result<(), TwirpError> {
+    let Some(found) = value.chars().find(|c| c.is_control() || forbidden.contains(c)) else { return Ok(()) };
+    let others = forbidden.iter().map(char::to_string).collect::<Vec<_>>().join(" ");
+    Err(TwirpError::invalid(format!(
+        "the {field} {value:?} has the forbidden character {found:?}: use none of {others} and no control character"
+    )))
 }
 
 /// Deserializes a 64-bit size.

@@ -27,32 +27,45 @@ pub(crate) fn block_id(text: &str) -> Option<BlockId> {
     (1..=64).contains(&id.len()).then_some(id)
 }
 
-/// Parses a block list; `None` when it is malformed. Elements have no attributes, as clients send none.
-pub(crate) fn parse(xml: &str) -> Option<Vec<(Source, BlockId)>> {
+/// Formats a block id as clients write it.
+pub(crate) fn show(id: &[u8]) -> String {
+    STANDARD.encode(id)
+}
+
+/// Parses a block list. Elements have no attributes, as clients send none.
+///
+/// # Errors
+/// Place of the malformed part: its element and its block id.
+pub(crate) fn parse(xml: &str) -> Result<Vec<(Source, BlockId)>, String> {
+    let outside = || "it is not one BlockList element".to_owned();
     let mut rest = xml.trim_start_matches('\u{feff}').trim();
     if let Some(declared) = rest.strip_prefix("<?xml") {
-        rest = declared.split_once("?>")?.1.trim_start();
+        rest = declared.split_once("?>").ok_or_else(outside)?.1.trim_start();
     }
     if rest == "<BlockList/>" || rest == "<BlockList />" {
-        return Some(Vec::new());
+        return Ok(Vec::new());
     }
-    rest = rest.strip_prefix("<BlockList>")?;
+    rest = rest.strip_prefix("<BlockList>").ok_or_else(outside)?;
     let mut blocks = Vec::new();
     loop {
         rest = rest.trim_start();
         if let Some(after) = rest.strip_prefix("</BlockList>") {
-            return after.trim().is_empty().then_some(blocks);
+            return if after.trim().is_empty() { Ok(blocks) } else { Err(outside()) };
         }
-        let (name, after) = rest.strip_prefix('<')?.split_once('>')?;
+        let number = blocks.len() + 1;
+        let broken = || format!("element {number} is not complete");
+        let (name, after) = rest.strip_prefix('<').and_then(|rest| rest.split_once('>')).ok_or_else(broken)?;
         let source = match name {
             "Committed" => Source::Committed,
             "Uncommitted" => Source::Uncommitted,
             "Latest" => Source::Latest,
-            _ => return None,
+            _ => return Err(format!("element {number} is {name:?}, not Committed, Uncommitted or Latest")),
         };
-        let (id, after) = after.split_once("</")?;
-        rest = after.strip_prefix(name)?.strip_prefix('>')?;
-        blocks.push((source, block_id(&unescape(id.trim()))?));
+        let (text, after) = after.split_once("</").ok_or_else(broken)?;
+        rest = after.strip_prefix(name).and_then(|rest| rest.strip_prefix('>')).ok_or_else(broken)?;
+        let id = block_id(&unescape(text.trim()));
+        let id = id.ok_or_else(|| format!("the block id {text:?} of element {number} is not base64 of 1 to 64 bytes"))?;
+        blocks.push((source, id));
     }
 }
 
@@ -91,8 +104,13 @@ mod tests {
             "<BlockList></BlockList>more",
             "<Other/>",
         ] {
-            assert_eq!(parse(xml), None, "{xml}");
+            assert!(parse(xml).is_err(), "{xml}");
         }
+        let list = "<BlockList><Latest>YQ==</Latest><Latest>a b!</Latest></BlockList>";
+        assert_eq!(
+            parse(list).unwrap_err(),
+            "the block id \"a b!\" of element 2 is not base64 of 1 to 64 bytes"
+        );
     }
 
     #[test]

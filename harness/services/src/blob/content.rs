@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{FallocateFlags, fallocate};
 
-use super::blocklist::{BlockId, MAX_BLOCKS, Source};
+use super::blocklist::{self, BlockId, MAX_BLOCKS, Source};
 use super::failure::Failure;
 use super::layout::{Extent, Layout};
 use crate::clock;
@@ -96,7 +96,9 @@ impl Blob {
                 Source::Latest => staged.or(committed),
             };
             let extent = *found.ok_or_else(|| {
-                Failure::new(400, "InvalidBlockList", "The specified block list is invalid: a block was never staged.")
+                let id = blocklist::show(id);
+                let message = format!("The specified block list is invalid: block {id} was never staged.");
+                Failure::new(400, "InvalidBlockList", message)
             })?;
             blocks.insert(id.clone(), extent);
             extents.push(extent);
@@ -128,9 +130,13 @@ impl Blob {
         // Under the lock, so that the file is not removed meanwhile.
         let state = self.state();
         let committed = state.committed.clone().filter(|_| !state.removed).ok_or_else(Failure::not_found)?;
-        // A blob of no bytes may have no file yet.
-        let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&self.file);
-        file.map(|file| (committed, file)).map_err(|error| Failure::disk(&error))
+        // A blob of no bytes may have no file yet. Any other file that is missing was lost.
+        let create = committed.layout.size() == 0;
+        let file = OpenOptions::new().create(create).truncate(false).read(true).write(true).open(&self.file);
+        file.map(|file| (committed, file)).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => Failure::not_found(),
+            _ => Failure::disk(&error),
+        })
     }
 
     pub(crate) fn stored_bytes(&self) -> u64 {
@@ -191,11 +197,14 @@ impl Region<'_> {
         let mut state = self.blob.state();
         state.writable()?;
         // All ids of a blob have one length, as Azure demands.
-        if state.staged.keys().next().is_some_and(|other| other.len() != id.len()) {
-            return Err(Failure::new(400, "InvalidBlobOrBlock", "The specified blob or block content is invalid."));
+        if let Some(other) = state.staged.keys().next().filter(|other| other.len() != id.len()) {
+            let (shown, length, other) = (blocklist::show(&id), id.len(), other.len());
+            let message = format!("Block id {shown} has {length} bytes, and the blob's other ids have {other}.");
+            return Err(Failure::new(400, "InvalidBlobOrBlock", message));
         }
         if state.staged.len() >= 2 * MAX_BLOCKS && !state.staged.contains_key(&id) {
-            return Err(Failure::new(409, "BlockCountExceedsLimit", "The blob has too many uncommitted blocks."));
+            let message = format!("The blob has too many uncommitted blocks for block {}.", blocklist::show(&id));
+            return Err(Failure::new(409, "BlockCountExceedsLimit", message));
         }
         let replaced = state.staged.insert(id, self.extent);
         drop(state);

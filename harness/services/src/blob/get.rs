@@ -25,6 +25,7 @@ pub(super) fn get(exchange: &mut Exchange<'_>, blob: &Blob, grant: &UrlGrant) ->
     let size = committed.layout.size();
     // The SDKs send x-ms-range, because intermediaries may act on the standard header.
     let header = exchange.head.header("x-ms-range").or_else(|| exchange.head.header("range"));
+    let header = header.filter(|_| is_same_version(exchange, &committed));
     let (status, start, length) = match requested_range(header, size) {
         RequestedRange::Whole => (200, 0, size),
         RequestedRange::Partial { start, length } => (206, start, length),
@@ -77,6 +78,12 @@ fn conditions(exchange: &Exchange<'_>, committed: &Committed) -> Result<(), Fail
         return Err(Failure::new(304, "ConditionNotMet", ""));
     }
     Ok(())
+}
+
+// A client that resumes gets the whole blob instead of a range of another version (RFC 9110, If-Range).
+fn is_same_version(exchange: &Exchange<'_>, committed: &Committed) -> bool {
+    let version = exchange.head.header("if-range").map(str::trim);
+    version.is_none_or(|version| version == committed.etag || version == clock::http_date(committed.modified))
 }
 
 fn properties(reply: Reply, committed: &Committed, grant: &UrlGrant) -> Reply {

@@ -1,6 +1,7 @@
 //! Signed blob URLs with the behaviour of Azure block blobs.
 
 mod blocklist;
+mod checksum;
 mod content;
 mod failure;
 mod get;

@@ -1,6 +1,7 @@
 //! Put Block, Put Block List and Put Blob.
 
 use super::blocklist::{self, MAX_BLOCKS};
+use super::checksum::Checksum;
 use super::content::{Blob, Committed, Region};
 use super::failure::Failure;
 use handoff_link::RequestKind;
@@ -36,7 +37,10 @@ fn put_block(exchange: &mut Exchange<'_>, blob: &Blob) -> Result<Reply, Failure>
     let text = exchange.head.query.get("blockid").unwrap_or_default().to_owned();
     exchange.note_attempt(&Attempt::Write(&exchange.head.path, "block", &text));
     let id = blocklist::block_id(&text)
-        .ok_or_else(|| Failure::new(400, "InvalidQueryParameterValue", "blockid is not base64 of 1 to 64 bytes"))?;
+        .ok_or_else(|| {
+            let message = format!("blockid {text:?} is not base64 of 1 to 64 bytes");
+            Failure::new(400, "InvalidQueryParameterValue", message)
+        })?;
     receive(exchange, blob, MAX_BLOCK)?.stage(id)?;
     Ok(Reply::new(201))
 }
@@ -46,11 +50,13 @@ fn put_block_list(exchange: &mut Exchange<'_>, blob: &Blob) -> Result<Reply, Fai
     exchange.note_attempt(&Attempt::Write(&exchange.head.path, "blocklist", ""));
     Failure::injected(exchange)?;
     length(exchange, MAX_LIST)?;
+    let mut checksum = Checksum::of(exchange)?;
     let body = exchange.read_body(MAX_LIST)?.unwrap_or_default();
-    let list = std::str::from_utf8(&body)
-        .ok()
-        .and_then(blocklist::parse)
-        .ok_or_else(|| Failure::new(400, "InvalidXmlDocument", "The body is not a block list."))?;
+    checksum.update(&body);
+    checksum.verify()?;
+    let list = std::str::from_utf8(&body).map_err(|error| error.to_string()).and_then(blocklist::parse).map_err(
+        |problem| Failure::new(400, "InvalidXmlDocument", format!("The body is not a block list: {problem}.")),
+    )?;
     if list.len() > MAX_BLOCKS {
         return Err(Failure::new(400, "BlockListTooLong", format!("A blob has at most {MAX_BLOCKS} blocks.")));
     }
@@ -64,8 +70,9 @@ fn put_blob(exchange: &mut Exchange<'_>, blob: &Blob) -> Result<Reply, Failure> 
     match exchange.head.header("x-ms-blob-type") {
         Some("BlockBlob") => {}
         None => return Err(Failure::new(400, "MissingRequiredHeader", "x-ms-blob-type is missing: send BlockBlob")),
-        Some(_) => {
-            return Err(Failure::new(400, "InvalidHeaderValue", "only x-ms-blob-type: BlockBlob is supported"));
+        Some(other) => {
+            let message = format!("x-ms-blob-type: {other} is not supported: send BlockBlob");
+            return Err(Failure::new(400, "InvalidHeaderValue", message));
         }
     }
     let of = |name: &str| exchange.head.header(name).map(str::to_owned);
@@ -77,13 +84,16 @@ fn put_blob(exchange: &mut Exchange<'_>, blob: &Blob) -> Result<Reply, Failure> 
 // Writes the body to its final region.
 fn receive<'a>(exchange: &mut Exchange<'_>, blob: &'a Blob, limit: u64) -> Result<Region<'a>, Failure> {
     Failure::injected(exchange)?;
+    let mut checksum = Checksum::of(exchange)?;
     let region = blob.reserve(length(exchange, limit)?)?;
     let mut at = 0;
     exchange.read_pieces(|piece| {
+        checksum.update(piece);
         region.write(at, piece).map_err(|error| Failure::disk(&error))?;
         at += piece.len() as u64;
         Ok::<(), Failure>(())
     })?;
+    checksum.verify()?;
     Ok(region)
 }
 
@@ -91,7 +101,7 @@ fn length(exchange: &Exchange<'_>, limit: u64) -> Result<u64, Failure> {
     match exchange.content_length() {
         None => Err(Failure::new(411, "MissingContentLengthHeader", "The length of the body is missing.")),
         Some(length) if length > limit => {
-            Err(Failure::new(413, "RequestBodyTooLarge", format!("The body is longer than {limit} bytes.")))
+            Err(Failure::new(413, "RequestBodyTooLarge", format!("The body has {length} bytes: send at most {limit}.")))
         }
         Some(length) => Ok(length),
     }

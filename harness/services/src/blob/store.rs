@@ -43,12 +43,10 @@ impl BlobStore {
         self.blobs().get(path).cloned()
     }
 
-    /// Removes a blob and its file. Requests that are reading it may finish.
-    pub(crate) fn remove(&self, path: &str) {
+    /// Removes a blob and its file; returns whether there was one. Requests that are reading it may finish.
+    pub(crate) fn remove(&self, path: &str) -> bool {
         let blob = self.blobs().remove(path);
-        if let Some(blob) = blob {
-            blob.remove();
-        }
+        blob.inspect(|blob| blob.remove()).is_some()
     }
 
     /// Sum of the committed and staged bytes of the owners that `of` selects.
@@ -113,8 +111,7 @@ mod tests {
         }
         let bytes_of = |run: &str| store.stored_bytes(|owner| owner.run == run);
         assert_eq!((bytes_of("1"), bytes_of("2"), bytes_of("3")), (20, 10, 0));
-        store.remove("/a");
-        store.remove("/a");
+        assert_eq!((store.remove("/a"), store.remove("/a")), (true, false));
         assert!(store.get("/a").is_none());
         assert_eq!(bytes_of("1"), 10);
         assert_eq!(fs::read_dir(&store.dir).unwrap().count(), 2);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::Conflict;
+use super::{Conflict, Times};
 
 /// Artifact.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +22,14 @@ pub(crate) struct Artifact {
     pub(crate) created: i64,
     /// Size and hash, once finalized.
     pub(crate) content: Option<(u64, Option<String>)>,
+    pub(crate) times: Times,
+}
+
+impl Artifact {
+    /// Whether it is finalized and its lag is over at `now`.
+    pub(crate) fn is_visible(&self, now: u64) -> bool {
+        self.times.is_visible(now)
+    }
 }
 
 /// All artifacts.
@@ -44,22 +52,32 @@ impl Artifacts {
         self.all().values().find(|artifact| artifact.run == run && artifact.name == name).cloned()
     }
 
-    /// Makes an artifact visible; returns whether it was the first time. A repetition with the same content is no error,
-    /// because the answer may have been lost.
-    pub(crate) fn finalize(&self, id: u64, content: (u64, Option<String>)) -> Result<bool, Conflict> {
+    /// Makes an artifact visible from a time on; returns whether it was the first time. A repetition with the same content is
+    /// no error, because the answer may have been lost.
+    pub(crate) fn finalize(
+        &self,
+        id: u64,
+        content: (u64, Option<String>),
+        visible_from: u64,
+    ) -> Result<bool, Conflict> {
         let mut all = self.all();
         let artifact = all.get_mut(&id).ok_or(Conflict::Missing)?;
         match &artifact.content {
-            None => artifact.content = Some(content),
+            None => (artifact.content, artifact.times.visible_from) = (Some(content), Some(visible_from)),
             Some(before) if *before == content => return Ok(false),
             Some(_) => return Err(Conflict::Finalized),
         }
         Ok(true)
     }
 
-    /// Lists the finalized artifacts of a run, oldest first.
-    pub(crate) fn list(&self, run: &str) -> Vec<Artifact> {
-        self.all().values().filter(|artifact| artifact.run == run && artifact.content.is_some()).cloned().collect()
+    /// Lists the artifacts of a run that are visible at `now`, oldest first.
+    pub(crate) fn list(&self, run: &str, now: u64) -> Vec<Artifact> {
+        self.all().values().filter(|artifact| artifact.run == run && artifact.is_visible(now)).cloned().collect()
+    }
+
+    /// Removes the reservations that have ended at `now`; returns the paths of their blobs.
+    pub(crate) fn expire(&self, now: u64) -> Vec<String> {
+        self.remove_if(|artifact| artifact.times.has_expired(now))
     }
 
     /// Removes an artifact; the caller removes its blob.
@@ -69,7 +87,11 @@ impl Artifacts {
 
     /// Removes all artifacts of a run, also unfinalized ones; returns the paths of their blobs.
     pub(crate) fn purge(&self, run: &str) -> Vec<String> {
-        self.all().extract_if(.., |_, artifact| artifact.run == run).map(|(_, artifact)| artifact.path).collect()
+        self.remove_if(|artifact| artifact.run == run)
+    }
+
+    fn remove_if(&self, selects: impl Fn(&Artifact) -> bool) -> Vec<String> {
+        self.all().extract_if(.., |_, artifact| selects(artifact)).map(|(_, artifact)| artifact.path).collect()
     }
 
     fn all(&self) -> MutexGuard<'_, BTreeMap<u64, Artifact>> {
@@ -91,6 +113,7 @@ mod tests {
             path: format!("/{id}"),
             created: 0,
             content: None,
+            times: Times::created(None),
         }
     }
 
@@ -111,13 +134,26 @@ mod tests {
         for (id, run) in [(1, "r"), (2, "r"), (3, "other")] {
             artifacts.create(artifact(id, run, &id.to_string())).unwrap();
         }
-        assert_eq!(artifacts.finalize(2, (5, None)), Ok(true));
-        assert_eq!(artifacts.finalize(2, (5, None)), Ok(false), "a repeated finalize");
-        assert_eq!(artifacts.finalize(2, (6, None)), Err(Conflict::Finalized));
-        assert_eq!(artifacts.finalize(9, (5, None)), Err(Conflict::Missing));
-        artifacts.finalize(3, (5, None)).unwrap();
-        assert_eq!(artifacts.list("r").iter().map(|artifact| artifact.id).collect::<Vec<_>>(), [2]);
+        assert_eq!(artifacts.finalize(2, (5, None), 0), Ok(true));
+        assert_eq!(artifacts.finalize(2, (5, None), 0), Ok(false), "a repeated finalize");
+        assert_eq!(artifacts.finalize(2, (6, None), 0), Err(Conflict::Finalized));
+        assert_eq!(artifacts.finalize(9, (5, None), 0), Err(Conflict::Missing));
+        artifacts.finalize(3, (5, None), 0).unwrap();
+        assert_eq!(artifacts.list("r", 0).iter().map(|artifact| artifact.id).collect::<Vec<_>>(), [2]);
         assert_eq!(artifacts.purge("r"), ["/1", "/2"]);
         assert!(artifacts.find("r", "1").is_none() && artifacts.find("other", "3").is_some());
+    }
+
+    #[test]
+    fn reservation_expires_and_lag_hides_a_finalized_artifact() {
+        let artifacts = Artifacts::default();
+        let reserved = |id| Artifact { times: Times::created(Some(100)), ..artifact(id, "r", "a") };
+        artifacts.create(reserved(1)).unwrap();
+        assert_eq!((artifacts.expire(99), artifacts.create(reserved(2))), (Vec::new(), Err(Conflict::Taken)));
+        assert_eq!(artifacts.expire(100), ["/1"]);
+        artifacts.create(reserved(2)).unwrap();
+        artifacts.finalize(2, (5, None), 150).unwrap();
+        assert_eq!((artifacts.list("r", 149).len(), artifacts.list("r", 150).len()), (0, 1));
+        assert_eq!(artifacts.expire(u64::MAX), Vec::<String>::new());
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::Conflict;
+use super::{Conflict, Times};
 
 /// Cache entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +22,7 @@ pub(crate) struct Entry {
     pub(crate) size: Option<u64>,
     /// Number of its last use, by finalize or lookup. Later uses have higher numbers.
     pub(crate) used: u64,
+    pub(crate) times: Times,
 }
 
 /// All entries.
@@ -47,13 +48,14 @@ impl Caches {
         self.all().values().find(|entry| entry.is(key, version, scope)).cloned()
     }
 
-    /// Makes an entry visible; returns whether it was the first time. A repetition with the same size is no error.
-    pub(crate) fn finalize(&self, id: u64, size: u64) -> Result<bool, Conflict> {
+    /// Makes an entry visible from a time on; returns whether it was the first time. A repetition with the same size is no
+    /// error.
+    pub(crate) fn finalize(&self, id: u64, size: u64, visible_from: u64) -> Result<bool, Conflict> {
         let mut all = self.all();
         let entry = all.get_mut(&id).ok_or(Conflict::Missing)?;
         entry.used = self.use_number();
         match entry.size {
-            None => entry.size = Some(size),
+            None => (entry.size, entry.times.visible_from) = (Some(size), Some(visible_from)),
             Some(before) if before == size => return Ok(false),
             Some(_) => return Err(Conflict::Finalized),
         }
@@ -91,10 +93,13 @@ impl Caches {
         version: &str,
         key: &str,
         restore_keys: &[String],
+        now: u64,
     ) -> Option<Entry> {
         let mut all = self.all();
         let visible = |scope: &'a str| {
-            let fits = move |entry: &&Entry| entry.size.is_some() && entry.version == version && entry.scope == scope;
+            let fits = move |entry: &&Entry| {
+                entry.times.is_visible(now) && entry.version == version && entry.scope == scope
+            };
             all.values().rev().filter(fits)
         };
         let found = scopes.into_iter().find_map(|scope| {
@@ -111,9 +116,19 @@ impl Caches {
         Some(entry.clone())
     }
 
-    /// Removes the entries of a run, also unfinalized ones; returns the paths of their blobs.
-    pub(crate) fn purge(&self, run: &str) -> Vec<String> {
-        self.all().extract_if(.., |_, entry| entry.run == run).map(|(_, entry)| entry.path).collect()
+    /// Removes the reservations that have ended at `now`; returns the paths of their blobs.
+    pub(crate) fn expire(&self, now: u64) -> Vec<String> {
+        self.remove(|entry| entry.times.has_expired(now))
+    }
+
+    /// Removes the entries that `selects` names; returns the paths of their blobs.
+    pub(crate) fn remove(&self, selects: impl Fn(&Entry) -> bool) -> Vec<String> {
+        self.all().extract_if(.., |_, entry| selects(entry)).map(|(_, entry)| entry.path).collect()
+    }
+
+    /// Entries that `selects` names, oldest first.
+    pub(crate) fn select(&self, selects: impl Fn(&Entry) -> bool) -> Vec<Entry> {
+        self.all().values().filter(|entry| selects(entry)).cloned().collect()
     }
 
     fn all(&self) -> MutexGuard<'_, BTreeMap<u64, Entry>> {
@@ -131,28 +146,32 @@ impl Entry {
 mod tests {
     use super::*;
 
+    fn entry(id: u64, key: &str, version: &str, scope: &str) -> Entry {
+        Entry {
+            id,
+            key: key.into(),
+            version: version.into(),
+            scope: scope.into(),
+            run: "r".into(),
+            path: format!("/{id}"),
+            size: None,
+            used: 0,
+            times: Times::created(None),
+        }
+    }
+
     fn caches(entries: &[(u64, &str, &str, &str)]) -> Caches {
         let caches = Caches::default();
         for &(id, key, version, scope) in entries {
-            let entry = Entry {
-                id,
-                key: key.into(),
-                version: version.into(),
-                scope: scope.into(),
-                run: format!("run-{id}"),
-                path: format!("/{id}"),
-                size: None,
-                used: 0,
-            };
-            caches.create(entry).unwrap();
-            caches.finalize(id, 1).unwrap();
+            caches.create(entry(id, key, version, scope)).unwrap();
+            caches.finalize(id, 1, 0).unwrap();
         }
         caches
     }
 
     fn found(caches: &Caches, scopes: &[&str], key: &str, restore: &[&str]) -> Option<u64> {
         let restore: Vec<String> = restore.iter().map(ToString::to_string).collect();
-        caches.look_up(scopes.iter().copied(), "v", key, &restore).map(|entry| entry.id)
+        caches.look_up(scopes.iter().copied(), "v", key, &restore, 0).map(|entry| entry.id)
     }
 
     #[test]
@@ -192,23 +211,37 @@ mod tests {
     #[test]
     fn entry_is_reserved_at_creation_and_visible_when_finalized() {
         let caches = caches(&[]);
-        let entry = |id| Entry {
-            id,
-            key: "k".into(),
-            version: "v".into(),
-            scope: "s".into(),
-            run: "r".into(),
-            path: "/1".into(),
-            size: None,
-            used: 0,
-        };
+        let entry = |id| entry(id, "k", "v", "s");
         caches.create(entry(1)).unwrap();
         assert_eq!(caches.create(entry(2)), Err(Conflict::Taken));
         assert_eq!(found(&caches, &["s"], "k", &[]), None);
-        assert_eq!(caches.finalize(1, 7), Ok(true));
-        assert_eq!((caches.finalize(1, 7), caches.finalize(1, 8)), (Ok(false), Err(Conflict::Finalized)));
+        assert_eq!(caches.finalize(1, 7, 0), Ok(true));
+        assert_eq!((caches.finalize(1, 7, 0), caches.finalize(1, 8, 0)), (Ok(false), Err(Conflict::Finalized)));
         assert_eq!(found(&caches, &["s"], "k", &[]), Some(1));
-        assert_eq!(caches.purge("r"), ["/1"]);
+        assert_eq!(caches.remove(|entry| entry.run == "r"), ["/1"]);
         assert_eq!(found(&caches, &["s"], "k", &[]), None);
+    }
+
+    #[test]
+    fn unfinished_reservation_expires_and_frees_its_key() {
+        let caches = caches(&[]);
+        let reserved = |id| Entry { times: Times::created(Some(100)), ..entry(id, "k", "v", "s") };
+        caches.create(reserved(1)).unwrap();
+        assert_eq!((caches.expire(99), caches.create(reserved(2))), (Vec::new(), Err(Conflict::Taken)));
+        assert_eq!(caches.expire(100), ["/1"]);
+        assert_eq!(caches.finalize(1, 7, 0), Err(Conflict::Missing));
+        caches.create(reserved(2)).unwrap();
+        caches.finalize(2, 7, 0).unwrap();
+        assert_eq!(caches.expire(u64::MAX), Vec::<String>::new(), "a finalized entry is no reservation");
+    }
+
+    #[test]
+    fn entry_is_found_from_the_end_of_its_lag_on() {
+        let caches = caches(&[]);
+        caches.create(entry(1, "k", "v", "s")).unwrap();
+        caches.finalize(1, 7, 50).unwrap();
+        let found = |now| caches.look_up(["s"], "v", "k", &[], now).is_some();
+        assert_eq!((found(49), found(50)), (false, true));
+        assert_eq!(caches.create(entry(2, "k", "v", "s")), Err(Conflict::Taken), "its key is taken meanwhile");
     }
 }

@@ -12,7 +12,7 @@ use handoff_model::{Counters, ServiceUsage};
 use serde::de::DeserializeOwned;
 
 use super::{Answer, Hello, Ready, Request};
-use crate::config::TokenSpec;
+use crate::config::{Stored, TokenSpec};
 use crate::error::ServiceError;
 use crate::service;
 use crate::timeouts::{EXIT_POLL_INTERVAL, PROCESS_EXIT_TIMEOUT};
@@ -113,6 +113,30 @@ impl Client {
     /// [`ServiceError::Lost`] when the process ended; [`ServiceError::Refused`] and [`ServiceError::Protocol`] for its answer.
     pub fn purge(&self, run: &str) -> Result<(), ServiceError> {
         self.call(&Request::Purge { run: run.to_owned() })
+    }
+
+    /// Calls [`crate::Service::delete`].
+    ///
+    /// # Errors
+    /// [`ServiceError::Lost`] when the process ended; [`ServiceError::Refused`] and [`ServiceError::Protocol`] for its answer.
+    pub fn delete(&self, stored: Stored) -> Result<usize, ServiceError> {
+        self.call(&Request::Delete(stored))
+    }
+
+    /// Calls [`crate::Service::delete_blob`].
+    ///
+    /// # Errors
+    /// [`ServiceError::Lost`] when the process ended; [`ServiceError::Refused`] and [`ServiceError::Protocol`] for its answer.
+    pub fn delete_blob(&self, stored: Stored) -> Result<usize, ServiceError> {
+        self.call(&Request::DeleteBlob(stored))
+    }
+
+    /// Calls [`crate::Service::cache_keys`].
+    ///
+    /// # Errors
+    /// [`ServiceError::Lost`] when the process ended; [`ServiceError::Refused`] and [`ServiceError::Protocol`] for its answer.
+    pub fn cache_keys(&self, run: &str) -> Result<Vec<String>, ServiceError> {
+        self.call(&Request::CacheKeys { run: run.to_owned() })
     }
 
     /// Calls [`crate::Service::reset_rate_limits`].

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub use client::Client;
 pub use serve::serve;
 
-use crate::config::TokenSpec;
+use crate::config::{Stored, TokenSpec};
 
 /// Request line. A run is as in [`TokenSpec::run`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -28,6 +28,12 @@ enum Request {
     Log { token: String },
     /// Deletes the data of a run; answers with null.
     Purge { run: String },
+    /// Deletes an artifact or cache entry; answers with the number of deleted ones.
+    Delete(Stored),
+    /// Deletes a blob alone; answers with the number of deleted ones.
+    DeleteBlob(Stored),
+    /// Answers with the keys of the finalized cache entries of a run.
+    CacheKeys { run: String },
     /// Resets the rate limits; answers with null.
     #[serde(rename = "rest")]
     ResetRateLimits {},

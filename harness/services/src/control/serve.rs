@@ -49,6 +49,9 @@ fn answer(service: &Service, request: Request) -> Answer {
             service.purge(&run);
             Ok(Value::Null)
         }
+        Request::Delete(stored) => Ok(service.delete(&stored).into()),
+        Request::DeleteBlob(stored) => Ok(service.delete_blob(&stored).into()),
+        Request::CacheKeys { run } => Ok(service.cache_keys(&run).into()),
         Request::ResetRateLimits {} => {
             service.reset_rate_limits();
             Ok(Value::Null)
