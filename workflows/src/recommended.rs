@@ -4,6 +4,7 @@
 
 use handoff_model::Recipe;
 use handoff_model::recipe::{self, StepKind, Values, fill};
+use handoff_model::trigger::{CacheMode, Start, Trigger};
 
 use crate::model::{Job, Step};
 use crate::pins::Pins;
@@ -33,6 +34,18 @@ pub struct Recommended {
     pub actions: Vec<String>,
 }
 
+/// Note on the trigger of a workflow that follows another one.
+const PRECEDING_WORKFLOW_NOTE: &str = "# Replace NAME by the name of the workflow that precedes this one.\n";
+/// Note on triggers that run with the rights of the default branch.
+const LOW_TRUST_NOTE: &str = "\
+# This trigger runs in the context of the default branch, and people without write access can cause it. The checkout step
+# takes the default branch. Do not check out a pull request here: its code would run with this workflow's rights.
+";
+/// Note on a cache that low-trust triggers may write.
+const POISONING_NOTE: &str = "\
+# Cache entries go to the default branch, whose workflows restore them: a stranger's code could poison them.
+";
+
 /// Strategy with a value for each of its options.
 #[derive(Debug, Clone, Copy)]
 pub struct Variant<'a> {
@@ -44,6 +57,8 @@ pub struct Variant<'a> {
     pub options: &'a Values,
     /// Default of every option. Inputs of this repository's actions and variables are left out at their default.
     pub defaults: &'a Values,
+    /// How the workflow starts; without a trigger, by a push and by a pull request.
+    pub start: Start,
 }
 
 /// Workflow of a variant for a number of consumers: one lints, and the others share the tests. A single consumer tests.
@@ -101,14 +116,11 @@ pub fn recommended(
 }
 
 fn file(variant: &Variant<'_>, shares: bool, consumers: u32, jobs: Vec<(String, Job)>) -> String {
-    let text = map([
-        ("name", Node::from("ci")),
-        ("on", map([("push", Node::Map(vec![])), ("pull_request", Node::Map(vec![]))])),
-        ("permissions", map([("contents", "read")])),
-        ("env", map(NO_BUILD_RECORDS)),
-        ("jobs", map(jobs)),
-    ])
-    .document();
+    let start = variant.start;
+    let mode = start.cache_mode.map(|mode| ("cache-mode", Node::from(mode.as_str())));
+    let head = [("name", Node::from("ci")), ("on", on(start)), ("permissions", map([("contents", "read")]))];
+    let rest = [("env", map(NO_BUILD_RECORDS)), ("jobs", map(jobs))];
+    let text = map(head.into_iter().chain(mode).chain(rest)).document();
     let (work, commands, every) = if consumers > 1 {
         ("lint and test", "commands in place of `make lint` and `make test`", "every job")
     } else {
@@ -122,7 +134,33 @@ fn file(variant: &Variant<'_>, shares: bool, consumers: u32, jobs: Vec<(String, 
     let head = format!("# {what} (handoff recommend).\n# Put your {commands}.\n");
     let has_actions = !Recipe::repository_actions(variant.strategy.recipe.producer).is_empty();
     let note = if has_actions { REPOSITORY_ACTIONS_NOTE } else { "" };
-    format!("{head}{note}{}\n", text.trim_end())
+    format!("{head}{note}{}{}\n", start_notes(start), text.trim_end())
+}
+
+/// Value of the key `on`.
+fn on(start: Start) -> Node {
+    let every = || Node::Map(vec![]);
+    let Some(trigger) = start.trigger else { return map([("push", every()), ("pull_request", every())]) };
+    let list = |text: &str| Node::List(vec![Node::from(text)]);
+    let of = match trigger {
+        Trigger::IssueComment => map([("types", list("created"))]),
+        Trigger::WorkflowRun => map([("workflows", list("NAME")), ("types", list("completed"))]),
+        _ => every(),
+    };
+    map([(trigger.as_str(), of)])
+}
+
+fn start_notes(start: Start) -> String {
+    let low_trust = start.trigger.is_some_and(|trigger| trigger.cache_mode() == CacheMode::Read);
+    let writes = matches!(start.cache_mode, Some(CacheMode::Write | CacheMode::WriteOnly));
+    [
+        (start.trigger == Some(Trigger::WorkflowRun), PRECEDING_WORKFLOW_NOTE),
+        (low_trust, LOW_TRUST_NOTE),
+        (low_trust && writes, POISONING_NOTE),
+    ]
+    .into_iter()
+    .filter_map(|(applies, note)| applies.then_some(note))
+    .collect()
 }
 
 fn job() -> Job {

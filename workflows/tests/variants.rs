@@ -10,6 +10,7 @@ use std::path::Path;
 
 use handoff_model::conditions::GITHUB;
 use handoff_model::recipe::{self, StepKind, Values, fill};
+use handoff_model::trigger::Start;
 use handoff_model::{Builder, Conditions, ImageStore, OptionKind, OptionSpec, StrategySpec};
 use handoff_strategies::github::{self, Target};
 use handoff_strategies::{ALL, Strategy};
@@ -100,6 +101,7 @@ fn rendered(spec: &StrategySpec, conditions: &Conditions) -> Result<(String, Val
         spec: &spec.to_string(),
         options: &options,
         defaults: &github::defaults(strategy),
+        start: Start::default(),
     };
     let text = recommended(&Pins::built_in().unwrap(), "COMMIT", &variant, 3).unwrap().text;
     Ok((text, options))

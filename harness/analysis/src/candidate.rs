@@ -1,5 +1,6 @@
 //! Question of a team, and a candidate for its answer.
 
+use handoff_model::trigger::Start;
 use handoff_model::{ByteSize, StrategySpec};
 use serde::Serialize;
 
@@ -36,6 +37,9 @@ pub struct TeamQuestion {
     pub plan: Option<String>,
     /// Whether building again in every job is left out.
     pub sharing: bool,
+    /// How the workflow starts, which can deny the cache.
+    #[serde(flatten)]
+    pub start: Start,
 }
 
 /// Strategy as a candidate for the answer.

@@ -1,5 +1,6 @@
 //! Recommendation for a team: the strategy with the smallest time, among those that its limits allow.
 
+use handoff_model::trigger::{Start, Trigger};
 use handoff_model::{Builder, Storage, StrategySpec};
 use serde::Serialize;
 
@@ -83,7 +84,7 @@ pub fn recommend(
         ask: ask.clone(),
         group: group.key.clone(),
         scaled,
-        notes: notes(group, &candidates, scaled, analysis),
+        notes: notes(group, &candidates, scaled, analysis, ask),
         changes,
         candidates,
         comparisons: decision.comparisons,
@@ -148,6 +149,7 @@ fn candidate(
         cost: cost(cell, parts, store, bytes, ask.consumers, ask.pushes_per_day, &analysis.options.prices),
         workflow: None,
         excluded: rebuilds(ask, parts)
+            .or_else(|| ask.start.denies_cache().filter(|_| store == Storage::Cache))
             .or_else(|| bytes.and_then(|bytes| excluded(analysis, ask, store, bytes)))
             .or_else(|| broken(cell)),
         parts,
@@ -195,8 +197,14 @@ fn sort(candidates: &mut [Candidate], goal: Goal) {
     });
 }
 
-fn notes(group: &Group, candidates: &[Candidate], scaled: f64, analysis: &Analysis) -> Vec<String> {
-    let mut notes = Vec::new();
+fn notes(
+    group: &Group,
+    candidates: &[Candidate],
+    scaled: f64,
+    analysis: &Analysis,
+    ask: &TeamQuestion,
+) -> Vec<String> {
+    let mut notes: Vec<String> = scope_note(ask.start).into_iter().collect();
     if (scaled - 1.0).abs() >= 1e-9 {
         notes.push(format!(
             "Scaled from {} by {}, assuming that times and bytes grow with the size",
@@ -214,4 +222,16 @@ fn notes(group: &Group, candidates: &[Candidate], scaled: f64, analysis: &Analys
         notes.push("Artifact storage has no price: give one with --prices FILE".to_owned());
     }
     notes
+}
+
+/// Note on the cache scope of a trigger that does not save for the branch.
+fn scope_note(start: Start) -> Option<String> {
+    let scope = match start.trigger? {
+        Trigger::PullRequest => {
+            "the scope of refs/pull/N/merge, also those of a fork's pull request. All jobs of a run share it"
+        }
+        Trigger::MergeGroup => "the scope of the merge queue's branch. All jobs of a run share it",
+        _ => return None,
+    };
+    Some(format!("Cache entries go to {scope}, so the hand-over works; no other branch finds them"))
 }

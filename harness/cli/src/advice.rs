@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use handoff_analysis::{Candidate, CellSummary, CurveBasis, GroupKey, Recommendation, plural};
 use handoff_model::conditions::GITHUB;
+use handoff_model::trigger::Start;
 use handoff_model::{Builder, CacheState};
 use handoff_strategies::github;
 use handoff_workflows::recommended::Recommended;
@@ -25,7 +26,12 @@ pub struct Advice {
 ///
 /// # Errors
 /// A variant that no workflow can express, with the reason.
-pub fn workflow_of(key: &GroupKey, cell: &CellSummary, consumers: u32) -> Result<Recommended, String> {
+pub fn workflow_of(
+    key: &GroupKey,
+    cell: &CellSummary,
+    consumers: u32,
+    start: Start,
+) -> Result<Recommended, String> {
     let spec = &cell.cell.strategy;
     let strategy = github::named(spec).map_err(|e| e.to_string())?;
     if key.conditions.cache_state != CacheState::Cold && strategy.outlives_a_run() {
@@ -40,7 +46,7 @@ pub fn workflow_of(key: &GroupKey, cell: &CellSummary, consumers: u32) -> Result
         [one] => Some(*one),
         several => return Err(format!("its trials were made in {} ways: {}", several.len(), several.join(", "))),
     };
-    workflow(spec, &key.conditions, source, consumers)
+    workflow(spec, &key.conditions, source, consumers, start)
 }
 
 impl Advice {

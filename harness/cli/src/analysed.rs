@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use handoff_analysis::{Analysis, Mix, Options, Prices, RunRows, SmallestEffect, Variants, WorkflowSize, mix};
+use handoff_model::trigger::Start;
 use handoff_model::{Builder, Conditions, ImageStore, Plan, StrategySpec, regular_file};
 use handoff_records::{Results, name_measured_size};
 use handoff_strategies::github::{self, Target};
@@ -180,6 +181,7 @@ pub fn workflow(
     conditions: &Conditions,
     source: Option<&str>,
     consumers: u32,
+    start: Start,
 ) -> Result<Recommended, String> {
     let mut strategy = github::named(spec).map_err(|e| e.to_string())?;
     if let (Some(source), Some(known)) = (source.and_then(named), strategy.source()) {
@@ -189,7 +191,7 @@ pub fn workflow(
         github::express(&*strategy, conditions, Target::Workflow).map_err(|e| format!("no workflow has it: {e}"))?;
     let (spec, defaults) = (spec.to_string(), github::defaults(&*strategy));
     let strategy = Named { name: strategy.facts().name, recipe: strategy.recipe() };
-    let variant = Variant { strategy, spec: &spec, options: &options, defaults: &defaults };
+    let variant = Variant { strategy, spec: &spec, options: &options, defaults: &defaults, start };
     let pins = Pins::built_in().map_err(|e| e.to_string())?;
     recommended(&pins, crate::revision::COMMIT, &variant, consumers).map_err(|e| e.to_string())
 }
@@ -211,7 +213,7 @@ pub fn workflow_sizes() -> anyhow::Result<Vec<WorkflowSize>> {
         .iter()
         .map(|s| {
             let strategy = s.facts().name;
-            let counted = workflow(&StrategySpec::plain(strategy), &conditions, None, 2);
+            let counted = workflow(&StrategySpec::plain(strategy), &conditions, None, 2, Start::default());
             Ok(workflow_size(strategy, counted.map_err(|e| bad_input(format!("{strategy}: {e}")))?))
         })
         .collect()

@@ -37,6 +37,7 @@ pub mod span;
 pub mod strategy;
 pub mod ticket;
 pub mod timeouts;
+pub mod trigger;
 pub mod usage;
 pub mod user_image;
 pub mod workload;

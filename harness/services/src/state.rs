@@ -129,14 +129,16 @@ impl State {
 
     /// Deletes an artifact or entry with its blob; returns the number of deleted ones.
     pub(crate) fn delete(&self, stored: &Stored) -> usize {
-        let paths = match stored {
+        let paths: Vec<String> = match stored {
             Stored::CacheEntry { key } => self.caches.remove(|entry| entry.key == *key),
             Stored::Artifact { .. } => {
                 let removed = self.artifact(stored).and_then(|artifact| self.artifacts.remove(artifact.id));
                 removed.into_iter().map(|artifact| artifact.path).collect()
             }
         };
-        self.remove_blobs(paths)
+        let count = paths.len();
+        self.remove_blobs(paths);
+        count
     }
 
     /// Deletes the blob alone, so that its entry or artifact leads to nothing; returns the number of deleted blobs.

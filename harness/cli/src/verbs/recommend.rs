@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use handoff_analysis::{Analysis, CellSummary, Goal, GroupKey, Options, Recommendation, TeamQuestion, recommend};
+use handoff_model::trigger::{CacheMode, Start, Trigger};
 use handoff_model::{Builder, ByteSize, Conditions, ImageStore};
 use handoff_records::Results;
 
@@ -42,6 +43,13 @@ pub struct Args {
     /// GitHub plan whose artifact storage must suffice: free, pro, team, enterprise
     #[arg(long, value_name = "PLAN")]
     plan: Option<String>,
+    /// Event that starts the workflow: push, pull_request, merge_group, pull_request_target, issue_comment, or workflow_run
+    /// after a fork's pull request; excludes strategies that it lets save nothing [default: push and pull_request]
+    #[arg(long, value_name = "NAME")]
+    trigger: Option<Trigger>,
+    /// Cache mode of the workflow (its key `cache-mode`): read, write, write-only, none [default: that of the trigger]
+    #[arg(long, value_name = "MODE")]
+    cache_mode: Option<CacheMode>,
     /// File with prices and limits [default: harness/analysis/prices.toml, which is built in]
     #[arg(long, value_name = "FILE")]
     prices: Option<PathBuf>,
@@ -116,9 +124,10 @@ impl Args {
             },
             plan: self.plan.clone(),
             sharing: self.sharing,
+            start: Start { trigger: self.trigger, cache_mode: self.cache_mode },
         };
         let size = |key: &GroupKey, cell: &CellSummary| {
-            workflow_of(key, cell, self.consumers).map(|flow| workflow_size(&cell.cell.strategy.name, flow))
+            workflow_of(key, cell, self.consumers, ask.start).map(|flow| workflow_size(&cell.cell.strategy.name, flow))
         };
         self.known(&analysis)?;
         let mut answer = recommend(&analysis, &ask, |key| self.fits(key), size)
@@ -126,7 +135,7 @@ impl Args {
         let chosen = answer.chosen.as_ref().ok_or_else(|| nothing_left(&answer))?;
         let group = analysis.groups.iter().find(|g| g.key == answer.group);
         let cell = group.and_then(|g| g.cell(chosen)).ok_or_else(|| bad_input(format!("no row is of {chosen}")))?;
-        let flow = workflow_of(&answer.group, cell, self.consumers).map_err(bad_input)?;
+        let flow = workflow_of(&answer.group, cell, self.consumers, ask.start).map_err(bad_input)?;
         let used = runs.iter().flat_map(|r| &r.environments).filter(|e| cell.environments.contains(&e.id));
         let programs: BTreeSet<&str> = used.map(|e| e.handoff.as_str()).filter(|v| !v.is_empty()).collect();
         answer.notes.splice(0..0, set_aside(runs));
@@ -157,5 +166,5 @@ impl Args {
 fn nothing_left(answer: &Recommendation) -> anyhow::Error {
     let out = answer.candidates.iter().filter_map(|c| Some(format!("{}: {}", c.strategy, c.excluded.as_ref()?)));
     let why = out.collect::<Vec<_>>().join("; ");
-    bad_input(format!("no strategy is left ({why}): run others as well, or another --plan, or fewer --pushes-per-day"))
+    bad_input(format!("no strategy is left ({why}): run others as well, or another --plan or --trigger, or fewer --pushes-per-day"))
 }

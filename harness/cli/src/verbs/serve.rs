@@ -26,10 +26,10 @@ pub struct Args {
     #[arg(long, value_name = "NAME|FILE", default_value = "loopback")]
     profile: String,
     /// Workflow run of the token; artifacts belong to a run
-    #[arg(long, value_name = "NAME", default_value = "run")]
+    #[arg(long, value_name = "NAME", default_value = "run", value_parser = filled)]
     run_name: String,
     /// Git ref of the token, which is its cache scope
-    #[arg(long, value_name = "REF", default_value = "refs/heads/main")]
+    #[arg(long, value_name = "REF", default_value = "refs/heads/main", value_parser = filled)]
     git_ref: String,
     /// Lifetime of the token, in hours
     #[arg(long, value_name = "HOURS", default_value = "24", value_parser = clap::value_parser!(u64).range(1..=8_760))]
@@ -56,6 +56,10 @@ impl Args {
         let ttl = Duration::from_secs(self.ttl * 3_600);
         let token =
             service.mint(TokenSpec { run: self.run_name, ref_scope: self.git_ref, ttl, ..TokenSpec::default() });
+        let addr = service.addr();
+        if !addr.ip().is_loopback() {
+            out::warn(&exposed(addr));
+        }
         for (name, value) in service.client_env(&token) {
             out::data(&format!("{name}={value}"));
         }
@@ -80,6 +84,24 @@ impl Args {
         drop(temporary);
         Ok(exit::OK)
     }
+}
+
+/// Value of an option that must not be empty: with an empty one every call would be refused.
+fn filled(text: &str) -> Result<String, String> {
+    if text.is_empty() { Err("it is empty: give a name, or leave the option out".to_owned()) } else { Ok(text.to_owned()) }
+}
+
+/// Warning about an address that other machines reach.
+fn exposed(addr: SocketAddr) -> String {
+    let who = if addr.ip().is_unspecified() {
+        format!("every address of this machine on port {}", addr.port())
+    } else {
+        format!("{addr}, which is not a loopback address")
+    };
+    format!(
+        "serving on {who}: every machine that reaches it can read and write with the token below, without TLS. Use --bind \
+         127.0.0.1:0 to serve this machine only"
+    )
 }
 
 /// Name of every folder that is made where none is named; its lock has the ending [`LOCK`].

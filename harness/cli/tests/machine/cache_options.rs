@@ -45,3 +45,25 @@ fn cache_options_change_what_is_cached() {
     assert!(folders.out.join("logs").join(&row(kept).trial).join("priming-2").exists());
     assert_eq!(folders.leftovers(), Vec::<String>::new());
 }
+
+#[test]
+fn denied_cache_writes_fail_every_cache_strategy_and_no_artifact() {
+    let _machine = machine();
+    let folders = RunFolders::new();
+    let strategies = "cache-tar,local-cache,gha-cache,relay:store=cache,artifact";
+    let denied = ["--sizes", "64MiB", "--rounds", "1", "--profile", "loopback:cache.writes=denied"];
+    expect(folders.run(&denied).args(["--strategies", strategies]), 1);
+    let results = folders.results();
+    assert_eq!(results.measurements.len(), 5);
+    for row in &results.measurements {
+        let how = format!("{} {}: {}: {}", row.spec(), row.outcome, row.failed_span, row.error);
+        if row.strategy == "artifact" {
+            assert_eq!(row.outcome, Outcome::Completed, "{how}");
+            continue;
+        }
+        assert_eq!(row.outcome, Outcome::Failed, "{how}");
+        assert!(row.error.contains("cache write denied: token has no writable scopes"), "{how}");
+        assert_eq!(row.bytes_stored.unwrap_or(0), 0, "{how}");
+    }
+    assert_eq!(folders.leftovers(), Vec::<String>::new());
+}

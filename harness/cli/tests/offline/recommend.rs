@@ -348,3 +348,40 @@ fn answer_matches_the_golden_files() {
         assert!(output == expected, "{name} differs; HANDOFF_GOLDEN=write rewrites it. It is now:\n{output}");
     }
 }
+
+#[test]
+fn trigger_that_may_not_save_excludes_the_cache_and_starts_the_workflow() {
+    let samples = SampleRuns::new();
+    let of = [("cache-tar", 20.0), ("relay:store=cache", 25.0), ("artifact", 40.0), ("rebuild", 300.0)];
+    let dir = run(&samples, "triggers", &of, 7, 0.5);
+    let excluded = |answer: &Value| -> Vec<String> {
+        let all = answer["candidates"].as_array().unwrap().iter();
+        all.filter(|c| !c["excluded"].is_null()).map(|c| format!("{} {}", c["strategy"], c["excluded"])).collect()
+    };
+    for trigger in ["push", "pull_request", "merge_group"] {
+        let answer = json(&dir, &["--trigger", trigger]);
+        assert_eq!((answer["chosen"].as_str(), excluded(&answer).len()), (Some("cache-tar"), 0), "{trigger}");
+        assert_eq!(answer["ask"]["trigger"], trigger);
+    }
+    assert!(json(&dir, &["--trigger", "pull_request"])["notes"].to_string().contains("refs/pull/N/merge"));
+    for trigger in ["pull_request_target", "issue_comment", "workflow_run"] {
+        let answer = json(&dir, &["--trigger", trigger]);
+        assert_eq!(answer["chosen"], "artifact", "{trigger}");
+        let out = excluded(&answer);
+        assert_eq!(out.len(), 2, "{out:?}");
+        assert!(out.iter().all(|why| why.contains(&format!("trigger {trigger} lets no job save"))), "{out:?}");
+        let workflow = answer["workflow"].as_str().unwrap();
+        assert!(workflow.contains(&format!("\non:\n  {trigger}:")) && !workflow.contains("push:"), "{workflow}");
+        assert!(workflow.contains("people without write access"), "{workflow}");
+    }
+    // The workflow's own key counts more than its trigger.
+    let granted = json(&dir, &["--trigger", "issue_comment", "--cache-mode", "write"]);
+    assert_eq!(granted["chosen"], "cache-tar");
+    let workflow = granted["workflow"].as_str().unwrap();
+    assert!(workflow.contains("\ncache-mode: write\n") && workflow.contains("poison"), "{workflow}");
+    for mode in ["read", "write-only", "none"] {
+        assert_eq!(json(&dir, &["--cache-mode", mode])["chosen"], "artifact", "{mode}");
+    }
+    let (_, error) = expect(handoff(&["recommend", &dir, "--trigger", "pull_requst"]).args(ASK), 2);
+    assert!(error.contains("did you mean `pull_request`?"), "{error}");
+}

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Stdio};
 
-use crate::support::handoff;
+use crate::support::{expect, handoff};
 
 fn serve(tmp: &Path) -> Child {
     let mut serve =
@@ -42,4 +42,30 @@ fn folder_of_a_killed_server_is_removed_by_the_next_one_alone() {
         assert!(child.wait().unwrap().success());
     }
     assert_eq!(names(tmp.path()), ["handoff-serve-mine"]);
+}
+
+#[test]
+fn address_that_others_reach_is_warned_about() {
+    let tmp = tempfile::tempdir().unwrap();
+    let mut serve = handoff(&["serve", "--bind", "0.0.0.0:0"])
+        .env("TMPDIR", tmp.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(serve.stderr.take().unwrap()).lines();
+    let warning = lines.next().unwrap().unwrap();
+    assert!(warning.starts_with("warning: ") && warning.contains("every address of this machine"), "{warning}");
+    assert!(warning.contains("--bind 127.0.0.1:0"), "{warning}");
+    assert!(lines.next().unwrap().unwrap().contains("serving on"));
+    duct::cmd("kill", ["-TERM", &serve.id().to_string()]).run().unwrap();
+    assert!(serve.wait().unwrap().success());
+}
+
+#[test]
+fn empty_run_or_ref_is_refused_at_the_start() {
+    for option in ["--run-name", "--git-ref"] {
+        let (_, error) = expect(&mut handoff(&["serve", option, ""]), 2);
+        assert!(error.contains(option) && error.contains("is empty"), "{error}");
+    }
 }

@@ -7,7 +7,7 @@ use md5::{Digest as _, Md5};
 use super::failure::Failure;
 use crate::http::Exchange;
 
-/// Reflected polynomial of Azure's CRC-64, which NVMe uses too.
+/// Reflected polynomial of Azure's CRC-64, which `NVMe` uses too.
 const POLYNOMIAL: u64 = 0x9A6C_9329_AC4B_C9B5;
 const TABLE: [u64; 256] = table();
 
@@ -111,13 +111,15 @@ mod tests {
 
     fn verify(md5: Option<&str>, crc64: Option<&str>, pieces: &[&str]) -> Result<(), String> {
         let mut checksum = Checksum::read(md5, crc64).map_err(|failure| format!("{failure:?}"))?;
-        pieces.iter().for_each(|piece| checksum.update(piece.as_bytes()));
+        for piece in pieces {
+            checksum.update(piece.as_bytes());
+        }
         checksum.verify().map_err(|failure| format!("{failure:?}"))
     }
 
     #[test]
     fn checksums_of_the_standards_check_value_are_accepted() {
-        // MD5 of RFC 1321's test, and the CRC-64/NVME of the digits 1 to 9: AE8B14860A799888.
+        // MD5 of RFC 1321's test, and the CRC-64/`NVME` of the digits 1 to 9: AE8B14860A799888.
         let crc = STANDARD.encode(0xAE8B_1486_0A79_9888_u64.to_le_bytes());
         assert_eq!(verify(None, Some(&crc), &["1234", "56789"]), Ok(()));
         assert_eq!(verify(Some("kAFQmDzST7DWlj99KOF/cg=="), None, &["a", "bc"]), Ok(()));

@@ -208,3 +208,50 @@ fn interrupted_body_stores_nothing() {
     assert_eq!(put_list(&api, &url, &[b"1"]).status, 201);
     assert_eq!(fixture.service.stored_bytes("run-1"), 5);
 }
+
+#[test]
+fn wrong_checksum_of_a_body_is_refused() {
+    let fixture = Fixture::new();
+    let api = fixture.api(&fixture.token(|_| ()));
+    let url = api.upload_url("k");
+    // Of `abc`.
+    let md5 = ("Content-MD5", "kAFQmDzST7DWlj99KOF/cg==");
+    let put = |content: &[u8]| api.blob("PUT", &url, &[PUT[0], md5], content);
+    assert_eq!(put(b"abd").azure(), (400, "Md5Mismatch".into()));
+    let block = api.blob("PUT", &block_url(&url, b"1"), &[md5], b"abd");
+    assert_eq!(block.azure(), (400, "Md5Mismatch".into()));
+    let crc = api.blob("PUT", &url, &[PUT[0], ("x-ms-content-crc64", "AAAAAAAAAAA=")], b"abc");
+    assert_eq!(crc.azure(), (400, "Crc64Mismatch".into()));
+    let finalize = || api.cache("FinalizeCacheEntryUpload", json!({"key": "k", "size_bytes": 3}));
+    assert_eq!(finalize().twirp().0, 412, "nothing was stored");
+    assert_eq!(put(b"abc").status, 201);
+    finalize().ok();
+}
+
+#[test]
+fn range_of_another_version_gets_the_whole_blob() {
+    let fixture = Fixture::new();
+    let api = fixture.api(&fixture.token(|_| ()));
+    let url = stored(&api, b"0123456789");
+    let head = api.blob("HEAD", &url, &[], b"");
+    let (etag, modified) = (head.header("etag").unwrap(), head.header("last-modified").unwrap());
+    let get = |version: &str| api.blob("GET", &url, &[("x-ms-range", "bytes=8-"), ("If-Range", version)], b"");
+    for version in [etag, modified] {
+        assert_eq!((get(version).status, get(version).text().as_str()), (206, "89"), "{version}");
+    }
+    for version in ["\"0x0\"", "Sat, 31 Jan 2026 12:00:00 GMT", "*"] {
+        assert_eq!((get(version).status, get(version).text().as_str()), (200, "0123456789"), "{version}");
+    }
+}
+
+#[test]
+fn refusals_name_the_block() {
+    let fixture = Fixture::new();
+    let api = fixture.api(&fixture.token(|_| ()));
+    let url = api.upload_url("k");
+    assert_eq!(put_block(&api, &url, b"one", b"x").status, 201);
+    let names = |answer: &Answer, text: &str| assert!(answer.text().contains(text), "{}", answer.text());
+    names(&put_list(&api, &url, &[b"one", b"two"]), "block dHdv was never staged");
+    names(&put_block(&api, &url, b"four", b"x"), "Block id Zm91cg== has 4 bytes");
+    names(&api.blob("PUT", &format!("{url}&comp=block&blockid=a!"), &[], b"x"), "blockid \"a!\" is not");
+}

@@ -114,8 +114,19 @@ fn entries_outlive_their_run_until_it_is_purged() {
 fn invalid_key_is_refused() {
     let fixture = Fixture::new();
     let api = fixture.api(&fixture.token(|_| ()));
-    for key in ["", "a,b", &"x".repeat(513)] {
-        assert_eq!(api.cache("CreateCacheEntry", json!({"key": key})).twirp(), (400, "invalid_argument".into()));
+    for (key, named) in [
+        ("", "key is required"),
+        ("a,b", "\"a,b\" has the forbidden character ','"),
+        ("a\0b", "character '\\0'"),
+        ("a\tb", "character '\\t'"),
+        ("a\u{7f}b", "character '\\u{7f}'"),
+        (&"x".repeat(513), "xxx\" has 513 characters"),
+    ] {
+        let answer = api.cache("CreateCacheEntry", json!({"key": key}));
+        assert_eq!(answer.twirp(), (400, "invalid_argument".into()));
+        assert!(answer.json()["msg"].as_str().unwrap().contains(named), "{}", answer.text());
+        let restore = api.cache("GetCacheEntryDownloadURL", json!({"key": "k", "restore_keys": [key]}));
+        assert_eq!(restore.status, if key.is_empty() { 200 } else { 400 }, "{key:?}");
     }
     assert_eq!(api.cache("CreateCacheEntry", json!({"key": "x".repeat(512)})).status, 200);
     assert_eq!(api.cache("CreateCacheEntry", json!({"key": "k", "version": ""})).twirp().0, 400);

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use handoff_services::control::Client;
-use handoff_services::{ServiceError, TokenSpec};
+use handoff_services::{ServiceError, Stored, TokenSpec};
 use serde_json::json;
 
 use crate::support::{Api, serve_example};
@@ -30,6 +30,11 @@ fn process_answers_typed_calls() {
     assert_eq!((counters.requests, counters.bytes_up, counters.entries, counters.stored_bytes), (3, 3, 1, 3));
     assert_eq!(client.request_log(&token).unwrap().len(), 3);
     assert_eq!(client.stored_bytes("run-1").unwrap(), 3);
+    api.save_cache("k", b"x");
+    assert_eq!(client.cache_keys("run-1").unwrap(), ["k"]);
+    let entry = || Stored::CacheEntry { key: "k".into() };
+    assert_eq!((client.delete_blob(entry()).unwrap(), client.delete(entry()).unwrap()), (1, 1));
+    assert_eq!(client.cache_keys("run-1").unwrap(), Vec::<String>::new());
     client.purge("run-1").unwrap();
     assert_eq!(client.stored_bytes("run-1").unwrap(), 0);
     assert!(client.revoke(&token).unwrap() && !client.revoke("x").unwrap());

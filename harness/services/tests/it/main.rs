@@ -9,6 +9,7 @@ mod caches;
 mod control;
 mod counting;
 mod faults;
+mod lifetimes;
 mod memory;
 mod profiles;
 mod support;

@@ -26,8 +26,40 @@ fn unknown_path_is_answered_in_json() {
         assert_eq!(http.send("POST", path, &headers, body.as_bytes()).twirp().0, 400, "{body}");
     }
     let proto = [headers[0], ("Content-Type", "application/protobuf")];
-    assert_eq!(http.send("POST", path, &proto, b"{}").twirp().0, 404);
+    let answer = http.send("POST", path, &proto, b"{}");
+    assert_eq!(answer.twirp(), (404, "bad_route".into()));
+    assert!(answer.text().contains("application/protobuf"), "{}", answer.text());
     assert_eq!(http.send("POST", path, &headers, &vec![b' '; 2 << 20]).twirp(), (400, "malformed".into()));
+}
+
+#[test]
+fn fields_are_read_in_camel_case_too() {
+    let fixture = Fixture::new();
+    let api = fixture.api(&fixture.token(|_| ()));
+    let ids = json!({"workflowRunBackendId": "run-1", "workflowJobRunBackendId": "job-1"});
+    let artifact = |method: &str, fields: serde_json::Value| {
+        let mut body = ids.clone();
+        crate::support::merge(&mut body, fields);
+        api.call("ArtifactService", method, &body).ok()
+    };
+    let mut created = artifact("CreateArtifact", json!({"name": "a", "mimeType": "text/plain"}));
+    let url = created["signed_upload_url"].take();
+    assert!(!url.as_str().unwrap().contains(".zip"), "the type was read");
+    api.put_blob(url.as_str().unwrap(), b"abc");
+    artifact("FinalizeArtifact", json!({"name": "a", "size": "3"}));
+    api.upload_artifact("b", b"x");
+    let named = artifact("ListArtifacts", json!({"nameFilter": "a"}));
+    assert_eq!(named["artifacts"].as_array().unwrap().len(), 1);
+    let id = &named["artifacts"][0]["database_id"];
+    assert_eq!(artifact("ListArtifacts", json!({"idFilter": id}))["artifacts"], named["artifacts"]);
+
+    let key = json!({"key": "k-1", "version": "v1"});
+    let created = api.call("CacheService", "CreateCacheEntry", &key).ok();
+    api.put_blob(created["signed_upload_url"].as_str().unwrap(), b"abc");
+    let sized = json!({"key": "k-1", "version": "v1", "sizeBytes": "3"});
+    api.call("CacheService", "FinalizeCacheEntryUpload", &sized).ok();
+    let found = json!({"key": "x", "version": "v1", "restoreKeys": ["k-"]});
+    assert_eq!(api.call("CacheService", "GetCacheEntryDownloadURL", &found).ok()["matched_key"], "k-1");
 }
 
 #[test]
