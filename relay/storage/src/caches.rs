@@ -55,11 +55,16 @@ impl CacheClient {
     /// Reserves a key. `None` when the key is taken.
     ///
     /// # Errors
-    /// [`Error::Status`]: 403 when the token may not write, 429 when the rate limit outlasts all retries.
+    /// [`Error::Refused`] when the token may not save or the repository's budget is spent; [`Error::Status`] 429 when the rate
+    /// limit outlasts all retries.
     pub async fn create(&self, key: &str) -> Result<Option<BlobWriter>, Error> {
         match self.twirp.call("CreateCacheEntry", &self.request(key, None)).await {
             Ok(answer) if answer.ok && !answer.signed_upload_url.is_empty() => {
                 Ok(Some(BlobWriter::new(Arc::clone(&self.twirp.http), answer.signed_upload_url)))
+            }
+            // Not a taken key: a sender that took it for one would leave the entry out.
+            Ok(answer) if !answer.ok && is_refusal(&answer.message) => {
+                Err(Error::Refused { key: key.to_owned(), message: answer.message })
             }
             Ok(_) | Err(Error::Status { status: 409, .. }) => Ok(None),
             Err(other) => Err(other),
@@ -116,4 +121,9 @@ impl CacheClient {
     fn request<'a>(&'a self, key: &'a str, size_bytes: Option<String>) -> Request<'a> {
         Request { key, version: &self.version, restore_keys: &[], size_bytes }
     }
+}
+
+/// Whether the reason of an entry that was not reserved is another one than a taken key.
+fn is_refusal(message: &str) -> bool {
+    !message.is_empty() && !message.contains("already exists")
 }

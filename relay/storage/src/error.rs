@@ -81,6 +81,14 @@ pub enum Error {
         /// Wait that the service asks for.
         retry_after: Option<Duration>,
     },
+    /// Cache entry that the service refuses to reserve, with its reason.
+    #[error("the cache refuses to save {key}: {message}; use the store artifact where the token may not save")]
+    Refused {
+        /// Key of the entry.
+        key: String,
+        /// Reason that the service states.
+        message: String,
+    },
     /// Answer without the required content.
     #[error("{what} was answered with something unexpected: {why}; check that the service is the expected one")]
     Answer {

@@ -59,6 +59,8 @@ impl<'a> Request<'a> {
 #[serde(default)]
 pub(crate) struct Answer {
     pub(crate) ok: bool,
+    /// Reason of a refusal.
+    pub(crate) message: String,
     #[serde(alias = "signedUploadUrl")]
     pub(crate) signed_upload_url: String,
     #[serde(alias = "signedDownloadUrl")]

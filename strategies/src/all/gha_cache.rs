@@ -2,7 +2,7 @@
 
 use handoff_model::recipe::{BuiltAt, Unsupported};
 use handoff_model::strategy::look;
-use handoff_model::{CacheState, Conditions, Flow, Marker, Recipe, Storage, StrategyFacts, Ticket, Transfer};
+use handoff_model::{CacheState, Conditions, Failure, Flow, Marker, Recipe, Storage, StrategyFacts, Ticket, Transfer};
 
 use crate::buildx::{Build, CacheOptions, Output};
 use crate::options::{facts_and_recipe, options, words};
@@ -84,7 +84,7 @@ impl Strategy for GhaCache {
         let from = job.commit.map(|_| job.fill(self, CACHE_FROM));
         let (output, built) = self.cache.output();
         let build = Build { cache_to: Some(&to), cache_from: from.as_deref(), ..Build::plain("build", output) };
-        let trace = build.run(job)?;
+        let trace = build.run(job).map_err(name_denial)?;
         // A build without executed steps pulls no layer, so that the image is not here unless it was loaded.
         let nothing = from.is_some() && trace.executed.is_empty() && built == ImageLocation::BuilderCache;
         let built = if nothing { ImageLocation::WarmUp } else { built };
@@ -109,6 +109,15 @@ impl Strategy for GhaCache {
     fn built_at(&self) -> BuiltAt {
         BuiltAt::BuilderCache
     }
+}
+
+/// Names the denial behind an entry that was not reserved. Not every version of `BuildKit` passes on the service's message,
+/// and a taken key is no error of its export.
+fn name_denial(mut failure: Failure) -> Failure {
+    if failure.error.contains("failed to reserve cache") && !failure.error.contains("cache write denied") {
+        failure.error.push_str(" (cache write denied: the service refuses this token's entries)");
+    }
+    failure
 }
 
 /// Reason why steps have no `compression`.

@@ -46,16 +46,19 @@ fn check_key(key: &str) -> Result<(), TwirpError> {
 }
 
 // The scope that the token writes: the last writable one, after which BuildKit also names its index.
-fn write_scope(call: &Call<'_>) -> Result<String, TwirpError> {
-    let scope = call.scopes.iter().rev().find(|scope| scope.permission & WRITE != 0);
-    scope
-        .map(|scope| scope.name.clone())
-        .ok_or_else(|| TwirpError::denied("cache write denied: token has no writable scopes"))
+fn write_scope(call: &Call<'_>) -> Option<String> {
+    call.scopes.iter().rev().find(|scope| scope.permission & WRITE != 0).map(|scope| scope.name.clone())
+}
+
+// GitHub's answer to a read-only token: no error status, because clients read the message only of a success. `@actions/cache`
+// tells a denial from a taken key by the beginning of the message.
+fn write_denied() -> Value {
+    json!({ "ok": false, "message": "cache write denied: token has no writable scopes" })
 }
 
 pub(super) fn create(call: &Call<'_>) -> Result<Value, TwirpError> {
     let (_, key, version) = Request::read(call)?;
-    let scope = write_scope(call)?;
+    let Some(scope) = write_scope(call) else { return Ok(write_denied()) };
     call.state.may_create_entry().map_err(TwirpError::too_many)?;
     let id = call.state.next_id();
     let run = call.run.clone();
@@ -75,7 +78,7 @@ pub(super) fn create(call: &Call<'_>) -> Result<Value, TwirpError> {
 
 pub(super) fn finalize(call: &Call<'_>) -> Result<Value, TwirpError> {
     let (request, key, version) = Request::read(call)?;
-    let scope = write_scope(call)?;
+    let Some(scope) = write_scope(call) else { return Ok(write_denied()) };
     let entry = call.state.caches.find(&key, &version, &scope);
     let entry = entry.ok_or_else(|| TwirpError::not_found(format!("there is no cache entry {key} to finalize: create it first")))?;
     let size = request.size_bytes.unwrap_or(0);

@@ -38,10 +38,10 @@ fn read_only_token_restores_but_saves_nothing() {
         create(&reader, "k"),
         reader.cache("FinalizeCacheEntryUpload", json!({"key": "reserved by another", "size_bytes": 0})),
     ] {
-        assert_eq!(answer.twirp(), (403, "permission_denied".into()));
-        let message = answer.json()["msg"].as_str().unwrap().to_owned();
-        // The beginning by which `@actions/cache` tells a denial from a taken key.
-        assert!(message.starts_with("cache write denied: "), "{message}");
+        // Not an error status: of one, `@actions/cache` tells only that another job may be saving the key.
+        let answer = answer.ok();
+        assert_eq!(answer["ok"], json!(false));
+        assert!(answer["message"].as_str().unwrap().starts_with("cache write denied: "), "{answer}");
     }
     assert_eq!(reader.blob("GET", &reader.download_url("k"), &[], b"").text(), "abc");
     reader.upload_artifact("a", b"artifacts are not affected");
@@ -52,7 +52,7 @@ fn read_only_token_restores_but_saves_nothing() {
 fn profile_denies_cache_writes_to_every_token() {
     let fixture = with("cache.writes=denied");
     let api = fixture.api(&fixture.token(|_| ()));
-    assert_eq!(create(&api, "k").twirp().0, 403);
+    assert_eq!(create(&api, "k").ok()["ok"], json!(false));
     // BuildKit reads its scopes from the claim: none of them may be written.
     let claims: Vec<&str> = api.token.split('.').collect();
     use base64::Engine as _;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::support::proxy::{Fault, Seen};
 use crate::support::{Kept, Lab, PLAN, noise};
-use handoff_storage::{ArtifactTarget, DownloadPlan, Error};
+use handoff_services::{Service, ServiceConfig, TokenSpec};
+use handoff_storage::{ArtifactTarget, CacheClient, DownloadPlan, Error, RetryPolicy, ServiceEndpoint};
 
 const ONE: DownloadPlan = DownloadPlan { ranges: 1, range_bytes: 1 };
 const MANY: DownloadPlan = DownloadPlan { ranges: 4, range_bytes: 50_000 };
@@ -165,4 +166,19 @@ async fn closed_writer_ends_the_download() {
     lab.upload("n", &noise(2_000_000)).await.unwrap();
     let failed = lab.client.download_stream("n", Gone, &ONE).await.unwrap_err();
     assert!(matches!(&failed, Error::Writer { source, .. } if source.kind() == io::ErrorKind::BrokenPipe), "{failed}");
+}
+
+#[tokio::test]
+async fn denied_cache_write_is_an_error_and_no_taken_key() {
+    let store = tempfile::tempdir().unwrap();
+    let service = Service::start_blocking(ServiceConfig::new(store.path())).unwrap();
+    let create = async |deny_cache_writes| {
+        let token = service.mint(TokenSpec { deny_cache_writes, ..TokenSpec::default() });
+        let endpoint = ServiceEndpoint { results_url: service.base_url(), token };
+        CacheClient::new(endpoint, RetryPolicy::default(), "v").unwrap().create("k").await
+    };
+    let Err(Error::Refused { key, message }) = create(true).await else { panic!("it must be refused") };
+    assert_eq!((key.as_str(), message.starts_with("cache write denied: ")), ("k", true), "{message}");
+    assert!(create(false).await.unwrap().is_some());
+    assert!(create(false).await.unwrap().is_none(), "taken");
 }
