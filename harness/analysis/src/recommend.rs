@@ -197,13 +197,7 @@ fn sort(candidates: &mut [Candidate], goal: Goal) {
     });
 }
 
-fn notes(
-    group: &Group,
-    candidates: &[Candidate],
-    scaled: f64,
-    analysis: &Analysis,
-    ask: &TeamQuestion,
-) -> Vec<String> {
+fn notes(group: &Group, candidates: &[Candidate], scaled: f64, analysis: &Analysis, ask: &TeamQuestion) -> Vec<String> {
     let mut notes: Vec<String> = scope_note(ask.start).into_iter().collect();
     if (scaled - 1.0).abs() >= 1e-9 {
         notes.push(format!(

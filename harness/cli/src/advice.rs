@@ -26,12 +26,7 @@ pub struct Advice {
 ///
 /// # Errors
 /// A variant that no workflow can express, with the reason.
-pub fn workflow_of(
-    key: &GroupKey,
-    cell: &CellSummary,
-    consumers: u32,
-    start: Start,
-) -> Result<Recommended, String> {
+pub fn workflow_of(key: &GroupKey, cell: &CellSummary, consumers: u32, start: Start) -> Result<Recommended, String> {
     let spec = &cell.cell.strategy;
     let strategy = github::named(spec).map_err(|e| e.to_string())?;
     if key.conditions.cache_state != CacheState::Cold && strategy.outlives_a_run() {

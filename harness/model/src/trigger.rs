@@ -100,7 +100,8 @@ mod tests {
     fn cache_mode_overrides_the_trigger_both_ways() {
         let denied = |trigger, mode: &str| Start { trigger, cache_mode: mode.parse().ok() }.denies_cache();
         assert_eq!(denied(Some(Trigger::PullRequestTarget), "write"), None);
-        for (mode, expected) in [("read", "no job save"), ("write-only", "no job restore"), ("none", "save or restore")] {
+        for (mode, expected) in [("read", "no job save"), ("write-only", "no job restore"), ("none", "save or restore")]
+        {
             let why = denied(Some(Trigger::Push), mode).unwrap();
             assert!(why.starts_with(&format!("cache-mode {mode} ")) && why.contains(expected), "{why}");
         }

@@ -166,5 +166,7 @@ impl Args {
 fn nothing_left(answer: &Recommendation) -> anyhow::Error {
     let out = answer.candidates.iter().filter_map(|c| Some(format!("{}: {}", c.strategy, c.excluded.as_ref()?)));
     let why = out.collect::<Vec<_>>().join("; ");
-    bad_input(format!("no strategy is left ({why}): run others as well, or another --plan or --trigger, or fewer --pushes-per-day"))
+    bad_input(format!(
+        "no strategy is left ({why}): run others as well, or another --plan or --trigger, or fewer --pushes-per-day"
+    ))
 }

@@ -88,7 +88,11 @@ impl Args {
 
 /// Value of an option that must not be empty: with an empty one every call would be refused.
 fn filled(text: &str) -> Result<String, String> {
-    if text.is_empty() { Err("it is empty: give a name, or leave the option out".to_owned()) } else { Ok(text.to_owned()) }
+    if text.is_empty() {
+        Err("it is empty: give a name, or leave the option out".to_owned())
+    } else {
+        Ok(text.to_owned())
+    }
 }
 
 /// Warning about an address that other machines reach.

@@ -42,7 +42,9 @@ impl Request {
         let run = required(request.workflow_run_backend_id.take(), "workflow_run_backend_id")?;
         if run != call.run {
             let own = &call.run;
-            return Err(TwirpError::denied(format!("workflow_run_backend_id is {run:?}, and the token's run is {own:?}")));
+            return Err(TwirpError::denied(format!(
+                "workflow_run_backend_id is {run:?}, and the token's run is {own:?}"
+            )));
         }
         Ok((request, run))
     }

@@ -80,15 +80,14 @@ pub(super) fn finalize(call: &Call<'_>) -> Result<Value, TwirpError> {
     let (request, key, version) = Request::read(call)?;
     let Some(scope) = write_scope(call) else { return Ok(write_denied()) };
     let entry = call.state.caches.find(&key, &version, &scope);
-    let entry = entry.ok_or_else(|| TwirpError::not_found(format!("there is no cache entry {key} to finalize: create it first")))?;
+    let entry = entry
+        .ok_or_else(|| TwirpError::not_found(format!("there is no cache entry {key} to finalize: create it first")))?;
     let size = request.size_bytes.unwrap_or(0);
     let blob = call.state.blobs.get(&entry.path);
     // Sealed before it becomes visible, so that nobody reads a blob that can still change.
     blob.map_or(Err(None), |blob| blob.seal(size)).map_err(|stored| match stored {
         None => TwirpError::not_ready(format!("nothing was uploaded for the cache entry {key}: put its blob first")),
-        Some(stored) => {
-            TwirpError::invalid(format!("size_bytes of {key} is {size} but {stored} bytes were uploaded"))
-        }
+        Some(stored) => TwirpError::invalid(format!("size_bytes of {key} is {size} but {stored} bytes were uploaded")),
     })?;
     let first = call.state.caches.finalize(entry.id, size, call.state.visible_from());
     let first = first.map_err(|conflict| match conflict {

@@ -64,7 +64,8 @@ pub(crate) fn parse(xml: &str) -> Result<Vec<(Source, BlockId)>, String> {
         let (text, after) = after.split_once("</").ok_or_else(broken)?;
         rest = after.strip_prefix(name).and_then(|rest| rest.strip_prefix('>')).ok_or_else(broken)?;
         let id = block_id(&unescape(text.trim()));
-        let id = id.ok_or_else(|| format!("the block id {text:?} of element {number} is not base64 of 1 to 64 bytes"))?;
+        let id =
+            id.ok_or_else(|| format!("the block id {text:?} of element {number} is not base64 of 1 to 64 bytes"))?;
         blocks.push((source, id));
     }
 }
@@ -107,10 +108,7 @@ mod tests {
             assert!(parse(xml).is_err(), "{xml}");
         }
         let list = "<BlockList><Latest>YQ==</Latest><Latest>a b!</Latest></BlockList>";
-        assert_eq!(
-            parse(list).unwrap_err(),
-            "the block id \"a b!\" of element 2 is not base64 of 1 to 64 bytes"
-        );
+        assert_eq!(parse(list).unwrap_err(), "the block id \"a b!\" of element 2 is not base64 of 1 to 64 bytes");
     }
 
     #[test]

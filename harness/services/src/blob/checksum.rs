@@ -75,9 +75,7 @@ impl Checksum {
 
 fn decode<const N: usize>(header: &str, text: &str) -> Result<[u8; N], Failure> {
     let bytes = STANDARD.decode(text).ok().and_then(|bytes| bytes.try_into().ok());
-    bytes.ok_or_else(|| {
-        Failure::new(400, "InvalidHeaderValue", format!("{header}: {text} is not base64 of {N} bytes"))
-    })
+    bytes.ok_or_else(|| Failure::new(400, "InvalidHeaderValue", format!("{header}: {text} is not base64 of {N} bytes")))
 }
 
 fn compare(code: &'static str, header: &str, expected: &[u8], computed: &[u8]) -> Result<(), Failure> {

@@ -36,11 +36,10 @@ fn put_block(exchange: &mut Exchange<'_>, blob: &Blob) -> Result<Reply, Failure>
     exchange.record.kind = RequestKind::PutBlock;
     let text = exchange.head.query.get("blockid").unwrap_or_default().to_owned();
     exchange.note_attempt(&Attempt::Write(&exchange.head.path, "block", &text));
-    let id = blocklist::block_id(&text)
-        .ok_or_else(|| {
-            let message = format!("blockid {text:?} is not base64 of 1 to 64 bytes");
-            Failure::new(400, "InvalidQueryParameterValue", message)
-        })?;
+    let id = blocklist::block_id(&text).ok_or_else(|| {
+        let message = format!("blockid {text:?} is not base64 of 1 to 64 bytes");
+        Failure::new(400, "InvalidQueryParameterValue", message)
+    })?;
     receive(exchange, blob, MAX_BLOCK)?.stage(id)?;
     Ok(Reply::new(201))
 }

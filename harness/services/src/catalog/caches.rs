@@ -97,9 +97,8 @@ impl Caches {
     ) -> Option<Entry> {
         let mut all = self.all();
         let visible = |scope: &'a str| {
-            let fits = move |entry: &&Entry| {
-                entry.times.is_visible(now) && entry.version == version && entry.scope == scope
-            };
+            let fits =
+                move |entry: &&Entry| entry.times.is_visible(now) && entry.version == version && entry.scope == scope;
             all.values().rev().filter(fits)
         };
         let found = scopes.into_iter().find_map(|scope| {

@@ -46,6 +46,11 @@ impl<'a> Job<'a> {
 
     // What the client answered, or its error.
     fn call(&self, verb: &str, fields: impl Into<Value>) -> Result<Value, String> {
+        self.call_with(verb, fields, &[])
+    }
+
+    // The same, with more variables in the client's environment.
+    fn call_with(&self, verb: &str, fields: impl Into<Value>, more: &[(&str, &str)]) -> Result<Value, String> {
         let clients = clients();
         let mut call = json!({"verb": verb, "workspace": self.workspace});
         support::merge(&mut call, fields.into());
@@ -55,6 +60,7 @@ impl<'a> Job<'a> {
         node.args(["--input-type=module", "-e", include_str!("clients.mjs")]).current_dir(&clients);
         node.envs(self.fixture.service.client_env(&self.token));
         node.env("RUNNER_TEMP", self.workspace.join("temp")).env("GITHUB_WORKSPACE", &self.workspace);
+        node.envs(more.iter().copied());
         node.env("HANDOFF_CALL", call.to_string()).env("HANDOFF_ANSWER", &answer);
         let output = node.output().expect("node is not installed: run `make setup`");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -171,6 +177,18 @@ fn npm_cache_client_misses_falls_back_to_prefixes_and_never_overwrites() {
     assert_eq!(fs::read(&file).unwrap(), b"one");
     let other = json!({"paths": [job.workspace.join("other")], "key": key});
     assert_eq!(job.call("restore", other).unwrap(), Value::Null, "other paths are another version");
+}
+
+#[test]
+fn npm_cache_client_saves_nothing_when_writes_are_denied() {
+    let fixture = Fixture::with(|config| config.profile = profile::load("loopback:cache.writes=denied").unwrap());
+    let job = Job::new(&fixture, "job");
+    let save = json!({"paths": [job.write("small", b"one")], "key": "k"});
+    assert_eq!(job.call("save", save.clone()).unwrap(), json!(-1));
+    assert_eq!(fixture.service.counters(&job.token).requests, 1, "the denial is not retried");
+    // Where the runner names the mode, the client does not ask at all.
+    assert_eq!(job.call_with("save", save, &[("ACTIONS_CACHE_MODE", "read")]).unwrap(), json!(-1));
+    assert_eq!(fixture.service.counters(&job.token).requests, 1);
 }
 
 #[test]
