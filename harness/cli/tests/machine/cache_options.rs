@@ -62,7 +62,7 @@ fn denied_cache_writes_fail_every_cache_strategy_and_no_artifact() {
             continue;
         }
         assert_eq!(row.outcome, Outcome::Failed, "{how}");
-        assert!(row.error.contains("cache write denied: token has no writable scopes"), "{how}");
+        assert!(row.error.contains("cache write denied: "), "{how}");
         assert_eq!(row.bytes_stored.unwrap_or(0), 0, "{how}");
     }
     assert_eq!(folders.leftovers(), Vec::<String>::new());

@@ -168,3 +168,18 @@ fn bad_requests_are_refused_in_json() {
         json!({"name": "new", "version": 99, "field_of_next_year": {"a": [1]}, "expires_at": "2026-12-01T00:00:00Z"});
     assert_eq!(api.artifact("CreateArtifact", unknown).status, 200);
 }
+
+#[test]
+fn refused_name_is_reported_with_its_character() {
+    let fixture = Fixture::new();
+    let api = fixture.api(&fixture.token(|_| ()));
+    for (name, character) in
+        [("a:b", "':'"), ("a\\b", "'\\\\'"), ("a\0", "'\\0'"), ("a\tb", "'\\t'"), ("a\u{85}", "'\\u{85}'")]
+    {
+        let answer = api.artifact("CreateArtifact", json!({"name": name, "version": 7}));
+        assert_eq!(answer.twirp(), (400, "invalid_argument".into()), "{name:?}");
+        let message = answer.json()["msg"].as_str().unwrap().to_owned();
+        assert!(message.contains(&format!("the forbidden character {character}:")), "{message}");
+    }
+    assert_eq!(api.artifact("CreateArtifact", json!({"name": "a é (1)", "version": 7})).status, 200);
+}
