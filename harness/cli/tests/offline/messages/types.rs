@@ -227,6 +227,7 @@ fn storage() -> Vec<String> {
             message: s("an artifact with the name app already exists in this run"),
             retry_after: None,
         },
+        E::Refused { key: s("handoff-app-1"), message: s("cache write denied: token has no writable scopes") },
         E::Answer { what: "CreateArtifact", why: s("no upload URL") },
         E::GaveUp { attempts: 5, last },
         E::NotFound(name()),
