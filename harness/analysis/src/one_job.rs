@@ -1,0 +1,201 @@
+//! Reference without a hand-over, modelled: build and checks as steps of one job.
+//!
+//! One job builds, loads the image, and then runs all checks as parallel steps on one runner. Nobody measures it: its parts
+//! are those of `rebuild`, whose consumer builds, loads and starts a container on one runner too.
+
+use handoff_model::StrategySpec;
+use serde::Serialize;
+
+use crate::candidate::{Candidate, TeamQuestion};
+use crate::fan_out::CurveBasis;
+use crate::number::number;
+
+/// Name of the reference in answers.
+pub const NAME: &str = "one-job";
+
+/// Longest job on GitHub's runners, in seconds.
+const LONGEST_S: f64 = 21_600.0;
+
+/// What the model leaves out: always said beside its numbers.
+pub const LEFT_OUT: &str = "memory, disk and network that the checks share, a result and a log for each job, running one job \
+                            again alone, and the limit of six hours";
+
+/// One job in place of a producer and its consumers. Times with checks are none where nobody said how long the checks take.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct OneJob {
+    /// Name of the reference.
+    pub name: &'static str,
+    /// Origin of all its times.
+    pub basis: CurveBasis,
+    /// Time until the first container of the image has answered, in seconds.
+    pub ready_s: f64,
+    /// Factor by which the checks of all jobs slow each other down on one runner.
+    pub slowdown: f64,
+    /// Candidate that it is compared with.
+    pub compared: StrategySpec,
+    /// Longest duration of one job's checks, in seconds, up to which one job neither waits longer than that candidate nor
+    /// takes more time of all jobs; none: it is behind however short the checks are.
+    pub ahead_up_to_s: Option<f64>,
+    /// Times with checks as long as asked for.
+    pub with_checks: Option<WithChecks>,
+}
+
+/// Times of one job and of the candidate, in seconds, with the same checks.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct WithChecks {
+    /// Time that a push waits with one job.
+    pub wait_s: f64,
+    /// Time of that job.
+    pub runner_s: f64,
+    /// Time that a push waits with the candidate.
+    pub compared_wait_s: f64,
+    /// Time of all jobs with the candidate.
+    pub compared_runner_s: f64,
+}
+
+impl OneJob {
+    /// Whether it is ahead of the candidate in both times with the checks asked for.
+    pub fn wins(&self) -> bool {
+        self.with_checks.is_some_and(|t| t.wait_s <= t.compared_wait_s && t.runner_s <= t.compared_runner_s)
+    }
+
+    /// Whether it is ahead however long the checks take.
+    fn always(&self) -> bool {
+        self.ahead_up_to_s.is_some_and(|s| s >= LONGEST_S)
+    }
+
+    /// Comparison in one sentence, which says that it is modelled.
+    pub fn sentence(&self) -> String {
+        let Self { compared, .. } = self;
+        let limit = self.ahead_up_to_s.map(|s| number(round(s)));
+        if let Some(t) = &self.with_checks {
+            let times = format!(
+                "a push waits {:.1} s instead of {:.1} s with {compared}, and jobs take {:.1} s instead of {:.1} s, checks included",
+                t.wait_s, t.compared_wait_s, t.runner_s, t.compared_runner_s
+            );
+            return match (self.wins(), limit) {
+                (true, _) => format!("Consider {NAME} (modelled): {times}."),
+                (false, Some(limit)) => {
+                    format!("{NAME} (modelled): {times}. It is ahead with checks of up to {limit} s.")
+                }
+                (false, None) => format!("{NAME} (modelled): {times}."),
+            };
+        }
+        match limit {
+            Some(_) if self.always() => {
+                format!("Consider {NAME} (modelled): it is ahead of {compared} however long the checks take.")
+            }
+            Some(limit) => {
+                format!("{NAME} (modelled) is ahead of {compared} while the checks of one job take {limit} s or less.")
+            }
+            None => {
+                format!("{NAME} (modelled): a push waits longer than with {compared}, however short the checks are.")
+            }
+        }
+    }
+
+    /// Assumptions of the model as a note, without a full stop.
+    pub fn assumptions(&self, ask: &TeamQuestion) -> String {
+        let share = number(round(ask.check_load * 100.0));
+        format!(
+            "{NAME} is modelled: rebuild as measured, then the checks of all {} jobs at once on one runner, of which each alone keeps \
+             {share} % of the processor busy (--check-load), so that they take {} times as long; left out: {LEFT_OUT}",
+            ask.consumers,
+            number(round(self.slowdown))
+        )
+    }
+}
+
+/// One decimal.
+fn round(value: f64) -> f64 {
+    (value * 10.0).round() / 10.0
+}
+
+/// One job against the chosen candidate; none for a single job, or without a candidate that rebuilds in every job.
+pub(crate) fn one_job(candidates: &[Candidate], chosen: Option<&StrategySpec>, ask: &TeamQuestion) -> Option<OneJob> {
+    let rebuild = candidates.iter().find(|c| !c.parts.shares)?;
+    let chosen = candidates.iter().find(|c| Some(&c.strategy) == chosen)?;
+    (ask.consumers > 1)
+        .then(|| against(rebuild.parts.consume_s, (&chosen.strategy, chosen.wait_s, chosen.runner_s), ask))
+}
+
+/// One job that is ready after `ready_s`, against a candidate with its waiting time and its time of all jobs.
+fn against(ready_s: f64, (compared, wait_s, runner_s): (&StrategySpec, f64, f64), ask: &TeamQuestion) -> OneJob {
+    let jobs = f64::from(ask.consumers);
+    let slowdown = (jobs * ask.check_load).max(1.0);
+    // Where it waits no longer it takes less time of all jobs as well: jobs of the candidate take at least what a push waits.
+    let ahead_s = wait_s - ready_s;
+    let border = if slowdown > 1.0 { ahead_s / (slowdown - 1.0) } else { LONGEST_S };
+    OneJob {
+        name: NAME,
+        basis: CurveBasis::Modelled,
+        ready_s,
+        slowdown,
+        compared: compared.clone(),
+        ahead_up_to_s: (ahead_s > 0.0).then_some(border.min(LONGEST_S)),
+        with_checks: ask.check_s.map(|check_s| WithChecks {
+            wait_s: ready_s + slowdown * check_s,
+            runner_s: ready_s + slowdown * check_s,
+            compared_wait_s: wait_s + check_s,
+            compared_runner_s: runner_s + jobs * check_s,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::candidate::Goal;
+
+    /// 40 s until ready, against 60 s and 180 s for four jobs.
+    fn four_jobs(ready_s: f64, check_load: f64, check_s: Option<f64>) -> OneJob {
+        let ask = TeamQuestion {
+            consumers: 4,
+            pushes_per_day: 1,
+            image_size: "1GiB".parse().unwrap(),
+            build_s: None,
+            goal: Goal::Wait,
+            plan: None,
+            sharing: false,
+            check_s,
+            check_load,
+        };
+        against(ready_s, (&StrategySpec::plain("artifact"), 60.0, 180.0), &ask)
+    }
+
+    #[test]
+    fn checks_that_fill_a_runner_set_the_border() {
+        // 40 + 4 c = 60 + c at c = 20 / 3.
+        let one = four_jobs(40.0, 1.0, None);
+        assert!((one.ahead_up_to_s.unwrap() - 20.0 / 3.0).abs() < 1e-9);
+        assert_eq!(
+            one.sentence(),
+            "one-job (modelled) is ahead of artifact while the checks of one job take 6.7 s or less."
+        );
+        let (short, long) = (four_jobs(40.0, 1.0, Some(6.0)), four_jobs(40.0, 1.0, Some(30.0)));
+        assert!(short.wins() && short.sentence().starts_with("Consider one-job (modelled)"), "{}", short.sentence());
+        assert!(
+            !long.wins() && long.sentence().ends_with("It is ahead with checks of up to 6.7 s."),
+            "{}",
+            long.sentence()
+        );
+        let times = long.with_checks.unwrap();
+        assert_eq!((times.wait_s, times.runner_s), (160.0, 160.0));
+        assert_eq!((times.compared_wait_s, times.compared_runner_s), (90.0, 300.0));
+    }
+
+    #[test]
+    fn light_checks_do_not_slow_each_other_down() {
+        let one = four_jobs(40.0, 0.25, Some(600.0));
+        assert_eq!((one.slowdown, one.wins()), (1.0, true));
+        assert!(four_jobs(40.0, 0.25, None).sentence().contains("however long the checks take"));
+    }
+
+    #[test]
+    fn slower_start_is_never_ahead() {
+        let one = four_jobs(61.0, 0.25, None);
+        assert_eq!(one.ahead_up_to_s, None);
+        assert!(one.sentence().contains("waits longer"), "{}", one.sentence());
+        assert!(!four_jobs(61.0, 0.25, Some(1.0)).wins());
+    }
+}
