@@ -33,6 +33,8 @@ pub struct OneJob {
     pub slowdown: f64,
     /// Candidate that it is compared with.
     pub compared: StrategySpec,
+    /// Time of all jobs that it saves at least, whatever the checks take, in seconds; below 0 it needs more.
+    pub saved_runner_s: f64,
     /// Longest duration of one job's checks, in seconds, up to which one job neither waits longer than that candidate nor
     /// takes more time of all jobs; none: it is behind however short the checks are.
     pub ahead_up_to_s: Option<f64>,
@@ -85,24 +87,32 @@ impl OneJob {
             Some(_) if self.always() => {
                 format!("Consider {NAME} (modelled): it is ahead of {compared} however long the checks take.")
             }
-            Some(limit) => {
-                format!("{NAME} (modelled) is ahead of {compared} while the checks of one job take {limit} s or less.")
-            }
+            Some(limit) => format!(
+                "{NAME} (modelled) takes at least {:.1} s less of all jobs' time than {compared}. A push waits no longer while the \
+                 checks of one job take {limit} s or less.",
+                self.saved_runner_s
+            ),
             None => {
                 format!("{NAME} (modelled): a push waits longer than with {compared}, however short the checks are.")
             }
         }
     }
 
-    /// Assumptions of the model as a note, without a full stop.
-    pub fn assumptions(&self, ask: &TeamQuestion) -> String {
-        let share = number(round(ask.check_load * 100.0));
-        format!(
-            "{NAME} is modelled: rebuild as measured, then the checks of all {} jobs at once on one runner, of which each alone keeps \
-             {share} % of the processor busy (--check-load), so that they take {} times as long; left out: {LEFT_OUT}",
-            ask.consumers,
-            number(round(self.slowdown))
-        )
+    /// Assumptions of the model as notes, without full stops.
+    pub fn assumptions(&self, ask: &TeamQuestion) -> [String; 3] {
+        [
+            format!(
+                "{NAME} is modelled: rebuild as measured, then the checks of all {} jobs at once on one runner",
+                ask.consumers
+            ),
+            format!(
+                "The checks of one job alone are taken to keep {} % of a runner busy (--check-load), so that all together take {} \
+                 times as long",
+                number(round(ask.check_load * 100.0)),
+                number(round(self.slowdown))
+            ),
+            format!("Left out of {NAME}: {LEFT_OUT}"),
+        ]
     }
 }
 
@@ -132,6 +142,7 @@ fn against(ready_s: f64, (compared, wait_s, runner_s): (&StrategySpec, f64, f64)
         ready_s,
         slowdown,
         compared: compared.clone(),
+        saved_runner_s: runner_s - ready_s,
         ahead_up_to_s: (ahead_s > 0.0).then_some(border.min(LONGEST_S)),
         with_checks: ask.check_s.map(|check_s| WithChecks {
             wait_s: ready_s + slowdown * check_s,

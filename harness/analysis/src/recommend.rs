@@ -80,7 +80,7 @@ pub fn recommend(
     });
     let one_job = one_job(&candidates, decision.chosen.as_ref(), ask);
     let mut notes = notes(group, &candidates, scaled, analysis);
-    notes.extend(one_job.iter().map(|o| o.assumptions(ask)));
+    notes.extend(one_job.iter().flat_map(|o| o.assumptions(ask)));
     Some(Recommendation {
         undecided: decision.undecided,
         chosen: decision.chosen,
