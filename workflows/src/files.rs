@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::pins::Pins;
 pub use crate::replace::replace;
-use crate::{Named, WorkflowError, action, calibrate, cell, recipes, run};
+use crate::{Named, WorkflowError, action, calibrate, cell, examples, run};
 
 /// All generated files: path from the workspace's root, and text.
 ///
@@ -19,7 +19,7 @@ pub fn all(pins: &Pins, strategies: &[Named]) -> Result<Vec<(String, String)>, W
         (at(calibrate::FILE), calibrate::text(pins)?),
         (action::FILE.to_owned(), action::text(pins)?),
     ];
-    files.extend(recipes::all(pins)?);
+    files.extend(examples::all(pins)?);
     Ok(files)
 }
 

@@ -59,7 +59,7 @@ fn scripts_have_no_expression_and_no_workflow_starts_on_a_pull_request() {
         for line in lines {
             assert!(!line.contains("${{"), "{name}: {line}");
         }
-        // Recipes are workflows of a reader's repository, which start as theirs do.
+        // Examples are workflows of a reader's repository, which start as theirs do.
         if name.starts_with("docs/") {
             assert!(text.contains("\npermissions:\n  contents: read\n") && !text.contains("secrets"), "{name}");
             continue;

@@ -10,7 +10,7 @@ use crate::steps::{HOST_NETWORK, NO_BUILD_RECORDS, checkout};
 use crate::yaml::{Node, map};
 
 /// Folder of the files, from the workspace's root.
-const DIR: &str = "docs/recipes";
+const DIR: &str = "docs/examples";
 
 /// Revision of this repository's actions: the reader fills in owner and commit.
 const OURS: &str = "OWNER/handoff/";
