@@ -16,9 +16,12 @@ pub const NAME: &str = "one-job";
 /// Longest job on GitHub's runners, in seconds.
 const LONGEST_S: f64 = 21_600.0;
 
+/// Background steps that the runner runs at once (github.com/actions/runner, pull request 4416).
+const AT_ONCE: f64 = 10.0;
+
 /// What the model leaves out: always said beside its numbers.
-pub const LEFT_OUT: &str = "memory, disk and network that the checks share, a result and a log for each job, running one job \
-                            again alone, and the limit of six hours";
+pub const LEFT_OUT: &str = "the wait for runners of further jobs, which it saves; memory, disk and network that the checks share; a \
+                            result and a log for each job; running one job again alone";
 
 /// One job in place of a producer and its consumers. Times with checks are none where nobody said how long the checks take.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -66,7 +69,15 @@ impl OneJob {
         self.ahead_up_to_s.is_some_and(|s| s >= LONGEST_S)
     }
 
-    /// Comparison in one sentence, which says that it is modelled.
+    /// Time of all jobs that it saves, or needs more with the shortest checks.
+    fn saved(&self) -> String {
+        match self.saved_runner_s {
+            s if s >= 0.0 => format!("at least {s:.1} s less"),
+            s => format!("up to {:.1} s more", -s),
+        }
+    }
+
+    /// Comparison in a sentence or two, which say that it is modelled.
     pub fn sentence(&self) -> String {
         let Self { compared, .. } = self;
         let limit = self.ahead_up_to_s.map(|s| number(round(s)));
@@ -75,27 +86,19 @@ impl OneJob {
                 "a push waits {:.1} s instead of {:.1} s with {compared}, and jobs take {:.1} s instead of {:.1} s, checks included",
                 t.wait_s, t.compared_wait_s, t.runner_s, t.compared_runner_s
             );
-            return match (self.wins(), limit) {
-                (true, _) => format!("Consider {NAME} (modelled): {times}."),
-                (false, Some(limit)) => {
-                    format!("{NAME} (modelled): {times}. It is ahead with checks of up to {limit} s.")
-                }
-                (false, None) => format!("{NAME} (modelled): {times}."),
-            };
+            let consider = if self.wins() { "Consider " } else { "" };
+            let border = limit.filter(|_| !self.wins()).map(|s| format!(" It is ahead with checks of up to {s} s."));
+            return format!("{consider}{NAME} (modelled): {times}.{}", border.unwrap_or_default());
         }
-        match limit {
-            Some(_) if self.always() => {
-                format!("Consider {NAME} (modelled): it is ahead of {compared} however long the checks take.")
-            }
-            Some(limit) => format!(
-                "{NAME} (modelled) takes at least {:.1} s less of all jobs' time than {compared}. A push waits no longer while the \
-                 checks of one job take {limit} s or less.",
-                self.saved_runner_s
-            ),
-            None => {
-                format!("{NAME} (modelled): a push waits longer than with {compared}, however short the checks are.")
-            }
+        if self.always() {
+            return format!("Consider {NAME} (modelled): it is ahead of {compared} however long the checks take.");
         }
+        let waits = match limit {
+            Some(limit) => format!("waits no longer while the checks of one job take {limit} s or less"),
+            None => "waits longer, however short the checks are".to_owned(),
+        };
+        let saved = self.saved();
+        format!("{NAME} (modelled) takes {saved} of all jobs' time than {compared}. A push {waits}.")
     }
 
     /// Assumptions of the model as notes, without full stops.
@@ -132,7 +135,7 @@ pub(crate) fn one_job(candidates: &[Candidate], chosen: Option<&StrategySpec>, a
 /// One job that is ready after `ready_s`, against a candidate with its waiting time and its time of all jobs.
 fn against(ready_s: f64, (compared, wait_s, runner_s): (&StrategySpec, f64, f64), ask: &TeamQuestion) -> OneJob {
     let jobs = f64::from(ask.consumers);
-    let slowdown = (jobs * ask.check_load).max(1.0);
+    let slowdown = (jobs * ask.check_load).max((jobs / AT_ONCE).ceil());
     // Where it waits no longer it takes less time of all jobs as well: jobs of the candidate take at least what a push waits.
     let ahead_s = wait_s - ready_s;
     let border = if slowdown > 1.0 { ahead_s / (slowdown - 1.0) } else { LONGEST_S };
@@ -158,10 +161,9 @@ mod tests {
     use super::*;
     use crate::candidate::Goal;
 
-    /// 40 s until ready, against 60 s and 180 s for four jobs.
-    fn four_jobs(ready_s: f64, check_load: f64, check_s: Option<f64>) -> OneJob {
-        let ask = TeamQuestion {
-            consumers: 4,
+    fn asked(consumers: u32, check_load: f64, check_s: Option<f64>) -> TeamQuestion {
+        TeamQuestion {
+            consumers,
             pushes_per_day: 1,
             image_size: "1GiB".parse().unwrap(),
             build_s: None,
@@ -170,8 +172,12 @@ mod tests {
             sharing: false,
             check_s,
             check_load,
-        };
-        against(ready_s, (&StrategySpec::plain("artifact"), 60.0, 180.0), &ask)
+        }
+    }
+
+    /// One job that is ready after `ready_s`, against 60 s and 180 s for four jobs.
+    fn four_jobs(ready_s: f64, check_load: f64, check_s: Option<f64>) -> OneJob {
+        against(ready_s, (&StrategySpec::plain("artifact"), 60.0, 180.0), &asked(4, check_load, check_s))
     }
 
     #[test]
@@ -201,13 +207,22 @@ mod tests {
         let one = four_jobs(40.0, 0.25, Some(600.0));
         assert_eq!((one.slowdown, one.wins()), (1.0, true));
         assert!(four_jobs(40.0, 0.25, None).sentence().contains("however long the checks take"));
+        // More than ten background steps wait for each other, however light they are.
+        let many = against(40.0, (&StrategySpec::plain("artifact"), 60.0, 900.0), &asked(24, 0.01, None));
+        assert!((many.slowdown - 3.0).abs() < 1e-9, "{}", many.slowdown);
     }
 
     #[test]
     fn slower_start_is_never_ahead() {
         let one = four_jobs(61.0, 0.25, None);
         assert_eq!(one.ahead_up_to_s, None);
-        assert!(one.sentence().contains("waits longer"), "{}", one.sentence());
+        assert!(
+            one.sentence().contains("119.0 s less") && one.sentence().contains("waits longer"),
+            "{}",
+            one.sentence()
+        );
+        let worse = against(61.0, (&StrategySpec::plain("artifact"), 30.0, 50.0), &asked(2, 1.0, None)).sentence();
+        assert!(worse.contains("up to 11.0 s more of all jobs' time"), "{worse}");
         assert!(!four_jobs(61.0, 0.25, Some(1.0)).wins());
     }
 }

@@ -99,7 +99,7 @@ fn one_job_is_named_where_short_checks_let_it_win() {
     // Checks that leave the processor idle do not slow each other down.
     assert!(line(&["--check-seconds", "3600", "--check-load", "0.25"]).starts_with("# Consider one-job (modelled)"));
     assert_eq!(json(&dir, &["--consumers", "1"])["one_job"], Value::Null);
-    assert!(text(&dir, &four).contains("Left out of one-job: memory, disk and network"));
+    assert!(text(&dir, &four).contains("Left out of one-job: the wait for runners"));
     let (_, error) = expect(handoff(&["recommend", &dir, "--check-load", "0"]).args(asked(&four)), 2);
     assert!(error.contains("--check-load is out of range: use 0.01 to 1"), "{error}");
 }
