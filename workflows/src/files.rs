@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::pins::Pins;
 pub use crate::replace::replace;
-use crate::{Named, WorkflowError, action, calibrate, cell, run};
+use crate::{Named, WorkflowError, action, calibrate, cell, examples, run};
 
 /// All generated files: path from the workspace's root, and text.
 ///
@@ -13,12 +13,14 @@ use crate::{Named, WorkflowError, action, calibrate, cell, run};
 /// An action has no pin.
 pub fn all(pins: &Pins, strategies: &[Named]) -> Result<Vec<(String, String)>, WorkflowError> {
     let at = |name: &str| format!(".github/workflows/{name}");
-    Ok(vec![
+    let mut files = vec![
         (at(run::FILE), run::text(pins)?),
         (at(cell::FILE), cell::text(pins, strategies)?),
         (at(calibrate::FILE), calibrate::text(pins)?),
         (action::FILE.to_owned(), action::text(pins)?),
-    ])
+    ];
+    files.extend(examples::all(pins)?);
+    Ok(files)
 }
 
 /// Writes the files below `root`. Returns the paths of those that changed.

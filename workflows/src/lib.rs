@@ -1,6 +1,6 @@
 //! GitHub workflows of the strategies, generated from a typed model.
 //!
-//! [`files::sync`] writes `.github/workflows` and `action.yml`, and [`files::check`] finds drift. A strategy describes its
+//! [`files::sync`] writes `.github/workflows`, `action.yml` and `docs/examples`, and [`files::check`] finds drift. A strategy describes its
 //! steps as a [`handoff_model::Recipe`], so that this crate knows recipes and no strategies.
 //!
 //! # Example
@@ -19,6 +19,7 @@
 pub mod action;
 pub mod calibrate;
 pub mod cell;
+pub mod examples;
 pub mod files;
 pub mod model;
 pub mod pins;

@@ -13,6 +13,8 @@ pub struct Step {
     with: Vec<(String, Node)>,
     env: Vec<(String, Node)>,
     run: Option<String>,
+    background: bool,
+    control: Option<(&'static str, Node)>,
 }
 
 impl Step {
@@ -24,6 +26,23 @@ impl Step {
     /// Step that uses an action.
     pub fn uses(name: &str, action: Node) -> Self {
         Self { name: name.to_owned(), uses: Some(action), ..Self::default() }
+    }
+
+    /// Step that waits for a background step.
+    pub fn wait(id: &str) -> Self {
+        Self { control: Some(("wait", id.into())), ..Self::default() }
+    }
+
+    /// Steps that run at the same time; the next step waits for all of them.
+    pub fn parallel(steps: impl IntoIterator<Item = Self>) -> Self {
+        let steps = steps.into_iter().map(Node::from).collect();
+        Self { control: Some(("parallel", Node::List(steps))), ..Self::default() }
+    }
+
+    /// Runs the step beside the steps after it.
+    pub fn in_background(mut self) -> Self {
+        self.background = true;
+        self
     }
 
     /// Sets the id, by which later steps refer to this one.
@@ -53,11 +72,15 @@ impl Step {
 
 impl From<Step> for Node {
     fn from(step: Step) -> Self {
+        if let Some((key, value)) = step.control {
+            return map([(key, value)]);
+        }
         let mut pairs: Vec<(String, Node)> = vec![("name".into(), step.name.into())];
         let composite_shell = step.run.is_some();
         let optional = [
             ("id", step.id.map(Node::from)),
             ("if", step.condition.map(Node::from)),
+            ("background", step.background.then(|| true.into())),
             ("uses", step.uses),
             ("with", (!step.with.is_empty()).then_some(Node::Map(step.with))),
             ("env", (!step.env.is_empty()).then_some(Node::Map(step.env))),

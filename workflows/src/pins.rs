@@ -1,8 +1,9 @@
-//! Pins: every action by commit, in one data file.
+//! Pins: every action by commit and every outside program by version, in one dated data file.
 
 use std::fs;
 use std::path::Path;
 
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::WorkflowError;
@@ -10,6 +11,9 @@ use crate::yaml::Node;
 
 /// Path of the data file from the workspace's root.
 pub const FILE: &str = "workflows/pins.toml";
+
+/// Days after which [`Pins::stale`] asks for another comparison with the newest versions.
+pub const CHECK_AFTER_DAYS: i32 = 120;
 
 /// Action at a commit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,12 +27,31 @@ pub struct Pin {
     pub commit: String,
 }
 
+/// Program or package, at a version that another file of the checkout pins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Program {
+    /// Name in that file.
+    pub name: String,
+    /// Version in that file.
+    pub version: String,
+    /// File, from the workspace's root.
+    pub file: String,
+    /// Reason for an older version, or another fact about the choice.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
+}
+
 /// All pins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pins {
+    /// Day on which all of them were last compared with the newest versions.
+    pub checked: Date,
     /// Pins in the order of the file, with the newest version of an action first.
     pub pin: Vec<Pin>,
+    /// Programs, with the files that pin them.
+    pub program: Vec<Program>,
 }
 
 impl Pins {
@@ -53,6 +76,18 @@ impl Pins {
             ))),
             None => Ok(pins),
         }
+    }
+
+    /// Warning that the comparison with the newest versions is too old on that day; none if it is not.
+    pub fn stale(&self, today: Date) -> Option<String> {
+        let days = (today - self.checked).get_days();
+        (days > CHECK_AFTER_DAYS).then(|| {
+            format!(
+                "{FILE}: the pins were last compared with the newest versions {days} days ago, on {}: compare them, move them \
+                 with `handoff workflows pin` or in their files, and set `checked`",
+                self.checked
+            )
+        })
     }
 
     /// Value of `uses` for `owner/name[/folder][@major]`: the newest pin, or that of a major version.
@@ -114,7 +149,7 @@ mod tests {
             Node::Noted(text, tag) => (text.split_once('@').unwrap().0.to_owned(), tag),
             other => panic!("{other:?}"),
         };
-        assert_eq!(uses("actions/cache/save"), ("actions/cache/save".into(), "v5.0.5".into()));
+        assert_eq!(uses("actions/cache/save"), ("actions/cache/save".into(), "v6.1.0".into()));
         assert_eq!(uses("actions/cache/save@v4").1, "v4");
         assert!(pins.uses("some/other").unwrap_err().to_string().contains("workflows/pins.toml"));
     }
@@ -125,9 +160,9 @@ mod tests {
         let old = include_str!("../pins.toml");
         fs::write(&dir, old).unwrap();
         let commit = "0123456789012345678901234567890123456789";
-        Pins::set(&dir, "actions/cache", "v5.1.0", commit).unwrap();
-        Pins::set(&dir, "actions/cache", "v6.0.0", commit).unwrap();
-        assert!(Pins::set(&dir, "actions/cache", "v6.0.0", "main").is_err());
+        Pins::set(&dir, "actions/cache", "v6.2.0", commit).unwrap();
+        Pins::set(&dir, "actions/cache", "v7.0.0", commit).unwrap();
+        assert!(Pins::set(&dir, "actions/cache", "v7.0.0", "main").is_err());
         let text = fs::read_to_string(&dir).unwrap();
         fs::remove_file(&dir).unwrap();
         let tags: Vec<_> = Pins::parse(&text)
@@ -137,7 +172,17 @@ mod tests {
             .filter(|p| p.action == "actions/cache")
             .map(|p| p.tag)
             .collect();
-        assert_eq!(tags, ["v6.0.0", "v5.1.0", "v4"]);
-        assert!(text.starts_with("# The actions"));
+        assert_eq!(tags, ["v7.0.0", "v6.2.0", "v4"]);
+        assert_eq!(text.split_once("\n\n").unwrap().0, old.split_once("\n\n").unwrap().0, "the comment");
+        assert!(text.contains("checked = ") && text.contains("name = \"@actions/cache\""), "{text}");
+    }
+
+    #[test]
+    fn pins_are_stale_after_120_days() {
+        let pins = Pins { checked: Date::constant(2026, 11, 27), ..Pins::built_in().unwrap() };
+        assert_eq!(pins.stale(Date::constant(2027, 3, 27)), None);
+        let warning = pins.stale(Date::constant(2027, 3, 28)).unwrap();
+        assert!(warning.contains("121 days ago") && warning.contains("2026-11-27"), "{warning}");
+        assert_eq!(pins.stale(Date::constant(2026, 1, 1)), None, "a clock that is behind");
     }
 }

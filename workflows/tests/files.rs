@@ -59,6 +59,11 @@ fn scripts_have_no_expression_and_no_workflow_starts_on_a_pull_request() {
         for line in lines {
             assert!(!line.contains("${{"), "{name}: {line}");
         }
+        // Examples are workflows of a reader's repository, which start as theirs do.
+        if name.starts_with("docs/") {
+            assert!(text.contains("\npermissions:\n  contents: read\n") && !text.contains("secrets"), "{name}");
+            continue;
+        }
         for trigger in ["pull_request", "push:", "secrets", "issue_comment"] {
             assert!(!text.contains(trigger), "{name}: {trigger}");
         }
@@ -72,7 +77,15 @@ fn every_action_is_pinned_by_commit() {
     for (name, text) in model() {
         for uses in text.lines().filter_map(|l| l.trim_start().strip_prefix("uses: ")).filter(|u| !u.starts_with("./"))
         {
-            let (_, rest) = uses.split_once('@').unwrap();
+            let (action, rest) = uses.split_once('@').unwrap();
+            // The reader fills these in; a note says so.
+            if action.starts_with("OWNER/handoff/") {
+                assert!(
+                    rest.starts_with("COMMIT # ") && rest.contains("fill in the owner and the commit"),
+                    "{name}: {uses}"
+                );
+                continue;
+            }
             let (commit, tag) = rest.split_once(" # ").unwrap();
             assert!(commit.len() == 40 && tag.starts_with('v'), "{name}: {uses}");
         }

@@ -40,6 +40,10 @@ pub struct TeamQuestion {
     /// How the workflow starts, which can deny the cache.
     #[serde(flatten)]
     pub start: Start,
+    /// Duration of one job's checks on a runner of its own, in seconds; none: unknown.
+    pub check_s: Option<f64>,
+    /// Share of a runner's processor that one job's checks keep busy, above 0 and up to 1.
+    pub check_load: f64,
 }
 
 /// Strategy as a candidate for the answer.

@@ -13,6 +13,7 @@ use crate::fan_out::CurveBasis;
 use crate::group::{Group, GroupKey};
 use crate::judgement::WorkflowSize;
 use crate::number::number;
+use crate::one_job::{OneJob, one_job};
 use crate::spread::Spread;
 use crate::summary::CellSummary;
 use crate::verdict::Comparison;
@@ -26,6 +27,8 @@ pub struct Recommendation {
     pub chosen: Option<StrategySpec>,
     /// Next best strategy; the one with the smallest estimate where a simpler one is recommended.
     pub runner_up: Option<StrategySpec>,
+    /// One job that builds and checks, modelled, against the recommended strategy; none for a single job or without `rebuild`.
+    pub one_job: Option<OneJob>,
     /// Reasons for the choice.
     pub reasons: Vec<String>,
     /// Question.
@@ -76,15 +79,19 @@ pub fn recommend(
     let changes = changes(&of((candidates.clone(), decision.clone())), ask, |changed| {
         of(answer(analysis, group, &cells, changed, scaled))
     });
+    let one_job = one_job(&candidates, decision.chosen.as_ref(), ask);
+    let mut notes = notes(group, &candidates, scaled, analysis, ask);
+    notes.extend(one_job.iter().flat_map(|o| o.assumptions(ask)));
     Some(Recommendation {
         undecided: decision.undecided,
         chosen: decision.chosen,
         runner_up: decision.runner_up,
+        one_job,
         reasons: decision.reasons,
         ask: ask.clone(),
         group: group.key.clone(),
         scaled,
-        notes: notes(group, &candidates, scaled, analysis, ask),
+        notes,
         changes,
         candidates,
         comparisons: decision.comparisons,

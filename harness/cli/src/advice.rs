@@ -99,6 +99,7 @@ impl Advice {
         if let Some(next) = &answer.runner_up {
             say(&format!("Runner-up: {next}."));
         }
+        answer.one_job.iter().for_each(|one| say(&one.sentence()));
         say("What would change the answer:");
         answer.changes.iter().for_each(|c| say(&format!("- {c}")));
         say("");

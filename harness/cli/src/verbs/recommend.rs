@@ -34,6 +34,12 @@ pub struct Args {
     /// Duration of your build [default: the measured one]
     #[arg(long, value_name = "SECONDS")]
     build_seconds: Option<f64>,
+    /// Duration of one job's checks on a runner of its own, to compare with all checks in one job [default: unknown]
+    #[arg(long, value_name = "SECONDS")]
+    check_seconds: Option<f64>,
+    /// Share of a runner's processor that one job's checks keep busy
+    #[arg(long, value_name = "SHARE", default_value_t = 1.0)]
+    check_load: f64,
     /// Quantity to minimise: the time of all jobs, or the wait after a push
     #[arg(long, value_enum, default_value = "runner")]
     goal: GoalArg,
@@ -89,8 +95,13 @@ impl Args {
         if !(1..=256).contains(&self.consumers) {
             bail_input!("--consumers {} is out of range: use 1 to 256", self.consumers);
         }
-        if self.build_seconds.is_some_and(|s| !(0.0..=21_600.0).contains(&s)) {
-            return Err(bad_input("--build-seconds is out of range: use 0 to 21600, the longest job"));
+        for (option, seconds) in [("--build-seconds", self.build_seconds), ("--check-seconds", self.check_seconds)] {
+            if seconds.is_some_and(|s| !(0.0..=21_600.0).contains(&s)) {
+                bail_input!("{option} is out of range: use 0 to 21600, the longest job");
+            }
+        }
+        if !(0.01..=1.0).contains(&self.check_load) {
+            return Err(bad_input("--check-load is out of range: use 0.01 to 1, the whole processor"));
         }
         if self.image_size.bytes() == 0 {
             return Err(bad_input("--image-size 0 is no image: name its uncompressed size, for example 1GiB"));
@@ -125,6 +136,8 @@ impl Args {
             plan: self.plan.clone(),
             sharing: self.sharing,
             start: Start { trigger: self.trigger, cache_mode: self.cache_mode },
+            check_s: self.check_seconds,
+            check_load: self.check_load,
         };
         let size = |key: &GroupKey, cell: &CellSummary| {
             workflow_of(key, cell, self.consumers, ask.start).map(|flow| workflow_size(&cell.cell.strategy.name, flow))

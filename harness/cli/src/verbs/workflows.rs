@@ -24,7 +24,7 @@ pub struct Args {
 enum What {
     /// Write the files below .github/workflows
     Sync,
-    /// Fail if a file there differs from what sync writes
+    /// Fail if a file there differs from what sync writes; warn if the pins were compared with the newest too long ago
     Check,
     /// Pin an action to another commit, then write the files: `pin actions/cache v5.1.0 COMMIT`
     Pin {
@@ -37,14 +37,19 @@ enum What {
     },
 }
 
-/// Every file, from the pins of the checkout.
-fn model(root: &Path) -> anyhow::Result<Vec<(String, String)>> {
+/// The pins of the checkout.
+fn read(root: &Path) -> anyhow::Result<Pins> {
     let file = root.join(pins::FILE);
     let text = handoff_model::regular_file::read_to_string(&file)
         .map_err(|e| bad_input(format!("{}: {e}: name a checkout of Handoff with --root", file.display())))?;
+    Pins::parse(&text).map_err(bad_input)
+}
+
+/// Every file, from pins.
+fn model(pins: &Pins) -> anyhow::Result<Vec<(String, String)>> {
     let strategies: Vec<Named> =
         handoff_strategies::ALL.iter().map(|s| Named { name: s.facts().name, recipe: s.recipe() }).collect();
-    files::all(&Pins::parse(&text).map_err(bad_input)?, &strategies).map_err(bad_input)
+    files::all(pins, &strategies).map_err(bad_input)
 }
 
 /// A file that could not be written may be the disk's fault; all else is the checkout's.
@@ -64,8 +69,11 @@ impl Args {
         if let What::Pin { action, tag, commit } = &self.what {
             Pins::set(&self.root.join(pins::FILE), action, tag, commit).map_err(failed)?;
         }
-        let files = model(&self.root)?;
+        let pins = read(&self.root)?;
+        let files = model(&pins)?;
         if matches!(self.what, What::Check) {
+            let today = jiff::tz::Offset::UTC.to_datetime(jiff::Timestamp::now()).date();
+            pins.stale(today).iter().for_each(|warning| out::talk(warning));
             files::check(&self.root, &files).map_err(bad_input)?;
             return Ok(exit::OK);
         }

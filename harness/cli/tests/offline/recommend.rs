@@ -76,6 +76,35 @@ fn too_few_rounds_come_first_and_no_third_party_action_is_preferred() {
 }
 
 #[test]
+fn one_job_is_named_where_short_checks_let_it_win() {
+    let samples = SampleRuns::new();
+    let of = [("cache-tar:layers=zstd-1", 40.0), ("rebuild", 60.0)];
+    let dir = run(&samples, "one-job", &of, 8, 0.5);
+    let four = ["--consumers", "4", "--goal", "wait", "--sharing"];
+    let answer = json(&dir, &four);
+    let one = &answer["one_job"];
+    assert_eq!((one["name"].as_str(), one["basis"].as_str()), (Some("one-job"), Some("modelled")));
+    assert_eq!(one["with_checks"], Value::Null);
+    // A build in one job is ready before two jobs with a transfer between them.
+    let (ready, limit) = (one["ready_s"].as_f64().unwrap(), one["ahead_up_to_s"].as_f64().unwrap());
+    assert!(ready > 0.0 && limit > 1.0, "{one}");
+    let line = |more: &[&str]| {
+        let page = text(&dir, &[&four, more].concat());
+        page.lines().find(|l| l.contains("one-job (modelled)")).unwrap_or_else(|| panic!("{page}")).to_owned()
+    };
+    assert!(line(&[]).contains("while the checks of one job take"), "{}", line(&[]));
+    assert!(line(&["--check-seconds", "1"]).starts_with("# Consider one-job (modelled)"));
+    let long = line(&["--check-seconds", "3600"]);
+    assert!(long.starts_with("# one-job (modelled)") && long.contains("It is ahead with checks of up to"), "{long}");
+    // Checks that leave the processor idle do not slow each other down.
+    assert!(line(&["--check-seconds", "3600", "--check-load", "0.25"]).starts_with("# Consider one-job (modelled)"));
+    assert_eq!(json(&dir, &["--consumers", "1"])["one_job"], Value::Null);
+    assert!(text(&dir, &four).contains("Left out of one-job: the wait for runners"));
+    let (_, error) = expect(handoff(&["recommend", &dir, "--check-load", "0"]).args(asked(&four)), 2);
+    assert!(error.contains("--check-load is out of range: use 0.01 to 1"), "{error}");
+}
+
+#[test]
 fn decided_comparison_is_the_answer() {
     let samples = SampleRuns::new();
     let enough = run(&samples, "enough", &RELAY_AHEAD, 8, 0.5);
