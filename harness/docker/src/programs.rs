@@ -119,6 +119,11 @@ impl Programs {
         Ok(())
     }
 
+    /// Whether runc knows time namespaces, as it does from version 1.2 on.
+    pub(crate) fn has_time_namespaces(&self) -> bool {
+        self.versions.get("runc").and_then(|text| version(text)).is_none_or(|found| found >= (1, 2))
+    }
+
     /// Full path of a program.
     ///
     /// # Errors

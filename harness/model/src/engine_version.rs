@@ -24,7 +24,6 @@ impl EngineVersion {
     const INSTALLED: &str = "installed";
 
     /// Whether no version is asked for.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
     pub fn is_installed(&self) -> bool {
         *self == Self::Installed
     }
