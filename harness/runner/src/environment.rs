@@ -12,7 +12,7 @@ use crate::protocol::{EngineFacts, JOB_DISK};
 use crate::tools::Tools;
 
 /// Versions by name. A name whose versions differ between the run's engine versions names each with its engine version.
-pub(crate) fn by_engine_version(all: BTreeMap<EngineVersion, BTreeMap<String, String>>) -> BTreeMap<String, String> {
+pub(crate) fn by_engine_version(all: &BTreeMap<EngineVersion, BTreeMap<String, String>>) -> BTreeMap<String, String> {
     let same = |name: &str, found: &String| all.values().all(|versions| versions.get(name) == Some(found));
     let named = all.iter().flat_map(|(engine_version, versions)| {
         let name = move |name: &String, found: &String| {
@@ -33,7 +33,7 @@ pub(crate) fn describe(
     revision: &Revision,
 ) -> Result<Environment, FileError> {
     let of_programs = programs.iter().map(|(version, programs)| (*version, programs.versions.clone()));
-    let mut versions = by_engine_version(of_programs.collect());
+    let mut versions = by_engine_version(&of_programs.collect());
     versions.extend(tools.versions.clone());
     versions.extend(engine.versions.clone());
     let jobs = versions.remove(JOB_DISK);
@@ -63,9 +63,9 @@ mod tests {
             all.map(|(name, version)| (name.to_owned(), version.to_owned())).into()
         };
         let (old, new) = (EngineVersion::Major(28), EngineVersion::Major(29));
-        let one = by_engine_version([(new, versions("29.8.1"))].into());
+        let one = by_engine_version(&[(new, versions("29.8.1"))].into());
         assert_eq!(one, versions("29.8.1"));
-        let two = by_engine_version([(old, versions("28.5.2")), (new, versions("29.8.1"))].into());
+        let two = by_engine_version(&[(old, versions("28.5.2")), (new, versions("29.8.1"))].into());
         let names: Vec<(&str, &str)> = two.iter().map(|(name, version)| (name.as_str(), version.as_str())).collect();
         let (first, second) = ("dockerd (engine version 28)", "dockerd (engine version 29)");
         assert_eq!(names, [(first, "28.5.2"), (second, "29.8.1"), ("runc", "1.1.5")]);

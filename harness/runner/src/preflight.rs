@@ -70,7 +70,7 @@ pub fn preflight(
         checked.engine.disk_speed = checked.engine.disk_speed.take().or(facts.disk_speed);
         kept?;
     }
-    checked.engine.versions = by_engine_version(versions);
+    checked.engine.versions = by_engine_version(&versions);
     if let Some(BuildkitImage { reference, tar: Some(tar) }) = &checked.buildkit {
         let digest = identity::of_tar(tar)?.config.unwrap_or_else(|| UNKNOWN.to_owned());
         checked.engine.versions.insert("buildkit image".to_owned(), format!("{reference} {digest}"));

@@ -20,7 +20,14 @@ fn container_builder_runs_every_strategy_on_both_stores() {
     let folders = RunFolders::new();
     let strategies = "artifact,cache-tar,gha-cache,local-cache,zstd-stream,rebuild";
     let args = ["--sizes", "64MiB", "--rounds", "1", "--builder", "docker-container"];
-    let more = ["--image-store", "containerd,overlay2", "--strategies", strategies, "--profile", "loopback:builder.pull_s=0.3"];
+    let more = [
+        "--image-store",
+        "containerd,overlay2",
+        "--strategies",
+        strategies,
+        "--profile",
+        "loopback:builder.pull_s=0.3",
+    ];
     expect(&mut folders.run(&[args.as_slice(), more.as_slice()].concat()), 0);
     let results = folders.results();
     assert_eq!(results.measurements.len(), 12);
