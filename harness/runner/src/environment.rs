@@ -34,7 +34,9 @@ pub(crate) fn describe(
 ) -> Result<Environment, FileError> {
     let of_programs = programs.iter().map(|(version, programs)| (*version, programs.versions.clone()));
     let mut versions = by_engine_version(&of_programs.collect());
-    versions.extend(tools.versions.clone());
+    // Those of the engine are of the installed set, which need not be the run's.
+    let of_engine = |name: &String| programs.values().any(|programs| programs.versions.contains_key(name));
+    versions.extend(tools.versions.clone().into_iter().filter(|(name, _)| !of_engine(name)));
     versions.extend(engine.versions.clone());
     let jobs = versions.remove(JOB_DISK);
     let packages = programs.values().flat_map(|programs| programs.packages.clone()).collect();
