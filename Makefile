@@ -1,6 +1,6 @@
 # Two commands: `make bench` and `make test`. Both set up what they need; `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help setup build bench check test lint lint-workflows buildkit-image spike-page readme
+.PHONY: help setup build bench check test lint lint-workflows buildkit-image engine-29 spike-page readme
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -31,6 +31,9 @@ readme: build ## README.md's chart and table, from committed results (README_ARG
 buildkit-image: setup ## the image of docker-container builders, for machines that cannot pull it (needs Go)
 	@scripts/with-env cargo run -q -p handoff-cli -- doctor --build-buildkit-image
 
+engine-29: setup ## dockerd and containerd of Docker 29 for --engine-version 29, built from Go modules (minutes; needs Go)
+	@scripts/setup-engine-29
+
 check: ## the tests that need neither root nor Docker nor Node nor a network (CHECK_ARGS='-p handoff-runner')
 	@scripts/check $(CHECK_ARGS)
 
@@ -55,6 +58,6 @@ lint: ## cargo fmt --check, clippy without a warning, the committed results, she
 	  "$$venv/bin/python" scripts/recompute-verdicts --handoff target/debug/handoff; \
 	else echo "lint: numpy and scipy cannot be installed, verdicts were not recomputed (scripts/dev-tools statistics)"; fi
 	@if command -v shellcheck >/dev/null; then \
-	  shellcheck -x -P . scripts/setup scripts/artifact-by-hand scripts/check scripts/relay-cpu scripts/test && shellcheck scripts/action scripts/bench scripts/conformance scripts/setup-browser scripts/setup-skopeo scripts/test-setup scripts/with-env scripts/act scripts/lint-workflows scripts/dev-tools scripts/testdata/make-archive .ci/run; \
+	  shellcheck -x -P . scripts/setup scripts/setup-engine-29 scripts/artifact-by-hand scripts/check scripts/relay-cpu scripts/test && shellcheck scripts/action scripts/bench scripts/conformance scripts/setup-browser scripts/setup-skopeo scripts/engine-29 scripts/test-setup scripts/with-env scripts/act scripts/lint-workflows scripts/dev-tools scripts/testdata/make-archive .ci/run; \
 	else echo "lint: shellcheck is not installed, scripts were not checked (apt-get install shellcheck)"; fi
 	@scripts/prose-lint

@@ -56,7 +56,7 @@ drop_to_invoking_user() {
     local user
     user=$(getent passwd "$SUDO_UID" | cut -d: -f1)
     exec runuser -u "$user" -- env HOME="$(dirname "$(dirname "$HANDOFF_HOME")")" \
-        HANDOFF_HOME="$HANDOFF_HOME" PATH="$PATH" "$here/setup" "$@"
+        HANDOFF_HOME="$HANDOFF_HOME" PATH="$PATH" "$here/${0##*/}" "$@"
 }
 
 open_workspace() {

@@ -5,6 +5,8 @@ use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use handoff_docker::Engine;
 use handoff_docker::programs::on_path;
@@ -12,6 +14,9 @@ use handoff_model::shell::last_lines;
 use handoff_model::{Builder, Conditions, Failure, Sources, SpanKind, recipe};
 
 use crate::{Options, Recorder, StepResult};
+
+/// Detail of the span in which a job waits as long as a runner needs to pull the builder's image.
+pub const PULL_BUILDER_IMAGE: &str = "pull builder image (simulated)";
 
 /// Paths of the programs that strategies run, beside the engine.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
@@ -74,7 +79,7 @@ impl Job<'_> {
     }
 
     /// Name of the builder container; none if the engine's builder is used. The first build of a job boots the builder, on
-    /// the clock.
+    /// the clock, after the simulated pull of its image.
     ///
     /// # Errors
     /// The builder does not boot.
@@ -83,6 +88,11 @@ impl Job<'_> {
             return Ok(None);
         }
         if !self.engine.has_builder() {
+            let pull = Duration::from_millis(self.conditions.builder_pull_ms);
+            if !pull.is_zero() {
+                // The image is in the engine already: the wait stands for its pull on a runner, before the builder boots.
+                self.recorder.span(SpanKind::Builder, PULL_BUILDER_IMAGE, || thread::sleep(pull));
+            }
             for (step, command) in self.engine.builder_commands() {
                 self.run(SpanKind::Builder, step, &command)?;
             }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use handoff_model::environment::ENGINE_VERSION;
 use handoff_model::list::unique;
 use handoff_model::{Difference, DiskSpeed, Environment};
 use serde::Serialize;
@@ -65,7 +66,9 @@ const THAT_MATTER: [&str; 16] = [
 
 /// Whether a difference of environments is a difference of what is measured.
 pub fn matters(difference: &Difference) -> bool {
-    THAT_MATTER.contains(&difference.name.as_str())
+    let program =
+        difference.name.split_once(&format!(" ({ENGINE_VERSION} ")).map_or(&*difference.name, |(name, _)| name);
+    THAT_MATTER.contains(&program)
 }
 
 /// Differences of the environments of two runs: those that matter first, each with the values of all environments of a run.

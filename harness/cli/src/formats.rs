@@ -114,6 +114,8 @@ columns! {
     why: &'static str = c.verdict.inconclusive().map_or("", |m| m.why.words()),
     rounds_at_least: Option<usize> = c.verdict.inconclusive().map(|m| m.rounds_at_least),
     rounds_estimated: Option<usize> = c.verdict.inconclusive().and_then(|m| m.rounds_estimated),
+    engine_version: String = group.key.conditions.engine_version.to_string(),
+    builder_pull_ms: u64 = group.key.conditions.builder_pull_ms,
 }
 
 /// Returns every comparison as CSV, with the rank of its strategy.

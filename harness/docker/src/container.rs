@@ -42,7 +42,7 @@ impl ContainerEngine {
         let shared = config.root.join("s");
         fs::create_dir_all(&shared).map_err(EngineError::io("create", &shared))?;
         let file = shared.join("daemon.json");
-        fs::write(&file, daemon_json(config.store)).map_err(EngineError::io("write", &file))?;
+        fs::write(&file, daemon_json(config.store, true)).map_err(EngineError::io("write", &file))?;
         let mut env = env.clone();
         env.insert("DOCKER_HOST".to_owned(), format!("unix://{}", host_daemon.socket.display()));
         let container_engine = Self { shared, name: names::of_job(&config.job), docker: docker.to_owned(), env };

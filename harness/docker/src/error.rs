@@ -11,6 +11,17 @@ pub enum EngineError {
     /// Program that is not installed.
     #[error("{0} not found: run `make setup` (it unpacks an engine into a private folder), or install it")]
     MissingProgram(String),
+    /// Version of Docker that no set of programs has.
+    #[error(
+        "--engine-version {asked}: no engine of that version is here ({found}): {}; `handoff doctor` lists the engines",
+        if asked == "29" { "run `make engine-29`".to_owned() } else { format!("put the programs of Docker {asked} on PATH") }
+    )]
+    NoVersion {
+        /// Requested version.
+        asked: String,
+        /// Versions that are there, with the names of their sets.
+        found: String,
+    },
     /// Program that is too old.
     #[error("{program} is {found}, at least {floor} is needed: run `make setup`")]
     TooOld {

@@ -90,7 +90,8 @@ path = "{root}/opt"
         runtime: &tokio::runtime::Runtime,
     ) -> Result<(), EngineError> {
         let file = self.root.join("daemon.json");
-        fs::write(&file, daemon_json(config.store)).map_err(EngineError::io("write", &file))?;
+        fs::write(&file, daemon_json(config.store, programs.has_time_namespaces()))
+            .map_err(EngineError::io("write", &file))?;
         let host = format!("unix://{}", socket(&self.root).display());
         let pairs: [(&str, OsString); 7] = [
             ("--containerd", containerd.into()),

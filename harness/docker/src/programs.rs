@@ -1,10 +1,16 @@
 //! The engine's programs: found in the private prefix of `make setup` or on PATH, and checked for their versions.
 
+mod sets;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use handoff_model::EngineVersion;
+
 use crate::EngineError;
 use crate::command::first_line;
+
+pub use sets::{EngineSet, all as sets};
 
 /// Paths and versions of the engine's programs.
 #[derive(Debug, Clone)]
@@ -19,7 +25,6 @@ pub struct Programs {
     pub packages: BTreeMap<String, String>,
 }
 
-const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const PLUGIN_DIRS: [&str; 4] = [
     "usr/libexec/docker/cli-plugins",
     "usr/lib/docker/cli-plugins",
@@ -28,7 +33,8 @@ const PLUGIN_DIRS: [&str; 4] = [
 ];
 
 /// Oldest versions that work: (program, major, minor). dockerd 28 contains a BuildKit newer than 0.20.
-const OLDEST_VERSIONS: [(&str, u32, u32); 3] = [("dockerd", 28, 0), ("containerd", 1, 7), ("buildx", 0, 21)];
+const OLDEST_VERSIONS: [(&str, u32, u32); 3] =
+    [("dockerd", EngineVersion::OLDEST, 0), ("containerd", 1, 7), ("buildx", 0, 21)];
 
 /// Folder of `make setup`: `HANDOFF_HOME`, else `handoff` in the user's cache folder.
 pub fn home() -> PathBuf {
@@ -45,27 +51,37 @@ impl Programs {
     /// # Errors
     /// A program is missing, too old or does not run; or the manifest of packages cannot be read.
     pub fn find() -> Result<Self, EngineError> {
-        let prefix = std::env::var_os("HANDOFF_ENGINE_PREFIX").map_or_else(|| home().join("engine"), PathBuf::from);
-        let has_prefix = prefix.join("usr/sbin/dockerd").exists();
-        let tools = home().join("tools/programs");
-        let inherited = format!("{}:{}", tools.display(), std::env::var("PATH").unwrap_or_default());
-        let path = if has_prefix {
-            format!("{0}/usr/sbin:{0}/usr/bin:{inherited}:{SYSTEM_PATH}", prefix.display())
-        } else {
-            format!("{inherited}:{SYSTEM_PATH}")
-        };
+        Self::of_set(&EngineSet::installed())
+    }
+
+    /// Finds the programs with a version of Docker, and checks their versions.
+    ///
+    /// # Errors
+    /// As for [`Programs::find`], and a version that no set of programs has.
+    pub fn of_version(version: EngineVersion) -> Result<Self, EngineError> {
+        Self::of_set(&sets::of_version(version)?)
+    }
+
+    /// Finds the programs of a set, and checks their versions.
+    ///
+    /// # Errors
+    /// As for [`Programs::find`].
+    pub fn of_set(set: &EngineSet) -> Result<Self, EngineError> {
+        let path = set.path();
         for program in ["dockerd", "containerd", "containerd-shim-runc-v2", "runc", "docker"] {
             if on_path(&path, program).is_none() {
                 return Err(EngineError::MissingProgram(program.to_owned()));
             }
         }
-        let roots: Vec<&Path> = if has_prefix { vec![&prefix, Path::new("/")] } else { vec![Path::new("/")] };
+        let roots = set.prefixes.iter().map(PathBuf::as_path).chain([Path::new("/")]);
         let buildx = roots
-            .iter()
             .flat_map(|root| PLUGIN_DIRS.iter().map(move |dir| root.join(dir).join("docker-buildx")))
             .find(|p| p.exists())
             .ok_or_else(|| EngineError::MissingProgram("docker-buildx".to_owned()))?;
-        let packages = packages(&prefix.join("manifest.json"))?;
+        let mut packages = BTreeMap::new();
+        for prefix in set.prefixes.iter().rev() {
+            packages.extend(packages_of(&prefix.join("manifest.json"))?);
+        }
         let mut programs = Self { path, buildx, versions: BTreeMap::new(), packages };
         programs.read_versions()?;
         programs.check_versions()?;
@@ -103,6 +119,11 @@ impl Programs {
         Ok(())
     }
 
+    /// Whether runc knows time namespaces, as it does from version 1.2 on.
+    pub(crate) fn has_time_namespaces(&self) -> bool {
+        self.versions.get("runc").and_then(|text| version(text)).is_none_or(|found| found >= (1, 2))
+    }
+
     /// Full path of a program.
     ///
     /// # Errors
@@ -133,14 +154,17 @@ pub fn version(text: &str) -> Option<(u32, u32)> {
 }
 
 /// Package versions from set-up's manifest. Programs that set-up has not unpacked have none.
-fn packages(manifest: &Path) -> Result<BTreeMap<String, String>, EngineError> {
+fn packages_of(manifest: &Path) -> Result<BTreeMap<String, String>, EngineError> {
     let bytes = match std::fs::read(manifest) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
         other => other.map_err(EngineError::io("read", manifest))?,
     };
     let odd = || EngineError::Unusable {
-        program: "the engine of `make setup`".to_owned(),
-        error: format!("{} is not a list of packages: run `make setup` again", manifest.display()),
+        program: "the engine".to_owned(),
+        error: format!(
+            "{} is not a list of packages: make it again with `make setup` or `make engine-29`",
+            manifest.display()
+        ),
     };
     let json: serde_json::Value = serde_json::from_slice(&bytes).map_err(|_| odd())?;
     let package = |p: &serde_json::Value| {
@@ -170,12 +194,12 @@ mod tests {
         let file = dir.path().join("manifest.json");
         std::fs::write(&file, r#"{"packages":[{"name":"docker.io","version":"28.5.2","sha256":"ab"}]}"#).unwrap();
         let expected = BTreeMap::from([("docker.io".to_owned(), "28.5.2 sha256:ab".to_owned())]);
-        assert_eq!(packages(&file).unwrap(), expected);
+        assert_eq!(packages_of(&file).unwrap(), expected);
         for text in ["{", "{}", r#"{"packages":[{"x":1}]}"#] {
             std::fs::write(&file, text).unwrap();
-            let error = packages(&file).unwrap_err().to_string();
+            let error = packages_of(&file).unwrap_err().to_string();
             assert!(error.contains("manifest.json") && error.contains("make setup"), "{error}");
         }
-        assert!(packages(&dir.path().join("none")).unwrap().is_empty());
+        assert!(packages_of(&dir.path().join("none")).unwrap().is_empty());
     }
 }

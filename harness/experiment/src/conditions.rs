@@ -3,7 +3,7 @@
 use handoff_link::profile;
 use handoff_model::conditions::LOOPBACK;
 use handoff_model::list::{repeated, unique};
-use handoff_model::{Builder, CacheState, Conditions, EngineKind, UserImage};
+use handoff_model::{Builder, CacheState, Conditions, EngineKind, EngineVersion, UserImage};
 
 use crate::context::{Context, RunsOn};
 use crate::error::Fault;
@@ -17,6 +17,7 @@ pub(crate) fn cross(factors: &Factors, stored: &[Conditions], context: &Context<
     let default = [Conditions::default()];
     let held = if stored.is_empty() { &default } else { stored };
     let engines = levels(factors.engines.as_ref(), held, |c| c.engine);
+    let versions = levels(factors.engine_versions.as_ref(), held, |c| c.engine_version);
     let stores = levels(factors.image_stores.as_ref(), held, |c| c.image_store);
     let builders = levels(factors.builders.as_ref(), held, |c| c.builder);
     let profiles = profiles(factors, context.runs_on)?.unwrap_or_else(|| levels(None, held, |c| c.profile.clone()));
@@ -25,7 +26,7 @@ pub(crate) fn cross(factors: &Factors, stored: &[Conditions], context: &Context<
     let most = stored.iter().map(|c| c.consumer_concurrency).max().unwrap_or(1);
     let at_once = factors.consumer_concurrency.map_or(most, u32::from);
     let mut all = Vec::new();
-    for engine in engines {
+    for (engine, engine_version) in pairs(&engines, &versions) {
         // Another's daemon has the store that it has, and its own builder is not ours to use.
         let host = engine == EngineKind::Host && stored.is_empty() && here;
         let host_store = context.host_store.filter(|_| host && factors.image_stores.is_none());
@@ -44,6 +45,8 @@ pub(crate) fn cross(factors: &Factors, stored: &[Conditions], context: &Context<
                         consumers,
                         // One consumer is one at a time, whatever was asked: no second name for the same thing.
                         consumer_concurrency: at_once.min(consumers),
+                        engine_version,
+                        builder_pull_ms: builder_pull_ms(builder, &profile),
                     };
                     let problem = if here { impossible(&conditions) } else { not_in_a_workflow(&conditions) };
                     problem.map_or(Ok(()), Err)?;
@@ -53,6 +56,12 @@ pub(crate) fn cross(factors: &Factors, stored: &[Conditions], context: &Context<
         }
     }
     context.user_image.as_ref().and_then(|user_image| changes_user_image(user_image, &all)).map_or(Ok(all), Err)
+}
+
+/// Simulated pull of the builder's image, in ms. The profile of a plan that this machine cannot read simulates none.
+fn builder_pull_ms(builder: Builder, name: &str) -> u64 {
+    let pulls = builder == Builder::DockerContainer;
+    profile::load(name).ok().filter(|_| pulls).map_or(0, |profile| profile.builder_pull_ms())
 }
 
 fn pairs<A: Clone, B: Clone>(a: &[A], b: &[B]) -> Vec<(A, B)> {
@@ -98,7 +107,14 @@ fn profiles(factors: &Factors, runs_on: RunsOn) -> Result<Option<Vec<String>>, F
 
 /// Reason why no trial can have these conditions, if there is one.
 fn impossible(conditions: &Conditions) -> Option<Fault> {
-    if conditions.engine != EngineKind::Host {
+    let Conditions { engine, engine_version, .. } = conditions;
+    if *engine != EngineKind::Private && *engine_version != EngineVersion::Installed {
+        let problem = format!(
+            "--engine-version {engine_version} with --engine {engine}: that engine has the version of its daemon or image, leave one of the two out"
+        );
+        return Some(Fault::at("engine_versions", problem));
+    }
+    if *engine != EngineKind::Host {
         return None;
     }
     if conditions.builder == Builder::Docker {
@@ -111,7 +127,11 @@ fn impossible(conditions: &Conditions) -> Option<Fault> {
 
 /// Reason why the workflows cannot make these conditions, if there is one.
 fn not_in_a_workflow(conditions: &Conditions) -> Option<Fault> {
-    let state = conditions.cache_state;
+    let (state, version) = (conditions.cache_state, conditions.engine_version);
+    if version != EngineVersion::Installed {
+        let problem = format!("--engine-version {version}: a hosted runner has the engine of its image, leave it out");
+        return Some(Fault::at("engine_versions", problem));
+    }
     let problem =
         || Fault::at("cache_states", format!("--cache-state {state}: the workflows have no priming run, use cold"));
     (state != CacheState::Cold).then(problem)

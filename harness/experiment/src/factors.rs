@@ -3,7 +3,9 @@
 use std::fmt;
 use std::num::{NonZeroU32, NonZeroU64};
 
-use handoff_model::{Builder, ByteSize, CacheState, Compare, EngineKind, ImageStore, Purpose, StrategySpec, shell};
+use handoff_model::{
+    Builder, ByteSize, CacheState, Compare, EngineKind, EngineVersion, ImageStore, Purpose, StrategySpec, shell,
+};
 use serde::Deserialize;
 
 use crate::levels::{Consumers, List, ProfileName, one_or_many};
@@ -134,6 +136,10 @@ fields!(
         /// container of the daemon at `DOCKER_HOST`), host (that daemon) [default: private]
         #[arg(value_name = "ENGINE,...")]
         "engine" engines: List<EngineKind>,
+        /// Versions of Docker in private engines, separated by commas: installed (of set-up or this machine), or a major version
+        /// such as 28 or 29; `handoff doctor` lists those that are here [default: installed]
+        #[arg(value_name = "VERSION,...")]
+        "engine-version" engine_versions: List<EngineVersion>,
         /// Image stores of the engines, separated by commas: containerd, overlay2 [default: containerd]
         #[arg(value_name = "STORE,...")]
         "image-store" image_stores: List<ImageStore>,

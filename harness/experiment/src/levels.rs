@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use handoff_link::profile;
 use handoff_model::list::{commas, repeated};
-use handoff_model::{Builder, ByteSize, CacheState, EngineKind, ImageStore, StrategySpec};
+use handoff_model::{Builder, ByteSize, CacheState, EngineKind, EngineVersion, ImageStore, StrategySpec};
 use serde::Deserialize;
 use serde::de::value::{I64Deserializer, StrDeserializer};
 use serde::de::{DeserializeOwned, Deserializer, Error, IntoDeserializer, SeqAccess, Visitor};
@@ -58,6 +58,7 @@ text_levels!(
     ByteSize: by_commas,
     CacheState: by_commas,
     EngineKind: by_commas,
+    EngineVersion: by_commas,
     ImageStore: by_commas,
     ProfileName: |text| Ok(profile::split_list(text).into_iter().map(ProfileName).collect()),
     StrategySpec: |text| StrategySpec::parse_list(text).map_err(|error| error.to_string()),

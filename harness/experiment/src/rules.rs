@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use handoff_link::profile;
 use handoff_model::block::CONDITION_FACTORS;
-use handoff_model::{Builder, ByteSize, CacheState, EngineKind, Exclusion, ImageStore, StrategySpec};
+use handoff_model::{Builder, ByteSize, CacheState, EngineKind, EngineVersion, Exclusion, ImageStore, StrategySpec};
 use serde::Deserialize;
 
 use crate::context::Context;
@@ -19,6 +19,7 @@ pub(crate) struct Rule {
     size: Option<List<ByteSize>>,
     workload: Option<List<String>>,
     engine: Option<List<EngineKind>>,
+    engine_version: Option<List<EngineVersion>>,
     image_store: Option<List<ImageStore>>,
     builder: Option<List<Builder>>,
     profile: Option<List<ProfileName>>,
@@ -47,6 +48,7 @@ impl Rule {
         let profiles = profiles.iter().map(|profile| profile::canonical(profile)).collect::<Result<_, _>>();
         let conditions = [
             ("engine", texts(self.engine.as_ref())),
+            ("engine_version", texts(self.engine_version.as_ref())),
             ("image_store", texts(self.image_store.as_ref())),
             ("builder", texts(self.builder.as_ref())),
             ("profile", profiles.map_err(|error| Fault::at("profile", error))?),

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
+use crate::EngineVersion;
 use crate::level::levels;
 use crate::natural::natural;
 
@@ -91,7 +92,15 @@ macro_rules! with_conditions {
                 #[serde(default = "older::consumer_concurrency", skip_serializing_if = "is_one")]
                 consumer_concurrency: u32, (1, "--consumer-concurrency", SINGLE), "older::consumer_concurrency";
             }
-            newest {}
+            newest {
+                /// Version of Docker in the engines. A plan does not write the default, so older plans keep their form.
+                #[serde(default = "older::engine_version", skip_serializing_if = "EngineVersion::is_installed")]
+                engine_version: $crate::EngineVersion, ($crate::EngineVersion::Installed, "--engine-version", CARTESIAN), "older::engine_version";
+                /// Simulated pull of the builder's image in each job that boots one, in ms: a figure of the profile, 0 without a
+                /// `docker-container` builder. Named here because the profiles of older rows had no such figure.
+                #[serde(default = "older::builder_pull_ms", skip_serializing_if = "is_zero")]
+                builder_pull_ms: u64, (0, "--profile", SINGLE), "older::builder_pull_ms";
+            }
         }
     };
 }
@@ -165,12 +174,17 @@ fn is_one(n: &u32) -> bool {
     *n == 1
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
 impl Conditions {
     /// Sort key for a reader: as declared, but links by the numbers in their names.
     pub fn order(&self) -> impl Ord + use<> {
         let link = natural(&self.profile);
-        let engine = (self.engine, self.image_store, self.builder);
-        (engine, link, self.cache_state, self.consumers, self.consumer_concurrency)
+        let engine = (self.engine, self.engine_version, self.image_store, self.builder);
+        (engine, link, self.builder_pull_ms, self.cache_state, self.consumers, self.consumer_concurrency)
     }
 
     /// Whether consumers that run at once get in each other's way on a machine of so many cores: more of them than half the
@@ -195,9 +209,9 @@ mod tests {
     }
 
     #[test]
-    fn plan_without_consumer_concurrency_keeps_its_form() {
+    fn default_conditions_keep_the_form_of_older_plans() {
         let before = serde_json::to_string(&Conditions::default()).unwrap();
-        assert!(!before.contains("concurrency"), "{before}");
+        assert!(!["concurrency", "engine_version", "pull"].iter().any(|new| before.contains(new)), "{before}");
         assert_eq!(serde_json::from_str::<Conditions>(&before).unwrap(), Conditions::default());
     }
 

@@ -12,6 +12,9 @@ use crate::list::unique;
 /// A text of an environment that nobody could read: never an empty one.
 pub const UNKNOWN: &str = "unknown";
 
+/// Words behind a program's name, in brackets and before the engine version, where the engine versions of a run differ in it.
+pub const ENGINE_VERSION: &str = "engine version";
+
 /// Everything about a machine and its programs that may change a result.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Environment {

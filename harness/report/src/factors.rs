@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use handoff_model::Conditions;
 use handoff_model::conditions::FACTORS;
+use handoff_model::{Conditions, EngineVersion};
 
 use crate::format::plural;
 use crate::report::{Group, Report};
@@ -15,9 +15,11 @@ fn levels(conditions: &Conditions) -> impl Iterator<Item = (&'static str, String
         let words = match factor.name {
             "image_store" => format!("{level} store"),
             "cache_state" => format!("{level} caches"),
-            "builder" | "engine" => format!("{level} {}", factor.name),
+            "builder" => builder(conditions),
+            "engine" => engine(conditions),
             "consumers" => consumers(conditions),
-            "consumer_concurrency" => return None,
+            // In the words of another condition.
+            "consumer_concurrency" | "engine_version" | "builder_pull_ms" => return None,
             name => format!("{name} {level}"),
         };
         Some((factor.name, words))
@@ -32,6 +34,21 @@ pub(crate) fn words_without(conditions: &Conditions, name: &str) -> String {
 /// All conditions in words.
 pub(crate) fn words(conditions: &Conditions) -> String {
     words_without(conditions, "")
+}
+
+/// Engine, and its version where the plan asks for one.
+fn engine(c: &Conditions) -> String {
+    match c.engine_version {
+        EngineVersion::Installed => format!("{} engine", c.engine),
+        EngineVersion::Major(major) => format!("{} engine of Docker {major}", c.engine),
+    }
+}
+
+/// Builder, and the time that the pull of its image is simulated to take.
+fn builder(c: &Conditions) -> String {
+    let pull = c.builder_pull_ms;
+    let pull = if pull == 0 { String::new() } else { format!(" (image pulled in {} s)", pull as f64 / 1e3) };
+    format!("{} builder{pull}", c.builder)
 }
 
 /// Number of consumers, and of those that run at once.

@@ -75,6 +75,9 @@ fn command(plan: &Plan) -> String {
     if r.conditions.iter().any(|c| c.engine != EngineKind::Private) {
         words.push(format!("--engine {}", each(&|c| c.engine.to_string())));
     }
+    if r.conditions.iter().any(|c| !c.engine_version.is_installed()) {
+        words.push(format!("--engine-version {}", each(&|c| c.engine_version.to_string())));
+    }
     if let Some(user_image) = &r.user_image {
         words.insert(1, user_image.to_string());
     } else {

@@ -1,15 +1,16 @@
 //! Preflight: boots every kind of engine and builder of the plan before the first trial. It fails before the run writes
 //! files, and collects the versions for the environment.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use handoff_docker::buildkit::{self, BuildkitImage};
 use handoff_docker::identity;
 use handoff_docker::user::{HostDaemon, OwnedResources};
 use handoff_model::environment::UNKNOWN;
-use handoff_model::{Builder, Conditions, DiskMeasurement, EngineKind, ImageStore, Plan, StrategySpec};
+use handoff_model::{Builder, Conditions, DiskMeasurement, EngineKind, EngineVersion, ImageStore, Plan, StrategySpec};
 
+use crate::environment::by_engine_version;
 use crate::protocol::{BUILDKIT_TAR, EngineFacts, JobSpec};
 use crate::remote::{NoAnswer, RemoteJob};
 use crate::tools::Tools;
@@ -40,16 +41,17 @@ pub fn preflight(
     let wanted = conditions.iter().any(|c| c.builder == Builder::DockerContainer);
     let mut checked =
         Checked { engine: EngineFacts::default(), buildkit: wanted.then(|| buildkit::choose(buildkit_image)) };
-    let kinds: BTreeSet<(EngineKind, ImageStore, Builder)> =
-        conditions.iter().map(|c| (c.engine, c.image_store, c.builder)).collect();
+    let kinds: BTreeSet<(EngineKind, EngineVersion, ImageStore, Builder)> =
+        conditions.iter().map(|c| (c.engine, c.engine_version, c.image_store, c.builder)).collect();
+    let mut versions: BTreeMap<EngineVersion, BTreeMap<String, String>> = BTreeMap::new();
     let name = format!("{}-check", &plan.hash[..8]);
-    for (engine, image_store, builder) in kinds {
+    for (engine, engine_version, image_store, builder) in kinds {
         let resources = host_daemon.map(|host_daemon| OwnedResources::of_job(engine, host_daemon, &name, ""));
         let root = workspace.add_job(&name, resources)?;
         let buildkit = checked.buildkit.clone().filter(|_| builder == Builder::DockerContainer);
         // Any strategy will do, because no role runs.
         let strategy = StrategySpec::plain(handoff_strategies::ALL[0].facts().name);
-        let conditions = Conditions { engine, image_store, builder, ..Conditions::default() };
+        let conditions = Conditions { engine, engine_version, image_store, builder, ..Conditions::default() };
         let spec = JobSpec::new(&name, &root, strategy, conditions, &tools.paths, host_daemon);
         let found = boot(&spec, buildkit.as_ref(), tools, checked.engine.disk_speed.is_none(), cancel);
         let kept = match (&found, buildkit) {
@@ -64,10 +66,11 @@ pub fn preflight(
         };
         workspace.remove_job(&name)?;
         let facts = found?;
-        checked.engine.versions.extend(facts.versions);
+        versions.entry(engine_version).or_default().extend(facts.versions);
         checked.engine.disk_speed = checked.engine.disk_speed.take().or(facts.disk_speed);
         kept?;
     }
+    checked.engine.versions = by_engine_version(&versions);
     if let Some(BuildkitImage { reference, tar: Some(tar) }) = &checked.buildkit {
         let digest = identity::of_tar(tar)?.config.unwrap_or_else(|| UNKNOWN.to_owned());
         checked.engine.versions.insert("buildkit image".to_owned(), format!("{reference} {digest}"));

@@ -1,5 +1,6 @@
 //! Run of a plan: every trial that the journal lacks, one after the other.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -7,7 +8,7 @@ use std::time::{Duration, Instant};
 use handoff_docker::{Programs, namespace};
 use handoff_machine::writeback::wait_for_writeback;
 use handoff_machine::{Revision, available_memory, free_bytes, load_1m};
-use handoff_model::{Failure, Outcome, Plan, Trial, UserImage};
+use handoff_model::{EngineVersion, Failure, Outcome, Plan, Trial, UserImage};
 use handoff_records::{Journal, MeasurementRow};
 use handoff_services::control::Client;
 
@@ -97,7 +98,9 @@ pub fn run(
     cancel: &Cancel,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Summary, RunError> {
-    let programs = Programs::find()?;
+    let versions: BTreeSet<EngineVersion> = plan.request.conditions.iter().map(|c| c.engine_version).collect();
+    let programs = versions.into_iter().map(|version| Ok((version, Programs::of_version(version)?)));
+    let programs: BTreeMap<_, _> = programs.collect::<Result<_, RunError>>()?;
     let tools = Tools::find()?;
     for leftover in workspace::leftovers(&config.work_dir)? {
         progress(Progress::Note(format!("removing leftovers of an interrupted run in {}", leftover.dir.display())));

@@ -1,6 +1,6 @@
 //! Conditions under which rows judge a statement.
 
-use handoff_model::{Builder, ByteSize, CacheState, Cell, ImageStore, StrategySpec, UserImage};
+use handoff_model::{Builder, ByteSize, CacheState, Cell, EngineVersion, ImageStore, StrategySpec, UserImage};
 use serde::Deserialize;
 
 /// Sizes that the spike's figures are for: 1 to 3 GB, in either reading of GB.
@@ -82,6 +82,10 @@ impl Where {
         let mut all = Vec::new();
         if self.image_store.is_some_and(|s| s != c.image_store) {
             all.push(format!("the {} image store", c.image_store));
+        }
+        // A rule that names the store names a hosted runner with Docker 28.
+        if let (Some(_), EngineVersion::Major(major @ 29..)) = (self.image_store, c.engine_version) {
+            all.push(format!("Docker {major}"));
         }
         if self.builder.is_some_and(|b| b != c.builder) {
             all.push(format!("the `{}` builder", c.builder));

@@ -1,5 +1,6 @@
 //! `handoff doctor`.
 
+use handoff_docker::programs::{self, EngineSet};
 use handoff_docker::{Programs, buildkit, bundle, user};
 use handoff_runner::tools::{self, Check};
 
@@ -39,6 +40,7 @@ impl Args {
             return Ok(exit::OK);
         }
         let mut checks = tools::checks();
+        checks.extend(programs::sets().iter().map(engine_check));
         checks.push(buildkit_check());
         if self.format == Format::Json {
             out::data(&serde_json::to_string_pretty(&checks)?);
@@ -60,6 +62,13 @@ impl Args {
 
 fn describe(image: &buildkit::BuildkitBuild) -> String {
     format!("{} ({}, built by {}, {})", image.reference, image.runc, image.go, image.digest)
+}
+
+/// Daemons of a set of programs, which `--engine-version` chooses by the major version of Docker.
+fn engine_check(set: &EngineSet) -> Check {
+    let version = |program| set.version_of(program).unwrap_or_else(|error| error.to_string());
+    let found = format!("{}; {}", version("dockerd"), version("containerd"));
+    Check { part: format!("engine set {}", set.name), found, ok: true, fix: String::new() }
 }
 
 /// Nothing lacks where there is no such image: the default builder needs none, and another may be pulled.

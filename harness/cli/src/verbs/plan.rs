@@ -7,7 +7,7 @@ use handoff_analysis::plural;
 use handoff_machine::free_bytes;
 use handoff_model::duration::human;
 use handoff_model::list::grouped;
-use handoff_model::{ByteSize, CacheState, Cell, Conditions, Plan};
+use handoff_model::{ByteSize, CacheState, Cell, Conditions, EngineVersion, Plan};
 use handoff_runner::estimate::Estimator;
 use handoff_runner::{needs, workspace};
 use serde::Serialize;
@@ -124,9 +124,13 @@ fn show(line: &CellLine) -> String {
     let each = human(Duration::from_secs_f64(estimate_s / f64::from(*trials)));
     let (strategy, size, workload) = (cell.strategy.to_string(), cell.size.to_string(), &cell.workload);
     let (caches, consumers) = (caches(cell), consumers(&cell.conditions));
+    let docker = match cell.conditions.engine_version {
+        EngineVersion::Installed => String::new(),
+        EngineVersion::Major(major) => format!("Docker {major}, "),
+    };
     let control = if cell.control { ", control" } else { "" };
     format!(
-        "{trials:>3} x {strategy:<24} {size:>9}  {workload}  {image_store} store, {builder} builder, {profile}, {caches}, \
+        "{trials:>3} x {strategy:<24} {size:>9}  {workload}  {docker}{image_store} store, {builder} builder, {profile}, {caches}, \
          {consumers}{control}  about {each} each"
     )
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use handoff_docker::buildkit;
 use handoff_model::{Outcome, SpanKind};
+use handoff_strategies::PULL_BUILDER_IMAGE;
 
 use crate::kit::{RunFolders, expect, facts, handoff, machine};
 
@@ -19,7 +20,14 @@ fn container_builder_runs_every_strategy_on_both_stores() {
     let folders = RunFolders::new();
     let strategies = "artifact,cache-tar,gha-cache,local-cache,zstd-stream,rebuild";
     let args = ["--sizes", "64MiB", "--rounds", "1", "--builder", "docker-container"];
-    let more = ["--image-store", "containerd,overlay2", "--strategies", strategies];
+    let more = [
+        "--image-store",
+        "containerd,overlay2",
+        "--strategies",
+        strategies,
+        "--profile",
+        "loopback:builder.pull_s=0.3",
+    ];
     expect(&mut folders.run(&[args.as_slice(), more.as_slice()].concat()), 0);
     let results = folders.results();
     assert_eq!(results.measurements.len(), 12);
@@ -38,7 +46,10 @@ fn container_builder_runs_every_strategy_on_both_stores() {
             let spans = results.spans.iter().filter(|s| s.trial == row.trial && s.role.as_str() == role);
             spans.filter(|s| s.span == kind).map(|s| s.detail.as_str()).collect::<BTreeSet<_>>()
         };
-        let boots = BTreeSet::from(["buildx-create", "buildx-bootstrap"]);
+        let boots = BTreeSet::from([PULL_BUILDER_IMAGE, "buildx-create", "buildx-bootstrap"]);
+        let pulls = results.spans.iter().filter(|s| s.trial == row.trial && s.detail == PULL_BUILDER_IMAGE);
+        assert!(pulls.map(|s| s.end_ns - s.start_ns).all(|ns| ns >= 300_000_000), "{name}");
+        assert_eq!(row.builder_pull_ms, 300, "{name}");
         let builds_again = !facts(&row.strategy).moves_image;
         assert_eq!(of("producer", SpanKind::Builder) == boots, facts(&row.strategy).has_producer, "{name}");
         assert_eq!(of("consumer", SpanKind::Builder) == boots, builds_again, "{name}");

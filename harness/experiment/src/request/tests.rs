@@ -212,6 +212,28 @@ fn host_image_store_is_needed_only_for_host_engines_without_a_store() {
 }
 
 #[test]
+fn pull_of_the_builder_image_is_a_condition_of_builders_that_boot_under_a_profile_that_has_it() {
+    let all =
+        request("--builder docker,docker-container --profile loopback,github-hosted,github-hosted:pull_s=0").conditions;
+    let pulls: Vec<_> = all.iter().filter(|c| c.builder_pull_ms > 0).collect();
+    assert_eq!((all.len(), pulls.len()), (6, 1));
+    assert_eq!((pulls[0].builder.as_str(), pulls[0].profile.as_str()), ("docker-container", "github-hosted"));
+    assert_eq!(pulls[0].builder_pull_ms, 4_700);
+}
+
+#[test]
+fn engine_version_needs_private_engines() {
+    let versions: Vec<_> =
+        request("--engine-version 28,29").conditions.iter().map(|c| c.engine_version.to_string()).collect();
+    assert_eq!(versions, ["28", "29"]);
+    let error = asked("--engine container --engine-version 29").request(None, &context()).unwrap_err().to_string();
+    assert!(error.contains("--engine-version 29 with --engine container") && error.contains("leave one"), "{error}");
+    let hosted = Context { runs_on: RunsOn::GitHub, ..context() };
+    let error = asked("--engine-version 29 --profile github").request(None, &hosted).unwrap_err().to_string();
+    assert!(error.contains("a hosted runner has the engine of its image"), "{error}");
+}
+
+#[test]
 fn inputs_of_a_workflow_make_the_plan_of_hosted_runners() {
     let read = |inputs: &[(&str, &str)]| {
         let input = |name: &str| inputs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
@@ -259,18 +281,21 @@ proptest! {
             factor("--strategies", "strategies", &["artifact", "artifact:level=6,source=save", "gha-cache", "rebuild"]),
             factor("--workload", "workloads", &["typical", "many-layers"]),
             factor("--profile", "profiles", &["loopback", "github-hosted:@low,call_ms=2ms", "github-far"]),
-            factor("--engine", "engines", &["private", "container"]),
+            factor("--engine", "engines", &["private"]),
             factor("--image-store", "image_stores", &["containerd", "overlay2"]),
             factor("--builder", "builders", &["docker", "docker-container"]),
             factor("--cache-state", "cache_states", &["cold", "warm", "one-layer"]),
-            factor("--consumers", "consumers", &["1", "4", "11"]),
+            (
+                factor("--consumers", "consumers", &["1", "4", "11"]),
+                factor("--engine-version", "engine_versions", &["installed", "28", "29"]),
+            ),
         ),
         rounds in prop::option::of(prop::option::of(1u32..1_000)),
         (at_once, seed, timeout) in (1u32..12, any::<u32>(), 1u64..10_000),
         (control, pairs, changes) in any::<(bool, bool, bool)>(),
     ) {
-        let (a, b, c, d, e, f, g, h, i) = factors;
-        let [mut flags, mut toml] = [a, b, c, d, e, f, g, h, i].into_iter().fold(
+        let (a, b, c, d, e, f, g, h, (i, j)) = factors;
+        let [mut flags, mut toml] = [a, b, c, d, e, f, g, h, i, j].into_iter().fold(
             [String::new(), String::new()],
             |[flags, toml], [more_flags, more_toml]| [flags + &more_flags, toml + &more_toml],
         );

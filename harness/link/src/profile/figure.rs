@@ -51,7 +51,7 @@ pub struct Figure {
 }
 
 /// All figures of profiles. A missing figure limits nothing and costs no time.
-pub(super) const FIGURES: [(&str, Unit); 28] = [
+pub(super) const FIGURES: [(&str, Unit); 29] = [
     ("artifact.request_ms", Unit::Ms),
     ("artifact.up.connection", Unit::Rate),
     ("artifact.up.aggregate", Unit::Rate),
@@ -70,6 +70,7 @@ pub(super) const FIGURES: [(&str, Unit); 28] = [
     ("api.down.url_ttl_s", Unit::Seconds),
     ("api.reservation_ttl_s", Unit::Seconds),
     ("api.lookup_lag_ms", Unit::Ms),
+    ("builder.pull_s", Unit::Seconds),
     ("faults.stall", Unit::Share),
     ("faults.stall_s", Unit::Seconds),
     ("faults.slow", Unit::Share),

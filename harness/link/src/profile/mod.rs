@@ -135,6 +135,11 @@ impl Profile {
         self.value("api.call_ms").unwrap_or(0.0)
     }
 
+    /// Time that a job needs to pull the image of a `docker-container` builder, in ms.
+    pub fn builder_pull_ms(&self) -> u64 {
+        (self.value("builder.pull_s").unwrap_or(0.0) * 1e3).round() as u64
+    }
+
     /// Cache entries that may be created in a minute; further ones are answered with 429.
     pub fn creates_per_minute(&self) -> Option<usize> {
         self.value("cache.creates_per_minute").map(|count| count as usize)

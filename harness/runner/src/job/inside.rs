@@ -91,7 +91,7 @@ impl<'a> JobRun<'a> {
             return Err(EngineError::NotRoot);
         }
         let strategy = handoff_strategies::find(&spec.strategy).map_err(|e| EngineError::Api(e.to_string()))?;
-        let programs = Programs::find()?;
+        let programs = Programs::of_version(spec.conditions.engine_version)?;
         let mut disk = "a folder".to_owned();
         if spec.conditions.engine == EngineKind::Private {
             // Other kinds need the user's socket in the machine's `/run`.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use handoff_link::profile::{self, Direction, Profile, ServiceKind};
 use handoff_model::workload::Workload;
-use handoff_model::{Flow, ImageStore, Storage, Trial};
+use handoff_model::{Flow, ImageStore, Role, Storage, Trial};
 
 use crate::needs;
 
@@ -32,6 +32,9 @@ impl Estimator {
         let consumers = f64::from(cell.conditions.consumers);
         let jobs = f64::from(needs::jobs(trial));
         let producers = jobs - consumers;
+        let boots = |role, jobs| if strategy.builds(role) { jobs } else { 0.0 };
+        let boots = boots(Role::Producer, producers) + boots(Role::Consumer, consumers);
+        let work = job * jobs + boots * cell.conditions.builder_pull_ms as f64 / 1e3;
         let name = &cell.conditions.profile;
         let profile = self.profiles.entry(name.clone()).or_insert_with(|| profile::load(name).ok());
         let workload = &cell.workload;
@@ -40,10 +43,10 @@ impl Estimator {
         let kind = match strategy.storage() {
             Storage::Artifact => ServiceKind::Artifact,
             Storage::Cache => ServiceKind::Cache,
-            Storage::None => return job * jobs,
+            Storage::None => return work,
         };
         let (Some(profile), Some(workload), Some(transfer)) = (profile, workload, strategy.transfer()) else {
-            return job * jobs;
+            return work;
         };
         // Either the builder, the engine or the client compresses, unless layers stay plain.
         let plain = cell.conditions.image_store == ImageStore::Overlay2 && transfer.plain_on_overlay2;
@@ -60,7 +63,7 @@ impl Estimator {
             let moves = rates.reduce(f64::min).map_or(0.0, |rate| bytes / rate);
             moves + waits + f64::from(flow.calls) * parts * profile.call_ms() / 1e3
         };
-        job * jobs + link(Direction::Up, transfer.up) * producers + link(Direction::Down, transfer.down) * consumers
+        work + link(Direction::Up, transfer.up) * producers + link(Direction::Down, transfer.down) * consumers
     }
 }
 

@@ -57,6 +57,7 @@ fn engine() -> Vec<String> {
     use EngineError as E;
     texts([
         E::MissingProgram(s("dockerd")),
+        E::NoVersion { asked: s("29"), found: s("installed: Docker version 28.5.2") },
         E::TooOld { program: s("buildx"), found: s("0.12.1"), floor: s("0.21") },
         E::Unusable { program: s("dockerd"), error: s("exec format error") },
         E::NotRoot,

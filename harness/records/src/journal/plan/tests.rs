@@ -6,7 +6,7 @@ use handoff_model::plan::{PlanRequest, SCHEMA_MINOR};
 use handoff_model::size::ByteSize;
 use handoff_model::strategy::{Marker, Storage, StrategySpec, VariantFacts, look};
 use handoff_model::user_image::{BuildArg, UserImage};
-use handoff_model::{Compare, Purpose};
+use handoff_model::{Compare, EngineVersion, Purpose};
 use proptest::prelude::*;
 use proptest::sample::subsequence;
 
@@ -21,17 +21,23 @@ fn text() -> impl Strategy<Value = String> {
 }
 
 fn conditions() -> impl Strategy<Value = Vec<Conditions>> {
-    let one = (0..3usize, 0..2usize, 0..2usize, text(), 0..4usize, 1..12u32, 1..4u32);
+    let versions = (prop_oneof![Just(EngineVersion::Installed), (28..31u32).prop_map(EngineVersion::Major)], 0..2u64);
+    let one = (0..3usize, 0..2usize, 0..2usize, text(), 0..4usize, 1..12u32, 1..4u32, versions);
     prop::collection::vec(one, 1..3).prop_map(|all| {
         all.into_iter()
-            .map(|(engine, store, builder, profile, cache, consumers, consumer_concurrency)| Conditions {
-                engine: [EngineKind::Private, EngineKind::Container, EngineKind::Host][engine],
-                image_store: [ImageStore::Containerd, ImageStore::Overlay2][store],
-                builder: [Builder::Docker, Builder::DockerContainer][builder],
-                profile,
-                cache_state: [CacheState::Cold, CacheState::Warm, CacheState::OneLayer, CacheState::BaseLayer][cache],
-                consumers,
-                consumer_concurrency,
+            .map(|(engine, store, builder, profile, cache, consumers, consumer_concurrency, (engine_version, pull))| {
+                Conditions {
+                    engine: [EngineKind::Private, EngineKind::Container, EngineKind::Host][engine],
+                    image_store: [ImageStore::Containerd, ImageStore::Overlay2][store],
+                    builder: [Builder::Docker, Builder::DockerContainer][builder],
+                    profile,
+                    cache_state: [CacheState::Cold, CacheState::Warm, CacheState::OneLayer, CacheState::BaseLayer]
+                        [cache],
+                    consumers,
+                    consumer_concurrency,
+                    engine_version,
+                    builder_pull_ms: pull * 4_700,
+                }
             })
             .collect()
     })

@@ -55,7 +55,16 @@ fn transfer_is_the_critical_path_without_the_build_and_empty_without_a_producer(
 
 /// Columns of a completed trial's row that hold a number, and are empty where it is not known.
 fn numbers(measured: Measured) -> Vec<(String, serde_json::Value)> {
-    let known = ["schema_version", "round", "position", "size_bytes", "consumers", "consumer_concurrency", "seed"];
+    let known = [
+        "schema_version",
+        "round",
+        "position",
+        "size_bytes",
+        "consumers",
+        "consumer_concurrency",
+        "builder_pull_ms",
+        "seed",
+    ];
     let row = MeasurementRow::from(&measurement(Ok(Box::new(measured))));
     let serde_json::Value::Object(columns) = serde_json::to_value(&row).unwrap() else { panic!("a row is an object") };
     let measured = |name: &String, value: &serde_json::Value| {
