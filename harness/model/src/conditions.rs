@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
+use crate::disk_limit::DiskLimit;
 use crate::level::levels;
 use crate::natural::natural;
 
@@ -91,7 +92,12 @@ macro_rules! with_conditions {
                 #[serde(default = "older::consumer_concurrency", skip_serializing_if = "is_one")]
                 consumer_concurrency: u32, (1, "--consumer-concurrency", SINGLE), "older::consumer_concurrency";
             }
-            newest {}
+            newest {
+                /// Limit of each job's disk, as the profile had it when the plan was made. A plan does not write `none`, so older plans
+                /// keep their form.
+                #[serde(default = "older::disk_limit", skip_serializing_if = "DiskLimit::is_none")]
+                disk_limit: $crate::DiskLimit, ($crate::DiskLimit::NONE, "--profile", DERIVED), "older::disk_limit";
+            }
         }
     };
 }
@@ -100,6 +106,8 @@ macro_rules! with_conditions {
 const CARTESIAN: bool = true;
 /// The opposite of [`CARTESIAN`]: a plan has one level of it.
 const SINGLE: bool = false;
+/// The opposite of [`CARTESIAN`]: it follows from another condition.
+const DERIVED: bool = false;
 
 macro_rules! conditions {
     ($($group:ident { $(
@@ -170,7 +178,7 @@ impl Conditions {
     pub fn order(&self) -> impl Ord + use<> {
         let link = natural(&self.profile);
         let engine = (self.engine, self.image_store, self.builder);
-        (engine, link, self.cache_state, self.consumers, self.consumer_concurrency)
+        (engine, link, self.disk_limit, self.cache_state, self.consumers, self.consumer_concurrency)
     }
 
     /// Whether consumers that run at once get in each other's way on a machine of so many cores: more of them than half the
@@ -195,9 +203,9 @@ mod tests {
     }
 
     #[test]
-    fn plan_without_consumer_concurrency_keeps_its_form() {
+    fn plan_without_concurrency_and_disk_limit_keeps_its_form() {
         let before = serde_json::to_string(&Conditions::default()).unwrap();
-        assert!(!before.contains("concurrency"), "{before}");
+        assert!(!before.contains("concurrency") && !before.contains("disk"), "{before}");
         assert_eq!(serde_json::from_str::<Conditions>(&before).unwrap(), Conditions::default());
     }
 

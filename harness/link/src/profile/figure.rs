@@ -49,7 +49,7 @@ pub struct Figure {
 }
 
 /// All figures of profiles. A missing figure limits nothing and costs no time.
-pub(super) const FIGURES: [(&str, Unit); 23] = [
+pub(super) const FIGURES: [(&str, Unit); 25] = [
     ("artifact.request_ms", Unit::Ms),
     ("artifact.up.connection", Unit::Rate),
     ("artifact.up.aggregate", Unit::Rate),
@@ -63,6 +63,8 @@ pub(super) const FIGURES: [(&str, Unit); 23] = [
     ("cache.creates_per_minute", Unit::Count),
     ("cache.storage_limit", Unit::Bytes),
     ("api.call_ms", Unit::Ms),
+    ("disk.write", Unit::Rate),
+    ("disk.read", Unit::Rate),
     ("faults.stall", Unit::Share),
     ("faults.stall_s", Unit::Seconds),
     ("faults.slow", Unit::Share),

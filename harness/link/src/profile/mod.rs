@@ -16,6 +16,7 @@ pub use error::ProfileError;
 pub use figure::{Evidence, Figure, Unit};
 
 use figure::FIGURES;
+use handoff_model::DiskLimit;
 use handoff_model::level::levels;
 use serde::{Deserialize, Serialize};
 
@@ -86,7 +87,8 @@ impl FaultFigures {
     }
 }
 
-/// Shaping of the link between a job and the services. The default is bare loopback, without shaping.
+/// Shaping of the link between a job and the services, and the limit of the job's disk. The default is bare loopback, without
+/// shaping.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Profile {
     /// Name, with every change of a figure.
@@ -142,6 +144,12 @@ impl Profile {
     /// Storage of cache entries in bytes, beyond which the least recently used are evicted.
     pub fn storage_limit(&self) -> Option<u64> {
         self.value("cache.storage_limit").map(|bytes| bytes as u64)
+    }
+
+    /// Limit of the disk of each job that Handoff starts under this profile. The services ignore it.
+    pub fn disk_limit(&self) -> DiskLimit {
+        let rate = |key: &str| self.value(key).map(|rate| rate as u64);
+        DiskLimit { write: rate("disk.write"), read: rate("disk.read") }
     }
 
     /// Parses a profile; `origin` is its name in errors.
@@ -273,6 +281,7 @@ mod tests {
         assert_eq!((profile.figures().count(), profile.call_ms()), (0, 0.0));
         assert_eq!(profile.name, Profile::default().name);
         assert_eq!(profile.limit(ServiceKind::Cache, Direction::Down), RateLimit::default());
+        assert_eq!(profile.disk_limit(), DiskLimit::NONE);
     }
 
     #[test]
@@ -283,6 +292,7 @@ mod tests {
         assert_eq!((down.connection, down.aggregate), (Some(30.0 * MIB), Some(120.0 * MIB)));
         assert_eq!((profile.request_ms(ServiceKind::Artifact), profile.call_ms()), (5.0, 200.0));
         assert_eq!(profile.faults(), None);
+        assert_eq!(profile.disk_limit(), DiskLimit::both(200 << 20));
         let shaped = FIGURES.iter().filter(|(key, _)| !key.starts_with("faults."));
         for name in ["github-hosted", "github-far"] {
             let profile = load(name).unwrap();
