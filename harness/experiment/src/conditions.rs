@@ -3,7 +3,7 @@
 use handoff_link::profile;
 use handoff_model::conditions::LOOPBACK;
 use handoff_model::list::{repeated, unique};
-use handoff_model::{Builder, CacheState, Conditions, EngineKind, UserImage};
+use handoff_model::{Builder, CacheState, Conditions, DiskLimit, EngineKind, UserImage};
 
 use crate::context::{Context, RunsOn};
 use crate::error::Fault;
@@ -34,6 +34,7 @@ pub(crate) fn cross(factors: &Factors, stored: &[Conditions], context: &Context<
         let builders = if default_builder { vec![Builder::DockerContainer] } else { builders.clone() };
         for (image_store, builder) in pairs(&stores, &builders) {
             for (profile, cache_state) in pairs(&profiles, &states) {
+                let disk_limit = if here { disk_limit(&profile, stored)? } else { DiskLimit::NONE };
                 for consumers in consumers.iter().map(|c| c.count()) {
                     let conditions = Conditions {
                         engine,
@@ -44,6 +45,7 @@ pub(crate) fn cross(factors: &Factors, stored: &[Conditions], context: &Context<
                         consumers,
                         // One consumer is one at a time, whatever was asked: no second name for the same thing.
                         consumer_concurrency: at_once.min(consumers),
+                        disk_limit,
                     };
                     let problem = if here { impossible(&conditions) } else { not_in_a_workflow(&conditions) };
                     problem.map_or(Ok(()), Err)?;
@@ -96,8 +98,24 @@ fn profiles(factors: &Factors, runs_on: RunsOn) -> Result<Option<Vec<String>>, F
     }
 }
 
+/// Limit of each job's disk under a profile. A run that goes on keeps the limit with which it was measured.
+fn disk_limit(profile: &str, stored: &[Conditions]) -> Result<DiskLimit, Fault> {
+    if let Some(held) = stored.iter().find(|held| held.profile == profile) {
+        return Ok(held.disk_limit);
+    }
+    profile::load(profile).map(|profile| profile.disk_limit()).map_err(|error| Fault::at("profiles", error))
+}
+
 /// Reason why no trial can have these conditions, if there is one.
 fn impossible(conditions: &Conditions) -> Option<Fault> {
+    let Conditions { engine, profile, disk_limit, .. } = conditions;
+    if !disk_limit.is_none() && *engine != EngineKind::Private {
+        let without = profile::add(profile, "disk=none");
+        let problem = format!(
+            "--profile {profile} limits the jobs' disk to {disk_limit}, which --engine {engine} cannot: use --profile {without}, or --engine private"
+        );
+        return Some(Fault::from(problem));
+    }
     if conditions.engine != EngineKind::Host {
         return None;
     }

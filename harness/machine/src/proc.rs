@@ -167,7 +167,12 @@ mod tests {
 
     #[test]
     fn mount_point_with_a_blank_is_decoded() {
-        let expected = Mount { source: "/dev/loop0".into(), point: "/a b".into(), kind: "ext4".into() };
-        assert_eq!(parse_mounts("/dev/loop0 /a\\040b ext4 rw 0 0\n"), [expected]);
+        let expected = Mount {
+            source: "/dev/loop0".into(),
+            point: "/a b".into(),
+            kind: "ext4".into(),
+            options: "rw,relatime".into(),
+        };
+        assert_eq!(parse_mounts("/dev/loop0 /a\\040b ext4 rw,relatime 0 0\n"), [expected]);
     }
 }
