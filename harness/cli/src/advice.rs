@@ -50,7 +50,10 @@ impl Advice {
         let conditions = &answer.group.conditions;
         let mut notes = vec![match conditions.profile.as_str() {
             GITHUB => "Measured on GitHub's runners, with GitHub's services".to_owned(),
-            profile => format!("Not measured at GitHub, but with profile {profile} and services of Handoff"),
+            _ => {
+                let profile = conditions.profile_and_disk();
+                format!("Not measured at GitHub, but with profile {profile} and services of Handoff")
+            }
         }];
         if !programs.is_empty() {
             notes.push(format!(
@@ -107,7 +110,7 @@ impl Advice {
         say("");
         say(&format!(
             "From trials of {} at {}: {} store, {} builder, profile {}.",
-            answer.group.workload, answer.group.size, c.image_store, c.builder, c.profile
+            answer.group.workload, answer.group.size, c.image_store, c.builder, c.profile_and_disk()
         ));
         answer.notes.iter().for_each(|n| say(&format!("{n}.")));
         format!("{text}\n{}", self.workflow.trim_end())

@@ -114,6 +114,7 @@ columns! {
     why: &'static str = c.verdict.inconclusive().map_or("", |m| m.why.words()),
     rounds_at_least: Option<usize> = c.verdict.inconclusive().map(|m| m.rounds_at_least),
     rounds_estimated: Option<usize> = c.verdict.inconclusive().and_then(|m| m.rounds_estimated),
+    disk_limit: String = group.key.conditions.disk_limit.to_string(),
 }
 
 /// Returns every comparison as CSV, with the rank of its strategy.

@@ -36,6 +36,7 @@ pub mod command;
 mod config;
 mod container;
 pub mod disk;
+pub mod disk_check;
 pub mod disk_limit;
 mod engine;
 mod error;

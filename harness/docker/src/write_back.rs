@@ -10,9 +10,11 @@ use std::time::{Duration, Instant};
 use crate::disk;
 
 const SAMPLE_INTERVAL: Duration = Duration::from_millis(10);
-/// Longest pause between two samples with writes of one write-back.
-const LONGEST_PAUSE: Duration = Duration::from_millis(50);
-/// Fewest bytes of a write-back: less is the journal or the database of a daemon.
+/// Longest pause within one write-back: a limit of the disk lets bytes through in slices of 100 ms.
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+/// Fewest bytes of an interval between two samples: less is the journal or the database of a daemon.
+const LEAST_SAMPLE_BYTES: u64 = 64 << 10;
+/// Fewest bytes of a write-back.
 const LEAST_BYTES: u64 = 1 << 20;
 
 /// Time in which the device of a private file system was written to.
@@ -74,7 +76,7 @@ fn write_backs(samples: &[Sample]) -> Vec<WriteBack> {
     for pair in samples.windows(2) {
         let [(start, before), (end, after)] = *pair else { continue };
         let bytes = after.saturating_sub(before);
-        if bytes == 0 {
+        if bytes < LEAST_SAMPLE_BYTES {
             continue;
         }
         match all.last_mut().filter(|last| start.saturating_sub(last.end) <= LONGEST_PAUSE) {
@@ -103,9 +105,12 @@ mod tests {
             (ms(260), mib(9)),
             (ms(270), mib(10)),
             (ms(400), mib(10)),
+            (ms(410), mib(10) + 4096),
+            (ms(600), mib(10) + 4096),
+            (ms(610), mib(10) + (512 << 10)),
         ];
         let expected = WriteBack { start: ms(200), end: ms(270), bytes: mib(5) - 4096 };
-        assert_eq!(write_backs(&samples), [expected]);
+        assert_eq!(write_backs(&samples), [expected], "nothing of less than 1 MiB is one");
         assert_eq!(write_backs(&samples[..3]), [], "the journal's writes are no write-back");
         assert_eq!(write_backs(&[]), []);
     }

@@ -181,6 +181,14 @@ impl Conditions {
         (engine, link, self.disk_limit, self.cache_state, self.consumers, self.consumer_concurrency)
     }
 
+    /// Profile with the limit of the disk, where there is one: rows of one profile may have been measured with another limit.
+    pub fn profile_and_disk(&self) -> String {
+        if self.disk_limit.is_none() {
+            return self.profile.clone();
+        }
+        format!("{} (disk {})", self.profile, self.disk_limit)
+    }
+
     /// Whether consumers that run at once get in each other's way on a machine of so many cores: more of them than half the
     /// cores measure the machine. One at a time is what everything is measured with, however small the machine.
     pub fn is_contended(&self, cores: u32) -> bool {

@@ -11,7 +11,7 @@ use handoff_docker::builder::buildkit_version;
 use handoff_docker::buildkit::BuildkitImage;
 use handoff_docker::command;
 use handoff_docker::disk::{self, WriteCounter};
-use handoff_docker::disk_limit;
+use handoff_docker::{disk_check, disk_limit};
 use handoff_docker::{Engine, EngineConfig, EngineError, Programs, capture, identity, namespace, runtime};
 use handoff_machine::{Sampler, disk_speed};
 use handoff_model::environment::UNKNOWN;
@@ -161,6 +161,10 @@ impl<'a> JobRun<'a> {
                     Ok(()) => disk_speed::measure(&self.spec.disk(), disk_speed::Limits::default()),
                     Err(error) => DiskMeasurement::not_measured(error),
                 }),
+                Request::CheckDisk => Event::CheckedDisk(
+                    disk_check::measure(&self.spec.disk(), self.spec.conditions.disk_limit)
+                        .map_err(|e| Failure::new("disk", e)),
+                ),
                 Request::Stop => break,
             });
         }
