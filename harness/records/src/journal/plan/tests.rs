@@ -6,7 +6,7 @@ use handoff_model::plan::{PlanRequest, SCHEMA_MINOR};
 use handoff_model::size::ByteSize;
 use handoff_model::strategy::{Marker, Storage, StrategySpec, VariantFacts, look};
 use handoff_model::user_image::{BuildArg, UserImage};
-use handoff_model::{Compare, Purpose};
+use handoff_model::{Compare, DiskLimit, Purpose};
 use proptest::prelude::*;
 use proptest::sample::subsequence;
 
@@ -21,10 +21,11 @@ fn text() -> impl Strategy<Value = String> {
 }
 
 fn conditions() -> impl Strategy<Value = Vec<Conditions>> {
-    let one = (0..3usize, 0..2usize, 0..2usize, text(), 0..4usize, 1..12u32, 1..4u32);
+    let limit = (prop::option::of(1u64..1 << 40), prop::option::of(1u64..1 << 40));
+    let one = (0..3usize, 0..2usize, 0..2usize, text(), 0..4usize, 1..12u32, 1..4u32, limit);
     prop::collection::vec(one, 1..3).prop_map(|all| {
         all.into_iter()
-            .map(|(engine, store, builder, profile, cache, consumers, consumer_concurrency)| Conditions {
+            .map(|(engine, store, builder, profile, cache, consumers, consumer_concurrency, (write, read))| Conditions {
                 engine: [EngineKind::Private, EngineKind::Container, EngineKind::Host][engine],
                 image_store: [ImageStore::Containerd, ImageStore::Overlay2][store],
                 builder: [Builder::Docker, Builder::DockerContainer][builder],
@@ -32,6 +33,7 @@ fn conditions() -> impl Strategy<Value = Vec<Conditions>> {
                 cache_state: [CacheState::Cold, CacheState::Warm, CacheState::OneLayer, CacheState::BaseLayer][cache],
                 consumers,
                 consumer_concurrency,
+                disk_limit: DiskLimit { write, read },
             })
             .collect()
     })
