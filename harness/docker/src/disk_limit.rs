@@ -240,7 +240,11 @@ mod tests {
     const MIB: u64 = 1 << 20;
 
     fn record() -> Record {
-        Record { job: "j".to_owned(), device: "7:3".to_owned(), limit: DiskLimit { write: Some(100 * MIB), read: None } }
+        Record {
+            job: "j".to_owned(),
+            device: "7:3".to_owned(),
+            limit: DiskLimit { write: Some(100 * MIB), read: None },
+        }
     }
 
     /// Folder with the files of a `blkio` root group and of a job.

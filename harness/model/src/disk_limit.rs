@@ -113,7 +113,10 @@ mod tests {
         assert_eq!(limit(None, None), "none");
         assert_eq!(limit(Some(200 << 20), Some(200 << 20)), "200MiB/s");
         assert_eq!(limit(Some(200 << 20), Some(1_000_001)), "write=200MiB/s read=1000001B/s");
-        assert_eq!((limit(Some(1 << 30), None), limit(None, Some(1 << 10))), ("write=1GiB/s".into(), "read=1KiB/s".into()));
+        assert_eq!(
+            (limit(Some(1 << 30), None), limit(None, Some(1 << 10))),
+            ("write=1GiB/s".into(), "read=1KiB/s".into())
+        );
     }
 
     #[test]

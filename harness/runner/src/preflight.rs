@@ -10,9 +10,7 @@ use handoff_docker::identity;
 use handoff_docker::user::{HostDaemon, OwnedResources};
 use handoff_model::environment::UNKNOWN;
 use handoff_model::list::{commas, unique};
-use handoff_model::{
-    Builder, Conditions, DiskLimit, DiskMeasurement, EngineKind, ImageStore, Plan, StrategySpec,
-};
+use handoff_model::{Builder, Conditions, DiskLimit, DiskMeasurement, EngineKind, ImageStore, Plan, StrategySpec};
 
 use crate::protocol::{BUILDKIT_TAR, EngineFacts, JobSpec};
 use crate::remote::{NoAnswer, RemoteJob};

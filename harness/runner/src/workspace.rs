@@ -8,8 +8,8 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use handoff_docker::{disk_limit, leftovers};
 use handoff_docker::user::OwnedResources;
+use handoff_docker::{disk_limit, leftovers};
 use handoff_machine::proc::start_ticks;
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};

@@ -12,8 +12,10 @@ fn interrupted_matrix_resumes_and_its_request_logs_can_be_checked() {
     let path = folders.out.parent().unwrap().join("mine.toml").display().to_string();
     let limit = if can_limit_disk() { DiskLimit::both(50 << 20) } else { DiskLimit::NONE };
     let profile = format!("github-hosted:call_ms=1ms,disk={limit}");
-    let text = format!("sizes = '16MiB'\nprofiles = '{profile}'\n[[block]]\nstrategies = 'rebuild'\nrounds = 2\n\
-                [[block]]\nstrategies = 'cache-tar'\nrounds = 1\n");
+    let text = format!(
+        "sizes = '16MiB'\nprofiles = '{profile}'\n[[block]]\nstrategies = 'rebuild'\nrounds = 2\n\
+                [[block]]\nstrategies = 'cache-tar'\nrounds = 1\n"
+    );
     std::fs::write(&path, text).unwrap();
     expect(&mut folders.run(&[&path]), 0);
     let whole = folders.results();

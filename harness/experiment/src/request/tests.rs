@@ -226,7 +226,10 @@ fn disk_limit_follows_the_profile_and_a_run_that_goes_on_keeps_its_own() {
     }
     for engine in ["container", "host"] {
         let error = refused(&format!("--engine {engine} --profile github-hosted"));
-        assert!(error.contains("limits the jobs' disk") && error.contains("--profile github-hosted:disk=none"), "{error}");
+        assert!(
+            error.contains("limits the jobs' disk") && error.contains("--profile github-hosted:disk=none"),
+            "{error}"
+        );
         request(&format!("--engine {engine} --profile github-hosted:disk=none"));
     }
 }

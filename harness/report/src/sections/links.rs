@@ -51,7 +51,9 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
 /// Groups that differ in their link only, from the slowest to the fastest.
 fn sets(report: &Report) -> Vec<Vec<&Group>> {
     // The limit of the disk is a figure of the profile.
-    let key = |g: &Group| (g.workload.clone(), Conditions { profile: String::new(), disk_limit: DiskLimit::NONE, ..g.conditions.clone() });
+    let key = |g: &Group| {
+        (g.workload.clone(), Conditions { profile: String::new(), disk_limit: DiskLimit::NONE, ..g.conditions.clone() })
+    };
     let mut sets: Vec<Vec<&Group>> =
         grouped(report.groups.iter().map(|g| (key(g), g))).into_iter().map(|(_, set)| set).collect();
     sets.retain(|set| set.len() > 1);

@@ -25,15 +25,18 @@ fn conditions() -> impl Strategy<Value = Vec<Conditions>> {
     let one = (0..3usize, 0..2usize, 0..2usize, text(), 0..4usize, 1..12u32, 1..4u32, limit);
     prop::collection::vec(one, 1..3).prop_map(|all| {
         all.into_iter()
-            .map(|(engine, store, builder, profile, cache, consumers, consumer_concurrency, (write, read))| Conditions {
-                engine: [EngineKind::Private, EngineKind::Container, EngineKind::Host][engine],
-                image_store: [ImageStore::Containerd, ImageStore::Overlay2][store],
-                builder: [Builder::Docker, Builder::DockerContainer][builder],
-                profile,
-                cache_state: [CacheState::Cold, CacheState::Warm, CacheState::OneLayer, CacheState::BaseLayer][cache],
-                consumers,
-                consumer_concurrency,
-                disk_limit: DiskLimit { write, read },
+            .map(|(engine, store, builder, profile, cache, consumers, consumer_concurrency, (write, read))| {
+                Conditions {
+                    engine: [EngineKind::Private, EngineKind::Container, EngineKind::Host][engine],
+                    image_store: [ImageStore::Containerd, ImageStore::Overlay2][store],
+                    builder: [Builder::Docker, Builder::DockerContainer][builder],
+                    profile,
+                    cache_state: [CacheState::Cold, CacheState::Warm, CacheState::OneLayer, CacheState::BaseLayer]
+                        [cache],
+                    consumers,
+                    consumer_concurrency,
+                    disk_limit: DiskLimit { write, read },
+                }
             })
             .collect()
     })
