@@ -73,7 +73,7 @@ fn conclude(claim: &Claim, evidence: &[Evidence]) -> (Judgement, String) {
 fn because(decisive: &[&Evidence], judgement: Judgement) -> String {
     let differ = decisive.iter().any(|e| e.judgement != judgement);
     let each = decisive.iter().filter(|_| differ);
-    let each = each.map(|e| format!("{} at {} under {}", e.judgement.words(), e.size, e.conditions.profile));
+    let each = each.map(|e| format!("{} at {} under {}", e.judgement.words(), e.size, e.conditions.profile_and_disk()));
     // A note without a number is what was measured, and is shown as that.
     let notes = decisive.iter().filter(|e| e.measured.is_some()).map(|e| e.note.clone());
     unique(each.chain(notes).filter(|text| !text.is_empty())).join("; ")

@@ -170,6 +170,7 @@ mod tests {
             goal: Goal::Wait,
             plan: None,
             sharing: false,
+            start: handoff_model::trigger::Start::default(),
             check_s,
             check_load,
         }

@@ -49,10 +49,15 @@ impl Advice {
     /// Handoff that the chosen trials were run by.
     pub fn new(mut answer: Recommendation, flow: Recommended, programs: &[&str]) -> Self {
         let conditions = &answer.group.conditions;
-        let mut notes = vec![match conditions.profile.as_str() {
-            GITHUB => "Measured on GitHub's runners, with GitHub's services".to_owned(),
-            profile => format!("Not measured at GitHub, but with profile {profile} and services of Handoff"),
-        }];
+        let measured = if conditions.profile == GITHUB {
+            "Measured on GitHub's runners, with GitHub's services".to_owned()
+        } else {
+            format!(
+                "Not measured at GitHub, but with profile {} and services of Handoff",
+                conditions.profile_and_disk()
+            )
+        };
+        let mut notes = vec![measured];
         if !programs.is_empty() {
             notes.push(format!(
                 "Trials run by handoff {}; options that are not named had its defaults, the workflow has those of this program",
@@ -109,7 +114,11 @@ impl Advice {
         say("");
         say(&format!(
             "From trials of {} at {}: {} store, {} builder, profile {}.",
-            answer.group.workload, answer.group.size, c.image_store, c.builder, c.profile
+            answer.group.workload,
+            answer.group.size,
+            c.image_store,
+            c.builder,
+            c.profile_and_disk()
         ));
         answer.notes.iter().for_each(|n| say(&format!("{n}.")));
         format!("{text}\n{}", self.workflow.trim_end())

@@ -116,6 +116,7 @@ columns! {
     rounds_estimated: Option<usize> = c.verdict.inconclusive().and_then(|m| m.rounds_estimated),
     engine_version: String = group.key.conditions.engine_version.to_string(),
     builder_pull_ms: u64 = group.key.conditions.builder_pull_ms,
+    disk_limit: String = group.key.conditions.disk_limit.to_string(),
 }
 
 /// Returns every comparison as CSV, with the rank of its strategy.

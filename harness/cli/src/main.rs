@@ -5,6 +5,7 @@
 mod advice;
 mod analysed;
 mod args;
+mod disk_check;
 mod exit;
 mod files;
 mod formats;

@@ -58,8 +58,7 @@ pub struct WriteCounter {
 impl WriteCounter {
     /// Writes dirty pages back and starts counting; none if no file system is mounted on the folder.
     pub fn start(dir: &Path) -> Option<Self> {
-        let device = device_of(dir)?;
-        let stat = Path::new("/sys/block").join(device.strip_prefix("/dev/")?).join("stat");
+        let stat = stat_file(dir)?;
         let dir = File::open(dir).ok()?;
         rustix::fs::syncfs(&dir).ok()?;
         let start = written_bytes(&fs::read_to_string(&stat).ok()?)?;
@@ -75,8 +74,23 @@ impl WriteCounter {
 
 /// Bytes written to a block device, from its `stat` file. The seventh number counts sectors of 512 bytes on every device
 /// (`Documentation/block/stat.rst` of the kernel).
-fn written_bytes(stat: &str) -> Option<u64> {
+pub(crate) fn written_bytes(stat: &str) -> Option<u64> {
     Some(stat.split_whitespace().nth(6)?.parse::<u64>().ok()? * 512)
+}
+
+/// Statistics of the device mounted on a folder.
+pub(crate) fn stat_file(dir: &Path) -> Option<PathBuf> {
+    Some(block_folder(dir)?.join("stat"))
+}
+
+/// Number of the device mounted on a folder, as `major:minor`.
+pub(crate) fn device_number(dir: &Path) -> Option<String> {
+    Some(fs::read_to_string(block_folder(dir)?.join("dev")).ok()?.trim().to_owned())
+}
+
+/// Folder of the kernel for the device mounted on a folder.
+fn block_folder(dir: &Path) -> Option<PathBuf> {
+    Some(Path::new("/sys/block").join(device_of(dir)?.strip_prefix("/dev/")?))
 }
 
 /// Device mounted on a folder.

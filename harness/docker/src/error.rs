@@ -115,6 +115,23 @@ pub enum EngineError {
     /// Object in the user's daemon with a name that a job needs.
     #[error("the daemon already has a {0}, and a job would create and remove one of that name: rename or remove it")]
     NameTaken(String),
+    /// Limit of a job's disk that this machine or this engine cannot hold.
+    #[error(
+        "the profile limits the jobs' disk, which is not possible here: {0}; measure without the limit by `disk=none`, for example --profile github-hosted:disk=none"
+    )]
+    NoDiskLimit(String),
+    /// Rule of another program, or of an interrupted run, for the loop device of a job.
+    #[error(
+        "block device {device} of the job is limited to {rate} bytes/s by a rule that this run did not set: run `handoff clean --remove`, or, if no other program needs the rule, `echo '{device} 0' > {file}`"
+    )]
+    DiskRule {
+        /// Device as `major:minor`.
+        device: String,
+        /// Rate of the rule.
+        rate: u64,
+        /// File with the rule.
+        file: PathBuf,
+    },
     /// Failed file operation.
     #[error(transparent)]
     File(#[from] FileError),

@@ -36,6 +36,8 @@ pub mod command;
 mod config;
 mod container;
 pub mod disk;
+pub mod disk_check;
+pub mod disk_limit;
 mod engine;
 mod error;
 mod host;
@@ -49,6 +51,7 @@ mod settings;
 mod tarball;
 pub mod timeouts;
 pub mod user;
+pub mod write_back;
 
 pub use api::runtime;
 pub use command::capture;

@@ -3,7 +3,7 @@
 use handoff_link::profile;
 use handoff_model::conditions::LOOPBACK;
 use handoff_model::list::{repeated, unique};
-use handoff_model::{Builder, CacheState, Conditions, EngineKind, EngineVersion, UserImage};
+use handoff_model::{Builder, CacheState, Conditions, DiskLimit, EngineKind, EngineVersion, UserImage};
 
 use crate::context::{Context, RunsOn};
 use crate::error::Fault;
@@ -35,6 +35,7 @@ pub(crate) fn cross(factors: &Factors, stored: &[Conditions], context: &Context<
         let builders = if default_builder { vec![Builder::DockerContainer] } else { builders.clone() };
         for (image_store, builder) in pairs(&stores, &builders) {
             for (profile, cache_state) in pairs(&profiles, &states) {
+                let disk_limit = if here { disk_limit(&profile, stored)? } else { DiskLimit::NONE };
                 for consumers in consumers.iter().map(|c| c.count()) {
                     let conditions = Conditions {
                         engine,
@@ -46,7 +47,8 @@ pub(crate) fn cross(factors: &Factors, stored: &[Conditions], context: &Context<
                         // One consumer is one at a time, whatever was asked: no second name for the same thing.
                         consumer_concurrency: at_once.min(consumers),
                         engine_version,
-                        builder_pull_ms: builder_pull_ms(builder, &profile),
+                        builder_pull_ms: builder_pull_ms(builder, &profile, stored),
+                        disk_limit,
                     };
                     let problem = if here { impossible(&conditions) } else { not_in_a_workflow(&conditions) };
                     problem.map_or(Ok(()), Err)?;
@@ -58,8 +60,12 @@ pub(crate) fn cross(factors: &Factors, stored: &[Conditions], context: &Context<
     context.user_image.as_ref().and_then(|user_image| changes_user_image(user_image, &all)).map_or(Ok(all), Err)
 }
 
-/// Simulated pull of the builder's image, in ms. The profile of a plan that this machine cannot read simulates none.
-fn builder_pull_ms(builder: Builder, name: &str) -> u64 {
+/// Simulated pull of the builder's image, in ms. The profile of a plan that this machine cannot read simulates none, and a run that
+/// goes on keeps the time with which it was measured.
+fn builder_pull_ms(builder: Builder, name: &str, stored: &[Conditions]) -> u64 {
+    if let Some(held) = stored.iter().find(|held| held.profile == name && held.builder == builder) {
+        return held.builder_pull_ms;
+    }
     let pulls = builder == Builder::DockerContainer;
     profile::load(name).ok().filter(|_| pulls).map_or(0, |profile| profile.builder_pull_ms())
 }
@@ -105,14 +111,29 @@ fn profiles(factors: &Factors, runs_on: RunsOn) -> Result<Option<Vec<String>>, F
     }
 }
 
+/// Limit of each job's disk under a profile. A run that goes on keeps the limit with which it was measured.
+fn disk_limit(profile: &str, stored: &[Conditions]) -> Result<DiskLimit, Fault> {
+    if let Some(held) = stored.iter().find(|held| held.profile == profile) {
+        return Ok(held.disk_limit);
+    }
+    profile::load(profile).map(|profile| profile.disk_limit()).map_err(|error| Fault::at("profiles", error))
+}
+
 /// Reason why no trial can have these conditions, if there is one.
 fn impossible(conditions: &Conditions) -> Option<Fault> {
-    let Conditions { engine, engine_version, .. } = conditions;
+    let Conditions { engine, engine_version, profile, disk_limit, .. } = conditions;
     if *engine != EngineKind::Private && *engine_version != EngineVersion::Installed {
         let problem = format!(
             "--engine-version {engine_version} with --engine {engine}: that engine has the version of its daemon or image, leave one of the two out"
         );
         return Some(Fault::at("engine_versions", problem));
+    }
+    if !disk_limit.is_none() && *engine != EngineKind::Private {
+        let without = profile::add(profile, "disk=none");
+        let problem = format!(
+            "--profile {profile} limits the jobs' disk to {disk_limit}, which --engine {engine} cannot: use --profile {without}, or --engine private"
+        );
+        return Some(Fault::from(problem));
     }
     if *engine != EngineKind::Host {
         return None;

@@ -59,6 +59,7 @@ pub fn describe(
         source_digest: revision.source_digest.clone(),
         source_commit: revision.source_commit.clone(),
         disk_speed: None,
+        disk_limits: String::new(),
         timeouts_ms: BTreeMap::new(),
     };
     set_id(&mut environment);

@@ -114,6 +114,8 @@ pub struct Mount {
     pub point: PathBuf,
     /// File system type.
     pub kind: String,
+    /// Mount options, separated by commas.
+    pub options: String,
 }
 
 /// Mounts of this process's mount namespace.
@@ -127,7 +129,12 @@ pub fn mounts() -> Result<Vec<Mount>, FileError> {
 fn parse_mounts(table: &str) -> Vec<Mount> {
     let mount = |line: &str| {
         let mut fields = line.split(' ').map(|field| field.replace("\\040", " "));
-        Some(Mount { source: fields.next()?, point: fields.next()?.into(), kind: fields.next()? })
+        Some(Mount {
+            source: fields.next()?,
+            point: fields.next()?.into(),
+            kind: fields.next()?,
+            options: fields.next()?,
+        })
     };
     table.lines().filter_map(mount).collect()
 }
@@ -160,7 +167,12 @@ mod tests {
 
     #[test]
     fn mount_point_with_a_blank_is_decoded() {
-        let expected = Mount { source: "/dev/loop0".into(), point: "/a b".into(), kind: "ext4".into() };
-        assert_eq!(parse_mounts("/dev/loop0 /a\\040b ext4 rw 0 0\n"), [expected]);
+        let expected = Mount {
+            source: "/dev/loop0".into(),
+            point: "/a b".into(),
+            kind: "ext4".into(),
+            options: "rw,relatime".into(),
+        };
+        assert_eq!(parse_mounts("/dev/loop0 /a\\040b ext4 rw,relatime 0 0\n"), [expected]);
     }
 }

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use serde::{Deserialize, Serialize};
 
 use crate::EngineVersion;
+use crate::disk_limit::DiskLimit;
 use crate::level::levels;
 use crate::natural::natural;
 
@@ -99,7 +100,11 @@ macro_rules! with_conditions {
                 /// Simulated pull of the builder's image in each job that boots one, in ms: a figure of the profile, 0 without a
                 /// `docker-container` builder. Named here because the profiles of older rows had no such figure.
                 #[serde(default = "older::builder_pull_ms", skip_serializing_if = "is_zero")]
-                builder_pull_ms: u64, (0, "--profile", SINGLE), "older::builder_pull_ms";
+                builder_pull_ms: u64, (0, "--profile", DERIVED), "older::builder_pull_ms";
+                /// Limit of each job's disk, as the profile had it when the plan was made. A plan does not write `none`, so older plans
+                /// keep their form.
+                #[serde(default = "older::disk_limit", skip_serializing_if = "DiskLimit::is_none")]
+                disk_limit: $crate::DiskLimit, ($crate::DiskLimit::NONE, "--profile", DERIVED), "older::disk_limit";
             }
         }
     };
@@ -109,6 +114,8 @@ macro_rules! with_conditions {
 const CARTESIAN: bool = true;
 /// The opposite of [`CARTESIAN`]: a plan has one level of it.
 const SINGLE: bool = false;
+/// The opposite of [`CARTESIAN`]: it follows from another condition.
+const DERIVED: bool = false;
 
 macro_rules! conditions {
     ($($group:ident { $(
@@ -184,7 +191,23 @@ impl Conditions {
     pub fn order(&self) -> impl Ord + use<> {
         let link = natural(&self.profile);
         let engine = (self.engine, self.engine_version, self.image_store, self.builder);
-        (engine, link, self.builder_pull_ms, self.cache_state, self.consumers, self.consumer_concurrency)
+        (
+            engine,
+            link,
+            self.builder_pull_ms,
+            self.disk_limit,
+            self.cache_state,
+            self.consumers,
+            self.consumer_concurrency,
+        )
+    }
+
+    /// Profile with the limit of the disk, where there is one: rows of one profile may have been measured with another limit.
+    pub fn profile_and_disk(&self) -> String {
+        if self.disk_limit.is_none() {
+            return self.profile.clone();
+        }
+        format!("{} (disk {})", self.profile, self.disk_limit)
     }
 
     /// Whether consumers that run at once get in each other's way on a machine of so many cores: more of them than half the
@@ -211,7 +234,7 @@ mod tests {
     #[test]
     fn default_conditions_keep_the_form_of_older_plans() {
         let before = serde_json::to_string(&Conditions::default()).unwrap();
-        assert!(!["concurrency", "engine_version", "pull"].iter().any(|new| before.contains(new)), "{before}");
+        assert!(!["concurrency", "engine_version", "pull", "disk"].iter().any(|new| before.contains(new)), "{before}");
         assert_eq!(serde_json::from_str::<Conditions>(&before).unwrap(), Conditions::default());
     }
 

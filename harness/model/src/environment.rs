@@ -49,6 +49,10 @@ pub struct Environment {
     /// Speed of the file system that jobs use; none in older folders and on GitHub's runners.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disk_speed: Option<DiskMeasurement>,
+    /// Limits of the jobs' disk, and the block controller that holds them; empty in older folders and on GitHub's runners, where nothing
+    /// was limited.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub disk_limits: String,
     /// Time limits of Handoff's programs in milliseconds; empty in older folders and on GitHub's runners.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub timeouts_ms: BTreeMap<String, u64>,
@@ -78,7 +82,8 @@ impl Environment {
     /// Named values that identify an environment: machine, programs and sources.
     ///
     /// Left out is what varies without changing a result: free space, the pages that a kernel keeps from boot to boot, the
-    /// commit (other commits hold the same sources), the measured speed of the disk, and the time limits, which the sources hold.
+    /// commit (other commits hold the same sources), the measured speed of the disk, its limits, which are conditions of the rows, and
+    /// the time limits, which the sources hold.
     pub fn identity(&self) -> Vec<(String, String)> {
         let gib = (self.memory_bytes as f64 / f64::from(1 << 30)).round();
         let file_systems: Vec<&str> = self.disk.split("; ").map(|d| d.split(',').next().unwrap_or_default()).collect();
@@ -190,6 +195,7 @@ mod tests {
             source_commit: "0123".into(),
             handoff: "0.1.0 (commit 0123)".into(),
             disk_speed: Some(DiskMeasurement::not_measured("no space")),
+            disk_limits: "200MiB/s by cgroup v1".into(),
             timeouts_ms: BTreeMap::from([("docker API_CALL".to_owned(), 1)]),
             ..one.clone()
         };

@@ -45,6 +45,8 @@ levels!(
         Unpack = "unpack",
         /// The first container starts and answers.
         Run = "run",
+        /// The kernel writes dirty pages to the job's disk while the first container starts.
+        WriteBack = "write-back",
         /// The whole call of a program; the spans inside it say what it did.
         Command = "command",
     }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use handoff_analysis::{JudgedClaim, Judgement, TableCell};
 use handoff_model::conditions::{GITHUB, LOOPBACK};
-use handoff_model::list::{and, grouped, unique};
+use handoff_model::list::{and, commas, grouped, unique};
 use handoff_model::{Builder, Conditions, DiskMeasurement, DiskSpeed, Environment, ImageStore, Outcome, UserImage};
 
 use crate::block::Block;
@@ -144,8 +144,13 @@ pub(crate) fn simulated(report: &Report) -> String {
     } else {
         "No number here was measured on a hosted runner or against the real services.".to_owned()
     };
+    let limits = unique(report.groups.iter().map(|g| g.conditions.disk_limit).filter(|limit| !limit.is_none()));
+    let disk = match limits.as_slice() {
+        [] => String::new(),
+        limits => format!("The kernel limits each job's disk to the profile's rate ({}). ", commas(limits)),
+    };
     format!(
-        "Simulated: Handoff emulates the artifact and cache services on the same machine ({link}). The jobs of a trial are fresh \
+        "Simulated: Handoff emulates the artifact and cache services on the same machine ({link}). {disk}The jobs of a trial are fresh \
          engines on one machine, one after the other. Real: the engines, BuildKit and the programs that move the bytes. {images} {rest}"
     )
 }
@@ -215,15 +220,7 @@ fn environments(report: &Report) -> Vec<&Environment> {
 fn pooled(report: &Report) -> bool {
     let mut found: BTreeMap<_, &str> = BTreeMap::new();
     report.runs.iter().flat_map(|r| &r.measurements).any(|row| {
-        let conditions = [
-            row.profile.clone(),
-            row.engine.to_string(),
-            row.image_store.to_string(),
-            row.builder.to_string(),
-            row.cache_state.to_string(),
-            row.consumers.to_string(),
-        ];
-        let cell = (conditions, &row.strategy, &row.variant, row.size_bytes, &row.workload);
+        let cell = (row.conditions(), &row.strategy, &row.variant, row.size_bytes, &row.workload);
         *found.entry(cell).or_insert(&row.environment) != row.environment
     })
 }
@@ -262,6 +259,9 @@ fn machine(e: &Environment) -> Grid {
         rows.push(("commit".to_owned(), e.source_commit.clone()));
     }
     rows.splice(3..3, disk_speed(e));
+    if !e.disk_limits.is_empty() {
+        rows.insert(3, ("jobs' disk, limit".to_owned(), e.disk_limits.clone()));
+    }
     rows.extend(e.programs.iter().map(|(name, version)| (name.clone(), version.clone())));
     rows.extend(e.packages.iter().map(|(name, version)| (format!("package {name}"), version.clone())));
     let columns = vec![(format!("Environment {}", e.id), false), (String::new(), false)];

@@ -5,6 +5,7 @@
 
 mod cancel;
 mod daemon;
+mod disk_check;
 mod environment;
 mod error;
 pub mod job;
@@ -20,6 +21,7 @@ pub mod user_daemon;
 pub mod workspace;
 
 pub use cancel::Cancel;
+pub use disk_check::DiskChecker;
 pub use error::RunError;
 pub use needs::estimate;
 pub use run::{Progress, RunConfig, Summary, run};

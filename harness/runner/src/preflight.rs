@@ -5,10 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use handoff_docker::buildkit::{self, BuildkitImage};
+use handoff_docker::disk_limit::BlockController;
 use handoff_docker::identity;
 use handoff_docker::user::{HostDaemon, OwnedResources};
 use handoff_model::environment::UNKNOWN;
-use handoff_model::{Builder, Conditions, DiskMeasurement, EngineKind, EngineVersion, ImageStore, Plan, StrategySpec};
+use handoff_model::list::{commas, unique};
+use handoff_model::{
+    Builder, Conditions, DiskLimit, DiskMeasurement, EngineKind, EngineVersion, ImageStore, Plan, StrategySpec,
+};
 
 use crate::environment::by_engine_version;
 use crate::protocol::{BUILDKIT_TAR, EngineFacts, JobSpec};
@@ -23,12 +27,14 @@ pub struct Checked {
     pub engine: EngineFacts,
     /// Builder's image that any engine can load; none if no trial needs one.
     pub buildkit: Option<BuildkitImage>,
+    /// Limits of the jobs' disk, and what holds them.
+    pub disk_limits: String,
 }
 
 /// Boots every kind of engine and builder of the plan; `buildkit_image` names the builder's image.
 ///
 /// # Errors
-/// An engine or builder does not boot, or the run is cancelled.
+/// The jobs' disk cannot be limited, an engine or builder does not boot, or the run is cancelled.
 pub fn preflight(
     workspace: &mut Workspace,
     tools: &Tools,
@@ -39,8 +45,15 @@ pub fn preflight(
 ) -> Result<Checked, RunError> {
     let conditions = &plan.request.conditions;
     let wanted = conditions.iter().any(|c| c.builder == Builder::DockerContainer);
-    let mut checked =
-        Checked { engine: EngineFacts::default(), buildkit: wanted.then(|| buildkit::choose(buildkit_image)) };
+    let limits = unique(conditions.iter().map(|c| c.disk_limit).filter(|limit| !limit.is_none()));
+    // One limit shows that the controller works.
+    let limit = limits.first().copied().unwrap_or_default();
+    let disk_limits = match limit {
+        DiskLimit::NONE => limit.to_string(),
+        _ => format!("{} by {}", commas(&limits), BlockController::find()?.name()),
+    };
+    let buildkit = wanted.then(|| buildkit::choose(buildkit_image));
+    let mut checked = Checked { engine: EngineFacts::default(), buildkit, disk_limits };
     let kinds: BTreeSet<(EngineKind, EngineVersion, ImageStore, Builder)> =
         conditions.iter().map(|c| (c.engine, c.engine_version, c.image_store, c.builder)).collect();
     let mut versions: BTreeMap<EngineVersion, BTreeMap<String, String>> = BTreeMap::new();
@@ -51,7 +64,9 @@ pub fn preflight(
         let buildkit = checked.buildkit.clone().filter(|_| builder == Builder::DockerContainer);
         // Any strategy will do, because no role runs.
         let strategy = StrategySpec::plain(handoff_strategies::ALL[0].facts().name);
-        let conditions = Conditions { engine, engine_version, image_store, builder, ..Conditions::default() };
+        let disk_limit = if engine == EngineKind::Private { limit } else { DiskLimit::NONE };
+        let conditions =
+            Conditions { engine, engine_version, image_store, builder, disk_limit, ..Conditions::default() };
         let spec = JobSpec::new(&name, &root, strategy, conditions, &tools.paths, host_daemon);
         let found = boot(&spec, buildkit.as_ref(), tools, checked.engine.disk_speed.is_none(), cancel);
         let kept = match (&found, buildkit) {

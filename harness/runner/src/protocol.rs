@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use handoff_docker::buildkit::BuildkitImage;
+use handoff_docker::disk_check::DiskCheck;
 use handoff_docker::user::HostDaemon;
 use handoff_model::{
     Conditions, DiskMeasurement, Failure, ImageIdentity, Role, RoleUsage, Sources, Span, StepCount, StrategySpec,
@@ -131,6 +132,8 @@ pub enum Request {
     TryBuilder(BuildkitImage),
     /// Measure the file system of the job's files, outside of trials.
     MeasureDisk,
+    /// Measure the rates of the job's private disk under its limit.
+    CheckDisk,
     /// End the engine, then the job.
     Stop,
 }
@@ -153,6 +156,8 @@ pub enum Event {
     Builder(Result<BTreeMap<String, String>, Failure>),
     /// Answer to [`Request::MeasureDisk`].
     Disk(DiskMeasurement),
+    /// Answer to [`Request::CheckDisk`].
+    CheckedDisk(Result<DiskCheck, Failure>),
 }
 
 /// Properties of a job's engine.

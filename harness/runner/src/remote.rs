@@ -13,6 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use handoff_docker::buildkit::BuildkitImage;
+use handoff_docker::disk_check::DiskCheck;
 use handoff_docker::namespace;
 use handoff_machine::proc::{first_child, pid_namespace, processes_in};
 use handoff_model::{DiskMeasurement, Failure, ImageIdentity, Outcome};
@@ -195,6 +196,17 @@ impl RemoteJob {
     pub fn measure_disk(&mut self, cancel: &Cancel) -> Result<DiskMeasurement, NoAnswer> {
         match self.ask(&Request::MeasureDisk, timeouts::DISK_MEASUREMENT, "disk", cancel)? {
             Event::Disk(measurement) => Ok(measurement),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Measures the rates of the job's private disk under its limit.
+    ///
+    /// # Errors
+    /// As for [`RemoteJob::run`], and a disk that cannot be measured.
+    pub fn check_disk(&mut self, cancel: &Cancel) -> Result<DiskCheck, NoAnswer> {
+        match self.ask(&Request::CheckDisk, timeouts::DISK_CHECK, "disk", cancel)? {
+            Event::CheckedDisk(result) => result.map_err(|f| NoAnswer::Trial(Outcome::Failed, f)),
             other => Err(unexpected(&other)),
         }
     }

@@ -121,9 +121,10 @@ pub fn run(
     let (store, store_kind) = service_store(plan, &mut workspace)?;
     progress(Progress::Note("checking the engine".to_owned()));
     let host_daemon = daemon::find(plan, &config.engine_image, &workspace)?;
-    let Checked { engine, buildkit } =
+    let Checked { engine, buildkit, disk_limits } =
         preflight(&mut workspace, &tools, plan, config.buildkit_image.as_deref(), host_daemon.as_ref(), cancel)?;
     let mut environment = describe(&config.work_dir, store_kind, &programs, &tools, &engine, &config.revision)?;
+    environment.disk_limits = disk_limits;
     let (mut journal, rows) = if config.resume && config.out.join("plan.json").exists() {
         let (mut journal, rows) = Journal::open(&config.out)?;
         journal.same_plan(&plan.request)?;

@@ -15,6 +15,8 @@ handoff_model::timeouts! {
     pub WRITE_BACK = Duration::from_mins(10);
     /// Limit to measure a job's disk, which takes seconds unless the disk hangs.
     pub DISK_MEASUREMENT = Duration::from_mins(2);
+    /// Limit to check a job's disk, which moves gigabytes at its limit.
+    pub DISK_CHECK = Duration::from_mins(10);
     /// Limit to read the identity of an image.
     pub IDENTITY = Duration::from_mins(30);
     /// Interval at which a wait checks for cancellation.

@@ -1,15 +1,15 @@
 //! Folder of a run's jobs, the lock that allows one run per machine, and the removal of leftovers.
 //!
 //! A note in the folder names the run's process, its jobs and their objects. Only files, cgroups and objects that a note
-//! names are removed.
+//! names, and the disk limits that a job's folder records, are removed.
 
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use handoff_docker::leftovers;
 use handoff_docker::user::OwnedResources;
+use handoff_docker::{disk_limit, leftovers};
 use handoff_machine::proc::start_ticks;
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
@@ -128,16 +128,18 @@ impl Workspace {
         fs::create_dir_all(dir).map_err(RunError::io("create", dir))
     }
 
-    /// Removes the folder, cgroups and daemon objects of a job whose processes have ended.
+    /// Removes the folder, cgroups, disk limit and daemon objects of a job whose processes have ended.
     ///
     /// # Errors
-    /// A file cannot be removed, or the user's daemon does not answer.
+    /// A file or a limit cannot be removed, or the user's daemon does not answer.
     pub fn remove_job(&mut self, job: &str) -> Result<(), RunError> {
         for resources in self.note.resources.iter().filter(|r| r.job == job) {
             resources.remove()?;
         }
         self.note.resources.retain(|r| r.job != job);
-        leftovers::remove_folder(&self.dir.join(job))?;
+        let dir = self.dir.join(job);
+        disk_limit::remove(&dir)?;
+        leftovers::remove_folder(&dir)?;
         leftovers::remove_cgroups(job);
         self.note.jobs.retain(|j| j != job);
         self.write_note()
@@ -171,15 +173,16 @@ pub fn leftovers(work_dir: &Path) -> Result<Vec<Leftover>, RunError> {
     Ok(entries.into_iter().filter_map(|e| dead(e.path())).collect())
 }
 
-/// Removes the files, cgroups and daemon objects of a run whose namespaces have ended.
+/// Removes the files, cgroups, disk limits and daemon objects of a run whose namespaces have ended.
 ///
 /// # Errors
-/// The user's daemon does not answer: everything stays, with the note.
+/// The user's daemon does not answer, or a limit cannot be removed: the files stay, with the note.
 pub fn remove(leftover: &Leftover) -> Result<(), RunError> {
     for resources in &leftover.resources {
         resources.remove()?;
     }
     for job in &leftover.jobs {
+        disk_limit::remove(&leftover.dir.join(job))?;
         leftovers::remove_cgroups(job);
     }
     for folder in &leftover.folders {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use handoff_docker::disk_limit;
 use handoff_runner::workspace;
 
 use crate::{exit, out};
@@ -28,6 +29,9 @@ impl Args {
             let folders: Vec<String> = leftover.folders.iter().map(|f| f.display().to_string()).collect();
             let (jobs, folders) = (leftover.jobs.join(", "), folders.join(", "));
             out::data(&format!("{}  jobs: [{jobs}]  also: [{folders}]", leftover.dir.display()));
+            for limit in leftover.jobs.iter().filter_map(|job| disk_limit::recorded(&leftover.dir.join(job))) {
+                out::data(&format!("  disk limit: {limit}"));
+            }
             for made in &leftover.resources {
                 let things = made.present().map_or_else(|e| e.to_string(), |things| things.join(", "));
                 out::data(&format!("  in the daemon at {}: [{things}]", made.socket.display()));

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use handoff_analysis::{
     DiskDifference, Metric, RunComparison, Verdict, compare_runs, disks_differ, environments_differ, matters,
 };
-use handoff_model::list::grouped;
+use handoff_model::list::{commas, grouped, unique};
 use handoff_model::{Conditions, Difference, Environment};
 use handoff_records::{MeasurementRow, Results};
 
@@ -134,8 +134,10 @@ impl Args {
         let all = compare_runs(&first.into(), &second.into(), self.metric, &options).map_err(bad_input);
         let all = all.and_then(|all| {
             if all.is_empty() {
+                let disks = [first, second].map(disk_limits);
+                let differ = if disks[0] == disks[1] { String::new() } else { format!(" (disk limits: {})", disks.join("; ")) };
                 bail_input!(
-                    "{a} and {b} have no cell in common with completed trials: compare runs of the same sizes, strategies and conditions"
+                    "{a} and {b} have no cell in common with completed trials{differ}: compare runs of the same sizes, strategies and conditions"
                 );
             }
             Ok(all)
@@ -164,9 +166,15 @@ impl Args {
     }
 }
 
+/// Limits of the jobs' disk of a run's rows: rows of one profile may have been measured with another limit.
+fn disk_limits(run: &Results) -> String {
+    commas(unique(run.measurements.iter().map(|row| row.disk_limit)))
+}
+
 /// Name of a compared row: strategy, size, workload and conditions.
 fn row_name(c: &RunComparison) -> String {
-    let Conditions { image_store, builder, profile, consumers, .. } = &c.key.conditions;
+    let Conditions { image_store, builder, consumers, .. } = &c.key.conditions;
+    let profile = c.key.conditions.profile_and_disk();
     let (strategy, size, workload) = (&c.comparison.strategy, c.key.size, &c.key.workload);
     format!("{strategy} {size} {workload} {image_store}/{builder}/{profile} consumers {consumers}")
 }

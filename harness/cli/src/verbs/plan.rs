@@ -120,7 +120,8 @@ fn cells(plan: &Plan) -> Vec<CellLine> {
 
 fn show(line: &CellLine) -> String {
     let CellLine { cell, trials, estimate_s } = line;
-    let Conditions { image_store, builder, profile, .. } = &cell.conditions;
+    let Conditions { image_store, builder, .. } = &cell.conditions;
+    let profile = cell.conditions.profile_and_disk();
     let each = human(Duration::from_secs_f64(estimate_s / f64::from(*trials)));
     let (strategy, size, workload) = (cell.strategy.to_string(), cell.size.to_string(), &cell.workload);
     let (caches, consumers) = (caches(cell), consumers(&cell.conditions));

@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use handoff_link::profile::{self, Evidence, Figure, Unit};
+use handoff_model::DiskLimit;
+use handoff_runner::{Cancel, workspace};
 
 use crate::exit::{self, bad_input};
-use crate::{log_check, out};
+use crate::{disk_check, log_check, out, paths};
 
 /// Options of `profiles`.
 #[derive(Debug, clap::Args)]
@@ -16,16 +18,38 @@ pub struct Args {
     /// Check the request logs of a results folder against the times that its profiles predict
     #[arg(long, value_name = "DIR", conflicts_with = "profiles")]
     check_log: Option<PathBuf>,
+    /// Check as root that this machine holds limits of the jobs' disk [default: none,100MiB/s,200MiB/s,400MiB/s]
+    #[arg(
+        long,
+        value_name = "RATE,...",
+        num_args = 0..=1,
+        require_equals = true,
+        value_delimiter = ',',
+        default_missing_values = disk_check::DEFAULT_LIMITS.split(','),
+        conflicts_with_all = ["profiles", "check_log"]
+    )]
+    check_disk: Option<Vec<DiskLimit>>,
+    /// Folder for the data of the disk check
+    #[arg(long, value_name = "DIR", env = "HANDOFF_WORK_DIR", default_value = workspace::DEFAULT_WORK_DIR)]
+    work_dir: PathBuf,
 }
 
 impl Args {
     /// Prints the link profiles with their prose and the source of each figure.
     ///
     /// # Errors
-    /// A profile that does not exist, or a folder without request logs.
+    /// A profile that does not exist, a folder without request logs, or a machine that cannot limit a job's disk.
     pub fn run(self) -> anyhow::Result<u8> {
         if let Some(dir) = self.check_log {
             return log_check::run(&dir);
+        }
+        if let Some(limits) = self.check_disk {
+            let work_dir = std::path::absolute(&self.work_dir).map_err(bad_input)?;
+            paths::check_environment()?;
+            paths::check_work_dir(&work_dir)?;
+            let cancel = Cancel::default();
+            super::run::end_on_signal(&cancel)?;
+            return disk_check::run(&limits, &work_dir, &cancel);
         }
         let all = self.profiles.is_empty();
         let names = if all { profile::names().into_iter().map(str::to_owned).collect() } else { self.profiles };

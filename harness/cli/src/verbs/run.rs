@@ -132,7 +132,7 @@ fn same(stored: &Plan, asked: &Plan, out: &Path) -> anyhow::Result<()> {
 }
 
 /// Ctrl-C, a closed terminal and a plain kill end the run cleanly. A second Ctrl-C changes nothing: the end takes seconds.
-fn end_on_signal(cancel: &Cancel) -> anyhow::Result<()> {
+pub(super) fn end_on_signal(cancel: &Cancel) -> anyhow::Result<()> {
     let cancel = cancel.clone();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     std::thread::spawn(move || {

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::kit::{RunFolders, expect, machine};
+use crate::kit::{RunFolders, can_limit_disk, disk_rules, expect, handoff, machine};
 
 const PLAN: [&str; 8] =
     ["--sizes", "64MiB", "--rounds", "2", "--strategies", "artifact,rebuild,zstd-stream", "--seed", "5"];
@@ -39,11 +39,27 @@ pub fn signal(child: &Child, name: &str) {
 fn killed_run_is_resumed_and_leaves_nothing() {
     let _machine = machine();
     let folders = RunFolders::new();
-    let mut child = start_until(folders.run(&PLAN), 3);
-    std::thread::sleep(Duration::from_millis(1_500));
+    let profile = if can_limit_disk() { "loopback:disk=300MiB/s" } else { "loopback" };
+    let plan = [&PLAN[..], &["--profile", profile]].concat();
+    let mut child = start_until(folders.run(&plan), 3);
+    // Under cgroup v1, a rule limits the disk of the job that runs now.
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let has_rules = std::path::Path::new("/sys/fs/cgroup/blkio").is_dir();
+    while has_rules && disk_rules().is_empty() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    std::thread::sleep(Duration::from_millis(500));
     signal(&child, "-KILL");
     child.wait().unwrap();
     wait_until_clean(&folders);
+    assert_eq!(disk_rules().is_empty(), !has_rules, "the rule outlives the job");
+    let clean = |args: &[&str]| {
+        let mut command = handoff(&["clean", "--work-dir"]);
+        expect(command.arg(folders.work.path()).args(args), 0)
+    };
+    assert_eq!(clean(&[]).0.contains("disk limit: 300MiB/s of block device 7:"), has_rules);
+    clean(&["--remove"]);
+    assert_eq!(folders.leftovers(), Vec::<String>::new());
     let before = folders.results();
     assert!(before.measurements.len() >= 2 && before.measurements.len() < 6);
     expect(&mut folders.run(&["--resume"]), 0);
@@ -55,7 +71,7 @@ fn killed_run_is_resumed_and_leaves_nothing() {
     assert_eq!(folders.leftovers(), Vec::<String>::new());
     let (_, stderr) = expect(&mut folders.run(&["--resume", "--seed", "6"]), 2);
     assert!(stderr.contains("seed"), "{stderr}");
-    let (_, stderr) = expect(&mut folders.run(&PLAN), 2);
+    let (_, stderr) = expect(&mut folders.run(&plan), 2);
     assert!(stderr.contains("holds a run already"), "{stderr}");
 }
 

@@ -19,6 +19,11 @@ pub fn machine() -> MutexGuard<'static, ()> {
     guard
 }
 
+/// Whether this machine can limit the disk of a job.
+pub fn can_limit_disk() -> bool {
+    handoff_docker::disk_limit::BlockController::find().is_ok()
+}
+
 /// Facts of the strategy of that name.
 pub fn facts(name: &str) -> &'static StrategyFacts {
     handoff_strategies::find(&StrategySpec::plain(name)).unwrap().facts()
@@ -36,7 +41,7 @@ impl RunFolders {
         Results::read(&self.out).unwrap()
     }
 
-    /// Leftovers of a run: mounts, cgroups, files, processes and loop devices of its jobs.
+    /// Leftovers of a run: mounts, cgroups, files, processes, disk rules and loop devices of its jobs.
     pub fn leftovers(&self) -> Vec<String> {
         let mut left = Vec::new();
         let work = self.work.path().display().to_string();
@@ -56,6 +61,7 @@ impl RunFolders {
         }
         left.extend(cgroups().into_iter().map(|c| format!("cgroup {c}")));
         left.extend(shm().into_iter().map(|c| format!("folder {c}")));
+        left.extend(disk_rules().into_iter().map(|rule| format!("disk rule {rule}")));
         left.extend(loops(&work).into_iter().map(|c| format!("loop device {c}")));
         left
     }
@@ -73,6 +79,13 @@ fn loops(work: &str) -> Vec<String> {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
     held()
+}
+
+/// Rules of cgroup v1 that limit loop devices, whose major number is 7.
+pub fn disk_rules() -> Vec<String> {
+    let file = |way: &str| format!("/sys/fs/cgroup/blkio/blkio.throttle.{way}_bps_device");
+    let rules = ["write", "read"].map(|way| std::fs::read_to_string(file(way)).unwrap_or_default());
+    rules.iter().flat_map(|text| text.lines()).filter(|line| line.starts_with("7:")).map(str::to_owned).collect()
 }
 
 /// Cgroups that jobs have made.

@@ -1,21 +1,30 @@
 //! A run that a matrix file lays out, cut off and resumed.
 
+use handoff_model::{DiskLimit, SpanKind};
 use handoff_records::Results;
 
-use crate::kit::{RunFolders, expect, handoff, machine};
+use crate::kit::{RunFolders, can_limit_disk, expect, handoff, machine};
 
 #[test]
 fn interrupted_matrix_resumes_and_its_request_logs_can_be_checked() {
     let _machine = machine();
     let folders = RunFolders::new();
     let path = folders.out.parent().unwrap().join("mine.toml").display().to_string();
-    let text = "sizes = '16MiB'\nprofiles = 'github-hosted:call_ms=1ms'\n[[block]]\nstrategies = 'rebuild'\nrounds = 2\n\
-                [[block]]\nstrategies = 'cache-tar'\nrounds = 1\n";
+    let limit = if can_limit_disk() { DiskLimit::both(50 << 20) } else { DiskLimit::NONE };
+    let profile = format!("github-hosted:call_ms=1ms,disk={limit}");
+    let text = format!(
+        "sizes = '16MiB'\nprofiles = '{profile}'\n[[block]]\nstrategies = 'rebuild'\nrounds = 2\n\
+                [[block]]\nstrategies = 'cache-tar'\nrounds = 1\n"
+    );
     std::fs::write(&path, text).unwrap();
     expect(&mut folders.run(&[&path]), 0);
     let whole = folders.results();
     assert_eq!(whole.measurements.len(), 3);
-    assert!(whole.measurements.iter().all(|row| row.profile == "github-hosted:call_ms=1ms"));
+    assert!(whole.measurements.iter().all(|row| row.profile == profile && row.disk_limit == limit));
+    assert!(whole.environments[0].disk_limits.starts_with(&limit.to_string()));
+    let first = whole.spans.iter().find(|span| span.span == SpanKind::WriteBack).expect("the image is written back");
+    assert!(first.bytes > Some(1 << 20) && first.consumer == Some(1), "{first:?}");
+    assert_eq!(folders.leftovers(), Vec::<String>::new());
     assert!(std::fs::read_to_string(folders.out.join("report.md")).unwrap().contains("handoff run "), "it says how");
 
     // As after a crash: the last trial's row never got there.

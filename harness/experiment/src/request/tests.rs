@@ -234,6 +234,31 @@ fn engine_version_needs_private_engines() {
 }
 
 #[test]
+fn disk_limit_follows_the_profile_and_a_run_that_goes_on_keeps_its_own_and_its_builder_pull() {
+    let of = |request: &PlanRequest| request.conditions.iter().map(|c| c.disk_limit.to_string()).collect::<Vec<_>>();
+    let words = "--profile loopback,github-hosted,github-hosted:disk=none,github-far:write=low";
+    assert_eq!(of(&request(words)), ["none", "200MiB/s", "none", "write=150MiB/s read=200MiB/s"]);
+    let hosted = Context { runs_on: RunsOn::GitHub, ..context() };
+    assert_eq!(of(&asked("").request(None, &hosted).unwrap()), ["none"]);
+    // A plan of a version without limits.
+    let mut stored = request("--builder docker-container --profile github-hosted");
+    assert_eq!(stored.conditions[0].builder_pull_ms, 4_700);
+    stored.conditions[0].disk_limit = handoff_model::DiskLimit::NONE;
+    stored.conditions[0].builder_pull_ms = 0;
+    for words in ["", "--profile github-hosted"] {
+        assert_eq!(asked(words).request(Some(&stored), &context()).unwrap(), stored, "{words}");
+    }
+    for engine in ["container", "host"] {
+        let error = refused(&format!("--engine {engine} --profile github-hosted"));
+        assert!(
+            error.contains("limits the jobs' disk") && error.contains("--profile github-hosted:disk=none"),
+            "{error}"
+        );
+        request(&format!("--engine {engine} --profile github-hosted:disk=none"));
+    }
+}
+
+#[test]
 fn inputs_of_a_workflow_make_the_plan_of_hosted_runners() {
     let read = |inputs: &[(&str, &str)]| {
         let input = |name: &str| inputs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
@@ -280,8 +305,8 @@ proptest! {
             factor("--sizes", "sizes", &["64MiB", "1GiB", "1.5GiB"]),
             factor("--strategies", "strategies", &["artifact", "artifact:level=6,source=save", "gha-cache", "rebuild"]),
             factor("--workload", "workloads", &["typical", "many-layers"]),
-            factor("--profile", "profiles", &["loopback", "github-hosted:@low,call_ms=2ms", "github-far"]),
-            factor("--engine", "engines", &["private"]),
+            factor("--profile", "profiles", &["loopback", "github-hosted:@low,call_ms=2ms,disk=none", "github-far:disk=none"]),
+            factor("--engine", "engines", &["private", "container"]),
             factor("--image-store", "image_stores", &["containerd", "overlay2"]),
             factor("--builder", "builders", &["docker", "docker-container"]),
             factor("--cache-state", "cache_states", &["cold", "warm", "one-layer"]),

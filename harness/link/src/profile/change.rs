@@ -18,11 +18,18 @@ const ENDS: [(&str, &str); 4] = [
     ("@fast", "every assumed figure at the end that takes less time"),
 ];
 
+/// Group of figures that share a unit and change together under the name of the group.
+const DISK: &str = "disk";
+
+/// Value that removes a figure.
+const NO_FIGURE: &str = "none";
+
 /// Explanation of changes, for the help.
 pub const GRAMMAR: &str = "\
 Change any figure with NAME:FIGURE=VALUE,FIGURE=VALUE, for example github-hosted:artifact.down.connection=60MiB/s.
     Omit parts of a figure's name from the left or the middle to change all matching figures: request_ms=25ms changes
     artifact.request_ms and cache.request_ms, down.connection=7MiB/s both connections, aggregate=60MiB/s all four aggregates.
+    disk=100MiB/s changes disk.write and disk.read. FIGURE=none removes a figure, so that it limits nothing: github-hosted:disk=none.
     FIGURE=low and FIGURE=high select the ends of the figure's range. NAME:@low and NAME:@high set every assumed figure to its
     low or high value, NAME:@slow and NAME:@fast to the end that takes more or less time.
     Each row names its profile with all changes.";
@@ -81,7 +88,7 @@ pub(super) fn apply(mut profile: Profile, text: &str, base: &str, changes: &str)
         let part = format!("{key}={value}");
         let fits: Vec<_> = FIGURES.iter().filter(|(figure, _)| matches_short_name(key, figure)).collect();
         let Some((_, unit)) = fits.first() else {
-            let near = nearest(key, FIGURES.iter().map(|(figure, _)| *figure));
+            let near = nearest(key, FIGURES.iter().map(|(figure, _)| *figure).chain([DISK]));
             let near = near.map_or_else(String::new, |near| format!("did you mean `{near}`? "));
             return Err(invalid(&part, format!("names no figure: {near}run `handoff profiles` for the list")));
         };
@@ -90,6 +97,10 @@ pub(super) fn apply(mut profile: Profile, text: &str, base: &str, changes: &str)
                 return Err(invalid(&part, format!("sets {figure}, which is set already: set it once")));
             }
             set.push(figure);
+            if value == NO_FIGURE {
+                profile.figures.remove(figure);
+                continue;
+            }
             let (amount, problem) = match value {
                 "low" | "high" => {
                     let held = profile.figures.get(figure);
@@ -142,8 +153,11 @@ fn move_to_range_end(profile: &mut Profile, end: &str) {
     }
 }
 
-/// Whether `short` names `figure`: some of its parts in order, including the last.
+/// Whether `short` names `figure`: some of its parts in order, including the last; or the group of disk figures.
 fn matches_short_name(short: &str, figure: &str) -> bool {
+    if short == DISK {
+        return figure.split_once('.').is_some_and(|(group, _)| group == DISK);
+    }
     let mut parts = figure.split('.');
     let last = |text: &str| text.rsplit('.').next().map(str::to_owned);
     last(short) == last(figure) && short.split('.').all(|part| parts.any(|figure_part| figure_part == part))
@@ -151,6 +165,7 @@ fn matches_short_name(short: &str, figure: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use handoff_model::DiskLimit;
     use proptest::prelude::*;
 
     use super::super::{Direction, ServiceKind, load};
@@ -197,6 +212,22 @@ mod tests {
         let down = load("github-far:down.connection=1MiB/s").unwrap();
         assert_eq!(down.limit(ServiceKind::Cache, Direction::Down).connection, Some(MIB));
         assert_eq!(down.limit(ServiceKind::Cache, Direction::Up).connection, Some(10.0 * MIB));
+    }
+
+    #[test]
+    fn none_removes_figures_and_disk_names_both_rates() {
+        let disk = |text: &str| load(text).map(|profile| (profile.disk_limit(), profile.name)).unwrap();
+        let (limit, name) = disk("github-hosted:disk=none");
+        assert_eq!((limit, name.as_str()), (DiskLimit::NONE, "github-hosted:disk=none"));
+        assert_eq!(load(&name).unwrap().disk_limit(), DiskLimit::NONE, "the name gives the same profile again");
+        let (limit, name) = disk("loopback:disk=102400KiB/s");
+        assert_eq!((limit, name.as_str()), (DiskLimit::both(100 << 20), "loopback:disk=100MiB/s"));
+        let write_only = DiskLimit { write: Some(150 << 20), read: None };
+        assert_eq!(disk("github-hosted:write=low,disk.read=none").0, write_only);
+        assert_eq!(disk("github-hosted:@fast").0, DiskLimit::both(400 << 20));
+        assert_eq!(load("github-far:creates_per_minute=none").unwrap().creates_per_minute(), None);
+        assert!(refused("github-hosted:disk=none,write=1MiB/s").contains("set already"));
+        assert_eq!(split_list("github-hosted,github-hosted:disk=none"), ["github-hosted", "github-hosted:disk=none"]);
     }
 
     #[test]

@@ -51,7 +51,7 @@ pub struct Figure {
 }
 
 /// All figures of profiles. A missing figure limits nothing and costs no time.
-pub(super) const FIGURES: [(&str, Unit); 29] = [
+pub(super) const FIGURES: [(&str, Unit); 31] = [
     ("artifact.request_ms", Unit::Ms),
     ("artifact.up.connection", Unit::Rate),
     ("artifact.up.aggregate", Unit::Rate),
@@ -71,6 +71,8 @@ pub(super) const FIGURES: [(&str, Unit); 29] = [
     ("api.reservation_ttl_s", Unit::Seconds),
     ("api.lookup_lag_ms", Unit::Ms),
     ("builder.pull_s", Unit::Seconds),
+    ("disk.write", Unit::Rate),
+    ("disk.read", Unit::Rate),
     ("faults.stall", Unit::Share),
     ("faults.stall_s", Unit::Seconds),
     ("faults.slow", Unit::Share),

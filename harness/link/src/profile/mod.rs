@@ -17,6 +17,7 @@ pub use error::ProfileError;
 pub use figure::{Evidence, Figure, Unit};
 
 use figure::FIGURES;
+use handoff_model::DiskLimit;
 use handoff_model::level::levels;
 use serde::{Deserialize, Serialize};
 
@@ -87,7 +88,8 @@ impl FaultFigures {
     }
 }
 
-/// Shaping of the link between a job and the services. The default is bare loopback, without shaping.
+/// Shaping of the link between a job and the services, and the limit of the job's disk. The default is bare loopback, without
+/// shaping.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Profile {
     /// Name, with every change of a figure.
@@ -168,6 +170,12 @@ impl Profile {
     /// Time after a finalize during which lookups do not find the entry or artifact.
     pub fn lookup_lag(&self) -> Duration {
         Duration::from_secs_f64(self.value("api.lookup_lag_ms").unwrap_or(0.0) / 1e3)
+    }
+
+    /// Limit of the disk of each job that Handoff starts under this profile. The services ignore it.
+    pub fn disk_limit(&self) -> DiskLimit {
+        let rate = |key: &str| self.value(key).map(|rate| rate as u64);
+        DiskLimit { write: rate("disk.write"), read: rate("disk.read") }
     }
 
     /// Parses a profile; `origin` is its name in errors.
@@ -304,6 +312,7 @@ mod tests {
         assert_eq!((profile.figures().count(), profile.call_ms()), (0, 0.0));
         assert_eq!(profile.name, Profile::default().name);
         assert_eq!(profile.limit(ServiceKind::Cache, Direction::Down), RateLimit::default());
+        assert_eq!(profile.disk_limit(), DiskLimit::NONE);
         assert!(profile.cache_writes() && profile.lookup_lag().is_zero() && profile.reservation_ttl().is_none());
     }
 
@@ -334,6 +343,7 @@ mod tests {
         assert_eq!((down.connection, down.aggregate), (Some(30.0 * MIB), Some(120.0 * MIB)));
         assert_eq!((profile.request_ms(ServiceKind::Artifact), profile.call_ms()), (5.0, 200.0));
         assert_eq!(profile.faults(), None);
+        assert_eq!(profile.disk_limit(), DiskLimit::both(200 << 20));
         let shaped = FIGURES.iter().filter(|(key, _)| !key.starts_with("faults."));
         for name in ["github-hosted", "github-far"] {
             let profile = load(name).unwrap();

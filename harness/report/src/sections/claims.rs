@@ -100,8 +100,14 @@ pub(crate) fn shown(claim: &JudgedClaim) -> (Vec<&Evidence>, usize) {
 pub(crate) fn measured(claim: &JudgedClaim) -> String {
     let (shown, left) = shown(claim);
     let values = shown.into_iter().map(|e| {
-        let cell =
-            format!("{} {}, {}, {}, n = {}", e.workload, e.size, e.conditions.profile, e.conditions.image_store, e.n);
+        let cell = format!(
+            "{} {}, {}, {}, n = {}",
+            e.workload,
+            e.size,
+            e.conditions.profile_and_disk(),
+            e.conditions.image_store,
+            e.n
+        );
         (e.measured.as_ref().map_or_else(|| e.note.clone(), value), cell)
     });
     let mut parts: Vec<String> = grouped(values)

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use handoff_analysis::{CellSummary, Metric};
 use handoff_model::list::grouped;
-use handoff_model::{ByteSize, Conditions, natural};
+use handoff_model::{ByteSize, Conditions, DiskLimit, natural};
 
 use crate::block::Block;
 use crate::factors;
@@ -19,7 +19,7 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
     for set in &sets {
         let labels = labels(set);
         for (size, at) in sizes(set) {
-            let differences = factors::differences_without(report, set[0], "profile");
+            let differences = factors::differences_without(report, set[0], &["profile", "disk_limit"]);
             let separator = if differences.is_empty() { "" } else { ", " };
             blocks.push(Block::Heading(3, format!("{size}{separator}{differences}")));
             for metric in [Metric::CriticalPath, Metric::Transfer] {
@@ -34,6 +34,10 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
     let mut head = "The columns differ in the link only. A cell is median [smallest–largest] (completed trials), and the verdict on the \
                     critical path against the reference under that link."
         .to_owned();
+    let limit = |g: &Group| g.conditions.disk_limit;
+    if sets.iter().any(|set| set.iter().any(|g| limit(g) != limit(set[0]))) {
+        head.push_str(" The limit of each job's disk differs as well, because it is a figure of the profile.");
+    }
     if report.groups.iter().any(|g| end(&g.conditions.profile) != Ends::AsItIs) {
         head.push_str(
             " `@slow` and `@fast` put every assumed figure of the profile at the slow or the fast end of its range. Differences between \
@@ -46,12 +50,15 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
 
 /// Groups that differ in their link only, from the slowest to the fastest.
 fn sets(report: &Report) -> Vec<Vec<&Group>> {
-    let key = |g: &Group| (g.workload.clone(), Conditions { profile: String::new(), ..g.conditions.clone() });
+    // The limit of the disk is a figure of the profile.
+    let key = |g: &Group| {
+        (g.workload.clone(), Conditions { profile: String::new(), disk_limit: DiskLimit::NONE, ..g.conditions.clone() })
+    };
     let mut sets: Vec<Vec<&Group>> =
         grouped(report.groups.iter().map(|g| (key(g), g))).into_iter().map(|(_, set)| set).collect();
     sets.retain(|set| set.len() > 1);
     for set in &mut sets {
-        set.sort_by_key(|g| (end(&g.conditions.profile), natural(&g.conditions.profile)));
+        set.sort_by_key(|g| (end(&g.conditions.profile), natural(&g.conditions.profile), g.conditions.disk_limit));
     }
     sets
 }
@@ -74,8 +81,20 @@ fn end(profile: &str) -> Ends {
     }
 }
 
-/// Names of the columns: the changes alone where all links are changes of one profile.
+/// Names of the columns: the changes alone where all links are changes of one profile. Columns of the same name differ in the limit
+/// of the disk, which older rows of the profile do not have.
 fn labels(set: &[&Group]) -> Vec<String> {
+    let names = names(set);
+    let shared = |name: &String| names.iter().filter(|other| *other == name).count() > 1;
+    let label = |(name, g): (&String, &&Group)| match g.conditions.disk_limit {
+        _ if !shared(name) => name.clone(),
+        DiskLimit::NONE => format!("{name}, no disk limit"),
+        limit => format!("{name}, disk {limit}"),
+    };
+    names.iter().zip(set).map(label).collect()
+}
+
+fn names(set: &[&Group]) -> Vec<String> {
     let split = |g: &&Group| {
         let name = &g.conditions.profile;
         name.split_once(':').map_or((name.clone(), String::new()), |(base, rest)| (base.to_owned(), rest.to_owned()))

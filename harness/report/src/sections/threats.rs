@@ -51,6 +51,12 @@ pub(crate) fn blocks(report: &Report) -> Vec<Block> {
         };
         list.push(sentence.to_owned());
     }
+    if conditions().any(|c| !c.disk_limit.is_none()) {
+        list.push(String::from(
+            "Disk: its limit is an assumed figure of the profile. It holds the average rate, and not the latency of a runner's disk. Under \
+             cgroup v1, it does not slow down reads by processes of containers.",
+        ));
+    }
     let shared_disk = report.runs.iter().flat_map(|r| &r.environments).any(|e| !e.disk.contains(PRIVATE_DISK));
     if shared_disk {
         list.push(String::from("Disk: all jobs used one file system, from which the files of earlier trials had just been removed. On ext4 without a \

@@ -4,8 +4,10 @@
 //! a user. The probe omits mounts from its digest.
 
 use std::path::Path;
+use std::time::Duration;
 
 use handoff_docker::command;
+use handoff_docker::write_back::WriteBackSampler;
 use handoff_fixtures::PROBE_PATH;
 use handoff_model::{Failure, SpanKind};
 use handoff_strategies::Job;
@@ -14,16 +16,22 @@ use handoff_strategies::job::tail;
 use crate::protocol::JobSpec;
 
 /// Starts a container and returns the time of its first line, which ends the span. The container's end is awaited off the
-/// span.
+/// span. Spans inside it show when the kernel wrote to the job's private disk.
 pub fn first_answer(job: &Job, spec: &JobSpec) -> Result<u64, Failure> {
     let start = job.recorder.now_ns();
     let line = match &spec.probe {
         Some(probe) => with_probe(job, probe, &[], "answer"),
         None => vec![job.image.to_owned()],
     };
+    let sampler = WriteBackSampler::start(&spec.disk());
     let (line, at) = run(job, "first-container", line)?;
     let expected = &spec.answer;
     job.recorder.record(SpanKind::Run, "docker run", start, at, None);
+    let until = Duration::from_nanos(at - start);
+    for write_back in sampler.map(|sampler| sampler.finish(until)).unwrap_or_default() {
+        let [from, to] = [write_back.start, write_back.end].map(|time| start + time.as_nanos() as u64);
+        job.recorder.record(SpanKind::WriteBack, "dirty pages", from, to, Some(write_back.bytes));
+    }
     if line == *expected {
         Ok(at)
     } else {

@@ -12,10 +12,11 @@ use handoff_docker::buildkit::BuildkitImage;
 use handoff_docker::command;
 use handoff_docker::disk::{self, WriteCounter};
 use handoff_docker::{Engine, EngineConfig, EngineError, Programs, capture, identity, namespace, runtime};
+use handoff_docker::{disk_check, disk_limit};
 use handoff_machine::{Sampler, disk_speed};
 use handoff_model::environment::UNKNOWN;
 use handoff_model::span::union_ns;
-use handoff_model::{EngineKind, Failure, ImageIdentity, Role, Ticket};
+use handoff_model::{DiskMeasurement, EngineKind, Failure, ImageIdentity, Role, Ticket};
 use handoff_strategies::buildx::{Build, Output};
 use handoff_strategies::{ImageLocation, Job, Recorder, Strategy};
 
@@ -103,6 +104,7 @@ impl<'a> JobRun<'a> {
                 };
             }
         }
+        disk_limit::apply(spec.conditions.disk_limit, &spec.disk(), &spec.job, &spec.root)?;
         for dir in [spec.disk().join("work"), spec.logs.clone()] {
             fs::create_dir_all(&dir).map_err(EngineError::io("create", &dir))?;
         }
@@ -154,9 +156,15 @@ impl<'a> JobRun<'a> {
                 Request::TryBuilder(image) => {
                     Event::Builder(self.try_builder(&image).map_err(|e| Failure::new("builder", e)))
                 }
-                Request::MeasureDisk => {
-                    Event::Disk(disk_speed::measure(&self.spec.disk(), disk_speed::Limits::default()))
-                }
+                // The speed is the machine's: the limit is a condition.
+                Request::MeasureDisk => Event::Disk(match disk_limit::remove(&self.spec.root) {
+                    Ok(()) => disk_speed::measure(&self.spec.disk(), disk_speed::Limits::default()),
+                    Err(error) => DiskMeasurement::not_measured(error),
+                }),
+                Request::CheckDisk => Event::CheckedDisk(
+                    disk_check::measure(&self.spec.disk(), self.spec.conditions.disk_limit)
+                        .map_err(|e| Failure::new("disk", e)),
+                ),
                 Request::Stop => break,
             });
         }
@@ -166,6 +174,8 @@ impl<'a> JobRun<'a> {
                 let _ = fs::copy(&log, self.spec.logs.join(name));
             }
         }
+        // The loop device is free for others once this process ends. The runner removes a limit that is left, and reports the error.
+        let _ = disk_limit::remove(&self.spec.root);
     }
 
     fn with_job<T>(&self, work: impl FnOnce(&Job) -> T) -> T {

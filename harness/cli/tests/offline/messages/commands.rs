@@ -59,6 +59,7 @@ pub const COMMANDS: &[(&str, &[(i32, &str)])] = &[
             (2, "plan --image-store overlay"),
             (2, "plan --builder podman"),
             (2, "plan --engine vm"),
+            (2, "plan --engine container --profile github-hosted"),
             (2, "plan --cache-state one-layr"),
             (2, "plan --timeout -1"),
             (2, "plan --budget soon"),

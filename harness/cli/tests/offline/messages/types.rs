@@ -71,6 +71,8 @@ fn engine() -> Vec<String> {
         E::NoImage(s("handoff/engine:1")),
         E::NoBuildkit { image: s("moby/buildkit:buildx-stable-1"), tar: None },
         E::NameTaken(s("container handoff-1")),
+        E::NoDiskLimit(s("the job has no file system of its own on a loop device")),
+        E::DiskRule { device: s("7:0"), rate: 104_857_600, file: "/sys/fs/cgroup/blkio/write_bps_device".into() },
         E::Command { command: s("docker load"), error: s("no space left on device") },
         E::BuildkitImage(s("go build ended with exit status: 1")),
         E::Api(s("500: driver failed")),

@@ -6,7 +6,7 @@ use handoff_model::plan::{PlanRequest, SCHEMA_MINOR};
 use handoff_model::size::ByteSize;
 use handoff_model::strategy::{Marker, Storage, StrategySpec, VariantFacts, look};
 use handoff_model::user_image::{BuildArg, UserImage};
-use handoff_model::{Compare, EngineVersion, Purpose};
+use handoff_model::{Compare, DiskLimit, EngineVersion, Purpose};
 use proptest::prelude::*;
 use proptest::sample::subsequence;
 
@@ -22,10 +22,12 @@ fn text() -> impl Strategy<Value = String> {
 
 fn conditions() -> impl Strategy<Value = Vec<Conditions>> {
     let versions = (prop_oneof![Just(EngineVersion::Installed), (28..31u32).prop_map(EngineVersion::Major)], 0..2u64);
-    let one = (0..3usize, 0..2usize, 0..2usize, text(), 0..4usize, 1..12u32, 1..4u32, versions);
+    let limit = (prop::option::of(1u64..1 << 40), prop::option::of(1u64..1 << 40));
+    let one = (0..3usize, 0..2usize, 0..2usize, text(), 0..4usize, 1..12u32, 1..4u32, (versions, limit));
     prop::collection::vec(one, 1..3).prop_map(|all| {
         all.into_iter()
-            .map(|(engine, store, builder, profile, cache, consumers, consumer_concurrency, (engine_version, pull))| {
+            .map(|(engine, store, builder, profile, cache, consumers, consumer_concurrency, newest)| {
+                let ((engine_version, pull), (write, read)) = newest;
                 Conditions {
                     engine: [EngineKind::Private, EngineKind::Container, EngineKind::Host][engine],
                     image_store: [ImageStore::Containerd, ImageStore::Overlay2][store],
@@ -37,6 +39,7 @@ fn conditions() -> impl Strategy<Value = Vec<Conditions>> {
                     consumer_concurrency,
                     engine_version,
                     builder_pull_ms: pull * 4_700,
+                    disk_limit: DiskLimit { write, read },
                 }
             })
             .collect()
