@@ -4,7 +4,7 @@
 
 use std::fs;
 
-use handoff_model::{ByteSize, ImageStore, Plan, PlanRequest, StrategySpec, UserImage};
+use handoff_model::{ByteSize, Conditions, DiskLimit, ImageStore, Plan, PlanRequest, StrategySpec, UserImage};
 use handoff_records::Results;
 use handoff_report::{Report, ReportError, markdown, readme, terminal};
 
@@ -261,6 +261,25 @@ fn control_characters_of_rows_are_removed() {
     let mut bad = run("failed", &["64MiB"], "artifact,rebuild", 1);
     bad.measurements[0].error = "\u{1b}[2Jgone".into();
     assert!(!terminal(&report(vec![bad]), 80, false).contains('\u{1b}'));
+}
+
+#[test]
+fn rows_of_one_profile_with_another_disk_limit_are_another_group() {
+    let with = |disk_limit| Conditions { profile: "github-hosted".into(), disk_limit, ..Conditions::default() };
+    let conditions = vec![with(DiskLimit::NONE), with(DiskLimit::both(200 << 20))];
+    let report = report(vec![SampleRun { conditions, ..SampleRun::three_rounds() }.run()]);
+    assert_eq!(report.groups.len(), 2);
+    let text = markdown(&report);
+    let columns =
+        "| Critical path, s | github-hosted as it is, no disk limit | github-hosted as it is, disk 200MiB/s |";
+    for part in [
+        "### No disk limit",
+        "### Disk limited to 200MiB/s (simulated)",
+        columns,
+        "limits each job's disk to the profile's rate (200MiB/s)",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
 }
 
 #[test]
