@@ -16,6 +16,10 @@ use crate::exit::{self, bad_input, bail_input};
 use crate::out;
 use crate::verbs::Format;
 
+const TRIGGER_HELP: &str = "Event that starts the workflow: push, pull_request, merge_group, pull_request_target, \
+                            issue_comment, or workflow_run after a fork's pull request; excludes strategies that it lets \
+                            save nothing [default: push and pull_request]";
+
 /// Options of `recommend`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -49,9 +53,7 @@ pub struct Args {
     /// GitHub plan whose artifact storage must suffice: free, pro, team, enterprise
     #[arg(long, value_name = "PLAN")]
     plan: Option<String>,
-    /// Event that starts the workflow: push, pull_request, merge_group, pull_request_target, issue_comment, or workflow_run
-    /// after a fork's pull request; excludes strategies that it lets save nothing [default: push and pull_request]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help = TRIGGER_HELP)]
     trigger: Option<Trigger>,
     /// Cache mode of the workflow (its key `cache-mode`): read, write, write-only, none [default: that of the trigger]
     #[arg(long, value_name = "MODE")]
