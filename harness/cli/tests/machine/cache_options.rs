@@ -56,7 +56,7 @@ fn denied_cache_writes_fail_every_cache_strategy_and_no_artifact() {
     let results = folders.results();
     assert_eq!(results.measurements.len(), 5);
     for row in &results.measurements {
-        let how = format!("{} {}: {}: {}", row.spec(), row.outcome, row.failed_span, row.error);
+        let how = format!("{} {}: {}: {}", row.spec().unwrap(), row.outcome, row.failed_span, row.error);
         if row.strategy == "artifact" {
             assert_eq!(row.outcome, Outcome::Completed, "{how}");
             continue;

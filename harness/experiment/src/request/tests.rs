@@ -306,7 +306,7 @@ proptest! {
             factor("--strategies", "strategies", &["artifact", "artifact:level=6,source=save", "gha-cache", "rebuild"]),
             factor("--workload", "workloads", &["typical", "many-layers"]),
             factor("--profile", "profiles", &["loopback", "github-hosted:@low,call_ms=2ms,disk=none", "github-far:disk=none"]),
-            factor("--engine", "engines", &["private", "container"]),
+            factor("--engine", "engines", &["private"]),
             factor("--image-store", "image_stores", &["containerd", "overlay2"]),
             factor("--builder", "builders", &["docker", "docker-container"]),
             factor("--cache-state", "cache_states", &["cold", "warm", "one-layer"]),
