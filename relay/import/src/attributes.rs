@@ -143,7 +143,7 @@ fn copy_attributes(target: &OwnedFd, source: &OwnedFd) -> Result<(), CopyFailure
         if name.starts_with(b"system.") {
             return Err(CopyFailure::AccessList(printable(&name)));
         }
-        let mut value = vec![0; rustix::fs::fgetxattr(source, &name[..], &mut [0_u8; 0][..])?];
+        let mut value = vec![0; rustix::fs::fgetxattr_query(source, &name[..])?];
         let len = rustix::fs::fgetxattr(source, &name[..], &mut value[..])?;
         match rustix::fs::fsetxattr(target, &name[..], &value[..len], XattrFlags::CREATE) {
             Err(Errno::EXIST | Errno::OPNOTSUPP | Errno::NODATA) => {}
@@ -155,7 +155,7 @@ fn copy_attributes(target: &OwnedFd, source: &OwnedFd) -> Result<(), CopyFailure
 
 /// Names of the attributes of a file. File systems without attributes have none.
 fn list(file: &OwnedFd) -> Result<Vec<Vec<u8>>, Errno> {
-    let mut names = match rustix::fs::flistxattr(file, &mut [0_u8; 0][..]) {
+    let mut names = match rustix::fs::flistxattr_query(file) {
         Err(Errno::OPNOTSUPP) => return Ok(Vec::new()),
         len => vec![0_u8; len?],
     };

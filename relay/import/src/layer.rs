@@ -136,12 +136,14 @@ pub fn stage_layer(
         let hash = spawn("layer-hash").spawn_scoped(scope, || hash_plain(to_hash)).map_err(failed)?;
         let untarred = untar(ChunkReader::new(to_untar), staging, options);
         // A thread whose neighbour ended first knows no reason, the neighbour does.
-        let (decoded, read) = (join(decode), join(read));
-        let untarred = match (read, decoded) {
-            (Err(error), _) | (Ok(()), Err(error)) if !matches!(error, Error::Stopped) => Err(error),
-            (Ok(()), Ok(())) => untarred,
-            _ => untarred.and(Err(Error::Stopped)),
-        }?;
+        for result in [join(read), join(decode)] {
+            if let Err(error) = result
+                && !matches!(error, Error::Stopped)
+            {
+                return Err(error);
+            }
+        }
+        let untarred = untarred?;
         let (diff_id, plain_bytes) = hash.join().map_err(|_| Error::Stopped)?;
         check_digest("the layer's plain stream", &spec.diff_id, diff_id)?;
         Ok(StagedLayer { plain_bytes, untarred })

@@ -19,7 +19,8 @@ pub(crate) enum Beneath {
 
 /// Opens a folder by its path beneath `root`.
 pub(crate) fn open_beneath(root: impl AsFd, path: &[u8]) -> Result<OwnedFd, Beneath> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    // Without O_NOFOLLOW, with which a link is reported as a file. NO_SYMLINKS refuses the last component too.
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let resolve =
         ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_XDEV;
     rustix::fs::openat2(root, path, flags, Mode::empty(), resolve).map_err(|errno| match errno {

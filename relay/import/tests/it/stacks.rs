@@ -29,14 +29,14 @@ fn check(layers: &[Vec<Item>]) -> Result<(), TestCaseError> {
         match (ours, model::unpack(items, &trees)) {
             (Ok(staging), Ok(tree)) => {
                 let difference = disk::difference(&disk::of_folder(&staging.path()), &disk::of_model(&tree));
-                prop_assert!(difference.is_empty(), "layer {i} of {layers:#?}\n{difference}");
+                prop_assert!(difference.is_empty(), "layer {i} of {layers:?}\n{difference}");
                 trees.insert(0, tree);
                 staged.push(staging);
             }
             (Err(Error::Refused { .. }), Err(_)) => return Ok(()),
             (ours, theirs) => {
                 let theirs = theirs.map(|_| "a tree");
-                prop_assert!(false, "layer {i} of {layers:#?}\nours {ours:?}, model's {theirs:?}");
+                prop_assert!(false, "layer {i} of {layers:?}\nours {ours:?}, model's {theirs:?}");
             }
         }
     }
