@@ -46,9 +46,8 @@ impl<R: BufRead> TarReader<R> {
             };
             let header = Header::parse(&block).map_err(|r| Error::refused(&block[..100], r))?;
             let name = header.name.clone();
-            match self.extension(&header, &mut extensions)? {
-                true => {}
-                false => return self.entry(header, extensions).map(Some).map_err(|r| Error::refused(&name, r)),
+            if !self.extension(&header, &mut extensions)? {
+                return self.entry(header, extensions).map(Some).map_err(|r| Error::refused(&name, r));
             }
         }
     }
@@ -218,7 +217,6 @@ fn padding(size: u64) -> u64 {
     size.wrapping_neg() % BLOCK_BYTES as u64
 }
 
-/// The stream's own error: the thread that feeds it knows the reason.
-fn read_error(_: io::Error) -> Error {
-    Error::Stopped
+fn read_error(source: io::Error) -> Error {
+    Error::System { what: "reading", path: "the tar stream".into(), source }
 }

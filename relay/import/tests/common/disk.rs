@@ -20,8 +20,9 @@ fn is_clock(time: Time) -> bool {
 pub fn of_folder(root: &Path) -> Lines {
     let mut lines = Lines::new();
     let mut first_names = BTreeMap::new();
-    lines.insert(".".to_owned(), show_attributes(&attributes(root)));
-    walk(root, "", &mut |path, name| {
+    let meta = fs::symlink_metadata(root).unwrap();
+    lines.insert(".".to_owned(), root_line(meta.mode() & 0o7777, (meta.uid(), meta.gid()), &attributes(root)));
+    walk(root, &mut |path, name| {
         let meta = fs::symlink_metadata(path).unwrap();
         let kind = meta.file_type();
         let (major, minor) = (rustix::fs::major(meta.rdev()), rustix::fs::minor(meta.rdev()));
@@ -50,7 +51,8 @@ pub fn of_folder(root: &Path) -> Lines {
 
 /// Describes the model's tree.
 pub fn of_model(tree: &Tree) -> Lines {
-    let mut lines = Lines::from([(".".to_owned(), show_attributes(&tree.root_attributes))]);
+    let owner = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
+    let mut lines = Lines::from([(".".to_owned(), root_line(0o755, owner, &tree.root_attributes))]);
     let mut first_names = BTreeMap::new();
     for (path, &i) in &tree.paths {
         let node = &tree.nodes[i];
@@ -94,12 +96,16 @@ fn line(
     format!("{what} {mode:04o} {uid}:{gid} {time} ={first_name} {}", show_attributes(attributes))
 }
 
+fn root_line(mode: u32, owner: (u32, u32), attributes: &BTreeMap<String, Vec<u8>>) -> String {
+    format!("{mode:04o} {}:{} {}", owner.0, owner.1, show_attributes(attributes))
+}
+
 fn show_attributes(attributes: &BTreeMap<String, Vec<u8>>) -> String {
     attributes.iter().map(|(k, v)| format!("{k}={} ", hex::encode(v))).collect()
 }
 
 /// Walks in the order of full paths, as the model's map has them.
-fn walk(root: &Path, _: &str, each: &mut dyn FnMut(&Path, &str)) {
+fn walk(root: &Path, each: &mut dyn FnMut(&Path, &str)) {
     let mut names = Vec::new();
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {

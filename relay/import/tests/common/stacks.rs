@@ -100,7 +100,8 @@ fn item(choices: &mut Choices, is_lowest: bool, privileges: Privileges) -> Item 
     let modes: &[u32] = if item.kind == ItemKind::Folder {
         &[0o755, 0o700, 0o1777, 0o2775, 0o2750]
     } else {
-        &[0o644, 0o600, 0o4755, 0o2755, 0o000]
+        // The last one can be read by root alone.
+        &[0o644, 0o600, 0o4755, 0o2755, 0o000][..if is_root { 5 } else { 4 }]
     };
     item.mode = choices.of(modes);
     item.modified = choices.of(&[(1_700_000_000, 0), (1_600_000_000, 123_456_789), (-5, 0), (-1, 500_000_000), (4_100_000_000, 1), (0, 7)]);
