@@ -24,17 +24,40 @@ const MAX_BYTES: u64 = 1 << 20;
 ///
 /// If a file outside the staging folder changed, or something is left of the folder.
 pub fn fuzz_untar(scratch: &Path, bytes: &[u8]) -> Result<Untarred, Error> {
-    let outside = scratch.join("outside");
-    fs::create_dir_all(outside.join("lower/a")).and_then(|()| fs::write(outside.join("file"), CANARY)).expect("a scratch folder");
-    let before = listing(scratch).expect("a scratch folder");
-    let result = Staging::create(scratch, "staging").and_then(|staging| {
+    watch(scratch, |staging, lower| {
         // The first byte of a real layer is a letter of a name: both kinds of layers are tried.
         let is_lowest = bytes.first().is_some_and(|b| b % 2 == 0);
         let options = UntarOptions { is_lowest, max_bytes: MAX_BYTES, reserve_bytes: 0, rules: Rules::default() };
-        let untarred = untar(bytes, &staging, options)?;
-        apply_attributes(&staging, &untarred.undescribed, &[outside.join("lower")], Rules::default())?;
-        staging.remove()?;
+        let untarred = untar(bytes, staging, options)?;
+        apply_attributes(staging, &untarred.undescribed, &[lower.to_owned()], Rules::default())?;
         Ok(untarred)
+    })
+}
+
+/// Runs code that may write into a staging folder, and checks that it changed nothing else.
+///
+/// The code gets the folder and one of a layer below. Tests pass code with a planted bug.
+///
+/// # Errors
+///
+/// The error of the code.
+///
+/// # Panics
+///
+/// If a file outside the staging folder changed, or something is left of the folder.
+#[doc(hidden)]
+pub fn watch<T>(scratch: &Path, unpack: impl FnOnce(&Staging, &Path) -> Result<T, Error>) -> Result<T, Error> {
+    let outside = scratch.join("outside");
+    let lower = outside.join("lower");
+    fs::create_dir_all(lower.join("a/b"))
+        .and_then(|()| fs::write(outside.join("file"), CANARY))
+        .and_then(|()| fs::write(lower.join("c"), CANARY))
+        .expect("a scratch folder");
+    let before = listing(scratch).expect("a scratch folder");
+    let result = Staging::create(scratch, "staging").and_then(|staging| {
+        let result = unpack(&staging, &lower)?;
+        staging.remove()?;
+        Ok(result)
     });
     let after = listing(scratch).expect("a scratch folder");
     assert!(before == after, "a layer changed something outside its staging folder");

@@ -129,7 +129,9 @@ pub fn stage_layer(
     thread::scope(|scope| {
         let spawn = |name: &str| thread::Builder::new().name(name.to_owned());
         let failed = |source| Error::System { what: "starting a thread for", path: staging.path(), source };
-        let read = spawn("layer-read").spawn_scoped(scope, || read_blob(spec, source, sink, blob_sender)).map_err(failed)?;
+        let read = spawn("layer-read")
+            .spawn_scoped(scope, move || read_blob(spec, source, sink, &blob_sender))
+            .map_err(failed)?;
         let decode = spawn("layer-decode")
             .spawn_scoped(scope, || decode(spec, blob, &limits.memory, &[hash_sender, tar_sender]))
             .map_err(failed)?;
@@ -159,7 +161,7 @@ fn read_blob(
     spec: &LayerSpec,
     mut source: impl Read,
     sink: &mut dyn BlobSink,
-    decoder: SyncSender<Arc<Chunk>>,
+    decoder: &SyncSender<Arc<Chunk>>,
 ) -> Result<(), Error> {
     let pool = Pool::new(BLOB_CHUNK);
     let mut digest = Sha256::new();

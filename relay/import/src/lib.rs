@@ -50,7 +50,7 @@ mod untar;
 pub use attributes::{apply_attributes, lower_folders};
 pub use budget::MemoryBudget;
 pub use error::{Error, Refusal};
-pub use fuzz::fuzz_untar;
+pub use fuzz::{fuzz_untar, watch};
 pub use layer::{BlobSink, Encoding, ImportLimits, LAYER_BYTES, LayerSpec, NoBlob, StagedLayer, stage_layer};
 pub use rules::Rules;
 pub use staging::Staging;

@@ -35,7 +35,9 @@ impl Staging {
         rustix::fs::mkdirat(&folder, name, Mode::from(0o700)).map_err(Error::system("making folder", &path))?;
         let staging = Self { parent: folder, parent_path: parent.to_owned(), name: name.to_owned() };
         rustix::fs::mkdirat(&staging.parent, staging.root_name(), Mode::from(0o755))
-            .and_then(|()| rustix::fs::chmodat(&staging.parent, staging.root_name(), Mode::from(0o755), AtFlags::empty()))
+            .and_then(|()| {
+                rustix::fs::chmodat(&staging.parent, staging.root_name(), Mode::from(0o755), AtFlags::empty())
+            })
             .map_err(Error::system("making folder", path.join(ROOT)))?;
         Ok(staging)
     }

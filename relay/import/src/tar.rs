@@ -5,8 +5,8 @@
 
 mod entry;
 mod header;
-mod pax;
 mod path;
+mod pax;
 mod reader;
 
 pub(crate) use entry::{Entry, Kind, Time};

@@ -88,7 +88,8 @@ fn write_file<R: BufRead>(
         if data.is_empty() {
             break;
         }
-        let bytes = rustix::io::retry_on_intr(|| rustix::io::write(file, data)).map_err(|e| system("writing", name(), e))?;
+        let bytes =
+            rustix::io::retry_on_intr(|| rustix::io::write(file, data)).map_err(|e| system("writing", name(), e))?;
         reader.consume(bytes);
         written += bytes as u64;
         count(bytes as u64)?;

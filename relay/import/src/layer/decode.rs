@@ -33,7 +33,9 @@ impl Encoding {
     /// [`Error::MediaType`] for any other than the six of OCI and Docker. Foreign and encrypted layers are left to the engine.
     pub fn of_media_type(media_type: &str) -> Result<Self, Error> {
         match media_type {
-            "application/vnd.oci.image.layer.v1.tar" | "application/vnd.docker.image.rootfs.diff.tar" => Ok(Self::Plain),
+            "application/vnd.oci.image.layer.v1.tar" | "application/vnd.docker.image.rootfs.diff.tar" => {
+                Ok(Self::Plain)
+            }
             "application/vnd.oci.image.layer.v1.tar+gzip" | "application/vnd.docker.image.rootfs.diff.tar.gzip" => {
                 Ok(Self::Gzip)
             }
@@ -144,7 +146,11 @@ mod tests {
 
     #[test]
     fn other_media_types_are_refused() {
-        for media_type in ["", "application/vnd.oci.image.layer.v1.tar+encrypted", "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"] {
+        for media_type in [
+            "",
+            "application/vnd.oci.image.layer.v1.tar+encrypted",
+            "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+        ] {
             assert!(matches!(Encoding::of_media_type(media_type), Err(Error::MediaType(_))), "{media_type}");
         }
     }

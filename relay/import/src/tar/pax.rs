@@ -24,9 +24,9 @@ impl Records {
     pub(crate) fn parse(mut data: &[u8]) -> Result<Self, Refusal> {
         let mut records = Self::default();
         while !data.is_empty() {
-            let (key, value, rest) = record(data)?;
-            records.set(key, value)?;
-            data = rest;
+            let record = Record::split(data).ok_or(Refusal::Extended("record"))?;
+            records.set(record.key, record.value)?;
+            data = record.rest;
         }
         Ok(records)
     }
@@ -41,16 +41,15 @@ impl Records {
         if key.starts_with(b"GNU.sparse.") {
             return Err(Refusal::Sparse);
         }
-        let invalid = |name| Refusal::Extended(name);
         match key {
             // An empty value gives the field of the header back (Go, `mergePAX`).
             b"path" => self.path = non_empty(value),
             b"linkpath" => self.link = non_empty(value),
-            b"size" => self.size = number(value).ok_or(invalid("size"))?.map(i64::cast_unsigned),
-            b"uid" => self.uid = number(value).ok_or(invalid("owner"))?,
-            b"gid" => self.gid = number(value).ok_or(invalid("group"))?,
-            b"mtime" => self.modified = time(value).ok_or(invalid("time"))?,
-            b"atime" => self.accessed = time(value).ok_or(invalid("time"))?,
+            b"size" => self.size = optional(value, digits, "size")?.map(i64::cast_unsigned),
+            b"uid" => self.uid = optional(value, digits, "owner")?,
+            b"gid" => self.gid = optional(value, digits, "group")?,
+            b"mtime" => self.modified = optional(value, time, "time")?,
+            b"atime" => self.accessed = optional(value, time, "time")?,
             _ => {}
         }
         Ok(())
@@ -61,22 +60,26 @@ fn non_empty(value: &[u8]) -> Option<Vec<u8>> {
     (!value.is_empty()).then(|| value.to_vec())
 }
 
-/// Splits the first record off: `LENGTH KEY=VALUE` and a line break, where the length counts all of it.
-fn record(data: &[u8]) -> Result<(&[u8], &[u8], &[u8]), Refusal> {
-    let invalid = Refusal::Extended("record");
-    let split = || {
+/// First record of some bytes.
+struct Record<'a> {
+    key: &'a [u8],
+    value: &'a [u8],
+    /// Bytes behind the record.
+    rest: &'a [u8],
+}
+
+impl<'a> Record<'a> {
+    /// Splits the first record off: `LENGTH KEY=VALUE` and a line break, where the length counts all of it.
+    fn split(data: &'a [u8]) -> Option<Self> {
         let space = data.iter().take(20).position(|&b| b == b' ')?;
         let length = usize::try_from(digits(&data[..space])?).ok()?;
         let body = data.get(space + 1..length)?.strip_suffix(b"\n")?;
         let equals = body.iter().position(|&b| b == b'=')?;
         let (key, value) = (&body[..equals], &body[equals + 1..]);
         let is_name = matches!(key, b"path" | b"linkpath");
-        if key.is_empty() || key.contains(&0) || is_name && value.contains(&0) {
-            return None;
-        }
-        Some((key, value, &data[length..]))
-    };
-    split().ok_or(invalid)
+        let is_invalid = key.is_empty() || key.contains(&0) || is_name && value.contains(&0);
+        (!is_invalid).then(|| Self { key, value, rest: &data[length..] })
+    }
 }
 
 /// Decimal digits. Signs and spaces are invalid.
@@ -90,16 +93,13 @@ fn digits(text: &[u8]) -> Option<i64> {
     })
 }
 
-/// Number of a record: `Some(None)` if it is empty, `None` if it is invalid.
-fn number(value: &[u8]) -> Option<Option<i64>> {
-    if value.is_empty() { Some(None) } else { digits(value).map(Some) }
+/// Value of a record, `None` if it is empty.
+fn optional<T>(value: &[u8], read: fn(&[u8]) -> Option<T>, name: &'static str) -> Result<Option<T>, Refusal> {
+    if value.is_empty() { Ok(None) } else { read(value).map(Some).ok_or(Refusal::Extended(name)) }
 }
 
 /// Time of a record, as seconds with a fraction. Digits after the ninth are dropped.
-fn time(value: &[u8]) -> Option<Option<Time>> {
-    if value.is_empty() {
-        return Some(None);
-    }
+fn time(value: &[u8]) -> Option<Time> {
     let (negative, value) = match value.strip_prefix(b"-") {
         Some(rest) => (true, rest),
         None => (false, value),
@@ -115,12 +115,11 @@ fn time(value: &[u8]) -> Option<Option<Time>> {
             nanos = nanos * 10 + u32::from(fraction.get(at).unwrap_or(&b'0') - b'0');
         }
     }
-    let time = match (negative, nanos) {
+    Some(match (negative, nanos) {
         (false, _) => Time { seconds, nanos },
         (true, 0) => Time { seconds: -seconds, nanos },
         (true, _) => Time { seconds: -seconds - 1, nanos: 1_000_000_000 - nanos },
-    };
-    Some(Some(time))
+    })
 }
 
 #[cfg(test)]
@@ -128,22 +127,25 @@ mod tests {
     use super::*;
 
     fn records(pairs: &[(&str, &str)]) -> Result<Records, Refusal> {
-        let data: String = pairs
-            .iter()
-            .map(|(k, v)| {
-                let rest = format!(" {k}={v}\n");
-                let length = (1..).find(|n| format!("{n}{rest}").len() == *n).unwrap();
-                format!("{length}{rest}")
-            })
-            .collect();
+        let mut data = String::new();
+        for (key, value) in pairs {
+            let rest = format!(" {key}={value}\n");
+            let length = (1..99).find(|n: &usize| n.to_string().len() + rest.len() == *n).unwrap();
+            data.push_str(&length.to_string());
+            data.push_str(&rest);
+        }
         Records::parse(data.as_bytes())
     }
 
     #[test]
     fn fractions_and_signs_of_times_are_kept() {
-        for (text, seconds, nanos) in
-            [("12", 12, 0), ("1.5", 1, 500_000_000), ("-1.25", -2, 750_000_000), ("3.1234567899", 3, 123_456_789), ("0.", 0, 0)]
-        {
+        for (text, seconds, nanos) in [
+            ("12", 12, 0),
+            ("1.5", 1, 500_000_000),
+            ("-1.25", -2, 750_000_000),
+            ("3.1234567899", 3, 123_456_789),
+            ("0.", 0, 0),
+        ] {
             assert_eq!(records(&[("mtime", text)]).unwrap().modified, Some(Time { seconds, nanos }), "{text}");
         }
         for text in ["1.x", "x", "--1", "1e3", ".5"] {
@@ -153,7 +155,8 @@ mod tests {
 
     #[test]
     fn last_record_of_a_key_counts_and_sparse_ones_are_refused() {
-        let read = records(&[("SCHILY.xattr.user.a", "1"), ("SCHILY.xattr.user.a", "2=3"), ("path", "x"), ("path", "")]);
+        let read =
+            records(&[("SCHILY.xattr.user.a", "1"), ("SCHILY.xattr.user.a", "2=3"), ("path", "x"), ("path", "")]);
         let read = read.unwrap();
         assert_eq!(read.attributes, [(b"user.a".to_vec(), b"2=3".to_vec())]);
         assert_eq!(read.path, None);
@@ -162,8 +165,16 @@ mod tests {
 
     #[test]
     fn malformed_records_are_refused() {
-        let cases: [&[u8]; 8] =
-            [b"6 a=b", b"0 a=b\n", b"99 a=b\n", b"6 =bb\n", b"6 abc\n", b" 6 a=b\n", b"+6 a=b\n", b"99999999999999999999 a=b\n"];
+        let cases: [&[u8]; 8] = [
+            b"6 a=b",
+            b"0 a=b\n",
+            b"99 a=b\n",
+            b"6 =bb\n",
+            b"6 abc\n",
+            b" 6 a=b\n",
+            b"+6 a=b\n",
+            b"99999999999999999999 a=b\n",
+        ];
         for data in cases {
             assert!(Records::parse(data).is_err(), "{data:?}");
         }

@@ -84,7 +84,9 @@ impl<R: BufRead> TarReader<R> {
             b'L' => extensions.long_name.replace(long_name(data)).is_some(),
             b'K' => extensions.long_link.replace(long_name(data)).is_some(),
             // containerd ignores global headers, but makes the folders of their name and removes what has it.
-            _ if header.name != b"pax_global_header" || !extensions.is_empty() => return Err(refused(Refusal::Type('g'))),
+            _ if header.name != b"pax_global_header" || !extensions.is_empty() => {
+                return Err(refused(Refusal::Type('g')));
+            }
             _ => {
                 Records::parse(&data).map_err(refused)?;
                 false

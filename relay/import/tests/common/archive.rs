@@ -93,7 +93,7 @@ pub fn entry(item: &Item) -> Vec<u8> {
 /// Record of an extended header.
 pub fn record(key: &str, value: &[u8]) -> Vec<u8> {
     let body = [b" ", key.as_bytes(), b"=", value, b"\n"].concat();
-    let length = (body.len()..).find(|n| n.to_string().len() + body.len() == *n).unwrap();
+    let length = (body.len()..=body.len() + 9).find(|n| n.to_string().len() + body.len() == *n).unwrap();
     [length.to_string().as_bytes(), &body].concat()
 }
 

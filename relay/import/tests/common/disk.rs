@@ -29,7 +29,7 @@ pub fn of_folder(root: &Path) -> Lines {
         let what = if kind.is_dir() {
             "folder".to_owned()
         } else if kind.is_symlink() {
-            format!("link {:?}", fs::read_link(path).unwrap())
+            format!("link {:?}", fs::read_link(path).unwrap().to_str())
         } else if kind.is_char_device() {
             format!("char {major}:{minor}")
         } else if kind.is_block_device() {
@@ -59,7 +59,7 @@ pub fn of_model(tree: &Tree) -> Lines {
         let what = match &node.kind {
             NodeKind::File(content) => format!("file {content:?}"),
             NodeKind::Folder => "folder".to_owned(),
-            NodeKind::Symlink(target) => format!("link {target:?}"),
+            NodeKind::Symlink(target) => format!("link {:?}", Some(target)),
             NodeKind::Character(major, minor) => format!("char {major}:{minor}"),
             NodeKind::Block(major, minor) => format!("block {major}:{minor}"),
             NodeKind::Fifo => "fifo".to_owned(),
@@ -101,7 +101,8 @@ fn root_line(mode: u32, owner: (u32, u32), attributes: &BTreeMap<String, Vec<u8>
 }
 
 fn show_attributes(attributes: &BTreeMap<String, Vec<u8>>) -> String {
-    attributes.iter().map(|(k, v)| format!("{k}={} ", hex::encode(v))).collect()
+    let shown: Vec<String> = attributes.iter().map(|(k, v)| format!("{k}={}", hex::encode(v))).collect();
+    shown.join(" ")
 }
 
 /// Walks in the order of full paths, as the model's map has them.

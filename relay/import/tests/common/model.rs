@@ -137,21 +137,18 @@ impl Tree {
                 Some(_) => return Err("through a file"),
                 None => {}
             }
-            let node = match find(lower, &path)? {
-                Some(found) => {
-                    let attributes = found.attributes.iter().filter(|(k, _)| !k.starts_with("trusted."));
-                    Node { attributes: attributes.map(|(k, v)| (k.clone(), v.clone())).collect(), ..found.clone() }
-                }
-                None => {
-                    let inherits = self.node(&above).filter(|n| n.mode & 0o2000 != 0);
-                    Node {
-                        kind: NodeKind::Folder,
-                        mode: 0o755,
-                        uid: rustix::process::getuid().as_raw(),
-                        gid: inherits.map_or(rustix::process::getgid().as_raw(), |n| n.gid),
-                        modified: None,
-                        attributes: BTreeMap::new(),
-                    }
+            let node = if let Some(found) = find(lower, &path)? {
+                let attributes = found.attributes.iter().filter(|(k, _)| !k.starts_with("trusted."));
+                Node { attributes: attributes.map(|(k, v)| (k.clone(), v.clone())).collect(), ..found.clone() }
+            } else {
+                let inherits = self.node(&above).filter(|n| n.mode & 0o2000 != 0);
+                Node {
+                    kind: NodeKind::Folder,
+                    mode: 0o755,
+                    uid: rustix::process::getuid().as_raw(),
+                    gid: inherits.map_or(rustix::process::getgid().as_raw(), |n| n.gid),
+                    modified: None,
+                    attributes: BTreeMap::new(),
                 }
             };
             self.touch(&above);
@@ -183,21 +180,19 @@ impl Tree {
                 }
                 self.paths.insert(path.to_owned(), i);
                 self.nodes[i].attributes.remove("security.capability");
-                return self.describe(i, item);
+                self.describe(i, item);
+                return Ok(());
             }
         };
-        let i = match self.paths.get(path) {
-            Some(&i) => i,
-            None => {
-                let (mode, uid, gid) = (0, 0, 0);
-                self.add(path, Node { kind, mode, uid, gid, modified: None, attributes: BTreeMap::new() });
-                self.nodes.len() - 1
-            }
-        };
-        self.describe(i, item)
+        let i = self.paths.get(path).copied().unwrap_or_else(|| {
+            self.add(path, Node { kind, mode: 0, uid: 0, gid: 0, modified: None, attributes: BTreeMap::new() });
+            self.nodes.len() - 1
+        });
+        self.describe(i, item);
+        Ok(())
     }
 
-    fn describe(&mut self, i: usize, item: &Item) -> Result<(), Refused> {
+    fn describe(&mut self, i: usize, item: &Item) {
         let node = &mut self.nodes[i];
         (node.uid, node.gid, node.modified) = (item.uid, item.gid, Some(bound(item.modified)));
         node.mode = if matches!(node.kind, NodeKind::Symlink(_)) { 0o777 } else { item.mode };
@@ -207,7 +202,6 @@ impl Tree {
                 node.attributes.insert(name.clone(), value.clone());
             }
         }
-        Ok(())
     }
 }
 

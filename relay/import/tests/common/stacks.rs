@@ -104,7 +104,14 @@ fn item(choices: &mut Choices, is_lowest: bool, privileges: Privileges) -> Item 
         &[0o644, 0o600, 0o4755, 0o2755, 0o000][..if is_root { 5 } else { 4 }]
     };
     item.mode = choices.of(modes);
-    item.modified = choices.of(&[(1_700_000_000, 0), (1_600_000_000, 123_456_789), (-5, 0), (-1, 500_000_000), (4_100_000_000, 1), (0, 7)]);
+    item.modified = choices.of(&[
+        (1_700_000_000, 0),
+        (1_600_000_000, 123_456_789),
+        (-5, 0),
+        (-1, 500_000_000),
+        (4_100_000_000, 1),
+        (0, 7),
+    ]);
     if is_root {
         item.uid = choices.of(&[0, 0, 7, 1000]);
         item.gid = choices.of(&[0, 0, 8, 70_000]);

@@ -87,9 +87,8 @@ fn dialects_that_readers_understand_differently_are_refused() {
     assert_eq!(with_header(&|d| d[124..136].copy_from_slice(&[0xff; 12])), Refusal::Header("size"));
     assert_eq!(with_header(&|d| d[1] = b'/'), Refusal::Name("that of a folder"));
 
-    let extension = |kind: u8, data: &[u8]| {
-        [&header(&Item::file("x", ""), kind, "", data.len())[..], &padded(data)].concat()
-    };
+    let extension =
+        |kind: u8, data: &[u8]| [&header(&Item::file("x", ""), kind, "", data.len())[..], &padded(data)].concat();
     let file = archive(&[Item::file("a", "")]);
     let path = record("path", b"b");
     let twice = [extension(b'x', &path), extension(b'x', &path), file.clone()].concat();

@@ -5,7 +5,8 @@ use std::io::{self, Read, Write as _};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use handoff_import::{
-    BlobSink, Encoding, Error, ImportLimits, LAYER_BYTES, LayerSpec, MemoryBudget, NoBlob, StagedLayer, Staging, stage_layer,
+    BlobSink, Encoding, Error, ImportLimits, LAYER_BYTES, LayerSpec, MemoryBudget, NoBlob, StagedLayer, Staging,
+    stage_layer,
 };
 use sha2::{Digest as _, Sha256};
 
@@ -44,7 +45,12 @@ fn plenty() -> ImportLimits {
     limits(MemoryBudget::DEFAULT_BYTES)
 }
 
-fn run(spec: &LayerSpec, source: impl Read + Send, sink: &mut dyn BlobSink, limits: &ImportLimits) -> Result<StagedLayer, Error> {
+fn run(
+    spec: &LayerSpec,
+    source: impl Read + Send,
+    sink: &mut dyn BlobSink,
+    limits: &ImportLimits,
+) -> Result<StagedLayer, Error> {
     let scratch = tempfile::tempdir().unwrap();
     let staging = Staging::create(scratch.path(), "layer").unwrap();
     stage_layer(spec, source, sink, &staging, limits)
@@ -52,7 +58,7 @@ fn run(spec: &LayerSpec, source: impl Read + Send, sink: &mut dyn BlobSink, limi
 
 /// Layer of some megabytes that fills every queue.
 fn plain() -> Vec<u8> {
-    let large: String = (0..900_000).map(|i| format!("{i} ")).collect();
+    let large: String = (0..900_000).flat_map(|i| [i.to_string(), " ".to_owned()]).collect();
     archive(&[Item::folder("a"), Item::file("a/large", &large), Item::file("a/small", "text")])
 }
 
@@ -145,7 +151,10 @@ fn error_of_an_end_is_the_error_of_the_layer() {
     let spec = spec(Encoding::Gzip, &blob, &plain);
     let half = Broken(&blob[..blob.len() / 2]);
     let error = run(&spec, half, &mut NoBlob, &plenty()).unwrap_err();
-    assert!(matches!(&error, Error::Source { source, .. } if source.kind() == io::ErrorKind::ConnectionReset), "{error}");
+    assert!(
+        matches!(&error, Error::Source { source, .. } if source.kind() == io::ErrorKind::ConnectionReset),
+        "{error}"
+    );
     let error = run(&spec, &blob[..], &mut Broken(b""), &plenty()).unwrap_err();
     assert!(matches!(&error, Error::Sink { source, .. } if source.kind() == io::ErrorKind::StorageFull), "{error}");
 }

@@ -2,9 +2,7 @@
 
 use std::path::PathBuf;
 
-use handoff_import::{
-    Encoding, Error, ImportLimits, LayerSpec, NoBlob, Rules, Staging, apply_attributes, stage_layer,
-};
+use handoff_import::{Encoding, Error, ImportLimits, LayerSpec, NoBlob, Rules, Staging, apply_attributes, stage_layer};
 
 use crate::common::archive::{Item, archive};
 use crate::common::stacks::{Privileges, accepted_stack};
