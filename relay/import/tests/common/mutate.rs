@@ -6,7 +6,7 @@ use std::path::Path;
 use handoff_import::Staging;
 
 use super::archive::{entry, padded, record, sign};
-use super::stacks::{Choices, Privileges, stack};
+use super::stacks::{Choices, Privileges, accepted_stack, stack};
 
 const BLOCK: usize = 512;
 
@@ -70,8 +70,11 @@ const NUMBERS: &[&[u8]] = &[
 /// Changed layer of a seed.
 pub fn input(seed: u64, privileges: Privileges) -> Vec<u8> {
     let mut choices = Choices::new(seed);
-    let mut data: Vec<u8> = stack(seed, privileges).concat().iter().flat_map(entry).collect();
-    for _ in 0..choices.below(8) {
+    // Layers that are unpacked to their end when nothing changes them, or many entries.
+    let items = if choices.one_in(3) { stack(seed, privileges) } else { accepted_stack(seed, privileges).0 };
+    let items = if choices.one_in(2) { items.concat() } else { items.into_iter().next().unwrap_or_default() };
+    let mut data: Vec<u8> = items.iter().flat_map(entry).collect();
+    for _ in 0..choices.below(5) {
         change(&mut data, &mut choices);
     }
     if choices.one_in(3) {

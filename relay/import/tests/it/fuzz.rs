@@ -8,7 +8,7 @@ use crate::common::mutate::{input, planted};
 use crate::common::stacks::Privileges;
 
 /// Inputs of a run.
-const INPUTS: u64 = 1500;
+const INPUTS: u64 = 1000;
 
 #[test]
 fn changed_layers_neither_panic_nor_change_anything_outside() {
