@@ -1,9 +1,11 @@
-//! Times one layer: `cargo run --release --example time_untar -- FOLDER [MIB] [plain|gzip|zstd]`.
+//! Times layers: `cargo run --release --example time_untar -- FOLDER [MIB] [plain|gzip|zstd] [LAYERS]`.
 //!
-//! The folder is on the file system to measure. The layer has files of the sizes of a Debian image.
+//! The folder is on the file system to measure. Each layer has files of the sizes of a Debian image. Several layers run at
+//! once, with one budget of memory, and the last line has the peak of the process meanwhile.
 
 #![expect(clippy::print_stdout, reason = "an example talks to its caller")]
 
+use std::fs::File;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -63,16 +65,31 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         plain_bytes: plain.len() as u64,
         is_lowest: true,
     };
-    drop(plain);
-    let staging = Staging::create(&folder, "time-untar")?;
+    let layers: usize = args.next().map_or(Ok(1), |a| a.parse())?;
+    let file = folder.join("time-untar.blob");
+    std::fs::write(&file, &blob)?;
+    drop((plain, blob));
+    // Forgets the peak so far.
+    std::fs::write("/proc/self/clear_refs", "5")?;
+    let limits = ImportLimits::default();
     let start = Instant::now();
-    let done = stage_layer(&spec, &blob[..], &mut NoBlob, &staging, &ImportLimits::default())?;
-    let seconds = start.elapsed().as_secs_f64();
-    println!(
-        "{encoding:?}: {:.0} MiB of {:.0} MiB, {} entries, {seconds:.2} s",
-        spec.blob_bytes as f64 / 1_048_576.0,
-        done.plain_bytes as f64 / 1_048_576.0,
-        done.untarred.entries
-    );
+    let run = |i: usize| -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let staging = Staging::create(&folder, &format!("time-untar-{i}"))?;
+        let done = stage_layer(&spec, File::open(&file)?, &mut NoBlob, &staging, &limits)?;
+        let (seconds, entries) = (start.elapsed().as_secs_f64(), done.untarred.entries);
+        println!(
+            "layer {i}: {encoding:?}, {} bytes of {}, {entries} entries, {seconds:.2} s",
+            spec.blob_bytes, done.plain_bytes
+        );
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..layers).map(|i| scope.spawn(move || run(i))).collect();
+        threads.into_iter().try_for_each(|t| t.join().unwrap_or_else(|_| Err("a thread ended".into())))
+    })
+    .map_err(|e| e.to_string())?;
+    std::fs::remove_file(&file)?;
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    println!("{}", status.lines().find(|l| l.starts_with("VmHWM")).unwrap_or_default());
     Ok(())
 }

@@ -36,6 +36,7 @@
 //! # }
 //! ```
 
+mod area;
 mod attributes;
 mod budget;
 mod error;
@@ -47,6 +48,7 @@ mod tar;
 mod tree;
 mod untar;
 
+pub use area::{StagingArea, remove_abandoned};
 pub use attributes::{apply_attributes, lower_folders};
 pub use budget::MemoryBudget;
 pub use error::{Error, Refusal};
