@@ -4,10 +4,11 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use crate::attributes::apply_attributes;
+use crate::error::Error;
 use crate::rules::Rules;
 use crate::staging::Staging;
 use crate::untar::{UntarOptions, Untarred, untar};
-use crate::{Error, apply_attributes};
 
 /// Text of the file that no layer may change.
 const CANARY: &str = "canary";

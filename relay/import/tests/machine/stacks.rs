@@ -27,7 +27,7 @@ impl Image {
     }
 }
 
-fn stage(engine: &Containerd, layers: &[Blob], rules: Rules) -> Result<Vec<Staging>, Error> {
+pub fn stage(engine: &Containerd, layers: &[Blob], rules: Rules) -> Result<Vec<Staging>, Error> {
     let mut staged: Vec<Staging> = Vec::new();
     for (i, layer) in layers.iter().enumerate() {
         let size = layer.data.len() as u64;
