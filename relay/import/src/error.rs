@@ -111,7 +111,7 @@ pub enum Refusal {
     /// Bytes other than zero after the end of the archive.
     #[error("there is data after the end of the archive")]
     TrailingData,
-    /// Kind of entry that the engine does not unpack, or that has several dialects.
+    /// Type of entry that the engine does not unpack, or that has several dialects.
     #[error("its type {0:?} is not supported")]
     Type(char),
     /// File with holes.

@@ -9,6 +9,6 @@ mod path;
 mod pax;
 mod reader;
 
-pub(crate) use entry::{Entry, Kind, Time};
+pub(crate) use entry::{Entry, EntryKind, Time};
 pub(crate) use path::{EntryPath, is_below};
 pub(crate) use reader::TarReader;

@@ -18,7 +18,7 @@ use rustix::io::Errno;
 
 use crate::error::{Error, Refusal};
 use crate::rules::Rules;
-use crate::tar::{Entry, EntryPath, Kind};
+use crate::tar::{Entry, EntryKind, EntryPath};
 pub(crate) use beneath::{Beneath, open_beneath};
 pub(crate) use metadata::{Times, set_times_at};
 pub(crate) use remove::remove_all;
@@ -78,7 +78,7 @@ impl Tree {
             return Ok(None);
         }
         self.undescribed.touch(parent);
-        if let Kind::Folder = entry.kind {
+        if let EntryKind::Folder = entry.kind {
             self.make_folder(entry, path, &folder)?;
             return Ok(None);
         }
@@ -201,15 +201,15 @@ impl Tree {
             rustix::fs::mknodat(folder, name, kind, Mode::from(0o600), rustix::fs::makedev(major, minor))
         };
         match &entry.kind {
-            Kind::File(_) => {
+            EntryKind::File(_) => {
                 let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
                 return Ok(Some(rustix::fs::openat(folder, name, flags, Mode::from(0o600))?));
             }
-            Kind::Symlink(target) => rustix::fs::symlinkat(&target[..], folder, name)?,
-            Kind::Character(major, minor) => device(FileType::CharacterDevice, *major, *minor)?,
-            Kind::Block(major, minor) => device(FileType::BlockDevice, *major, *minor)?,
-            Kind::Fifo => device(FileType::Fifo, 0, 0)?,
-            Kind::HardLink(target) => {
+            EntryKind::Symlink(target) => rustix::fs::symlinkat(&target[..], folder, name)?,
+            EntryKind::Character(major, minor) => device(FileType::CharacterDevice, *major, *minor)?,
+            EntryKind::Block(major, minor) => device(FileType::BlockDevice, *major, *minor)?,
+            EntryKind::Fifo => device(FileType::Fifo, 0, 0)?,
+            EntryKind::HardLink(target) => {
                 let (parent, target) = target.split();
                 let parent = if parent.is_empty() { None } else { Some(open_beneath(&self.root, parent)?) };
                 let parent = parent.as_ref().unwrap_or(&self.root);
@@ -219,7 +219,7 @@ impl Tree {
                 }
             }
             // `make_folder` makes folders, because an existing one stays.
-            Kind::Folder => return Err(Failure::System(Errno::ISDIR)),
+            EntryKind::Folder => return Err(Failure::System(Errno::ISDIR)),
         }
         Ok(None)
     }

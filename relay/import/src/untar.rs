@@ -8,7 +8,7 @@ use rustix::fs::Advice;
 use crate::error::Error;
 use crate::rules::Rules;
 use crate::staging::Staging;
-use crate::tar::{Entry, Kind, TarReader};
+use crate::tar::{Entry, EntryKind, TarReader};
 use crate::tree::{Space, Tree, UndescribedFolders, system};
 
 /// Size from which a file's bytes are sent to the disk while the layer is unpacked.
@@ -59,7 +59,7 @@ pub fn untar(stream: impl BufRead, staging: &Staging, options: UntarOptions) -> 
     let mut done = Untarred::default();
     while let Some(entry) = reader.next_entry()? {
         done.entries += 1;
-        let size = if let Kind::File(size) = entry.kind { size } else { 0 };
+        let size = if let EntryKind::File(size) = entry.kind { size } else { 0 };
         done.file_bytes = done.file_bytes.saturating_add(size);
         if done.file_bytes > options.max_bytes {
             return Err(Error::Size { what: "layer", stated: options.max_bytes, got: done.file_bytes });

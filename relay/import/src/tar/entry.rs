@@ -10,9 +10,9 @@ pub(crate) struct Time {
     pub(crate) nanos: u32,
 }
 
-/// Kind of an entry.
+/// What an entry is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum EntryKind {
     /// Regular file with its size. Its bytes follow in the stream.
     File(u64),
     Folder,
@@ -32,7 +32,7 @@ pub(crate) enum Kind {
 pub(crate) struct Entry {
     /// Path below the layer's root. The root itself has none.
     pub(crate) path: Option<EntryPath>,
-    pub(crate) kind: Kind,
+    pub(crate) kind: EntryKind,
     /// Permissions with setuid, setgid and sticky.
     pub(crate) mode: u32,
     pub(crate) uid: u32,

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead};
 
-use super::entry::{Entry, Kind};
+use super::entry::{Entry, EntryKind};
 use super::header::{BLOCK_BYTES, Block, Header};
 use super::path::EntryPath;
 use super::pax::Records;
@@ -122,21 +122,21 @@ impl<R: BufRead> TarReader<R> {
         };
         let kind = match header.kind {
             // Before ustar, a folder was a file whose name ends with a slash.
-            0 if name.ends_with(b"/") => Kind::Folder,
+            0 if name.ends_with(b"/") => EntryKind::Folder,
             b'0' if name.ends_with(b"/") => return Err(Refusal::Name("that of a folder")),
-            0 | b'0' => Kind::File(size),
-            b'1' => Kind::HardLink(EntryPath::parse(&link)?.ok_or(Refusal::LinkTarget)?),
+            0 | b'0' => EntryKind::File(size),
+            b'1' => EntryKind::HardLink(EntryPath::parse(&link)?.ok_or(Refusal::LinkTarget)?),
             b'2' if link.is_empty() || link.len() > 4095 || link.contains(&0) => return Err(Refusal::Header("link")),
-            b'2' => Kind::Symlink(link),
-            b'3' => device().map(|(major, minor)| Kind::Character(major, minor))?,
-            b'4' => device().map(|(major, minor)| Kind::Block(major, minor))?,
-            b'5' => Kind::Folder,
-            b'6' => Kind::Fifo,
+            b'2' => EntryKind::Symlink(link),
+            b'3' => device().map(|(major, minor)| EntryKind::Character(major, minor))?,
+            b'4' => device().map(|(major, minor)| EntryKind::Block(major, minor))?,
+            b'5' => EntryKind::Folder,
+            b'6' => EntryKind::Fifo,
             b'S' => return Err(Refusal::Sparse),
             other => return Err(Refusal::Type(char::from(other))),
         };
         match kind {
-            Kind::File(size) => (self.data, self.padding) = (size, padding(size)),
+            EntryKind::File(size) => (self.data, self.padding) = (size, padding(size)),
             // Some readers skip such data, others do not.
             _ if size != 0 => return Err(Refusal::Header("size")),
             _ => {}

@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use super::system;
 use crate::error::{Error, Refusal, printable};
 use crate::rules::Rules;
-use crate::tar::{Entry, Kind, Time};
+use crate::tar::{Entry, EntryKind, Time};
 
 /// Seconds of the last time that fits into nanoseconds of 64 bits, Go's `maxTime`.
 const MAX_TIME: Time = Time { seconds: i64::MAX / 1_000_000_000, nanos: (i64::MAX % 1_000_000_000) as u32 };
@@ -95,8 +95,8 @@ pub(crate) fn apply_at(folder: impl AsFd, leaf: &[u8], entry: &Entry, rules: Rul
         set_attributes()?;
     }
     let is_symlink = match entry.kind {
-        Kind::Symlink(_) => true,
-        Kind::HardLink(_) => {
+        EntryKind::Symlink(_) => true,
+        EntryKind::HardLink(_) => {
             let stat = rustix::fs::statat(folder, leaf, AtFlags::SYMLINK_NOFOLLOW);
             let stat = stat.map_err(|e| system("reading", name, e))?;
             FileType::from_raw_mode(stat.st_mode) == FileType::Symlink
@@ -128,7 +128,7 @@ fn for_each_attribute(
     name: &[u8],
     mut set: impl FnMut(&[u8], &[u8]) -> Result<(), Errno>,
 ) -> Result<(), Error> {
-    let takes_user_attributes = matches!(entry.kind, Kind::File(_) | Kind::Folder);
+    let takes_user_attributes = matches!(entry.kind, EntryKind::File(_) | EntryKind::Folder);
     for (key, value) in &entry.attributes {
         if key.starts_with(b"trusted.overlay.") || key.starts_with(b"user.overlay.") {
             return Err(Error::refused(name, Refusal::OverlayAttribute(printable(key))));

@@ -8,3 +8,4 @@ mod fuzz;
 mod hostile;
 mod layer;
 mod stacks;
+mod times;

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use crate::common::archive::{Item, ItemKind, archive};
 
 /// Longest start of the daemon.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 /// Type of every layer.
 pub const LAYER_TYPE: &str = "application/vnd.oci.image.layer.v1.tar";
 

@@ -6,4 +6,5 @@
 mod common;
 mod containerd;
 mod dialects;
+mod fuzz;
 mod stacks;
