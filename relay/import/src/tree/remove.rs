@@ -2,7 +2,7 @@
 
 use std::os::fd::AsFd;
 
-use rustix::fs::{AtFlags, Dir};
+use rustix::fs::{AtFlags, Dir, Mode};
 use rustix::io::Errno;
 
 use super::beneath::{Beneath, open_beneath};
@@ -21,13 +21,22 @@ pub(crate) fn remove_all(folder: impl AsFd, name: &[u8]) -> Result<(), Errno> {
         Err(Errno::ISDIR | Errno::PERM) => {}
         Err(other) => return Err(other),
     }
-    let inner = match open_beneath(folder, name) {
+    let mut inner = open_beneath(folder, name);
+    if let Err(Beneath::Failed(Errno::ACCESS)) = inner {
+        // Root needs no permission. Another user of this crate has made the folder, so it may change the mode.
+        rustix::fs::chmodat(folder, name, Mode::RWXU, AtFlags::empty())?;
+        inner = open_beneath(folder, name);
+    }
+    let inner = match inner {
         Ok(inner) => inner,
         Err(Beneath::Missing) => return Ok(()),
         Err(Beneath::Symlink) => return Err(Errno::LOOP),
         Err(Beneath::NoFolder) => return Err(Errno::NOTDIR),
         Err(Beneath::Failed(errno)) => return Err(errno),
     };
+    if !rustix::process::geteuid().is_root() {
+        rustix::fs::fchmod(&inner, Mode::RWXU)?;
+    }
     loop {
         let mut names = Vec::new();
         for entry in Dir::read_from(&inner)? {

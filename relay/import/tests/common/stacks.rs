@@ -89,7 +89,7 @@ fn item(choices: &mut Choices, is_lowest: bool, privileges: Privileges) -> Item 
         13 => Item::new(choices.of(&["./", ".", "/"]), ItemKind::Folder),
         _ => {
             let (parent, name) = path.rsplit_once('/').map_or(("", &path[..]), |(p, n)| (p, n));
-            let is_opaque = choices.one_in(3) && (is_root || is_lowest);
+            let is_opaque = choices.one_in(3) && is_root;
             let name = if is_opaque { ".wh..wh..opq".to_owned() } else { format!(".wh.{name}") };
             Item::new(&format!("{parent}/{name}"), ItemKind::File(Vec::new()))
         }
