@@ -105,6 +105,13 @@ pub const ROOMS: &[Room] = &[
         uses: &[],
     },
     Room {
+        name: "import",
+        holds: ["a layer's bytes to", "containerd's tree"],
+        floor: Relay,
+        position: (3, 0),
+        uses: &[],
+    },
+    Room {
         name: "workflows",
         holds: ["the strategies as", "GitHub workflows"],
         floor: Recipes,
