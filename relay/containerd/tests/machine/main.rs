@@ -1,0 +1,47 @@
+//! The real store on a private containerd and dockerd. Run as root, see `make help`.
+
+mod checks;
+mod image;
+mod rig;
+
+use std::ffi::OsString;
+
+use handoff_docker::{capture, namespace};
+
+/// Runs the checks below in namespaces of their own, so that nothing outlives them.
+#[test]
+fn imported_images_behave_as_pulled_ones_and_unfinished_ones_leave_nothing() {
+    let args: [OsString; 5] =
+        ["--ignored", "--exact", "in_namespaces", "--nocapture", "--test-threads=1"].map(Into::into);
+    let (program, args) = namespace::command(&std::env::current_exe().unwrap(), &args);
+    let output = duct::cmd(program, args).stderr_to_stdout().stdout_capture().unchecked().run().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
+
+#[test]
+#[ignore = "the test above runs it in namespaces"]
+fn in_namespaces() {
+    assert!(namespace::is_first_process(), "run the other test");
+    let dir = tempfile::tempdir().unwrap();
+    let mut rig = rig::Rig::start(dir.path());
+    checks::complete_image_behaves_as_a_pulled_one(&rig);
+    checks::index_replaces_an_image_which_becomes_dangling(&rig);
+    checks::renewed_lease_outlives_the_first(&rig);
+    checks::stopped_imports_leave_nothing_after_expiry(&rig);
+    checks::clean_keeps_running_imports(&rig);
+    checks::second_import_and_prune_do_not_disturb(&rig);
+    rig.stop();
+}
+
+/// Process that begins an import and ends, see [`checks::clean_keeps_running_imports`].
+#[test]
+#[ignore = "a check runs it"]
+fn child_that_leaves_an_import() {
+    checks::leave_an_import(std::path::Path::new(&std::env::var_os("RIG").unwrap()));
+}
+
+/// Standard output of a program.
+fn output(expression: &duct::Expression) -> String {
+    capture(expression, "command of a test").unwrap()
+}
