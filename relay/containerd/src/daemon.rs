@@ -18,7 +18,7 @@ use crate::channel::{Channel, Method, Scope, Stream};
 use crate::gate::{SNAPSHOTTER, check_version, peer};
 use crate::proto::introspection::{PluginsRequest, PluginsResponse, ServerResponse, VersionResponse};
 use crate::proto::{Empty, leases as wire};
-use crate::{ActiveSnapshot, Blob, ChainId, EngineInfo, Error, Image, Lease, Prepared, Refusal, Store};
+use crate::{ActiveSnapshot, Blob, ChainId, EngineInfo, Error, Image, Lease, Refusal, SnapshotState, Store};
 use methods as method;
 
 pub use writer::ContentWriter;
@@ -129,7 +129,7 @@ impl Store for Containerd {
         self.open_blob(lease, blob).await
     }
 
-    async fn prepare(&self, lease: &Lease, chain: &ChainId, parent: Option<&ChainId>) -> Result<Prepared, Error> {
+    async fn prepare(&self, lease: &Lease, chain: &ChainId, parent: Option<&ChainId>) -> Result<SnapshotState, Error> {
         self.prepare_snapshot(lease, chain, parent).await
     }
 

@@ -3,7 +3,7 @@
 //! ```
 //! use std::time::Duration;
 //! use handoff_containerd::fake::{Call, FakeStore};
-//! use handoff_containerd::{ChainId, Digest, Prepared, Store};
+//! use handoff_containerd::{ChainId, Digest, SnapshotState, Store};
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let dir = tempfile::tempdir()?;
@@ -11,7 +11,7 @@
 //! store.fail(Call::Commit, 0);
 //! let lease = store.lease(Duration::from_secs(60)).await?;
 //! let chain = ChainId::stack(&[Digest::of(b"layer")]).remove(0);
-//! let Prepared::Active(snapshot) = store.prepare(&lease, &chain, None).await? else { panic!("it is new") };
+//! let SnapshotState::Active(snapshot) = store.prepare(&lease, &chain, None).await? else { panic!("it is new") };
 //! assert!(store.commit(&lease, snapshot).await.is_err());
 //! store.expire_leases();
 //! assert!(store.is_empty());
@@ -28,7 +28,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::error::Code;
-use crate::{ActiveSnapshot, Blob, BlobWriter, ChainId, Digest, Error, Image, Lease, Prepared, Store};
+use crate::{ActiveSnapshot, Blob, BlobWriter, ChainId, Digest, Error, Image, Lease, SnapshotState, Store};
 use state::State;
 
 /// Kind of call, for failures and for the list of calls.
@@ -152,16 +152,16 @@ impl Store for FakeStore {
         Ok(Some(FakeWriter { store, lease, blob, bytes: Vec::new() }))
     }
 
-    async fn prepare(&self, lease: &Lease, chain: &ChainId, parent: Option<&ChainId>) -> Result<Prepared, Error> {
+    async fn prepare(&self, lease: &Lease, chain: &ChainId, parent: Option<&ChainId>) -> Result<SnapshotState, Error> {
         let mut state = self.begin(Call::Prepare, "prepare")?;
         let id = lease.id();
         if state.folder_of(chain.as_str()).is_some() {
             state.hold(&id, chain.as_str())?;
-            return Ok(Prepared::Exists);
+            return Ok(SnapshotState::Committed);
         }
         let key = state.fresh(&id);
         let (upper, lower) = state.prepare(&id, &key, parent.map(ChainId::as_str))?;
-        Ok(Prepared::Active(ActiveSnapshot { key, chain: chain.clone(), upper, lower }))
+        Ok(SnapshotState::Active(ActiveSnapshot { key, chain: chain.clone(), upper, lower }))
     }
 
     async fn commit(&self, lease: &Lease, snapshot: ActiveSnapshot) -> Result<(), Error> {
@@ -272,7 +272,7 @@ mod tests {
         let stack = ChainId::stack(&[Digest::of(b"1"), Digest::of(b"2")]);
         let mut parent = None;
         for chain in &stack {
-            let Prepared::Active(snapshot) = store.prepare(&lease, chain, parent).await.unwrap() else { panic!() };
+            let SnapshotState::Active(snapshot) = store.prepare(&lease, chain, parent).await.unwrap() else { panic!() };
             assert_eq!(snapshot.lower.len(), usize::from(parent.is_some()));
             store.commit(&lease, snapshot).await.unwrap();
             parent = Some(chain);

@@ -18,4 +18,4 @@ pub use digest::{ChainId, Digest};
 pub use error::{Code, Error};
 pub use gate::{EngineInfo, Refusal};
 pub use name::full_name;
-pub use store::{ActiveSnapshot, Blob, BlobWriter, Image, Lease, Prepared, Store};
+pub use store::{ActiveSnapshot, Blob, BlobWriter, Image, Lease, SnapshotState, Store};

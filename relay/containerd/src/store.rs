@@ -42,7 +42,7 @@ pub trait Store: Clone + Send + Sync + 'static {
         lease: &Lease,
         chain: &ChainId,
         parent: Option<&ChainId>,
-    ) -> impl Future<Output = Result<Prepared, Error>> + Send;
+    ) -> impl Future<Output = Result<SnapshotState, Error>> + Send;
 
     /// Commits a prepared snapshot. One that another client has committed meanwhile is no error.
     ///
@@ -112,11 +112,11 @@ pub struct Blob {
     pub labels: HashMap<String, String>,
 }
 
-/// Answer of [`Store::prepare`].
+/// State of a snapshot after [`Store::prepare`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Prepared {
+pub enum SnapshotState {
     /// The store has the snapshot, and the lease holds it now.
-    Exists,
+    Committed,
     /// Snapshot to fill and to commit.
     Active(ActiveSnapshot),
 }

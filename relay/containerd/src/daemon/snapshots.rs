@@ -13,7 +13,7 @@ use crate::gate::SNAPSHOTTER;
 use crate::gate::mounts::{self, Folders};
 use crate::proto::Empty;
 use crate::proto::snapshots as wire;
-use crate::{ActiveSnapshot, ChainId, Error, Lease, Prepared, Refusal};
+use crate::{ActiveSnapshot, ChainId, Error, Lease, Refusal, SnapshotState};
 
 /// Kind of a lease's resource.
 const RESOURCE: &str = "snapshots/overlayfs";
@@ -28,13 +28,13 @@ impl Containerd {
         lease: &Lease,
         chain: &ChainId,
         parent: Option<&ChainId>,
-    ) -> Result<Prepared, Error> {
+    ) -> Result<SnapshotState, Error> {
         let id = lease.id();
         if self.is_committed(chain).await? {
             self.hold(&id, RESOURCE, chain.as_str()).await?;
             // It may have been removed before the lease held it.
             if self.is_committed(chain).await? {
-                return Ok(Prepared::Exists);
+                return Ok(SnapshotState::Committed);
             }
         }
         let key = self.fresh(&id, "layer");
@@ -42,7 +42,7 @@ impl Containerd {
         match checked_upper(folders.upper.as_deref(), lease.staging()) {
             Ok(upper) => {
                 let (chain, lower) = (chain.clone(), folders.lower);
-                Ok(Prepared::Active(ActiveSnapshot { key, chain, upper, lower }))
+                Ok(SnapshotState::Active(ActiveSnapshot { key, chain, upper, lower }))
             }
             Err(refusal) => {
                 let _ = self.remove(&key).await;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{Containerd, method};
 use crate::channel::Stream;
-use crate::error::Code;
+use crate::error::{Code, allow};
 use crate::proto::Empty;
 use crate::proto::content::{AbortRequest, Action, WriteRequest, WriteResponse};
 use crate::{Blob, BlobWriter, Error, Lease};
@@ -143,16 +143,10 @@ impl BlobWriter for ContentWriter {
 
     async fn abort(self) -> Result<(), Error> {
         let Self { store, reference, stream, term, .. } = self;
-        // The stream locks the reference until it ends.
+        // containerd removes a reference even while its stream ends.
         drop(stream);
         let request = AbortRequest { r#ref: reference };
-        loop {
-            match store.call::<_, Empty>(method::ABORT_CONTENT, Some(&term), &request).await {
-                Err(error) if error.is(Code::NotFound) => return Ok(()),
-                Err(error) if error.is(Code::Unavailable) => tokio::task::yield_now().await,
-                other => return other.map(drop),
-            }
-        }
+        allow(store.call::<_, Empty>(method::ABORT_CONTENT, Some(&term), &request).await, Code::NotFound).map(drop)
     }
 }
 

@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn own_process_is_here_and_an_invisible_one_or_a_proxy_is_elsewhere() {
+    fn this_process_is_accepted_and_an_invisible_one_or_a_proxy_is_refused() {
         let pid = std::process::id();
         let server = ServerResponse { pid: u64::from(pid), pidns: process_namespace() };
         assert_eq!(check(Some(pid.cast_signed()), &server), Ok(()));

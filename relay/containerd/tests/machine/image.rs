@@ -7,7 +7,9 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use bytes::Bytes;
-use handoff_containerd::{Blob, BlobWriter, ChainId, Containerd, Digest, Error, Image, Lease, Prepared, Store, labels};
+use handoff_containerd::{
+    Blob, BlobWriter, ChainId, Containerd, Digest, Error, Image, Lease, SnapshotState, Store, labels,
+};
 use tar::{EntryType, Header};
 
 pub struct TinyImage {
@@ -111,7 +113,7 @@ impl TinyImage {
                 stop_or!(writer.commit());
             }
             let parent = height.checked_sub(1).map(|h| &self.chain[h]);
-            if let Prepared::Active(snapshot) = stop_or!(store.prepare(lease, &self.chain[height], parent)) {
+            if let SnapshotState::Active(snapshot) = stop_or!(store.prepare(lease, &self.chain[height], parent)) {
                 assert_eq!(snapshot.lower.len(), height);
                 // The layer's tree is made in the staging folder and renamed over the empty one, as an importer does.
                 let tree: PathBuf = lease.staging().join(format!("{height}-{}", self.digest()));

@@ -6,8 +6,6 @@ mod rig;
 
 use std::ffi::OsString;
 
-use handoff_docker::{capture, namespace};
-
 /// Runs the checks below in namespaces of their own, so that nothing outlives them.
 #[test]
 fn imported_images_behave_as_pulled_ones_and_unfinished_ones_leave_nothing() {
@@ -22,7 +20,7 @@ fn imported_images_behave_as_pulled_ones_and_unfinished_ones_leave_nothing() {
 #[test]
 #[ignore = "the test above runs it in namespaces"]
 fn in_namespaces() {
-    assert!(namespace::is_first_process(), "run the other test");
+    assert_eq!(std::process::id(), 1, "run the other test");
     let dir = tempfile::tempdir().unwrap();
     let mut rig = rig::Rig::start(dir.path());
     checks::complete_image_behaves_as_a_pulled_one(&rig);
@@ -31,6 +29,7 @@ fn in_namespaces() {
     checks::stopped_imports_leave_nothing_after_expiry(&rig);
     checks::clean_keeps_running_imports(&rig);
     checks::second_import_and_prune_do_not_disturb(&rig);
+    checks::builders_build_from_an_imported_image(&rig);
     rig.stop();
 }
 
@@ -41,7 +40,11 @@ fn child_that_leaves_an_import() {
     checks::leave_an_import(std::path::Path::new(&std::env::var_os("RIG").unwrap()));
 }
 
-/// Standard output of a program.
+/// Standard output of a program that must succeed.
+#[track_caller]
 fn output(expression: &duct::Expression) -> String {
-    capture(expression, "command of a test").unwrap()
+    let output = expression.stdout_capture().stderr_capture().unchecked().run().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{expression:?}: {error}");
+    String::from_utf8(output.stdout).unwrap()
 }
