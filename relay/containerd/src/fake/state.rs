@@ -86,7 +86,8 @@ impl State {
             return Err(failed("prepare", Code::NotFound, parent));
         }
         self.hold(lease, key)?;
-        let folder = self.folder.join(self.number().to_string()).join("fs");
+        let number = self.number();
+        let folder = self.folder.join(number.to_string()).join("fs");
         fs::create_dir_all(&folder).map_err(|e| failed("prepare", Code::Other(13), &e.to_string()))?;
         let parent = parent.map(str::to_owned);
         self.snapshots.insert(key.to_owned(), Snapshot { folder: folder.clone(), parent, committed: false });

@@ -101,8 +101,9 @@ impl TinyImage {
         let mut left = calls;
         macro_rules! stop_or {
             ($call:expr) => {{
-                let Some(next) = left.checked_sub(1) else { return Ok(false) };
-                left = next;
+                if !take(&mut left) {
+                    return Ok(false);
+                }
                 $call.await?
             }};
         }
@@ -143,6 +144,11 @@ impl Layer {
         let blob = if zipped { pipe("gzip", &["-nc"], &tar) } else { tar.clone() };
         Self { diff_id: Digest::of(&tar), blob: blob.into(), tar }
     }
+}
+
+/// Counts a call; false if none is left.
+fn take(left: &mut usize) -> bool {
+    left.checked_sub(1).map(|less| *left = less).is_some()
 }
 
 /// Lease of a minute.

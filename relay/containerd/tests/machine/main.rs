@@ -9,10 +9,11 @@ use std::ffi::OsString;
 /// Runs the checks below in namespaces of their own, so that nothing outlives them.
 #[test]
 fn imported_images_behave_as_pulled_ones_and_unfinished_ones_leave_nothing() {
-    let args: [OsString; 5] =
-        ["--ignored", "--exact", "in_namespaces", "--nocapture", "--test-threads=1"].map(Into::into);
-    let (program, args) = namespace::command(&std::env::current_exe().unwrap(), &args);
-    let output = duct::cmd(program, args).stderr_to_stdout().stdout_capture().unchecked().run().unwrap();
+    let own = std::env::current_exe().unwrap();
+    let namespaces = ["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--"].map(OsString::from);
+    let args = ["--ignored", "--exact", "in_namespaces", "--nocapture", "--test-threads=1"].map(OsString::from);
+    let args = namespaces.into_iter().chain([own.into()]).chain(args);
+    let output = duct::cmd("unshare", args).stderr_to_stdout().stdout_capture().unchecked().run().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && text.contains("1 passed"), "{text}");
 }

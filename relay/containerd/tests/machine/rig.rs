@@ -99,8 +99,8 @@ path = "{dir}/opt"
     /// Standard output of a ctr command in the engine's namespace.
     pub fn ctr(&self, args: &[&str]) -> String {
         let socket = self.root.join("containerd.sock").display().to_string();
-        let args = ["--address", &socket, "--namespace", "moby"].iter().chain(args);
-        output(&duct::cmd("env", ["ctr"].iter().chain(args)).env("PATH", &self.path))
+        let ctr = ["ctr", "--address", &socket, "--namespace", "moby"];
+        output(&duct::cmd("env", ctr.iter().chain(args)).env("PATH", &self.path))
     }
 
     /// Lets containerd collect garbage, and waits for it.
