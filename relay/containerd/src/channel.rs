@@ -170,18 +170,17 @@ impl Stream {
                     check_status(method, &head.headers, false)?;
                     self.input = Input::Open(body);
                 }
-                Input::Open(body) => match body.data().await {
-                    Some(piece) => {
+                Input::Open(body) => {
+                    if let Some(piece) = body.data().await {
                         let piece = piece.map_err(|e| method.broken(e))?;
                         let _ = body.flow_control().release_capacity(piece.len());
                         self.buffer.extend_from_slice(&piece);
-                    }
-                    None => {
+                    } else {
                         let trailers = body.trailers().await.map_err(|e| method.broken(e))?;
                         self.input = Input::Ended;
                         check_status(method, &trailers.unwrap_or_default(), true)?;
                     }
-                },
+                }
                 Input::Ended => return Ok(None),
             }
         }

@@ -62,7 +62,7 @@ impl Containerd {
         let filters = vec![format!("type==io.containerd.snapshotter.v1,id=={SNAPSHOTTER}")];
         let found: PluginsResponse =
             channel.call(method::PLUGINS, scope, &PluginsRequest { filters }).await.map_err(unreachable)?;
-        let facts = Facts::of(version.version, found)?;
+        let facts = Facts::of(version.version, &found)?;
         let numbers = Arc::new(AtomicU64::new(0));
         Ok(Self { channel, namespace: engine.namespace.as_str().into(), facts: Arc::new(facts), numbers })
     }
@@ -99,7 +99,7 @@ impl Containerd {
 }
 
 impl Facts {
-    fn of(version: String, found: PluginsResponse) -> Result<Self, Refusal> {
+    fn of(version: String, found: &PluginsResponse) -> Result<Self, Refusal> {
         let refuse = |why: &str| Refusal::Snapshotter(why.to_owned());
         let [plugin] = &found.plugins[..] else { return Err(refuse("it has no plugin of that name")) };
         if let Some(error) = &plugin.init_err {

@@ -9,7 +9,7 @@
 //! # let dir = tempfile::tempdir()?;
 //! let store = FakeStore::new(dir.path());
 //! store.fail(Call::Commit, 0);
-//! let lease = store.lease(Duration::from_secs(60)).await?;
+//! let lease = store.lease(Duration::from_mins(1)).await?;
 //! let chain = ChainId::stack(&[Digest::of(b"layer")]).remove(0);
 //! let SnapshotState::Active(snapshot) = store.prepare(&lease, &chain, None).await? else { panic!("it is new") };
 //! assert!(store.commit(&lease, snapshot).await.is_err());
@@ -252,7 +252,7 @@ mod tests {
     use super::*;
     use crate::labels;
 
-    const HOUR: Duration = Duration::from_secs(3600);
+    const HOUR: Duration = Duration::from_hours(1);
 
     async fn put(store: &FakeStore, lease: &Lease, bytes: &'static [u8], labels: HashMap<String, String>) -> Digest {
         let digest = Digest::of(bytes);

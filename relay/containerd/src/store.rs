@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn renewal_is_due_after_a_third_and_names_a_new_term() {
-        let lease = Lease::new("a".to_owned(), Duration::from_secs(3600), PathBuf::new());
+        let lease = Lease::new("a".to_owned(), Duration::from_hours(1), PathBuf::new());
         assert!(!lease.renewal_is_due());
         lease.push("b".to_owned());
         assert_eq!((lease.id(), lease.ids()), ("b".to_owned(), vec!["a".to_owned(), "b".to_owned()]));

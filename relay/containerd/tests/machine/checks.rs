@@ -1,5 +1,6 @@
 //! Checks of the store against docker and ctr.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -73,7 +74,7 @@ pub fn renewed_lease_outlives_the_first(rig: &Rig) {
         let lease = lease(&rig.store).await;
         let first = lease.id();
         let SnapshotState::Active(snapshot) = rig.store.prepare(&lease, &chain, None).await.unwrap() else { panic!() };
-        let mut writer = rig.store.content(&lease, blob(&bytes, Default::default())).await.unwrap().unwrap();
+        let mut writer = rig.store.content(&lease, blob(&bytes, HashMap::new())).await.unwrap().unwrap();
         writer.write(bytes.slice(..5 << 20)).await.unwrap();
         rig.store.renew(&lease).await.unwrap();
         assert_ne!(lease.id(), first);
@@ -84,7 +85,7 @@ pub fn renewed_lease_outlives_the_first(rig: &Rig) {
         writer.commit().await.unwrap();
         rig.store.commit(&lease, snapshot).await.unwrap();
         rig.collect();
-        let again = rig.store.content(&lease, blob(&bytes, Default::default())).await.unwrap();
+        let again = rig.store.content(&lease, blob(&bytes, HashMap::new())).await.unwrap();
         assert!(again.is_none(), "the content was collected");
         assert_eq!(rig.store.prepare(&lease, &chain, None).await.unwrap(), SnapshotState::Committed);
         rig.store.release(&lease, true).await.unwrap();
@@ -103,12 +104,12 @@ pub fn stopped_imports_leave_nothing_after_expiry(rig: &Rig) {
         }
         // Damaged and abandoned content.
         let lease = lease(&rig.store).await;
-        let wrong = handoff_containerd::Blob { digest: Digest::of(b"right"), ..blob(b"wrong", Default::default()) };
+        let wrong = handoff_containerd::Blob { digest: Digest::of(b"right"), ..blob(b"wrong", HashMap::new()) };
         let mut writer = rig.store.content(&lease, wrong).await.unwrap().unwrap();
         writer.write(Bytes::from_static(b"wrong")).await.unwrap();
         let error = writer.commit().await.unwrap_err();
         assert!(matches!(error, handoff_containerd::Error::Damaged { .. }), "{error}");
-        let mut writer = rig.store.content(&lease, blob(b"abandoned", Default::default())).await.unwrap().unwrap();
+        let mut writer = rig.store.content(&lease, blob(b"abandoned", HashMap::new())).await.unwrap().unwrap();
         writer.write(Bytes::from_static(b"aban")).await.unwrap();
         writer.abort().await.unwrap();
         rig.store.release(&lease, true).await.unwrap();

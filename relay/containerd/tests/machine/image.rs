@@ -153,7 +153,7 @@ fn take(left: &mut usize) -> bool {
 
 /// Lease of a minute.
 pub async fn lease(store: &Containerd) -> Lease {
-    store.lease(Duration::from_secs(60)).await.unwrap()
+    store.lease(Duration::from_mins(1)).await.unwrap()
 }
 
 pub fn blob(bytes: &[u8], labels: HashMap<String, String>) -> Blob {

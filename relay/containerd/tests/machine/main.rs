@@ -1,5 +1,7 @@
 //! The real store on a private containerd and dockerd. Run as root, see `make help`.
 
+#![expect(clippy::unwrap_used, reason = "tests stop at the first thing that is not as it should be")]
+
 mod checks;
 mod image;
 mod rig;

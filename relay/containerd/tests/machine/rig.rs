@@ -149,8 +149,8 @@ fn link_buildx(root: &Path, path: &str) {
     let plugins = root.join("client/cli-plugins");
     fs::create_dir_all(&plugins).unwrap();
     let folders = ["../libexec/docker/cli-plugins", "../lib/docker/cli-plugins"];
-    let found = path.split(':').flat_map(|bin| folders.map(|f| Path::new(bin).join(f).join("docker-buildx")));
-    if let Some(plugin) = found.filter_map(|p| p.canonicalize().ok()).next() {
+    let mut found = path.split(':').flat_map(|bin| folders.map(|f| Path::new(bin).join(f).join("docker-buildx")));
+    if let Some(plugin) = found.find_map(|p| p.canonicalize().ok()) {
         std::os::unix::fs::symlink(plugin, plugins.join("docker-buildx")).unwrap();
     }
 }
@@ -168,7 +168,7 @@ fn spawn(root: &Path, path: &str, name: &str, args: &str) -> Child {
 }
 
 fn wait(root: &Path, name: &str, mut is_up: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     while !is_up() {
         assert!(Instant::now() < deadline, "{}", fs::read_to_string(log(root, name)).unwrap());
         std::thread::sleep(Duration::from_millis(20));
