@@ -11,7 +11,7 @@ use tokio::net::UnixStream;
 use super::{Refusal, SNAPSHOTTER};
 use crate::timeouts;
 
-/// Address of the system's containerd, for engines that do not name theirs (older than 28).
+/// Address of the system's containerd, for engines that do not name theirs (API below 1.46, before Docker 27).
 const DEFAULT_ADDRESS: &str = "/run/containerd/containerd.sock";
 /// Namespace of dockerd's images unless `--containerd-namespace` names another.
 const DEFAULT_NAMESPACE: &str = "moby";
