@@ -146,6 +146,13 @@ pub const ROOMS: &[Room] = &[
         position: (3, 5),
         uses: &["records"],
     },
+    Room {
+        name: "containerd",
+        holds: ["client of the engine's", "store, for imports"],
+        floor: Relay,
+        position: (3, 0),
+        uses: &[],
+    },
     Room { name: "machine", holds: ["what is known of", "this machine"], floor: Harness, position: (4, 3), uses: &[] },
     Room {
         name: "docker",
