@@ -6,12 +6,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use duct::Expression;
+use handoff_build::push_output;
+use handoff_build::trace::Trace;
 use handoff_model::recipe::{Step, fill};
 use handoff_model::{Conditions, Failure, SpanKind};
 
 use crate::options::{options, words};
 use crate::source::builder_exports;
-use crate::trace::Trace;
 use crate::{ImageLocation, Job, StepResult, steps};
 
 words! {
@@ -128,22 +129,6 @@ pub enum Output<'a> {
 /// Option by which a builder writes a docker tar to standard output, here and on GitHub.
 pub const TO_STDOUT: &str = "--output=type=docker,dest=-{layers-attributes}";
 
-/// Value that stands for the builder's default level of zstd.
-const DEFAULT_LEVEL: u32 = 0;
-
-/// Option by which a builder pushes to a registry on loopback.
-///
-/// With `store=false` the builder keeps no image: in an engine with the containerd store, keeping it would unpack it, even
-/// with `unpack=false`.
-pub fn push_output(compression: Compression, level: u32) -> String {
-    let has_level = compression == Compression::Zstd && level != DEFAULT_LEVEL;
-    let level = if has_level { format!(",compression-level={level}") } else { String::new() };
-    let compression = compression.as_str();
-    format!(
-        "--output=type=image,push=true,store=false,unpack=false,registry.insecure=true,oci-mediatypes=true,compression={compression}{level}"
-    )
-}
-
 /// Build to run.
 #[derive(Debug, Clone, Copy)]
 pub struct Build<'a> {
@@ -207,7 +192,7 @@ impl<'a> Build<'a> {
         let log = &begun.log;
         let text = fs::read_to_string(log).map_err(|e| self.failure(&format!("read {}: {e}", log.display())))?;
         let trace = Trace::parse(&text);
-        trace.record(job.recorder, self.output == Output::Load);
+        job.recorder.record_trace(&trace, self.output == Output::Load);
         job.recorder.count_steps(trace.steps());
         if !success {
             return Err(self.failure(&Self::explained(&trace.failure)));
@@ -248,7 +233,7 @@ impl<'a> Build<'a> {
         let mut args: Vec<OsString> =
             ["buildx", "build", "--progress=rawjson", "--tag", tag].iter().map(Into::into).collect();
         match self.output {
-            Output::Push { compression, level, .. } => args.push(push_output(compression, level).into()),
+            Output::Push { compression, level, .. } => args.push(push_output(compression.as_str(), level).into()),
             Output::Load => args.push("--load".into()),
             Output::To(value) => args.push(format!("--output={value}").into()),
             Output::Stdout(layers) => {
@@ -307,14 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn default_compression_and_default_level_add_no_attribute() {
-        assert!(push_output(Compression::Zstd, 1).ends_with(",compression=zstd,compression-level=1"));
-        assert!(push_output(Compression::Zstd, DEFAULT_LEVEL).ends_with(",compression=zstd"));
-        assert!(push_output(Compression::Gzip, 1).ends_with(",compression=gzip"), "the level is zstd's");
-        assert!(
-            push_output(Compression::Gzip, 1).contains(",store=false,"),
-            "an image that is kept is unpacked for it"
-        );
+    fn default_compression_adds_no_attribute() {
         assert_eq!(Layers::DEFAULT.attribute(), "");
         assert_eq!(Layers::Zstd1.attribute(), ",compression=zstd,compression-level=1");
     }

@@ -31,7 +31,6 @@ pub mod options;
 pub mod pipe;
 pub mod recorder;
 pub mod source;
-pub mod trace;
 
 mod all;
 mod cache;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use handoff_build::trace::Trace;
 use handoff_model::{Span, SpanKind, StepCount};
 use rustix::time::{ClockId, clock_gettime};
 
@@ -72,6 +73,13 @@ impl Recorder {
         held(&self.spans).push(span);
     }
 
+    /// Records the intervals of a build's trace; `loads` says whether the engine gets its tarball.
+    pub fn record_trace(&self, trace: &Trace, loads: bool) {
+        for i in trace.intervals(loads) {
+            self.record(i.kind, &i.detail, self.from_wall(i.start), self.from_wall(i.end), i.bytes);
+        }
+    }
+
     /// Measures a call as a span.
     pub fn span<T>(&self, kind: SpanKind, detail: &str, work: impl FnOnce() -> T) -> T {
         let start = self.now_ns();
@@ -110,5 +118,19 @@ impl Recorder {
         let mut spans = held(&self.spans).clone();
         spans.sort_by_key(|s| (s.start_ns, s.end_ns));
         spans
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_unreadable_trace_makes_the_steps_of_a_role_unknown() {
+        let recorder = Recorder::start();
+        recorder.count_steps(Some(StepCount { executed: 1, cached: 0 }));
+        recorder.count_steps(None);
+        recorder.count_steps(Some(StepCount { executed: 1, cached: 0 }));
+        assert_eq!(recorder.steps(), None);
     }
 }

@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use handoff_build::push_output;
 use handoff_docker::command::{self, CommandOutput};
 use handoff_model::{image_name, shell};
 use handoff_registry::{Error, PullRegistry, PushRegistry, Settings, StoreKind, session};
 use handoff_runner::user_daemon;
 use handoff_storage::{FORBIDDEN_IN_NAMES, ServiceEndpoint};
 use handoff_strategies::PUSH_LEVEL;
-use handoff_strategies::buildx::{Compression, push_output};
+use handoff_strategies::buildx::Compression;
 use handoff_strategies::options::named;
 
 use crate::exit::{self, bad_input, bail_input};
@@ -220,7 +221,7 @@ impl SendArgs {
                 compression.as_str()
             );
         }
-        Ok(push_output(compression, self.level.map_or(PUSH_LEVEL, u32::from)))
+        Ok(push_output(compression.as_str(), self.level.map_or(PUSH_LEVEL, u32::from)))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use handoff_build::trace::Trace;
 use handoff_docker::command;
 use handoff_fixtures::PROBE_PATH;
 use handoff_machine::between;
@@ -10,7 +11,6 @@ use handoff_model::span::union_ns;
 use handoff_model::{Cell, Failure, ImageIdentity, Recipe, Role, RoleUsage, SpanKind};
 use handoff_strategies::Recorder;
 use handoff_strategies::recorder::monotonic_ns;
-use handoff_strategies::trace::Trace;
 
 use super::{JOB_DIR, JobFile, WORK_DIR, begin, docker, engine, file_path, marks, read_file, write_file};
 use crate::cell::CellJob;
@@ -122,7 +122,7 @@ fn trace(dir: &Path, cell: &CellJob, file: &mut JobFile) {
         // The copy is for people only.
         let _ = std::fs::write(dir.join(JOB_DIR).join(format!("build-{}.rawjson", number + 1)), log);
         let trace = Trace::parse(log);
-        trace.record(&recorder, cell.loads(file.role));
+        recorder.record_trace(&trace, cell.loads(file.role));
         if let Some(unread) = &trace.unread {
             file.identity.notes.push(format!("the build time is unknown: {unread}"));
             whole = false;

@@ -4,8 +4,8 @@ use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 
+use handoff_build::trace::Follower;
 use handoff_docker::command::CommandOutput;
-use handoff_strategies::trace::Follower;
 
 use super::ask;
 use crate::exit::{bad_input, bail_input};

@@ -6,8 +6,6 @@ use handoff_model::{SpanKind, StepCount};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use crate::Recorder;
-
 mod follow;
 mod reason;
 
@@ -56,14 +54,19 @@ struct Log {
     data: String,
 }
 
-/// Interval of a vertex or status.
+/// Interval of a vertex or status, on the builder's wall clock.
 #[derive(Debug, Clone, PartialEq)]
-struct Interval {
-    kind: SpanKind,
-    detail: String,
-    start: Timestamp,
-    end: Timestamp,
-    bytes: Option<u64>,
+pub struct Interval {
+    /// Kind.
+    pub kind: SpanKind,
+    /// Name of the vertex or status.
+    pub detail: String,
+    /// Start.
+    pub start: Timestamp,
+    /// End.
+    pub end: Timestamp,
+    /// Moved bytes.
+    pub bytes: Option<u64>,
 }
 
 /// Steps and intervals of a build.
@@ -267,13 +270,12 @@ impl Trace {
         if executed { self.executed.push(step.name) } else { self.cached.push(step.name) }
     }
 
-    /// Records the trace's intervals on a role's clock. Sending a tarball is a load if the engine gets it (`loads`), else part
-    /// of the export.
-    pub fn record(&self, recorder: &Recorder, loads: bool) {
-        for i in &self.intervals {
-            let kind = if i.kind == SpanKind::Load && !loads { SpanKind::Export } else { i.kind };
-            recorder.record(kind, &i.detail, recorder.from_wall(i.start), recorder.from_wall(i.end), i.bytes);
-        }
+    /// Intervals of the build. Sending a tarball is a load if the engine gets it (`loads`), else part of the export.
+    pub fn intervals(&self, loads: bool) -> impl Iterator<Item = Interval> {
+        self.intervals.iter().map(move |interval| {
+            let kind = if interval.kind == SpanKind::Load && !loads { SpanKind::Export } else { interval.kind };
+            Interval { kind, ..interval.clone() }
+        })
     }
 }
 

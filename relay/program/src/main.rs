@@ -1,0 +1,3 @@
+//! Entry of `handoff-relay`.
+
+fn main() {}
