@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::blob::BlobWriter;
+use crate::blob::{BlobWriter, UploadSource};
 use crate::endpoint::ServiceEndpoint;
 use crate::error::Error;
-use crate::remote::{RemoteBlob, blob_size};
+use crate::remote::{DownloadSource, RemoteBlob, blob_size};
 use crate::retry::{Counters, RetryPolicy};
 use crate::twirp::Twirp;
 
@@ -15,9 +15,13 @@ const SERVICE: &str = "CacheService";
 
 /// Client of the cache service.
 #[derive(Debug)]
-pub struct CacheClient {
-    twirp: Twirp,
-    version: String,
+pub struct CacheClient(CacheCalls);
+
+/// Calls of the cache service.
+#[derive(Debug, Clone)]
+pub(crate) struct CacheCalls {
+    pub(crate) twirp: Arc<Twirp>,
+    version: Arc<str>,
 }
 
 /// Existing cache entry.
@@ -38,30 +42,15 @@ struct Request<'a> {
     size_bytes: Option<String>,
 }
 
-impl CacheClient {
-    /// Creates a client. `version` separates its entries from other clients', because the service compares it literally.
-    ///
-    /// # Errors
-    /// [`Error::BadUrl`] when the endpoint is not usable.
-    pub fn new(endpoint: ServiceEndpoint, retry: RetryPolicy, version: &str) -> Result<Self, Error> {
-        Ok(Self { twirp: Twirp::new(endpoint, retry, SERVICE)?, version: version.to_owned() })
+impl CacheCalls {
+    fn request<'a>(&'a self, key: &'a str, size_bytes: Option<String>) -> Request<'a> {
+        Request { key, version: &self.version, restore_keys: &[], size_bytes }
     }
 
-    /// Counters of this client's requests.
-    pub fn counters(&self) -> &Counters {
-        &self.twirp.http.counters
-    }
-
-    /// Reserves a key. `None` when the key is taken.
-    ///
-    /// # Errors
-    /// [`Error::Refused`] when the token may not save or the repository's budget is spent; [`Error::Status`] 429 when the rate
-    /// limit outlasts all retries.
-    pub async fn create(&self, key: &str) -> Result<Option<BlobWriter>, Error> {
+    /// Reserves a key; `None` when it is taken.
+    pub(crate) async fn reserve(&self, key: &str) -> Result<Option<String>, Error> {
         match self.twirp.call("CreateCacheEntry", &self.request(key, None)).await {
-            Ok(answer) if answer.ok && !answer.signed_upload_url.is_empty() => {
-                Ok(Some(BlobWriter::new(Arc::clone(&self.twirp.http), answer.signed_upload_url)))
-            }
+            Ok(answer) if answer.ok && !answer.signed_upload_url.is_empty() => Ok(Some(answer.signed_upload_url)),
             // Not a taken key: a sender that took it for one would leave the entry out.
             Ok(answer) if !answer.ok && is_refusal(&answer.message) => {
                 Err(Error::Refused { key: key.to_owned(), message: answer.message })
@@ -71,31 +60,10 @@ impl CacheClient {
         }
     }
 
-    /// Makes an uploaded entry visible.
-    ///
-    /// # Errors
-    /// [`Error::Status`] when the service does not accept it.
-    pub async fn finalize(&self, key: &str, size: u64) -> Result<(), Error> {
-        let what = "FinalizeCacheEntryUpload";
-        let answer = self.twirp.call(what, &self.request(key, Some(size.to_string()))).await?;
-        if answer.ok { Ok(()) } else { Err(Error::answer(what, "it is not ok")) }
-    }
-
-    /// Finds the entry with exactly this key. The service counts the lookup as a use.
-    ///
-    /// # Errors
-    /// [`Error::Status`] and broken connections after all retries.
-    pub async fn find(&self, key: &str) -> Result<Option<CacheEntry>, Error> {
+    /// Finds the entry with exactly this key.
+    pub(crate) async fn find(&self, key: &str) -> Result<Option<CacheEntry>, Error> {
         // The service also matches longer keys that begin with this one.
         Ok(self.look_up(&self.request(key, None)).await?.filter(|entry| entry.key == key))
-    }
-
-    /// Finds the newest entry whose key begins with `prefix`.
-    ///
-    /// # Errors
-    /// As [`Self::find`].
-    pub async fn newest(&self, prefix: &str) -> Result<Option<CacheEntry>, Error> {
-        self.look_up(&Request { restore_keys: &[prefix], ..self.request(prefix, None) }).await
     }
 
     async fn look_up(&self, request: &Request<'_>) -> Result<Option<CacheEntry>, Error> {
@@ -104,22 +72,84 @@ impl CacheClient {
         Ok(exists.then_some(CacheEntry { key: found.matched_key, url: found.signed_download_url }))
     }
 
-    /// Reader of an entry of known size.
+    /// New download link of an entry.
+    pub(crate) async fn link(&self, key: &str) -> Result<String, Error> {
+        self.find(key).await?.map(|entry| entry.url).ok_or_else(|| Error::Gone(key.to_owned()))
+    }
+}
+
+impl CacheClient {
+    /// Creates a client. `version` separates its entries from other clients', because the service compares it literally.
+    ///
+    /// # Errors
+    /// [`Error::BadUrl`] when the endpoint is not usable, [`Error::BadProxy`] for a variable of a proxy.
+    pub fn new(endpoint: ServiceEndpoint, retry: RetryPolicy, version: &str) -> Result<Self, Error> {
+        let twirp = Arc::new(Twirp::new(endpoint, retry, SERVICE)?);
+        Ok(Self(CacheCalls { twirp, version: version.into() }))
+    }
+
+    /// Counters of this client's requests.
+    pub fn counters(&self) -> &Counters {
+        &self.0.twirp.http.counters
+    }
+
+    /// Reserves a key. `None` when the key is taken. While no block is stored, the writer reserves it again when its link or
+    /// its reservation has ended.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when the token may not save or the repository's budget is spent; [`Error::Status`] 429 when the rate
+    /// limit outlasts all retries.
+    pub async fn create(&self, key: &str) -> Result<Option<BlobWriter>, Error> {
+        let Some(url) = self.0.reserve(key).await? else { return Ok(None) };
+        let source = UploadSource::Entry(self.0.clone());
+        Ok(Some(BlobWriter::new(Arc::clone(&self.0.twirp), source, key.to_owned(), url)))
+    }
+
+    /// Makes an uploaded entry visible.
+    ///
+    /// # Errors
+    /// [`Error::Status`] when the service does not accept it.
+    pub async fn finalize(&self, key: &str, size: u64) -> Result<(), Error> {
+        let what = "FinalizeCacheEntryUpload";
+        let answer = self.0.twirp.call(what, &self.0.request(key, Some(size.to_string()))).await?;
+        if answer.ok { Ok(()) } else { Err(Error::answer(what, "it is not ok")) }
+    }
+
+    /// Finds the entry with exactly this key. The service counts the lookup as a use.
+    ///
+    /// # Errors
+    /// [`Error::Status`] and broken connections after all retries.
+    pub async fn find(&self, key: &str) -> Result<Option<CacheEntry>, Error> {
+        self.0.find(key).await
+    }
+
+    /// Finds the newest entry whose key begins with `prefix`.
+    ///
+    /// # Errors
+    /// As [`Self::find`].
+    pub async fn newest(&self, prefix: &str) -> Result<Option<CacheEntry>, Error> {
+        self.0.look_up(&Request { restore_keys: &[prefix], ..self.0.request(prefix, None) }).await
+    }
+
+    /// Reader of an entry of known size. It looks the entry up again when its link has ended.
     pub fn reader(&self, entry: &CacheEntry, size: u64) -> RemoteBlob {
-        RemoteBlob::new(Arc::clone(&self.twirp.http), entry.url.clone(), entry.key.clone(), size)
+        RemoteBlob::new(DownloadSource::Entry(self.0.clone(), entry.key.clone()), entry.url.clone(), size)
     }
 
     /// Reader of an entry of unknown size, which is requested from the store.
     ///
     /// # Errors
-    /// Errors of the store after all retries.
+    /// Errors of the store after all retries, [`Error::Gone`].
     pub async fn open(&self, entry: &CacheEntry) -> Result<RemoteBlob, Error> {
-        let http = &self.twirp.http;
-        Ok(self.reader(entry, http.repeat(|| blob_size(http, &entry.url)).await?))
-    }
-
-    fn request<'a>(&'a self, key: &'a str, size_bytes: Option<String>) -> Request<'a> {
-        Request { key, version: &self.version, restore_keys: &[], size_bytes }
+        let (http, mut entry) = (&self.0.twirp.http, entry.clone());
+        let size = match http.repeat(|| blob_size(http, &entry.url)).await {
+            Err(failure) if failure.refuses_link() => {
+                entry.url = self.0.link(&entry.key).await?;
+                http.repeat(|| blob_size(http, &entry.url)).await?
+            }
+            first => first?,
+        };
+        Ok(self.reader(&entry, size))
     }
 }
 

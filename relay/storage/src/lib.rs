@@ -8,6 +8,9 @@
 //! - [`ArtifactClient::upload_stream`] and [`ArtifactClient::download_stream`] move a stream with bounded memory.
 //! - [`stream`] connects both to a shell pipe and writes a report.
 //!
+//! Signed links end, answers are lost, gateways answer in the service's place, proxies are in between: [`ArtifactClient::create`]
+//! and [`RemoteBlob`] say what the client does then, [`timeouts`] how long it waits.
+//!
 //! A service on loopback is called without TLS, GitHub's with TLS. [`Error::NotTrusted`] reports an unknown certificate.
 //!
 //! ```no_run
@@ -27,11 +30,13 @@
 //! ```
 
 mod artifacts;
+mod attempts;
 mod blob;
 mod buffers;
 mod caches;
 mod clock;
 mod concurrency;
+mod dial;
 mod digest;
 mod download;
 mod endpoint;
@@ -39,6 +44,9 @@ mod error;
 mod gate;
 mod http;
 mod in_order;
+mod page;
+mod proxy;
+mod pulse;
 mod remote;
 mod retry;
 mod sink;
@@ -51,7 +59,7 @@ mod twirp;
 mod upload;
 mod wire;
 
-pub use artifacts::{ArtifactClient, ArtifactTarget, FORBIDDEN_IN_NAMES};
+pub use artifacts::{ArtifactClient, ArtifactTarget, ArtifactUpload, FORBIDDEN_IN_NAMES};
 pub use blob::{BlobWriter, MAX_BLOCKS};
 pub use buffers::{Block, BufferPool};
 pub use caches::{CacheClient, CacheEntry};
@@ -62,6 +70,7 @@ pub use endpoint::ServiceEndpoint;
 pub use error::Error;
 pub use gate::{COMMIT, Gate};
 pub use in_order::{InOrder, Unexpected};
+pub use pulse::{Limits, on_silence};
 pub use remote::RemoteBlob;
 pub use retry::{Counters, RetryPolicy, Traffic};
 pub use spans::TransferSpan;

@@ -3,7 +3,7 @@
 //! `handoff stream download NAME | zstd -d | docker load`.
 
 use std::fs::File;
-use std::io::{self, IsTerminal as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
@@ -164,6 +164,10 @@ pub fn download_to_stdout(args: &DownloadArgs) -> StreamReport {
 
 fn run(what: String, work: impl AsyncFnOnce(&mut StreamReport, &ArtifactClient) -> Result<(), Error>) -> StreamReport {
     let start = monotonic_ns();
+    // The other streams are the pipe's.
+    crate::on_silence(|line| {
+        let _ = writeln!(io::stderr(), "handoff: {line}");
+    });
     let mut report = StreamReport::default();
     let outcome = || {
         let client = ArtifactClient::new(ServiceEndpoint::from_env()?)?;

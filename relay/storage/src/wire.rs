@@ -41,6 +41,9 @@ pub(crate) struct Request<'a> {
     pub(crate) hash: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) name_filter: Option<&'a str>,
+    /// End of the artifact, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) expires_at: Option<String>,
 }
 
 impl<'a> Request<'a> {
