@@ -31,7 +31,9 @@ pub enum Error {
     #[error("ACTIONS_RUNTIME_TOKEN is not usable: {0}; take it from a step of an action, or from `handoff serve`")]
     BadToken(&'static str),
     /// Artifact name that the service forbids.
-    #[error("artifact name {0:?} is not allowed: use a name without \" : < > | * ? \\ / and line breaks, and without .attempt-N at its end")]
+    #[error(
+        "artifact name {0:?} is not allowed: use a name without \" : < > | * ? \\ / and line breaks, and without .attempt-N at its end"
+    )]
     BadName(String),
     /// Invalid setting of a transfer.
     #[error("{what} is out of range: use {expected}")]

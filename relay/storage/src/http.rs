@@ -131,8 +131,7 @@ impl Http {
 
     async fn take(&self, target: &Target) -> Option<Connection> {
         loop {
-            let mut connection =
-                self.idle.lock().unwrap_or_else(PoisonError::into_inner).get_mut(target)?.pop()?;
+            let mut connection = self.idle.lock().unwrap_or_else(PoisonError::into_inner).get_mut(target)?.pop()?;
             if connection.sender.ready().await.is_ok() {
                 return Some(connection);
             }

@@ -135,7 +135,8 @@ impl Proxy {
         let rest = rest.split(['/', '?', '#']).next().unwrap_or_default();
         let (user, authority) = rest.rsplit_once('@').map_or((None, rest), |(user, at)| (Some(user), at));
         let uri = format!("http://{authority}/").parse().map_err(|_| bad("its host or port cannot be read"))?;
-        let target = Target::of(&uri).map_err(|_| bad("it has no host"))?;
+        let target =
+            Target::of(&uri).ok().filter(|target| !target.host.is_empty()).ok_or_else(|| bad("it has no host"))?;
         let credentials = user.map(|user| {
             let (name, password) = user.split_once(':').unwrap_or((user, ""));
             let mut plain: Vec<u8> = percent_decode_str(name).collect();
@@ -217,8 +218,19 @@ mod tests {
         let all = proxies(&[("https_proxy", "proxy:1"), ("no_proxy", list)]).unwrap();
         let direct = |host: &str, port| all.of(true, host, port).is_none();
         for host in [
-            "localhost", "a.localhost", "127.0.0.9", "::1", "corp.example", "a.corp.example", "dotted.example",
-            "b.dotted.example", "c.star.example", "10.200.0.1", "192.0.2.7", "fd12::1", "::2",
+            "localhost",
+            "a.localhost",
+            "127.0.0.9",
+            "::1",
+            "corp.example",
+            "a.corp.example",
+            "dotted.example",
+            "b.dotted.example",
+            "c.star.example",
+            "10.200.0.1",
+            "192.0.2.7",
+            "fd12::1",
+            "::2",
         ] {
             assert!(direct(host, 443), "{host}");
         }

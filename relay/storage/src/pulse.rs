@@ -8,9 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::timeouts::{
-    BLOCK_TIMEOUT, CALL_TIMEOUT, FRUITLESS_TIMEOUT, SILENCE, STALL_TIMEOUT, TRANSFER_TIMEOUT,
-};
+use crate::timeouts::{BLOCK_TIMEOUT, CALL_TIMEOUT, FRUITLESS_TIMEOUT, SILENCE, STALL_TIMEOUT, TRANSFER_TIMEOUT};
 
 /// Time limits of a client. The defaults are in [`crate::timeouts`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
