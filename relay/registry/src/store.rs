@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use handoff_storage::{
-    AdaptiveConcurrency, ArtifactClient, ArtifactTarget, ArtifactUpload, BlobWriter, CacheClient, RemoteBlob, RetryPolicy,
-    ServiceEndpoint,
+    AdaptiveConcurrency, ArtifactClient, ArtifactTarget, ArtifactUpload, BlobWriter, CacheClient, RemoteBlob,
+    RetryPolicy, ServiceEndpoint,
 };
 use tokio::sync::OnceCell;
 
