@@ -2,57 +2,18 @@
 
 use std::sync::Arc;
 
-use crate::attempts::{Calls, ends_as_attempt, is_attempt};
+use crate::attempts::Calls;
 use crate::blob::{BlobWriter, UploadSource};
 use crate::endpoint::ServiceEndpoint;
 use crate::error::Error;
 use crate::remote::{DownloadSource, RemoteBlob};
 use crate::retry::{Counters, RetryPolicy};
+use crate::target::{ArtifactTarget, is_attempt};
 use crate::token::BackendIds;
 use crate::twirp::Twirp;
 use crate::wire::{Artifact, Request as Body};
 
 const SERVICE: &str = "ArtifactService";
-/// Longest time in days for which the service keeps an artifact, by the settings of an enterprise.
-const MAX_DAYS: u32 = 400;
-
-/// Name and type of a new artifact.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ArtifactTarget {
-    /// Name, unique in the run.
-    pub name: String,
-    /// Media type; the service stores it as the content type.
-    pub mime: String,
-    /// Version of the upload protocol; GitHub's client sends 7.
-    pub version: u32,
-    /// Days after which the service deletes the artifact; by default those of the repository's settings.
-    pub expires_in_days: Option<u32>,
-}
-
-impl ArtifactTarget {
-    /// Target with a media type.
-    pub fn new(name: impl Into<String>, mime: impl Into<String>) -> Self {
-        Self { name: name.into(), mime: mime.into(), version: 7, expires_in_days: None }
-    }
-
-    /// Target for a stream of zstd frames.
-    pub fn zstd(name: impl Into<String>) -> Self {
-        Self::new(name, "application/zstd")
-    }
-
-    /// Time of its end, as the service reads it.
-    pub(crate) fn expires_at(&self, now: jiff::Timestamp) -> Option<String> {
-        let hours = 24 * i64::from(self.expires_in_days?);
-        now.checked_add(jiff::SignedDuration::from_hours(hours)).ok().map(|end| end.to_string())
-    }
-
-    fn check(&self) -> Result<(), Error> {
-        check_name(&self.name)?;
-        let days = self.expires_in_days.is_none_or(|days| (1..=MAX_DAYS).contains(&days));
-        Error::check_range(days, "the number of days of an artifact", "from 1 to 400")
-    }
-}
-
 /// Client of the artifact service. Share it between tasks by reference.
 #[derive(Debug)]
 pub struct ArtifactClient(Calls);
@@ -159,7 +120,7 @@ impl ArtifactClient {
     /// # Errors
     /// [`Error::Status`] when it is gone.
     pub async fn signed_url(&self, artifact: &Artifact) -> Result<String, Error> {
-        signed_url(&self.0.twirp, artifact).await
+        self.0.signed_url(artifact).await
     }
 
     /// Deletes an artifact; returns whether it was still there.
@@ -190,47 +151,6 @@ impl ArtifactClient {
 
     /// Reader of an artifact's blob at a URL from [`Self::signed_url`]. It asks for a new URL when this one has ended.
     pub fn reader(&self, artifact: &Artifact, url: String) -> RemoteBlob {
-        RemoteBlob::new(DownloadSource::Artifact(Arc::clone(&self.0.twirp), artifact.clone()), url, artifact.size)
-    }
-}
-
-pub(crate) async fn signed_url(twirp: &Twirp, artifact: &Artifact) -> Result<String, Error> {
-    let answer = twirp.call("GetSignedArtifactURL", &Body::of(artifact)).await?;
-    if answer.signed_url.is_empty() {
-        return Err(Error::answer("GetSignedArtifactURL", "it has no download URL"));
-    }
-    Ok(answer.signed_url)
-}
-
-/// Characters that the service forbids in artifact names.
-pub const FORBIDDEN_IN_NAMES: [char; 11] = ['"', ':', '<', '>', '|', '*', '?', '\r', '\n', '\\', '/'];
-
-fn check_name(name: &str) -> Result<(), Error> {
-    let bad = name.is_empty() || name.contains(FORBIDDEN_IN_NAMES) || ends_as_attempt(name);
-    if bad { Err(Error::BadName(name.to_owned())) } else { Ok(()) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn invalid_name_is_refused_before_any_request() {
-        for bad in ["", "a/b", "a\\b", "a:b", "what?", "a\nb", "\"", "<", ">", "|", "*", "a.attempt-2"] {
-            assert!(check_name(bad).is_err(), "{bad:?}");
-        }
-        check_name("image-1.0 (amd64)").unwrap();
-    }
-
-    #[test]
-    fn days_become_the_time_of_the_end_and_are_bounded() {
-        let days = |expires_in_days| ArtifactTarget { expires_in_days, ..ArtifactTarget::zstd("n") };
-        let now = "2026-11-27T10:00:00Z".parse().unwrap();
-        assert_eq!(days(Some(5)).expires_at(now).as_deref(), Some("2026-12-02T10:00:00Z"));
-        assert_eq!(days(None).expires_at(now), None);
-        for bad in [0, 401] {
-            assert!(days(Some(bad)).check().unwrap_err().to_string().contains("from 1 to 400"), "{bad}");
-        }
-        days(Some(90)).check().unwrap();
+        RemoteBlob::new(DownloadSource::Artifact(self.0.clone(), artifact.clone()), url, artifact.size)
     }
 }

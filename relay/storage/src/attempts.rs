@@ -6,16 +6,11 @@
 
 use std::sync::Arc;
 
-use crate::artifacts::ArtifactTarget;
 use crate::error::Error;
+use crate::target::{ATTEMPTS, ArtifactTarget, attempt};
 use crate::token::BackendIds;
 use crate::twirp::Twirp;
 use crate::wire::{Answer, Artifact, Request as Body};
-
-/// Attempts of one name.
-pub(crate) const ATTEMPTS: u32 = 9;
-/// What precedes the number of an attempt. No name of a caller may end so, or `find` would take one name for another.
-const MARK: &str = ".attempt-";
 
 /// Calls of the artifact service.
 #[derive(Debug, Clone)]
@@ -29,22 +24,6 @@ pub(crate) struct Calls {
 pub(crate) struct Reservation {
     pub(crate) name: String,
     pub(crate) url: String,
-}
-
-/// Name of an attempt, from 1.
-pub(crate) fn attempt(name: &str, number: u32) -> String {
-    if number == 1 { name.to_owned() } else { format!("{name}{MARK}{number}") }
-}
-
-/// Whether a listed artifact is an attempt of `name`.
-pub(crate) fn is_attempt(listed: &str, name: &str) -> bool {
-    listed.starts_with(name) && (1..=ATTEMPTS).any(|number| attempt(name, number) == listed)
-}
-
-/// Whether a name ends as an attempt's does.
-pub(crate) fn ends_as_attempt(name: &str) -> bool {
-    let number = name.rsplit_once(MARK).map(|(_, number)| number);
-    number.is_some_and(|number| !number.is_empty() && number.bytes().all(|c| c.is_ascii_digit()))
 }
 
 impl Calls {
@@ -143,20 +122,13 @@ impl Calls {
         });
         ours.map(|artifact| artifact.database_id).ok_or(failure)
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn attempts_of_a_name_are_told_from_other_names() {
-        assert_eq!([attempt("a", 1), attempt("a", 2)], ["a", "a.attempt-2"]);
-        for (listed, is) in
-            [("a", true), ("a.attempt-9", true), ("a.attempt-10", false), ("a.2", false), ("ab", false), ("", false)]
-        {
-            assert_eq!(is_attempt(listed, "a"), is, "{listed}");
+    /// Gets a signed URL for the download of an artifact.
+    pub(crate) async fn signed_url(&self, artifact: &Artifact) -> Result<String, Error> {
+        let answer = self.twirp.call("GetSignedArtifactURL", &Body::of(artifact)).await?;
+        if answer.signed_url.is_empty() {
+            return Err(Error::answer("GetSignedArtifactURL", "it has no download URL"));
         }
-        assert!(ends_as_attempt("a.attempt-2") && !ends_as_attempt("a.attempt-") && !ends_as_attempt("a.attempt-x"));
+        Ok(answer.signed_url)
     }
 }

@@ -9,12 +9,12 @@ use http::Request;
 use http_body_util::Full;
 use tokio::sync::Mutex;
 
-use crate::artifacts::ArtifactTarget;
 use crate::attempts::Calls;
-use crate::caches::CacheCalls;
+use crate::cache_calls::CacheCalls;
 use crate::error::Error;
 use crate::http::{Exchange, Http};
 use crate::retry::{Backoff, random_u64};
+use crate::target::ArtifactTarget;
 use crate::twirp::{Twirp, USER_AGENT};
 use crate::wire::parse_error_body;
 

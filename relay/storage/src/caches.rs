@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
-
 use crate::blob::{BlobWriter, UploadSource};
+use crate::cache_calls::{CacheCalls, CacheEntry};
 use crate::endpoint::ServiceEndpoint;
 use crate::error::Error;
 use crate::remote::{DownloadSource, RemoteBlob, blob_size};
@@ -16,67 +15,6 @@ const SERVICE: &str = "CacheService";
 /// Client of the cache service.
 #[derive(Debug)]
 pub struct CacheClient(CacheCalls);
-
-/// Calls of the cache service.
-#[derive(Debug, Clone)]
-pub(crate) struct CacheCalls {
-    pub(crate) twirp: Arc<Twirp>,
-    version: Arc<str>,
-}
-
-/// Existing cache entry.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CacheEntry {
-    /// Key under which it was stored.
-    pub key: String,
-    url: String,
-}
-
-#[derive(Serialize)]
-struct Request<'a> {
-    key: &'a str,
-    version: &'a str,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    restore_keys: &'a [&'a str],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    size_bytes: Option<String>,
-}
-
-impl CacheCalls {
-    fn request<'a>(&'a self, key: &'a str, size_bytes: Option<String>) -> Request<'a> {
-        Request { key, version: &self.version, restore_keys: &[], size_bytes }
-    }
-
-    /// Reserves a key; `None` when it is taken.
-    pub(crate) async fn reserve(&self, key: &str) -> Result<Option<String>, Error> {
-        match self.twirp.call("CreateCacheEntry", &self.request(key, None)).await {
-            Ok(answer) if answer.ok && !answer.signed_upload_url.is_empty() => Ok(Some(answer.signed_upload_url)),
-            // Not a taken key: a sender that took it for one would leave the entry out.
-            Ok(answer) if !answer.ok && is_refusal(&answer.message) => {
-                Err(Error::Refused { key: key.to_owned(), message: answer.message })
-            }
-            Ok(_) | Err(Error::Status { status: 409, .. }) => Ok(None),
-            Err(other) => Err(other),
-        }
-    }
-
-    /// Finds the entry with exactly this key.
-    pub(crate) async fn find(&self, key: &str) -> Result<Option<CacheEntry>, Error> {
-        // The service also matches longer keys that begin with this one.
-        Ok(self.look_up(&self.request(key, None)).await?.filter(|entry| entry.key == key))
-    }
-
-    async fn look_up(&self, request: &Request<'_>) -> Result<Option<CacheEntry>, Error> {
-        let found = self.twirp.call("GetCacheEntryDownloadURL", request).await?;
-        let exists = found.ok && !found.signed_download_url.is_empty();
-        Ok(exists.then_some(CacheEntry { key: found.matched_key, url: found.signed_download_url }))
-    }
-
-    /// New download link of an entry.
-    pub(crate) async fn link(&self, key: &str) -> Result<String, Error> {
-        self.find(key).await?.map(|entry| entry.url).ok_or_else(|| Error::Gone(key.to_owned()))
-    }
-}
 
 impl CacheClient {
     /// Creates a client. `version` separates its entries from other clients', because the service compares it literally.
@@ -108,11 +46,9 @@ impl CacheClient {
     /// Makes an uploaded entry visible.
     ///
     /// # Errors
-    /// [`Error::Status`] when the service does not accept it.
+    /// [`Error::Status`] when the service does not accept it. Where an answer was lost, an entry that is there is no error.
     pub async fn finalize(&self, key: &str, size: u64) -> Result<(), Error> {
-        let what = "FinalizeCacheEntryUpload";
-        let answer = self.0.twirp.call(what, &self.0.request(key, Some(size.to_string()))).await?;
-        if answer.ok { Ok(()) } else { Err(Error::answer(what, "it is not ok")) }
+        self.0.finalize(key, size).await
     }
 
     /// Finds the entry with exactly this key. The service counts the lookup as a use.
@@ -128,7 +64,7 @@ impl CacheClient {
     /// # Errors
     /// As [`Self::find`].
     pub async fn newest(&self, prefix: &str) -> Result<Option<CacheEntry>, Error> {
-        self.0.look_up(&Request { restore_keys: &[prefix], ..self.0.request(prefix, None) }).await
+        self.0.newest(prefix).await
     }
 
     /// Reader of an entry of known size. It looks the entry up again when its link has ended.
@@ -151,9 +87,4 @@ impl CacheClient {
         };
         Ok(self.reader(&entry, size))
     }
-}
-
-/// Whether the reason of an entry that was not reserved is another one than a taken key.
-fn is_refusal(message: &str) -> bool {
-    !message.is_empty() && !message.contains("already exists")
 }

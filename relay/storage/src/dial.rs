@@ -1,7 +1,7 @@
 //! New connections: resolved, through a proxy where the environment names one, encrypted where the scheme says so.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -11,11 +11,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::endpoint::Target;
+use crate::endpoint::{Resolve, Target};
 use crate::error::Error;
-use crate::http::Http;
-use crate::pulse::{Activity, Watched};
+use crate::proxy::Proxies;
+use crate::pulse::{Activity, Pulse, Watched};
 use crate::timeouts::CONNECT_TIMEOUT;
+use crate::tls::Tls;
 
 /// Connection that carries one request after another.
 #[derive(Debug)]
@@ -24,9 +25,26 @@ pub(crate) struct Connection {
     pub(crate) activity: Arc<Activity>,
 }
 
-impl Http {
-    /// Opens a connection.
-    pub(crate) async fn dial(&self, target: &Target) -> Result<Connection, Error> {
+/// Opener of connections.
+#[derive(Debug)]
+pub(crate) struct Dialer {
+    resolve: Resolve,
+    proxies: Proxies,
+    tls: Tls,
+}
+
+impl Dialer {
+    pub(crate) fn new(resolve: Resolve, proxies: Proxies) -> Self {
+        Self { resolve, proxies, tls: Tls::default() }
+    }
+
+    /// Opens a connection and counts it.
+    pub(crate) async fn dial(
+        &self,
+        target: &Target,
+        pulse: &Arc<Pulse>,
+        opened: &AtomicU64,
+    ) -> Result<Connection, Error> {
         let (host, port) = self.resolve.address(target)?;
         let proxy = self.proxies.of(target.tls, &host, port);
         let failed = |why: String| match proxy {
@@ -38,8 +56,8 @@ impl Http {
         let connect = timeout(CONNECT_TIMEOUT, TcpStream::connect(address));
         let tcp = connect.await.map_err(|_| timed_out())?.map_err(|e| failed(e.to_string()))?;
         tcp.set_nodelay(true).map_err(|e| failed(e.to_string()))?;
-        self.counters.connections.fetch_add(1, Ordering::Relaxed);
-        let activity = Activity::new(&self.pulse);
+        opened.fetch_add(1, Ordering::Relaxed);
+        let activity = Activity::new(pulse);
         let mut stream = Watched::new(tcp, Arc::clone(&activity));
         if let Some(proxy) = proxy {
             timeout(CONNECT_TIMEOUT, proxy.tunnel(&mut stream, &host, port)).await.map_err(|_| timed_out())??;

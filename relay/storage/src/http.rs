@@ -14,14 +14,13 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use tokio::time::sleep_until;
 
-use crate::dial::Connection;
+use crate::dial::{Connection, Dialer};
 use crate::endpoint::{Resolve, Target};
 use crate::error::{Error, without_query};
 use crate::page::first_words;
 use crate::proxy::Proxies;
 use crate::pulse::{Activity, Pulse};
 use crate::retry::{Backoff, Counters, RetryPolicy};
-use crate::tls::Tls;
 
 /// Largest answer in bytes that is read into memory.
 const MAX_SMALL_BODY: usize = 4 << 20;
@@ -29,12 +28,10 @@ const MAX_SMALL_BODY: usize = 4 << 20;
 /// HTTP client with its connections.
 #[derive(Debug)]
 pub(crate) struct Http {
-    pub(crate) resolve: Resolve,
-    pub(crate) proxies: Proxies,
-    pub(crate) tls: Tls,
+    dialer: Dialer,
     pub(crate) counters: Counters,
     pub(crate) pulse: Arc<Pulse>,
-    pub(crate) retry: RetryPolicy,
+    retry: RetryPolicy,
     idle: Mutex<HashMap<Target, Vec<Connection>>>,
 }
 
@@ -49,13 +46,13 @@ pub(crate) struct Exchange<'a> {
 
 impl Http {
     pub(crate) fn new(resolve: Resolve, proxies: Proxies, retry: RetryPolicy) -> Self {
-        let (idle, counters, tls) = (Mutex::default(), Counters::default(), Tls::default());
-        Self { resolve, proxies, tls, counters, pulse: Pulse::new(retry.limits), retry, idle }
+        let (idle, counters) = (Mutex::default(), Counters::default());
+        Self { dialer: Dialer::new(resolve, proxies), counters, pulse: Pulse::new(retry.limits), retry, idle }
     }
 
     /// Backoff for one operation, which runs as long as it exists.
     pub(crate) fn backoff(&self) -> Backoff<'_> {
-        Backoff::new(self)
+        Backoff::new(self.retry, &self.counters, &self.pulse)
     }
 
     /// Waits while bytes move on a connection, at most `limit` without one.
@@ -80,14 +77,9 @@ impl Http {
                 let why = format!("no byte for {} s", limit.as_secs_f32());
                 return Err(Error::Broken { url: url.to_owned(), why });
             }
-            self.check_overall()?;
+            self.pulse.check_overall()?;
             self.pulse.report_silence(host_of(url));
         }
-    }
-
-    /// Fails once the transfer has taken its time.
-    pub(crate) fn check_overall(&self) -> Result<(), Error> {
-        if self.pulse.left().is_zero() { Err(Error::TooLong(self.pulse.limits.transfer)) } else { Ok(()) }
     }
 
     /// Runs an operation and retries transient failures.
@@ -109,12 +101,12 @@ impl Http {
         let url = without_query(&request.uri().to_string());
         let target = Target::of(request.uri())?;
         let mut request = origin_form(request, &target)?;
-        self.check_overall()?;
+        self.pulse.check_overall()?;
         self.counters.requests.fetch_add(1, Ordering::Relaxed);
         loop {
             let (mut connection, reused) = match self.take(&target).await {
                 Some(connection) => (connection, true),
-                None => (self.dial(&target).await?, false),
+                None => (self.dialer.dial(&target, &self.pulse, &self.counters.connections).await?, false),
             };
             let activity = Arc::clone(&connection.activity);
             let waiting = connection.sender.try_send_request(request);
@@ -158,7 +150,7 @@ impl Exchange<'_> {
     pub(crate) async fn frame(&mut self) -> Result<Option<Bytes>, Error> {
         let http = self.http;
         // A body that trickles never stalls.
-        http.check_overall()?;
+        http.pulse.check_overall()?;
         loop {
             let (activity, body) = (&self.connection.activity, self.response.body_mut());
             let frame = http.while_moving(activity, http.pulse.limits.stall, &self.url, body.frame()).await?;

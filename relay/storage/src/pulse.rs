@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::error::Error;
 use crate::timeouts::{BLOCK_TIMEOUT, CALL_TIMEOUT, FRUITLESS_TIMEOUT, SILENCE, STALL_TIMEOUT, TRANSFER_TIMEOUT};
 
 /// Time limits of a client. The defaults are in [`crate::timeouts`].
@@ -115,6 +116,11 @@ impl Pulse {
         let state = self.state();
         let running = state.since.map(|since| since.elapsed()).unwrap_or_default();
         self.limits.transfer.saturating_sub(state.spent + running)
+    }
+
+    /// Fails once the transfer has taken its time.
+    pub(crate) fn check_overall(&self) -> Result<(), Error> {
+        if self.left().is_zero() { Err(Error::TooLong(self.limits.transfer)) } else { Ok(()) }
     }
 
     /// Tells about a silence that is long enough, once for each of its lengths.

@@ -7,12 +7,11 @@ use std::sync::{Arc, OnceLock};
 use bytes::{Bytes, BytesMut};
 use tokio::sync::Mutex;
 
-use crate::artifacts::signed_url;
+use crate::attempts::Calls;
 use crate::blob::{self, LINK_ATTEMPTS};
-use crate::caches::CacheCalls;
+use crate::cache_calls::CacheCalls;
 use crate::error::Error;
 use crate::http::{Exchange, Http};
-use crate::twirp::Twirp;
 use crate::wire::{Artifact, parse_error_body};
 
 /// Receiver of the bytes of a range, in order.
@@ -38,7 +37,7 @@ impl Frames for BytesMut {
 #[derive(Debug)]
 pub(crate) enum DownloadSource {
     /// An artifact.
-    Artifact(Arc<Twirp>, Artifact),
+    Artifact(Calls, Artifact),
     /// The cache entry of a key.
     Entry(CacheCalls, String),
 }
@@ -46,7 +45,7 @@ pub(crate) enum DownloadSource {
 impl DownloadSource {
     fn http(&self) -> &Http {
         match self {
-            Self::Artifact(twirp, _) => &twirp.http,
+            Self::Artifact(calls, _) => &calls.twirp.http,
             Self::Entry(calls, _) => &calls.twirp.http,
         }
     }
@@ -60,7 +59,7 @@ impl DownloadSource {
 
     async fn link(&self) -> Result<String, Error> {
         match self {
-            Self::Artifact(twirp, artifact) => signed_url(twirp, artifact).await,
+            Self::Artifact(calls, artifact) => calls.signed_url(artifact).await,
             Self::Entry(calls, key) => calls.link(key).await,
         }
     }

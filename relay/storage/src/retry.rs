@@ -1,5 +1,6 @@
 //! Retries: exponential backoff with jitter, bounded in number and length.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -7,8 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::monotonic_ns;
 use crate::error::Error;
-use crate::http::Http;
-use crate::pulse::{Limits, Running};
+use crate::pulse::{Limits, Pulse, Running};
 use crate::timeouts::{BACKOFF_BASE, BACKOFF_CAP};
 
 /// Number of attempts and waits between them.
@@ -77,7 +77,9 @@ pub struct Traffic {
 
 /// Backoff of one operation: counts its failures and waits between attempts.
 pub(crate) struct Backoff<'a> {
-    http: &'a Http,
+    policy: RetryPolicy,
+    counters: &'a Counters,
+    pulse: &'a Pulse,
     failed: u32,
     /// Last progress.
     since: Instant,
@@ -87,8 +89,9 @@ pub(crate) struct Backoff<'a> {
 }
 
 impl<'a> Backoff<'a> {
-    pub(crate) fn new(http: &'a Http) -> Self {
-        Self { http, failed: 0, since: Instant::now(), ambiguous: false, _running: http.pulse.run() }
+    pub(crate) fn new(policy: RetryPolicy, counters: &'a Counters, pulse: &'a Arc<Pulse>) -> Self {
+        let since = Instant::now();
+        Self { policy, counters, pulse, failed: 0, since, ambiguous: false, _running: pulse.run() }
     }
 
     /// Resets the count of failures, because the operation made progress.
@@ -113,17 +116,17 @@ impl<'a> Backoff<'a> {
     /// As [`Self::after`], for a failure that is transient only here.
     pub(crate) async fn again(&mut self, failure: Error) -> Result<(), Error> {
         self.failed += 1;
-        let policy = &self.http.retry;
+        let policy = &self.policy;
         let wait = policy.delay(self.failed, failure.retry_after(), random_fraction());
         if self.failed >= policy.attempts || self.since.elapsed() + wait > policy.limits.fruitless {
             return Err(Error::GaveUp { attempts: self.failed, last: Box::new(failure) });
         }
-        self.http.check_overall()?;
-        self.http.counters.retries.fetch_add(1, Ordering::Relaxed);
+        self.pulse.check_overall()?;
+        self.counters.retries.fetch_add(1, Ordering::Relaxed);
         let end = Instant::now() + wait;
         while let Some(left) = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
             tokio::time::sleep(left.min(policy.limits.silence)).await;
-            self.http.pulse.report_silence("the service, which failed before");
+            self.pulse.report_silence("the service, which failed before");
         }
         Ok(())
     }
@@ -141,8 +144,6 @@ fn random_fraction() -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::endpoint::{Resolve, Target};
-    use crate::proxy::Proxies;
     use proptest::prelude::*;
 
     const POLICY: RetryPolicy = RetryPolicy {
@@ -152,9 +153,17 @@ mod tests {
         limits: Limits::DEFAULT,
     };
 
-    fn http(retry: RetryPolicy) -> Http {
-        let service = Target::of(&"http://127.0.0.1:1/".parse().unwrap()).unwrap();
-        Http::new(Resolve::of(&service), Proxies::default(), retry)
+    /// A client's parts for backoffs.
+    struct Client(RetryPolicy, Counters, Arc<Pulse>);
+
+    impl Client {
+        fn new(policy: RetryPolicy) -> Self {
+            Self(policy, Counters::default(), Pulse::new(policy.limits))
+        }
+
+        fn backoff(&self) -> Backoff<'_> {
+            Backoff::new(self.0, &self.1, &self.2)
+        }
     }
 
     #[test]
@@ -187,15 +196,15 @@ mod tests {
 
     #[tokio::test]
     async fn permanent_failure_is_final_at_once_and_transient_one_after_all_attempts() {
-        let http = http(RetryPolicy { base: Duration::ZERO, ..POLICY });
-        let mut backoff = http.backoff();
+        let client = Client::new(RetryPolicy { base: Duration::ZERO, ..POLICY });
+        let mut backoff = client.backoff();
         assert!(matches!(backoff.after(Error::EmptyStream).await, Err(Error::EmptyStream)));
         let broken = || Error::Broken { url: "u".into(), why: "w".into() };
         for _ in 0..4 {
             backoff.after(broken()).await.unwrap();
         }
         assert!(matches!(backoff.after(broken()).await, Err(Error::GaveUp { attempts: 5, .. })));
-        assert_eq!(http.counters.retries(), 4);
+        assert_eq!(client.1.retries(), 4);
         backoff.progress();
         backoff.after(broken()).await.unwrap();
     }
@@ -204,17 +213,17 @@ mod tests {
     async fn operation_without_progress_and_transfer_that_took_its_time_end_before_all_attempts() {
         let broken = || Error::Broken { url: "u".into(), why: "w".into() };
         let limits = Limits { fruitless: Duration::from_millis(1), ..Limits::DEFAULT };
-        let fruitless = http(RetryPolicy { limits, ..POLICY });
+        let fruitless = Client::new(RetryPolicy { limits, ..POLICY });
         assert!(matches!(fruitless.backoff().after(broken()).await, Err(Error::GaveUp { attempts: 1, .. })));
         let limits = Limits { transfer: Duration::ZERO, ..Limits::DEFAULT };
-        let over = http(RetryPolicy { limits, ..POLICY });
+        let over = Client::new(RetryPolicy { limits, ..POLICY });
         let failure = over.backoff().after(broken()).await.unwrap_err();
         assert!(matches!(failure, Error::TooLong(_)) && !failure.is_transient(), "{failure}");
     }
 
     #[tokio::test]
     async fn only_a_lost_answer_leaves_open_whether_it_was_done() {
-        let http = http(RetryPolicy { base: Duration::ZERO, ..POLICY });
+        let client = Client::new(RetryPolicy { base: Duration::ZERO, ..POLICY });
         let status = |status| Error::Status {
             what: "CreateArtifact",
             url: String::new(),
@@ -223,7 +232,7 @@ mod tests {
             message: String::new(),
             retry_after: None,
         };
-        let mut backoff = http.backoff();
+        let mut backoff = client.backoff();
         backoff.after(status(429)).await.unwrap();
         assert!(!backoff.is_ambiguous());
         backoff.after(status(502)).await.unwrap();

@@ -7,13 +7,14 @@ use handoff_model::SpanKind;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::artifacts::{ArtifactClient, ArtifactTarget, ArtifactUpload};
+use crate::artifacts::{ArtifactClient, ArtifactUpload};
 use crate::blob::{BlobWriter, MAX_BLOCKS};
 use crate::buffers::BufferPool;
 use crate::clock::monotonic_ns;
 use crate::digest::{Digester, spawn};
 use crate::error::Error;
 use crate::spans::TransferSpan;
+use crate::target::ArtifactTarget;
 
 /// Block size and concurrency of an upload. Memory: `in_flight + 2` blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

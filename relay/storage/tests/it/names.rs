@@ -96,9 +96,9 @@ async fn artifact_whose_finalize_was_done_is_complete_although_no_answer_came() 
 
 #[tokio::test]
 async fn refused_finalize_fails_and_frees_the_name() {
-    let lab = Lab::with(|seen| match seen.path.ends_with("FinalizeArtifact") {
-        true if seen.earlier < 3 => Fault::Status(502, None),
-        _ => Fault::Pass,
+    let lab = Lab::with(|seen| {
+        let refused = seen.path.ends_with("FinalizeArtifact") && seen.earlier < 3;
+        if refused { Fault::Status(502, None) } else { Fault::Pass }
     })
     .await;
     let failed = lab.upload("n", b"data").await.unwrap_err();
@@ -133,4 +133,20 @@ async fn page_is_reported_with_status_type_and_first_words_on_one_line() {
         assert!(message.contains("200 and text/html") && message.contains("<title>Sign in\\u{1b}"), "{message}");
         assert!(!message.contains("SECRET") && !message.contains(char::is_control), "{message}");
     }
+}
+
+#[tokio::test]
+async fn cache_entry_whose_finalize_was_done_is_complete_although_no_answer_came() {
+    let lab = Lab::with(|seen| match seen.path.ends_with("FinalizeCacheEntryUpload") {
+        true if seen.earlier == 0 => Fault::Lost,
+        true => Fault::Status(409, None),
+        false => Fault::Pass,
+    })
+    .await;
+    let caches = lab.caches();
+    let writer = caches.create("k").await.unwrap().unwrap();
+    writer.put(0, b"abc".as_slice().into()).await.unwrap();
+    writer.commit([0], "text/plain").await.unwrap();
+    caches.finalize("k", 3).await.unwrap();
+    assert!(matches!(caches.finalize("other", 3).await, Err(Error::Status { status: 409, .. })));
 }
