@@ -36,10 +36,10 @@ pub(crate) enum UploadSource {
 
 /// Writer of a blob whose blocks may be sent in any order. The list at the end orders them. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct BlobWriter(Arc<Shared>);
+pub struct BlobWriter(Arc<WriterState>);
 
 #[derive(Debug)]
-struct Shared {
+struct WriterState {
     twirp: Arc<Twirp>,
     source: UploadSource,
     nonce: u64,
@@ -60,7 +60,7 @@ struct Link {
 impl BlobWriter {
     pub(crate) fn new(twirp: Arc<Twirp>, source: UploadSource, name: String, url: String) -> Self {
         let link = Mutex::new(Link { name, url: url.into(), number: 0, accepted: 0 });
-        Self(Arc::new(Shared { twirp, source, nonce: random_u64(), link }))
+        Self(Arc::new(WriterState { twirp, source, nonce: random_u64(), link }))
     }
 
     /// Name or key under which the blob is reserved now.
@@ -90,7 +90,7 @@ impl BlobWriter {
     }
 }
 
-impl Shared {
+impl WriterState {
     async fn send(&self, what: &'static str, query: &str, mime: Option<&str>, body: Bytes) -> Result<(), Error> {
         let http = &self.twirp.http;
         let mut backoff = http.backoff();

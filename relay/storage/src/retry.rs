@@ -126,7 +126,7 @@ impl<'a> Backoff<'a> {
         let end = Instant::now() + wait;
         while let Some(left) = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
             tokio::time::sleep(left.min(policy.limits.silence)).await;
-            self.pulse.report_silence("the service, which failed before");
+            self.pulse.report_silence("the service");
         }
         Ok(())
     }

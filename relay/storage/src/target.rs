@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn attempts_of_a_name_are_told_from_other_names() {
+    fn attempt_names_are_distinguished_from_other_names() {
         assert_eq!([attempt("a", 1), attempt("a", 2)], ["a", "a.attempt-2"]);
         for (listed, is) in
             [("a", true), ("a.attempt-9", true), ("a.attempt-10", false), ("a.2", false), ("ab", false), ("", false)]
