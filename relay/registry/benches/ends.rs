@@ -70,7 +70,8 @@ impl Lab {
 fn push(sender: &PushRegistry, digest: &Digest, layer: &[u8]) {
     let registry = sender.registry();
     exchange(&registry, &format!("POST /v2/a/blobs/uploads/?digest={digest}"), layer);
-    let manifest = format!(r#"{{"schemaVersion":2,"config":{{"digest":"{digest}"}},"layers":[]}}"#);
+    let manifest =
+        format!(r#"{{"schemaVersion":2,"config":{{"digest":"{digest}","size":{}}},"layers":[]}}"#, layer.len());
     exchange(&registry, "PUT /v2/a/manifests/1", manifest.as_bytes());
 }
 
@@ -93,14 +94,14 @@ fn ends(c: &mut Criterion) {
             || lab.sender(&next.fetch_add(1, Ordering::Relaxed).to_string()),
             |sender| {
                 push(&sender, &digest, &layer);
-                lab.runtime.block_on(sender.commit("")).expect("all of it is stored")
+                lab.runtime.block_on(sender.commit(&[("app", "1")])).expect("all of it is stored")
             },
             BatchSize::PerIteration,
         );
     });
     let sender = lab.sender("pulled");
     push(&sender, &digest, &layer);
-    lab.runtime.block_on(sender.commit("")).expect("all of it is stored");
+    lab.runtime.block_on(sender.commit(&[("app", "1")])).expect("all of it is stored");
     let settings = Settings::default();
     let receiver = PullRegistry::start(StoreKind::Artifact, lab.endpoint(), "pulled", &settings);
     let receiver = lab.runtime.block_on(receiver).expect("it was sent");

@@ -63,7 +63,7 @@ impl Lab {
         let sender = self.sender(kind, name).await?;
         let (registry, image) = (sender.registry(), image.clone());
         tokio::task::spawn_blocking(move || image.push(&registry)).await.unwrap();
-        sender.commit("example/app:1").await
+        sender.commit(&[("example/app:1", "1")]).await
     }
 }
 
