@@ -54,7 +54,11 @@ pub(crate) async fn find_blob(client: &CacheClient, digest: &Digest) -> Result<O
     let beginning = blob_key(digest);
     let Some(entry) = client.newest(&beginning).await? else { return Ok(None) };
     let Some(rest) = entry.key.strip_prefix(&beginning) else { return Ok(None) };
-    let blob = client.open(&entry).await?;
+    let blob = match client.open(&entry).await {
+        // An entry without its content is not there, although the service lists it.
+        Err(handoff_storage::Error::Status { status: 404, .. }) => return Ok(None),
+        opened => opened?,
+    };
     if !rest.starts_with(ENCODED) {
         return Ok(Some(BlobLocation::plain(Some(entry.key), 0, blob.size())));
     }
