@@ -108,10 +108,9 @@ pub(crate) async fn reserve_image(client: &CacheClient, name: &str) -> Result<(S
 
 /// Finds the complete table of an image: that of the first attempt, or the newest of the others.
 pub(crate) async fn find_image(client: &CacheClient, name: &str) -> Result<Option<CacheEntry>, Error> {
-    match client.find(&image_key(name)).await? {
-        Some(entry) => Ok(Some(entry)),
-        None => Ok(client.newest(&later_image_keys(name)).await?),
-    }
+    let (first, later) = (image_key(name), later_image_keys(name));
+    let (first, later) = tokio::try_join!(client.find(&first), client.newest(&later))?;
+    Ok(first.or(later))
 }
 
 /// Makes a written entry visible. An error may hide a success whose answer was lost, so the entry is looked up then.

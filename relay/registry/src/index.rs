@@ -26,6 +26,8 @@ const MAX_TABLE_BYTES: u64 = 32 << 20;
 const MAX_BLOBS: usize = 65_536;
 /// Largest number of manifests, and of images and tags.
 const MAX_MANIFESTS: usize = 4096;
+/// Largest blob: 4 TiB, so that no sum of its offsets overflows.
+const MAX_BLOB_BYTES: u64 = 4 << 40;
 /// Largest key of a cache entry, by the service.
 const MAX_KEY_BYTES: usize = 512;
 
@@ -97,6 +99,9 @@ impl BlobLocation {
 
     /// Checks the numbers against the bytes before the table.
     fn check(&self, before_table: u64) -> Result<(), String> {
+        if self.size > MAX_BLOB_BYTES {
+            return Err(format!("it has {} bytes, {MAX_BLOB_BYTES} are allowed", self.size));
+        }
         if let Some(frames) = &self.frames {
             frames.check(self.size)?;
         }
@@ -257,7 +262,8 @@ mod tests {
         for bad in [
             BlobLocation::plain(None, 41, 60),
             BlobLocation::plain(None, u64::MAX, 1),
-            BlobLocation::plain(key(), 1, u64::MAX),
+            BlobLocation::plain(key(), 0, u64::MAX),
+            BlobLocation::plain(key(), 1, 1),
             BlobLocation::plain(Some(String::new()), 0, 1),
             BlobLocation::plain(Some("k".repeat(513)), 0, 1),
             BlobLocation { frames: frames(&[61]), ..BlobLocation::plain(None, 40, 4 << 20) },

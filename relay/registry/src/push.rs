@@ -92,21 +92,22 @@ fn content_range(text: &str) -> Option<(u64, u64)> {
 }
 
 /// Number of bytes that a chunk's Content-Range announces. `size` is that of the upload so far.
-fn announced(headers: &http::HeaderMap, size: u64) -> Result<Option<u64>, Answer> {
+fn announced(headers: &http::HeaderMap, size: u64) -> Result<Option<u64>, Box<Answer>> {
     let Some(range) = headers.get("content-range") else { return Ok(None) };
-    let invalid =
-        || Answer::refused(StatusCode::BAD_REQUEST, "BLOB_UPLOAD_INVALID", "the Content-Range is not FIRST-LAST");
-    let (first, last) = range.to_str().ok().and_then(content_range).ok_or_else(invalid)?;
+    let refused = |status, why: &str| Answer::refused(status, "BLOB_UPLOAD_INVALID", why);
+    let Some((first, last)) = range.to_str().ok().and_then(content_range) else {
+        return Err(Box::new(refused(StatusCode::BAD_REQUEST, "the Content-Range is not FIRST-LAST")));
+    };
     if first != size {
-        let why = format!("the next byte is {size}");
-        let range = format!("0-{}", size.saturating_sub(1));
-        return Err(
-            Answer::refused(StatusCode::RANGE_NOT_SATISFIABLE, "BLOB_UPLOAD_INVALID", why).header("range", range)
-        );
+        let answer = refused(StatusCode::RANGE_NOT_SATISFIABLE, &format!("the next byte is {size}"));
+        return Err(Box::new(answer.header("range", format!("0-{}", size.saturating_sub(1)))));
     }
-    let bytes = last - first + 1;
+    let bytes = (last - first).saturating_add(1);
     let length = headers.get("content-length").and_then(|l| l.to_str().ok()?.parse().ok());
-    if length.is_some_and(|length: u64| length != bytes) { Err(other_size(bytes)) } else { Ok(Some(bytes)) }
+    if length.is_some_and(|length: u64| length != bytes) {
+        return Err(Box::new(other_size(bytes)));
+    }
+    Ok(Some(bytes))
 }
 
 /// Refusal of a chunk with another size than announced.
@@ -141,7 +142,7 @@ impl PushHandler {
         let upload = shared.upload(id).ok_or_else(unknown_upload)?;
         let mut upload = upload.lock().await;
         let upload = upload.as_mut().ok_or_else(unknown_upload)?;
-        let announced = announced(request.headers(), upload.size())?;
+        let announced = announced(request.headers(), upload.size()).map_err(|refused| *refused)?;
         let mut claim = None;
         if let Some(digest) = digest.filter(|_| upload.size() == 0) {
             claim = shared.claims.claim(digest).await;

@@ -14,5 +14,5 @@ handoff_model::timeouts! {
     /// Interval of the lookups during this wait.
     pub ENTRY_POLL_INTERVAL = Duration::from_millis(500);
     /// Time without a byte after which a client no longer waits for another client that pushes the same blob.
-    pub SAME_BLOB_STALL_TIMEOUT = Duration::from_secs(60);
+    pub SAME_BLOB_STALL_TIMEOUT = Duration::from_mins(1);
 }

@@ -55,6 +55,11 @@ impl Lab {
         assert_eq!(self.service.delete(&handoff_services::Stored::CacheEntry { key: key.to_owned() }), 1);
     }
 
+    /// Number of a job's answered requests.
+    pub fn requests(&self, endpoint: &ServiceEndpoint) -> usize {
+        self.service.request_log(&endpoint.token).len()
+    }
+
     pub async fn sender(&self, kind: StoreKind, name: &str) -> Result<PushRegistry, handoff_registry::Error> {
         PushRegistry::start(kind, self.endpoint(), name, &Settings::default()).await
     }
