@@ -7,7 +7,7 @@ use crate::index::BlobLocation;
 
 /// Part of a blob.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Part {
+pub(crate) struct BlobPart {
     /// Bytes to fetch from the stored blob.
     pub(crate) stored: Range<u64>,
     /// Frame in these bytes, if the blob is encoded.
@@ -32,11 +32,11 @@ pub(crate) struct Parts {
     start: u64,
     /// Plain bytes of the whole blob.
     size: u64,
-    kind: Kind,
+    kind: Split,
 }
 
 #[derive(Debug)]
-enum Kind {
+enum Split {
     Plain { part_bytes: u64 },
     Frames { offsets: Vec<u64> },
 }
@@ -45,8 +45,8 @@ impl Parts {
     /// Splits the plain bytes `range` of a blob. `range` is within the blob.
     pub(crate) fn new(location: &BlobLocation, range: Range<u64>, part_bytes: u64) -> Self {
         let kind = match &location.frames {
-            None => Kind::Plain { part_bytes },
-            Some(frames) => Kind::Frames { offsets: frames.offsets() },
+            None => Split::Plain { part_bytes },
+            Some(frames) => Split::Frames { offsets: frames.offsets() },
         };
         Self { range, start: location.offset, size: location.size, kind }
     }
@@ -55,8 +55,8 @@ impl Parts {
     pub(crate) fn count(&self) -> u64 {
         match self.kind {
             _ if self.range.is_empty() => 0,
-            Kind::Plain { part_bytes } => (self.range.end - self.range.start).div_ceil(part_bytes),
-            Kind::Frames { .. } => {
+            Split::Plain { part_bytes } => (self.range.end - self.range.start).div_ceil(part_bytes),
+            Split::Frames { .. } => {
                 let frame = FRAME_BYTES as u64;
                 self.range.end.div_ceil(frame) - self.range.start / frame
             }
@@ -64,14 +64,14 @@ impl Parts {
     }
 
     /// Part `number`, from 0. `None` where the list of frames is shorter than the blob.
-    pub(crate) fn get(&self, number: u64) -> Option<Part> {
+    pub(crate) fn get(&self, number: u64) -> Option<BlobPart> {
         match &self.kind {
-            Kind::Plain { part_bytes } => {
+            Split::Plain { part_bytes } => {
                 let first = self.range.start + number * part_bytes;
                 let end = self.range.end.min(first + part_bytes);
-                Some(Part { stored: self.start + first..self.start + end, frame: None })
+                Some(BlobPart { stored: self.start + first..self.start + end, frame: None })
             }
-            Kind::Frames { offsets } => {
+            Split::Frames { offsets } => {
                 let frame = FRAME_BYTES as u64;
                 let index = self.range.start / frame + number;
                 let first = index * frame;
@@ -79,7 +79,7 @@ impl Parts {
                 let keep = self.range.start.max(first) - first..self.range.end.min(end) - first;
                 let stored = [index, index + 1].map(|i| offsets.get(i as usize).map(|at| self.start + at));
                 let frame = FramePart { plain: (end - first) as usize, keep: keep.start as usize..keep.end as usize };
-                Some(Part { stored: stored[0]?..stored[1]?, frame: Some(frame) })
+                Some(BlobPart { stored: stored[0]?..stored[1]?, frame: Some(frame) })
             }
         }
     }
@@ -107,8 +107,8 @@ mod tests {
             let (a, b) = (ends.0.index(size as usize) as u64, ends.1.index(size as usize) as u64 + 1);
             let range = a.min(b - 1)..b.max(a + 1);
             let parts = Parts::new(&location, range.clone(), part_bytes);
-            let all: Vec<Part> = (0..parts.count()).map(|n| parts.get(n).unwrap()).collect();
-            let plain = |part: &Part| part.frame.as_ref().map_or(part.stored.end - part.stored.start, |f| f.keep.len() as u64);
+            let all: Vec<BlobPart> = (0..parts.count()).map(|n| parts.get(n).unwrap()).collect();
+            let plain = |part: &BlobPart| part.frame.as_ref().map_or(part.stored.end - part.stored.start, |f| f.keep.len() as u64);
             prop_assert_eq!(all.iter().map(plain).sum::<u64>(), range.end - range.start);
             for part in &all {
                 prop_assert!(part.stored.start >= offset && part.stored.end <= offset + stored);

@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use crate::digest::Digest;
 use crate::encoding::Codec;
 use crate::index::{BlobLocation, Index};
-use crate::parts::Part;
+use crate::parts::BlobPart;
 use crate::scheduler::{LayerScheduler, layer_positions};
 use crate::store::ReceiverStore;
 use crate::{Error, Settings};
@@ -130,7 +130,7 @@ impl ReceiverState {
         digest: &Digest,
         location: &BlobLocation,
         reader: &RemoteBlob,
-        part: Part,
+        part: BlobPart,
     ) -> Result<bytes::Bytes, Error> {
         let stored = if let Some(bytes) = self.in_tail(location, &part.stored) {
             bytes
