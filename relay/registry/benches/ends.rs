@@ -5,7 +5,8 @@ use std::net::TcpStream;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use handoff_registry::{Digest, PullRegistry, PushRegistry, Settings, StoreKind};
+use handoff_link::profile::Profile;
+use handoff_registry::{Digest, Encoding, PullRegistry, PushRegistry, Settings, StoreKind};
 use handoff_services::{Service, ServiceConfig, TokenSpec};
 use handoff_storage::ServiceEndpoint;
 use tokio::runtime::Runtime;
@@ -22,6 +23,13 @@ fn layer() -> Vec<u8> {
         state ^= state << 17;
         data.extend_from_slice(&state.to_le_bytes());
     }
+    data
+}
+
+/// Bytes as in a plain tar of programs: zstd makes about half of them.
+fn compressible() -> Vec<u8> {
+    let mut data = layer();
+    data.chunks_mut(512).skip(1).step_by(2).for_each(|part| part.fill(0));
     data
 }
 
@@ -48,10 +56,15 @@ struct Lab {
 }
 
 impl Lab {
-    fn new() -> Self {
+    fn new(figures: Option<&str>) -> Self {
         let runtime = Runtime::new().expect("threads start");
         let store = tempfile::tempdir().expect("there is a folder for temporary files");
-        let service = Service::start_blocking(ServiceConfig::new(store.path())).expect("the service starts");
+        let mut config = ServiceConfig::new(store.path());
+        if let Some(figures) = figures {
+            let text = format!("name = 'bench'\nsummary = 's'\n{figures}");
+            config.profile = Profile::parse("bench", &text).expect("the figures are right");
+        }
+        let service = Service::start_blocking(config).expect("the service starts");
         Self { runtime, service, _store: store }
     }
 
@@ -60,8 +73,8 @@ impl Lab {
         ServiceEndpoint { results_url: self.service.base_url(), token }
     }
 
-    fn sender(&self, name: &str) -> PushRegistry {
-        let settings = Settings::default();
+    fn sender(&self, name: &str, encoding: Encoding) -> PushRegistry {
+        let settings = Settings { encoding, ..Settings::default() };
         let started = self.runtime.block_on(PushRegistry::start(StoreKind::Artifact, self.endpoint(), name, &settings));
         started.expect("the name is free")
     }
@@ -70,7 +83,8 @@ impl Lab {
 fn push(sender: &PushRegistry, digest: &Digest, layer: &[u8]) {
     let registry = sender.registry();
     exchange(&registry, &format!("POST /v2/a/blobs/uploads/?digest={digest}"), layer);
-    let manifest = format!(r#"{{"schemaVersion":2,"config":{{"digest":"{digest}"}},"layers":[]}}"#);
+    let manifest =
+        format!(r#"{{"schemaVersion":2,"config":{{"digest":"{digest}","size":{}}},"layers":[]}}"#, layer.len());
     exchange(&registry, "PUT /v2/a/manifests/1", manifest.as_bytes());
 }
 
@@ -83,24 +97,24 @@ fn digests(c: &mut Criterion) {
 }
 
 fn ends(c: &mut Criterion) {
-    let (lab, layer) = (Lab::new(), layer());
+    let (lab, layer) = (Lab::new(None), layer());
     let digest = Digest::of(&layer);
     let mut group = c.benchmark_group("ends");
     group.throughput(Throughput::Bytes(BYTES as u64)).sample_size(10);
     let next = AtomicU64::new(0);
     group.bench_function("push 64 MiB", |b| {
         b.iter_batched(
-            || lab.sender(&next.fetch_add(1, Ordering::Relaxed).to_string()),
+            || lab.sender(&next.fetch_add(1, Ordering::Relaxed).to_string(), Encoding::None),
             |sender| {
                 push(&sender, &digest, &layer);
-                lab.runtime.block_on(sender.commit("")).expect("all of it is stored")
+                lab.runtime.block_on(sender.commit(&[("app", "1")])).expect("all of it is stored")
             },
             BatchSize::PerIteration,
         );
     });
-    let sender = lab.sender("pulled");
+    let sender = lab.sender("pulled", Encoding::None);
     push(&sender, &digest, &layer);
-    lab.runtime.block_on(sender.commit("")).expect("all of it is stored");
+    lab.runtime.block_on(sender.commit(&[("app", "1")])).expect("all of it is stored");
     let settings = Settings::default();
     let receiver = PullRegistry::start(StoreKind::Artifact, lab.endpoint(), "pulled", &settings);
     let receiver = lab.runtime.block_on(receiver).expect("it was sent");
@@ -110,5 +124,40 @@ fn ends(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, digests, ends);
+/// Compressible bytes, plain and as frames: without a limit of the link, and at the rates of a hosted runner.
+fn encodings(c: &mut Criterion) {
+    let layer = compressible();
+    let digest = Digest::of(&layer);
+    let hosted = "[artifact.up]\naggregate = '186MiB/s'\n[artifact.down]\naggregate = '120MiB/s'\n";
+    let mut group = c.benchmark_group("encodings");
+    group.throughput(Throughput::Bytes(BYTES as u64)).sample_size(10);
+    for (link, figures) in [("no limit", None), ("186 up, 120 down", Some(hosted))] {
+        let lab = Lab::new(figures);
+        for (name, encoding) in [("plain", Encoding::None), ("zstd", Encoding::Zstd)] {
+            let next = AtomicU64::new(0);
+            group.bench_function(format!("push 64 MiB {name}, {link}"), |b| {
+                b.iter_batched(
+                    || lab.sender(&format!("{name}-{}", next.fetch_add(1, Ordering::Relaxed)), encoding),
+                    |sender| {
+                        push(&sender, &digest, &layer);
+                        lab.runtime.block_on(sender.commit(&[("app", "1")])).expect("all of it is stored")
+                    },
+                    BatchSize::PerIteration,
+                );
+            });
+            let sender = lab.sender(name, encoding);
+            push(&sender, &digest, &layer);
+            lab.runtime.block_on(sender.commit(&[("app", "1")])).expect("all of it is stored");
+            let settings = Settings::default();
+            let receiver = PullRegistry::start(StoreKind::Artifact, lab.endpoint(), name, &settings);
+            let receiver = lab.runtime.block_on(receiver).expect("it was sent");
+            group.bench_function(format!("pull 64 MiB {name}, {link}"), |b| {
+                b.iter(|| assert!(exchange(&receiver.registry(), &format!("GET /v2/a/blobs/{digest}"), b"") > BYTES));
+            });
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(benches, digests, ends, encodings);
 criterion_main!(benches);

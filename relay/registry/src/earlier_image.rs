@@ -8,6 +8,7 @@ use http::{Method, Request};
 use hyper::body::Incoming as Body;
 
 use crate::digest::Digest;
+use crate::index::BlobLocation;
 use crate::pull::PullHandler;
 use crate::receiver_state::ReceiverState;
 use crate::store::{ReceiverStore, StoreKind};
@@ -34,7 +35,7 @@ impl EarlierImage {
         let Some(table) = store.newest(prefix).await? else { return Ok(None) };
         match ReceiverState::open(store, table, settings).await {
             Ok(shared) => Ok(Some(Self(shared))),
-            Err(Error::Evicted { .. } | Error::Table { .. }) => Ok(None),
+            Err(Error::Evicted { .. } | Error::NotInCache { .. } | Error::Table { .. }) => Ok(None),
             Err(other) => Err(other),
         }
     }
@@ -57,9 +58,9 @@ impl EarlierImage {
 
     /// Content of a small blob, which is stored with the table.
     pub(crate) async fn small(&self, digest: &Digest) -> Result<Option<Bytes>, Error> {
-        let Some(location) = self.0.index.blobs.get(digest).filter(|location| location.entry.is_none()) else {
-            return Ok(None);
-        };
+        // A small blob is never encoded, and a large one of the same cache is a cache entry.
+        let is_small = |location: &&BlobLocation| location.entry.is_none() && location.frames.is_none();
+        let Some(location) = self.0.index.blobs.get(digest).filter(is_small) else { return Ok(None) };
         let reader = self.0.reader(digest, location)?;
         let bytes = reader.read(location.offset..location.offset + location.size).await?;
         digest.check(&Digest::of(&bytes))?;

@@ -18,7 +18,7 @@
 //! let settings = Settings::default();
 //! let sender = PushRegistry::start(StoreKind::Artifact, ServiceEndpoint::from_env()?, "app", &settings).await?;
 //! println!("docker push {}/app:1", sender.registry());
-//! let sent = sender.commit("app:1").await?;
+//! let sent = sender.commit(&[("app:1", "1")]).await?;
 //! println!("{} blobs, {} bytes", sent.blobs, sent.received);
 //!
 //! // In the receiver's job:
@@ -31,11 +31,17 @@
 //! ```
 
 mod answers;
+mod cache_entries;
+mod claims;
 mod digest;
 mod earlier_image;
+mod encoding;
 mod error;
+mod fuzz;
 mod index;
 mod manifest;
+mod manifest_check;
+mod parts;
 mod pull;
 mod pull_registry;
 mod push;
@@ -50,7 +56,10 @@ mod upload;
 mod wire;
 
 pub use digest::{Digest, InvalidDigest};
+pub use encoding::Encoding;
 pub use error::Error;
+pub use fuzz::{Planted, fuzz_table};
+pub use index::NamedImage;
 pub use pull_registry::{PullRegistry, Received};
 pub use push_registry::PushRegistry;
 pub use sender_state::Sent;
@@ -59,7 +68,7 @@ pub use store::StoreKind;
 /// Default size of a part, in bytes: a block of an upload or a range of a download.
 pub const PART_BYTES: usize = 4 << 20;
 /// Memory for the parts in flight, in bytes.
-const FLIGHT_BYTES: usize = 128 << 20;
+pub(crate) const FLIGHT_BYTES: usize = 128 << 20;
 /// Blobs below this many bytes are stored with the table, so that a hundred small layers need few requests.
 pub(crate) const SMALL_BYTES: usize = 256 << 10;
 /// Largest number of requests in flight, however small their parts.
@@ -74,6 +83,8 @@ pub struct Settings {
     pub connections: Option<usize>,
     /// Size of a part in bytes; `None` means [`PART_BYTES`].
     pub part_bytes: Option<usize>,
+    /// Encoding of the blobs that a sender stores. A receiver reads both.
+    pub encoding: Encoding,
     /// Prefix of an earlier image's name. A sender with a cache serves the newest such image as
     /// [`PushRegistry::earlier`], for builders to build from.
     pub earlier: Option<String>,

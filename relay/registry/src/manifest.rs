@@ -62,6 +62,19 @@ pub(crate) fn config_of(top: &Digest, manifests: &BTreeMap<Digest, Manifest>) ->
     below.filter_map(digest).find(|d| manifests.contains_key(d)).and_then(|d| config_of(&d, manifests))
 }
 
+/// Whether an engine may run the manifest of this descriptor in an index. Attestations have the platform `unknown/unknown`.
+pub(crate) fn is_runnable(descriptor: &Value) -> bool {
+    let os = descriptor.pointer("/platform/os").and_then(Value::as_str);
+    os != Some("unknown") && descriptor.pointer("/annotations/vnd.docker.reference.type").is_none()
+}
+
+/// Whether a text is an index without a manifest that an engine may run.
+pub(crate) fn is_empty_index(text: &str) -> bool {
+    let json: Value = serde_json::from_str(text).unwrap_or_default();
+    let manifests = json.get("manifests").and_then(Value::as_array);
+    json.get("config").is_none() && !manifests.is_some_and(|all| all.iter().any(is_runnable))
+}
+
 /// Index of the manifests that are about `subject`, as JSON.
 pub(crate) fn referrers(subject: &Digest, manifests: &BTreeMap<Digest, Manifest>) -> String {
     let about = manifests.iter().filter_map(|(digest_of_manifest, manifest)| {

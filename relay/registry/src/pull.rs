@@ -16,6 +16,7 @@ use crate::Error;
 use crate::answers::{manifest_answer, referrers, tags};
 use crate::digest::Digest;
 use crate::index::BlobLocation;
+use crate::parts::Parts;
 use crate::receiver_state::ReceiverState;
 use crate::scheduler::LayerTurn;
 use crate::timeouts::ENGINE_STALL_TIMEOUT;
@@ -102,25 +103,25 @@ impl PullHandler {
         shared.note_request(position);
         let whole = size == location.size;
         // The last bytes of the stored image were read with its table: a blob among them needs no request.
-        let (tail_from, tail) = &shared.tail;
-        if location.entry.is_none() && location.offset >= *tail_from {
-            let at = (location.offset - tail_from + range.start) as usize;
-            if let Some(bytes) = tail.get(at..at + size as usize) {
-                if whole && let Err(error) = digest.check(&Digest::of(bytes)) {
-                    shared.fail(&error);
-                    return Reply::Pieces { size, pieces };
-                }
-                shared.count_sent(size);
-                return Reply::Whole(Some(tail.slice(at..at + size as usize)));
+        let stored = location.offset + range.start..location.offset + range.end;
+        if location.frames.is_none()
+            && let Some(bytes) = shared.in_tail(location, &stored)
+        {
+            if whole && let Err(error) = digest.check(&Digest::of(&bytes)) {
+                shared.fail(&error);
+                return Reply::Pieces { size, pieces };
             }
+            shared.count_sent(size);
+            return Reply::Whole(Some(bytes));
         }
         let (digest, location) = (digest.clone(), location.clone());
         let turn = shared.scheduler.enter(position);
         tokio::spawn(async move {
-            let range = location.offset + range.start..location.offset + range.end;
-            let check = whole.then_some(&digest);
             let result = match shared.reader(&digest, &location) {
-                Ok(reader) => stream(&shared, reader, range, check, turn, &sender).await,
+                Ok(reader) => {
+                    let blob = StoredBlob { digest, location, reader };
+                    stream(&shared, Arc::new(blob), range, turn, &sender).await
+                }
                 Err(error) => Err(error),
             };
             if let Err(error) = result {
@@ -133,19 +134,26 @@ impl PullHandler {
     }
 }
 
-/// Fetches a blob's ranges in its turn, several at once, and delivers their bytes in order.
+/// Blob in the store.
+struct StoredBlob {
+    digest: Digest,
+    location: BlobLocation,
+    reader: Arc<RemoteBlob>,
+}
+
+/// Fetches the parts of a blob's range in its turn, several at once, and delivers their bytes in order.
 ///
-/// The last piece is held back until the digest of the whole blob is verified.
+/// The last piece of a whole blob is held back until its digest is verified.
 async fn stream(
     shared: &Arc<ReceiverState>,
-    reader: Arc<RemoteBlob>,
+    blob: Arc<StoredBlob>,
     range: Range<u64>,
-    check: Option<&Digest>,
     mut turn: LayerTurn,
     out: &mpsc::Sender<Result<Bytes, io::Error>>,
 ) -> Result<(), Error> {
-    let part = shared.part_bytes;
-    let parts = (range.end - range.start).div_ceil(part);
+    let is_whole = range == (0..blob.location.size);
+    let all = Parts::new(&blob.location, range, shared.part_bytes);
+    let parts = all.count();
     let mut order = InOrder::new(shared.max_ranges);
     let mut fetches = JoinSet::new();
     let mut started = 0;
@@ -160,14 +168,10 @@ async fn stream(
             if room.is_none() && started != order.taken() {
                 break;
             }
-            let first = range.start + started * part;
-            let range = first..range.end.min(first + part);
-            let (reader, concurrency, number) = (Arc::clone(&reader), shared.concurrency.clone(), started);
+            let part = all.get(started).ok_or_else(|| Error::Table("a blob lacks frames".to_owned()))?;
+            let (shared, blob, number) = (Arc::clone(shared), Arc::clone(&blob), started);
             fetches.spawn(async move {
-                let slot = concurrency.take().await;
-                let len = range.end - range.start;
-                let bytes = reader.read(range).await?;
-                slot.moved(len);
+                let bytes = shared.fetch(&blob.digest, &blob.location, &blob.reader, part).await?;
                 Ok::<_, Error>((number, bytes, room))
             });
             started += 1;
@@ -195,8 +199,8 @@ async fn stream(
             drop(room);
         }
     }
-    if let Some(digest) = check {
-        digest.check(&Digest::finish(hash))?;
+    if is_whole {
+        blob.digest.check(&Digest::finish(hash))?;
     }
     if let Some(last) = held {
         let _ = out.send(Ok(last)).await;

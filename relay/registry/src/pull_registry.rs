@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use handoff_storage::{ServiceEndpoint, Traffic};
 
+use crate::index::NamedImage;
 use crate::pull::PullHandler;
 use crate::receiver_state::ReceiverState;
 use crate::store::{ReceiverStore, StoreKind};
@@ -36,7 +37,7 @@ impl PullRegistry {
     /// Reads the table of the image `name` and serves the image.
     ///
     /// # Errors
-    /// [`Error::NotSent`]; [`Error::Evicted`] when a cache entry of the image is gone; errors of the service.
+    /// [`Error::NotSent`]; [`Error::NotInCache`] when a cache entry of an image is not found; errors of the service.
     pub async fn start(
         kind: StoreKind,
         endpoint: ServiceEndpoint,
@@ -55,7 +56,12 @@ impl PullRegistry {
         self.server.address.to_string()
     }
 
-    /// Reference under which the image was sent, and its last tag.
+    /// Images of the transfer, in the sender's order.
+    pub fn images(&self) -> Vec<NamedImage> {
+        self.shared.index.named_images()
+    }
+
+    /// Reference of the first image, and the last tag.
     pub fn sent_as(&self) -> (&str, Option<&str>) {
         (&self.shared.index.reference, self.shared.index.tags.keys().next_back().map(String::as_str))
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use handoff_storage::{ServiceEndpoint, monotonic_ns};
 
 use crate::earlier_image::EarlierImage;
-use crate::sender_state::{SenderState, Sent};
+use crate::sender_state::{Layout, SenderState, Sent};
 use crate::store::{SenderStore, StoreKind};
 use crate::wire::{Server, serve};
 use crate::{Error, Settings};
@@ -61,19 +61,30 @@ impl PushRegistry {
         self.shared.broken().or_else(earlier)
     }
 
-    /// Stops serving and makes the pushed image visible to receivers, as `reference`.
+    /// Tags that were pushed, sorted.
+    pub fn tags(&self) -> Vec<String> {
+        self.shared.tags()
+    }
+
+    /// Stops serving and makes the pushed images visible to receivers: each reference with the tag under which it was pushed.
+    /// Other images in the same transfer stay reachable by tag and digest.
     ///
     /// # Errors
-    /// [`Error::NothingPushed`], the first failure of a push, and errors of the store.
-    pub async fn commit(self, reference: &str) -> Result<Sent, Error> {
+    /// [`Error::NothingPushed`], [`Error::NotPushed`], [`Error::EmptyIndex`], the first failure of a push, and errors of the
+    /// store.
+    pub async fn commit<R, T>(self, references: &[(R, T)]) -> Result<Sent, Error>
+    where
+        R: AsRef<str>,
+        T: AsRef<str>,
+    {
         let Self { shared, server } = self;
         drop(server);
         shared.wait_for_blocks().await?;
         let uploaded_ns = monotonic_ns();
-        let (index, order, packed, at, sent) = shared.table(reference)?;
-        let mut tail = packed;
+        let references: Vec<_> = references.iter().map(|(reference, tag)| (reference.as_ref(), tag.as_ref())).collect();
+        let Layout { index, order, packed: mut tail, before, sent } = shared.layout(&references)?;
         tail.extend(index.encode()?);
-        let stored = shared.sink.store.finish(order, at, tail, &shared.sink.concurrency).await?;
+        let stored = shared.sink.store.finish(order, before, tail, &shared.sink.concurrency).await?;
         let (traffic, concurrency) = (shared.sink.store.counters().traffic(), shared.sink.concurrency.count());
         Ok(Sent { stored, uploaded_ns, concurrency, traffic, ..sent })
     }

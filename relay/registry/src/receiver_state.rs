@@ -1,6 +1,7 @@
 //! State of a receiver: the stored image, and the bytes delivered to engines.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,7 +9,9 @@ use handoff_storage::{AdaptiveConcurrency, RemoteBlob, monotonic_ns};
 use tokio::sync::Semaphore;
 
 use crate::digest::Digest;
+use crate::encoding::Codec;
 use crate::index::{BlobLocation, Index};
+use crate::parts::BlobPart;
 use crate::scheduler::{LayerScheduler, layer_positions};
 use crate::store::ReceiverStore;
 use crate::{Error, Settings};
@@ -28,6 +31,7 @@ pub(crate) struct ReceiverState {
     /// Permits for ranges that wait for an engine.
     pub(crate) room: Arc<Semaphore>,
     pub(crate) scheduler: Arc<LayerScheduler>,
+    codec: Codec,
     /// Positions of blobs in the image.
     positions: HashMap<Digest, usize>,
     pub(crate) store: ReceiverStore,
@@ -53,7 +57,7 @@ async fn read_table(table: &RemoteBlob) -> Result<(Index, (u64, bytes::Bytes)), 
         from = size.checked_sub(need).ok_or_else(|| Error::Table("it is truncated".to_owned()))?;
         tail = table.read(from..size).await?;
     }
-    Ok((Index::decode(&tail)?, (from, tail)))
+    Ok((Index::decode(&tail, size)?, (from, tail)))
 }
 
 impl ReceiverState {
@@ -69,6 +73,7 @@ impl ReceiverState {
             part_bytes: settings.part() as u64,
             max_ranges: settings.max_ranges(),
             room: Arc::new(Semaphore::new(settings.max_ranges())),
+            codec: Codec::new(),
             store,
             table: Arc::new(table),
             tail,
@@ -86,10 +91,10 @@ impl ReceiverState {
     async fn check_entries(self: &Arc<Self>) -> Result<(), Error> {
         let mut checks = tokio::task::JoinSet::new();
         for (digest, location) in self.index.blobs.clone() {
-            let Some(key) = location.entry else { continue };
+            let Some(key) = location.entry.clone() else { continue };
             let shared = Arc::clone(self);
             checks.spawn(async move {
-                let reader = shared.store.entry(&digest, &key, location.size).await?;
+                let reader = shared.store.entry(&digest, &key, &location).await?;
                 shared.entries.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::new(reader));
                 Ok::<(), Error>(())
             });
@@ -109,6 +114,41 @@ impl ReceiverState {
                 entries.get(key).cloned().ok_or_else(|| Error::Evicted(digest.to_string()))
             }
         }
+    }
+
+    /// Bytes of the blob with the table that were read with the table.
+    pub(crate) fn in_tail(&self, location: &BlobLocation, stored: &Range<u64>) -> Option<bytes::Bytes> {
+        let (from, tail) = &self.tail;
+        let start = usize::try_from(stored.start.checked_sub(*from)?).ok()?;
+        let end = usize::try_from(stored.end.checked_sub(*from)?).ok()?;
+        (location.entry.is_none() && end <= tail.len()).then(|| tail.slice(start..end))
+    }
+
+    /// Fetches a part of a blob, and decodes it if it is a frame.
+    pub(crate) async fn fetch(
+        &self,
+        digest: &Digest,
+        location: &BlobLocation,
+        reader: &RemoteBlob,
+        part: BlobPart,
+    ) -> Result<bytes::Bytes, Error> {
+        let stored = if let Some(bytes) = self.in_tail(location, &part.stored) {
+            bytes
+        } else {
+            let slot = self.concurrency.take().await;
+            let len = part.stored.end - part.stored.start;
+            let bytes = reader.read(part.stored).await.map_err(|error| match error {
+                // The entry was there when the table was read.
+                handoff_storage::Error::Status { status: 404, .. } if location.entry.is_some() => {
+                    Error::Evicted(digest.to_string())
+                }
+                other => other.into(),
+            })?;
+            slot.moved(len);
+            bytes
+        };
+        let Some(frame) = part.frame else { return Ok(stored) };
+        Ok(self.codec.decode(stored, frame.plain).await?.slice(frame.keep))
     }
 
     /// Position of a blob in the image. An engine needs lower positions earlier.

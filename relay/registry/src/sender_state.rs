@@ -5,14 +5,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use handoff_storage::{AdaptiveConcurrency, Traffic, monotonic_ns};
+use handoff_storage::{Traffic, monotonic_ns};
 use tokio::task::JoinSet;
 
+use crate::claims::Claims;
 use crate::digest::Digest;
 use crate::earlier_image::EarlierImage;
-use crate::index::{BlobLocation, Index, Manifest};
+use crate::index::{BlobLocation, Index, Manifest, NamedImage};
 use crate::store::SenderStore;
-use crate::upload::{BlockSink, PushedBlob, Upload, all_sent};
+use crate::timeouts::SAME_BLOB_STALL_TIMEOUT;
+use crate::upload::{BlockSink, FrameSizes, PushedBlob, Upload, all_sent};
 use crate::{Error, Settings};
 
 /// State that all connections of a sender share.
@@ -20,6 +22,8 @@ use crate::{Error, Settings};
 pub(crate) struct SenderState {
     pub(crate) sink: BlockSink,
     pub(crate) earlier: Option<EarlierImage>,
+    /// Digests that clients are pushing.
+    pub(crate) claims: Arc<Claims>,
     pub(crate) uploads: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Option<Upload>>>>>,
     state: Mutex<State>,
     next_upload: AtomicU64,
@@ -45,7 +49,7 @@ struct State {
 #[derive(Debug, Clone)]
 pub(crate) enum KnownBlob {
     Small(Bytes),
-    Blocks { blocks: Vec<u32>, size: u64 },
+    Blocks { blocks: Vec<u32>, size: u64, sizes: Option<FrameSizes> },
     Entry(BlobLocation),
 }
 
@@ -70,9 +74,11 @@ pub struct Sent {
     pub stored: u64,
     /// Number of blobs.
     pub blobs: usize,
-    /// Digest of the manifest or index with the last tag.
+    /// Images of the commit, in its order.
+    pub images: Vec<NamedImage>,
+    /// Digest of the manifest or index of the first image; of the last tag if the commit names none.
     pub digest: Option<String>,
-    /// Digest of the image's config.
+    /// Digest of the config of this image.
     pub config: Option<String>,
     /// Digests of the uncompressed layers, from the config.
     pub layers: Option<Vec<String>>,
@@ -88,10 +94,10 @@ pub struct Sent {
 
 impl SenderState {
     pub(crate) fn new(store: SenderStore, earlier: Option<EarlierImage>, settings: &Settings) -> Arc<Self> {
-        let concurrency = AdaptiveConcurrency::new(settings.connections, settings.max_requests());
         Arc::new(Self {
-            sink: BlockSink { store, concurrency, part_bytes: settings.part() },
+            sink: BlockSink::new(store, settings),
             earlier,
+            claims: Claims::new(SAME_BLOB_STALL_TIMEOUT),
             uploads: Mutex::default(),
             state: Mutex::default(),
             next_upload: AtomicU64::new(1),
@@ -144,14 +150,20 @@ impl SenderState {
         self.state().broken.get_or_insert_with(|| error.to_string());
     }
 
+    /// Whether a client of this sender has pushed the blob.
+    pub(crate) fn has(&self, digest: &Digest) -> bool {
+        self.state().blobs.contains_key(digest)
+    }
+
     pub(crate) fn keep(&self, digest: &Digest, pushed: PushedBlob) {
         let mut state = self.state();
         let held = match pushed {
+            PushedBlob::Duplicate => return,
             PushedBlob::Small(bytes) => KnownBlob::Small(bytes),
             PushedBlob::Entry(location) => KnownBlob::Entry(location),
-            PushedBlob::Blocks { blocks, size, in_flight } => {
+            PushedBlob::Blocks { blocks, size, sizes, in_flight } => {
                 state.in_flight.spawn(all_sent(in_flight));
-                KnownBlob::Blocks { blocks, size }
+                KnownBlob::Blocks { blocks, size, sizes }
             }
         };
         state.blobs.insert(digest.clone(), held);
@@ -198,9 +210,8 @@ impl SenderState {
         self.state().tags.keys().cloned().collect()
     }
 
-    /// Computes the layout of the stored image: blocks blob by blob, then the small blobs, then the table.
-    #[expect(clippy::type_complexity, reason = "used once")]
-    pub(crate) fn table(&self, reference: &str) -> Result<(Index, Vec<u32>, Vec<u8>, u64, Sent), Error> {
+    /// Computes the layout of the stored transfer: blocks blob by blob, then the small blobs, then the table. All blocks are sent.
+    pub(crate) fn layout(&self, references: &[(&str, &str)]) -> Result<Layout, Error> {
         let state = self.state();
         if let Some(broken) = &state.broken {
             return Err(Error::Broken(broken.clone()));
@@ -208,16 +219,20 @@ impl SenderState {
         if state.manifests.is_empty() {
             return Err(Error::NothingPushed);
         }
-        let mut index = Index { reference: reference.to_owned(), ..Index::default() };
+        let images = state.images(references)?;
+        let mut index = Index { images: images.clone(), ..Index::default() };
+        index.reference = images.first().map(|image| image.reference.clone()).unwrap_or_default();
         let (mut order, mut at) = (Vec::new(), 0);
         for (digest, held) in &state.blobs {
             let location = match held {
                 KnownBlob::Small(_) => continue,
                 KnownBlob::Entry(location) => location.clone(),
-                KnownBlob::Blocks { blocks, size } => {
+                KnownBlob::Blocks { blocks, size, sizes } => {
                     order.extend(blocks);
-                    at += size;
-                    BlobLocation { entry: None, offset: at - size, size: *size }
+                    let frames = sizes.as_ref().map(FrameSizes::frames);
+                    let location = BlobLocation { entry: None, offset: at, size: *size, frames };
+                    at += location.stored();
+                    location
                 }
             };
             index.blobs.insert(digest.clone(), location);
@@ -226,13 +241,14 @@ impl SenderState {
         for (digest, held) in &state.blobs {
             if let KnownBlob::Small(bytes) = held {
                 let offset = at + packed.len() as u64;
-                index.blobs.insert(digest.clone(), BlobLocation { entry: None, offset, size: bytes.len() as u64 });
+                index.blobs.insert(digest.clone(), BlobLocation::plain(None, offset, bytes.len() as u64));
                 packed.extend_from_slice(bytes);
             }
         }
         index.manifests.clone_from(&state.manifests);
         index.tags.clone_from(&state.tags);
-        let top = state.tags.values().next_back().cloned();
+        let last = || state.tags.values().next_back().cloned();
+        let top = images.first().map(|image| image.digest.clone()).or_else(last);
         let config = top.as_ref().and_then(|d| crate::manifest::config_of(d, &state.manifests));
         let layers = config.as_ref().and_then(|c| match state.blobs.get(c) {
             Some(KnownBlob::Small(bytes)) => crate::manifest::layers_of(bytes),
@@ -242,12 +258,42 @@ impl SenderState {
             received: self.received.load(Ordering::Relaxed),
             reused: self.reused.load(Ordering::Relaxed),
             blobs: state.blobs.len(),
+            images,
             digest: top.map(String::from),
             config: config.map(String::from),
             layers,
             first_byte_ns: Some(self.first_byte_ns.load(Ordering::Relaxed)).filter(|ns| *ns > 0),
             ..Sent::default()
         };
-        Ok((index, order, packed, at, sent))
+        Ok(Layout { index, order, packed, before: at, sent })
     }
+}
+
+impl State {
+    /// Images of a commit, by their references and tags.
+    fn images(&self, references: &[(&str, &str)]) -> Result<Vec<NamedImage>, Error> {
+        let named = references.iter().map(|(reference, tag)| {
+            let not_pushed = || Error::NotPushed { reference: (*reference).to_owned(), tag: (*tag).to_owned() };
+            let digest = self.tags.get(*tag).cloned().ok_or_else(not_pushed)?;
+            // The specification allows a push of an empty index, so it is refused here.
+            let is_empty = self.manifests.get(&digest).is_none_or(|m| crate::manifest::is_empty_index(&m.text));
+            if is_empty {
+                return Err(Error::EmptyIndex((*reference).to_owned()));
+            }
+            Ok(NamedImage { reference: (*reference).to_owned(), digest })
+        });
+        named.collect()
+    }
+}
+
+/// Layout of a stored transfer.
+pub(crate) struct Layout {
+    pub(crate) index: Index,
+    /// Blocks in the order of the artifact.
+    pub(crate) order: Vec<u32>,
+    /// Small blobs.
+    pub(crate) packed: Vec<u8>,
+    /// Bytes before the small blobs.
+    pub(crate) before: u64,
+    pub(crate) sent: Sent,
 }

@@ -107,7 +107,10 @@ impl Session {
             if !commit_requested {
                 return Err(sender.broken().map_or(Error::Abandoned, Error::Broken));
             }
-            let sent = sender.commit(&session.name).await?;
+            // The caller pushes one image. What it has no tag for, receivers find by digest.
+            let last = sender.tags().pop();
+            let references: Vec<_> = last.iter().map(|tag| (session.name.as_str(), tag.as_str())).collect();
+            let sent = sender.commit(&references).await?;
             if let Some(first) = sent.first_byte_ns {
                 let detail = format!("relay: {} blobs, {} lanes", sent.blobs, sent.concurrency);
                 report.span(SpanKind::Upload, &detail, first, sent.uploaded_ns, Some(sent.received));

@@ -5,16 +5,17 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use handoff_storage::{
     AdaptiveConcurrency, ArtifactClient, ArtifactTarget, ArtifactUpload, BlobWriter, CacheClient, RemoteBlob,
-    RetryPolicy, ServiceEndpoint,
+    ServiceEndpoint,
 };
 use tokio::sync::OnceCell;
 
 use crate::Error;
+use crate::cache_entries::{
+    self, Reserved, find_blob, find_image, image_key, reserve_blob, reserve_image, reserve_upload,
+};
 use crate::digest::Digest;
 use crate::index::BlobLocation;
 
-/// Cache version: it separates relay's entries from other clients' and from other layouts.
-const CACHE_VERSION: &str = "handoff-relay-1";
 /// Content type of stored bytes.
 pub(crate) const MIME: &str = "application/octet-stream";
 
@@ -44,8 +45,8 @@ impl std::str::FromStr for StoreKind {
 pub(crate) enum SenderStore {
     /// One artifact whose block list orders the blocks of all blobs. [`SenderStore::ready`] creates it.
     Artifact { client: Box<ArtifactClient>, name: String, blob: OnceCell<ArtifactUpload>, next: AtomicU32 },
-    /// One cache entry per large blob.
-    Cache { client: Arc<CacheClient>, name: String },
+    /// One cache entry per large blob. The nonce separates the uploads of this sender from those of all others.
+    Cache { client: Arc<CacheClient>, name: String, nonce: u64 },
 }
 
 /// Destination of one large blob.
@@ -56,15 +57,7 @@ pub(crate) enum Target {
     /// A new cache entry.
     Entry { key: String, blob: BlobWriter, next: Arc<AtomicU32> },
     /// An entry that another job stored: nothing is sent.
-    Known { key: String },
-}
-
-pub(crate) fn entry_key(digest: &Digest) -> String {
-    format!("handoff-relay-blob-{digest}")
-}
-
-fn image_key(name: &str) -> String {
-    format!("handoff-relay-image-{name}")
+    Known(BlobLocation),
 }
 
 impl SenderStore {
@@ -75,11 +68,12 @@ impl SenderStore {
                 Ok(Self::Artifact { client, name: name.to_owned(), blob: OnceCell::new(), next: AtomicU32::new(0) })
             }
             StoreKind::Cache => {
-                let client = Arc::new(cache_client(endpoint)?);
-                if client.find(&image_key(name)).await?.is_some() {
+                let client = Arc::new(cache_entries::client(endpoint)?);
+                if find_image(&client, name).await?.is_some() {
                     return Err(Error::Taken(name.to_owned()));
                 }
-                Ok(Self::Cache { client, name: name.to_owned() })
+                let nonce = getrandom::u64().map_err(|e| Error::Broken(format!("no random number: {e}")))?;
+                Ok(Self::Cache { client, name: name.to_owned(), nonce })
             }
         }
     }
@@ -103,32 +97,29 @@ impl SenderStore {
     /// Finds a blob that an earlier run stored.
     pub(crate) async fn find(&self, digest: &Digest) -> Result<Option<BlobLocation>, Error> {
         let Self::Cache { client, .. } = self else { return Ok(None) };
-        let key = entry_key(digest);
-        let Some(entry) = client.find(&key).await? else { return Ok(None) };
-        let size = client.open(&entry).await?.size();
-        Ok(Some(BlobLocation { entry: Some(key), offset: 0, size }))
+        find_blob(client, digest).await
     }
 
     /// Opens the destination of a large blob. A digest known beforehand names the entry, so that later runs find it.
-    pub(crate) async fn target(&self, digest: Option<&Digest>, upload: &str) -> Result<Target, Error> {
-        let (client, name) = match self {
-            Self::Artifact { client, name, blob, .. } => {
+    pub(crate) async fn target(
+        &self,
+        digest: Option<&Digest>,
+        upload: &str,
+        is_encoded: bool,
+    ) -> Result<Target, Error> {
+        let reserved = match (self, digest) {
+            (Self::Artifact { client, name, blob, .. }, _) => {
                 return Ok(Target::Artifact(artifact_writer(client, name, blob).await?.clone()));
             }
-            Self::Cache { client, name } => (client, name),
+            (Self::Cache { client, .. }, Some(digest)) => reserve_blob(client, digest, is_encoded).await?,
+            (Self::Cache { client, name, nonce }, None) => {
+                reserve_upload(client, &format!("{name}-{nonce:016x}-{upload}")).await?
+            }
         };
-        let upload_key = format!("handoff-relay-upload-{name}-{upload}");
-        let mut key = digest.map_or_else(|| upload_key.clone(), entry_key);
-        let mut created = client.create(&key).await?;
-        // A reserved key without an entry belongs to an upload that broke off or still runs: neither is reliable.
-        if created.is_none() && client.find(&key).await?.is_none() {
-            key = upload_key;
-            created = client.create(&key).await?;
-        }
-        match created {
-            Some(blob) => Ok(Target::Entry { key, blob, next: Arc::default() }),
-            None => Ok(Target::Known { key }),
-        }
+        Ok(match reserved {
+            Reserved::New { key, blob } => Target::Entry { key, blob, next: Arc::default() },
+            Reserved::Stored(location) => Target::Known(location),
+        })
     }
 
     /// Writer of a target, and the number of its next block.
@@ -165,12 +156,11 @@ impl SenderStore {
                     return Err(failure);
                 }
             }
-            Self::Cache { client, name } => {
-                let key = image_key(name);
-                let blob = client.create(&key).await?.ok_or_else(|| Error::Taken(name.clone()))?;
+            Self::Cache { client, name, .. } => {
+                let (key, blob) = reserve_image(client, name).await?;
                 let order = put_all(&blob, &AtomicU32::new(0), tail, concurrency).await?;
                 blob.commit(order, MIME).await?;
-                client.finalize(&key, size).await?;
+                cache_entries::complete(client, &key, size).await?;
             }
         }
         Ok(size)
@@ -178,7 +168,7 @@ impl SenderStore {
 
     pub(crate) async fn finalize_entry(&self, key: &str, size: u64) -> Result<(), Error> {
         match self {
-            Self::Cache { client, .. } => Ok(client.finalize(key, size).await?),
+            Self::Cache { client, .. } => cache_entries::complete(client, key, size).await,
             Self::Artifact { .. } => Ok(()),
         }
     }
@@ -226,10 +216,6 @@ fn artifact_name(name: &str) -> String {
     format!("handoff-relay-{name}")
 }
 
-fn cache_client(endpoint: ServiceEndpoint) -> Result<CacheClient, Error> {
-    Ok(CacheClient::new(endpoint, RetryPolicy::default(), CACHE_VERSION)?)
-}
-
 /// Store of a receiver.
 #[derive(Debug)]
 pub(crate) enum ReceiverStore {
@@ -243,7 +229,7 @@ impl ReceiverStore {
     pub(crate) fn open(kind: StoreKind, endpoint: ServiceEndpoint) -> Result<Self, Error> {
         match kind {
             StoreKind::Artifact => Ok(Self::Artifact(ArtifactClient::new(endpoint)?)),
-            StoreKind::Cache => Ok(Self::Cache(cache_client(endpoint)?)),
+            StoreKind::Cache => Ok(Self::Cache(cache_entries::client(endpoint)?)),
         }
     }
 
@@ -266,7 +252,7 @@ impl ReceiverStore {
                 Ok(client.reader(&artifact, url))
             }
             Self::Cache(client) => {
-                let entry = client.find(&image_key(name)).await?;
+                let entry = find_image(client, name).await?;
                 let entry = entry.ok_or_else(|| not_sent(name, "in the caches that this branch can see"))?;
                 Ok(client.open(&entry).await?)
             }
@@ -280,12 +266,12 @@ impl ReceiverStore {
         Ok(Some(client.open(&entry).await?))
     }
 
-    /// Opens the cache entry `key` of a blob.
-    pub(crate) async fn entry(&self, digest: &Digest, key: &str, size: u64) -> Result<RemoteBlob, Error> {
-        let evicted = || Error::Evicted(digest.to_string());
-        let Self::Cache(client) = self else { return Err(evicted()) };
-        let entry = client.find(key).await?.ok_or_else(evicted)?;
-        Ok(client.reader(&entry, size))
+    /// Opens the cache entry of a blob.
+    pub(crate) async fn entry(&self, digest: &Digest, key: &str, location: &BlobLocation) -> Result<RemoteBlob, Error> {
+        let missing = || Error::NotInCache { digest: digest.to_string(), key: key.to_owned() };
+        let Self::Cache(client) = self else { return Err(missing()) };
+        let entry = client.find(key).await?.ok_or_else(missing)?;
+        Ok(client.reader(&entry, location.entry_size()))
     }
 }
 

@@ -188,7 +188,8 @@ impl SendArgs {
             // What the service says of it is the reason why a push was refused.
             ready?;
             pushed??;
-            Ok::<_, anyhow::Error>(sender.commit(&image).await?)
+            let tag = sender.tags().pop().unwrap_or_default();
+            Ok::<_, anyhow::Error>(sender.commit(&[(&image, &tag)]).await?)
         })?;
         let (received, reused) = (mib(sent.received), mib(sent.reused));
         let (name, blobs) = (common.name, sent.blobs);

@@ -94,8 +94,9 @@ fn relay_memory_stays_bounded_for_larger_layers() {
             scope.spawn(|| layer.push(&push_registry.registry));
         }
     });
+    let bytes = layers[0].mib * MIB;
     let manifest = format!(
-        r#"{{"schemaVersion":2,"config":{{"digest":"{}"}},"layers":[{{"digest":"{}"}}]}}"#,
+        r#"{{"schemaVersion":2,"config":{{"digest":"{}","size":{bytes}}},"layers":[{{"digest":"{}","size":{bytes}}}]}}"#,
         layers[0].digest, layers[1].digest
     );
     let mut stream = TcpStream::connect(&push_registry.registry).unwrap();

@@ -50,6 +50,16 @@ impl Lab {
         ServiceEndpoint { results_url: self.service.base_url(), token }
     }
 
+    /// Removes a cache entry, as an eviction does.
+    pub fn delete_cache_entry(&self, key: &str) {
+        assert_eq!(self.service.delete(&handoff_services::Stored::CacheEntry { key: key.to_owned() }), 1);
+    }
+
+    /// Number of a job's answered requests.
+    pub fn requests(&self, endpoint: &ServiceEndpoint) -> usize {
+        self.service.request_log(&endpoint.token).len()
+    }
+
     pub async fn sender(&self, kind: StoreKind, name: &str) -> Result<PushRegistry, handoff_registry::Error> {
         PushRegistry::start(kind, self.endpoint(), name, &Settings::default()).await
     }
@@ -63,7 +73,7 @@ impl Lab {
         let sender = self.sender(kind, name).await?;
         let (registry, image) = (sender.registry(), image.clone());
         tokio::task::spawn_blocking(move || image.push(&registry)).await.unwrap();
-        sender.commit("example/app:1").await
+        sender.commit(&[("example/app:1", "1")]).await
     }
 }
 
@@ -154,7 +164,11 @@ pub fn noise(length: usize, seed: u64) -> Vec<u8> {
 
 impl Image {
     pub fn new(sizes: &[usize]) -> Self {
-        let layers: Vec<Vec<u8>> = sizes.iter().enumerate().map(|(i, n)| noise(*n, 77 + i as u64)).collect();
+        Self::of(sizes.iter().enumerate().map(|(i, n)| noise(*n, 77 + i as u64)).collect())
+    }
+
+    /// Image of these layers.
+    pub fn of(layers: Vec<Vec<u8>>) -> Self {
         let diff_ids: Vec<String> = layers.iter().map(|l| Digest::of(l).to_string()).collect();
         let config = serde_json::json!({ "os": "linux", "rootfs": { "type": "layers", "diff_ids": diff_ids } });
         let config = config.to_string().into_bytes();
@@ -177,6 +191,13 @@ impl Image {
 
     /// Pushes as docker does: look for the blob, begin an upload, send the bytes, name the digest.
     pub fn push(&self, registry: &str) {
+        self.push_blobs(registry);
+        let put = call(registry, "PUT", "/v2/app/manifests/1", &[("content-type", TYPE)], self.manifest.as_bytes());
+        assert_eq!(put.status, 201, "{}", String::from_utf8_lossy(&put.body));
+    }
+
+    /// Pushes config and layers.
+    pub fn push_blobs(&self, registry: &str) {
         for blob in self.blobs() {
             let digest = Digest::of(blob);
             if call(registry, "HEAD", &format!("/v2/app/blobs/{digest}"), &[], b"").status == 200 {
@@ -188,8 +209,6 @@ impl Image {
             let put = call(registry, "PUT", &path, &[], blob);
             assert_eq!(put.status, 201, "{}", String::from_utf8_lossy(&put.body));
         }
-        let put = call(registry, "PUT", "/v2/app/manifests/1", &[("content-type", TYPE)], self.manifest.as_bytes());
-        assert_eq!(put.status, 201, "{}", String::from_utf8_lossy(&put.body));
     }
 
     /// Pulls all of it and compares.
@@ -197,6 +216,11 @@ impl Image {
         let manifest = call(registry, "GET", "/v2/any/name/manifests/1", &[], b"");
         assert_eq!((manifest.status, manifest.header("content-type")), (200, Some(TYPE)));
         assert_eq!(String::from_utf8(manifest.body).unwrap(), self.manifest);
+        self.pull_blobs(registry);
+    }
+
+    /// Pulls config and layers and compares.
+    pub fn pull_blobs(&self, registry: &str) {
         for blob in self.blobs() {
             let got = call(registry, "GET", &format!("/v2/any/name/blobs/{}", Digest::of(blob)), &[], b"");
             assert_eq!(got.status, 200);

@@ -35,7 +35,7 @@ async fn wrong_digest_missing_blob_and_foreign_layer_are_refused_with_the_reason
         assert_eq!(call(&registry, "DELETE", "/v2/a/manifests/none", &[], b"").status, 405);
     })
     .await;
-    assert!(matches!(sender.commit("").await, Err(Error::NothingPushed)));
+    assert!(matches!(sender.commit(&[("", "1")]).await, Err(Error::NothingPushed)));
     assert!(matches!(lab.receiver(StoreKind::Artifact, "app").await, Err(Error::NotSent { .. })));
 }
 
@@ -67,7 +67,7 @@ async fn name_that_is_taken_is_refused() {
 }
 
 /// Changes one byte of every file that a service keeps and that is larger than a table.
-fn flip_a_byte(dir: &std::path::Path) -> usize {
+pub fn flip_a_byte(dir: &std::path::Path) -> usize {
     let mut flipped = 0;
     for entry in std::fs::read_dir(dir).unwrap().flatten() {
         let path = entry.path();
@@ -122,7 +122,7 @@ async fn evicted_entry_is_reported_before_any_pull() {
     let beside = PushRegistry::start(StoreKind::Cache, lab.endpoint(), "beside", &settings).await.unwrap();
     assert_eq!(beside.earlier(), None);
     let error = lab.receiver(StoreKind::Cache, "old").await.unwrap_err();
-    assert!(matches!(error, Error::Evicted { .. } | Error::NotSent { .. }), "{error}");
+    assert!(matches!(error, Error::NotInCache { .. } | Error::NotSent { .. }), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -156,7 +156,7 @@ async fn cancelled_or_broken_upload_can_be_pushed_again() {
             pushed.push(&registry);
         })
         .await;
-        sender.commit("").await.unwrap();
+        sender.commit(&[("", "1")]).await.unwrap();
         let receiver = lab.receiver(kind, "again").await.unwrap();
         let registry = receiver.registry();
         blocking(move || image.pull(&registry)).await;
@@ -172,7 +172,7 @@ async fn request_to_a_busy_service_is_retried() {
     let sender = PushRegistry::start(StoreKind::Artifact, lab.endpoint(), "app", &settings).await.unwrap();
     let (registry, pushed) = (sender.registry(), image.clone());
     blocking(move || pushed.push(&registry)).await;
-    assert!(sender.commit("").await.unwrap().traffic.retries > 0);
+    assert!(sender.commit(&[("", "1")]).await.unwrap().traffic.retries > 0);
     let receiver = PullRegistry::start(StoreKind::Artifact, lab.endpoint(), "app", &settings).await.unwrap();
     let registry = receiver.registry();
     blocking(move || image.pull(&registry)).await;

@@ -92,7 +92,7 @@ async fn builder_finds_the_newest_complete_earlier_image_and_sends_only_new_laye
         pushed.push(&registry);
     })
     .await;
-    let sent = sender.commit("").await.unwrap();
+    let sent = sender.commit(&[("", "1")]).await.unwrap();
     assert_eq!(sent.reused, (2 * MIB + 9000 + second.config.len()) as u64);
     assert_eq!(sent.received, MIB as u64);
     let receiver = lab.receiver(StoreKind::Cache, "app-2").await.unwrap();
@@ -144,14 +144,15 @@ async fn chunked_and_monolithic_uploads_ranges_and_upload_status_follow_the_spec
         let back = call(&registry, "GET", &format!("/v2/a/blobs/{}", Digest::of(small)), &[], b"");
         assert_eq!(back.body, small);
         let manifest = format!(
-            r#"{{"schemaVersion":2,"config":{{"digest":"{}"}},"layers":[{{"digest":"{digest}"}}]}}"#,
-            Digest::of(small)
+            r#"{{"schemaVersion":2,"config":{{"digest":"{}","size":5}},"layers":[{{"digest":"{digest}","size":{}}}]}}"#,
+            Digest::of(small),
+            blob.len()
         );
         assert_eq!(call(&registry, "PUT", "/v2/a/manifests/t", &[], manifest.as_bytes()).status, 201);
         blob
     })
     .await;
-    sender.commit("").await.unwrap();
+    sender.commit(&[("", "t")]).await.unwrap();
     let receiver = lab.receiver(StoreKind::Artifact, "app").await.unwrap();
     let registry = receiver.registry();
     blocking(move || {
@@ -217,7 +218,7 @@ async fn part_size_follows_the_settings() {
         let sender = PushRegistry::start(StoreKind::Artifact, lab.endpoint(), &name, &settings).await.unwrap();
         let (registry, pushed) = (sender.registry(), image.clone());
         blocking(move || pushed.push(&registry)).await;
-        let sent = sender.commit("example/app:1").await.unwrap();
+        let sent = sender.commit(&[("example/app:1", "1")]).await.unwrap();
         let receiver = PullRegistry::start(StoreKind::Artifact, lab.endpoint(), &name, &settings).await.unwrap();
         let (registry, pulled) = (receiver.registry(), image.clone());
         blocking(move || pulled.pull(&registry)).await;

@@ -1,0 +1,3 @@
+//! Inputs that the tests and the fuzzer share.
+
+pub mod mutate;
