@@ -15,7 +15,7 @@ use crate::common::{disk, model, stacks};
 fn stage(parent: &Path, name: &str, items: &[Item], lower: &[PathBuf]) -> Result<Staging, Error> {
     let staging = Staging::create(parent, name)?;
     let options =
-        UntarOptions { is_lowest: lower.is_empty(), max_bytes: 1 << 20, reserve_bytes: 0, rules: Rules::default() };
+        UntarOptions { is_lowest: lower.is_empty(), max_bytes: 1 << 20, start_bytes: 1, reserve_bytes: 0, rules: Rules::default() };
     let done = untar(&archive(items)[..], &staging, options)?;
     apply_attributes(&staging, &done.undescribed, lower, Rules::default())?;
     Ok(staging)
