@@ -20,6 +20,8 @@
 mod blob;
 mod commit;
 mod stage;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;

@@ -67,7 +67,7 @@ async fn name_that_is_taken_is_refused() {
 }
 
 /// Changes one byte of every file that a service keeps and that is larger than a table.
-fn flip_a_byte(dir: &std::path::Path) -> usize {
+pub fn flip_a_byte(dir: &std::path::Path) -> usize {
     let mut flipped = 0;
     for entry in std::fs::read_dir(dir).unwrap().flatten() {
         let path = entry.path();

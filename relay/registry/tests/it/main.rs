@@ -5,3 +5,4 @@
 mod client;
 mod faults;
 mod round_trip;
+mod streams;
