@@ -7,6 +7,8 @@
 mod client;
 mod protocol;
 mod serve;
+#[cfg(test)]
+mod tests;
 mod transfer;
 
 pub use client::{Helper, Unavailable};

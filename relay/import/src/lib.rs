@@ -36,7 +36,6 @@
 //! # }
 //! ```
 
-mod area;
 mod attributes;
 mod budget;
 mod error;
@@ -54,7 +53,6 @@ mod tar;
 mod tree;
 mod untar;
 
-pub use area::{StagingArea, remove_abandoned};
 pub use attributes::{apply_attributes, lower_folders};
 pub use budget::MemoryBudget;
 pub use error::{Error, Refusal};

@@ -149,8 +149,13 @@ impl<'a, S: Store> Run<'a, S> {
         let fetched = plan.needed.len();
         feed.begin(&plan.needed);
         let (store, lease, image) = (self.store, self.lease, self.image);
-        let committer =
-            Committer { store, lease, layers: &image.layers, rules: self.options.limits.rules, filled: BTreeMap::new() };
+        let committer = Committer {
+            store,
+            lease,
+            layers: &image.layers,
+            rules: self.options.limits.rules,
+            filled: BTreeMap::new(),
+        };
         let (to_commit, staged) = unbounded_channel();
         let commit = committer.run(plan.first, plan.active.take(), staged);
         let documents = write_documents(store, lease, image);

@@ -273,7 +273,7 @@ mod tests {
             "size": document.text.len(), "platform": {"os": os, "architecture": architecture}})
     }
 
-    fn index(entries: Vec<serde_json::Value>) -> Document {
+    fn index(entries: &[serde_json::Value]) -> Document {
         document(INDEX_TYPES[0], &serde_json::json!({"schemaVersion": 2, "manifests": entries}))
     }
 
@@ -288,7 +288,7 @@ mod tests {
         let ours = config(machine(), &[Digest::of(b"plain")]);
         let [mine, other] = [manifest(&ours, &[(layer, 5)]), manifest(&config("s390x", &[]), &[])];
         let attestation = manifest("{}", &[("application/vnd.in-toto+json", 5)]);
-        let top = index(vec![
+        let top = index(&[
             entry(&attestation, "unknown", "unknown"),
             entry(&other, "linux", "s390x"),
             entry(&mine, "linux", machine()),
@@ -299,7 +299,7 @@ mod tests {
         let spec = ImageSpec { references: vec!["app:1".to_owned()], documents: selected.documents, config: ours };
         let image = Image::read(spec).unwrap();
         assert_eq!((image.names, image.layers.len()), (vec!["docker.io/library/app:1".to_owned()], 1));
-        let none = index(vec![entry(&other, "linux", "s390x")]);
+        let none = index(&[entry(&other, "linux", "s390x")]);
         let error = Selection::of(&none.digest(), |_| Some(none.clone())).unwrap_err();
         assert_eq!(error.kind, crate::failure::FailureKind::Refused, "{error}");
     }

@@ -140,11 +140,7 @@ fn find(name: &str) -> Option<PathBuf> {
     FOLDERS.iter().map(|folder| Path::new(folder).join(name)).find(|path| path.is_file())
 }
 
-fn command(
-    program: &Path,
-    is_root: bool,
-    find: impl Fn(&str) -> Option<PathBuf>,
-) -> Result<Command, Unavailable> {
+fn command(program: &Path, is_root: bool, find: impl Fn(&str) -> Option<PathBuf>) -> Result<Command, Unavailable> {
     let program = program
         .canonicalize()
         .map_err(|e| Unavailable(format!("the import's helper {} is not there: {e}", program.display())))?;

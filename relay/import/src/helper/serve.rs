@@ -41,7 +41,7 @@ impl Default for HelperOptions {
 /// Runs the helper on standard input and output, until the input ends.
 ///
 /// An import in progress at the end of the input is undone. Leases that killed imports left are removed first.
-pub fn serve_helper(options: HelperOptions) -> ExitCode {
+pub fn serve_helper(options: &HelperOptions) -> ExitCode {
     let _ = rustix::pipe::fcntl_setpipe_size(io::stdin(), PIPE_BYTES);
     let open = async |socket: &Path| {
         let refused = |refusal: handoff_containerd::Refusal| ImportError::refused(refusal.to_string());
@@ -59,7 +59,7 @@ pub fn serve_helper(options: HelperOptions) -> ExitCode {
 pub fn serve<S: Store>(
     input: impl Read + Send + 'static,
     output: impl Write + Send + 'static,
-    options: HelperOptions,
+    options: &HelperOptions,
     open: impl AsyncFnOnce(&Path) -> Result<(S, HelperFacts), ImportError>,
 ) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build();
@@ -69,7 +69,7 @@ pub fn serve<S: Store>(
     else {
         return ExitCode::FAILURE;
     };
-    let result = runtime.block_on(session(input, &events, &options, open));
+    let result = runtime.block_on(session(input, &events, options, open));
     let code = match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -46,12 +46,11 @@ impl<S: Store> Committer<'_, S> {
                 };
                 trees.insert(height, tree);
             };
-            let snapshot = match active.take() {
-                Some(snapshot) => SnapshotState::Active(snapshot),
-                None => {
-                    let parent = height.checked_sub(1).map(|below| &self.layers[below].chain);
-                    self.store.prepare(self.lease, &self.layers[height].chain, parent).await?
-                }
+            let snapshot = if let Some(snapshot) = active.take() {
+                SnapshotState::Active(snapshot)
+            } else {
+                let parent = height.checked_sub(1).map(|below| &self.layers[below].chain);
+                self.store.prepare(self.lease, &self.layers[height].chain, parent).await?
             };
             // A pull of an image with the same layers may have been faster.
             if let SnapshotState::Active(snapshot) = snapshot {

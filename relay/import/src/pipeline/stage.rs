@@ -44,15 +44,8 @@ pub(super) struct Stager<S> {
 
 impl<S: Store> Stager<S> {
     /// Unpacks the layer, and writes its blob if `with_blob` is set and the store has none.
-    pub(super) async fn stage(
-        self,
-        with_blob: bool,
-        input: LayerInput,
-    ) -> Result<Staged<S::Writer>, ImportError> {
-        let writer = match with_blob {
-            true => self.store.content(&self.lease, blob::of_layer(&self.layer)).await?,
-            false => None,
-        };
+    pub(super) async fn stage(self, with_blob: bool, input: LayerInput) -> Result<Staged<S::Writer>, ImportError> {
+        let writer = if with_blob { self.store.content(&self.lease, blob::of_layer(&self.layer)).await? } else { None };
         let height = self.height;
         let Some(writer) = writer else {
             let tree = self.unpack(input, None).await?;
@@ -87,12 +80,15 @@ impl<S: Store> Stager<S> {
 
     async fn unpack(&self, input: LayerInput, bridge: Option<Bridge>) -> Result<Tree, ImportError> {
         let (folder, limits) = (self.lease.staging().to_owned(), self.limits.clone());
+        // A manifest does not state the plain size. A smaller bound would refuse layers that the engine takes.
+        let free = free_bytes(&folder)?.saturating_sub(limits.reserve_bytes);
+        let path = folder.clone();
         let spec = LayerSpec {
             encoding: self.layer.encoding,
             digest: self.layer.digest.to_string(),
             blob_bytes: self.layer.size,
             diff_id: self.layer.diff_id.to_string(),
-            plain_bytes: free_bytes(&folder)?.saturating_sub(limits.reserve_bytes),
+            plain_bytes: free,
             is_lowest: self.height == 0,
         };
         let name = format!("layer-{}", self.height);
@@ -105,7 +101,13 @@ impl<S: Store> Stager<S> {
             }?;
             Ok::<_, Error>(Tree { staging, undescribed: staged.untarred.undescribed })
         });
-        Ok(thread.await.map_err(super::thread_ended)??)
+        let staged = thread.await.map_err(super::thread_ended)?;
+        staged.map_err(|error| match error {
+            Error::Size { stated, got, .. } if stated == free && got > free => {
+                Error::NoSpace { path, free, needed: got }.into()
+            }
+            other => other.into(),
+        })
     }
 }
 

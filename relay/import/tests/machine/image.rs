@@ -116,11 +116,7 @@ impl TestImage {
         let find = |digest: &Digest| (*digest == self.manifest.digest()).then(|| self.manifest.clone());
         let selected = Selection::of(&self.manifest.digest(), find).unwrap();
         assert_eq!(selected.config, Digest::of(self.config.as_bytes()));
-        ImageSpec {
-            references: vec![reference.to_owned()],
-            documents: selected.documents,
-            config: self.config.clone(),
-        }
+        ImageSpec { references: vec![reference.to_owned()], documents: selected.documents, config: self.config.clone() }
     }
 
     pub fn blob(&self, digest: &str) -> Option<Bytes> {
