@@ -155,6 +155,8 @@ fn command(program: &Path, is_root: bool, find: impl Fn(&str) -> Option<PathBuf>
     words.extend([program, "import-helper".into()]);
     let mut command = Command::new(&words[0]);
     command.args(&words[1..]).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").current_dir("/");
+    // A signal from the terminal ends the parent only. The helper then undoes what it has begun.
+    command.process_group(0);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     Ok(command)
 }
