@@ -133,7 +133,7 @@ impl Store for Containerd {
         self.prepare_snapshot(lease, chain, parent).await
     }
 
-    async fn commit(&self, lease: &Lease, snapshot: ActiveSnapshot) -> Result<(), Error> {
+    async fn commit(&self, lease: &Lease, snapshot: ActiveSnapshot) -> Result<bool, Error> {
         self.commit_snapshot(lease, &snapshot).await
     }
 

@@ -164,7 +164,7 @@ impl Store for FakeStore {
         Ok(SnapshotState::Active(ActiveSnapshot { key, chain: chain.clone(), upper, lower }))
     }
 
-    async fn commit(&self, lease: &Lease, snapshot: ActiveSnapshot) -> Result<(), Error> {
+    async fn commit(&self, lease: &Lease, snapshot: ActiveSnapshot) -> Result<bool, Error> {
         self.begin(Call::Commit, "commit")?.commit(&lease.id(), &snapshot.key, snapshot.chain.as_str())
     }
 

@@ -44,11 +44,12 @@ pub trait Store: Clone + Send + Sync + 'static {
         parent: Option<&ChainId>,
     ) -> impl Future<Output = Result<SnapshotState, Error>> + Send;
 
-    /// Commits a prepared snapshot. One that another client has committed meanwhile is no error.
+    /// Commits a prepared snapshot. Returns false if another client has committed it meanwhile: its folder is the snapshot's
+    /// then, and this one is removed.
     ///
     /// # Errors
     /// The store refuses, for example because the lease has expired.
-    fn commit(&self, lease: &Lease, snapshot: ActiveSnapshot) -> impl Future<Output = Result<(), Error>> + Send;
+    fn commit(&self, lease: &Lease, snapshot: ActiveSnapshot) -> impl Future<Output = Result<bool, Error>> + Send;
 
     /// Names the image, which makes it visible. An image that has the name already becomes dangling, as at a pull.
     ///

@@ -13,8 +13,9 @@ use crate::error::Error;
 pub struct MemoryBudget(Arc<AtomicUsize>);
 
 impl MemoryBudget {
-    /// Bytes for a process that stays below 256 MiB with its own code and stacks.
-    pub const DEFAULT_BYTES: usize = 208 << 20;
+    /// Bytes for a process that stays below 256 MiB with its own code and stacks, and with the bytes between its pipe, the
+    /// layers and containerd: three usual layers, or a usual one and one with the largest window.
+    pub const DEFAULT_BYTES: usize = 178 << 20;
 
     /// Makes a budget.
     pub fn new(bytes: usize) -> Self {

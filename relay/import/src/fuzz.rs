@@ -28,7 +28,8 @@ pub fn fuzz_untar(scratch: &Path, bytes: &[u8]) -> Result<Untarred, Error> {
     watch(scratch, |staging, lower| {
         // The first byte of a real layer is a letter of a name: both kinds of layers are tried.
         let is_lowest = bytes.first().is_some_and(|b| b % 2 == 0);
-        let options = UntarOptions { is_lowest, max_bytes: MAX_BYTES, reserve_bytes: 0, rules: Rules::default() };
+        let options =
+            UntarOptions { is_lowest, max_bytes: MAX_BYTES, start_bytes: 0, reserve_bytes: 0, rules: Rules::default() };
         let untarred = untar(bytes, staging, options)?;
         apply_attributes(staging, &untarred.undescribed, &[lower.to_owned()], Rules::default())?;
         Ok(untarred)

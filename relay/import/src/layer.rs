@@ -123,6 +123,8 @@ pub fn stage_layer(
     let options = UntarOptions {
         is_lowest: spec.is_lowest,
         max_bytes: spec.plain_bytes,
+        // The plain size is a bound here, and it may be as large as the free space.
+        start_bytes: spec.blob_bytes,
         reserve_bytes: limits.reserve_bytes,
         rules: limits.rules,
     };

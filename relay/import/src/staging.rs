@@ -87,7 +87,7 @@ impl Staging {
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        // What is left here goes with the next import, which removes every old staging folder.
+        // What is left here goes with the lease, which holds the folder around it.
         let _ = self.remove_now();
     }
 }

@@ -27,6 +27,8 @@ pub struct UntarOptions {
     pub is_lowest: bool,
     /// Largest sum of the files' bytes.
     pub max_bytes: u64,
+    /// Bytes that must be free at the start.
+    pub start_bytes: u64,
     /// Bytes of the file system that stay free.
     pub reserve_bytes: u64,
     /// Rules of the engine. Only tests change them.
@@ -52,7 +54,7 @@ pub struct Untarred {
 /// then holds a part of the layer: drop it.
 pub fn untar(stream: impl BufRead, staging: &Staging, options: UntarOptions) -> Result<Untarred, Error> {
     let root = staging.open_root()?;
-    let needed = options.max_bytes;
+    let needed = options.start_bytes;
     let mut space = Space::check_start(&root, staging.path(), needed, options.reserve_bytes)?;
     let mut tree = Tree::new(staging.open_root()?, options.is_lowest, options.rules);
     let mut reader = TarReader::new(stream);

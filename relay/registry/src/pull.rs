@@ -94,44 +94,96 @@ impl PullHandler {
 
     fn reply(&self, method: &Method, digest: &Digest, location: &BlobLocation, range: Range<u64>) -> Reply {
         let size = range.end - range.start;
-        let (sender, pieces) = mpsc::channel(BUFFERED_PIECES);
         if method == Method::HEAD {
-            return Reply::Pieces { size, pieces };
+            return Reply::Pieces { size, pieces: mpsc::channel(BUFFERED_PIECES).1 };
         }
-        let shared = Arc::clone(&self.0);
-        let position = shared.position_of(digest);
-        shared.note_request(position);
-        let whole = size == location.size;
-        // The last bytes of the stored image were read with its table: a blob among them needs no request.
-        let stored = location.offset + range.start..location.offset + range.end;
-        if location.frames.is_none()
-            && let Some(bytes) = shared.in_tail(location, &stored)
-        {
-            if whole && let Err(error) = digest.check(&Digest::of(&bytes)) {
-                shared.fail(&error);
-                return Reply::Pieces { size, pieces };
-            }
-            shared.count_sent(size);
-            return Reply::Whole(Some(bytes));
+        match deliver_range(&self.0, digest, location, range, Order::AfterLowerRequests) {
+            Delivery::Whole(bytes) => Reply::Whole(Some(bytes)),
+            Delivery::Pieces(pieces) => Reply::Pieces { size, pieces },
         }
-        let (digest, location) = (digest.clone(), location.clone());
-        let turn = shared.scheduler.enter(position);
-        tokio::spawn(async move {
-            let result = match shared.reader(&digest, &location) {
-                Ok(reader) => {
-                    let blob = StoredBlob { digest, location, reader };
-                    stream(&shared, Arc::new(blob), range, turn, &sender).await
-                }
-                Err(error) => Err(error),
-            };
-            if let Err(error) = result {
-                shared.fail(&error);
-                // The connection breaks: the engine sees a truncated blob, never a wrong one.
-                let _ = sender.send(Err(io::Error::other(error.to_string()))).await;
-            }
-        });
-        Reply::Pieces { size, pieces }
     }
+}
+
+/// When a blob may begin to fetch.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    /// When every lower layer has been requested, because engines request layers in any order.
+    AfterLowerRequests,
+    /// In the order of the calls.
+    AsCalled,
+}
+
+/// Bytes of a blob.
+enum Delivery {
+    /// All bytes, which are in memory already.
+    Whole(Bytes),
+    /// Pieces in order.
+    Pieces(mpsc::Receiver<io::Result<Bytes>>),
+}
+
+/// Begins to deliver a blob to a caller in this process. The bytes are verified as those for an engine are.
+pub(crate) fn deliver_blob(shared: &Arc<ReceiverState>, digest: &Digest) -> mpsc::Receiver<io::Result<Bytes>> {
+    let one = |item| {
+        let (sender, pieces) = mpsc::channel(1);
+        // There is room for one.
+        let _ = sender.try_send(item);
+        pieces
+    };
+    let Some(location) = shared.index.blobs.get(digest) else {
+        return one(Err(io::Error::other(format!("the image that was sent has no blob {digest}: send it again"))));
+    };
+    match deliver_range(shared, digest, location, 0..location.size, Order::AsCalled) {
+        Delivery::Whole(bytes) => one(Ok(bytes)),
+        Delivery::Pieces(pieces) => pieces,
+    }
+}
+
+/// Begins to deliver a range of a blob.
+fn deliver_range(
+    shared: &Arc<ReceiverState>,
+    digest: &Digest,
+    location: &BlobLocation,
+    range: Range<u64>,
+    order: Order,
+) -> Delivery {
+    let (sender, pieces) = mpsc::channel(BUFFERED_PIECES);
+    let shared = Arc::clone(shared);
+    let position = shared.position_of(digest);
+    shared.note_request(position);
+    // The last bytes of the stored image were read with its table: a blob among them needs no request.
+    let stored = location.offset + range.start..location.offset + range.end;
+    if location.frames.is_none()
+        && let Some(bytes) = shared.in_tail(location, &stored)
+    {
+        let size = range.end - range.start;
+        if size == location.size && let Err(error) = digest.check(&Digest::of(&bytes)) {
+            shared.fail(&error);
+            let _ = sender.try_send(Err(io::Error::other(error.to_string())));
+            return Delivery::Pieces(pieces);
+        }
+        shared.count_sent(size);
+        return Delivery::Whole(bytes);
+    }
+    let (digest, location) = (digest.clone(), location.clone());
+    let mut turn = shared.scheduler.enter(position);
+    tokio::spawn(async move {
+        if order == Order::AfterLowerRequests {
+            turn.wait_for_lower_layers().await;
+        }
+        let result = match shared.reader(&digest, &location) {
+            Ok(reader) => {
+                let blob = StoredBlob { digest, location, reader };
+                stream(&shared, Arc::new(blob), range, turn, &sender).await
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = result {
+            shared.fail(&error);
+            // The connection breaks: the engine sees a truncated blob, never a wrong one.
+            let _ = sender.send(Err(io::Error::other(error.to_string()))).await;
+        }
+    });
+    Delivery::Pieces(pieces)
 }
 
 /// Blob in the store.
@@ -159,7 +211,6 @@ async fn stream(
     let mut started = 0;
     let mut hash = Sha256::new();
     let mut held: Option<Bytes> = None;
-    turn.wait_for_lower_layers().await;
     while order.taken() < parts {
         let more = |started| started < parts && order.has_room_for(started);
         while more(started) && fetches.len() < shared.concurrency.count() + SPARE_RANGES && turn.may_fetch() {

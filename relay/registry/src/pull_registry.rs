@@ -1,11 +1,15 @@
 //! Receiver: a registry on loopback that fetches blobs by parallel ranged GETs and delivers them in order.
 
+use std::io;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use handoff_storage::{ServiceEndpoint, Traffic};
+use tokio::sync::mpsc;
 
+use crate::digest::Digest;
 use crate::index::NamedImage;
-use crate::pull::PullHandler;
+use crate::pull::{PullHandler, deliver_blob};
 use crate::receiver_state::ReceiverState;
 use crate::store::{ReceiverStore, StoreKind};
 use crate::wire::{Server, serve};
@@ -64,6 +68,19 @@ impl PullRegistry {
     /// Reference of the first image, and the last tag.
     pub fn sent_as(&self) -> (&str, Option<&str>) {
         (&self.shared.index.reference, self.shared.index.tags.keys().next_back().map(String::as_str))
+    }
+
+    /// Media type and text of a manifest or index, if it was sent.
+    pub fn manifest(&self, digest: &Digest) -> Option<(&str, &str)> {
+        self.shared.index.manifests.get(digest).map(|m| (m.media_type.as_str(), m.text.as_str()))
+    }
+
+    /// Begins to deliver a blob to a caller in this process, instead of to an engine.
+    ///
+    /// An error is the last item, and the end comes after the last byte: the digest is verified before the last piece. Of
+    /// the blobs that are on their way, the lowest layer is fetched first. Begin lower layers first. Call this on a runtime.
+    pub fn blob(&self, digest: &Digest) -> mpsc::Receiver<io::Result<Bytes>> {
+        deliver_blob(&self.shared, digest)
     }
 
     /// First failure, in one line.

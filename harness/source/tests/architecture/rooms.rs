@@ -121,10 +121,10 @@ pub const ROOMS: &[Room] = &[
     },
     Room {
         name: "import",
-        holds: ["a layer's bytes to", "containerd's tree"],
+        holds: ["an image into the", "store, by a root helper"],
         floor: Relay,
         position: (3, 1),
-        uses: &[],
+        uses: &["containerd"],
     },
     Room {
         name: "workflows",

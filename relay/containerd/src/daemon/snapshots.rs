@@ -75,7 +75,7 @@ impl Containerd {
         }
     }
 
-    pub(super) async fn commit_snapshot(&self, lease: &Lease, snapshot: &ActiveSnapshot) -> Result<(), Error> {
+    pub(super) async fn commit_snapshot(&self, lease: &Lease, snapshot: &ActiveSnapshot) -> Result<bool, Error> {
         let id = lease.id();
         let request = wire::CommitRequest {
             snapshotter: SNAPSHOTTER.to_owned(),
@@ -85,11 +85,11 @@ impl Containerd {
         };
         let committed = self.call::<_, Empty>(method::COMMIT_SNAPSHOT, Some(&id), &request).await;
         if allow(committed, Code::AlreadyExists)?.is_some() {
-            return Ok(());
+            return Ok(true);
         }
         // Another client, for example a pull of an image with the same layers, was faster.
         self.hold(&id, RESOURCE, snapshot.chain.as_str()).await?;
-        self.remove(&snapshot.key).await
+        self.remove(&snapshot.key).await.map(|()| false)
     }
 
     pub(super) async fn view_snapshot(&self, lease: &Lease, chain: &ChainId) -> Result<Vec<PathBuf>, Error> {

@@ -94,16 +94,16 @@ impl State {
         Ok((folder, lower))
     }
 
-    pub(super) fn commit(&mut self, lease: &str, key: &str, name: &str) -> Result<(), Error> {
+    pub(super) fn commit(&mut self, lease: &str, key: &str, name: &str) -> Result<bool, Error> {
         self.hold(lease, name)?;
         let mut snapshot = self.snapshots.remove(key).ok_or_else(|| failed("commit", Code::NotFound, key))?;
         if self.snapshots.contains_key(name) {
             remove(&snapshot.folder);
-            return Ok(());
+            return Ok(false);
         }
         snapshot.committed = true;
         self.snapshots.insert(name.to_owned(), snapshot);
-        Ok(())
+        Ok(true)
     }
 
     /// Folder of a committed snapshot.

@@ -12,6 +12,8 @@ use handoff_containerd::{
 };
 use tar::{EntryType, Header};
 
+use crate::rig::seven;
+
 pub struct TinyImage {
     layers: Vec<Layer>,
     chain: Vec<ChainId>,
@@ -36,7 +38,7 @@ impl TinyImage {
     /// Image whose layers contain the seed: different seeds share nothing but the first layer's media type.
     pub fn new(seed: &str, with_index: bool) -> Self {
         let layers = [
-            (tar(&[("bin/", b"", 0o755), ("bin/seven", &program(), 0o755), ("seed", seed.as_bytes(), 0o600)]), false),
+            (tar(&[("bin/", b"", 0o755), ("bin/seven", &seven(), 0o755), ("seed", seed.as_bytes(), 0o600)]), false),
             (tar(&[("etc/", b"", 0o755), ("etc/seed", seed.as_bytes(), 0o644)]), true),
         ];
         let layers: Vec<Layer> = layers.into_iter().map(|(tar, zipped)| Layer::new(tar, zipped)).collect();
@@ -171,32 +173,6 @@ fn tar(entries: &[(&str, &[u8], u32)]) -> Vec<u8> {
         tar.append_data(&mut header, name, *bytes).unwrap();
     }
     tar.into_inner().unwrap()
-}
-
-/// Static program that ends with status 7: an ELF header, one segment, and two system calls' worth of code.
-fn program() -> Vec<u8> {
-    let (machine, code): (u16, &[u8]) = if cfg!(target_arch = "aarch64") {
-        (183, &[0xa8, 0x0b, 0x80, 0xd2, 0xe0, 0x00, 0x80, 0xd2, 0x01, 0x00, 0x00, 0xd4])
-    } else {
-        (62, &[0xb8, 0x3c, 0, 0, 0, 0xbf, 7, 0, 0, 0, 0x0f, 0x05])
-    };
-    let size = (120 + code.len()) as u64;
-    let mut elf = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0".to_vec();
-    elf.extend(machine.to_le_bytes());
-    elf.extend(1_u32.to_le_bytes());
-    for word in [0x40_0078_u64, 64, 0] {
-        elf.extend(word.to_le_bytes());
-    }
-    elf.extend(0_u32.to_le_bytes());
-    for half in [64_u16, 56, 1, 0, 0, 0] {
-        elf.extend(half.to_le_bytes());
-    }
-    elf.extend([1_u32, 5].iter().flat_map(|w| w.to_le_bytes()));
-    for word in [0, 0x40_0000, 0x40_0000, size, size, 0x1000_u64] {
-        elf.extend(word.to_le_bytes());
-    }
-    elf.extend(code);
-    elf
 }
 
 /// Standard output of a program for an input that fits into a pipe.

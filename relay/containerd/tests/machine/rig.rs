@@ -36,10 +36,16 @@ fn path() -> String {
 impl Rig {
     /// Starts containerd and dockerd, whose files vanish with the mount namespace.
     pub fn start(root: &Path) -> Self {
+        // Overlays need a file system that is none itself.
+        output(&duct::cmd!("mount", "--make-rprivate", "/"));
+        output(&duct::cmd!("mount", "-t", "tmpfs", "tmpfs", root));
+        Self::start_in(root)
+    }
+
+    /// Starts both in a folder whose file system is not an overlay, in a mount namespace of its own.
+    pub fn start_in(root: &Path) -> Self {
         output(&duct::cmd!("mount", "--make-rprivate", "/"));
         output(&duct::cmd!("mount", "-t", "tmpfs", "tmpfs", "/run"));
-        // Overlays need a file system that is none itself.
-        output(&duct::cmd!("mount", "-t", "tmpfs", "tmpfs", root));
         let path = path();
         let dir = root.display();
         // The disabled plugins would write to /etc, /opt and /run.
@@ -173,4 +179,30 @@ fn wait(root: &Path, name: &str, mut is_up: impl FnMut() -> bool) {
         assert!(Instant::now() < deadline, "{}", fs::read_to_string(log(root, name)).unwrap());
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// Static program that ends with status 7: an ELF header, one segment, and two system calls' worth of code.
+pub fn seven() -> Vec<u8> {
+    let (machine, code): (u16, &[u8]) = if cfg!(target_arch = "aarch64") {
+        (183, &[0xa8, 0x0b, 0x80, 0xd2, 0xe0, 0x00, 0x80, 0xd2, 0x01, 0x00, 0x00, 0xd4])
+    } else {
+        (62, &[0xb8, 0x3c, 0, 0, 0, 0xbf, 7, 0, 0, 0, 0x0f, 0x05])
+    };
+    let size = (120 + code.len()) as u64;
+    let mut elf = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0".to_vec();
+    elf.extend(machine.to_le_bytes());
+    elf.extend(1_u32.to_le_bytes());
+    for word in [0x40_0078_u64, 64, 0] {
+        elf.extend(word.to_le_bytes());
+    }
+    elf.extend(0_u32.to_le_bytes());
+    for half in [64_u16, 56, 1, 0, 0, 0] {
+        elf.extend(half.to_le_bytes());
+    }
+    elf.extend([1_u32, 5].iter().flat_map(|w| w.to_le_bytes()));
+    for word in [0, 0x40_0000, 0x40_0000, size, size, 0x1000_u64] {
+        elf.extend(word.to_le_bytes());
+    }
+    elf.extend(code);
+    elf
 }

@@ -9,7 +9,7 @@ use crate::error::Error;
 
 /// Window that every zstd layer may use: RFC 8878 asks decoders for 8 MiB. No level below 20 without `--long` needs more.
 const USUAL_WINDOW_LOG: u32 = 23;
-/// Largest window: 128 MiB, the limit of libzstd and of `zstd` itself. A layer that needs it leaves room for two usual ones.
+/// Largest window: 128 MiB, the limit of libzstd and of `zstd` itself. A layer that needs it leaves room for a usual one.
 const MAX_WINDOW_LOG: u32 = 27;
 /// Buffers of the decoder beside its window.
 const DECODER_BYTES: usize = 1 << 20;

@@ -113,7 +113,8 @@ fn long_names_of_gnu_and_pax_are_read() {
     ]
     .concat();
     let staging = Staging::create(scratch.path(), "gnu").unwrap();
-    let options = UntarOptions { is_lowest: true, max_bytes: 1 << 20, reserve_bytes: 0, rules: Rules::default() };
+    let options =
+        UntarOptions { is_lowest: true, max_bytes: 1 << 20, start_bytes: 1, reserve_bytes: 0, rules: Rules::default() };
     let error = untar(&gnu[..], &staging, options).unwrap_err();
     assert!(matches!(error, Error::Refused { refusal: Refusal::LinkTarget, .. }), "{error}");
     assert_eq!(std::fs::read(staging.path().join(&long)).unwrap(), b"x");
@@ -127,7 +128,8 @@ fn layers_above_their_stated_size_or_the_reserve_are_refused() {
     let scratch = tempfile::tempdir().unwrap();
     let staging = Staging::create(scratch.path(), "a").unwrap();
     let items = [Item::file("a", "12345"), Item::file("b", "12345")];
-    let options = UntarOptions { is_lowest: true, max_bytes: 9, reserve_bytes: 0, rules: Rules::default() };
+    let options =
+        UntarOptions { is_lowest: true, max_bytes: 9, start_bytes: 1, reserve_bytes: 0, rules: Rules::default() };
     let error = untar(&archive(&items)[..], &staging, options).unwrap_err();
     assert!(matches!(error, Error::Size { stated: 9, got: 10, .. }), "{error}");
     let options = UntarOptions { reserve_bytes: u64::MAX, ..options };

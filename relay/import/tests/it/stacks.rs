@@ -14,8 +14,13 @@ use crate::common::{disk, model, stacks};
 /// Stages a layer above others, uppermost first.
 fn stage(parent: &Path, name: &str, items: &[Item], lower: &[PathBuf]) -> Result<Staging, Error> {
     let staging = Staging::create(parent, name)?;
-    let options =
-        UntarOptions { is_lowest: lower.is_empty(), max_bytes: 1 << 20, reserve_bytes: 0, rules: Rules::default() };
+    let options = UntarOptions {
+        is_lowest: lower.is_empty(),
+        max_bytes: 1 << 20,
+        start_bytes: 1,
+        reserve_bytes: 0,
+        rules: Rules::default(),
+    };
     let done = untar(&archive(items)[..], &staging, options)?;
     apply_attributes(&staging, &done.undescribed, lower, Rules::default())?;
     Ok(staging)

@@ -11,7 +11,8 @@ fn accessed(records: &[u8], file: &Item) -> i64 {
     let staging = Staging::create(scratch.path(), "staging").unwrap();
     let extension = header(&Item::file("x", ""), b'x', "", records.len());
     let data = [&extension[..], &padded(records), &archive(std::slice::from_ref(file))].concat();
-    let options = UntarOptions { is_lowest: true, max_bytes: 0, reserve_bytes: 0, rules: Rules::default() };
+    let options =
+        UntarOptions { is_lowest: true, max_bytes: 0, start_bytes: 1, reserve_bytes: 0, rules: Rules::default() };
     untar(&data[..], &staging, options).unwrap();
     std::fs::metadata(staging.path().join(&file.name)).unwrap().atime()
 }

@@ -15,3 +15,4 @@ mod manifests;
 mod order;
 mod round_trip;
 mod same_blob;
+mod streams;
