@@ -1,0 +1,176 @@
+//! Switch of the store of a real engine with overlay2, and back.
+
+mod rig;
+
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+
+use handoff_relay::store_switch::{Kind, Step, Switched};
+use rig::Rig;
+
+#[test]
+fn switched_engine_has_its_images_and_daemon_json_again_after_restore() {
+    crate::in_namespaces("store_switch::on_an_engine");
+}
+
+#[test]
+#[ignore = "the test above runs it in namespaces"]
+fn on_an_engine() {
+    assert_eq!(std::process::id(), 1, "run the other test");
+    let dir = tempfile::tempdir().unwrap();
+    let rig = Rig::start(dir.path());
+    refusals_change_nothing(&rig);
+    old_images_are_hidden_and_come_back(&rig);
+    failing_restart_is_rolled_back(&rig);
+    edited_file_is_kept(&rig);
+    killed_at_each_step(&rig);
+    rig.stop();
+}
+
+/// Process that is killed at a step, see [`killed_at_each_step`].
+#[test]
+#[ignore = "a check runs it"]
+fn child_that_is_killed() {
+    let var = |name| std::env::var(name).unwrap();
+    let root = var("RIG");
+    let step = Step::ALL.into_iter().find(|step| format!("{step:?}") == var("STEP")).unwrap();
+    let kill = |at| {
+        if at == step {
+            let own = rustix::process::getpid();
+            rustix::process::kill_process(own, rustix::process::Signal::KILL).unwrap();
+        }
+    };
+    let rig = Rig::of(Path::new(&root));
+    match var("COMMAND").as_str() {
+        "switch" => drop(rig.root(&kill).switch(&rig.switch_args("restart")).unwrap()),
+        _ => drop(rig.root(&kill).restore(&rig.restore_args()).unwrap()),
+    }
+}
+
+fn refusals_change_nothing(rig: &Rig) {
+    let before = rig.state();
+    let refused = |args, why: &str| {
+        let error = rig.root(&|_| {}).switch(&args).unwrap_err();
+        assert_eq!((error.kind(), error.exit_code()), (Kind::Refused, 3), "{error}");
+        assert!(error.to_string().contains(why), "{error}");
+        assert_eq!(rig.state(), before);
+    };
+    let args = rig.switch_args("restart");
+    refused(handoff_relay::store_switch::StoreSwitchArgs { restart_command: None, ..args.clone() }, "docker.service");
+    let other =
+        handoff_relay::store_switch::StoreSwitchArgs { daemon_config: Some("/etc/passwd".into()), ..args.clone() };
+    refused(other, "dockerd reads");
+    let remote = handoff_relay::store_switch::StoreSwitchArgs { endpoint: "tcp://127.0.0.1:1".into(), ..args.clone() };
+    refused(remote, "tcp://127.0.0.1:1");
+    rig.docker(&["run", "-d", "--name", "service", "--network=none", "--stop-signal=KILL", "old:1", "/bin/work"]);
+    refused(args.clone(), "the running container service; stop it first");
+    rig.docker(&["rm", "-f", "service"]);
+    let name = "buildx_buildkit_b0";
+    rig.docker(&["tag", "old:1", "moby/buildkit:x"]);
+    rig.docker(&[
+        "run",
+        "-d",
+        "--name",
+        name,
+        "--network=none",
+        "--stop-signal=KILL",
+        "moby/buildkit:x",
+        "/bin/buildkitd",
+    ]);
+    rig.docker(&["exec", "-d", name, "/bin/buildctl"]);
+    let before = rig.state();
+    let error = rig.root(&|_| {}).switch(&args).unwrap_err();
+    assert!(error.to_string().contains("a build in buildx_buildkit_b0"), "{error}");
+    assert_eq!(rig.state(), before);
+    // An idle builder is no obstacle, and is there again afterwards.
+    rig.docker(&["restart", name]);
+    assert!(matches!(rig.root(&|_| {}).switch(&args).unwrap(), Switched::Now { .. }));
+    rig.root(&|_| {}).restore(&rig.restore_args()).unwrap();
+    rig.docker(&["start", name]);
+    rig.docker(&["rm", "-f", name]);
+    rig.docker(&["rmi", "moby/buildkit:x"]);
+}
+
+fn old_images_are_hidden_and_come_back(rig: &Rig) {
+    rig.docker(&["create", "--name", "kept", "old:1", "/bin/work"]);
+    let before = rig.state();
+    let Switched::Now { restart_seconds } = rig.root(&|_| {}).switch(&rig.switch_args("restart")).unwrap() else {
+        panic!("the engine had the containerd store");
+    };
+    println!("restart into the containerd store: {restart_seconds:.2} s");
+    assert_eq!(rig.docker(&["info", "--format", "{{.Driver}}"]).trim(), "overlayfs");
+    assert!(!rig.docker(&["images", "--format", "{{.Repository}}"]).contains("old"));
+    assert_eq!(rig.docker(&["ps", "-aq"]), "");
+    rig.import("new:1");
+    assert_eq!(rig.root(&|_| {}).switch(&rig.switch_args("restart")).unwrap(), Switched::Already);
+    rig.docker(&["run", "-d", "--name", "later", "--network=none", "--stop-signal=KILL", "new:1", "/bin/work"]);
+    let restored = rig.root(&|_| {}).restore(&rig.restore_args()).unwrap();
+    assert_eq!(
+        (restored.configs.as_slice(), restored.stopped.as_slice()),
+        (&[rig.config()][..], &["later".to_owned()][..])
+    );
+    assert_eq!(rig.state(), before);
+    rig.docker(&["start", "kept"]);
+    rig.docker(&["rm", "-f", "kept"]);
+    let again = rig.root(&|_| {}).restore(&rig.restore_args()).unwrap();
+    assert_eq!(again.to_string(), "no store was switched: nothing to undo");
+}
+
+fn failing_restart_is_rolled_back(rig: &Rig) {
+    let before = rig.state();
+    for (command, why) in [("fails", "exit status: 7): cannot restart"), ("only-old-store", "exit status: 8")] {
+        let error = rig.root(&|_| {}).switch(&rig.switch_args(command)).unwrap_err();
+        assert_eq!(error.kind(), Kind::RolledBack, "{error}");
+        assert!(error.to_string().contains(why), "{error}");
+        assert_eq!(rig.state(), before, "{command}");
+    }
+    fs::write(rig.config(), r#"{"storage-driver":"overlay2","nonsense":1}"#).unwrap();
+    let error = rig.root(&|_| {}).switch(&rig.switch_args("restart")).unwrap_err();
+    assert!(error.kind() == Kind::RolledBack && error.to_string().contains("nonsense"), "{error}");
+    fs::write(rig.config(), &before.config).unwrap();
+    assert_eq!(rig.state(), before);
+}
+
+fn edited_file_is_kept(rig: &Rig) {
+    let before = rig.state();
+    rig.root(&|_| {}).switch(&rig.switch_args("restart")).unwrap();
+    let ours = fs::read(rig.config()).unwrap();
+    fs::write(rig.config(), r#"{"features":{"containerd-snapshotter":true},"debug":true}"#).unwrap();
+    let error = rig.root(&|_| {}).restore(&rig.restore_args()).unwrap_err();
+    assert_eq!(error.kind(), Kind::Unfinished, "{error}");
+    assert_eq!(rig.docker(&["info", "--format", "{{.Driver}}"]).trim(), "overlayfs");
+    fs::write(rig.config(), ours).unwrap();
+    rig.root(&|_| {}).restore(&rig.restore_args()).unwrap();
+    assert_eq!(rig.state(), before);
+}
+
+fn killed_at_each_step(rig: &Rig) {
+    let before = rig.state();
+    let killed = |command: &str, step: Step| {
+        let own = std::env::current_exe().unwrap();
+        let args = ["--ignored", "--exact", "store_switch::child_that_is_killed"];
+        let child =
+            duct::cmd(own, args).env("RIG", rig.path()).env("COMMAND", command).env("STEP", format!("{step:?}"));
+        let output = child.stderr_to_stdout().stdout_capture().unchecked().run().unwrap();
+        assert!(
+            output.status.success() || output.status.signal() == Some(9),
+            "{}",
+            String::from_utf8_lossy(&output.stdout)
+        );
+        output.status.signal() == Some(9)
+    };
+    let mut points = [0, 0];
+    for step in Step::ALL {
+        points[0] += usize::from(killed("switch", step));
+        rig.root(&|_| {}).restore(&rig.restore_args()).unwrap();
+        assert_eq!(rig.state(), before, "switch killed at {step:?}");
+    }
+    for step in Step::ALL {
+        rig.root(&|_| {}).switch(&rig.switch_args("restart")).unwrap();
+        points[1] += usize::from(killed("restore", step));
+        rig.root(&|_| {}).restore(&rig.restore_args()).unwrap();
+        assert_eq!(rig.state(), before, "restore killed at {step:?}");
+    }
+    assert_eq!(points, [6, 5], "a step is not reached any more");
+}
