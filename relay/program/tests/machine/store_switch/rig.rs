@@ -15,7 +15,7 @@ const CONFIG: &str = "{\r\n\t\"storage-driver\": \"overlay2\", \"debug\":false }
 /// What must be as before.
 #[derive(Debug, PartialEq)]
 pub struct State {
-    pub config: Vec<u8>,
+    pub config: String,
     mode: u32,
     files: Vec<String>,
     driver: String,
@@ -49,7 +49,9 @@ impl Rig {
         output(&duct::cmd!("mount", "-t", "tmpfs", "tmpfs", root));
         let rig = Self::of(root);
         let dir = root.display();
-        fs::create_dir(root.join("etc")).unwrap();
+        for folder in ["etc", "scripts"] {
+            fs::create_dir(root.join(folder)).unwrap();
+        }
         fs::write(rig.config(), CONFIG).unwrap();
         fs::set_permissions(rig.config(), fs::Permissions::from_mode(0o604)).unwrap();
         // The disabled plugins would write to /etc, /opt and /run.
@@ -87,9 +89,9 @@ path = "{dir}/opt"
             "containerd",
             &format!("setsid containerd --config {dir}/containerd.toml >{dir}/containerd.log 2>&1 &"),
         );
-        output(&duct::cmd!(root.join("containerd")));
+        output(&duct::cmd!(rig.program("containerd")));
         rig.wait("containerd", || root.join("containerd.sock").exists());
-        output(&duct::cmd!(root.join("start")));
+        output(&duct::cmd!(rig.program("start")));
         rig.wait("dockerd", || rig.docker_command(&["version"]).stdout_null().stderr_null().run().is_ok());
         rig.import("old:1");
         rig
@@ -117,7 +119,7 @@ path = "{dir}/opt"
         StoreSwitchArgs {
             endpoint: format!("unix://{}/docker.sock", self.root.display()),
             daemon_config: None,
-            restart_command: Some(self.root.join(script).display().to_string()),
+            restart_command: Some(self.program(script).display().to_string()),
         }
     }
 
@@ -133,7 +135,7 @@ path = "{dir}/opt"
             .collect();
         files.sort();
         State {
-            config: fs::read(self.config()).unwrap(),
+            config: fs::read_to_string(self.config()).unwrap(),
             mode: fs::metadata(self.config()).unwrap().permissions().mode() & 0o7777,
             files,
             driver: self.docker(&["info", "--format", "{{.Driver}}"]),
@@ -170,8 +172,12 @@ path = "{dir}/opt"
             .env("DOCKER_CONFIG", self.root.join("client"))
     }
 
+    fn program(&self, name: &str) -> PathBuf {
+        self.root.join("scripts").join(name)
+    }
+
     fn script(&self, name: &str, text: &str) {
-        let file = self.root.join(name);
+        let file = self.program(name);
         fs::write(&file, format!("#!/bin/sh\nexport PATH={}\n{text}\n", path())).unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
     }
