@@ -29,7 +29,7 @@ mod tests;
 pub use answer::{Restored, Switched};
 pub use args::{RestoreStoreArgs, StoreSwitchArgs};
 pub use error::{Kind, Refusal, SwitchError};
-pub use front::{RestoreOptions, SwitchOptions, restore, switch};
+pub use front::{RestoreOptions, SwitchOptions, is_hosted, restore, switch};
 pub use root::{Root, serve_restore, serve_switch};
 pub use steps::Step;
 

@@ -17,8 +17,8 @@ pub struct SwitchOptions {
     pub program: PathBuf,
     /// Engine, as `DOCKER_HOST` or a context names it.
     pub endpoint: String,
-    /// Whether the engine of a machine that is no hosted runner may be restarted.
-    pub force: bool,
+    /// Whether the engine may be restarted: on a [hosted runner](is_hosted), or because the user insists (`=force`).
+    pub allowed: bool,
     /// Configuration file of the daemon, if it is not the one that dockerd reads.
     pub daemon_config: Option<PathBuf>,
     /// Restart command, if it is not `systemctl restart docker`.
@@ -34,28 +34,32 @@ pub struct RestoreOptions {
     pub args: RestoreStoreArgs,
 }
 
-/// Switches an engine to the containerd store, if the machine is a hosted runner or the user insists.
+/// Whether this machine is a hosted runner, which no other job uses afterwards.
+pub fn is_hosted() -> bool {
+    std::env::var("RUNNER_ENVIRONMENT").is_ok_and(|value| value == "github-hosted")
+}
+
+/// Switches an engine to the containerd store.
 ///
 /// The part with root is a process of its own, which goes on if this future is dropped or this process ends.
 ///
 /// # Errors
 /// The switch is refused; or it failed, and was undone unless the error says otherwise.
 pub async fn switch(options: &SwitchOptions) -> Result<Switched, SwitchError> {
-    let hosted = std::env::var("RUNNER_ENVIRONMENT").is_ok_and(|value| value == "github-hosted");
     let socket = engine::socket(&options.endpoint)?;
     // Users outside the group docker cannot ask; the part with root then does.
     let store = tokio::task::spawn_blocking(move || engine::info(&socket).map(|info| info.store())).await;
     if matches!(store, Ok(Ok(Store::Containerd))) {
         return Ok(Switched::Already);
     }
-    if !hosted && !options.force {
+    if !options.allowed {
         return Err(Refusal::NotHosted.into());
     }
     let mut args: Vec<OsString> = vec!["store-switch".into(), "--endpoint".into(), options.endpoint.clone().into()];
     add(&mut args, options.daemon_config.as_deref(), options.restart_command.as_deref());
     match run_as_root(&options.program, &args).await? {
         Answer::Switched(switched) => Ok(switched),
-        other => Err(unexpected(&options.program, other)),
+        other => Err(unexpected(&options.program, &other)),
     }
 }
 
@@ -65,7 +69,7 @@ pub async fn switch(options: &SwitchOptions) -> Result<Switched, SwitchError> {
 /// A configuration file was changed after the switch, or an engine does not come back.
 pub async fn restore(options: &RestoreOptions) -> Result<Restored, SwitchError> {
     // Also the folder of a ledger that was not written counts: the part with root removes it.
-    if ledger::all(Path::new(LEDGERS))?.is_empty() {
+    if matches!(ledger::all(Path::new(LEDGERS)), Ok(all) if all.is_empty()) {
         return Ok(Restored::default());
     }
     let args = options.args.clone();
@@ -77,7 +81,7 @@ pub async fn restore(options: &RestoreOptions) -> Result<Restored, SwitchError> 
     add(&mut line, args.daemon_config.as_deref(), args.restart_command.as_deref());
     match run_as_root(&options.program, &line).await? {
         Answer::Restored(restored) => Ok(restored),
-        other => Err(unexpected(&options.program, other)),
+        other => Err(unexpected(&options.program, &other)),
     }
 }
 
@@ -88,8 +92,12 @@ fn add(args: &mut Vec<OsString>, config: Option<&Path>, restart: Option<&str>) {
         arg.push(value);
         args.push(arg);
     };
-    config.into_iter().for_each(|path| push("--daemon-config=", path.as_os_str()));
-    restart.into_iter().for_each(|command| push("--restart-command=", command.as_ref()));
+    if let Some(path) = config {
+        push("--daemon-config=", path.as_os_str());
+    }
+    if let Some(command) = restart {
+        push("--restart-command=", command.as_ref());
+    }
 }
 
 /// Runs the program as root, with nothing of our environment: it has the job's token.
@@ -127,6 +135,6 @@ fn no_answer(program: &Path, why: String) -> SwitchError {
     SwitchError::NoAnswer { program: program.display().to_string(), why }
 }
 
-fn unexpected(program: &Path, answer: Answer) -> SwitchError {
+fn unexpected(program: &Path, answer: &Answer) -> SwitchError {
     no_answer(program, format!("unexpected {answer:?}"))
 }

@@ -158,9 +158,11 @@ impl Drop for Ledger {
         // An entry keeps the folder, and the folder of another engine keeps the one above.
         if !self.path().exists() {
             let leftovers = [self.folder.join(STAGED), self.log()];
-            leftovers.iter().for_each(|file| drop(fs::remove_file(file)));
-            if fs::remove_dir(&self.folder).is_ok() {
-                self.folder.parent().into_iter().for_each(|above| drop(fs::remove_dir(above)));
+            for file in leftovers {
+                let _ = fs::remove_file(file);
+            }
+            if let (Ok(()), Some(above)) = (fs::remove_dir(&self.folder), self.folder.parent()) {
+                let _ = fs::remove_dir(above);
             }
         }
     }

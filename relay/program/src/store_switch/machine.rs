@@ -78,26 +78,23 @@ impl Machine for Real<'_> {
     }
 
     fn restart(&self, restart: &Restart, log: &Path) -> Result<(), String> {
-        let mut command = match &restart.command {
-            Some(text) => {
-                let mut command = Command::new("sh");
-                command.args(["-c", text]);
-                command
-            }
-            None => {
-                // systemd refuses a service that starts more than three times a minute (StartLimitBurst of docker.service).
-                let reset = &mut Command::new("systemctl");
-                let _ = run("systemctl reset-failed", reset.args(["reset-failed", "docker"]), log, RESTART_TIMEOUT);
-                let mut command = Command::new("systemctl");
-                command.args(["restart", "docker"]);
-                command
-            }
+        let mut command = if let Some(text) = &restart.command {
+            let mut command = Command::new("sh");
+            command.args(["-c", text]);
+            command
+        } else {
+            // systemd refuses a service that starts more than three times a minute (StartLimitBurst of docker.service).
+            let reset = &mut Command::new("systemctl");
+            let _ = run("systemctl reset-failed", reset.args(["reset-failed", "docker"]), PATH, log, RESTART_TIMEOUT);
+            let mut command = Command::new("systemctl");
+            command.args(["restart", "docker"]);
+            command
         };
         if let Some((uid, gid)) = restart.user {
             command.uid(uid).gid(gid);
         }
         let name = restart.command.as_deref().unwrap_or("systemctl restart docker");
-        run(name, &mut command, log, RESTART_TIMEOUT)
+        run(name, &mut command, PATH, log, RESTART_TIMEOUT)
     }
 
     fn validate(&self, file: &Path, log: &Path) -> Result<(), String> {
@@ -106,7 +103,9 @@ impl Machine for Real<'_> {
         // With the daemon's own options: some settings are only valid with them, others conflict with them.
         command.arg("--validate").arg("--config-file").arg(file).args(daemon.other_options());
         command.current_dir("/");
-        run("dockerd --validate", &mut command, log, VALIDATE_TIMEOUT)
+        // dockerd looks for docker-proxy in its PATH.
+        let path = daemon.environment.iter().find_map(|value| value.strip_prefix("PATH="));
+        run("dockerd --validate", &mut command, path.unwrap_or(PATH), log, VALIDATE_TIMEOUT)
     }
 
     fn now(&self) -> Duration {
@@ -125,12 +124,12 @@ impl Machine for Real<'_> {
 /// Runs a command with nothing but a `PATH`; the error has its last line.
 ///
 /// The output goes to a file instead of a pipe: a daemon that the command leaves behind would hold the pipe open.
-fn run(name: &str, command: &mut Command, log: &Path, timeout: Duration) -> Result<(), String> {
+fn run(name: &str, command: &mut Command, path: &str, log: &Path, timeout: Duration) -> Result<(), String> {
     let failed = |e: std::io::Error| format!("`{name}` did not run: {e}");
     let _ = fs::remove_file(log);
     let out = super::files::new_file(log).map_err(failed)?;
     let err = out.try_clone().map_err(failed)?;
-    command.env_clear().env("PATH", PATH).stdin(Stdio::null()).stdout(out).stderr(err);
+    command.env_clear().env("PATH", path).stdin(Stdio::null()).stdout(out).stderr(err);
     let mut child = command.spawn().map_err(failed)?;
     let begin = Instant::now();
     let status = loop {

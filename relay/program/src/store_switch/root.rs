@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::answer::{Answer, Restored, Switched};
 use super::args::{RestoreStoreArgs, StoreSwitchArgs};
+use super::containers::Container;
 use super::daemon::{DEFAULT_CONFIG, Daemon};
 use super::engine::{self, Info};
 use super::error::{Refusal, SwitchError};
@@ -124,7 +125,7 @@ impl Root<'_> {
         let command = args.restart_command.clone().map(|text| Restart { command: Some(text), user: self.caller });
         steps::undo(&machine, &ledger, &entry, command.as_ref().unwrap_or(&entry.restart))?;
         restored.configs.push(entry.config);
-        restored.stopped.extend(running.into_iter().filter(|one| one.is_running()).map(|one| one.name));
+        restored.stopped.extend(running.into_iter().filter(Container::is_running).map(|one| one.name));
         Ok(())
     }
 

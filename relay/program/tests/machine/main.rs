@@ -1,5 +1,6 @@
 //! The program on private engines. Run as root, see `make help`.
 
+#![expect(clippy::print_stdout, reason = "a test prints how long a restart takes")]
 #![expect(clippy::unwrap_used, reason = "tests stop at the first thing that is not as it should be")]
 
 mod store_switch;

@@ -1,12 +1,13 @@
 //! Switch of the store of a real engine with overlay2, and back.
 
+mod front;
 mod rig;
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 
-use handoff_relay::store_switch::{Kind, Step, StoreSwitchArgs, Switched};
+use handoff_relay::store_switch::{Kind, RestoreStoreArgs, Step, StoreSwitchArgs, Switched};
 use rig::Rig;
 
 #[test]
@@ -44,7 +45,7 @@ fn child_that_is_killed() {
     let rig = Rig::of(Path::new(&root));
     match var("COMMAND").as_str() {
         "switch" => drop(rig.root(&kill).switch(&rig.switch_args("restart")).unwrap()),
-        _ => drop(rig.root(&kill).restore(&rig.restore_args()).unwrap()),
+        _ => drop(rig.root(&kill).restore(&RestoreStoreArgs::default()).unwrap()),
     }
 }
 
@@ -82,7 +83,7 @@ fn refusals_change_nothing(rig: &Rig) {
     // An idle builder is no obstacle, and is there again afterwards.
     rig.docker(&["restart", name]);
     assert!(matches!(rig.root(&|_| {}).switch(&args).unwrap(), Switched::Now { .. }));
-    rig.root(&|_| {}).restore(&rig.restore_args()).unwrap();
+    rig.root(&|_| {}).restore(&RestoreStoreArgs::default()).unwrap();
     rig.docker(&["start", name]);
     rig.docker(&["rm", "-f", name]);
     rig.docker(&["rmi", "moby/buildkit:x"]);
@@ -101,7 +102,7 @@ fn old_images_are_hidden_and_come_back(rig: &Rig) {
     rig.import("new:1");
     assert_eq!(rig.root(&|_| {}).switch(&rig.switch_args("restart")).unwrap(), Switched::Already);
     rig.docker(&["run", "-d", "--name", "later", "--network=none", "--stop-signal=KILL", "new:1", "/bin/work"]);
-    let restored = rig.root(&|_| {}).restore(&rig.restore_args()).unwrap();
+    let restored = rig.root(&|_| {}).restore(&RestoreStoreArgs::default()).unwrap();
     assert_eq!(
         (restored.configs.as_slice(), restored.stopped.as_slice()),
         (&[rig.config()][..], &["later".to_owned()][..])
@@ -109,7 +110,7 @@ fn old_images_are_hidden_and_come_back(rig: &Rig) {
     assert_eq!(rig.state(), before);
     rig.docker(&["start", "kept"]);
     rig.docker(&["rm", "-f", "kept"]);
-    let again = rig.root(&|_| {}).restore(&rig.restore_args()).unwrap();
+    let again = rig.root(&|_| {}).restore(&RestoreStoreArgs::default()).unwrap();
     assert_eq!(again.to_string(), "no store was switched: nothing to undo");
 }
 
@@ -133,11 +134,11 @@ fn edited_file_is_kept(rig: &Rig) {
     rig.root(&|_| {}).switch(&rig.switch_args("restart")).unwrap();
     let ours = fs::read(rig.config()).unwrap();
     fs::write(rig.config(), r#"{"features":{"containerd-snapshotter":true},"debug":true}"#).unwrap();
-    let error = rig.root(&|_| {}).restore(&rig.restore_args()).unwrap_err();
+    let error = rig.root(&|_| {}).restore(&RestoreStoreArgs::default()).unwrap_err();
     assert_eq!(error.kind(), Kind::Unfinished, "{error}");
     assert_eq!(rig.docker(&["info", "--format", "{{.Driver}}"]).trim(), "overlayfs");
     fs::write(rig.config(), ours).unwrap();
-    rig.root(&|_| {}).restore(&rig.restore_args()).unwrap();
+    rig.root(&|_| {}).restore(&RestoreStoreArgs::default()).unwrap();
     assert_eq!(rig.state(), before);
 }
 
@@ -159,13 +160,13 @@ fn killed_at_each_step(rig: &Rig) {
     let mut points = [0, 0];
     for step in Step::ALL {
         points[0] += usize::from(killed("switch", step));
-        rig.root(&|_| {}).restore(&rig.restore_args()).unwrap();
+        rig.root(&|_| {}).restore(&RestoreStoreArgs::default()).unwrap();
         assert_eq!(rig.state(), before, "switch killed at {step:?}");
     }
     for step in Step::ALL {
         rig.root(&|_| {}).switch(&rig.switch_args("restart")).unwrap();
         points[1] += usize::from(killed("restore", step));
-        rig.root(&|_| {}).restore(&rig.restore_args()).unwrap();
+        rig.root(&|_| {}).restore(&RestoreStoreArgs::default()).unwrap();
         assert_eq!(rig.state(), before, "restore killed at {step:?}");
     }
     assert_eq!(points, [6, 5], "a step is not reached any more");

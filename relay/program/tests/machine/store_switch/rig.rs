@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use handoff_relay::store_switch::{RestoreStoreArgs, Root, Step, StoreSwitchArgs};
+use handoff_relay::store_switch::{Root, Step, StoreSwitchArgs};
 
 use crate::output;
 
@@ -121,10 +121,6 @@ path = "{dir}/opt"
             daemon_config: None,
             restart_command: Some(self.program(script).display().to_string()),
         }
-    }
-
-    pub fn restore_args(&self) -> RestoreStoreArgs {
-        RestoreStoreArgs::default()
     }
 
     pub fn state(&self) -> State {
