@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::error::Refusal;
 
 /// Configuration file of dockerd without the option for another.
-pub(crate) const DEFAULT_CONFIG: &str = "/etc/docker/daemon.json";
+const DEFAULT_CONFIG: &str = "/etc/docker/daemon.json";
 const NAME: &str = "dockerd";
 const CONFIG_OPTION: &str = "--config-file";
 /// Namespaces in which paths, owners and processes of both mean the same.

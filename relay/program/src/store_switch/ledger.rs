@@ -78,6 +78,11 @@ pub(crate) fn all(ledgers: &Path) -> Result<Vec<PathBuf>, SwitchError> {
     Ok(found)
 }
 
+/// Entry of a configuration file's ledger, which another process may be about to remove.
+pub(crate) fn peek(ledgers: &Path, config: &Path) -> Option<Entry> {
+    serde_json::from_slice(&fs::read(folder(ledgers, config).join(NAME)).ok()?).ok()
+}
+
 impl Ledger {
     /// Locks the ledger of a configuration file; waits for another process that has it.
     pub(crate) fn lock(ledgers: &Path, config: &Path, timeout: Duration) -> Result<Self, SwitchError> {

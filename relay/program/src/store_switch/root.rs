@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::answer::{Answer, Restored, Switched};
 use super::args::{RestoreStoreArgs, StoreSwitchArgs};
 use super::containers::Container;
-use super::daemon::{DEFAULT_CONFIG, Daemon};
+use super::daemon::Daemon;
 use super::engine::{self, Info};
 use super::error::{Refusal, SwitchError};
 use super::ledger::{self, Entry, Ledger};
@@ -45,26 +45,29 @@ impl Root<'_> {
     pub fn switch(&self, args: &StoreSwitchArgs) -> Result<Switched, SwitchError> {
         let socket = engine::socket(&args.endpoint)?;
         check_root()?;
-        if engine::info(&socket).is_err() {
+        match self.try_switch(args, &socket) {
             // A switch that was killed may have left the engine down; one that runs has it down now.
-            let config = args.daemon_config.as_deref().unwrap_or(Path::new(DEFAULT_CONFIG));
-            self.undo_begun(config)?;
+            Err(SwitchError::Refused(_)) if self.undo_begun(&socket)? => self.try_switch(args, &socket),
+            other => other,
         }
-        if info(&socket)?.store() == Store::Containerd {
+    }
+
+    fn try_switch(&self, args: &StoreSwitchArgs, socket: &Path) -> Result<Switched, SwitchError> {
+        if info(socket)?.store() == Store::Containerd {
             return Ok(Switched::Already);
         }
-        let config = find(&socket)?.config()?;
+        let config = find(socket)?.config()?;
         if let Some(given) = args.daemon_config.clone().filter(|given| *given != config) {
             return Err(Refusal::OtherConfig { read: config, given }.into());
         }
         let ledger = Ledger::lock(&self.ledgers, &config, LOCK_TIMEOUT)?;
-        if info(&socket)?.store() == Store::Containerd {
+        if info(socket)?.store() == Store::Containerd {
             return Ok(Switched::Already);
         }
         if let Some(entry) = ledger.read()? {
             steps::undo(&self.machine(&entry.socket, None), &ledger, &entry, &entry.restart)?;
         }
-        self.switch_locked(&ledger, &socket, &config, args.restart_command.clone())
+        self.switch_locked(&ledger, socket, &config, args.restart_command.clone())
     }
 
     fn switch_locked(
@@ -129,10 +132,13 @@ impl Root<'_> {
         Ok(())
     }
 
-    /// Undoes a switch that was begun, if there is one.
-    fn undo_begun(&self, config: &Path) -> Result<(), SwitchError> {
-        if ledger::all(&self.ledgers)?.iter().any(|other| other == config) {
-            let ledger = Ledger::lock(&self.ledgers, config, LOCK_TIMEOUT)?;
+    /// Waits for a running switch of the engine, or undoes one that was killed; false if there is neither.
+    fn undo_begun(&self, socket: &Path) -> Result<bool, SwitchError> {
+        for config in ledger::all(&self.ledgers)? {
+            if ledger::peek(&self.ledgers, &config).is_none_or(|entry| entry.socket != socket) {
+                continue;
+            }
+            let ledger = Ledger::lock(&self.ledgers, &config, LOCK_TIMEOUT)?;
             if let Some(entry) = ledger.read()? {
                 let machine = self.machine(&entry.socket, None);
                 // Whoever had the lock may have switched the engine whole.
@@ -140,8 +146,9 @@ impl Root<'_> {
                     steps::undo(&machine, &ledger, &entry, &entry.restart)?;
                 }
             }
+            return Ok(true);
         }
-        Ok(())
+        Ok(false)
     }
 
     fn machine(&self, socket: &Path, daemon: Option<Daemon>) -> Real<'_> {

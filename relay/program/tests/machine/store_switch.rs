@@ -25,8 +25,10 @@ fn on_an_engine() {
     old_images_are_hidden_and_come_back(&rig);
     failing_restart_is_rolled_back(&rig);
     edited_file_is_kept(&rig);
+    two_at_once_switch_once(&rig);
+    killed_switch_that_left_the_engine_down_is_switched_again(&rig);
     killed_at_each_step(&rig);
-    rig.stop();
+    rig.stop_daemon();
 }
 
 /// Process that is killed at a step, see [`killed_at_each_step`].
@@ -142,30 +144,52 @@ fn edited_file_is_kept(rig: &Rig) {
     assert_eq!(rig.state(), before);
 }
 
+fn two_at_once_switch_once(rig: &Rig) {
+    let before = rig.state();
+    let results = std::thread::scope(|scope| {
+        let switch = || rig.root(&|_| {}).switch(&rig.switch_args("restart")).unwrap();
+        [scope.spawn(switch), scope.spawn(switch)].map(|thread| thread.join().unwrap())
+    });
+    let switched = results.iter().filter(|result| matches!(result, Switched::Now { .. })).count();
+    assert_eq!(switched, 1, "{results:?}");
+    rig.root(&|_| {}).restore(&RestoreStoreArgs::default()).unwrap();
+    assert_eq!(rig.state(), before);
+}
+
+fn killed_switch_that_left_the_engine_down_is_switched_again(rig: &Rig) {
+    let before = rig.state();
+    assert!(killed(rig, "switch", Step::NewFileInPlace));
+    rig.stop_daemon();
+    assert!(matches!(rig.root(&|_| {}).switch(&rig.switch_args("restart")).unwrap(), Switched::Now { .. }));
+    rig.root(&|_| {}).restore(&RestoreStoreArgs::default()).unwrap();
+    assert_eq!(rig.state(), before);
+}
+
+/// Whether a child process was killed at the step.
+fn killed(rig: &Rig, command: &str, step: Step) -> bool {
+    let own = std::env::current_exe().unwrap();
+    let args = ["--ignored", "--exact", "store_switch::child_that_is_killed"];
+    let child = duct::cmd(own, args).env("RIG", rig.path()).env("COMMAND", command).env("STEP", format!("{step:?}"));
+    let output = child.stderr_to_stdout().stdout_capture().unchecked().run().unwrap();
+    assert!(
+        output.status.success() || output.status.signal() == Some(9),
+        "{}",
+        String::from_utf8_lossy(&output.stdout)
+    );
+    output.status.signal() == Some(9)
+}
+
 fn killed_at_each_step(rig: &Rig) {
     let before = rig.state();
-    let killed = |command: &str, step: Step| {
-        let own = std::env::current_exe().unwrap();
-        let args = ["--ignored", "--exact", "store_switch::child_that_is_killed"];
-        let child =
-            duct::cmd(own, args).env("RIG", rig.path()).env("COMMAND", command).env("STEP", format!("{step:?}"));
-        let output = child.stderr_to_stdout().stdout_capture().unchecked().run().unwrap();
-        assert!(
-            output.status.success() || output.status.signal() == Some(9),
-            "{}",
-            String::from_utf8_lossy(&output.stdout)
-        );
-        output.status.signal() == Some(9)
-    };
     let mut points = [0, 0];
     for step in Step::ALL {
-        points[0] += usize::from(killed("switch", step));
+        points[0] += usize::from(killed(rig, "switch", step));
         rig.root(&|_| {}).restore(&RestoreStoreArgs::default()).unwrap();
         assert_eq!(rig.state(), before, "switch killed at {step:?}");
     }
     for step in Step::ALL {
         rig.root(&|_| {}).switch(&rig.switch_args("restart")).unwrap();
-        points[1] += usize::from(killed("restore", step));
+        points[1] += usize::from(killed(rig, "restore", step));
         rig.root(&|_| {}).restore(&RestoreStoreArgs::default()).unwrap();
         assert_eq!(rig.state(), before, "restore killed at {step:?}");
     }

@@ -82,6 +82,7 @@ path = "{dir}/opt"
         );
         rig.script("start", &start);
         rig.script("restart", &format!("{stop}\n{start}"));
+        rig.script("stop", &stop);
         rig.script("fails", "echo cannot restart; exit 7");
         let only = format!("{stop}\ngrep -q snapshotter {dir}/etc/daemon.json && exit 8\n{start}");
         rig.script("only-old-store", &only);
@@ -97,9 +98,8 @@ path = "{dir}/opt"
         rig
     }
 
-    pub fn stop(&self) {
-        let pid = fs::read_to_string(self.root.join("dockerd.pid")).unwrap();
-        output(&duct::cmd!("kill", pid.trim()));
+    pub fn stop_daemon(&self) {
+        output(&duct::cmd!(self.program("stop")));
     }
 
     pub fn path(&self) -> &Path {
