@@ -97,7 +97,8 @@ fn old_images_are_hidden_and_come_back(rig: &Rig) {
     let Switched::Now { restart_seconds } = rig.root(&|_| {}).switch(&rig.switch_args("restart")).unwrap() else {
         panic!("the engine had the containerd store");
     };
-    println!("restart into the containerd store: {restart_seconds:.2} s");
+    let version = rig.docker(&["version", "--format", "{{.Server.Version}}"]);
+    println!("Docker {}: restarted into the containerd store in {restart_seconds:.2} s", version.trim());
     assert_eq!(rig.docker(&["info", "--format", "{{.Driver}}"]).trim(), "overlayfs");
     assert!(!rig.docker(&["images", "--format", "{{.Repository}}"]).contains("old"));
     assert_eq!(rig.docker(&["ps", "-aq"]), "");

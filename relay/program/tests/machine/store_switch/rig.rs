@@ -9,8 +9,9 @@ use handoff_relay::store_switch::{Root, Step, StoreSwitchArgs};
 
 use crate::output;
 
-/// Configuration file before the switch; its bytes must come back.
-const CONFIG: &str = "{\r\n\t\"storage-driver\": \"overlay2\", \"debug\":false }";
+/// Configuration file before the switch; its bytes must come back. Docker 29 puts containers into time namespaces, which
+/// older versions of runc do not know.
+const CONFIG: &str = "{\r\n\t\"storage-driver\": \"overlay2\", \"features\":{\"time-namespaces\":false} }";
 
 /// What must be as before.
 #[derive(Debug, PartialEq)]
