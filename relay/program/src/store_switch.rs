@@ -21,6 +21,7 @@ mod front;
 mod gate;
 mod ledger;
 mod machine;
+mod real;
 mod root;
 mod steps;
 #[cfg(test)]
@@ -28,10 +29,10 @@ mod tests;
 
 pub use answer::{Restored, Switched};
 pub use args::{RestoreStoreArgs, StoreSwitchArgs};
-pub use error::{Kind, Refusal, SwitchError};
+pub use error::{ErrorKind, Refusal, SwitchError};
 pub use front::{RestoreOptions, SwitchOptions, is_hosted, restore, switch};
+pub use machine::Step;
 pub use root::{Root, serve_restore, serve_switch};
-pub use steps::Step;
 
 /// Folder of the ledgers.
 pub const LEDGERS: &str = "/var/lib/handoff-relay/store-switch";

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::error::{Kind, SwitchError};
+use super::error::{ErrorKind, SwitchError};
 
 /// Result of a switch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,7 +56,7 @@ impl std::fmt::Display for Restored {
 pub(crate) enum Answer {
     Switched(Switched),
     Restored(Restored),
-    Error { kind: Kind, message: String },
+    Error { kind: ErrorKind, message: String },
 }
 
 impl From<&SwitchError> for Answer {

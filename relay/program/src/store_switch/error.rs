@@ -77,7 +77,7 @@ impl Refusal {
 /// Kind of an error, which decides the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub enum ErrorKind {
     /// Nothing was changed.
     Refused,
     /// The engine has its old store again.
@@ -147,7 +147,7 @@ pub enum SwitchError {
     #[error("{message}")]
     Reported {
         /// Kind.
-        kind: Kind,
+        kind: ErrorKind,
         /// Message.
         message: String,
     },
@@ -169,20 +169,20 @@ impl SwitchError {
     }
 
     /// Kind of the error.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Refused(_) => Kind::Refused,
-            Self::RolledBack(_) => Kind::RolledBack,
+            Self::Refused(_) => ErrorKind::Refused,
+            Self::RolledBack(_) => ErrorKind::RolledBack,
             Self::NotRolledBack { .. } | Self::Edited { .. } | Self::NotBack { .. } | Self::NoAnswer { .. } => {
-                Kind::Unfinished
+                ErrorKind::Unfinished
             }
-            Self::Ledger { .. } | Self::Io { .. } => Kind::Failed,
+            Self::Ledger { .. } | Self::Io { .. } => ErrorKind::Failed,
             Self::Reported { kind, .. } => *kind,
         }
     }
 
     /// Exit code of a program that ends with the error: 3 if this machine lacks something, else 4.
     pub fn exit_code(&self) -> u8 {
-        if self.kind() == Kind::Refused { 3 } else { 4 }
+        if self.kind() == ErrorKind::Refused { 3 } else { 4 }
     }
 }

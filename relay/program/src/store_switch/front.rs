@@ -7,7 +7,8 @@ use std::process::Stdio;
 use super::answer::{Answer, Restored, Switched};
 use super::args::RestoreStoreArgs;
 use super::error::{Refusal, SwitchError};
-use super::machine::{PATH, Store};
+use super::machine::Store;
+use super::real::PATH;
 use super::{LEDGERS, Root, engine, ledger};
 
 /// Options of a switch.

@@ -11,9 +11,9 @@ use super::daemon::Daemon;
 use super::engine::{self, Info};
 use super::error::{Refusal, SwitchError};
 use super::ledger::{self, Entry, Ledger};
-use super::machine::{Machine, Real, Restart, Store};
-use super::steps::{self, Step};
-use super::{LEDGERS, config, containers, files, gate};
+use super::machine::{Machine, Restart, Step, Store};
+use super::real::Real;
+use super::{LEDGERS, config, containers, files, gate, steps};
 
 /// A switch and its undoing wait longest for each other: a restart, and the undoing of a switch that failed.
 const LOCK_TIMEOUT: Duration = Duration::from_mins(5);

@@ -16,45 +16,11 @@ use std::time::Duration;
 use super::error::SwitchError;
 use super::files::{self, OldFile};
 use super::ledger::{Entry, Ledger};
-use super::machine::{Machine, Restart, Store};
+use super::machine::{Machine, Restart, Step, Store};
 
 /// Time that an engine has to come back after the restart command has ended.
 pub(crate) const ENGINE_TIMEOUT: Duration = Duration::from_secs(20);
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
-
-/// Point that a switch or an undoing has passed. A test kills the process at each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the names say it")]
-pub enum Step {
-    LedgerWritten,
-    NewFileStaged,
-    NewFileValid,
-    NewFileInPlace,
-    Restarted,
-    EngineSwitched,
-    OldFileStaged,
-    OldFileInPlace,
-    RestartedBack,
-    EngineBack,
-    LedgerCleared,
-}
-
-impl Step {
-    /// All points, in order.
-    pub const ALL: [Self; 11] = [
-        Self::LedgerWritten,
-        Self::NewFileStaged,
-        Self::NewFileValid,
-        Self::NewFileInPlace,
-        Self::Restarted,
-        Self::EngineSwitched,
-        Self::OldFileStaged,
-        Self::OldFileInPlace,
-        Self::RestartedBack,
-        Self::EngineBack,
-        Self::LedgerCleared,
-    ];
-}
 
 /// Switches the engine; undoes what was begun if that fails. Returns the time of the restart in seconds.
 pub(crate) fn switch(machine: &dyn Machine, ledger: &Ledger, entry: &Entry) -> Result<f64, SwitchError> {

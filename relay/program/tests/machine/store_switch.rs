@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 
-use handoff_relay::store_switch::{Kind, RestoreStoreArgs, Step, StoreSwitchArgs, Switched};
+use handoff_relay::store_switch::{ErrorKind, RestoreStoreArgs, Root, Step, StoreSwitchArgs, Switched};
 use rig::Rig;
 
 #[test]
@@ -55,7 +55,7 @@ fn refusals_change_nothing(rig: &Rig) {
     let refused = |args, why: &str| {
         let before = rig.state();
         let error = rig.root(&|_| {}).switch(&args).unwrap_err();
-        assert_eq!((error.kind(), error.exit_code()), (Kind::Refused, 3), "{error}");
+        assert_eq!((error.kind(), error.exit_code()), (ErrorKind::Refused, 3), "{error}");
         assert!(error.to_string().contains(why), "{error}");
         assert_eq!(rig.state(), before);
     };
@@ -121,13 +121,19 @@ fn failing_restart_is_rolled_back(rig: &Rig) {
     let before = rig.state();
     for (command, why) in [("fails", "exit status: 7): cannot restart"), ("only-old-store", "exit status: 8")] {
         let error = rig.root(&|_| {}).switch(&rig.switch_args(command)).unwrap_err();
-        assert_eq!(error.kind(), Kind::RolledBack, "{error}");
+        assert_eq!(error.kind(), ErrorKind::RolledBack, "{error}");
         assert!(error.to_string().contains(why), "{error}");
         assert_eq!(rig.state(), before, "{command}");
     }
+    // A user who may run this part by sudo is not to become root by it.
+    let nobody = Root { caller: Some((65534, 65534)), ..rig.root(&|_| {}) };
+    let args = StoreSwitchArgs { restart_command: Some("id -u; exit 9".to_owned()), ..rig.switch_args("restart") };
+    let error = nobody.switch(&args).unwrap_err();
+    assert!(error.to_string().contains("(exit status: 9): 65534"), "{error}");
+    assert_eq!(rig.state(), before);
     fs::write(rig.config(), r#"{"storage-driver":"overlay2","nonsense":1}"#).unwrap();
     let error = rig.root(&|_| {}).switch(&rig.switch_args("restart")).unwrap_err();
-    assert!(error.kind() == Kind::RolledBack && error.to_string().contains("nonsense"), "{error}");
+    assert!(error.kind() == ErrorKind::RolledBack && error.to_string().contains("nonsense"), "{error}");
     fs::write(rig.config(), &before.config).unwrap();
     assert_eq!(rig.state(), before);
 }
@@ -138,7 +144,7 @@ fn edited_file_is_kept(rig: &Rig) {
     let ours = fs::read(rig.config()).unwrap();
     fs::write(rig.config(), r#"{"features":{"containerd-snapshotter":true},"debug":true}"#).unwrap();
     let error = rig.root(&|_| {}).restore(&RestoreStoreArgs::default()).unwrap_err();
-    assert_eq!(error.kind(), Kind::Unfinished, "{error}");
+    assert_eq!(error.kind(), ErrorKind::Unfinished, "{error}");
     assert_eq!(rig.docker(&["info", "--format", "{{.Driver}}"]).trim(), "overlayfs");
     fs::write(rig.config(), ours).unwrap();
     rig.root(&|_| {}).restore(&RestoreStoreArgs::default()).unwrap();

@@ -10,8 +10,8 @@ use super::super::config::{turns_on, with_containerd_store};
 use super::super::error::SwitchError;
 use super::super::files;
 use super::super::ledger::{Entry, Ledger};
-use super::super::machine::{Machine, Restart, Store};
-use super::super::steps::{self, Step};
+use super::super::machine::{Machine, Restart, Step, Store};
+use super::super::steps;
 
 /// What a restart does.
 #[derive(Clone, Copy, PartialEq, Debug)]

@@ -1,6 +1,6 @@
 //! A kill at every step, of the switch and of its undoing.
 
-use super::super::steps::Step;
+use super::super::machine::Step;
 use super::fake::Rig;
 
 const FILES: [Option<&str>; 4] =

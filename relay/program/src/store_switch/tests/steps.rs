@@ -3,9 +3,9 @@
 use std::fs;
 use std::time::Duration;
 
-use super::super::error::{Kind, Refusal, SwitchError};
+use super::super::error::{ErrorKind, Refusal, SwitchError};
 use super::super::ledger::{self, Ledger};
-use super::super::steps::Step;
+use super::super::machine::Step;
 use super::fake::{Behaviour, Rig};
 
 const OLD: &str = r#"{"debug": true,"features":{"buildkit":true}}"#;
@@ -38,7 +38,7 @@ fn failing_restart_is_rolled_back() {
             let before = rig.seen();
             rig.behaviour.set(behaviour);
             let error = rig.switch().unwrap_err();
-            assert_eq!(error.kind(), Kind::RolledBack);
+            assert_eq!(error.kind(), ErrorKind::RolledBack);
             assert!(error.to_string().contains(why), "{behaviour:?}: {error}");
             rig.assert_as_before(&before);
             assert_eq!(rig.restarts.borrow().len(), restarts, "{behaviour:?}");
@@ -51,7 +51,7 @@ fn invalid_file_restarts_nothing() {
     let rig = Rig::new(Some(OLD));
     let before = rig.seen();
     rig.invalid.set(true);
-    assert_eq!(rig.switch().unwrap_err().kind(), Kind::RolledBack);
+    assert_eq!(rig.switch().unwrap_err().kind(), ErrorKind::RolledBack);
     rig.assert_as_before(&before);
     assert!(rig.restarts.borrow().is_empty());
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use handoff_relay::store_switch::{Kind, SwitchError, SwitchOptions, Switched, switch};
+use handoff_relay::store_switch::{ErrorKind, SwitchError, SwitchOptions, Switched, switch};
 
 fn script(dir: &Path, text: &str) -> PathBuf {
     let program = dir.join("program");
@@ -52,7 +52,7 @@ fn failures_of_the_part_with_root_are_reported() {
     let dir = tempfile::tempdir().unwrap();
     let error = run(script(dir.path(), r#"echo '{"error":{"kind":"rolled-back","message":"why"}}'; exit 4"#), true);
     let error = error.unwrap_err();
-    assert_eq!((error.kind(), error.to_string().as_str()), (Kind::RolledBack, "why"));
+    assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::RolledBack, "why"));
     for text in [
         "echo 'sudo: broken' >&2; exit 1",
         "kill -9 $$",
@@ -60,7 +60,7 @@ fn failures_of_the_part_with_root_are_reported() {
         "echo '{\"restored\":{\"configs\":[],\"gone\":[],\"stopped\":[]}}'",
     ] {
         let error = run(script(dir.path(), text), true).unwrap_err();
-        assert_eq!((error.kind(), error.exit_code()), (Kind::Unfinished, 4), "{text}: {error}");
+        assert_eq!((error.kind(), error.exit_code()), (ErrorKind::Unfinished, 4), "{text}: {error}");
         assert!(error.to_string().contains("restore-store"), "{error}");
     }
 }
@@ -70,7 +70,7 @@ fn other_machines_than_hosted_runners_need_force() {
     let dir = tempfile::tempdir().unwrap();
     let ran = dir.path().join("ran");
     let error = run(script(dir.path(), &format!("touch {}", ran.display())), false).unwrap_err();
-    assert_eq!((error.kind(), error.exit_code()), (Kind::Refused, 3));
+    assert_eq!((error.kind(), error.exit_code()), (ErrorKind::Refused, 3));
     assert!(error.to_string().contains("--store-switch=force"), "{error}");
     assert!(!ran.exists());
 }
