@@ -3,7 +3,7 @@
 //! dockerd chooses its image store when it starts, so the switch writes `daemon.json` and restarts the daemon. The store
 //! of overlay2 stays on the disk: its images and containers are hidden until the switch is undone.
 //!
-//! The old `daemon.json` is in a [ledger](ledger) on the disk before anything changes. Whatever ends this process,
+//! The old `daemon.json` is in a ledger on the disk before anything changes. Whatever ends this process,
 //! [`restore`] or the next [`switch`] finds the ledger and undoes what was begun.
 //!
 //! [`switch`] and [`restore`] run as any user. [`serve_switch`] is the part that needs root; [`switch`] starts it as a
