@@ -51,7 +51,8 @@ pub(crate) fn write_script(
 
 fn script(root: &Path, program: &Path, args: &[OsString], env: &BTreeMap<String, String>) -> String {
     let word = |text: &std::ffi::OsStr| quote(&text.to_string_lossy());
-    let words: Vec<String> = std::iter::once(program.as_os_str()).chain(args.iter().map(AsRef::as_ref)).map(word).collect();
+    let words: Vec<String> =
+        std::iter::once(program.as_os_str()).chain(args.iter().map(AsRef::as_ref)).map(word).collect();
     let variables: Vec<String> = env.iter().map(|(name, value)| quote(&format!("{name}={value}"))).collect();
     let path = quote(env.get("PATH").map_or("/usr/bin:/bin", String::as_str));
     let limit = timeouts::DAEMON_STOP.as_millis() / 20;

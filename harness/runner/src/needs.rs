@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use handoff_link::profile;
 use handoff_model::user_image::NEEDS_CONTEXT;
-use handoff_model::{Builder, ByteSize, CacheState, Cell, Conditions, EngineKind, Plan, StrategySpec, Trial, UserImage};
+use handoff_model::{
+    Builder, ByteSize, CacheState, Cell, Conditions, EngineKind, Plan, StrategySpec, Trial, UserImage,
+};
 use handoff_strategies::{MoreBuilds, Source};
 
 pub mod estimate;
@@ -250,7 +252,11 @@ mod tests {
         let container = "relay:builder=docker-container";
         assert_eq!(named(container, Docker, 0, "github-hosted"), (DockerContainer, pull));
         assert_eq!(named(container, Docker, 0, "loopback"), (DockerContainer, 0));
-        assert_eq!(named(container, DockerContainer, 7, "github-hosted"), (DockerContainer, 7), "a resumed run keeps its time");
+        assert_eq!(
+            named(container, DockerContainer, 7, "github-hosted"),
+            (DockerContainer, 7),
+            "a resumed run keeps its time"
+        );
         assert_eq!(named("relay:builder=docker", DockerContainer, 7, "github-hosted"), (Docker, 0));
         assert_eq!(named("relay", Docker, 0, "github-hosted"), (Docker, 0));
         let hosted = Conditions { profile: "github-hosted".into(), ..Conditions::default() };

@@ -2,7 +2,9 @@
 
 use handoff_model::recipe::{BuiltAt, Unsupported};
 use handoff_model::strategy::look;
-use handoff_model::{Builder, CacheState, Conditions, Failure, Flow, Marker, Recipe, Storage, StrategyFacts, Ticket, Transfer};
+use handoff_model::{
+    Builder, CacheState, Conditions, Failure, Flow, Marker, Recipe, Storage, StrategyFacts, Ticket, Transfer,
+};
 
 use crate::buildx::{Build, CacheOptions, Output};
 use crate::options::{facts_and_recipe, options, words};

@@ -2,7 +2,9 @@
 
 use handoff_model::recipe::{BuiltAt, Derived, Step, Unsupported};
 use handoff_model::strategy::look;
-use handoff_model::{Builder, CacheState, Conditions, Failure, Marker, Recipe, SpanKind, Storage, StrategyFacts, Ticket};
+use handoff_model::{
+    Builder, CacheState, Conditions, Failure, Marker, Recipe, SpanKind, Storage, StrategyFacts, Ticket,
+};
 
 use crate::buildx::{Build, CacheOptions, Layers, Output};
 use crate::cache::{self, ActionOption, Found};

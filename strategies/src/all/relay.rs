@@ -248,10 +248,7 @@ const IMPORT_INPUT: Derived = Derived {
 /// Recipe with this repository's actions, because only an action gets the job's token.
 const RECIPE: Recipe = Recipe {
     not_in_a_cell: &[
-        Unsupported::option(
-            "store",
-            "a cell removes its entries, and another cell may share an entry by digest",
-        ),
+        Unsupported::option("store", "a cell removes its entries, and another cell may share an entry by digest"),
         Unsupported::option("store-switch", "a cell keeps the engine of its runner"),
         builder::NOT_IN_A_CELL,
     ],

@@ -16,8 +16,8 @@ use handoff_services::TokenSpec;
 use handoff_strategies::recorder::IMPORT;
 
 use super::{RunContext, TrialRun, failed};
-use crate::needs;
 use crate::RunError;
+use crate::needs;
 use crate::protocol::{Finished, JobSpec};
 use crate::remote::{NoAnswer, RemoteJob};
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use handoff_docker::DaemonRestart;
-use handoff_model::{Failure, SpanKind, Sources};
+use handoff_model::{Failure, Sources, SpanKind};
 
 use super::{Import, Relay, Store};
 use crate::buildx::Compression;
@@ -85,7 +85,8 @@ impl Relay {
             args.extend(["--digest", digest].map(str::to_owned));
         }
         if self.store_switch {
-            let no_restart = || Failure::new(SpanKind::Load.as_str(), "this engine cannot be restarted: leave store-switch out");
+            let no_restart =
+                || Failure::new(SpanKind::Load.as_str(), "this engine cannot be restarted: leave store-switch out");
             let restart = restart.ok_or_else(no_restart)?;
             // No runner of GitHub hosts the job: the engine is the harness's own.
             args.push("--store-switch=force".to_owned());

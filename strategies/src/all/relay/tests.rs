@@ -31,7 +31,13 @@ fn conditions(image_store: ImageStore, engine: EngineKind) -> Conditions {
 
 fn sources() -> Sources {
     let build_args = vec!["A=1".to_owned(), "B=two words".to_owned()];
-    Sources { context: "/src".into(), dockerfile: Some("/src/Other".into()), build_args, network: true, ..Sources::default() }
+    Sources {
+        context: "/src".into(),
+        dockerfile: Some("/src/Other".into()),
+        build_args,
+        network: true,
+        ..Sources::default()
+    }
 }
 
 #[test]
@@ -61,14 +67,20 @@ fn receiver_gets_the_sender_s_digest_and_the_restart_of_its_engine() {
     let restart = DaemonRestart { config: PathBuf::from("/e/daemon.json"), command: PathBuf::from("/e/restart") };
     let switch = relay(":store-switch=true");
     let args = switch.receive("n", None, Import::Require, Some(&restart)).unwrap().join(" ");
-    assert!(args.ends_with("--store-switch=force --daemon-config /e/daemon.json --restart-command /e/restart"), "{args}");
+    assert!(
+        args.ends_with("--store-switch=force --daemon-config /e/daemon.json --restart-command /e/restart"),
+        "{args}"
+    );
     let error = switch.receive("n", None, Import::Require, None).unwrap_err().error;
     assert!(error.contains("leave store-switch out"), "{error}");
 }
 
 #[test]
 fn way_into_the_engine_follows_store_and_engine() {
-    use {EngineKind::{Container, Host, Private}, ImageStore::{Containerd, Overlay2}};
+    use {
+        EngineKind::{Container, Host, Private},
+        ImageStore::{Containerd, Overlay2},
+    };
     for (options, store, engine, way) in [
         ("", Containerd, Private, "require"),
         ("", Overlay2, Private, "never"),
@@ -88,7 +100,10 @@ fn way_into_the_engine_follows_store_and_engine() {
 
 #[test]
 fn store_switch_is_refused_where_it_would_change_nothing_or_the_user_s_engine() {
-    use {EngineKind::{Container, Host, Private}, ImageStore::{Containerd, Overlay2}};
+    use {
+        EngineKind::{Container, Host, Private},
+        ImageStore::{Containerd, Overlay2},
+    };
     let refused = |options: &str, store, engine| relay(options).refuses(&conditions(store, engine));
     assert_eq!(refused(":store-switch=true", Overlay2, Private), None);
     assert!(refused(":store-switch=true", Containerd, Private).unwrap().contains("leave it out"));
@@ -118,7 +133,9 @@ fn pull_in_place_of_a_required_import_fails() {
         ..ClientReport::default()
     };
     assert!(imported(Import::Require, &report("import", None)).is_ok());
-    assert!(imported(Import::Never, &report("pull", None)).is_ok() && imported(Import::Auto, &report("pull", None)).is_ok());
+    assert!(
+        imported(Import::Never, &report("pull", None)).is_ok() && imported(Import::Auto, &report("pull", None)).is_ok()
+    );
     let failure = imported(Import::Require, &report("pull", Some("containerd 1.6 is too old"))).unwrap_err();
     assert!(failure.error.contains("the engine pulled the image: containerd 1.6 is too old"), "{failure}");
     assert!(imported(Import::Require, &ClientReport::default()).is_err(), "a report without the way proves nothing");
