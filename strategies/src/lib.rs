@@ -134,6 +134,11 @@ pub trait Strategy: Options + Send + Sync {
         MoreBuilds::default()
     }
 
+    /// Whether a consumer switches the image store of its engine, which it therefore restarts.
+    fn switches_store(&self) -> bool {
+        false
+    }
+
     /// Whether a role runs a build, and so may need a builder's image in its engine.
     fn builds(&self, role: Role) -> bool {
         role == Role::Producer || !self.facts().moves_image

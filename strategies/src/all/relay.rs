@@ -114,6 +114,10 @@ impl Strategy for Relay {
         self.build.named()
     }
 
+    fn switches_store(&self) -> bool {
+        self.store_switch
+    }
+
     fn resolve_defaults(&mut self, conditions: &Conditions) {
         self.source = self.source.resolved(conditions, Source::Push);
         self.import = self.way(conditions);

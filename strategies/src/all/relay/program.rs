@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use handoff_docker::DaemonRestart;
+use handoff_model::shell::quote;
 use handoff_model::{Failure, Sources, SpanKind};
 
 use super::{Import, Relay, Store};
@@ -91,7 +92,8 @@ impl Relay {
             // No runner of GitHub hosts the job: the engine is the harness's own.
             args.push("--store-switch=force".to_owned());
             args.extend(["--daemon-config".to_owned(), text(&restart.config)?]);
-            args.extend(["--restart-command".to_owned(), text(&restart.command)?]);
+            // The program gives it to a shell.
+            args.extend(["--restart-command".to_owned(), quote(&text(&restart.command)?)]);
         }
         Ok(args)
     }
