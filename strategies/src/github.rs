@@ -166,7 +166,10 @@ mod tests {
             }
             let is_known = |option: &str| known.iter().any(|o| o.name == option);
             for place in used {
-                assert!(is_known(place) || ["name", "image", "sources", "dir"].contains(&place), "{name}: {place}");
+                assert!(
+                    is_known(place) || ["name", "image", "sources", "dir", "digest"].contains(&place),
+                    "{name}: {place}"
+                );
             }
             // What stands in a list, or is derived, is an option of this strategy and a value of it.
             for unsupported in recipe.not_in_a_cell.iter().chain(recipe.not_in_a_workflow) {

@@ -6,9 +6,9 @@
 use handoff_model::recipe::{self, StepKind};
 
 use crate::Named;
-use crate::model::{Step, expression};
+use crate::model::expression;
 
-/// Output of `send` and of its job, and input of `receive`.
+/// Output of `send` and of its job.
 const DIGEST: &str = "digest";
 
 /// Whether a step is the action `send`.
@@ -41,9 +41,9 @@ pub fn output(ids: &[String]) -> Option<(&'static str, String)> {
     (!ids.is_empty()).then(|| (DIGEST, expression(&digests.join(" || "))))
 }
 
-/// Step that takes the image of a sending job and no other.
-pub fn sent_by(job: &str, receive: Step) -> Step {
-    receive.with(DIGEST, expression(&format!("needs.{job}.outputs.{DIGEST}")))
+/// Value of the place `digest` in a job that needs the sending one.
+pub fn of_job(job: &str) -> String {
+    expression(&format!("needs.{job}.outputs.{DIGEST}"))
 }
 
 #[cfg(test)]

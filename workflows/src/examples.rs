@@ -59,7 +59,7 @@ fn receive_in_background(pins: &Pins) -> Result<String, WorkflowError> {
     let build = digest::output(&["send".to_owned()]).map_or_else(job, |digest| job().set("outputs", map([digest])));
     let build = build.with_steps([checkout(pins)?, builder, program.clone(), send]);
     let receive = Step::uses("Receive the image", ours("receive")).id("image").in_background();
-    let receive = digest::sent_by("build", receive).with("continue-on-failure", true);
+    let receive = receive.with("digest", digest::of_job("build")).with("continue-on-failure", true);
     let test = job().set("needs", "build").with_steps([
         program,
         receive,

@@ -191,6 +191,7 @@ fn filled(text: &str, run: &str, temporary: &str, options: &Values) -> String {
         "name" => Some(format!("image-{run}")),
         "image" => Some(IMAGE.to_owned()),
         "sources" => Some(".".to_owned()),
+        "digest" => Some(digest::of_job(BUILD)),
         // Outside of the checkout, which is the build context.
         "dir" => Some(format!("{temporary}/handoff")),
         option => options.get(option).cloned(),
@@ -271,7 +272,7 @@ impl StepWriter<'_> {
                 if digest::is_send(step) {
                     done.id(SEND)
                 } else if digest::is_receive(step) {
-                    digest::sent_by(BUILD, done.id(RECEIVE)).with("continue-on-failure", true)
+                    done.id(RECEIVE).with("continue-on-failure", true)
                 } else {
                     done
                 }

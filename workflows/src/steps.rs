@@ -94,6 +94,7 @@ fn value(place: &str) -> String {
         "name" | "image" => expression(&format!("{CELL}.{place}")),
         "sources" => format!("{DIR}/sources"),
         "dir" => DIR.to_owned(),
+        "digest" => digest::of_job(PRODUCER),
         option => expression(&format!("{CELL}.options.{option}")),
     }
 }
@@ -187,13 +188,7 @@ pub fn of_recipe(pins: &Pins, strategy: &Named, steps: &[recipe::Step]) -> Resul
                 let action = Node::Noted(format!("./{SOURCE}/{folder}"), SELF_REPOSITORY.to_owned());
                 // The first job has built the program: an action that built its own would do so on the clock.
                 let done = with_inputs(&name, action, inputs, filled).with("handoff-relay", "handoff-relay");
-                if digest::is_send(step) {
-                    done.id(&digest::id(strategy.name, index))
-                } else if digest::is_receive(step) {
-                    digest::sent_by(PRODUCER, done)
-                } else {
-                    done
-                }
+                if digest::is_send(step) { done.id(&digest::id(strategy.name, index)) } else { done }
             }
             StepKind::Run(pipe) => script(&name, pipe, None),
             StepKind::RunInto(pipe, file) => script(&name, pipe, Some(file)),

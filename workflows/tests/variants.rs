@@ -20,7 +20,7 @@ use handoff_workflows::recommended::{Variant, recommended};
 use yaml_rust2::{Yaml, YamlLoader};
 
 /// Places that are no option: they differ between a cell and a workflow.
-const FIXED: [&str; 4] = ["name", "image", "sources", "dir"];
+const FIXED: [&str; 5] = ["name", "image", "sources", "dir", "digest"];
 
 /// Every word of an option, both ends of a number, and some text.
 fn values(option: &OptionSpec) -> Vec<String> {

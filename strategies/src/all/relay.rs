@@ -6,7 +6,7 @@
 use std::io::{BufRead, BufReader, Write, pipe};
 use std::path::PathBuf;
 
-use handoff_model::recipe::{BuiltAt, Step, StepKind, Unsupported, joined};
+use handoff_model::recipe::{BuiltAt, Step, StepKind, Unsupported};
 use handoff_model::strategy::look;
 use handoff_model::{
     Conditions, Failure, ImageIdentity, Marker, Recipe, SpanKind, Storage, StrategyFacts, Ticket, Transfer,
@@ -146,7 +146,13 @@ impl Relay {
 const PUSHES: &[(&str, &str)] = &[("source", "push")];
 
 /// Inputs of the action that sends an image of the engine.
-const SEND: [(&str, &str); 5] = joined(&[&[("image", "{image}")], RECEIVE]);
+const SEND: &[(&str, &str)] = &[
+    ("image", "{image}"),
+    ("name", "{name}"),
+    ("store", "{store}"),
+    ("connections", "{connections}"),
+    ("part", "{part}"),
+];
 /// Inputs of the action that builds and sends an image.
 const SEND_BUILD: &[(&str, &str)] = &[
     ("image", "{image}"),
@@ -158,9 +164,15 @@ const SEND_BUILD: &[(&str, &str)] = &[
     ("connections", "{connections}"),
     ("part", "{part}"),
 ];
-/// Inputs of the action that receives an image.
-const RECEIVE: &[(&str, &str)] =
-    &[("name", "{name}"), ("store", "{store}"), ("connections", "{connections}"), ("part", "{part}")];
+/// Inputs of the action that receives an image. The digest is the sender's output, because any job of a run can write
+/// artifacts.
+const RECEIVE: &[(&str, &str)] = &[
+    ("name", "{name}"),
+    ("digest", "{digest}"),
+    ("store", "{store}"),
+    ("connections", "{connections}"),
+    ("part", "{part}"),
+];
 
 /// Recipe with this repository's actions, because only an action gets the job's token.
 const RECIPE: Recipe = Recipe {
@@ -170,7 +182,7 @@ const RECIPE: Recipe = Recipe {
     )],
     producer: &[
         steps::build(None, None, None).when(PUSHES),
-        Step::always(SpanKind::Upload, "handoff/send", StepKind::Repository("send", &SEND)).when(PUSHES),
+        Step::always(SpanKind::Upload, "handoff/send", StepKind::Repository("send", SEND)).when(PUSHES),
         Step::always(SpanKind::Command, "handoff/send (builds)", StepKind::Repository("send", SEND_BUILD))
             .when(&[("source", "output")]),
     ],
