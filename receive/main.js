@@ -23,7 +23,7 @@ function storeSwitch() {
 handOver(
   'receive',
   () => [
-    ...options('tag', 'import', 'wait', 'restart-command'),
+    ...options('tag', 'import', 'wait', 'producer', 'restart-command'),
     ...digests(),
     ...storeSwitch(),
     ...(flag('delete') ? ['--delete'] : []),

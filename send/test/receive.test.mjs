@@ -18,7 +18,7 @@ test('an image is received with the defaults, without a digest to compare and wi
 
 test('every input of receive reaches the program', async (t) => {
   const values = {
-    name: 'n', digest: 'sha256:1,sha256:2', tag: 'mine:1', import: 'require', 'store-switch': 'force', 'restart-command': '--restart now', wait: '10m',
+    name: 'n', digest: 'sha256:1,sha256:2', tag: 'mine:1', import: 'require', 'store-switch': 'force', 'restart-command': '--restart now', wait: '10m', producer: 'build (1)',
     delete: 'true', store: 'cache', connections: '8', part: '2', 'continue-on-failure': 'true', token: 'job-secret', 'handoff-relay': '',
   };
   assert.deepEqual(Object.keys(values).sort(), inputs('receive').sort(), 'an input without a test');
@@ -26,7 +26,7 @@ test('every input of receive reaches the program', async (t) => {
   const { calls, log } = await run('receive/main.js', values);
   assert.deepEqual(plain(calls[0].args), [
     'receive', '--name=n', '--store=cache', '--connections=8', '--part=2', '--outputs', '--tag=mine:1', '--import=require', '--wait=10m',
-    '--restart-command=--restart now', '--digest=sha256:1,sha256:2', '--store-switch=force', '--delete',
+    '--producer=build (1)', '--restart-command=--restart now', '--digest=sha256:1,sha256:2', '--store-switch=force', '--delete',
   ]);
   assert.equal(calls[0].env.GITHUB_TOKEN, 'job-secret');
   assert.ok(!JSON.stringify(calls[0].args).includes('secret') && !log.includes('secret'));
