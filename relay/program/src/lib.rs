@@ -1,5 +1,49 @@
-//! `handoff-relay`: sends an image from one job's engine and receives it in another's.
+//! `handoff-relay`: sends images from one job's engine and receives them in another's.
 //!
-//! `handoff send` and `handoff receive` run the same code.
+//! `handoff send` and `handoff receive` run the same code. Each command is one folder: `send` and `receive`. The two registries
+//! on loopback that they use are `handoff_registry`.
 
+pub mod build_context;
+pub mod cli;
+mod clock;
+mod docker;
+pub mod error;
+mod importing;
+mod lifecycle;
+mod names;
+mod options;
+mod outputs;
+mod pending;
+mod print;
+mod progress;
+mod receive;
+mod report;
+mod send;
 pub mod store_switch;
+mod transfer;
+pub mod usage;
+
+pub use error::Error;
+pub use names::check_transfer;
+pub use options::{TransferArgs, check_report};
+pub use receive::ReceiveArgs;
+pub use send::SendArgs;
+
+/// Command that moves images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Command {
+    /// `send`.
+    Send,
+    /// `receive`.
+    Receive,
+}
+
+impl Command {
+    /// Participle for messages.
+    pub(crate) fn done(self) -> &'static str {
+        match self {
+            Self::Send => "sent",
+            Self::Receive => "received",
+        }
+    }
+}

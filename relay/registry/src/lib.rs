@@ -54,7 +54,7 @@ pub use error::Error;
 pub use pull_registry::{PullRegistry, Received};
 pub use push_registry::PushRegistry;
 pub use sender_state::Sent;
-pub use store::StoreKind;
+pub use store::{StoreKind, delete};
 
 /// Default size of a part, in bytes: a block of an upload or a range of a download.
 pub const PART_BYTES: usize = 4 << 20;

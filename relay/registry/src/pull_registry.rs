@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use handoff_storage::{ServiceEndpoint, Traffic};
 
+use crate::digest::Digest;
 use crate::pull::PullHandler;
 use crate::receiver_state::ReceiverState;
 use crate::store::{ReceiverStore, StoreKind};
@@ -58,6 +59,24 @@ impl PullRegistry {
     /// Reference under which the image was sent, and its last tag.
     pub fn sent_as(&self) -> (&str, Option<&str>) {
         (&self.shared.index.reference, self.shared.index.tags.keys().next_back().map(String::as_str))
+    }
+
+    /// Reference and digest of each image of the transfer. The digest is computed from the manifest that is served.
+    pub fn images(&self) -> Vec<(String, String)> {
+        let index = &self.shared.index;
+        let last = index.tags.values().next_back().and_then(|digest| index.manifests.get(digest));
+        let digest = last.map(|manifest| Digest::of(manifest.text.as_bytes()).to_string());
+        digest.map(|digest| (index.reference.clone(), digest)).into_iter().collect()
+    }
+
+    /// Bytes of all blobs of the transfer.
+    pub fn total(&self) -> u64 {
+        self.shared.index.blobs.values().map(|location| location.size).sum()
+    }
+
+    /// Bytes of blobs that were delivered so far.
+    pub fn given(&self) -> u64 {
+        self.shared.given()
     }
 
     /// First failure, in one line.

@@ -55,6 +55,11 @@ impl PushRegistry {
         Some(format!("{}/{reference}", self.registry()))
     }
 
+    /// Bytes of blobs that were pushed so far.
+    pub fn received(&self) -> u64 {
+        self.shared.received()
+    }
+
     /// First failure of the push or of the earlier image, in one line.
     pub fn broken(&self) -> Option<String> {
         let earlier = || self.shared.earlier.as_ref().and_then(EarlierImage::broken);

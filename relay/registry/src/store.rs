@@ -278,6 +278,19 @@ impl ReceiverStore {
     }
 }
 
+/// Deletes the artifact of a transfer: nobody can receive it any more.
+///
+/// # Errors
+/// [`Error::NotSent`] when it is gone already; errors of the service.
+pub async fn delete(endpoint: ServiceEndpoint, name: &str) -> Result<(), Error> {
+    let client = ArtifactClient::new(endpoint)?;
+    let artifact = client.find(&artifact_name(name)).await.map_err(|e| match e {
+        handoff_storage::Error::NotFound { .. } => not_sent(name, "in this workflow run"),
+        other => other.into(),
+    })?;
+    Ok(client.delete(&artifact).await?)
+}
+
 fn not_sent(name: &str, within: &'static str) -> Error {
     Error::NotSent { name: name.to_owned(), within }
 }

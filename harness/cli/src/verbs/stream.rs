@@ -51,7 +51,7 @@ impl Args {
     pub fn run(self) -> anyhow::Result<u8> {
         let (Direction::Upload { report, .. } | Direction::Download { report, .. }) = &self.direction;
         if let Some(path) = report {
-            paths::check_report(path)?;
+            handoff_relay::check_report(path)?;
         }
         let (transfer, report) = match self.direction {
             Direction::Upload { name, report, commit_gate, blocks } => {
