@@ -107,10 +107,22 @@ fn relay() -> Option<PathBuf> {
 }
 
 fn relay_check() -> Check {
-    let found = relay().and_then(|program| version(program, &path_variable()));
-    let ok = found.is_some();
-    let found = found.unwrap_or_else(|| "not found beside this program".to_owned());
-    Check { part: RELAY.to_owned(), found, ok, fix: build_relay(cfg!(debug_assertions)) }
+    let of = |program: PathBuf| version(program, &path_variable());
+    let (found, own) = (relay().and_then(of), std::env::current_exe().ok().and_then(of));
+    let fix = build_relay(cfg!(debug_assertions));
+    let (ok, found) = match (found, own) {
+        (None, _) => (false, "not found beside this program".to_owned()),
+        // A run records the sources of this program alone.
+        (Some(found), Some(own)) if !same_sources(&found, &own) => (false, format!("{found}, unlike {own}")),
+        (Some(found), _) => (true, found),
+    };
+    Check { part: RELAY.to_owned(), found, ok, fix }
+}
+
+/// Whether two programs name the same version and sources: `PROGRAM 0.1.0 (commit …, sources …)`.
+fn same_sources(one: &str, other: &str) -> bool {
+    let after_name = |line: &str| line.split_once(' ').map(|(_, version)| version.to_owned());
+    after_name(one) == after_name(other)
 }
 
 /// Command that builds relay's program beside a program of the same build profile.
@@ -185,5 +197,12 @@ mod tests {
         assert!(!check.ok && check.part == "handoff-relay", "{check:?}");
         assert_eq!(build_relay(false), "cargo build --release -p handoff-relay");
         assert_eq!(build_relay(true), "cargo build -p handoff-relay");
+    }
+
+    #[test]
+    fn relay_of_other_sources_is_not_measured() {
+        let handoff = "handoff 0.1.0 (commit 1, sources a)";
+        assert!(same_sources("handoff-relay 0.1.0 (commit 1, sources a)", handoff));
+        assert!(!same_sources("handoff-relay 0.1.0 (commit 1, sources b)", handoff));
     }
 }
