@@ -164,8 +164,7 @@ impl Strategy for Relay {
         let earlier = job.commit.map(|_| format!("{}-", job.name));
         let sent = Sent { image: job.image, name: &name, build, earlier: earlier.as_deref() };
         let kind = if builds { SpanKind::Build } else { SpanKind::Export };
-        let report = program::run(job, kind, self.send(&sent)?)
-            .map_err(|f| if builds { Failure::new(&f.span, Build::explained(&f.error)) } else { f })?;
+        let report = program::run(job, kind, self.send(&sent)?)?;
         let ticket = Ticket::default().with("relay", name);
         if report.sent {
             return Ok(ProducerOutput { ticket, built: ImageLocation::WarmUp });

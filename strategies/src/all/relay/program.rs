@@ -7,7 +7,7 @@ use handoff_model::shell::quote;
 use handoff_model::{Failure, Sources, SpanKind};
 
 use super::{Import, Relay, Store};
-use crate::buildx::Compression;
+use crate::buildx::{Build, Compression};
 use crate::clients::{ClientReport, read_report};
 use crate::job::tail;
 use crate::recorder::{CLIENT, IMPORT};
@@ -128,7 +128,15 @@ pub fn run(job: &Job, kind: SpanKind, mut args: Vec<String>) -> StepResult<Clien
     }
     let reason = report.ok().and_then(|report| report.error).unwrap_or_else(|| tail(&mut log));
     let reason = if reason.is_empty() { format!("it ended with {status}") } else { reason };
-    Err(failure(&reason))
+    Err(explained(kind, &step, &reason))
+}
+
+/// Failure of the program. That of a build reads as with every other strategy.
+pub fn explained(kind: SpanKind, step: &str, reason: &str) -> Failure {
+    match reason.strip_prefix("the build failed: ") {
+        Some(cause) => Failure::new(SpanKind::Build.as_str(), format!("build: {}", Build::explained(cause))),
+        None => Failure::new(kind.as_str(), format!("{step}: {reason}")),
+    }
 }
 
 /// Checks that an image was imported where only that counts.

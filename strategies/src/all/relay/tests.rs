@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use handoff_docker::DaemonRestart;
 use handoff_model::Sources;
 
-use super::program::imported;
+use super::program::{explained, imported};
 use super::*;
 use crate::Options;
 use crate::clients::ClientReport;
@@ -123,6 +123,17 @@ fn encoding_of_layers_that_are_compressed_already_is_refused() {
     assert_eq!(refused(":encoding=zstd,compression=uncompressed"), None);
     let push = refused(":encoding=zstd,compression=uncompressed,source=push").unwrap();
     assert!(push.contains("`docker push` compresses"), "{push}");
+}
+
+#[test]
+fn failed_build_is_named_first_and_a_broken_sender_before_it() {
+    let of = |reason: &str| explained(SpanKind::Build, "relay-send", reason);
+    let build = of("the build failed: [2/2] RUN false: exit code: 1");
+    assert_eq!((build.span.as_str(), build.error.as_str()), ("build", "build: [2/2] RUN false: exit code: 1"));
+    let base = of("the build failed: me/base:1: failed to resolve source metadata for docker.io/me/base:1: not found");
+    assert!(base.error.contains("see neither images nor credentials"), "{base}");
+    let sender = of("the token is revoked; the build failed: failed to push");
+    assert_eq!(sender.error, "relay-send: the token is revoked; the build failed: failed to push");
 }
 
 #[test]
