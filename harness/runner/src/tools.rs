@@ -119,10 +119,10 @@ fn relay_check() -> Check {
     Check { part: RELAY.to_owned(), found, ok, fix }
 }
 
-/// Whether two programs name the same version and sources: `PROGRAM 0.1.0 (commit …, sources …)`.
+/// Whether two programs name the same digest of their sources: `PROGRAM 0.1.0 (commit …, sources …)`.
 fn same_sources(one: &str, other: &str) -> bool {
-    let after_name = |line: &str| line.split_once(' ').map(|(_, version)| version.to_owned());
-    after_name(one) == after_name(other)
+    let sources = |line: &str| line.rsplit_once(", sources ").map(|(_, digest)| digest.to_owned());
+    sources(one).is_some() && sources(one) == sources(other)
 }
 
 /// Command that builds relay's program beside a program of the same build profile.
@@ -204,5 +204,6 @@ mod tests {
         let handoff = "handoff 0.1.0 (commit 1, sources a)";
         assert!(same_sources("handoff-relay 0.1.0 (commit 1, sources a)", handoff));
         assert!(!same_sources("handoff-relay 0.1.0 (commit 1, sources b)", handoff));
+        assert!(same_sources("handoff-relay 0.1.0 (commit 2, sources a)", handoff), "another commit of equal sources");
     }
 }
