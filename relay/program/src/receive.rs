@@ -59,7 +59,7 @@ impl ReceiveArgs {
         self.delete(endpoint).await;
         let names: Vec<_> = images.iter().map(|i| i.image.as_str()).collect();
         print::talk(&format!("received {}: {} fetched", names.join(", "), mib(report.bytes)));
-        report.images.iter().try_for_each(|i| print::data(&format!("{} {}", i.image, i.digest)))
+        report.print_images()
     }
 
     /// Checks the options; returns the digests that `--digest` names.
