@@ -121,7 +121,7 @@ impl SendArgs {
         if let Some(dir) = context.as_ref().filter(|_| file.is_none()) {
             build_context::check_dockerfile(&build_context::default_dockerfile(dir), "--file")?;
         }
-        pending::check_send(self)?;
+        pending::check_send(self.encoding.as_deref(), self.retention_days, self.images.len())?;
         docker::refuse_podman().await?;
         let Some(context) = context else {
             for image in &self.images {
