@@ -12,7 +12,7 @@ use crate::{Error, importing, print, usage};
 /// Send Docker images to other jobs of a workflow run, without a registry.
 ///
 /// `send` runs in the job that has or builds the image, `receive` in each job that needs it. In between, the layers are in
-/// GitHub's artifact or cache service. Both need the variables ACTIONS_RESULTS_URL and ACTIONS_RUNTIME_TOKEN of a job.
+/// GitHub's artifact or cache service. Both need `ACTIONS_RESULTS_URL` and `ACTIONS_RUNTIME_TOKEN` of a job.
 #[derive(Debug, Parser)]
 #[command(name = "handoff-relay", version = env!("HANDOFF_VERSION"), max_term_width = 110, after_help = error::HELP)]
 struct Cli {

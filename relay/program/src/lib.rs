@@ -6,6 +6,7 @@
 pub mod build_context;
 pub mod cli;
 mod clock;
+mod command;
 mod docker;
 pub mod error;
 mod importing;
@@ -23,27 +24,9 @@ pub mod store_switch;
 mod transfer;
 pub mod usage;
 
+pub(crate) use command::Command;
 pub use error::Error;
 pub use names::check_transfer;
 pub use options::{TransferArgs, check_report};
 pub use receive::ReceiveArgs;
 pub use send::SendArgs;
-
-/// Command that moves images.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Command {
-    /// `send`.
-    Send,
-    /// `receive`.
-    Receive,
-}
-
-impl Command {
-    /// Participle for messages.
-    pub(crate) fn done(self) -> &'static str {
-        match self {
-            Self::Send => "sent",
-            Self::Receive => "received",
-        }
-    }
-}

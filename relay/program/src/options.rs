@@ -45,13 +45,13 @@ pub(crate) struct Common {
 /// Files that tell others how a command went.
 #[derive(Debug, Default, Clone, clap::Args)]
 pub(crate) struct Files {
-    /// Append three lines of Markdown to this file, for example $GITHUB_STEP_SUMMARY
+    /// Append three lines of Markdown to this file, for example `$GITHUB_STEP_SUMMARY`
     #[arg(long, value_name = "FILE")]
     pub(crate) summary: Option<PathBuf>,
     /// Write times, bytes and digests to this file as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
-    /// Append the outputs of a step to the file that GITHUB_OUTPUT names: outcome, image, digest, images, bytes, seconds
+    /// Append the outputs of a step to the file that `GITHUB_OUTPUT` names: outcome, image, digest, images, bytes, seconds
     #[arg(long)]
     pub(crate) outputs: bool,
 }

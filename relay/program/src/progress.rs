@@ -84,7 +84,7 @@ mod tests {
     #[tokio::test]
     async fn short_transfer_shows_nothing_and_a_long_one_shows_its_state_until_it_ends() {
         let mut shown = 0;
-        let long = Duration::from_secs(3600);
+        let long = Duration::from_hours(1);
         assert_eq!(watched(long, long, || shown += 1, async { 7 }).await, 7);
         assert_eq!(shown, 0);
         let (sender, done) = tokio::sync::oneshot::channel();

@@ -39,7 +39,7 @@ impl ReceiveArgs {
         report.ended(SpanKind::Resolve, "relay: table read", start);
         let images = self.images(&receiver, &expected)?;
         report.index = images.first().map(|image| image.digest.clone());
-        report.store_switched = pending::switch_store(self).await?;
+        report.store_switched = pending::switch_store(self.store_switch.as_deref()).await?;
         let arrived = self.take(&receiver, &images, report).await;
         let received = receiver.stop();
         if let Some((first, last)) = received.between_ns {
@@ -59,7 +59,7 @@ impl ReceiveArgs {
         self.delete(endpoint).await;
         let names: Vec<_> = images.iter().map(|i| i.image.as_str()).collect();
         print::talk(&format!("received {}: {} fetched", names.join(", "), mib(report.bytes)));
-        report.images.iter().try_for_each(|i| print::data(&format!("{} {}", i.image, i.digest)))
+        report.print_images()
     }
 
     /// Checks the options; returns the digests that `--digest` names.

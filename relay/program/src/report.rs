@@ -5,6 +5,8 @@ use handoff_storage::stream::{ClientName, write_report};
 use handoff_storage::{Traffic, TransferSpan, monotonic_ns};
 use serde::Serialize;
 
+use crate::{Error, print};
+
 /// Name and digest of an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ImageDigest {
@@ -111,6 +113,11 @@ impl Report {
     /// Adds an image.
     pub(crate) fn image(&mut self, image: &str, digest: &str) {
         self.images.push(ImageDigest { image: image.to_owned(), digest: digest.to_owned() });
+    }
+
+    /// Prints a line for each image.
+    pub(crate) fn print_images(&self) -> Result<(), Error> {
+        self.images.iter().try_for_each(|i| print::data(&format!("{} {}", i.image, i.digest)))
     }
 
     /// Writes the report as JSON, atomically.

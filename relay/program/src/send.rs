@@ -97,18 +97,14 @@ impl SendArgs {
             report.image(image, &found.digest);
         }
         print::talk(&format!("an earlier run has sent {name:?}: nothing is sent"));
-        self.print_images(report)
+        report.print_images()
     }
 
     fn print(&self, report: &Report) -> Result<(), Error> {
         let (images, name) = (self.images.join(", "), &self.common.name);
         let (sent, blobs, reused) = (mib(report.bytes), report.blobs, mib(report.reused_bytes));
         print::talk(&format!("sent {images} as {name:?}: {sent} in {blobs} blobs, {reused} there already"));
-        self.print_images(report)
-    }
-
-    fn print_images(&self, report: &Report) -> Result<(), Error> {
-        report.images.iter().try_for_each(|i| print::data(&format!("{} {}", i.image, i.digest)))
+        report.print_images()
     }
 
     /// Source of the images, checked before anything starts: first the options, then what docker answers.
@@ -125,7 +121,7 @@ impl SendArgs {
         if let Some(dir) = context.as_ref().filter(|_| file.is_none()) {
             build_context::check_dockerfile(&build_context::default_dockerfile(dir), "--file")?;
         }
-        pending::check_send(self)?;
+        pending::check_send(self.encoding.as_deref(), self.retention_days, self.images.len())?;
         docker::refuse_podman().await?;
         let Some(context) = context else {
             for image in &self.images {

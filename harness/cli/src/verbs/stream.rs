@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use handoff_storage::stream::{DownloadArgs, UploadArgs, download_to_stdout, upload_from_stdin};
 use handoff_storage::{DownloadPlan, UploadPlan};
 
-use crate::{exit, files, paths};
+use crate::{exit, files};
 
 /// Options of `stream`.
 #[derive(Debug, clap::Args)]

@@ -126,7 +126,7 @@ mod tests {
         line: Duration::from_millis(4),
         jobs: Duration::ZERO,
     };
-    const LONG: Duration = Duration::from_secs(600);
+    const LONG: Duration = Duration::from_mins(10);
 
     fn absent() -> RelayError {
         RelayError::NotSent { name: "app".to_owned(), within: "in this workflow run" }

@@ -51,7 +51,7 @@ pub(crate) struct BuildArgs {
     pub(crate) level: Option<u8>,
     /// Build argument of --context; repeat the option for more
     #[arg(long = "build-arg", value_name = "KEY=VALUE", requires = "context")]
-    pub(crate) build_args: Vec<String>,
+    pub(crate) arguments: Vec<String>,
     /// Stage of the Dockerfile to build, for --context [default: the last]
     #[arg(long, value_name = "STAGE", requires = "context")]
     pub(crate) target: Option<String>,
@@ -68,7 +68,7 @@ impl BuildArgs {
     pub(crate) fn options(&self) -> Vec<String> {
         let one = |flag: &str, value: &Option<String>| value.as_ref().map(|value| format!("--{flag}={value}"));
         let single = [one("target", &self.target), one("builder", &self.builder), one("network", &self.network)];
-        let args = self.build_args.iter().map(|arg| format!("--build-arg={arg}"));
+        let args = self.arguments.iter().map(|arg| format!("--build-arg={arg}"));
         single.into_iter().flatten().chain(args).collect()
     }
 }
@@ -83,7 +83,7 @@ mod tests {
             target: Some("final".to_owned()),
             builder: Some("b".to_owned()),
             network: Some("host".to_owned()),
-            build_args: vec!["A=1 2".to_owned(), "--push".to_owned()],
+            arguments: vec!["A=1 2".to_owned(), "--push".to_owned()],
             ..BuildArgs::default()
         };
         assert_eq!(

@@ -116,6 +116,7 @@ impl Build {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` hands an error over by value")]
 fn broken_pipe(error: std::io::Error) -> Error {
     Error::Failed(format!("reading the build's output failed: {error}; run the command again"))
 }
