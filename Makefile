@@ -11,8 +11,8 @@ help: ## this list
 setup: ## an engine, Node's packages and tools in a folder of their own (docs/setup.md); nothing is installed
 	@scripts/setup
 
-build: ## target/release/handoff
-	@cargo build --release -p handoff-cli
+build: ## target/release/handoff, and handoff-relay beside it
+	@cargo build --release -p handoff-cli -p handoff-relay
 
 bench: setup build ## the preset `quick`: 1 GiB images, every strategy, 3 rounds; prints the table and the paths of its files (needs root: sudo)
 	@SIZES='$(SIZES)' STRATEGIES='$(STRATEGIES)' ROUNDS='$(ROUNDS)' OUT='$(OUT)' BENCH_ARGS="$(BENCH_ARGS)" scripts/bench

@@ -1,7 +1,13 @@
 'use strict';
-const { handOver, input, options } = require('./hand-over.js');
+const { handOver } = require('./hand-over.js');
+const { InputError, lines, options } = require('./inputs.js');
 
-if (!input('image')) throw new Error('the input `image` is empty: name an image of this job, as `docker image ls` does');
-// How layers are compressed is the builder's: an image of the engine goes as the engine pushes it.
-const build = input('context') ? options('context', 'file', 'compression', 'level') : options('file');
-handOver('send', [input('image'), ...build]);
+handOver('send', () => {
+  const images = lines('image');
+  if (images.length === 0) {
+    throw new InputError('the input `image` is empty: name an image of this job, as `docker image ls` does');
+  }
+  const build = options('context', 'file', 'compression', 'level', 'target', 'builder');
+  const values = lines('build-args').map((line) => `--build-arg=${line}`);
+  return [...build, ...values, ...options('encoding', 'retention-days'), '--', ...images];
+});

@@ -11,6 +11,7 @@ use handoff_build::trace::Trace;
 use handoff_model::recipe::{Step, fill};
 use handoff_model::{Conditions, Failure, SpanKind};
 
+use crate::builder::BuilderOption;
 use crate::options::{options, words};
 use crate::source::builder_exports;
 use crate::{ImageLocation, Job, StepResult, steps};
@@ -32,6 +33,7 @@ options! {
         mode: Mode,
         /// whether the producer's engine also loads the image, as in a job that uses its own build (`load: true`)
         producer_load as "producer-load": bool = false,
+        ..build: BuilderOption,
     }
 }
 
@@ -201,7 +203,7 @@ impl<'a> Build<'a> {
     }
 
     /// Error of BuildKit, with an explanation and a fix where the error has none.
-    fn explained(error: &str) -> String {
+    pub fn explained(error: &str) -> String {
         let hint = if error.contains("failed to resolve source metadata") || error.contains("failed to do request") {
             " (a base image or frontend cannot be pulled: engines of a run start empty, and see neither images nor credentials of \
              your daemon; hand the finished image over with --image)"

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 
-use handoff_model::{Failure, Flow, SpanKind, Transfer};
+use handoff_model::{Failure, Flow, SpanKind, StepCount, Transfer};
 use serde::Deserialize;
 
 use crate::job::tail;
@@ -18,7 +18,7 @@ pub const ARTIFACT_TRANSFER: Transfer = Transfer {
     plain_on_overlay2: false,
 };
 
-/// Report of a client about one call, written by the drivers, by `handoff stream` and by `handoff relay`.
+/// Report of a client about one call, written by the drivers, by `handoff stream` and by `handoff-relay`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct ClientReport {
@@ -38,8 +38,23 @@ pub struct ClientReport {
     pub key: Option<String>,
     /// Error of a failed call.
     pub error: Option<String>,
-    /// Whether the call was ended before it was complete, without an error of its own.
-    pub abandoned: bool,
+    /// Images of the transfer with their digests.
+    pub images: Vec<ClientImage>,
+    /// Dockerfile steps of the client's build; none without a build, or if BuildKit's trace cannot be read.
+    pub steps: Option<StepCount>,
+    /// Way of the image into the engine: `import` or `pull`.
+    pub import: Option<String>,
+    /// Reason why the image was pulled, in one line.
+    pub import_reason: Option<String>,
+    /// Whether an earlier run has sent this very image, so that nothing was built or sent.
+    pub sent: bool,
+}
+
+/// Image of a transfer.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct ClientImage {
+    /// Digest of its index or manifest.
+    pub digest: String,
 }
 
 /// Name and version of a client.

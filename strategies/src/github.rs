@@ -69,9 +69,11 @@ pub fn options(strategy: &dyn Strategy) -> impl Iterator<Item = &'static OptionS
     strategy.facts().options.iter().chain(strategy.recipe().options)
 }
 
-/// Default of every option by name.
+/// Default of every option by name, and the texts that steps derive from them.
 pub fn defaults(strategy: &dyn Strategy) -> Values {
-    options(strategy).map(|o| (o.name.to_owned(), o.default.to_owned())).collect()
+    let mut values = options(strategy).map(|o| (o.name.to_owned(), o.default.to_owned())).collect();
+    strategy.recipe().derive(&mut values);
+    values
 }
 
 /// Value of every option under these conditions, and the texts that steps derive from them. Every option that is not at its
@@ -80,6 +82,7 @@ pub fn defaults(strategy: &dyn Strategy) -> Values {
 /// # Errors
 /// An option that the recipe does not support for this target, or that appears in no step.
 pub fn express(strategy: &dyn Strategy, conditions: &Conditions, target: Target) -> Result<Values, Unexpressed> {
+    let conditions = &strategy.conditions(conditions);
     let (unresolved, values, recipe) = (strategy.values(), strategy.resolved(conditions).values(), strategy.recipe());
     let unsupported = match target {
         Target::Cell => recipe.not_in_a_cell,
@@ -166,7 +169,10 @@ mod tests {
             }
             let is_known = |option: &str| known.iter().any(|o| o.name == option);
             for place in used {
-                assert!(is_known(place) || ["name", "image", "sources", "dir"].contains(&place), "{name}: {place}");
+                assert!(
+                    is_known(place) || ["name", "image", "sources", "dir", "digest"].contains(&place),
+                    "{name}: {place}"
+                );
             }
             // What stands in a list, or is derived, is an option of this strategy and a value of it.
             for unsupported in recipe.not_in_a_cell.iter().chain(recipe.not_in_a_workflow) {

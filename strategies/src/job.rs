@@ -27,8 +27,10 @@ pub struct Tools {
     pub clients: PathBuf,
     /// zstd.
     pub zstd: PathBuf,
-    /// The `handoff` binary, whose streaming client and relay run as separate processes.
+    /// The `handoff` binary, whose streaming client runs as a separate process.
     pub handoff: PathBuf,
+    /// The program `handoff-relay`.
+    pub relay: PathBuf,
 }
 
 /// Job of one role of a trial.

@@ -19,7 +19,7 @@ use std::path::PathBuf;
 
 use handoff_model::recipe::BuiltAt;
 use handoff_model::{
-    Conditions, Failure, ImageIdentity, Recipe, Role, Storage, StrategyFacts, StrategySpec, Ticket, Transfer,
+    Builder, Conditions, Failure, ImageIdentity, Recipe, Role, Storage, StrategyFacts, StrategySpec, Ticket, Transfer,
     VariantFacts,
 };
 
@@ -33,6 +33,7 @@ pub mod recorder;
 pub mod source;
 
 mod all;
+mod builder;
 mod cache;
 mod steps;
 mod stream_client;
@@ -117,15 +118,25 @@ pub trait Strategy: Options + Send + Sync {
         }
     }
 
-    /// Reason why the strategy cannot run under these conditions, if any. The plan then refuses it.
+    /// Reason why the strategy cannot run under these conditions, if any: the cell's, with the variant's builder.
     fn refuses(&self, conditions: &Conditions) -> Option<String> {
         let _ = conditions;
+        None
+    }
+
+    /// Builder in place of that of the conditions, if the variant names one.
+    fn builder(&self) -> Option<Builder> {
         None
     }
 
     /// Builds beside the trial's image.
     fn more_builds(&self) -> MoreBuilds {
         MoreBuilds::default()
+    }
+
+    /// Whether a consumer switches the image store of its engine, which it therefore restarts.
+    fn switches_store(&self) -> bool {
+        false
     }
 
     /// Whether a role runs a build, and so may need a builder's image in its engine.
@@ -150,6 +161,19 @@ pub trait Strategy: Options + Send + Sync {
 }
 
 impl dyn Strategy + '_ {
+    /// Conditions of the variant's jobs: those of the cell, with the builder that the variant names. Without a container
+    /// builder no job pulls its image; the time of a pull is otherwise that of the cell, which may have none.
+    pub fn conditions(&self, of_cell: &Conditions) -> Conditions {
+        let builder = self.builder().unwrap_or(of_cell.builder);
+        let builder_pull_ms = if builder == Builder::Docker { 0 } else { of_cell.builder_pull_ms };
+        Conditions { builder, builder_pull_ms, ..of_cell.clone() }
+    }
+
+    /// Reason why the variant cannot run under a cell's conditions, if any. The plan then refuses it.
+    pub fn refused(&self, of_cell: &Conditions) -> Option<String> {
+        builder::refuses(self.builder(), of_cell).or_else(|| self.refuses(&self.conditions(of_cell)))
+    }
+
     /// Whether later runs find what the strategy stores, so that cache states matter: caches outlive a run, artifacts do not.
     pub fn outlives_a_run(&self) -> bool {
         self.facts().has_producer && self.storage() == Storage::Cache

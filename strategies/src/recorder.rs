@@ -21,6 +21,8 @@ pub struct Recorder {
 pub const SOURCE: &str = "source";
 /// Name of the fact with the program that moved the bytes, and its version.
 pub const CLIENT: &str = "client";
+/// Name of the fact with the way of a consumer's image into the engine: `import` or `pull`.
+pub const IMPORT: &str = "import";
 
 /// Time on the machine's monotonic clock in ns: the clock of Rust's `Instant` and of Node's `process.hrtime`.
 pub fn monotonic_ns() -> u64 {
@@ -88,7 +90,7 @@ impl Recorder {
         value
     }
 
-    /// Records a fact for a column of the row: [`SOURCE`] or [`CLIENT`].
+    /// Records a fact for a column of the row: [`SOURCE`], [`CLIENT`] or [`IMPORT`].
     pub fn fact(&self, name: &'static str, value: impl Into<String>) {
         held(&self.facts).insert(name, value.into());
     }

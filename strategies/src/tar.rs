@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use handoff_model::recipe::{BuiltAt, Derived, Step, StepKind};
 use handoff_model::{Conditions, Failure, SpanKind};
 
+use crate::builder::BuilderOption;
 use crate::buildx::{Build, Layers, Output, TO_STDOUT};
 use crate::options::{named, options, words};
 use crate::pipe::{self, Stage};
@@ -23,11 +24,12 @@ words! {
 }
 
 options! {
-    /// Option of every strategy with a tar.
+    /// Options of every strategy with a tar.
     pub(crate) struct LayersOption {
         /// compression of the layers in the tar by the builder's exporter, where zstd-1 is the fastest level (`docker save` keeps the
         /// layers of the engine)
         layers: Layers,
+        ..build: BuilderOption,
     }
 }
 

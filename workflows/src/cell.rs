@@ -2,9 +2,10 @@
 
 use handoff_model::Recipe;
 
+use crate::digest;
 use crate::model::{Job, Step, expression, file};
 use crate::pins::Pins;
-use crate::steps::{CELL, NO_BUILD_RECORDS, builder, download, fetch, of_recipe, repository_actions, upload};
+use crate::steps::{CELL, NO_BUILD_RECORDS, PRODUCER, builder, download, fetch, of_recipe, repository_actions, upload};
 use crate::yaml::{Node, map};
 use crate::{Named, WorkflowError};
 
@@ -42,11 +43,12 @@ fn finish(pins: &Pins, role: &str) -> Result<[Step; 2], WorkflowError> {
 /// # Errors
 /// An action has no pin.
 pub fn text(pins: &Pins, strategies: &[Named]) -> Result<String, WorkflowError> {
-    let mut producer = job("producer", None, &format!("{CELL}.produces"))
-        .set("outputs", map([("produced", expression("steps.stop.outputs.produced"))]));
+    let produced = ("produced", expression("steps.stop.outputs.produced"));
+    let outputs = [produced].into_iter().chain(digest::output(&digest::senders(strategies)));
+    let mut producer = job(PRODUCER, None, &format!("{CELL}.produces")).set("outputs", map(outputs));
     let mut consumer = job(
         &format!("consumer {}", expression("matrix.consumer")),
-        Some("producer"),
+        Some(PRODUCER),
         &format!("!cancelled() && (needs.producer.outputs.produced == 'true' || !{CELL}.produces)"),
     )
     .for_each("consumer", expression(&format!("{CELL}.consumers")));

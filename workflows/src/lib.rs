@@ -19,6 +19,7 @@
 pub mod action;
 pub mod calibrate;
 pub mod cell;
+mod digest;
 pub mod examples;
 pub mod files;
 pub mod model;

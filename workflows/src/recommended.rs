@@ -6,19 +6,27 @@ use handoff_model::Recipe;
 use handoff_model::recipe::{self, StepKind, Values, fill};
 use handoff_model::trigger::{CacheMode, Start, Trigger};
 
+use crate::digest;
 use crate::model::{Job, Step};
 use crate::pins::Pins;
-use crate::steps::{self, HOST_NETWORK, NO_BUILD_RECORDS, checkout, line, quoted, with_inputs};
+use crate::steps::{self, HOST_NETWORK, NO_BUILD_RECORDS, cached_program, checkout, line, quoted, with_inputs};
 use crate::yaml::{Node, map};
 use crate::{Named, WorkflowError};
 
 /// Image reference in the workflow.
 const IMAGE: &str = "app:ci";
 
+/// Job that builds and sends.
+const BUILD: &str = "build";
+
+/// Ids of the steps with this repository's actions.
+const SEND: &str = "send";
+const RECEIVE: &str = "receive";
+
 /// Comment in a workflow with this repository's actions.
 const REPOSITORY_ACTIONS_NOTE: &str = "\
-# Replace OWNER by the owner of your copy of Handoff. The first run builds Handoff, which takes minutes and needs Rust;
-# later runs restore it from the cache.
+# Replace OWNER by the owner of your copy of Handoff. The first run builds handoff-relay, which takes minutes and needs Rust;
+# later runs restore it from the cache. A job that does not get the image builds it.
 ";
 
 /// Workflow, and its setup effort.
@@ -78,14 +86,17 @@ pub fn recommended(
     let producer = writer.steps(strategy.recipe.producer, "Build")?;
     let consumer = writer.steps(strategy.recipe.consumer, "Get the image")?;
     let shares = !producer.is_empty();
+    let instead = if strategy.recipe.consumer.iter().any(digest::is_receive) { build_instead(pins)? } else { vec![] };
     let mut jobs: Vec<(String, Job)> = Vec::new();
     if shares {
-        jobs.push(("build".to_owned(), job().with_steps(producer.iter().cloned())));
+        let outputs = digest::output(&writer.senders(strategy.recipe.producer));
+        let build = outputs.map_or_else(job, |digest| job().set("outputs", map([digest])));
+        jobs.push((BUILD.to_owned(), build.with_steps(producer.iter().cloned())));
     }
     let tests = consumers.saturating_sub(1).max(1);
     let names: &[&str] = if consumers > 1 { &["lint", "test"] } else { &["test"] };
     for &name in names {
-        let mut job = if shares { job().set("needs", "build") } else { job() };
+        let mut job = if shares { job().set("needs", BUILD) } else { job() };
 
         let mut run = Step::run(name, &format!("docker run --rm {IMAGE} make {name}"));
         if name == "test" && tests > 1 {
@@ -95,7 +106,7 @@ pub fn recommended(
                 .env("SHARD", "${{ matrix.shard }}")
                 .env("SHARDS", tests);
         }
-        jobs.push((name.to_owned(), job.with_steps(consumer.iter().cloned().chain([run]))));
+        jobs.push((name.to_owned(), job.with_steps(consumer.iter().chain(&instead).cloned().chain([run]))));
     }
     let steps: Vec<Node> = producer.iter().chain(&consumer).cloned().map(Node::from).collect();
     let body = Node::List(steps.clone()).document();
@@ -167,12 +178,20 @@ fn job() -> Job {
     Job::default().set("runs-on", "ubuntu-latest").set("timeout-minutes", 30)
 }
 
+/// Steps that build the image in a job that did not receive it.
+fn build_instead(pins: &Pins) -> Result<Vec<Step>, WorkflowError> {
+    let failed = format!("steps.{RECEIVE}.outputs.outcome != 'success'");
+    let build = Step::run("Build the image that did not arrive", &format!("docker build --tag {IMAGE} ."));
+    Ok(vec![checkout(pins)?.when(&failed), build.when(&failed)])
+}
+
 /// Text with its placeholders replaced. Expressions and scripts name the run and the temporary folder differently.
 fn filled(text: &str, run: &str, temporary: &str, options: &Values) -> String {
     fill(text, |place| match place {
         "name" => Some(format!("image-{run}")),
         "image" => Some(IMAGE.to_owned()),
         "sources" => Some(".".to_owned()),
+        "digest" => Some(digest::of_job(BUILD)),
         // Outside of the checkout, which is the build context.
         "dir" => Some(format!("{temporary}/handoff")),
         option => options.get(option).cloned(),
@@ -204,6 +223,12 @@ impl StepWriter<'_> {
         option.is_some_and(|o| options.get(o).is_some_and(|v| defaults.get(o) == Some(v)))
     }
 
+    /// Ids of the steps that send.
+    fn senders(&self, steps: &[recipe::Step]) -> Vec<String> {
+        let sends = steps.iter().any(|s| s.is_taken(self.variant.options) && digest::is_send(s));
+        sends.then(|| SEND.to_owned()).into_iter().collect()
+    }
+
     /// Steps of a role; empty if the recipe has none.
     fn steps(&self, steps: &[recipe::Step], build: &str) -> Result<Vec<Step>, WorkflowError> {
         let taken: Vec<&recipe::Step> = steps.iter().filter(|s| s.is_taken(self.variant.options)).collect();
@@ -220,8 +245,7 @@ impl StepWriter<'_> {
             all.push(make.with("cache-binary", false));
         }
         if !Recipe::repository_actions(steps).is_empty() {
-            let keep = Step::uses("Cache the handoff program", pins.uses("actions/cache")?);
-            all.push(keep.with("path", "~/.cache/handoff-action").with("key", format!("handoff-{}", self.commit)));
+            all.push(cached_program(pins, self.commit)?);
         }
         if taken.iter().any(|s| s.texts().iter().any(|t| t.contains("{dir}"))) {
             all.push(Step::run("Create a folder outside of the sources", "mkdir -p \"$RUNNER_TEMP/handoff\""));
@@ -243,7 +267,15 @@ impl StepWriter<'_> {
             StepKind::Uses(action, inputs) => with_inputs(step.what, self.pins.uses(action)?, inputs, input),
             StepKind::Repository(folder, inputs) => {
                 let action = Node::from(format!("OWNER/handoff/{folder}@{}", self.commit));
-                with_inputs(step.what, action, inputs.iter().filter(|(_, value)| !self.is_default(value)), input)
+                let shown = inputs.iter().filter(|(_, value)| !self.is_default(value));
+                let done = with_inputs(step.what, action, shown, input);
+                if digest::is_send(step) {
+                    done.id(SEND)
+                } else if digest::is_receive(step) {
+                    done.id(RECEIVE).with("continue-on-failure", true)
+                } else {
+                    done
+                }
             }
             StepKind::Run(pipe) => run(pipe, None),
             StepKind::RunInto(pipe, file) => run(pipe, Some(file)),

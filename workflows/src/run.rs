@@ -47,13 +47,15 @@ pub fn environment(inputs: &[Input]) -> impl Iterator<Item = (String, String)> {
     inputs.iter().map(move |i| (variable(i.name), expression(&format!("inputs.{}", i.name))))
 }
 
-/// Script that builds the binary, or copies the one of the variable `HANDOFF_BINARY`.
+/// Script that builds both programs, or copies the one of the variable `HANDOFF_BINARY` and, if it is there, the one beside it.
 pub const BUILD: &str = r#"mkdir -p handoff-bin
 if [ -n "${HANDOFF_BINARY:-}" ]; then
   cp "$HANDOFF_BINARY" handoff-bin/handoff
+  relay=$(dirname "$HANDOFF_BINARY")/handoff-relay
+  [ ! -e "$relay" ] || cp "$relay" handoff-bin/
 else
-  cargo build --release --locked -p handoff-cli
-  cp target/release/handoff handoff-bin/handoff
+  cargo build --release --locked -p handoff-cli -p handoff-relay
+  cp target/release/handoff target/release/handoff-relay handoff-bin/
 fi
 "#;
 

@@ -3,6 +3,7 @@
 use handoff_model::recipe::{StepKind, fill, places};
 use handoff_model::{Recipe, recipe};
 
+use crate::digest;
 use crate::model::{Step, expression};
 use crate::pins::Pins;
 use crate::yaml::Node;
@@ -10,6 +11,9 @@ use crate::{Named, WorkflowError};
 
 /// Expression for the cell of a job.
 pub const CELL: &str = "fromJSON(inputs.cell)";
+
+/// Job of a cell that sends.
+pub(crate) const PRODUCER: &str = "producer";
 
 /// Folder of the job's files, relative to the workspace and the same in both roles.
 pub const DIR: &str = "handoff-work";
@@ -37,6 +41,17 @@ pub fn checkout(pins: &Pins) -> Result<Step, WorkflowError> {
     Ok(Step::uses("Check out", pins.uses("actions/checkout")?).with("persist-credentials", false))
 }
 
+/// Step that keeps the program of this repository's actions in the cache: without it each job builds one, which takes minutes.
+///
+/// # Errors
+/// The action has no pin.
+pub(crate) fn cached_program(pins: &Pins, commit: &str) -> Result<Step, WorkflowError> {
+    let keep = Step::uses("Cache the program handoff-relay", pins.uses("actions/cache")?);
+    // Runners of one workflow may have different processors.
+    let key = format!("handoff-relay-{}-{commit}", expression("runner.arch"));
+    Ok(keep.with("path", "~/.cache/handoff-action").with("key", key))
+}
+
 /// Step that uploads a folder as an artifact, kept for some days.
 ///
 /// # Errors
@@ -59,7 +74,7 @@ pub fn download(pins: &Pins, what: &str, (by, text): (&str, &str), path: &str) -
     Ok(Step::uses(what, pins.uses("actions/download-artifact")?).with(by, text).with("path", path))
 }
 
-/// Steps that download the binary of the first job.
+/// Steps that download the programs of the first job.
 ///
 /// # Errors
 /// The action has no pin.
@@ -68,7 +83,7 @@ pub fn fetch(pins: &Pins) -> Result<[Step; 2], WorkflowError> {
         download(pins, "Download handoff", ("name", BINARY), "handoff-bin")?,
         Step::run(
             "Add handoff to PATH",
-            "chmod +x handoff-bin/handoff\necho \"$GITHUB_WORKSPACE/handoff-bin\" >> \"$GITHUB_PATH\"\n",
+            "chmod +x handoff-bin/*\necho \"$GITHUB_WORKSPACE/handoff-bin\" >> \"$GITHUB_PATH\"\n",
         ),
     ])
 }
@@ -79,6 +94,7 @@ fn value(place: &str) -> String {
         "name" | "image" => expression(&format!("{CELL}.{place}")),
         "sources" => format!("{DIR}/sources"),
         "dir" => DIR.to_owned(),
+        "digest" => digest::of_job(PRODUCER),
         option => expression(&format!("{CELL}.options.{option}")),
     }
 }
@@ -159,7 +175,7 @@ pub(crate) fn build(
 /// An action has no pin.
 pub fn of_recipe(pins: &Pins, strategy: &Named, steps: &[recipe::Step]) -> Result<Vec<Step>, WorkflowError> {
     let mut all = Vec::new();
-    for step in steps {
+    for (index, step) in steps.iter().enumerate() {
         let when = condition(strategy.name, step);
         let name = format!("{}: {}", strategy.name, step.what);
         let mark = format!("handoff mark {} '{}'", step.span, step.what);
@@ -170,8 +186,9 @@ pub fn of_recipe(pins: &Pins, strategy: &Named, steps: &[recipe::Step]) -> Resul
             StepKind::Uses(action, inputs) => with_inputs(&name, pins.uses(action)?, inputs, filled),
             StepKind::Repository(folder, inputs) => {
                 let action = Node::Noted(format!("./{SOURCE}/{folder}"), SELF_REPOSITORY.to_owned());
-                // The first job has built the program.
-                with_inputs(&name, action, inputs, filled).with("handoff", "handoff")
+                // The first job has built the program: an action that built its own would do so on the clock.
+                let done = with_inputs(&name, action, inputs, filled).with("handoff-relay", "handoff-relay");
+                if digest::is_send(step) { done.id(&digest::id(strategy.name, index)) } else { done }
             }
             StepKind::Run(pipe) => script(&name, pipe, None),
             StepKind::RunInto(pipe, file) => script(&name, pipe, Some(file)),

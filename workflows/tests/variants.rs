@@ -20,7 +20,7 @@ use handoff_workflows::recommended::{Variant, recommended};
 use yaml_rust2::{Yaml, YamlLoader};
 
 /// Places that are no option: they differ between a cell and a workflow.
-const FIXED: [&str; 4] = ["name", "image", "sources", "dir"];
+const FIXED: [&str; 5] = ["name", "image", "sources", "dir", "digest"];
 
 /// Every word of an option, both ends of a number, and some text.
 fn values(option: &OptionSpec) -> Vec<String> {
@@ -179,18 +179,29 @@ fn compare(spec: &StrategySpec, found: &Yaml, step: &recipe::Step, options: &Val
 fn check(spec: &StrategySpec, text: &str, options: &Values) {
     let strategy = &*github::named(spec).unwrap();
     let recipe = strategy.recipe();
+    // A job that sends tells the digest, which every receiver requires.
+    let sends = recipe.producer.iter().any(|s| matches!(s.kind, StepKind::Repository("send", _)));
+    assert_eq!(text.matches("digest: ${{ steps.send.outputs.digest }}").count(), usize::from(sends), "{spec}");
+    let receivers = text.matches("/receive@").count();
+    assert_eq!(receivers, if sends { 2 } else { 0 }, "{spec}");
+    for line in ["digest: ${{ needs.build.outputs.digest }}", "if: steps.receive.outputs.outcome != 'success'"] {
+        assert!(text.matches(line).count() >= receivers, "{spec} lacks {line}");
+    }
     for (job, recipe_steps) in [("build", recipe.producer), ("lint", recipe.consumer)] {
         let taken: Vec<&recipe::Step> = recipe_steps.iter().filter(|s| s.is_taken(options)).collect();
         let mut found = steps(text, job);
         if job == "lint" {
             assert_eq!(found.pop().unwrap()["name"].as_str(), Some("lint"), "{spec}");
+            // Steps for an image that did not arrive come after those of the recipe.
+            found.retain(|s| s["if"].as_str().is_none_or(|condition| !condition.contains("outputs.outcome")));
         }
         // What stands in front is what any workflow needs: a checkout, a builder, a folder.
         let own = found.split_off(found.len() - taken.len());
         assert!(
             found
                 .iter()
-                .all(|s| s["with"]["path"].is_badvalue() || s["name"].as_str() == Some("Cache the handoff program"))
+                .all(|s| s["with"]["path"].is_badvalue()
+                    || s["name"].as_str() == Some("Cache the program handoff-relay"))
         );
         for (found, step) in own.iter().zip(taken) {
             if !matches!(step.kind, StepKind::Build { .. }) {

@@ -118,6 +118,8 @@ pub struct CellSummary {
     pub sources: BTreeSet<String>,
     /// The programs that moved the bytes, as far as any did.
     pub clients: BTreeSet<String>,
+    /// How the image came into the consumers' engines (`import`, `pull`), as far as rows say it.
+    pub imports: BTreeSet<String>,
     /// The environments of the completed trials.
     pub environments: BTreeSet<String>,
 }
@@ -187,6 +189,7 @@ impl CellSummary {
             harness_ppm: spread(harness_ppm),
             sources: names(|r| &r.source),
             clients: names(|r| &r.client),
+            imports: names(|r| &r.import),
             environments: names(|r| &r.environment),
             cell,
         }

@@ -35,6 +35,7 @@ pub const HELP: &str = "Exit codes:
   3    this machine lacks something (`handoff doctor` lists it with the fix)
   4    another failure, for example a full disk or another run on this machine
   5    results are damaged: stderr names the unusable rows by file and line; the output uses the others
+  124  `receive --wait` ended before the image was there
   130  cancelled with Ctrl-C: finished trials are kept, `handoff run --resume` continues
 A closed pipe (`| head`) does not change the exit code.";
 
@@ -71,18 +72,6 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(code(error))
 }
 
-/// Words of clap and of the standard library that name no fix, and ours.
-const REWORDED: [(&str, &str); 8] = [
-    ("invalid digit found in string", "use a whole number from 0 on"),
-    ("number would be zero for non-zero type", "use 1 or more"),
-    ("number too large to fit in target type", "use a smaller number"),
-    ("invalid float literal", "use a number, for example 1.5"),
-    ("invalid socket address syntax", "use ADDRESS:PORT, for example 127.0.0.1:8080"),
-    ("the following required arguments were not provided:", "required arguments are missing: add"),
-    (" is not in ", " is out of range: use "),
-    ("..=", " to "),
-];
-
 /// Prints clap's error in one line with a fix; help and version, which clap treats as errors, as they are.
 pub fn wrong_command_line(error: &clap::Error, program: &clap::Command) -> ExitCode {
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
@@ -93,36 +82,8 @@ pub fn wrong_command_line(error: &clap::Error, program: &clap::Command) -> ExitC
         out::data(&if out::color() { text.ansi().to_string() } else { text.to_string() });
         return out::written().map_or_else(|failed| report(&failed.into()), |()| ExitCode::from(OK));
     }
-    let mut text = one_line(&error.render().to_string());
-    for (theirs, ours) in REWORDED {
-        text = text.replace(theirs, ours);
-    }
-    let fix = match error.kind() {
-        ErrorKind::UnknownArgument if !text.contains("tip:") => ": leave it out",
-        ErrorKind::ArgumentConflict => ": use one of them",
-        _ => "",
-    };
-    let verb = std::env::args().nth(1).filter(|word| program.find_subcommand(word).is_some());
-    let verb = verb.map(|v| format!(" {v}")).unwrap_or_default();
-    out::talk(&format!("{text}{fix} (see `handoff{verb} --help`)"));
+    out::talk(&handoff_relay::usage::line(error, program));
     ExitCode::from(BAD_INPUT)
-}
-
-/// Message of clap without the usage: paragraphs joined with `;`, the lines of one with blanks.
-fn one_line(text: &str) -> String {
-    let before = text.lines().take_while(|l| !l.starts_with("Usage:") && !l.starts_with("For more information"));
-    let mut line = String::new();
-    let mut gap = "";
-    for part in before.map(str::trim) {
-        if part.is_empty() {
-            gap = "; ";
-        } else {
-            line.push_str(if line.is_empty() { "" } else { gap });
-            line.push_str(part);
-            gap = " ";
-        }
-    }
-    line
 }
 
 fn code(error: &anyhow::Error) -> u8 {
@@ -131,6 +92,9 @@ fn code(error: &anyhow::Error) -> u8 {
     }
     if is_full_disk(error) {
         return BROKEN;
+    }
+    if let Some(relay) = error.downcast_ref::<handoff_relay::Error>() {
+        return relay.code();
     }
     let (run, github) = (error.downcast_ref::<RunError>(), error.downcast_ref::<GithubError>());
     let journal = match (run, github) {

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use handoff_experiment::Factors;
 use handoff_model::user_image::BuildArg;
 use handoff_model::{PlanRequest, UserImage, image_name, shell};
+use handoff_relay::build_context::{check_dockerfile, context_dir, default_dockerfile, named_dockerfile};
 use handoff_runner::user_daemon;
 
 use crate::exit::{bad_input, bail_input};
-use crate::paths;
 
 /// Options that name the user's image.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -68,61 +68,6 @@ fn context(dir: &Path, dockerfile: Option<&Path>, build_args: &[String]) -> anyh
         check_dockerfile(&default_dockerfile(&found), "--dockerfile")?;
     }
     Ok(UserImage::Context { dir: found, dockerfile, build_args: parse_build_args(build_args)? })
-}
-
-/// Returns the folder of `--context` without links, for a run and for `send`.
-///
-/// # Errors
-/// A path that is not a folder.
-pub fn context_dir(dir: &Path) -> anyhow::Result<PathBuf> {
-    paths::check_text("--context", dir)?;
-    let shown = shell::quote(&dir.to_string_lossy());
-    let found = dir.canonicalize();
-    let found =
-        found.map_err(|e| bad_input(format!("--context {shown}: {e}: name the folder that holds the Dockerfile")))?;
-    if !found.is_dir() {
-        bail_input!("--context {shown}: it is not a folder: name the folder that holds the Dockerfile");
-    }
-    paths::check_text("--context", &found)?;
-    Ok(found)
-}
-
-/// The Dockerfile that Docker takes where none is named.
-pub fn default_dockerfile(context: &Path) -> PathBuf {
-    let lower = context.join("dockerfile");
-    let usual = context.join("Dockerfile");
-    if !usual.exists() && lower.is_file() { lower } else { usual }
-}
-
-/// Returns a Dockerfile's path as absolute but unresolved, because jobs run elsewhere. `option` names it.
-///
-/// # Errors
-/// A path that is not a readable file.
-pub fn named_dockerfile(file: &Path, option: &str) -> anyhow::Result<PathBuf> {
-    let named = std::path::absolute(file).map_err(|e| bad_input(format!("{option} {}: {e}", file.display())))?;
-    paths::check_text(option, &named)?;
-    check_dockerfile(&named, option)?;
-    Ok(named)
-}
-
-/// Refuses a path that is no Dockerfile. `option` names one.
-///
-/// # Errors
-/// What the path is instead.
-pub fn check_dockerfile(file: &Path, option: &str) -> anyhow::Result<()> {
-    let shown = shell::quote(&file.to_string_lossy());
-    let name = format!("name the Dockerfile with {option} FILE");
-    let problem = match file.metadata() {
-        Ok(meta) if meta.is_file() => return Ok(()),
-        Ok(meta) if meta.is_dir() => format!(
-            "is a folder: name the Dockerfile in it with {option} FILE (the folder that is built from is --context)"
-        ),
-        Ok(_) => format!("is no plain file: {name}"),
-        Err(_) if file.is_symlink() => format!("is a link to a file that is not there: {name}"),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => format!("is not there: {name}"),
-        Err(e) => bail_input!("{shown}: {e}: name a Dockerfile that can be read with {option} FILE"),
-    };
-    bail_input!("{shown} {problem}")
 }
 
 fn parse_build_args(build_args: &[String]) -> anyhow::Result<Vec<BuildArg>> {

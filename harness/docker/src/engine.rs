@@ -12,7 +12,9 @@ use handoff_model::{EngineKind, ImageStore};
 use crate::api::api;
 use crate::config::EngineConfig;
 use crate::private::Daemons;
-use crate::{EngineError, Programs, container, host, names, private};
+use crate::restart::DaemonRestart;
+use crate::user::store_in_info;
+use crate::{EngineError, Programs, capture, container, host, names, private};
 
 /// Running engine of a job.
 #[derive(Debug)]
@@ -118,9 +120,22 @@ impl Engine {
         &self.env
     }
 
-    /// Image store.
-    pub fn store(&self) -> ImageStore {
-        self.store
+    /// Image store that the engine names now: a job may have restarted its engine with another one.
+    ///
+    /// # Errors
+    /// The engine does not answer.
+    pub fn current_store(&self) -> Result<ImageStore, EngineError> {
+        if self.restart().is_none() {
+            return Ok(self.store);
+        }
+        let info = capture(&self.docker(["info", "--format", "{{.Driver}} {{.DriverStatus}}"]), "docker info")?;
+        store_in_info(&info).map_err(EngineError::ForeignStore)
+    }
+
+    /// How another program restarts the daemon with a changed configuration; none for a daemon that is the user's.
+    pub fn restart(&self) -> Option<&DaemonRestart> {
+        let EngineBackend::Private(daemons) = &self.backend else { return None };
+        Some(&daemons.restart)
     }
 
     /// Docker command against this engine.

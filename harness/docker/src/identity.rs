@@ -20,7 +20,7 @@ impl Engine {
         let text = |pointer: &str| json.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
         let layers = inspected_layers(&json);
         let id = text("/0/Id").ok_or_else(|| EngineError::Api(format!("{image} has no id")))?;
-        match self.store() {
+        match self.current_store()? {
             ImageStore::Overlay2 => Ok(ImageIdentity {
                 config: Some(id),
                 layers,

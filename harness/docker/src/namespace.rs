@@ -30,10 +30,6 @@ pub fn is_first_process() -> bool {
 /// A folder cannot be created or mounted, for example without root.
 pub fn mount_private_run(scratch: &Path) -> Result<(), EngineError> {
     let run = Path::new("/run");
-    fn io(what: &'static str, path: &Path) -> impl FnOnce(rustix::io::Errno) -> EngineError {
-        let named = EngineError::io(what, path);
-        move |e| named(e.into())
-    }
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
         .map_err(io("make private", Path::new("/")))?;
     let resolve = run.join("systemd/resolve");
@@ -50,4 +46,25 @@ pub fn mount_private_run(scratch: &Path) -> Result<(), EngineError> {
         mount_move(&kept, &resolve).map_err(io("move", &resolve))?;
     }
     Ok(())
+}
+
+/// Folder in which `handoff-relay` keeps what it must undo after a kill, for example a switched image store.
+const RELAY_STATE: &str = "/var/lib/handoff-relay";
+
+/// Mounts a folder of the job over that of `handoff-relay`, after [`mount_private_run`]: what is to be undone in the job's
+/// engine goes with the job, and the machine's own is not touched.
+///
+/// # Errors
+/// A folder cannot be created or mounted, for example without root.
+pub fn mount_private_relay_state(scratch: &Path) -> Result<(), EngineError> {
+    let (state, private) = (Path::new(RELAY_STATE), scratch.join("relay-state"));
+    for dir in [state, &private] {
+        fs::create_dir_all(dir).map_err(EngineError::io("create", dir))?;
+    }
+    mount_bind(&private, state).map_err(io("bind", state))
+}
+
+fn io(what: &'static str, path: &Path) -> impl FnOnce(rustix::io::Errno) -> EngineError {
+    let named = EngineError::io(what, path);
+    move |e| named(e.into())
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::api::answers;
 use crate::config::EngineConfig;
+use crate::restart::{self, DaemonRestart};
 use crate::settings::{NO_NETWORK, daemon_json};
 use crate::{EngineError, Programs, names, timeouts};
 
@@ -18,6 +19,8 @@ pub(crate) struct Daemons {
     root: PathBuf,
     env: BTreeMap<String, String>,
     running: Vec<(&'static str, Child)>,
+    /// How another program restarts dockerd with a changed configuration.
+    pub(crate) restart: DaemonRestart,
 }
 
 /// Error of a daemon that did not answer in time, with the last line of its output.
@@ -48,7 +51,8 @@ impl Daemons {
                 return Err(EngineError::SocketPath { path: path.clone(), len });
             }
         }
-        let mut daemons = Self { root: config.root.clone(), env: env.clone(), running: Vec::new() };
+        let restart = DaemonRestart::below(&config.root);
+        let mut daemons = Self { root: config.root.clone(), env: env.clone(), running: Vec::new(), restart };
         daemons.start_containerd(programs, &containerd_socket)?;
         daemons.start_dockerd(programs, config, &containerd_socket, runtime)?;
         Ok(daemons)
@@ -89,7 +93,7 @@ path = "{root}/opt"
         containerd: &Path,
         runtime: &tokio::runtime::Runtime,
     ) -> Result<(), EngineError> {
-        let file = self.root.join("daemon.json");
+        let file = self.restart.config.clone();
         fs::write(&file, daemon_json(config.store, programs.has_time_namespaces()))
             .map_err(EngineError::io("write", &file))?;
         let host = format!("unix://{}", socket(&self.root).display());
@@ -105,6 +109,7 @@ path = "{root}/opt"
         let mut args: Vec<OsString> = pairs.into_iter().flat_map(|(k, v)| [k.into(), v]).collect();
         args.extend(NO_NETWORK.map(Into::into));
         args.push("--exec-opt=native.cgroupdriver=cgroupfs".into());
+        restart::write_script(&self.restart, &self.root, &programs.program("dockerd")?, &args, &self.env)?;
         self.spawn("dockerd", programs, &args)?;
         let deadline = Instant::now() + timeouts::DAEMON_START;
         while !answers(&socket(&self.root), runtime) {
@@ -158,8 +163,9 @@ path = "{root}/opt"
         fs::read(&path).map_err(EngineError::io("read", &path))
     }
 
-    /// Ends dockerd, then containerd. A daemon that exceeds the limit is killed.
+    /// Ends dockerd, also one that has been restarted, then containerd. A daemon that exceeds the limit is killed.
     pub(crate) fn stop(&mut self) {
+        restart::stop_successor(&self.root, self.running.iter().map(|(_, child)| child.id()));
         while let Some((_, mut child)) = self.running.pop() {
             let pid = rustix::process::Pid::from_child(&child);
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);

@@ -18,6 +18,7 @@ pub mod conditions;
 mod counters;
 pub mod disk;
 pub mod disk_limit;
+pub mod docker_error;
 pub mod duration;
 mod engine_version;
 pub mod environment;

@@ -19,7 +19,7 @@ pub use layout::PlanError;
 pub const SCHEMA_VERSION: u32 = 1;
 /// Minor version of `plan.json`: it grows with every field that is added, which an older reader may leave out. Plans without one
 /// are of minor version 0.
-pub const SCHEMA_MINOR: u32 = 3;
+pub const SCHEMA_MINOR: u32 = 4;
 
 /// Request for a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

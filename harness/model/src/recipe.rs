@@ -1,9 +1,9 @@
 //! Recipe of a strategy: the steps of its GitHub jobs as data, so that workflows are written without strategy code.
 //!
 //! Texts may hold places in braces, filled by whoever runs them: `{name}` (keys, scopes and artifact names of the trial),
-//! `{image}` (the image's reference), `{sources}` (the build context), `{dir}` (the job's folder), every option of the
-//! strategy by its name (`{level}`), and texts that are derived from options ([`Derived`]). A local run fills the very same
-//! texts, so that no parameter stands in two places.
+//! `{image}` (the image's reference), `{sources}` (the build context), `{dir}` (the job's folder), `{digest}` (what the
+//! action `send` of the producer reported), every option of the strategy by its name (`{level}`), and texts that are
+//! derived from options ([`Derived`]). A local run fills the very same texts, so that no parameter stands in two places.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -129,6 +129,8 @@ pub struct TrialJoin<'a> {
     pub source: String,
     /// Name and version of the program that moved the bytes; empty where none did.
     pub client: String,
+    /// `import` or `pull`: how the image came into the consumers' engines; empty where the strategy has one way only.
+    pub import: String,
     /// Whether more consumers ran at once than half the cores.
     pub contended: bool,
     /// Time in which the jobs of the critical path waited for a runner; none where it was not reported.
@@ -151,6 +153,7 @@ impl<'a> TrialJoin<'a> {
             started_at: None,
             source: String::new(),
             client: String::new(),
+            import: String::new(),
             contended: false,
             queue_ns: None,
             reference: ImageIdentity::default(),
@@ -221,6 +224,7 @@ impl<'a> TrialJoin<'a> {
             started_at: self.started_at,
             source: self.source,
             client: self.client,
+            import: self.import,
             seed: self.seed,
             contended: self.contended,
             queue_ns: self.queue_ns,

@@ -84,6 +84,7 @@ pub(crate) fn findings(report: &Report) -> Vec<Block> {
         }
         let mut parts: Vec<String> = cell.clients.iter().cloned().collect();
         parts.extend(cell.sources.iter().map(|s| format!("tar from {s}")));
+        parts.extend(cell.imports.iter().map(|way| taken_in(way)));
         clients.extend((!parts.is_empty()).then(|| format!("{name}: {}", parts.join(", "))));
     }
     let mut blocks = Vec::new();
@@ -98,6 +99,15 @@ pub(crate) fn findings(report: &Report) -> Vec<Block> {
         blocks.push(Block::List(unique(clients)));
     }
     blocks
+}
+
+/// Words for the way of an image into a consumer's engine.
+fn taken_in(way: &str) -> String {
+    match way {
+        "import" => "imported into the engine's containerd store".to_owned(),
+        "pull" => "pulled by the engine".to_owned(),
+        other => format!("into the engine by {other}"),
+    }
 }
 
 /// Trials without times, each with its reason.

@@ -3,8 +3,11 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use handoff_link::profile;
 use handoff_model::user_image::NEEDS_CONTEXT;
-use handoff_model::{ByteSize, CacheState, Cell, Conditions, EngineKind, Plan, StrategySpec, Trial, UserImage};
+use handoff_model::{
+    Builder, ByteSize, CacheState, Cell, Conditions, EngineKind, Plan, StrategySpec, Trial, UserImage,
+};
 use handoff_strategies::{MoreBuilds, Source};
 
 pub mod estimate;
@@ -82,6 +85,18 @@ fn service_bytes(trial: &Trial, size: u64) -> u64 {
     size * 5 / 4 * runs + (64 << 20)
 }
 
+/// Conditions of a cell's jobs: its own, with the builder that the variant names. The profile has the time of that builder's
+/// pull where the cell's own builder pulls nothing.
+pub fn job_conditions(cell: &Cell) -> Conditions {
+    let of_cell = &cell.conditions;
+    let Ok(strategy) = handoff_strategies::find(&cell.strategy) else { return of_cell.clone() };
+    let mut conditions = strategy.conditions(of_cell);
+    if conditions.builder == Builder::DockerContainer && of_cell.builder != conditions.builder {
+        conditions.builder_pull_ms = profile::load(&conditions.profile).map_or(0, |profile| profile.builder_pull_ms());
+    }
+    conditions
+}
+
 /// Builds of a cell's trials beside their image.
 fn more_builds(cell: &Cell) -> MoreBuilds {
     handoff_strategies::find(&cell.strategy).map(|s| s.more_builds()).unwrap_or_default()
@@ -157,7 +172,7 @@ pub fn refusals(plan: &Plan) -> Vec<String> {
         let of_trial = [
             output.then(|| "a finished image can only be saved: leave source=output out".to_owned()),
             others.then(|| "it builds variants of the image, which only a workload has: use a workload".to_owned()),
-            strategy.refuses(&trial.cell.conditions),
+            strategy.refused(&trial.cell.conditions),
         ];
         for reason in of_trial.into_iter().flatten() {
             let text = format!("{spec}: {reason}");
@@ -221,6 +236,32 @@ mod tests {
         let unknown = sized(&user_sized, Some(&context));
         assert_eq!((least_disk_bytes(&unknown), disk_bytes(&unknown)), (1 << 30, 6 << 30));
         assert!(first_guess(&small) < first_guess(&unknown));
+    }
+
+    #[test]
+    fn builder_of_a_variant_is_booted_and_its_pull_takes_the_profile_s_time() {
+        use handoff_model::Builder::{Docker, DockerContainer};
+        let named = |strategy: &str, builder, builder_pull_ms, profile: &str| {
+            let profile = profile.to_owned();
+            let conditions = Conditions { builder, builder_pull_ms, profile, ..Conditions::default() };
+            let conditions = job_conditions(&trial(strategy, conditions).cell);
+            (conditions.builder, conditions.builder_pull_ms)
+        };
+        let pull = profile::load("github-hosted").unwrap().builder_pull_ms();
+        assert!(pull > 0);
+        let container = "relay:builder=docker-container";
+        assert_eq!(named(container, Docker, 0, "github-hosted"), (DockerContainer, pull));
+        assert_eq!(named(container, Docker, 0, "loopback"), (DockerContainer, 0));
+        assert_eq!(
+            named(container, DockerContainer, 7, "github-hosted"),
+            (DockerContainer, 7),
+            "a resumed run keeps its time"
+        );
+        assert_eq!(named("relay:builder=docker", DockerContainer, 7, "github-hosted"), (Docker, 0));
+        assert_eq!(named("relay", Docker, 0, "github-hosted"), (Docker, 0));
+        let hosted = Conditions { profile: "github-hosted".into(), ..Conditions::default() };
+        let guess = |strategy: &str| first_guess(&trial(strategy, hosted.clone()));
+        assert_eq!(guess(container) - guess("relay"), Duration::from_millis(pull));
     }
 
     #[test]

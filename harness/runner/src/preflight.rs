@@ -15,6 +15,7 @@ use handoff_model::{
 };
 
 use crate::environment::by_engine_version;
+use crate::needs::job_conditions;
 use crate::protocol::{BUILDKIT_TAR, EngineFacts, JobSpec};
 use crate::remote::{NoAnswer, RemoteJob};
 use crate::tools::Tools;
@@ -43,7 +44,7 @@ pub fn preflight(
     host_daemon: Option<&HostDaemon>,
     cancel: &Cancel,
 ) -> Result<Checked, RunError> {
-    let conditions = &plan.request.conditions;
+    let conditions = unique(plan.trials.iter().map(|trial| job_conditions(&trial.cell)));
     let wanted = conditions.iter().any(|c| c.builder == Builder::DockerContainer);
     let limits = unique(conditions.iter().map(|c| c.disk_limit).filter(|limit| !limit.is_none()));
     // One limit shows that the controller works.

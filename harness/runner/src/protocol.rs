@@ -183,7 +183,7 @@ pub struct Finished {
     pub spans: Vec<Span>,
     /// Resource usage.
     pub usage: RoleUsage,
-    /// Columns `source` and `client` of the row.
+    /// Columns `source`, `client` and `import` of the row.
     pub facts: BTreeMap<String, String>,
     /// Dockerfile steps of the role's builds; none if a trace of BuildKit cannot be read.
     pub steps: Option<StepCount>,

@@ -1,4 +1,4 @@
-//! Programs that trials need beside the engine: Node with GitHub's npm clients, zstd and tar.
+//! Programs that trials need beside the engine: `handoff-relay`, Node with GitHub's npm clients, zstd and tar.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -55,6 +55,7 @@ pub fn checks() -> Vec<Check> {
             list.push(Check { part: "engine".to_owned(), found: error.to_string(), ok: false, fix: setup() });
         }
     }
+    list.push(relay_check());
     list.push(node_check());
     list.push(clients_check());
     list
@@ -93,6 +94,40 @@ fn node_check() -> Check {
     let major = version.trim_start_matches('v').split('.').next().and_then(|m| m.parse::<u32>().ok());
     let ok = major.is_some_and(|m| m >= OLDEST_NODE);
     Check { part: "node".to_owned(), found: version, ok, fix: format!("make setup (Node {OLDEST_NODE} or newer)") }
+}
+
+/// Name of relay's program.
+const RELAY: &str = "handoff-relay";
+
+/// Relay's program: `HANDOFF_RELAY`, or beside the running program.
+fn relay() -> Option<PathBuf> {
+    let named = std::env::var_os("HANDOFF_RELAY").filter(|v| !v.is_empty()).map(PathBuf::from);
+    let beside = || Some(std::env::current_exe().ok()?.with_file_name(RELAY));
+    named.or_else(beside).and_then(|path| std::path::absolute(path).ok()).filter(|path| path.is_file())
+}
+
+fn relay_check() -> Check {
+    let of = |program: PathBuf| version(program, &path_variable());
+    let (found, own) = (relay().and_then(of), std::env::current_exe().ok().and_then(of));
+    let fix = build_relay(cfg!(debug_assertions));
+    let (ok, found) = match (found, own) {
+        (None, _) => (false, "not found beside this program".to_owned()),
+        // A run records the sources of this program alone.
+        (Some(found), Some(own)) if !same_sources(&found, &own) => (false, format!("{found}, unlike {own}")),
+        (Some(found), _) => (true, found),
+    };
+    Check { part: RELAY.to_owned(), found, ok, fix }
+}
+
+/// Whether two programs name the same digest of their sources: `PROGRAM 0.1.0 (commit …, sources …)`.
+fn same_sources(one: &str, other: &str) -> bool {
+    let sources = |line: &str| line.rsplit_once(", sources ").map(|(_, digest)| digest.to_owned());
+    sources(one).is_some() && sources(one) == sources(other)
+}
+
+/// Command that builds relay's program beside a program of the same build profile.
+fn build_relay(debug: bool) -> String {
+    format!("cargo build {}-p {RELAY}", if debug { "" } else { "--release " })
 }
 
 /// Folder with the drivers of the npm clients: `HANDOFF_CLIENTS_DIR`, beside the binary, or in the sources of the build.
@@ -134,7 +169,8 @@ impl Tools {
         let missing: Vec<String> =
             checks.iter().filter(|c| !c.ok).map(|c| format!("{}: {} (fix: {})", c.part, c.found, c.fix)).collect();
         let zstd = Programs::find().ok().and_then(|p| on_path(&p.path, "zstd"));
-        let (Some(node), Some(clients), Some(zstd), true) = (node(), clients(), zstd, missing.is_empty()) else {
+        let found = (node(), clients(), zstd, relay());
+        let ((Some(node), Some(clients), Some(zstd), Some(relay)), true) = (found, missing.is_empty()) else {
             return Err(RunError::Missing(format!("this machine lacks requirements: {}", missing.join("; "))));
         };
         let handoff = std::env::current_exe().map_err(RunError::io("find", "the running program"))?;
@@ -146,6 +182,28 @@ impl Tools {
             versions.insert(package.to_owned(), package_version(&file)?);
         }
         let clients = clients.canonicalize().map_err(RunError::io("find", &clients))?;
-        Ok(Self { paths: ToolPaths { node, clients, zstd, handoff }, versions })
+        Ok(Self { paths: ToolPaths { node, clients, zstd, handoff, relay }, versions })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_relay_is_named_with_the_command_that_builds_it() {
+        // The test program has no relay beside it.
+        let check = relay_check();
+        assert!(!check.ok && check.part == "handoff-relay", "{check:?}");
+        assert_eq!(build_relay(false), "cargo build --release -p handoff-relay");
+        assert_eq!(build_relay(true), "cargo build -p handoff-relay");
+    }
+
+    #[test]
+    fn relay_of_other_sources_is_not_measured() {
+        let handoff = "handoff 0.1.0 (commit 1, sources a)";
+        assert!(same_sources("handoff-relay 0.1.0 (commit 1, sources a)", handoff));
+        assert!(!same_sources("handoff-relay 0.1.0 (commit 1, sources b)", handoff));
+        assert!(same_sources("handoff-relay 0.1.0 (commit 2, sources a)", handoff), "another commit of equal sources");
     }
 }

@@ -14,7 +14,7 @@ use handoff_records::Measured;
 use handoff_records::join::{JobReport, TrialJoin, TrialReport, TrialRows};
 use handoff_services::control::Client;
 use handoff_strategies::Strategy;
-use handoff_strategies::recorder::{CLIENT, SOURCE};
+use handoff_strategies::recorder::{CLIENT, IMPORT, SOURCE};
 
 use crate::protocol::ToolPaths;
 use crate::remote::{Launch, NoAnswer};
@@ -129,6 +129,7 @@ pub fn run(
     let TrialRun { mut join, mut columns, .. } = trial_run;
     join.source = columns.remove(SOURCE).unwrap_or_default();
     join.client = columns.remove(CLIENT).unwrap_or_default();
+    join.import = columns.remove(IMPORT).unwrap_or_default();
     Ok(join.rows(result))
 }
 

@@ -9,12 +9,14 @@
 //! # Ok::<(), handoff_source::SourceError>(())
 //! ```
 
+mod build_script;
 mod commit;
 mod digest;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use build_script::tell_compiler;
 pub use commit::Git;
 pub use digest::{digest, files};
 

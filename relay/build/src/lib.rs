@@ -5,4 +5,4 @@
 mod push;
 pub mod trace;
 
-pub use push::push_output;
+pub use push::{PUSH_LEVEL, push_output};

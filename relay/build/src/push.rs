@@ -3,6 +3,9 @@
 /// Value that stands for the builder's default level of zstd.
 const DEFAULT_LEVEL: u32 = 0;
 
+/// Default level of zstd for pushed layers. The fastest level saves more time than its additional bytes cost (docs/findings.md).
+pub const PUSH_LEVEL: u32 = 1;
+
 /// Option by which a builder pushes to a registry on loopback, with layers compressed by `zstd`, `gzip` or `uncompressed`.
 ///
 /// With `store=false` the builder keeps no image: in an engine with the containerd store, keeping it would unpack it, even

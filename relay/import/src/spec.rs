@@ -47,6 +47,16 @@ pub struct ImageSpec {
     pub config: String,
 }
 
+impl ImageSpec {
+    /// Digests of the layers, lowest first.
+    ///
+    /// # Errors
+    /// There is no manifest that is understood.
+    pub fn layers(&self) -> Result<Vec<Digest>, ImportError> {
+        Ok(manifest_of(&self.documents)?.layers.into_iter().map(|layer| layer.digest).collect())
+    }
+}
+
 /// Documents that this machine needs of an image, and the config to fetch for an [`ImageSpec`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Selection {

@@ -1,3 +1,7 @@
 //! Entry of `handoff-relay`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(handoff_relay::cli::main())
+}

@@ -63,7 +63,7 @@ pub use index::NamedImage;
 pub use pull_registry::{PullRegistry, Received};
 pub use push_registry::PushRegistry;
 pub use sender_state::Sent;
-pub use store::StoreKind;
+pub use store::{StoreKind, delete};
 
 /// Default size of a part, in bytes: a block of an upload or a range of a download.
 pub const PART_BYTES: usize = 4 << 20;
@@ -85,6 +85,8 @@ pub struct Settings {
     pub part_bytes: Option<usize>,
     /// Encoding of the blobs that a sender stores. A receiver reads both.
     pub encoding: Encoding,
+    /// Days until the artifact expires; `None` leaves the time to the repository's setting.
+    pub retention_days: Option<u32>,
     /// Prefix of an earlier image's name. A sender with a cache serves the newest such image as
     /// [`PushRegistry::earlier`], for builders to build from.
     pub earlier: Option<String>,

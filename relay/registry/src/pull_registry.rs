@@ -83,6 +83,16 @@ impl PullRegistry {
         deliver_blob(&self.shared, digest)
     }
 
+    /// Bytes of all blobs of the transfer.
+    pub fn total(&self) -> u64 {
+        self.shared.index.blobs.values().map(|location| location.size).sum()
+    }
+
+    /// Bytes of blobs that were delivered so far.
+    pub fn given(&self) -> u64 {
+        self.shared.given()
+    }
+
     /// First failure, in one line.
     pub fn broken(&self) -> Option<String> {
         self.shared.broken()

@@ -28,7 +28,7 @@ impl PushRegistry {
         name: &str,
         settings: &Settings,
     ) -> Result<Self, Error> {
-        let store = SenderStore::open(kind, endpoint.clone(), name).await?;
+        let store = SenderStore::open(kind, endpoint.clone(), name, settings.retention_days).await?;
         let earlier = EarlierImage::find(kind, endpoint, settings).await?;
         let shared = SenderState::new(store, earlier, settings);
         let server = serve(settings.port, Arc::new(crate::push::PushHandler(Arc::clone(&shared)))).await?;
@@ -53,6 +53,11 @@ impl PushRegistry {
     pub fn earlier(&self) -> Option<String> {
         let reference = self.shared.earlier.as_ref()?.reference()?;
         Some(format!("{}/{reference}", self.registry()))
+    }
+
+    /// Bytes of blobs that were pushed so far.
+    pub fn received(&self) -> u64 {
+        self.shared.received()
     }
 
     /// First failure of the push or of the earlier image, in one line.

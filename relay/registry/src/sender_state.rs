@@ -134,6 +134,11 @@ impl SenderState {
         }
     }
 
+    /// Bytes of blobs received so far.
+    pub(crate) fn received(&self) -> u64 {
+        self.received.load(Ordering::Relaxed)
+    }
+
     /// Waits until every block has been sent.
     pub(crate) async fn wait_for_blocks(&self) -> Result<(), Error> {
         let in_flight = std::mem::take(&mut self.state().in_flight);

@@ -44,7 +44,7 @@ impl std::str::FromStr for StoreKind {
 #[derive(Debug)]
 pub(crate) enum SenderStore {
     /// One artifact whose block list orders the blocks of all blobs. [`SenderStore::ready`] creates it.
-    Artifact { client: Box<ArtifactClient>, name: String, blob: OnceCell<ArtifactUpload>, next: AtomicU32 },
+    Artifact { client: Box<ArtifactClient>, target: ArtifactTarget, blob: OnceCell<ArtifactUpload>, next: AtomicU32 },
     /// One cache entry per large blob. The nonce separates the uploads of this sender from those of all others.
     Cache { client: Arc<CacheClient>, name: String, nonce: u64 },
 }
@@ -61,11 +61,18 @@ pub(crate) enum Target {
 }
 
 impl SenderStore {
-    pub(crate) async fn open(kind: StoreKind, endpoint: ServiceEndpoint, name: &str) -> Result<Self, Error> {
+    pub(crate) async fn open(
+        kind: StoreKind,
+        endpoint: ServiceEndpoint,
+        name: &str,
+        retention_days: Option<u32>,
+    ) -> Result<Self, Error> {
         match kind {
             StoreKind::Artifact => {
                 let client = Box::new(ArtifactClient::new(endpoint)?);
-                Ok(Self::Artifact { client, name: name.to_owned(), blob: OnceCell::new(), next: AtomicU32::new(0) })
+                let mut target = ArtifactTarget::new(artifact_name(name), MIME);
+                target.expires_in_days = retention_days;
+                Ok(Self::Artifact { client, target, blob: OnceCell::new(), next: AtomicU32::new(0) })
             }
             StoreKind::Cache => {
                 let client = Arc::new(cache_entries::client(endpoint)?);
@@ -81,7 +88,7 @@ impl SenderStore {
     /// Waits until blocks can be written. The first call creates the artifact, in parallel with a build.
     pub(crate) async fn ready(&self) -> Result<(), Error> {
         match self {
-            Self::Artifact { client, name, blob, .. } => artifact_writer(client, name, blob).await.map(drop),
+            Self::Artifact { client, target, blob, .. } => artifact_writer(client, target, blob).await.map(drop),
             Self::Cache { .. } => Ok(()),
         }
     }
@@ -108,8 +115,8 @@ impl SenderStore {
         is_encoded: bool,
     ) -> Result<Target, Error> {
         let reserved = match (self, digest) {
-            (Self::Artifact { client, name, blob, .. }, _) => {
-                return Ok(Target::Artifact(artifact_writer(client, name, blob).await?.clone()));
+            (Self::Artifact { client, target, blob, .. }, _) => {
+                return Ok(Target::Artifact(artifact_writer(client, target, blob).await?.clone()));
             }
             (Self::Cache { client, .. }, Some(digest)) => reserve_blob(client, digest, is_encoded).await?,
             (Self::Cache { client, name, nonce }, None) => {
@@ -143,8 +150,8 @@ impl SenderStore {
     ) -> Result<u64, Error> {
         let size = before + tail.len() as u64;
         match self {
-            Self::Artifact { client, name, blob, next } => {
-                let upload = artifact_upload(client, name, blob).await?;
+            Self::Artifact { client, target, blob, next } => {
+                let upload = artifact_upload(client, target, blob).await?;
                 let finished = async {
                     order.extend(put_all(upload.writer(), next, tail, concurrency).await?);
                     upload.writer().commit(order, MIME).await?;
@@ -177,18 +184,18 @@ impl SenderStore {
 /// Upload of the artifact. The first caller reserves it, later ones wait for it.
 async fn artifact_upload<'a>(
     client: &ArtifactClient,
-    name: &str,
+    target: &ArtifactTarget,
     blob: &'a OnceCell<ArtifactUpload>,
 ) -> Result<&'a ArtifactUpload, Error> {
-    blob.get_or_try_init(async || Ok(client.create(&ArtifactTarget::new(artifact_name(name), MIME)).await?)).await
+    blob.get_or_try_init(async || Ok(client.create(target).await?)).await
 }
 
 async fn artifact_writer<'a>(
     client: &ArtifactClient,
-    name: &str,
+    target: &ArtifactTarget,
     blob: &'a OnceCell<ArtifactUpload>,
 ) -> Result<&'a BlobWriter, Error> {
-    artifact_upload(client, name, blob).await.map(ArtifactUpload::writer)
+    artifact_upload(client, target, blob).await.map(ArtifactUpload::writer)
 }
 
 async fn put_all(
@@ -272,6 +279,18 @@ impl ReceiverStore {
         let Self::Cache(client) = self else { return Err(missing()) };
         let entry = client.find(key).await?.ok_or_else(missing)?;
         Ok(client.reader(&entry, location.entry_size()))
+    }
+}
+
+/// Deletes the artifact of a transfer: nobody can receive it any more.
+///
+/// # Errors
+/// [`Error::NotSent`] when it is gone already; errors of the service.
+pub async fn delete(endpoint: ServiceEndpoint, name: &str) -> Result<(), Error> {
+    let client = ArtifactClient::new(endpoint)?;
+    match client.delete_named(&artifact_name(name)).await? {
+        0 => Err(not_sent(name, "in this workflow run")),
+        _ => Ok(()),
     }
 }
 

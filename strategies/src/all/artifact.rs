@@ -2,12 +2,12 @@
 
 use handoff_model::recipe::{BuiltAt, Step, Unsupported, joined};
 use handoff_model::strategy::look;
-use handoff_model::{Conditions, Marker, Recipe, SpanKind, Storage, StrategyFacts, Ticket, Transfer};
+use handoff_model::{Builder, Conditions, Marker, Recipe, SpanKind, Storage, StrategyFacts, Ticket, Transfer};
 
 use crate::options::{facts_and_recipe, options, words};
 use crate::recorder::CLIENT;
 use crate::tar::{self, TarOptions};
-use crate::{Job, ProducerOutput, Source, StepResult, Strategy, clients, steps};
+use crate::{Job, ProducerOutput, Source, StepResult, Strategy, builder, clients, steps};
 
 words! {
     /// Major version of the artifact actions.
@@ -64,6 +64,10 @@ impl Strategy for Artifact {
             return Some("archive=false makes no zip, which alone has a level: leave level out".to_owned());
         }
         self.tar.writer(conditions).err()
+    }
+
+    fn builder(&self) -> Option<Builder> {
+        self.tar.exporter.build.named()
     }
 
     fn produce(&self, job: &Job) -> StepResult<ProducerOutput> {
@@ -128,10 +132,14 @@ const MAKES_AND_UPLOADS: [Step; 10] = joined(&[&tar::MAKE, &PRODUCER]);
 
 const RECIPE: Recipe = Recipe {
     options: ActionOption::OPTIONS,
-    not_in_a_cell: &[Unsupported::option(
-        "archive",
-        "an artifact without a zip is named after its file, and all cells have the same file name",
-    )],
+    not_in_a_cell: &[
+        Unsupported::option(
+            "archive",
+            "an artifact without a zip is named after its file, and all cells have the same file name",
+        ),
+        builder::NOT_IN_A_CELL,
+    ],
+    of_the_machine: &[builder::OF_THE_MACHINE],
     derived: tar::PLACES,
     producer: &MAKES_AND_UPLOADS,
     consumer: &[

@@ -2,12 +2,12 @@
 
 use handoff_model::recipe::{BuiltAt, Step, joined};
 use handoff_model::strategy::look;
-use handoff_model::{Conditions, Marker, Recipe, Storage, StrategyFacts, Ticket};
+use handoff_model::{Builder, Conditions, Marker, Recipe, Storage, StrategyFacts, Ticket};
 
 use crate::cache::{self, ActionOption, Found};
 use crate::options::{facts_and_recipe, options};
 use crate::tar::{self, TarOptions};
-use crate::{ImageLocation, Job, ProducerOutput, Source, StepResult, Strategy};
+use crate::{ImageLocation, Job, ProducerOutput, Source, StepResult, Strategy, builder};
 
 options! {
     /// Strategy `cache-tar`.
@@ -41,6 +41,10 @@ impl Strategy for CacheTar {
         self.tar.writer(conditions).err()
     }
 
+    fn builder(&self) -> Option<Builder> {
+        self.tar.exporter.build.named()
+    }
+
     fn produce(&self, job: &Job) -> StepResult<ProducerOutput> {
         let file = tar::file_name(self.tar.compress);
         // A cache hit of this commit skips the build, as `if: steps.cache.outputs.cache-hit` does.
@@ -72,6 +76,8 @@ const PRODUCER: [Step; 10] = joined(&[&[cache::combined(SAVE)], &tar::MAKE, &cac
 
 const RECIPE: Recipe = Recipe {
     options: ActionOption::OPTIONS,
+    not_in_a_cell: &[builder::NOT_IN_A_CELL],
+    of_the_machine: &[builder::OF_THE_MACHINE],
     derived: tar::PLACES,
     producer: &PRODUCER,
     consumer: &[cache::combined(RESTORE), RESTORES[0], RESTORES[1], tar::LOAD],

@@ -2,12 +2,14 @@
 
 use handoff_model::recipe::{BuiltAt, Unsupported};
 use handoff_model::strategy::look;
-use handoff_model::{CacheState, Conditions, Failure, Flow, Marker, Recipe, Storage, StrategyFacts, Ticket, Transfer};
+use handoff_model::{
+    Builder, CacheState, Conditions, Failure, Flow, Marker, Recipe, Storage, StrategyFacts, Ticket, Transfer,
+};
 
 use crate::buildx::{Build, CacheOptions, Output};
 use crate::options::{facts_and_recipe, options, words};
 use crate::recorder::CLIENT;
-use crate::{ImageLocation, Job, MoreBuilds, ProducerOutput, StepResult, Strategy, buildx, steps};
+use crate::{ImageLocation, Job, MoreBuilds, ProducerOutput, StepResult, Strategy, builder, buildx, steps};
 
 words! {
     /// Compression of layers. The option only refuses other values, which `BuildKit`'s exporter for this cache ignores silently.
@@ -79,6 +81,10 @@ impl Strategy for GhaCache {
         MoreBuilds { other_images: self.images - 1, ..MoreBuilds::default() }
     }
 
+    fn builder(&self) -> Option<Builder> {
+        self.cache.build.named()
+    }
+
     fn produce(&self, job: &Job) -> StepResult<ProducerOutput> {
         let to = job.fill(self, CACHE_TO);
         let from = job.commit.map(|_| job.fill(self, CACHE_FROM));
@@ -132,7 +138,8 @@ const ONE_IMAGE: Unsupported = Unsupported::option("images", "the workflow build
 const ONE_SCOPE: Unsupported = Unsupported::option("scope", "the workflow builds one image with one scope");
 
 const RECIPE: Recipe = Recipe {
-    not_in_a_cell: &[Unsupported::option("compression", ONE_COMPRESSION), ONE_IMAGE, ONE_SCOPE],
+    not_in_a_cell: &[Unsupported::option("compression", ONE_COMPRESSION), ONE_IMAGE, ONE_SCOPE, builder::NOT_IN_A_CELL],
+    of_the_machine: &[builder::OF_THE_MACHINE],
     not_in_a_workflow: &[Unsupported::option("compression", ONE_COMPRESSION), ONE_IMAGE, ONE_SCOPE],
     producer: &buildx::cache_builds(CACHE_TO),
     consumer: &[steps::build(None, None, Some(CACHE_FROM))],

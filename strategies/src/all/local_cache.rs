@@ -2,12 +2,14 @@
 
 use handoff_model::recipe::{BuiltAt, Derived, Step, Unsupported};
 use handoff_model::strategy::look;
-use handoff_model::{CacheState, Conditions, Failure, Marker, Recipe, SpanKind, Storage, StrategyFacts, Ticket};
+use handoff_model::{
+    Builder, CacheState, Conditions, Failure, Marker, Recipe, SpanKind, Storage, StrategyFacts, Ticket,
+};
 
 use crate::buildx::{Build, CacheOptions, Layers, Output};
 use crate::cache::{self, ActionOption, Found};
 use crate::options::{facts_and_recipe, named, options};
-use crate::{ImageLocation, Job, MoreBuilds, ProducerOutput, StepResult, Strategy, buildx, steps};
+use crate::{ImageLocation, Job, MoreBuilds, ProducerOutput, StepResult, Strategy, builder, buildx, steps};
 
 /// Folder of the cache, relative to the job's folder and the same in both roles.
 const FOLDER: &str = "buildx-cache";
@@ -66,6 +68,10 @@ impl Strategy for LocalCache {
         MoreBuilds { earlier_pushes: self.pushes - 1, ..MoreBuilds::default() }
     }
 
+    fn builder(&self) -> Option<Builder> {
+        self.cache.build.named()
+    }
+
     fn produce(&self, job: &Job) -> StepResult<ProducerOutput> {
         // A cache hit of this commit skips the build, as `if: steps.cache.outputs.cache-hit` does. The client would not save
         // under an existing key.
@@ -122,7 +128,8 @@ const NO_MOVE: Unsupported = Unsupported::option("move", "the workflow has one p
 
 const RECIPE: Recipe = Recipe {
     options: ActionOption::OPTIONS,
-    not_in_a_cell: &[ONE_PUSH, NO_MOVE],
+    not_in_a_cell: &[ONE_PUSH, NO_MOVE, builder::NOT_IN_A_CELL],
+    of_the_machine: &[builder::OF_THE_MACHINE],
     not_in_a_workflow: &[ONE_PUSH, NO_MOVE],
     derived: &[COMPRESSION_PLACE],
     producer: &[cache::combined(SAVE), BUILDS[0], BUILDS[1], SAVES[0], SAVES[1]],

@@ -13,7 +13,7 @@ use std::path::Path;
 use handoff_model::recipe::BuiltAt;
 use handoff_model::strategy::look;
 use handoff_model::{
-    Conditions, Failure, ImageIdentity, ImageStore, Marker, Recipe, SpanKind, Storage, StrategyFacts, Ticket,
+    Builder, Conditions, Failure, ImageIdentity, ImageStore, Marker, Recipe, SpanKind, Storage, StrategyFacts, Ticket,
 };
 use serde_json::{Value, json};
 
@@ -22,7 +22,7 @@ use crate::options::{facts_and_recipe, options};
 use crate::pipe::{self, Stage};
 use crate::recorder::CLIENT;
 use crate::tar::{self, LayersOption, Writer};
-use crate::{ImageLocation, Job, ProducerOutput, Source, StepResult, Strategy, clients, steps};
+use crate::{ImageLocation, Job, ProducerOutput, Source, StepResult, Strategy, builder, clients, steps};
 
 options! {
     /// Strategy `oci-layout`.
@@ -74,6 +74,10 @@ impl Strategy for OciLayout {
 
     fn refuses(&self, conditions: &Conditions) -> Option<String> {
         Writer::of(self.source, self.exporter.layers, conditions).err()
+    }
+
+    fn builder(&self) -> Option<Builder> {
+        self.exporter.build.named()
     }
 
     fn produce(&self, job: &Job) -> StepResult<ProducerOutput> {
@@ -192,6 +196,8 @@ const UPLOAD: &[(&str, &str)] = &[
 const DOWNLOAD: &[(&str, &str)] = &[("name", "{name}"), ("path", "{dir}/oci")];
 
 const RECIPE: Recipe = Recipe {
+    not_in_a_cell: &[builder::NOT_IN_A_CELL],
+    of_the_machine: &[builder::OF_THE_MACHINE],
     derived: &[tar::LAYERS_PLACE],
     producer: &[
         steps::build(Some(OUTPUT), None, None).when(&[("source", "output")]),

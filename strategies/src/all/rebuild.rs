@@ -2,18 +2,18 @@
 
 use handoff_model::recipe::BuiltAt;
 use handoff_model::strategy::look;
-use handoff_model::{Failure, Marker, Recipe, SpanKind, Storage, StrategyFacts, Ticket};
+use handoff_model::{Builder, Failure, Marker, Recipe, SpanKind, Storage, StrategyFacts, Ticket};
 
+use crate::builder::BuilderOption;
 use crate::buildx::{Build, Output};
-use crate::options::facts_and_recipe;
-use crate::{Job, ProducerOutput, StepResult, Strategy, steps};
+use crate::options::{facts_and_recipe, options};
+use crate::{Job, ProducerOutput, StepResult, Strategy, builder, steps};
 
-/// Strategy `rebuild`.
-#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
-pub struct Rebuild {}
-
-impl Rebuild {
-    pub(crate) const DEFAULT: Self = Self {};
+options! {
+    /// Strategy `rebuild`.
+    pub struct Rebuild {
+        ..build: BuilderOption,
+    }
 }
 
 const FACTS: StrategyFacts = StrategyFacts {
@@ -26,11 +26,15 @@ const FACTS: StrategyFacts = StrategyFacts {
     ours: false,
     colour: look::BLACK,
     marker: Marker::Cross,
-    options: &[],
+    options: Rebuild::OPTIONS,
 };
 
 impl Strategy for Rebuild {
     facts_and_recipe!();
+
+    fn builder(&self) -> Option<Builder> {
+        self.build.named()
+    }
 
     fn produce(&self, _job: &Job) -> StepResult<ProducerOutput> {
         Err(Failure::new("build", "rebuild has no producer"))
@@ -46,6 +50,8 @@ impl Strategy for Rebuild {
 }
 
 const RECIPE: Recipe = Recipe {
+    not_in_a_cell: &[builder::NOT_IN_A_CELL],
+    of_the_machine: &[builder::OF_THE_MACHINE],
     consumer: &[steps::run(
         SpanKind::Command,
         "buildx build",

@@ -8,13 +8,13 @@ use std::collections::BTreeMap;
 use handoff_model::conditions::GITHUB;
 use handoff_model::recipe::{BuiltAt, Step, Unsupported};
 use handoff_model::strategy::look;
-use handoff_model::{Conditions, Failure, Marker, Recipe, SpanKind, Storage, StrategyFacts, Ticket};
+use handoff_model::{Builder, Conditions, Failure, Marker, Recipe, SpanKind, Storage, StrategyFacts, Ticket};
 
 use crate::options::{facts_and_recipe, options};
 use crate::pipe::{self, Stage};
 use crate::stream_client::{Client, ClientOptions};
 use crate::tar::{self, LayersOption, Writer};
-use crate::{Job, ProducerOutput, Source, StepResult, Strategy, clients, steps};
+use crate::{Job, ProducerOutput, Source, StepResult, Strategy, builder, clients, steps};
 
 options! {
     /// Strategy `zstd-stream`.
@@ -64,6 +64,10 @@ impl Strategy for ZstdStream {
 
     fn refuses(&self, conditions: &Conditions) -> Option<String> {
         Writer::of(self.source, self.exporter.layers, conditions).err().or_else(|| self.stream.refuses())
+    }
+
+    fn builder(&self) -> Option<Builder> {
+        self.exporter.build.named()
     }
 
     fn produce(&self, job: &Job) -> StepResult<ProducerOutput> {
@@ -116,6 +120,7 @@ const RECIPE: Recipe = Recipe {
         Unsupported::option("ranges", FIXED_PLAN),
         Unsupported::option("client", "on GitHub it is always the spike's client"),
         Unsupported::option("dir", "the client comes as an action"),
+        builder::NOT_IN_A_CELL,
     ],
     not_in_a_workflow: &[
         Unsupported::option("blocks", "only Handoff's client has it, and no action offers that client"),
@@ -126,7 +131,10 @@ const RECIPE: Recipe = Recipe {
             "no action offers Handoff's client, which moved these streams: measure client=lhotari,dir=DIR",
         ),
     ],
-    of_the_machine: &[("dir", "the client comes as the action lhotari/gh-actions-artifact-client, pinned")],
+    of_the_machine: &[
+        ("dir", "the client comes as the action lhotari/gh-actions-artifact-client, pinned"),
+        builder::OF_THE_MACHINE,
+    ],
     derived: &[tar::LAYERS_PLACE],
     producer: &[
         tar::BUILD_LOAD,

@@ -67,6 +67,7 @@ fn rows(numbers: &[Numbers]) -> Vec<MeasurementRow> {
             started_at: None,
             source: "save".into(),
             client: String::new(),
+            import: String::new(),
             seed: 1,
             contended: false,
             queue_ns: None,

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use handoff_registry::session::Session;
 use handoff_registry::{Settings, StoreKind};
+use handoff_relay::{TransferArgs, check_report, check_transfer};
 
-use super::send_receive::{TransferArgs, check_sent_name};
-use crate::{exit, files, paths};
+use crate::{exit, files};
 
 /// Options of `relay`.
 #[derive(Debug, clap::Args)]
@@ -58,9 +58,9 @@ impl Args {
             End::Sender { end, earlier } => (end, true, earlier),
             End::Receiver(end) => (end, false, None),
         };
-        check_sent_name(&args.name)?;
+        check_transfer(&args.name)?;
         if let Some(path) = &args.report {
-            paths::check_report(path)?;
+            check_report(path)?;
         }
         let settings = Settings { port: args.port, earlier, ..args.flight.settings() };
         let session = Session { name: args.name, store: args.store, settings };

@@ -146,9 +146,10 @@ impl RoleArgs {
             builder: self.builder.parse().map_err(bad_input)?,
             ..Conditions::default()
         };
-        if let Some(reason) = strategy.refuses(&conditions) {
+        if let Some(reason) = strategy.refused(&conditions) {
             bail_input!("{given}: {reason}");
         }
+        let conditions = strategy.conditions(&conditions);
         if strategy.more_builds() != MoreBuilds::default() {
             bail_input!("{given}: images beside the trial's own are built by `handoff run` only");
         }

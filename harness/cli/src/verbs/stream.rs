@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use handoff_storage::stream::{DownloadArgs, UploadArgs, download_to_stdout, upload_from_stdin};
 use handoff_storage::{DownloadPlan, UploadPlan};
 
-use crate::{exit, files, paths};
+use crate::{exit, files};
 
 /// Options of `stream`.
 #[derive(Debug, clap::Args)]
@@ -51,7 +51,7 @@ impl Args {
     pub fn run(self) -> anyhow::Result<u8> {
         let (Direction::Upload { report, .. } | Direction::Download { report, .. }) = &self.direction;
         if let Some(path) = report {
-            paths::check_report(path)?;
+            handoff_relay::check_report(path)?;
         }
         let (transfer, report) = match self.direction {
             Direction::Upload { name, report, commit_gate, blocks } => {

@@ -1,6 +1,7 @@
 //! The workflows to their end, as a runner reads them: `scripts/act` without trees of outside actions, so that what runs is
 //! what is ours, from the plan to the report.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::Command;
 
@@ -14,35 +15,51 @@ fn script(name: &str) -> Command {
     Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts").join(name))
 }
 
-/// Runs `handoff.yml` with inputs; its rows, and what act has said.
-fn rehearse(out: &Path, code: i32, inputs: &[&str]) -> (Results, String) {
+/// `scripts/act` with inputs of `handoff.yml`.
+fn act(out: &Path, inputs: &[&str]) -> Command {
     let mut command = script("act");
     command.args(["--out", &out.display().to_string()]).args(inputs);
     // Colours of act's would stand between words that are looked for.
     command.env("HANDOFF_BINARY", env!("CARGO_BIN_EXE_handoff")).env("NO_COLOR", "1");
-    expect(&mut command, code);
+    command
+}
+
+/// Runs it; the rows, and what act has said.
+fn rehearsed(out: &Path, command: &mut Command, code: i32) -> (Results, String) {
+    expect(command, code);
     let log = std::fs::read_to_string(out.join("act.log")).unwrap();
     (Results::read(&out.join("handoff-results")).unwrap(), log)
 }
 
+/// Folders of `PATH` in which no compiler is.
+fn path_without_a_compiler() -> OsString {
+    let path = std::env::var_os("PATH").unwrap();
+    let has = |dir: &Path| ["cargo", "rustc", "rustup"].iter().any(|program| dir.join(program).exists());
+    let kept: Vec<_> = std::env::split_paths(&path).filter(|dir| !has(dir)).collect();
+    std::env::join_paths(kept).unwrap()
+}
+
+/// The actions `send` and `receive` run in `relay`'s jobs: with the program that the first job made, and without a compiler.
 #[test]
 fn workflow_plans_measures_collects_and_reports() {
     let _machine = machine();
     let dir = tempfile::tempdir().unwrap();
-    let (results, log) = rehearse(dir.path(), 0, &["sizes=64MiB", "strategies=rebuild", "rounds=1"]);
-    let [row] = &results.measurements[..] else { panic!("{:?}\n{log}", results.measurements) };
-    assert_eq!(
-        (row.strategy.as_str(), row.outcome),
-        ("rebuild", Outcome::Completed),
-        "{} {}",
-        row.failed_span,
-        row.error
-    );
-    assert_eq!((row.profile.as_str(), row.content_equal), ("loopback", Some(true)), "{}", row.identity_note);
-    assert!(row.consume_ns.is_some_and(|ns| ns > 0) && row.critical_path_ns == row.consume_ns);
-    assert!(results.spans.iter().any(|s| s.trial == row.trial), "no span was kept");
+    let mut command = act(dir.path(), &["sizes=64MiB", "strategies=relay,rebuild", "rounds=1"]);
+    command.env("PATH", path_without_a_compiler());
+    let (results, log) = rehearsed(dir.path(), &mut command, 0);
+    assert_eq!(results.measurements.len(), 2, "{log}");
+    for row in &results.measurements {
+        assert_eq!(row.outcome, Outcome::Completed, "{}: {} {}", row.strategy, row.failed_span, row.error);
+        assert_eq!((row.profile.as_str(), row.content_equal), ("loopback", Some(true)), "{}", row.identity_note);
+        assert!(row.consume_ns.is_some_and(|ns| ns > 0), "{}", row.strategy);
+        assert!(results.spans.iter().any(|s| s.trial == row.trial), "{}: no span was kept", row.strategy);
+    }
+    let rebuild = results.measurements.iter().find(|row| row.strategy == "rebuild").unwrap();
+    assert_eq!(rebuild.critical_path_ns, rebuild.consume_ns);
+    assert!(log.contains("Success - Main relay: handoff/receive"), "{log}");
+    assert!(!log.contains("Building handoff-relay with cargo"), "{log}");
     let report = std::fs::read_to_string(dir.path().join("handoff-results/report.md")).unwrap();
-    assert!(report.contains("| rebuild |"), "{report}");
+    assert!(report.contains("| rebuild |") && report.contains("| relay |"), "{report}");
 }
 
 #[test]
@@ -51,7 +68,7 @@ fn broken_cell_is_a_failed_row_and_the_report_is_written() {
     let dir = tempfile::tempdir().unwrap();
     // No tree of build-push-action is given, so that its step fails; `rebuild` needs none.
     let inputs = ["sizes=64MiB", "strategies=artifact,rebuild", "rounds=1"];
-    let (results, log) = rehearse(dir.path(), 1, &inputs);
+    let (results, log) = rehearsed(dir.path(), &mut act(dir.path(), &inputs), 1);
     assert_eq!(results.measurements.len(), 2, "{log}");
     for row in &results.measurements {
         let broken = row.strategy == "artifact";
@@ -68,10 +85,7 @@ fn broken_cell_is_a_failed_row_and_the_report_is_written() {
 #[test]
 fn wrong_input_ends_the_run_in_its_first_job() {
     let dir = tempfile::tempdir().unwrap();
-    let mut command = script("act");
-    command.args(["--out", &dir.path().display().to_string(), "sizes=64MiB", "strategies=artefact"]);
-    command.env("HANDOFF_BINARY", env!("CARGO_BIN_EXE_handoff")).env("NO_COLOR", "1");
-    expect(&mut command, 1);
+    expect(&mut act(dir.path(), &["sizes=64MiB", "strategies=artefact"]), 1);
     let log = std::fs::read_to_string(dir.path().join("act.log")).unwrap();
     assert!(log.contains("Failure - Main Check the inputs and write the plan"), "{log}");
     // What that step says is asked for without act, which may not have read it to its end.
@@ -89,7 +103,7 @@ fn action_compares_strategies_on_the_repositorys_image() {
     let (_dir, context) = webapp();
     let runner = tempfile::tempdir().unwrap();
     let file = |name: &str| runner.path().join(name);
-    let act = |folder: &str, code: i32| {
+    let compare = |folder: &str, code: i32| {
         let mut command = script("action");
         command.env("GITHUB_WORKSPACE", context.parent().unwrap()).env("RUNNER_TEMP", runner.path());
         command.env("GITHUB_OUTPUT", file("output")).env("GITHUB_STEP_SUMMARY", file("summary.md"));
@@ -101,7 +115,7 @@ fn action_compares_strategies_on_the_repositorys_image() {
         }
         expect(&mut command, code)
     };
-    act("webapp", 0);
+    compare("webapp", 0);
     let output = std::fs::read_to_string(file("output")).unwrap();
     let results = Results::read(Path::new(output.trim().strip_prefix("results=").unwrap())).unwrap();
     assert_eq!(results.measurements.len(), 2);
@@ -111,7 +125,7 @@ fn action_compares_strategies_on_the_repositorys_image() {
 
     // One line that names the folder, and no results.
     std::fs::remove_file(file("output")).unwrap();
-    let (_, stderr) = act("no-such-folder", 2);
+    let (_, stderr) = compare("no-such-folder", 2);
     assert!(stderr.contains("no-such-folder"), "{stderr}");
     assert!(!file("output").exists());
 }

@@ -92,10 +92,12 @@ fn image_is_sent_and_received_byte_for_byte() {
 /// A step of a job that is the action in that folder of the repository, as the runner starts it.
 fn action(daemon: &Daemon, service: &Service, folder: &str, inputs: &[(&str, &str)]) -> Command {
     let handoff = step(daemon, service, &[]);
+    let relay = Path::new(handoff.get_program()).with_file_name("handoff-relay");
+    assert!(relay.exists(), "no program beside handoff: cargo build -p handoff-relay");
     let main = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(folder).join("main.js");
     let mut command = Command::new(Tools::find().unwrap().paths.node);
     command.arg(main).envs(handoff.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    command.env("INPUT_HANDOFF", handoff.get_program());
+    command.env("INPUT_HANDOFF-RELAY", relay).env("INPUT_DIGEST", "any");
     command.envs(inputs.iter().map(|(name, value)| (format!("INPUT_{}", name.to_uppercase()), *value)));
     command
 }
@@ -105,21 +107,35 @@ fn actions_transfer_an_image_and_fail_without_one() {
     let _machine = machine();
     let Lab { service, sender, receiver, store: _store } = Lab::new();
     let outputs = tempfile::NamedTempFile::new().unwrap();
+    let output = |name: &str| {
+        let text = std::fs::read_to_string(outputs.path()).unwrap();
+        let value = |line: &str| line.strip_prefix(name).and_then(|rest| rest.strip_prefix('=')).map(str::to_owned);
+        text.lines().filter_map(value).next_back().unwrap_or_default()
+    };
     let receive = |inputs: &[(&str, &str)]| {
         let mut command = action(&receiver, &service, "receive", inputs);
         command.env("GITHUB_OUTPUT", outputs.path());
         command
     };
     let (stdout, stderr) = expect(&mut receive(&[]), 4);
-    assert!(
-        stdout.contains("::error::handoff receive failed") && stderr.contains("handoff send IMAGE"),
-        "{stdout}{stderr}"
-    );
-    let (_, output) = expect(&mut action(&sender, &service, "send", &[]), 1);
-    assert!(output.contains("the input `image` is empty"), "{output}");
-    expect(&mut action(&sender, &service, "send", &[("image", "team/app:1"), ("name", "app")]), 0);
-    expect(&mut receive(&[("name", "app")]), 0);
-    assert_eq!(std::fs::read_to_string(outputs.path()).unwrap(), "image=team/app:1\n");
+    assert!(stdout.contains("::error::handoff receive: ") && stderr.contains("send IMAGE"), "{stdout}{stderr}");
+    assert_eq!(output("outcome"), "failure");
+    assert!(output("reason").contains("send IMAGE"), "{}", output("reason"));
+    // A workflow that goes on is told so.
+    let (stdout, _) = expect(&mut receive(&[("continue-on-failure", "true")]), 0);
+    assert!(stdout.contains("::warning::handoff receive: ") && output("outcome") == "failure", "{stdout}");
+    let (stdout, _) = expect(&mut action(&sender, &service, "send", &[]), 2);
+    assert!(stdout.contains("the input `image` is empty"), "{stdout}");
+    let mut send = action(&sender, &service, "send", &[("image", "team/app:1"), ("name", "app")]);
+    expect(send.env("GITHUB_OUTPUT", outputs.path()), 0);
+    let digest = output("digest");
+    assert!(digest.starts_with("sha256:") && output("outcome") == "success", "{digest}");
+    let other = format!("sha256:{}", "0".repeat(64));
+    let (stdout, _) = expect(&mut receive(&[("name", "app"), ("digest", &other)]), 4);
+    assert!(stdout.contains(&other), "{stdout}");
+    assert!(!receiver.docker(&["image", "ls"]).contains("team/app"), "an image with another digest was received");
+    expect(&mut receive(&[("name", "app"), ("digest", &digest)]), 0);
+    assert_eq!((output("image"), output("digest"), output("reason")), ("team/app:1".to_owned(), digest, String::new()));
     assert_eq!(identity(&sender), identity(&receiver), "index and layers");
 }
 

@@ -17,6 +17,7 @@ fn fields(measured: Measured) -> Vec<(&'static str, String)> {
         started_at: Some("2026-01-02T03:04:05Z".to_owned()),
         source: "save".to_owned(),
         client: "a client".to_owned(),
+        import: "pull".to_owned(),
         seed: 42,
         contended: false,
         queue_ns: None,

@@ -80,6 +80,7 @@ pub(crate) fn rows(trial: &Trial) -> Rows {
         started_at: Some(format!("2026-01-02T03:04:{:02}Z", n % 60)),
         source: if produces { "save" } else { "" }.to_owned(),
         client: if produces { "@actions/artifact 6.2.1" } else { "" }.to_owned(),
+        import: if produces { "import" } else { "" }.to_owned(),
         seed: 42,
         contended: false,
         queue_ns: None,

@@ -12,6 +12,9 @@ impl MeasurementRow {
         if self.load_1m.is_some_and(|load| !load.is_finite() || load < 0.0) {
             return Some("`load_1m` is no load".to_owned());
         }
+        if !["", "import", "pull"].contains(&self.import.as_str()) {
+            return Some(format!("`import` is neither import nor pull: {}", self.import));
+        }
         if self.outcome == Outcome::Completed { self.completed() } else { self.not_completed() }
     }
 
@@ -34,6 +37,10 @@ impl MeasurementRow {
         let sum = self.produce_ns.unwrap_or(0).checked_add(self.consume_ns?);
         if self.critical_path_ns != sum {
             return Some("`critical_path_ns` is not `produce_ns` plus `consume_ns`".to_owned());
+        }
+        let required = self.spec().is_ok_and(|spec| spec.options.get("import").is_some_and(|way| way == "require"));
+        if required && self.import == "pull" {
+            return Some("`completed`, but the engine pulled an image whose import was required".to_owned());
         }
         if let Some(what) = self.counters() {
             return Some(what);

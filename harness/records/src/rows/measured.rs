@@ -106,6 +106,8 @@ pub struct Measurement {
     pub source: String,
     /// Name and version of the program that moved the bytes; empty where none did.
     pub client: String,
+    /// `import` or `pull`: how the image came into the consumers' engines; empty where the strategy has one way only.
+    pub import: String,
     /// Seed of the image's content.
     pub seed: u64,
     /// Whether more consumers ran at once than half the cores: such a row measures the machine.

@@ -90,6 +90,8 @@ macro_rules! row {
             pub contended: bool,
             $(#[serde(default)] pub $added: Option<u64>,)*
             $(#[serde(default = $newest_older)] pub $newest: $newest_type,)*
+            #[serde(default)]
+            pub import: String,
         }
 
         impl MeasurementRow {
@@ -99,6 +101,7 @@ macro_rules! row {
                 "contended",
                 $(stringify!($added),)*
                 $(stringify!($newest),)*
+                "import",
             ];
         }
 
@@ -151,6 +154,7 @@ macro_rules! row {
                     $($at_once: Clone::clone(&conditions.$at_once),)*
                     $($newest: Clone::clone(&conditions.$newest),)*
                     contended: m.contended,
+                    import: m.import.clone(),
                     entries_reused: done.and_then(|d| d.entries_reused),
                     bytes_reused: done.and_then(|d| d.bytes_reused),
                     producer_steps_executed: done.and_then(|d| d.producer_steps).map(|s| s.executed),

@@ -1,8 +1,8 @@
 //! Strategies of this project beside the stock ways: how they work, how they compare, and where they lose.
 
 use handoff_analysis::{Metric, Variants};
-use handoff_model::StrategySpec;
 use handoff_model::list::and;
+use handoff_model::{ImageStore, StrategySpec};
 
 use crate::block::Block;
 use crate::factors;
@@ -13,12 +13,18 @@ use crate::report::{Group, Line, Report};
 /// How the transport of this project works.
 const HOW: &str = "Docker's push and pull without an outside registry: each job runs one end of a registry on loopback. Its storage is \
     the artifact service or the cache. The producer stores layers while Docker pushes them, with several requests at once. The consumer \
-    fetches them by parallel ranges while its engine unpacks the first ones. Both ends check every blob against its digest.";
+    fetches them by parallel ranges. It imports them into the engine's containerd store while they come, or the engine pulls them. Both \
+    ends check every blob against its digest.";
+
+/// What an engine with the overlay2 store gets, as on hosted runners with Docker 28.
+const WITHOUT_STORE_SWITCH: &str = "An engine with the overlay2 store cannot import an image while dockerd runs. Without `store-switch`, \
+    `relay` is only a faster transport there: dockerd pulls the image and unpacks one layer after another. `store-switch=true` turns the \
+    containerd store on and restarts the daemon, so that the image is imported.";
 
 const PICTURE: &str = "\
 producer job                                              consumer job
  builder or engine                                         engine
-   │ push, layer by layer                                    ▲ pull, unpacking meanwhile
+   │ push, layer by layer                                    ▲ import or pull, unpacking meanwhile
    ▼                                                         │
  sender on 127.0.0.1                                       receiver on 127.0.0.1
    │ blocks, several at once     one artifact, or            ▲ ranges, several at once
@@ -73,6 +79,13 @@ pub(crate) fn blocks(report: &Report) -> Option<(String, Vec<Block>)> {
         "{quoted} {is} part of this project. All other ways pack the image into a tar or build it again. {quoted} {uses} {HOW}"
     );
     let mut blocks = vec![Block::Text(what), Block::Drawing(PICTURE.to_owned())];
+    blocks.extend(
+        report
+            .groups
+            .iter()
+            .any(|group| pulls_on_overlay2(&variants, group))
+            .then(|| Block::Text(WITHOUT_STORE_SWITCH.to_owned())),
+    );
     blocks.push(Block::Text(format!(
         "The table has the median of {its} transfer beside those of the two best alternatives under the same conditions. Options count; \
          `zstd-stream` with a connection plan of this project (`ranges`, `blocks`) does not. A ratio below 1 favours \
@@ -86,6 +99,13 @@ pub(crate) fn blocks(report: &Report) -> Option<(String, Vec<Block>)> {
         blocks.push(Block::List(loses));
     }
     Some((names.join(" and "), blocks))
+}
+
+/// Whether an image of ours went into an overlay2 engine by its pull. Older rows do not say it, but no other way existed.
+fn pulls_on_overlay2(variants: &Variants, group: &Group) -> bool {
+    let pulls = |line: &Line| line.cells.iter().flatten().any(|cell| cell.n > 0 && !cell.imports.contains("import"));
+    group.conditions.image_store == ImageStore::Overlay2
+        && lines(group, |spec| variants.is_ours(&StrategySpec::plain(&spec.name))).any(pulls)
 }
 
 fn lines<'a>(group: &'a Group, which: impl Fn(&StrategySpec) -> bool + 'a) -> impl Iterator<Item = &'a Line> {

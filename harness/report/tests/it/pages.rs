@@ -156,6 +156,30 @@ fn relay_is_compared_with_the_two_best_stock_ways() {
 }
 
 #[test]
+fn report_says_how_images_of_relay_came_into_the_engine() {
+    let section = |image_store, way: &str| {
+        let conditions = vec![Conditions { image_store, ..Conditions::default() }];
+        let mut run = SampleRun { strategies: "cache-tar,relay,rebuild", conditions, ..SampleRun::one() }.run();
+        for row in run.measurements.iter_mut().filter(|row| row.strategy == "relay") {
+            way.clone_into(&mut row.import);
+        }
+        whole(vec![run]).2
+    };
+    let only_transport = "is only a faster transport there";
+    let pulled = section(ImageStore::Overlay2, "pull");
+    assert!(pulled.contains(only_transport) && pulled.contains("pulled by the engine"), "{pulled}");
+    assert!(section(ImageStore::Overlay2, "").contains(only_transport), "older rows were pulled");
+    for text in [section(ImageStore::Overlay2, "import"), section(ImageStore::Containerd, "import")] {
+        assert!(
+            !text.contains(only_transport) && text.contains("imported into the engine's containerd store"),
+            "{text}"
+        );
+    }
+    let fallback = section(ImageStore::Containerd, "pull");
+    assert!(!fallback.contains(only_transport) && fallback.contains("pulled by the engine"), "{fallback}");
+}
+
+#[test]
 fn report_of_a_user_image_begins_with_its_name_and_advice() {
     let report = report(vec![SampleRun::of_user_image()]);
     let (page, text) = (html(&report), markdown(&report));

@@ -97,6 +97,9 @@ impl<'a> JobRun<'a> {
         if spec.conditions.engine == EngineKind::Private {
             // Other kinds need the user's socket in the machine's `/run`.
             namespace::mount_private_run(&spec.root)?;
+            if strategy.switches_store() {
+                namespace::mount_private_relay_state(&spec.root)?;
+            }
             if spec.private_disk {
                 disk = match disk::mount_private(&programs, &spec.root.join("disk.img"), &spec.disk()) {
                     Ok(()) => PRIVATE_DISK.to_owned(),

@@ -34,7 +34,7 @@ impl Estimator {
         let producers = jobs - consumers;
         let boots = |role, jobs| if strategy.builds(role) { jobs } else { 0.0 };
         let boots = boots(Role::Producer, producers) + boots(Role::Consumer, consumers);
-        let work = job * jobs + boots * cell.conditions.builder_pull_ms as f64 / 1e3;
+        let work = job * jobs + boots * needs::job_conditions(cell).builder_pull_ms as f64 / 1e3;
         let name = &cell.conditions.profile;
         let profile = self.profiles.entry(name.clone()).or_insert_with(|| profile::load(name).ok());
         let workload = &cell.workload;

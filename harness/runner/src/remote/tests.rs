@@ -59,7 +59,13 @@ impl FakeJobs {
 
     pub(crate) fn tools(&self) -> ToolPaths {
         let none = PathBuf::new;
-        ToolPaths { node: none(), clients: none(), zstd: none(), handoff: self.dir.path().join("handoff") }
+        ToolPaths {
+            node: none(),
+            clients: none(),
+            zstd: none(),
+            handoff: self.dir.path().join("handoff"),
+            relay: none(),
+        }
     }
 
     /// Runs a job's script without namespaces.

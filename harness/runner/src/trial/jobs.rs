@@ -1,5 +1,6 @@
 //! Jobs of a trial: one, or several that run concurrently, each on a fresh engine.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -12,9 +13,11 @@ use handoff_fixtures::{ImageSource, PROBE_PATH, probe_bytes};
 use handoff_model::Counters;
 use handoff_model::{Builder, ImageIdentity, Outcome, Role, Ticket};
 use handoff_services::TokenSpec;
+use handoff_strategies::recorder::IMPORT;
 
 use super::{RunContext, TrialRun, failed};
 use crate::RunError;
+use crate::needs;
 use crate::protocol::{Finished, JobSpec};
 use crate::remote::{NoAnswer, RemoteJob};
 
@@ -89,6 +92,13 @@ fn probe(image: &ImageSource, root: &Path) -> Result<Option<PathBuf>, RunError> 
     Ok(Some(path))
 }
 
+/// Adds a job's facts to the columns of the row. An image counts as imported only if every consumer imported it.
+fn merge_facts(columns: &mut BTreeMap<String, String>, facts: &BTreeMap<String, String>) {
+    let pulled = columns.get(IMPORT).filter(|way| *way == "pull").cloned();
+    columns.extend(facts.clone());
+    columns.extend(pulled.map(|way| (IMPORT.to_owned(), way)));
+}
+
 impl TrialRun<'_, '_> {
     /// Runs one job and removes all of its files.
     pub(super) fn run_job(&mut self, request: JobRequest) -> Result<JobResult, NoAnswer> {
@@ -115,7 +125,7 @@ impl TrialRun<'_, '_> {
     fn prepare<'a>(&mut self, requests: Vec<JobRequest<'a>>, jobs: &mut Vec<PreparedJob<'a>>) -> Result<(), NoAnswer> {
         for request in requests {
             let job_name = format!("{}-{}", &self.trial.nonce[..8], request.name);
-            let conditions = self.trial.cell.conditions.clone();
+            let conditions = needs::job_conditions(&self.trial.cell);
             let tag = format!("handoff/trial:{}", self.trial.nonce);
             let host_daemon = self.context.host_daemon;
             let resources =
@@ -159,7 +169,8 @@ impl TrialRun<'_, '_> {
 
     /// Image of the builder that this role boots, if it builds in a builder container.
     fn buildkit(&self, role: Role) -> Option<BuildkitImage> {
-        let boots = self.trial.cell.conditions.builder == Builder::DockerContainer && self.strategy.builds(role);
+        let builder = needs::job_conditions(&self.trial.cell).builder;
+        let boots = builder == Builder::DockerContainer && self.strategy.builds(role);
         self.context.buildkit.filter(|_| boots).cloned()
     }
 
@@ -184,7 +195,7 @@ impl TrialRun<'_, '_> {
             let Ok(finished) = finished else { continue };
             let (role, consumer) = (prepared.request.role, prepared.request.consumer);
             self.join.add_spans(role, consumer, &finished.spans);
-            self.columns.extend(finished.facts.clone());
+            merge_facts(&mut self.columns, &finished.facts);
         }
         jobs.iter_mut().zip(finished).map(|(prepared, finished)| self.verify(prepared, finished?)).collect()
     }

@@ -38,7 +38,6 @@ pub const ROOMS: &[Room] = &[
         position: (0, 2),
         uses: &[
             "analysis",
-            "build",
             "docker",
             "experiment",
             "fixtures",
@@ -47,6 +46,7 @@ pub const ROOMS: &[Room] = &[
             "machine",
             "records",
             "registry",
+            "relay",
             "report",
             "runner",
             "services",

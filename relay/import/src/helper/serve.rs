@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -23,6 +22,9 @@ const PIPE_BYTES: usize = 1 << 20;
 /// Threads that talk to containerd. Those that unpack are others.
 const WORKERS: usize = 2;
 
+/// Exit code of a helper that failed. Its answers say why.
+const FAILED: u8 = 4;
+
 /// Limits of a helper.
 #[derive(Clone, Debug)]
 pub struct HelperOptions {
@@ -41,7 +43,7 @@ impl Default for HelperOptions {
 /// Runs the helper on standard input and output, until the input ends.
 ///
 /// An import in progress at the end of the input is undone. Leases that killed imports left are removed first.
-pub fn serve_helper(options: &HelperOptions) -> ExitCode {
+pub fn serve_helper(options: &HelperOptions) -> u8 {
     let _ = rustix::pipe::fcntl_setpipe_size(io::stdin(), PIPE_BYTES);
     let open = async |socket: &Path| {
         let refused = |refusal: handoff_containerd::Refusal| ImportError::refused(refusal.to_string());
@@ -61,20 +63,20 @@ pub fn serve<S: Store>(
     output: impl Write + Send + 'static,
     options: &HelperOptions,
     open: impl AsyncFnOnce(&Path) -> Result<(S, HelperFacts), ImportError>,
-) -> ExitCode {
+) -> u8 {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build();
-    let Ok(runtime) = runtime else { return ExitCode::FAILURE };
+    let Ok(runtime) = runtime else { return FAILED };
     let (events, lines) = unbounded_channel();
     let Ok(writer) = thread::Builder::new().name("helper-answer".to_owned()).spawn(move || write_lines(output, lines))
     else {
-        return ExitCode::FAILURE;
+        return FAILED;
     };
     let result = runtime.block_on(session(input, &events, options, open));
     let code = match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => 0,
         Err(error) => {
             let _ = events.send(Event::Failed(error));
-            ExitCode::FAILURE
+            FAILED
         }
     };
     // The answers end with the last sender, and those of inputs end with the runtime.

@@ -1,7 +1,6 @@
 //! Helper over pipes in this process, with the fake store.
 
 use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Write};
-use std::process::ExitCode;
 use std::thread::JoinHandle;
 
 use handoff_containerd::Digest;
@@ -22,7 +21,7 @@ const NAME: &str = "docker.io/library/app:1";
 struct Session {
     input: Option<PipeWriter>,
     answers: BufReader<PipeReader>,
-    thread: Option<JoinHandle<ExitCode>>,
+    thread: Option<JoinHandle<u8>>,
     store: FakeStore,
     _dir: tempfile::TempDir,
 }
@@ -103,7 +102,7 @@ impl Session {
         self.input = None;
         let lines: Vec<String> = (&mut self.answers).lines().map(Result::unwrap).collect();
         let code = self.thread.take().unwrap().join().unwrap();
-        (lines.last().map(|line| serde_json::from_str(line).unwrap()), code == ExitCode::SUCCESS)
+        (lines.last().map(|line| serde_json::from_str(line).unwrap()), code == 0)
     }
 
     /// Ends the input, and expects an error of that kind, and an empty store.

@@ -1,6 +1,6 @@
 //! Blobs as streams in this process, without an engine.
 
-use handoff_registry::{Digest, StoreKind};
+use handoff_registry::{Digest, NamedImage, StoreKind};
 
 use crate::client::{Image, Lab};
 use crate::faults::flip_a_byte;
@@ -14,7 +14,7 @@ async fn streams_have_the_bytes_of_all_blobs() {
         let image = Image::new(&[100, 9 * MIB + 17, 300 << 10, 4 * MIB]);
         lab.send(kind, "app", &image).await.unwrap();
         let receiver = lab.receiver(kind, "app").await.unwrap();
-        let [(reference, digest)] = &receiver.images()[..] else { panic!() };
+        let [NamedImage { reference, digest }] = &receiver.images()[..] else { panic!() };
         assert_eq!((reference.as_str(), digest), ("example/app:1", &Digest::of(image.manifest.as_bytes())));
         assert_eq!(receiver.manifest(digest).unwrap().1, image.manifest);
         // All begin at once, lowest first.

@@ -48,9 +48,9 @@ fn corrupt_file_is_refused_with_line_and_fix() {
     );
     let error = spoil(PLAN, "\"seed\": 42", "\"sead\": 1, \"seed\": 42");
     assert!(error.starts_with("DIR/plan.json: unknown field request.sead: restore the file"), "{error}");
-    let error = spoil(PLAN, "\"schema_minor\": 3", "\"schema_minor\": 4");
+    let error = spoil(PLAN, "\"schema_minor\": 4", "\"schema_minor\": 5");
     assert!(
-        error.starts_with("DIR/plan.json has schema version 1.4, newer than this handoff's: go on with"),
+        error.starts_with("DIR/plan.json has schema version 1.5, newer than this handoff's: go on with"),
         "{error}"
     );
     let error = spoil(ENVIRONMENTS, "[", "{");

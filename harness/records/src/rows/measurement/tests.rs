@@ -20,6 +20,7 @@ fn measurement(result: Result<Box<Measured>, (Outcome, Failure)>) -> Measurement
         started_at: Some("2026-01-01T00:00:00Z".into()),
         source: "output".into(),
         client: "@actions/artifact 6.2.1".into(),
+        import: String::new(),
         seed: 7,
         contended: false,
         queue_ns: None,
