@@ -113,12 +113,18 @@ impl State {
         clock::monotonic_ns() + self.config.profile.lookup_lag().as_nanos() as u64
     }
 
-    /// Removes the reservations that have ended, with their blobs.
+    /// Removes the reservations that have ended, where the profile lets them end, for requests that must be fast.
     pub(crate) fn expire_reservations(&self) {
         if self.config.profile.reservation_ttl().is_some() {
-            let now = clock::monotonic_ns();
-            self.remove_blobs(self.artifacts.expire(now).into_iter().chain(self.caches.expire(now)));
+            self.expire();
         }
+    }
+
+    /// Removes the reservations that have ended and the artifacts that have expired, with their blobs.
+    pub(crate) fn expire(&self) {
+        let now = clock::monotonic_ns();
+        let artifacts = self.artifacts.expire(now, clock::unix_seconds());
+        self.remove_blobs(artifacts.into_iter().chain(self.caches.expire(now)));
     }
 
     /// Deletes the data of `run`.

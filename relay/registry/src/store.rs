@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use handoff_storage::{
-    AdaptiveConcurrency, ArtifactClient, ArtifactTarget, BlobWriter, CacheClient, RemoteBlob, ServiceEndpoint,
+    AdaptiveConcurrency, ArtifactClient, ArtifactTarget, ArtifactUpload, BlobWriter, CacheClient, RemoteBlob,
+    ServiceEndpoint,
 };
 use tokio::sync::OnceCell;
 
@@ -43,7 +44,7 @@ impl std::str::FromStr for StoreKind {
 #[derive(Debug)]
 pub(crate) enum SenderStore {
     /// One artifact whose block list orders the blocks of all blobs. [`SenderStore::ready`] creates it.
-    Artifact { client: Box<ArtifactClient>, name: String, blob: OnceCell<BlobWriter>, next: AtomicU32 },
+    Artifact { client: Box<ArtifactClient>, name: String, blob: OnceCell<ArtifactUpload>, next: AtomicU32 },
     /// One cache entry per large blob. The nonce separates the uploads of this sender from those of all others.
     Cache { client: Arc<CacheClient>, name: String, nonce: u64 },
 }
@@ -143,10 +144,17 @@ impl SenderStore {
         let size = before + tail.len() as u64;
         match self {
             Self::Artifact { client, name, blob, next } => {
-                let blob = artifact_writer(client, name, blob).await?;
-                order.extend(put_all(blob, next, tail, concurrency).await?);
-                blob.commit(order, MIME).await?;
-                client.finalize(&artifact_name(name), size, None).await?;
+                let upload = artifact_upload(client, name, blob).await?;
+                let finished = async {
+                    order.extend(put_all(upload.writer(), next, tail, concurrency).await?);
+                    upload.writer().commit(order, MIME).await?;
+                    upload.finalize(size, None).await.map_err(Error::from)
+                };
+                if let Err(failure) = finished.await {
+                    // Its name would stay taken for the whole run.
+                    upload.abandon().await;
+                    return Err(failure);
+                }
             }
             Self::Cache { client, name, .. } => {
                 let (key, blob) = reserve_image(client, name).await?;
@@ -166,17 +174,21 @@ impl SenderStore {
     }
 }
 
-/// Writer of the artifact. The first caller creates the artifact, later ones wait for it.
+/// Upload of the artifact. The first caller reserves it, later ones wait for it.
+async fn artifact_upload<'a>(
+    client: &ArtifactClient,
+    name: &str,
+    blob: &'a OnceCell<ArtifactUpload>,
+) -> Result<&'a ArtifactUpload, Error> {
+    blob.get_or_try_init(async || Ok(client.create(&ArtifactTarget::new(artifact_name(name), MIME)).await?)).await
+}
+
 async fn artifact_writer<'a>(
     client: &ArtifactClient,
     name: &str,
-    blob: &'a OnceCell<BlobWriter>,
+    blob: &'a OnceCell<ArtifactUpload>,
 ) -> Result<&'a BlobWriter, Error> {
-    blob.get_or_try_init(async || {
-        let target = ArtifactTarget { name: artifact_name(name), mime: MIME.to_owned(), version: 7 };
-        Ok(client.writer(client.create(&target).await?))
-    })
-    .await
+    artifact_upload(client, name, blob).await.map(ArtifactUpload::writer)
 }
 
 async fn put_all(

@@ -7,53 +7,164 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
+use tokio::sync::Mutex;
 
+use crate::attempts::Calls;
+use crate::cache_calls::CacheCalls;
 use crate::error::Error;
 use crate::http::{Exchange, Http};
-use crate::retry::random_u64;
-use crate::timeouts::BLOB_TIMEOUT;
-use crate::twirp::USER_AGENT;
+use crate::retry::{Backoff, random_u64};
+use crate::target::ArtifactTarget;
+use crate::twirp::{Twirp, USER_AGENT};
 use crate::wire::parse_error_body;
 
 /// Largest number of blocks of a blob.
 pub const MAX_BLOCKS: u32 = 50_000;
 /// Protocol version of the blob store.
 const API_VERSION: &str = "2024-11-04";
+/// Attempts with a refused link in a row, each with a new link where there can be one.
+pub(crate) const LINK_ATTEMPTS: u32 = 3;
+
+/// Source of upload links.
+#[derive(Debug)]
+pub(crate) enum UploadSource {
+    /// An artifact.
+    Artifact(Calls, ArtifactTarget),
+    /// A cache entry.
+    Entry(CacheCalls),
+}
 
 /// Writer of a blob whose blocks may be sent in any order. The list at the end orders them. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct BlobWriter {
-    http: Arc<Http>,
-    url: Arc<str>,
+pub struct BlobWriter(Arc<WriterState>);
+
+#[derive(Debug)]
+struct WriterState {
+    twirp: Arc<Twirp>,
+    source: UploadSource,
     nonce: u64,
+    link: Mutex<Link>,
+}
+
+/// Link to the blob, and what is stored behind it.
+#[derive(Debug)]
+struct Link {
+    name: String,
+    url: Arc<str>,
+    /// Number of the reservation.
+    number: u64,
+    /// Blocks that were stored behind it.
+    accepted: u64,
 }
 
 impl BlobWriter {
-    pub(crate) fn new(http: Arc<Http>, url: String) -> Self {
-        Self { http, url: url.into(), nonce: random_u64() }
+    pub(crate) fn new(twirp: Arc<Twirp>, source: UploadSource, name: String, url: String) -> Self {
+        let link = Mutex::new(Link { name, url: url.into(), number: 0, accepted: 0 });
+        Self(Arc::new(WriterState { twirp, source, nonce: random_u64(), link }))
+    }
+
+    /// Name or key under which the blob is reserved now.
+    pub(crate) async fn name(&self) -> String {
+        self.0.link.lock().await.name.clone()
     }
 
     /// Sends a block under the number `index`, with retries.
     ///
     /// # Errors
-    /// Errors of the store after all retries; [`Error::TooManyBlocks`] beyond [`MAX_BLOCKS`].
+    /// Errors of the store after all retries; [`Error::TooManyBlocks`] beyond [`MAX_BLOCKS`]; [`Error::LinkEnded`].
     pub async fn put(&self, index: u32, bytes: Bytes) -> Result<(), Error> {
         if index >= MAX_BLOCKS {
             return Err(Error::TooManyBlocks { limit: MAX_BLOCKS, block_bytes: bytes.len() });
         }
-        let url = with_query(&self.url, &format!("comp=block&blockid={}", block_id(self.nonce, index)));
-        self.http.repeat(|| put(&self.http, "Put Block", &url, None, bytes.clone())).await
+        let query = format!("comp=block&blockid={}", block_id(self.0.nonce, index));
+        self.0.send("Put Block", &query, None, bytes).await
     }
 
     /// Commits the blocks of `order` as the blob's content.
     ///
     /// # Errors
-    /// Errors of the store after all retries.
+    /// Errors of the store after all retries; [`Error::LinkEnded`].
     pub async fn commit(&self, order: impl IntoIterator<Item = u32>, mime: &str) -> Result<(), Error> {
-        let url = with_query(&self.url, "comp=blocklist");
-        let list = Bytes::from(block_list(self.nonce, order));
-        self.http.repeat(|| put(&self.http, "Put Block List", &url, Some(mime), list.clone())).await
+        let list = Bytes::from(block_list(self.0.nonce, order));
+        self.0.send("Put Block List", "comp=blocklist", Some(mime), list).await
     }
+}
+
+impl WriterState {
+    async fn send(&self, what: &'static str, query: &str, mime: Option<&str>, body: Bytes) -> Result<(), Error> {
+        let http = &self.twirp.http;
+        let mut backoff = http.backoff();
+        let mut refused = 0;
+        loop {
+            let (url, number) = {
+                let link = self.link.lock().await;
+                (with_query(&link.url, query), link.number)
+            };
+            match put(http, what, &url, mime, body.clone()).await {
+                Ok(()) => {
+                    let mut link = self.link.lock().await;
+                    if link.number == number {
+                        link.accepted += 1;
+                        return Ok(());
+                    }
+                    // Stored behind a link that was given up meanwhile: once more, behind the new one.
+                }
+                Err(failure) if has_ended(&failure) => {
+                    refused += 1;
+                    self.renew(number, refused, failure, &mut backoff).await?;
+                }
+                Err(failure) => backoff.after(failure).await?,
+            }
+        }
+    }
+
+    /// Takes a new reservation in place of a refused link. One that holds blocks cannot be replaced, because the sender has
+    /// them no more and the service gives no second link to them: it is tried again, since stores refuse good links at times.
+    async fn renew(&self, number: u64, refused: u32, failure: Error, backoff: &mut Backoff<'_>) -> Result<(), Error> {
+        let mut link = self.link.lock().await;
+        if link.number != number {
+            return Ok(());
+        }
+        if refused >= LINK_ATTEMPTS && !is_expired(&link.url) {
+            return Err(failure);
+        }
+        if link.accepted > 0 {
+            let ended = is_expired(&link.url) || matches!(failure, Error::Status { status: 404 | 410, .. });
+            if ended {
+                let (name, accepted) = (link.name.clone(), link.accepted);
+                return Err(Error::LinkEnded { name, accepted, why: Box::new(failure) });
+            }
+            drop(link);
+            return backoff.again(failure).await;
+        }
+        let (name, url) = match &self.source {
+            UploadSource::Artifact(calls, target) => {
+                calls.delete_unfinished(&link.name).await;
+                let reserved = calls.reserve(target).await?;
+                (reserved.name, reserved.url)
+            }
+            UploadSource::Entry(calls) => match calls.reserve(&link.name).await? {
+                Some(url) => (link.name.clone(), url),
+                // The key is still reserved behind the link that ended.
+                None => return Err(failure),
+            },
+        };
+        *link = Link { name, url: url.into(), number: number + 1, accepted: 0 };
+        Ok(())
+    }
+}
+
+/// Whether a failure may mean the end of a link or of its reservation.
+fn has_ended(failure: &Error) -> bool {
+    failure.refuses_link() || matches!(failure, Error::Status { status: 404, .. })
+}
+
+/// Whether a signed link states an end (`se`) that is over.
+fn is_expired(url: &str) -> bool {
+    let query = url.split_once('?').map_or("", |(_, query)| query);
+    let end = query.split('&').find_map(|part| part.strip_prefix("se="));
+    let end = end.and_then(|end| percent_encoding::percent_decode_str(end).decode_utf8().ok());
+    end.and_then(|end| end.parse::<jiff::Timestamp>().ok()).is_some_and(|end| end <= jiff::Timestamp::now())
 }
 
 async fn put(http: &Http, what: &'static str, url: &str, mime: Option<&str>, body: Bytes) -> Result<(), Error> {
@@ -63,11 +174,11 @@ async fn put(http: &Http, what: &'static str, url: &str, mime: Option<&str>, bod
         None => request.header("content-type", "application/octet-stream"),
     };
     let request = request.body(Full::new(body)).map_err(|e| bad_url(url, &e))?;
-    let exchange = http.send(request, BLOB_TIMEOUT).await?;
+    let exchange = http.send(request, http.pulse.limits.block).await?;
     match exchange.status() {
         201 => exchange.body().await.map(drop),
         // An undocumented success is no proof that the bytes are stored.
-        200..=299 => Err(Error::Answer { what, why: format!("status {} instead of 201", exchange.status()) }),
+        200..=299 => Err(exchange.foreign(what).await),
         _ => Err(exchange.refused(what, parse_error_body).await),
     }
 }
@@ -87,7 +198,7 @@ pub(crate) async fn get<'a>(
         request = request.header("if-match", etag);
     }
     let request = request.body(Full::default()).map_err(|e| bad_url(url, &e))?;
-    http.send(request, BLOB_TIMEOUT).await
+    http.send(request, http.pulse.limits.stall).await
 }
 
 fn bad_url(url: &str, why: &http::Error) -> Error {
@@ -138,5 +249,18 @@ mod tests {
     fn query_is_appended_to_a_url_with_or_without_one() {
         assert_eq!(with_query("http://h/b?sig=1", "comp=block"), "http://h/b?sig=1&comp=block");
         assert_eq!(with_query("http://h/b", "comp=block"), "http://h/b?comp=block");
+    }
+
+    #[test]
+    fn end_of_a_signed_link_is_read_from_it() {
+        for (url, expired) in [
+            ("http://h/b?se=2020-01-01T00%3A00%3A00Z&sig=1", true),
+            ("http://h/b?sig=1&se=2020-01-01T00:00:00Z", true),
+            ("http://h/b?se=2999-01-01T00%3A00%3A00Z", false),
+            ("http://h/b?se=soon", false),
+            ("http://h/b", false),
+        ] {
+            assert_eq!(is_expired(url), expired, "{url}");
+        }
     }
 }

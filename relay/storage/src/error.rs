@@ -31,7 +31,9 @@ pub enum Error {
     #[error("ACTIONS_RUNTIME_TOKEN is not usable: {0}; take it from a step of an action, or from `handoff serve`")]
     BadToken(&'static str),
     /// Artifact name that the service forbids.
-    #[error("artifact name {0:?} is not allowed: use a name without \" : < > | * ? \\ / and line breaks")]
+    #[error(
+        "artifact name {0:?} is not allowed: use a name without \" : < > | * ? \\ / and line breaks, and without .attempt-N at its end"
+    )]
     BadName(String),
     /// Invalid setting of a transfer.
     #[error("{what} is out of range: use {expected}")]
@@ -97,6 +99,72 @@ pub enum Error {
         /// Defect of the answer.
         why: String,
     },
+    /// Answer that is not the service's, for example a page of a gateway.
+    #[error(
+        "{what} at {url} was answered with {status} and {content_type}, not by the service: {start}; \
+         check the proxy or gateway in between, and run the job again"
+    )]
+    Foreign {
+        /// Operation.
+        what: &'static str,
+        /// URL.
+        url: String,
+        /// HTTP status.
+        status: u16,
+        /// Media type of the answer.
+        content_type: String,
+        /// First words of the answer.
+        start: String,
+    },
+    /// Failure of the proxy that the environment names. It never has the credentials.
+    #[error("proxy {proxy} does not lead to {host}: {why}; correct {variable}, or name the host in NO_PROXY")]
+    Proxy {
+        /// Host and port of the proxy.
+        proxy: String,
+        /// Variable that names it.
+        variable: &'static str,
+        /// Host and port behind it.
+        host: String,
+        /// Reason.
+        why: String,
+        /// Whether a retry may help.
+        transient: bool,
+    },
+    /// Variable that names no usable proxy. Its value may have a password.
+    #[error("{variable} names no usable proxy: {why}; set it to http://HOST:PORT, or unset it")]
+    BadProxy {
+        /// Name of the variable.
+        variable: &'static str,
+        /// Defect of the value.
+        why: &'static str,
+    },
+    /// Artifact name under which another send has completed an artifact in this run.
+    #[error("this run has a complete artifact named {0:?} already: use another name, or delete it first")]
+    Taken(String),
+    /// Name that earlier sends left unfinished in this run, with all its attempts.
+    #[error("all {attempts} attempts of the artifact {name:?} were left unfinished in this run: use another name")]
+    Burnt {
+        /// Name.
+        name: String,
+        /// Attempts.
+        attempts: u32,
+    },
+    /// Upload whose link or reservation ended after bytes were stored behind it. The service gives no second link to them.
+    #[error("the upload link of {name:?} ended after {accepted} blocks ({why}): send it again, which takes a new link")]
+    LinkEnded {
+        /// Name or key.
+        name: String,
+        /// Blocks that were stored.
+        accepted: u64,
+        /// Answer of the store.
+        why: Box<Error>,
+    },
+    /// Cache entry that is gone although an earlier lookup found it.
+    #[error("the cache entry {0} is gone: it was evicted or deleted meanwhile; send the image again")]
+    Gone(String),
+    /// Transfer that waited for the service longer than allowed in total.
+    #[error("the transfer waited for the service for {} min in total and was ended: run it again on a faster link", .0.as_secs() / 60)]
+    TooLong(Duration),
     /// Operation that failed in every attempt.
     #[error("gave up after {attempts} attempts: {last}")]
     GaveUp {
@@ -194,10 +262,26 @@ impl Error {
     /// Whether a retry may help: broken connections and the statuses of a busy service.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Broken { .. } => true,
+            Self::Broken { .. } | Self::Foreign { .. } => true,
+            Self::Proxy { transient, .. } => *transient,
             Self::Status { status, .. } => matches!(status, 408 | 429 | 500 | 502 | 503 | 504),
             _ => false,
         }
+    }
+
+    /// Whether the service may have carried out the request all the same.
+    pub(crate) fn may_have_been_done(&self) -> bool {
+        match self {
+            Self::Broken { .. } | Self::Foreign { .. } => true,
+            Self::Status { status, .. } => matches!(status, 408 | 500 | 502 | 503 | 504),
+            Self::GaveUp { last, .. } => last.may_have_been_done(),
+            _ => false,
+        }
+    }
+
+    /// Whether the store refuses a signed link, which a new link may cure.
+    pub(crate) fn refuses_link(&self) -> bool {
+        matches!(self, Self::Status { status: 401 | 403 | 410, .. })
     }
 
     /// Wait that the service asked for, if any.

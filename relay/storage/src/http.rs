@@ -5,24 +5,22 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Request, Response, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
-use hyper::client::conn::http1::{Builder, SendRequest};
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::sleep_until;
 
+use crate::dial::{Connection, Dialer};
 use crate::endpoint::{Resolve, Target};
 use crate::error::{Error, without_query};
+use crate::page::first_words;
+use crate::proxy::Proxies;
+use crate::pulse::{Activity, Pulse};
 use crate::retry::{Backoff, Counters, RetryPolicy};
-use crate::timeouts::CONNECT_TIMEOUT;
-use crate::tls::Tls;
 
 /// Largest answer in bytes that is read into memory.
 const MAX_SMALL_BODY: usize = 4 << 20;
@@ -30,33 +28,58 @@ const MAX_SMALL_BODY: usize = 4 << 20;
 /// HTTP client with its connections.
 #[derive(Debug)]
 pub(crate) struct Http {
-    resolve: Resolve,
-    idle: Mutex<HashMap<Target, Vec<SendRequest<Full<Bytes>>>>>,
-    /// Time without a byte after which a connection counts as broken.
-    stall: Duration,
-    retry: RetryPolicy,
+    dialer: Dialer,
     pub(crate) counters: Counters,
-    tls: Tls,
+    pub(crate) pulse: Arc<Pulse>,
+    retry: RetryPolicy,
+    idle: Mutex<HashMap<Target, Vec<Connection>>>,
 }
 
 /// Answer whose body is not read yet, with its connection.
 pub(crate) struct Exchange<'a> {
     http: &'a Http,
     target: Target,
-    sender: SendRequest<Full<Bytes>>,
+    connection: Connection,
     url: String,
     pub(crate) response: Response<Incoming>,
 }
 
 impl Http {
-    pub(crate) fn new(resolve: Resolve, stall: Duration, retry: RetryPolicy) -> Self {
-        let (idle, counters, tls) = (Mutex::default(), Counters::default(), Tls::default());
-        Self { resolve, idle, stall, retry, counters, tls }
+    pub(crate) fn new(resolve: Resolve, proxies: Proxies, retry: RetryPolicy) -> Self {
+        let (idle, counters) = (Mutex::default(), Counters::default());
+        Self { dialer: Dialer::new(resolve, proxies), counters, pulse: Pulse::new(retry.limits), retry, idle }
     }
 
-    /// Backoff for one operation.
+    /// Backoff for one operation, which runs as long as it exists.
     pub(crate) fn backoff(&self) -> Backoff<'_> {
-        Backoff::new(self.retry, &self.counters)
+        Backoff::new(self.retry, &self.counters, &self.pulse)
+    }
+
+    /// Waits while bytes move on a connection, at most `limit` without one.
+    async fn while_moving<F: Future>(
+        &self,
+        activity: &Activity,
+        limit: Duration,
+        url: &str,
+        waiting: F,
+    ) -> Result<F::Output, Error> {
+        let mut waiting = std::pin::pin!(waiting);
+        activity.mark();
+        loop {
+            let end = activity.last() + limit;
+            let next = Instant::now() + self.pulse.limits.silence.min(self.pulse.left());
+            tokio::select! {
+                biased;
+                done = &mut waiting => return Ok(done),
+                () = sleep_until(end.min(next).into()) => {}
+            }
+            if Instant::now() >= activity.last() + limit {
+                let why = format!("no byte for {} s", limit.as_secs_f32());
+                return Err(Error::Broken { url: url.to_owned(), why });
+            }
+            self.pulse.check_overall()?;
+            self.pulse.report_silence(host_of(url));
+        }
     }
 
     /// Runs an operation and retries transient failures.
@@ -73,23 +96,22 @@ impl Http {
         }
     }
 
-    /// Sends one request with an absolute URL and waits up to `limit` for the head of its answer.
+    /// Sends one request with an absolute URL and waits for the head of its answer, up to `limit` without a byte.
     pub(crate) async fn send(&self, request: Request<Full<Bytes>>, limit: Duration) -> Result<Exchange<'_>, Error> {
         let url = without_query(&request.uri().to_string());
         let target = Target::of(request.uri())?;
         let mut request = origin_form(request, &target)?;
+        self.pulse.check_overall()?;
         self.counters.requests.fetch_add(1, Ordering::Relaxed);
         loop {
-            let (mut sender, reused) = match self.take(&target).await {
-                Some(sender) => (sender, true),
-                None => (self.dial(&target).await?, false),
+            let (mut connection, reused) = match self.take(&target).await {
+                Some(connection) => (connection, true),
+                None => (self.dialer.dial(&target, &self.pulse, &self.counters.connections).await?, false),
             };
-            let answer = timeout(limit, sender.try_send_request(request)).await.map_err(|_| Error::Broken {
-                url: url.clone(),
-                why: format!("no answer within {} s", limit.as_secs()),
-            })?;
-            match answer {
-                Ok(response) => return Ok(Exchange { http: self, target, sender, url, response }),
+            let activity = Arc::clone(&connection.activity);
+            let waiting = connection.sender.try_send_request(request);
+            match self.while_moving(&activity, limit, &url, waiting).await? {
+                Ok(response) => return Ok(Exchange { http: self, target, connection, url, response }),
                 Err(mut refused) => match refused.take_message() {
                     // The server closed an idle connection of the pool before anything was sent: this is no failure.
                     Some(unsent) if reused => request = unsent,
@@ -99,43 +121,20 @@ impl Http {
         }
     }
 
-    async fn take(&self, target: &Target) -> Option<SendRequest<Full<Bytes>>> {
+    async fn take(&self, target: &Target) -> Option<Connection> {
         loop {
-            let mut sender = self.idle.lock().unwrap_or_else(PoisonError::into_inner).get_mut(target)?.pop()?;
-            if sender.ready().await.is_ok() {
-                return Some(sender);
+            let mut connection = self.idle.lock().unwrap_or_else(PoisonError::into_inner).get_mut(target)?.pop()?;
+            if connection.sender.ready().await.is_ok() {
+                return Some(connection);
             }
         }
     }
 
-    fn return_to_pool(&self, target: Target, sender: SendRequest<Full<Bytes>>) {
-        if !sender.is_closed() {
-            self.idle.lock().unwrap_or_else(PoisonError::into_inner).entry(target).or_default().push(sender);
+    fn return_to_pool(&self, target: Target, connection: Connection) {
+        if !connection.sender.is_closed() {
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).entry(target).or_default().push(connection);
         }
     }
-
-    async fn dial(&self, target: &Target) -> Result<SendRequest<Full<Bytes>>, Error> {
-        let failed = |why: String| Error::Broken { url: target.authority(), why };
-        let connect =
-            async { TcpStream::connect(self.resolve.address(target)?).await.map_err(|e| failed(e.to_string())) };
-        let tcp = timeout(CONNECT_TIMEOUT, connect).await.map_err(|_| failed("timed out".to_owned()))??;
-        tcp.set_nodelay(true).map_err(|e| failed(e.to_string()))?;
-        self.counters.connections.fetch_add(1, Ordering::Relaxed);
-        if !target.tls {
-            return http_handshake(tcp).await.map_err(|e| failed(e.to_string()));
-        }
-        let handshake = timeout(CONNECT_TIMEOUT, self.tls.connect(target, tcp)).await;
-        http_handshake(handshake.map_err(|_| failed("timed out".to_owned()))??).await.map_err(|e| failed(e.to_string()))
-    }
-}
-
-async fn http_handshake(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-) -> Result<SendRequest<Full<Bytes>>, hyper::Error> {
-    let (sender, connection) = Builder::new().handshake(TokioIo::new(stream)).await?;
-    // An error reaches the request on this connection; without a request nobody needs it.
-    tokio::spawn(connection);
-    Ok(sender)
 }
 
 impl Exchange<'_> {
@@ -149,12 +148,12 @@ impl Exchange<'_> {
 
     /// Reads the next piece of the body from the socket; `None` at the end.
     pub(crate) async fn frame(&mut self) -> Result<Option<Bytes>, Error> {
+        let http = self.http;
+        // A body that trickles never stalls.
+        http.pulse.check_overall()?;
         loop {
-            let stall = self.http.stall;
-            let frame = timeout(stall, self.response.body_mut().frame()).await.map_err(|_| Error::Broken {
-                url: self.url.clone(),
-                why: format!("no byte for {} s", stall.as_secs()),
-            })?;
+            let (activity, body) = (&self.connection.activity, self.response.body_mut());
+            let frame = http.while_moving(activity, http.pulse.limits.stall, &self.url, body.frame()).await?;
             match frame.transpose().map_err(|e| broken(&self.url, &e))? {
                 None => return Ok(None),
                 Some(frame) => {
@@ -168,7 +167,7 @@ impl Exchange<'_> {
 
     /// Returns the connection to the pool after the end of the body.
     pub(crate) fn release(self) {
-        self.http.return_to_pool(self.target, self.sender);
+        self.http.return_to_pool(self.target, self.connection);
     }
 
     /// Reads a small body to its end and returns the connection to the pool.
@@ -179,14 +178,28 @@ impl Exchange<'_> {
     }
 
     async fn small_body(&mut self) -> Result<Bytes, Error> {
-        let broken = |why| Error::Broken { url: self.url.clone(), why };
-        let stall = self.http.stall;
+        let http = self.http;
         let whole = Limited::new(self.response.body_mut(), MAX_SMALL_BODY).collect();
-        match timeout(stall, whole).await {
-            Ok(Ok(collected)) => Ok(collected.to_bytes()),
-            Ok(Err(e)) => Err(broken(e.to_string())),
-            Err(_) => Err(broken(format!("no answer for {} s", stall.as_secs()))),
-        }
+        let whole = http.while_moving(&self.connection.activity, http.pulse.limits.stall, &self.url, whole).await?;
+        let whole = whole.map_err(|e| Error::Broken { url: self.url.clone(), why: e.to_string() })?;
+        Ok(whole.to_bytes())
+    }
+
+    /// Turns an answer that cannot be the service's into an error that is retried, for example the page of a gateway.
+    pub(crate) async fn foreign(mut self, what: &'static str) -> Error {
+        let (status, content_type) = (self.status(), self.content_type());
+        let url = self.url.clone();
+        let start = self.small_body().await.map_or_else(|e| e.to_string(), |body| first_words(&body));
+        Error::Foreign { what, url, status, content_type, start }
+    }
+
+    /// Media type of the answer, for messages.
+    pub(crate) fn content_type(&self) -> String {
+        self.header("content-type").map_or_else(|| "no content type".to_owned(), |kind| first_words(kind.as_bytes()))
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
     }
 
     /// Turns an answer with an error status into an error; `parse` reads code and message from its body. The connection is
@@ -202,9 +215,20 @@ impl Exchange<'_> {
             let message = format!("it redirects to {to}, which is not followed");
             return Error::Status { what, url, status, code: String::new(), message, retry_after };
         }
-        let (code, message) = self.small_body().await.map(|body| parse(&body)).unwrap_or_default();
+        let content_type = self.content_type();
+        let body = self.small_body().await.unwrap_or_default();
+        let (code, mut message) = parse(&body);
+        if code.is_empty() && message.is_empty() && named.is_none() {
+            // A gateway's page: without its words nobody finds out who answered.
+            message = format!("{content_type}: {}", first_words(&body));
+        }
         Error::Status { what, url, status, code: named.unwrap_or(code), message, retry_after }
     }
+}
+
+/// Host of a URL, for messages.
+fn host_of(url: &str) -> &str {
+    url.split_once("://").map_or(url, |(_, rest)| rest).split('/').next().unwrap_or(url)
 }
 
 /// Converts a request to path and query, with the host in its header.

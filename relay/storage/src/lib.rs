@@ -8,6 +8,9 @@
 //! - [`ArtifactClient::upload_stream`] and [`ArtifactClient::download_stream`] move a stream with bounded memory.
 //! - [`stream`] connects both to a shell pipe and writes a report.
 //!
+//! Signed links end, answers are lost, gateways answer in the service's place, proxies are in between: [`ArtifactClient::create`]
+//! and [`RemoteBlob`] say what the client does then, [`timeouts`] how long it waits.
+//!
 //! A service on loopback is called without TLS, GitHub's with TLS. [`Error::NotTrusted`] reports an unknown certificate.
 //!
 //! ```no_run
@@ -27,11 +30,14 @@
 //! ```
 
 mod artifacts;
+mod attempts;
 mod blob;
 mod buffers;
+mod cache_calls;
 mod caches;
 mod clock;
 mod concurrency;
+mod dial;
 mod digest;
 mod download;
 mod endpoint;
@@ -39,11 +45,15 @@ mod error;
 mod gate;
 mod http;
 mod in_order;
+mod page;
+mod proxy;
+mod pulse;
 mod remote;
 mod retry;
 mod sink;
 mod spans;
 pub mod stream;
+mod target;
 pub mod timeouts;
 mod tls;
 mod token;
@@ -51,10 +61,11 @@ mod twirp;
 mod upload;
 mod wire;
 
-pub use artifacts::{ArtifactClient, ArtifactTarget, FORBIDDEN_IN_NAMES};
+pub use artifacts::{ArtifactClient, ArtifactUpload};
 pub use blob::{BlobWriter, MAX_BLOCKS};
 pub use buffers::{Block, BufferPool};
-pub use caches::{CacheClient, CacheEntry};
+pub use cache_calls::CacheEntry;
+pub use caches::CacheClient;
 pub use clock::monotonic_ns;
 pub use concurrency::{AdaptiveConcurrency, RequestSlot};
 pub use download::{DownloadOutcome, DownloadPlan};
@@ -62,9 +73,11 @@ pub use endpoint::ServiceEndpoint;
 pub use error::Error;
 pub use gate::{COMMIT, Gate};
 pub use in_order::{InOrder, Unexpected};
+pub use pulse::{Limits, on_silence};
 pub use remote::RemoteBlob;
 pub use retry::{Counters, RetryPolicy, Traffic};
 pub use spans::TransferSpan;
+pub use target::{ArtifactTarget, FORBIDDEN_IN_NAMES};
 pub use token::BackendIds;
 pub use upload::{UploadOutcome, UploadPlan};
 pub use wire::Artifact;

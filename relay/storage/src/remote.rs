@@ -5,11 +5,14 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use bytes::{Bytes, BytesMut};
+use tokio::sync::Mutex;
 
-use crate::blob;
+use crate::attempts::Calls;
+use crate::blob::{self, LINK_ATTEMPTS};
+use crate::cache_calls::CacheCalls;
 use crate::error::Error;
 use crate::http::{Exchange, Http};
-use crate::wire::parse_error_body;
+use crate::wire::{Artifact, parse_error_body};
 
 /// Receiver of the bytes of a range, in order.
 pub(crate) trait Frames: Send {
@@ -30,19 +33,51 @@ impl Frames for BytesMut {
     }
 }
 
-/// Blob of known size. All its bytes must come from one version.
+/// Source of download links.
+#[derive(Debug)]
+pub(crate) enum DownloadSource {
+    /// An artifact.
+    Artifact(Calls, Artifact),
+    /// The cache entry of a key.
+    Entry(CacheCalls, String),
+}
+
+impl DownloadSource {
+    fn http(&self) -> &Http {
+        match self {
+            Self::Artifact(calls, _) => &calls.twirp.http,
+            Self::Entry(calls, _) => &calls.twirp.http,
+        }
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Self::Artifact(_, artifact) => &artifact.name,
+            Self::Entry(_, key) => key,
+        }
+    }
+
+    async fn link(&self) -> Result<String, Error> {
+        match self {
+            Self::Artifact(calls, artifact) => calls.signed_url(artifact).await,
+            Self::Entry(calls, key) => calls.link(key).await,
+        }
+    }
+}
+
+/// Blob of known size. All its bytes must come from one version, also where they come by several links.
 #[derive(Debug)]
 pub struct RemoteBlob {
-    http: Arc<Http>,
-    url: String,
-    name: String,
+    source: DownloadSource,
+    /// Link, and its number.
+    link: Mutex<(Arc<str>, u64)>,
     size: u64,
     etag: OnceLock<String>,
 }
 
 impl RemoteBlob {
-    pub(crate) fn new(http: Arc<Http>, url: String, name: String, size: u64) -> Self {
-        Self { http, url, name, size, etag: OnceLock::new() }
+    pub(crate) fn new(source: DownloadSource, url: String, size: u64) -> Self {
+        Self { source, link: Mutex::new((url.into(), 0)), size, etag: OnceLock::new() }
     }
 
     /// Size in bytes.
@@ -65,35 +100,50 @@ impl RemoteBlob {
         Ok(whole.freeze())
     }
 
-    /// Delivers the bytes of `range` in order; resumes where a connection broke.
+    /// Delivers the bytes of `range` in order; resumes where a connection broke or a link ended.
     pub(crate) async fn fetch(&self, range: Range<u64>, frames: &mut impl Frames) -> Result<(), Error> {
-        let mut backoff = self.http.backoff();
-        let mut at = range.start;
+        let mut backoff = self.source.http().backoff();
+        let (mut at, mut refused) = (range.start, 0);
         loop {
             let before = at;
-            match self.attempt(&mut at, range.end, frames).await {
-                Ok(()) => return Ok(()),
-                Err(failure) => {
-                    if at > before {
-                        backoff.progress();
-                    }
-                    backoff.after(failure).await?;
+            let (url, number) = self.link.lock().await.clone();
+            let Err(failure) = self.attempt(&url, &mut at, range.end, frames).await else { return Ok(()) };
+            if at > before {
+                backoff.progress();
+                refused = 0;
+            }
+            if failure.refuses_link() && refused < LINK_ATTEMPTS {
+                refused += 1;
+                self.renew(number).await?;
+                if refused > 1 {
+                    backoff.again(failure).await?;
                 }
+            } else {
+                backoff.after(failure).await?;
             }
         }
     }
 
-    async fn attempt(&self, at: &mut u64, end: u64, frames: &mut impl Frames) -> Result<(), Error> {
+    /// Asks for a new link in place of a refused one, once for all ranges that it was refused to.
+    async fn renew(&self, number: u64) -> Result<(), Error> {
+        let mut link = self.link.lock().await;
+        if link.1 == number {
+            *link = (self.source.link().await?.into(), number + 1);
+        }
+        Ok(())
+    }
+
+    async fn attempt(&self, url: &str, at: &mut u64, end: u64, frames: &mut impl Frames) -> Result<(), Error> {
         let whole = *at == 0 && end == self.size;
         let range = (!whole).then_some((*at, end));
-        let mut exchange = blob::get(&self.http, &self.url, range, self.etag.get().map(String::as_str)).await?;
+        let etag = self.etag.get().map(String::as_str);
+        let mut exchange = blob::get(self.source.http(), url, range, etag).await?;
         match (exchange.status(), range) {
-            (200, None) => self.check_length(exchange.header("content-length"))?,
+            // Without an ETag it is not the store that answers.
+            (200, None) if exchange.header("etag").is_some() => self.check_length(exchange.header("content-length"))?,
             (206, Some((from, to))) => self.check_range(exchange.header("content-range"), from, to)?,
             (412, _) => return Err(self.changed()),
-            (200..=299, _) => {
-                return Err(Error::answer("Get Blob", format!("status {} for {range:?}", exchange.status())));
-            }
+            (200..=299, _) => return Err(exchange.foreign("Get Blob").await),
             _ => return Err(exchange.refused("Get Blob", parse_error_body).await),
         }
         self.check_version(&exchange)?;
@@ -103,7 +153,7 @@ impl RemoteBlob {
         }
         if *at != end {
             let why = format!("the body ended at byte {at} of {end}");
-            return Err(Error::Broken { url: crate::error::without_query(&self.url), why });
+            return Err(Error::Broken { url: crate::error::without_query(url), why });
         }
         exchange.release();
         Ok(())
@@ -135,18 +185,21 @@ impl RemoteBlob {
     }
 
     fn length(&self, got: u64) -> Error {
-        Error::Length { name: self.name.clone(), expected: self.size, got }
+        Error::Length { name: self.source.name().to_owned(), expected: self.size, got }
     }
 
     fn changed(&self) -> Error {
-        Error::Changed(self.name.clone())
+        Error::Changed(self.source.name().to_owned())
     }
 }
 
 /// Gets the size of a blob from the answer to a request for its first byte.
 pub(crate) async fn blob_size(http: &Http, url: &str) -> Result<u64, Error> {
     let exchange = blob::get(http, url, Some((0, 1)), None).await?;
-    if !matches!(exchange.status(), 200 | 206) {
+    if exchange.status() != 206 {
+        if (200..=299).contains(&exchange.status()) {
+            return Err(exchange.foreign("Get Blob").await);
+        }
         return Err(exchange.refused("Get Blob", parse_error_body).await);
     }
     let total = exchange.header("content-range").and_then(content_range).map(|(_, _, total)| total);

@@ -1,12 +1,14 @@
 //! Retries: exponential backoff with jitter, bounded in number and length.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
 use crate::clock::monotonic_ns;
 use crate::error::Error;
+use crate::pulse::{Limits, Pulse, Running};
 use crate::timeouts::{BACKOFF_BASE, BACKOFF_CAP};
 
 /// Number of attempts and waits between them.
@@ -18,12 +20,14 @@ pub struct RetryPolicy {
     pub base: Duration,
     /// Upper bound of every wait, whatever the service asks for.
     pub cap: Duration,
+    /// Time limits.
+    pub limits: Limits,
 }
 
 impl Default for RetryPolicy {
     /// Six attempts, with waits of up to 0.5, 1, 2, 4 and 8 s.
     fn default() -> Self {
-        Self { attempts: 6, base: BACKOFF_BASE, cap: BACKOFF_CAP }
+        Self { attempts: 6, base: BACKOFF_BASE, cap: BACKOFF_CAP, limits: Limits::default() }
     }
 }
 
@@ -75,17 +79,29 @@ pub struct Traffic {
 pub(crate) struct Backoff<'a> {
     policy: RetryPolicy,
     counters: &'a Counters,
+    pulse: &'a Pulse,
     failed: u32,
+    /// Last progress.
+    since: Instant,
+    /// Whether an attempt may have been carried out although it failed.
+    ambiguous: bool,
+    _running: Running,
 }
 
 impl<'a> Backoff<'a> {
-    pub(crate) fn new(policy: RetryPolicy, counters: &'a Counters) -> Self {
-        Self { policy, counters, failed: 0 }
+    pub(crate) fn new(policy: RetryPolicy, counters: &'a Counters, pulse: &'a Arc<Pulse>) -> Self {
+        let since = Instant::now();
+        Self { policy, counters, pulse, failed: 0, since, ambiguous: false, _running: pulse.run() }
     }
 
     /// Resets the count of failures, because the operation made progress.
     pub(crate) fn progress(&mut self) {
-        self.failed = 0;
+        (self.failed, self.since) = (0, Instant::now());
+    }
+
+    /// Whether the service may have carried out an attempt whose answer was lost.
+    pub(crate) fn is_ambiguous(&self) -> bool {
+        self.ambiguous
     }
 
     /// Waits before the next attempt, or returns the failure as final.
@@ -93,12 +109,25 @@ impl<'a> Backoff<'a> {
         if !failure.is_transient() {
             return Err(failure);
         }
+        self.ambiguous |= failure.may_have_been_done();
+        self.again(failure).await
+    }
+
+    /// As [`Self::after`], for a failure that is transient only here.
+    pub(crate) async fn again(&mut self, failure: Error) -> Result<(), Error> {
         self.failed += 1;
-        if self.failed >= self.policy.attempts {
+        let policy = &self.policy;
+        let wait = policy.delay(self.failed, failure.retry_after(), random_fraction());
+        if self.failed >= policy.attempts || self.since.elapsed() + wait > policy.limits.fruitless {
             return Err(Error::GaveUp { attempts: self.failed, last: Box::new(failure) });
         }
+        self.pulse.check_overall()?;
         self.counters.retries.fetch_add(1, Ordering::Relaxed);
-        tokio::time::sleep(self.policy.delay(self.failed, failure.retry_after(), random_fraction())).await;
+        let end = Instant::now() + wait;
+        while let Some(left) = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+            tokio::time::sleep(left.min(policy.limits.silence)).await;
+            self.pulse.report_silence("the service");
+        }
         Ok(())
     }
 }
@@ -117,8 +146,25 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const POLICY: RetryPolicy =
-        RetryPolicy { attempts: 5, base: Duration::from_millis(100), cap: Duration::from_secs(10) };
+    const POLICY: RetryPolicy = RetryPolicy {
+        attempts: 5,
+        base: Duration::from_millis(100),
+        cap: Duration::from_secs(10),
+        limits: Limits::DEFAULT,
+    };
+
+    /// A client's parts for backoffs.
+    struct Client(RetryPolicy, Counters, Arc<Pulse>);
+
+    impl Client {
+        fn new(policy: RetryPolicy) -> Self {
+            Self(policy, Counters::default(), Pulse::new(policy.limits))
+        }
+
+        fn backoff(&self) -> Backoff<'_> {
+            Backoff::new(self.0, &self.1, &self.2)
+        }
+    }
 
     #[test]
     fn waits_double_and_stay_in_the_upper_half_of_their_step() {
@@ -150,16 +196,46 @@ mod tests {
 
     #[tokio::test]
     async fn permanent_failure_is_final_at_once_and_transient_one_after_all_attempts() {
-        let counters = Counters::default();
-        let mut backoff = Backoff::new(RetryPolicy { base: Duration::ZERO, ..POLICY }, &counters);
+        let client = Client::new(RetryPolicy { base: Duration::ZERO, ..POLICY });
+        let mut backoff = client.backoff();
         assert!(matches!(backoff.after(Error::EmptyStream).await, Err(Error::EmptyStream)));
         let broken = || Error::Broken { url: "u".into(), why: "w".into() };
         for _ in 0..4 {
             backoff.after(broken()).await.unwrap();
         }
         assert!(matches!(backoff.after(broken()).await, Err(Error::GaveUp { attempts: 5, .. })));
-        assert_eq!(counters.retries(), 4);
+        assert_eq!(client.1.retries(), 4);
         backoff.progress();
         backoff.after(broken()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn operation_without_progress_and_transfer_that_took_its_time_end_before_all_attempts() {
+        let broken = || Error::Broken { url: "u".into(), why: "w".into() };
+        let limits = Limits { fruitless: Duration::from_millis(1), ..Limits::DEFAULT };
+        let fruitless = Client::new(RetryPolicy { limits, ..POLICY });
+        assert!(matches!(fruitless.backoff().after(broken()).await, Err(Error::GaveUp { attempts: 1, .. })));
+        let limits = Limits { transfer: Duration::ZERO, ..Limits::DEFAULT };
+        let over = Client::new(RetryPolicy { limits, ..POLICY });
+        let failure = over.backoff().after(broken()).await.unwrap_err();
+        assert!(matches!(failure, Error::TooLong(_)) && !failure.is_transient(), "{failure}");
+    }
+
+    #[tokio::test]
+    async fn only_a_lost_answer_leaves_open_whether_it_was_done() {
+        let client = Client::new(RetryPolicy { base: Duration::ZERO, ..POLICY });
+        let status = |status| Error::Status {
+            what: "CreateArtifact",
+            url: String::new(),
+            status,
+            code: String::new(),
+            message: String::new(),
+            retry_after: None,
+        };
+        let mut backoff = client.backoff();
+        backoff.after(status(429)).await.unwrap();
+        assert!(!backoff.is_ambiguous());
+        backoff.after(status(502)).await.unwrap();
+        assert!(backoff.is_ambiguous());
     }
 }

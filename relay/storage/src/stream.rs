@@ -3,14 +3,14 @@
 //! `handoff stream download NAME | zstd -d | docker load`.
 
 use std::fs::File;
-use std::io::{self, IsTerminal as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
 use handoff_model::SpanKind;
 use serde::{Deserialize, Serialize};
 
-use crate::artifacts::{ArtifactClient, ArtifactTarget};
+use crate::artifacts::ArtifactClient;
 use crate::clock::monotonic_ns;
 use crate::download::DownloadPlan;
 use crate::endpoint::ServiceEndpoint;
@@ -18,6 +18,7 @@ use crate::error::Error;
 use crate::gate::Gate;
 use crate::retry::Traffic;
 use crate::spans::TransferSpan;
+use crate::target::ArtifactTarget;
 use crate::timeouts::GATE_TIMEOUT;
 use crate::upload::UploadPlan;
 
@@ -164,6 +165,10 @@ pub fn download_to_stdout(args: &DownloadArgs) -> StreamReport {
 
 fn run(what: String, work: impl AsyncFnOnce(&mut StreamReport, &ArtifactClient) -> Result<(), Error>) -> StreamReport {
     let start = monotonic_ns();
+    // The other streams are the pipe's.
+    crate::pulse::on_silence(|line| {
+        let _ = writeln!(io::stderr(), "handoff: {line}");
+    });
     let mut report = StreamReport::default();
     let outcome = || {
         let client = ArtifactClient::new(ServiceEndpoint::from_env()?)?;

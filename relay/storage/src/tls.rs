@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -28,7 +28,10 @@ impl std::fmt::Debug for Tls {
 
 impl Tls {
     /// Verifies the server of a connection and encrypts it.
-    pub(crate) async fn connect(&self, target: &Target, tcp: TcpStream) -> Result<TlsStream<TcpStream>, Error> {
+    pub(crate) async fn connect<S>(&self, target: &Target, tcp: S) -> Result<TlsStream<S>, Error>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
         let host = || target.authority();
         let name = ServerName::try_from(target.host.clone());
         let name = name.map_err(|e| Error::BadUrl { url: host(), why: e.to_string() })?;

@@ -10,8 +10,9 @@ use serde::Serialize;
 use crate::endpoint::{Resolve, ServiceEndpoint, Target, parse};
 use crate::error::Error;
 use crate::http::Http;
+use crate::page::first_words;
+use crate::proxy::Proxies;
 use crate::retry::RetryPolicy;
-use crate::timeouts::{CALL_TIMEOUT, STALL_TIMEOUT};
 use crate::wire::{Answer, parse_error_body};
 
 /// User agent of every request.
@@ -28,18 +29,23 @@ pub(crate) struct Twirp {
 impl Twirp {
     pub(crate) fn new(endpoint: ServiceEndpoint, retry: RetryPolicy, service: &str) -> Result<Self, Error> {
         let target = Target::of(&parse(&endpoint.results_url)?)?;
-        let http = Arc::new(Http::new(Resolve::of(&target), STALL_TIMEOUT, retry));
+        let http = Arc::new(Http::new(Resolve::of(&target), Proxies::from_env()?, retry));
         let base = format!("{}/twirp/github.actions.results.api.v1.{service}/", target.origin());
         Ok(Self { http, base, endpoint })
     }
 
+    /// Calls a method, with retries.
     pub(crate) async fn call(&self, method: &'static str, body: &impl Serialize) -> Result<Answer, Error> {
-        let json = serde_json::to_vec(body).map_err(|e| Error::Answer { what: method, why: e.to_string() })?;
-        let json = Bytes::from(json);
+        let json = Self::encode(method, body)?;
         self.http.repeat(|| self.try_call(method, json.clone())).await
     }
 
-    async fn try_call(&self, method: &'static str, json: Bytes) -> Result<Answer, Error> {
+    pub(crate) fn encode(method: &'static str, body: &impl Serialize) -> Result<Bytes, Error> {
+        serde_json::to_vec(body).map(Bytes::from).map_err(|e| Error::answer(method, e.to_string()))
+    }
+
+    /// Calls a method once.
+    pub(crate) async fn try_call(&self, method: &'static str, json: Bytes) -> Result<Answer, Error> {
         let url = format!("{}{method}", self.base);
         let request = Request::post(&url)
             .header("content-type", "application/json")
@@ -47,11 +53,17 @@ impl Twirp {
             .header("user-agent", USER_AGENT)
             .body(Full::new(json))
             .map_err(|e| Error::BadUrl { url, why: e.to_string() })?;
-        let exchange = self.http.send(request, CALL_TIMEOUT).await?;
+        let exchange = self.http.send(request, self.http.pulse.limits.call).await?;
         if !(200..300).contains(&exchange.status()) {
             return Err(exchange.refused(method, parse_error_body).await);
         }
+        let (status, content_type) = (exchange.status(), exchange.content_type());
+        let url = exchange.url().to_owned();
         let body = exchange.body().await?;
-        serde_json::from_slice(&body).map_err(|e| Error::Answer { what: method, why: e.to_string() })
+        // A gateway's page with status 200 is a fault in between, as its 502 is.
+        serde_json::from_slice(&body).map_err(|_| {
+            let start = first_words(&body);
+            Error::Foreign { what: method, url, status, content_type, start }
+        })
     }
 }

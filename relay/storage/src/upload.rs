@@ -7,13 +7,14 @@ use handoff_model::SpanKind;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::artifacts::{ArtifactClient, ArtifactTarget};
+use crate::artifacts::{ArtifactClient, ArtifactUpload};
 use crate::blob::{BlobWriter, MAX_BLOCKS};
 use crate::buffers::BufferPool;
 use crate::clock::monotonic_ns;
 use crate::digest::{Digester, spawn};
 use crate::error::Error;
 use crate::spans::TransferSpan;
+use crate::target::ArtifactTarget;
 
 /// Block size and concurrency of an upload. Memory: `in_flight + 2` blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,22 +95,40 @@ impl ArtifactClient {
 
         let mut spans = Vec::with_capacity(3);
         let start = monotonic_ns();
-        let url = self.create(target).await?;
+        let upload = self.create(target).await?;
         spans.push(TransferSpan::ended(SpanKind::Resolve, "CreateArtifact", start, None));
 
-        let writer = self.writer(url);
-        let sent = send_blocks(&writer, plan, &mut pieces).await?;
-        let sha256 = digester.finish().await?;
-        writer.commit(0..sent.blocks, &target.mime).await?;
-        let detail = format!("{} blocks", sent.blocks);
-        spans.push(TransferSpan::ended(SpanKind::Upload, detail, sent.start_ns, Some(sent.bytes)));
-
-        let start = monotonic_ns();
-        let artifact_id = self.finalize(&target.name, sent.bytes, Some(&sha256)).await?;
-        spans.push(TransferSpan::ended(SpanKind::Resolve, "FinalizeArtifact", start, None));
+        let sent = send_all(&upload, target, plan, &mut pieces, digester, &mut spans).await;
+        if sent.is_err() {
+            // Its name would stay taken for the whole run.
+            upload.abandon().await;
+        }
+        let (sent, sha256, artifact_id) = sent?;
         let retries = self.counters().retries() - retries_before;
         Ok(UploadOutcome { bytes: sent.bytes, blocks: sent.blocks, sha256, artifact_id, retries, spans })
     }
+}
+
+/// Sends the stream, commits it and makes it visible.
+async fn send_all(
+    upload: &ArtifactUpload,
+    target: &ArtifactTarget,
+    plan: &UploadPlan,
+    pieces: &mut mpsc::Receiver<Piece>,
+    digester: Digester,
+    spans: &mut Vec<TransferSpan>,
+) -> Result<(SentBlocks, String, u64), Error> {
+    let writer = upload.writer();
+    let sent = send_blocks(writer, plan, pieces).await?;
+    let sha256 = digester.finish().await?;
+    writer.commit(0..sent.blocks, &target.mime).await?;
+    let detail = format!("{} blocks", sent.blocks);
+    spans.push(TransferSpan::ended(SpanKind::Upload, detail, sent.start_ns, Some(sent.bytes)));
+
+    let start = monotonic_ns();
+    let artifact_id = upload.finalize(sent.bytes, Some(&sha256)).await?;
+    spans.push(TransferSpan::ended(SpanKind::Resolve, "FinalizeArtifact", start, None));
+    Ok((sent, sha256, artifact_id))
 }
 
 /// Sends blocks until the stream has ended and the store has accepted all. An early return drops the tasks, which ends them.

@@ -41,6 +41,9 @@ pub(crate) struct Request<'a> {
     pub(crate) hash: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) name_filter: Option<&'a str>,
+    /// End of the artifact, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) expires_at: Option<String>,
 }
 
 impl<'a> Request<'a> {
@@ -143,10 +146,11 @@ mod tests {
     fn request_omits_absent_fields_and_writes_large_numbers_as_text() {
         let mut request = Request::new("r", "j", "n");
         request.size = Some(u64::MAX.to_string());
+        request.expires_at = Some("2026-12-01T00:00:00Z".to_owned());
         let json = serde_json::to_string(&request).unwrap();
         assert_eq!(
             json,
-            r#"{"workflow_run_backend_id":"r","workflow_job_run_backend_id":"j","name":"n","size":"18446744073709551615"}"#
+            r#"{"workflow_run_backend_id":"r","workflow_job_run_backend_id":"j","name":"n","size":"18446744073709551615","expires_at":"2026-12-01T00:00:00Z"}"#
         );
     }
 

@@ -33,6 +33,9 @@ struct Request {
     name_filter: Option<String>,
     #[serde(alias = "idFilter", deserialize_with = "wire::int64")]
     id_filter: Option<u64>,
+    /// RFC 3339, as protobuf's JSON writes a time.
+    #[serde(alias = "expiresAt")]
+    expires_at: Option<String>,
 }
 
 impl Request {
@@ -66,6 +69,7 @@ pub(super) fn create(call: &Call<'_>) -> Result<Value, TwirpError> {
     let name = request.name()?;
     let job = required(request.workflow_job_run_backend_id.take(), "workflow_job_run_backend_id")?;
     wire::refuse_characters("name", &name, &FORBIDDEN)?;
+    let expires = request.expires_at.as_deref().map(expiry).transpose()?;
     let id = call.state.next_id();
     let mime = request.mime_type.filter(|mime| !mime.is_empty());
     // Clients treat any path with .zip as a zip, whatever its type, so only zips get this extension. An artifact without a
@@ -74,7 +78,8 @@ pub(super) fn create(call: &Call<'_>) -> Result<Value, TwirpError> {
     let path = format!("/actions-results/{run}/artifacts/{id}{extension}");
     let created = clock::unix_seconds();
     let (times, content) = (call.state.reservation(), None);
-    let artifact = Artifact { id, run, job, name: name.clone(), mime, path: path.clone(), created, content, times };
+    let (name_of, path_of) = (name.clone(), path.clone());
+    let artifact = Artifact { id, run, job, name: name_of, mime, path: path_of, created, expires, content, times };
     // The blob first: another request may look for it as soon as the name is taken.
     call.state.add_blob(&path, &call.account);
     if call.state.artifacts.create(artifact).is_err() {
@@ -83,6 +88,11 @@ pub(super) fn create(call: &Call<'_>) -> Result<Value, TwirpError> {
     }
     let url = call.state.blob_url(&call.account, &call.caller, UrlGrant::new(path, Access::Write));
     Ok(json!({ "ok": true, "signed_upload_url": url }))
+}
+
+fn expiry(text: &str) -> Result<i64, TwirpError> {
+    clock::parse_rfc3339(text)
+        .ok_or_else(|| TwirpError::invalid(format!("expires_at is {text:?}: use a time such as 2026-12-01T00:00:00Z")))
 }
 
 pub(super) fn finalize(call: &Call<'_>) -> Result<Value, TwirpError> {

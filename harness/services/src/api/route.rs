@@ -38,7 +38,7 @@ pub(crate) fn handle(state: &State, exchange: &mut Exchange<'_>) -> io::Result<(
     let path = exchange.head.path.clone();
     exchange.note_attempt(&Attempt::Call(&path, &body));
     let user_agent = exchange.head.header("user-agent").unwrap_or_default().to_owned();
-    state.expire_reservations();
+    state.expire();
     let caller = Caller { user_agent: &user_agent, local: exchange.local() };
     let answer = match exchange.refusal() {
         Some((_, retry_after)) => Err(TwirpError::injected(retry_after)),

@@ -42,6 +42,8 @@ fn answer(state: &State, exchange: &mut Exchange<'_>) -> Result<Answer, Failure>
         let message = "This request is not authorized to perform this operation using this permission.";
         return Err(Failure::new(403, "AuthorizationPermissionMismatch", message));
     }
+    // What has ended takes no blocks, or a sender would learn of the end after its last one.
+    state.expire_reservations();
     let blob = state.blobs.get(&exchange.head.path).ok_or_else(Failure::not_found)?;
     match exchange.head.method.as_str() {
         "GET" => get::get(exchange, &blob, &grant).map(Answer::File),

@@ -20,6 +20,8 @@ pub(crate) struct Artifact {
     pub(crate) path: String,
     /// Seconds since 1970.
     pub(crate) created: i64,
+    /// Seconds since 1970 from which it is gone, as its creator asked.
+    pub(crate) expires: Option<i64>,
     /// Size and hash, once finalized.
     pub(crate) content: Option<(u64, Option<String>)>,
     pub(crate) times: Times,
@@ -75,9 +77,11 @@ impl Artifacts {
         self.all().values().filter(|artifact| artifact.run == run && artifact.is_visible(now)).cloned().collect()
     }
 
-    /// Removes the reservations that have ended at `now`; returns the paths of their blobs.
-    pub(crate) fn expire(&self, now: u64) -> Vec<String> {
-        self.remove_if(|artifact| artifact.times.has_expired(now))
+    /// Removes the reservations that have ended at `now` of the monotonic clock, and the artifacts whose time is over at
+    /// `seconds` since 1970; returns the paths of their blobs.
+    pub(crate) fn expire(&self, now: u64, seconds: i64) -> Vec<String> {
+        let over = |artifact: &Artifact| artifact.expires.is_some_and(|end| end <= seconds);
+        self.remove_if(|artifact| artifact.times.has_expired(now) || over(artifact))
     }
 
     /// Removes an artifact; the caller removes its blob.
@@ -112,6 +116,7 @@ mod tests {
             mime: None,
             path: format!("/{id}"),
             created: 0,
+            expires: None,
             content: None,
             times: Times::created(None),
         }
@@ -149,11 +154,20 @@ mod tests {
         let artifacts = Artifacts::default();
         let reserved = |id| Artifact { times: Times::created(Some(100)), ..artifact(id, "r", "a") };
         artifacts.create(reserved(1)).unwrap();
-        assert_eq!((artifacts.expire(99), artifacts.create(reserved(2))), (Vec::new(), Err(Conflict::Taken)));
-        assert_eq!(artifacts.expire(100), ["/1"]);
+        assert_eq!((artifacts.expire(99, 0), artifacts.create(reserved(2))), (Vec::new(), Err(Conflict::Taken)));
+        assert_eq!(artifacts.expire(100, 0), ["/1"]);
         artifacts.create(reserved(2)).unwrap();
         artifacts.finalize(2, (5, None), 150).unwrap();
         assert_eq!((artifacts.list("r", 149).len(), artifacts.list("r", 150).len()), (0, 1));
-        assert_eq!(artifacts.expire(u64::MAX), Vec::<String>::new());
+        assert_eq!(artifacts.expire(u64::MAX, 0), Vec::<String>::new());
+    }
+
+    #[test]
+    fn finalized_artifact_is_gone_from_its_expiry_on() {
+        let artifacts = Artifacts::default();
+        artifacts.create(Artifact { expires: Some(50), ..artifact(1, "r", "a") }).unwrap();
+        artifacts.finalize(1, (5, None), 0).unwrap();
+        assert_eq!((artifacts.expire(0, 49), artifacts.list("r", 0).len()), (Vec::new(), 1));
+        assert_eq!((artifacts.expire(0, 50), artifacts.find("r", "a")), (vec!["/1".to_owned()], None));
     }
 }

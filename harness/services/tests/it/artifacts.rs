@@ -183,3 +183,44 @@ fn refused_name_is_reported_with_its_character() {
     }
     assert_eq!(api.artifact("CreateArtifact", json!({"name": "a é (1)", "version": 7})).status, 200);
 }
+
+#[test]
+fn expired_artifact_is_not_found_and_its_name_is_free() {
+    let fixture = Fixture::new();
+    let api = fixture.api(&fixture.token(|_| ()));
+    let create =
+        |name: &str, end: &str| api.artifact("CreateArtifact", json!({"name": name, "version": 7, "expires_at": end}));
+    for (name, end) in [("kept", "2999-01-01T00:00:00Z"), ("camel", "2999-01-01T00:00:00.123456789Z")] {
+        let url = create(name, end).ok()["signed_upload_url"].take();
+        api.put_blob(url.as_str().unwrap(), b"x");
+        api.artifact("FinalizeArtifact", json!({"name": name, "size": "1"})).ok();
+        assert_eq!(api.artifact("GetSignedArtifactURL", json!({"name": name})).status, 200, "{name}");
+    }
+    assert_eq!(create("over", "2020-01-01T00:00:00Z").status, 200);
+    assert_eq!(api.artifact("GetSignedArtifactURL", json!({"name": "over"})).twirp(), (404, "not_found".into()));
+    assert_eq!(api.artifact("ListArtifacts", json!({})).ok()["artifacts"].as_array().unwrap().len(), 2);
+    assert_eq!(create("over", "2999-01-01T00:00:00Z").status, 200);
+    assert_eq!(create("bad", "tomorrow").twirp(), (400, "invalid_argument".into()));
+
+    // A time that comes while the artifact is there.
+    let end = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(2);
+    let url = create("short", &end.to_string()).ok()["signed_upload_url"].take();
+    api.put_blob(url.as_str().unwrap(), b"x");
+    api.artifact("FinalizeArtifact", json!({"name": "short", "size": "1"})).ok();
+    while api.artifact("GetSignedArtifactURL", json!({"name": "short"})).status == 200 {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert!(jiff::Timestamp::now().as_second() >= end.as_second());
+    assert_eq!(fixture.files(), 2);
+}
+
+#[test]
+fn unfinished_artifact_is_deleted_by_its_own_job_only() {
+    let fixture = Fixture::new();
+    let api = fixture.api(&fixture.token(|_| ()));
+    api.artifact("CreateArtifact", json!({"name": "a", "version": 7})).ok();
+    let other = json!({"name": "a", "workflow_job_run_backend_id": "job-2"});
+    assert_eq!(api.artifact("DeleteArtifact", other).twirp().0, 404);
+    assert_eq!(api.artifact("DeleteArtifact", json!({"name": "a"})).status, 200);
+    assert_eq!(api.artifact("CreateArtifact", json!({"name": "a", "version": 7})).status, 200);
+}

@@ -70,7 +70,7 @@ async fn name_is_taken_until_the_artifact_is_deleted() {
     let lab = Lab::fair().await;
     lab.upload("n", b"first").await.unwrap();
     let taken = lab.upload("n", b"second").await.unwrap_err();
-    assert!(matches!(taken, Error::Status { status: 409, .. }), "{taken}");
+    assert!(matches!(taken, Error::Taken(_)), "{taken}");
     let first = lab.client.find("n").await.unwrap();
     lab.client.delete(&first).await.unwrap();
     let missing = lab.client.download_stream("n", Kept::default(), &DownloadPlan::default()).await.unwrap_err();

@@ -14,10 +14,10 @@ use crate::support::proxy::{Fault, Front};
 use crate::support::{Lab, noise};
 
 /// An authority, its certificate in a file.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    fn new(file: &Path) -> Self {
+    pub fn new(file: &Path) -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
@@ -26,7 +26,7 @@ impl Authority {
     }
 
     /// A server that proves to be those names.
-    fn front(&self, names: &[&str]) -> Front {
+    pub fn front(&self, names: &[&str]) -> Front {
         let key = KeyPair::generate().unwrap();
         let names: Vec<String> = names.iter().map(|&n| n.to_owned()).collect();
         let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &self.0).unwrap();

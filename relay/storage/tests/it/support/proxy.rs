@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
@@ -30,6 +31,18 @@ pub enum Fault {
     Etag,
     /// Answer that it has moved elsewhere.
     Moved,
+    /// Let the service do it, and break the connection instead of answering.
+    Lost,
+    /// Answer with a page and status 200; the service never sees the request.
+    Page,
+    /// Let the service do it, and answer with a page and status 200.
+    LostToPage,
+    /// Never answer.
+    Silent,
+    /// Take so many milliseconds to read each MiB of the request.
+    SlowRead(u64),
+    /// Send the answer's body byte by byte, each so many milliseconds after the last.
+    Trickle(u64),
 }
 
 /// A request, as a rule sees it.
@@ -144,7 +157,15 @@ impl State {
             let moved = Response::builder().status(307).header("location", "https://elsewhere.example/x?sig=1");
             return moved.header("content-length", 0).body(FaultyBody::whole(Bytes::new())).unwrap();
         }
-        let (head, body) = self.forward(request).await.into_parts();
+        if matches!(fault, Fault::Silent) {
+            std::future::pending::<()>().await;
+        }
+        if matches!(fault, Fault::Page) {
+            request.into_body().collect().await.unwrap();
+            return page();
+        }
+        let pause = if let Fault::SlowRead(pause) = fault { pause } else { 0 };
+        let (head, body) = self.forward(request, pause).await.into_parts();
         let mut response = Response::from_parts(head, FaultyBody::whole(body));
         match fault {
             Fault::Cut(at) => {
@@ -160,7 +181,14 @@ impl State {
             Fault::Etag => {
                 response.headers_mut().insert("etag", "\"another\"".parse().unwrap());
             }
-            Fault::Pass | Fault::Status(..) | Fault::Moved => {}
+            Fault::Lost => {
+                response =
+                    Response::builder().header("content-length", 9).body(FaultyBody::whole(Bytes::new())).unwrap();
+                response.body_mut().breaks = true;
+            }
+            Fault::LostToPage => return page(),
+            Fault::Trickle(pause) => response.body_mut().pause = Some(Duration::from_millis(pause)),
+            Fault::Pass | Fault::Status(..) | Fault::Moved | Fault::Page | Fault::Silent | Fault::SlowRead(_) => {}
         }
         response
     }
@@ -178,9 +206,18 @@ impl State {
         seen
     }
 
-    async fn forward(&self, request: Request<Incoming>) -> Response<Bytes> {
-        let (head, body) = request.into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
+    async fn forward(&self, request: Request<Incoming>, pause_per_mib: u64) -> Response<Bytes> {
+        let (head, mut incoming) = request.into_parts();
+        let mut body = Vec::new();
+        while let Some(frame) = incoming.frame().await {
+            let data = frame.unwrap().into_data().unwrap();
+            let pause = Duration::from_millis(pause_per_mib).mul_f64(data.len() as f64 / f64::from(1 << 20));
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
+            body.extend_from_slice(&data);
+        }
+        let body = Bytes::from(body);
         let tcp = TcpStream::connect(self.upstream).await.unwrap();
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(tcp)).await.unwrap();
         tokio::spawn(connection);
@@ -203,8 +240,18 @@ impl State {
     }
 }
 
+/// Page of a gateway, which has the address with its signature in it.
+fn page() -> Response<FaultyBody> {
+    let text = Bytes::from_static(b"<html>\r\n<title>Sign in\x1b</title> to reach /b?x=1&sig=SECRET</html>");
+    let page = Response::builder().header("content-type", "text/html").header("content-length", text.len());
+    page.body(FaultyBody::whole(text)).unwrap()
+}
+
 /// A body that may break off.
 pub struct FaultyBody {
+    /// Time before each byte, which then comes alone.
+    pause: Option<Duration>,
+    wait: Option<Pin<Box<tokio::time::Sleep>>>,
     data: Option<Bytes>,
     breaks: bool,
     /// Polls before the break, so that the client has received the earlier bytes.
@@ -213,7 +260,7 @@ pub struct FaultyBody {
 
 impl FaultyBody {
     fn whole(data: Bytes) -> Self {
-        Self { data: Some(data), breaks: false, turns: 100 }
+        Self { pause: None, wait: None, data: Some(data), breaks: false, turns: 100 }
     }
 }
 
@@ -225,6 +272,13 @@ impl Body for FaultyBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        if let Some(pause) = self.pause {
+            let wait = self.wait.get_or_insert_with(|| Box::pin(tokio::time::sleep(pause)));
+            std::task::ready!(wait.as_mut().poll(context));
+            self.wait = None;
+            let byte = self.data.as_mut().filter(|data| !data.is_empty()).map(|data| data.split_to(1));
+            return Poll::Ready(byte.map(|byte| Ok(Frame::data(byte))));
+        }
         match self.data.take().filter(|data| !data.is_empty()) {
             Some(data) => Poll::Ready(Some(Ok(Frame::data(data)))),
             None if self.breaks && self.turns > 0 => {
