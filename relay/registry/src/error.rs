@@ -28,7 +28,7 @@ pub enum Error {
     Evicted(String),
     /// Blob whose cache entry this receiver never found.
     #[error(
-        "{digest} is not in the cache now: the table names the entry {key}, which was evicted or is of another branch; run the sending job again, or send with --store artifact"
+        "{digest} is not in the cache now, although the table of the transfer names its entry {key}: run the sending job again, or send with --store artifact"
     )]
     NotInCache {
         /// Digest of the blob.
