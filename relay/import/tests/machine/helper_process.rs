@@ -17,6 +17,10 @@ use handoff_containerd::{
 use handoff_import::{HelperFacts, HelperOptions, ImportError, serve, serve_helper};
 
 fn main() -> ExitCode {
+    ExitCode::from(run())
+}
+
+fn run() -> u8 {
     let name = std::env::current_exe().ok().and_then(|path| Some(path.file_name()?.to_str()?.to_owned()));
     let name = name.unwrap_or_default();
     let mut options = HelperOptions::default();
