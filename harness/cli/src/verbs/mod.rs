@@ -74,10 +74,10 @@ verbs! {
     Workloads(workloads::Args),
     /// List the link profiles with their sources, or check a run's request logs against them
     Profiles(profiles::Args),
-    /// Send an image to other jobs of a workflow run, through GitHub's artifact or cache service
-    Send(send_receive::SendArgs),
-    /// Receive an image that another job sent
-    Receive(send_receive::ReceiveArgs),
+    /// Send images to other jobs of a workflow run, through GitHub's artifact or cache service
+    Send(send_receive::Send),
+    /// Receive the images that another job sent
+    Receive(send_receive::Receive),
     /// Report what this machine lacks, each with the command that fixes it
     Doctor(doctor::Args),
     /// List or remove what interrupted runs left on this machine

@@ -1,22 +1,24 @@
 //! `handoff send` and `handoff receive`: the commands of `handoff-relay`, by the same code.
+//!
+//! The types have other names than the ones that they wrap, because clap names a group of options after its type.
 
 use crate::exit;
 
 /// Options of `send`.
 #[derive(Debug, clap::Args)]
-pub struct SendArgs {
+pub struct Send {
     #[command(flatten)]
     args: handoff_relay::SendArgs,
 }
 
 /// Options of `receive`.
 #[derive(Debug, clap::Args)]
-pub struct ReceiveArgs {
+pub struct Receive {
     #[command(flatten)]
     args: handoff_relay::ReceiveArgs,
 }
 
-impl SendArgs {
+impl Send {
     /// Sends the images.
     ///
     /// # Errors
@@ -27,7 +29,7 @@ impl SendArgs {
     }
 }
 
-impl ReceiveArgs {
+impl Receive {
     /// Receives the images.
     ///
     /// # Errors

@@ -60,7 +60,7 @@ pub const ROOMS: &[Room] = &[
         name: "source",
         holds: ["digest and commit", "of the sources"],
         floor: Harness,
-        position: (1, 0),
+        position: (4, 4),
         uses: &[],
     },
     Room {
@@ -75,7 +75,7 @@ pub const ROOMS: &[Room] = &[
         holds: ["the program: send,", "receive, clean"],
         floor: Relay,
         position: (1, 1),
-        uses: &["build", "containerd", "import", "registry", "storage"],
+        uses: &["build", "containerd", "import", "registry", "source", "storage"],
     },
     Room {
         name: "build",

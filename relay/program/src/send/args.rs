@@ -9,10 +9,10 @@ use crate::options::Common;
 /// Examples below the options.
 const EXAMPLES: &str = "Examples:
   send my/app:1 --name app                       an image that the engine has
-  send my/app:1 --name app --context .           build the image, and send layers as soon as they are built
-  send my/app:1 my/db:1 --name stack             several images in one transfer; shared layers are sent once
+  send my/app:1 --name app --context .           build the image; layers go as they are built
+  send my/app:1 my/db:1 --name stack             several images; shared layers go once
 
-It prints a line IMAGE DIGEST for each image. Give the digest to `receive --digest`, because any job of a run can send.";
+It prints a line IMAGE DIGEST for each image. Any job of a run can send: give the digest to `receive --digest`.";
 
 /// Options of `send`.
 #[derive(Debug, clap::Args)]
