@@ -4,6 +4,7 @@ use crate::exit;
 
 /// Options of `send`.
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 pub struct SendArgs {
     #[command(flatten)]
     args: handoff_relay::SendArgs,
@@ -11,6 +12,7 @@ pub struct SendArgs {
 
 /// Options of `receive`.
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 pub struct ReceiveArgs {
     #[command(flatten)]
     args: handoff_relay::ReceiveArgs,
