@@ -27,7 +27,7 @@ impl Lab {
     pub fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("store")).unwrap();
-        let service = Service::start_blocking(ServiceConfig::new(&dir.path().join("store"))).unwrap();
+        let service = Service::start_blocking(ServiceConfig::new(dir.path().join("store"))).unwrap();
         let lab = Self { service, dir };
         lab.docker(DOCKER);
         lab

@@ -118,7 +118,7 @@ fn interrupted_pull_ends_docker_removes_the_name_and_tells_the_outcome() {
     );
     let mut program = lab.program(&["receive", "--name", "app", "--import", "never", "--outputs"]);
     let mut child = program.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let patience = Instant::now() + Duration::from_secs(60);
+    let patience = Instant::now() + Duration::from_mins(1);
     while !lab.text("calls").contains("pull --quiet") {
         assert!(Instant::now() < patience, "{}", lab.text("calls"));
         std::thread::sleep(Duration::from_millis(20));
