@@ -83,7 +83,7 @@ pub(crate) fn blocks(report: &Report) -> Option<(String, Vec<Block>)> {
         report
             .groups
             .iter()
-            .any(|group| pulls_on_overlay2(&variants, group))
+            .any(|group| pulls_on_overlay2(variants, group))
             .then(|| Block::Text(WITHOUT_STORE_SWITCH.to_owned())),
     );
     blocks.push(Block::Text(format!(
