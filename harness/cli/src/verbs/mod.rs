@@ -101,6 +101,12 @@ verbs! {
     /// Stream an artifact: the client of `zstd-stream`
     #[command(hide = true)]
     Stream(stream::Args),
+    /// Write images into the engine's store as root, for `receive`
+    #[command(hide = true)]
+    ImportHelper(send_receive::ImportHelper),
+    /// Switch the engine's image store as root, for `receive`
+    #[command(hide = true)]
+    StoreSwitch(send_receive::StoreSwitch),
     /// Run the sender or receiver of `relay`, a registry on loopback
     #[command(hide = true)]
     Relay(relay::Args),

@@ -18,6 +18,39 @@ pub struct Receive {
     args: handoff_relay::ReceiveArgs,
 }
 
+/// Options of `import-helper`: none.
+#[derive(Debug, clap::Args)]
+pub struct ImportHelper {}
+
+/// Options of `store-switch`.
+#[derive(Debug, clap::Args)]
+pub struct StoreSwitch {
+    #[command(flatten)]
+    args: handoff_relay::store_switch::StoreSwitchArgs,
+}
+
+impl ImportHelper {
+    /// Serves an import over standard input and output.
+    ///
+    /// # Errors
+    /// None: the answers name them.
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "every verb is run so")]
+    pub fn run(self) -> anyhow::Result<u8> {
+        Ok(handoff_relay::cli::serve_import())
+    }
+}
+
+impl StoreSwitch {
+    /// Switches the store.
+    ///
+    /// # Errors
+    /// None: the answer names them.
+    #[expect(clippy::unnecessary_wraps, reason = "every verb is run so")]
+    pub fn run(self) -> anyhow::Result<u8> {
+        Ok(handoff_relay::store_switch::serve_switch(&self.args))
+    }
+}
+
 impl Send {
     /// Sends the images.
     ///
