@@ -71,7 +71,7 @@ impl SendArgs {
     fn record(&self, report: &mut Report, sent: Sent) {
         if let Some(first) = sent.first_byte_ns {
             let detail = format!("relay: {} blobs, {} lanes", sent.blobs, sent.concurrency);
-            report.span(SpanKind::Upload, &detail, first, sent.uploaded_ns, Some(sent.received));
+            report.span(SpanKind::Upload, &detail, first, sent.uploaded_ns, Some(sent.uploaded));
         }
         report.ended(SpanKind::Resolve, "relay: committed", sent.uploaded_ns);
         (report.bytes, report.reused_bytes, report.blobs) = (sent.received, sent.reused, sent.blobs);

@@ -68,6 +68,8 @@ impl KnownBlob {
 pub struct Sent {
     /// Bytes that engines and builders pushed.
     pub received: u64,
+    /// Bytes of these in their encoding, as they were sent to the store.
+    pub uploaded: u64,
     /// Bytes of blobs that were already in the store and not pushed.
     pub reused: u64,
     /// Size in bytes of the artifact or entry with the table.
@@ -259,8 +261,11 @@ impl SenderState {
             Some(KnownBlob::Small(bytes)) => crate::manifest::layers_of(bytes),
             _ => None,
         });
+        let saved: u64 = index.blobs.values().map(|location| location.size.saturating_sub(location.stored())).sum();
+        let received = self.received.load(Ordering::Relaxed);
         let sent = Sent {
-            received: self.received.load(Ordering::Relaxed),
+            received,
+            uploaded: received.saturating_sub(saved),
             reused: self.reused.load(Ordering::Relaxed),
             blobs: state.blobs.len(),
             images,

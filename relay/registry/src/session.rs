@@ -113,7 +113,7 @@ impl Session {
             let sent = sender.commit(&references).await?;
             if let Some(first) = sent.first_byte_ns {
                 let detail = format!("relay: {} blobs, {} lanes", sent.blobs, sent.concurrency);
-                report.span(SpanKind::Upload, &detail, first, sent.uploaded_ns, Some(sent.received));
+                report.span(SpanKind::Upload, &detail, first, sent.uploaded_ns, Some(sent.uploaded));
             }
             report.span(SpanKind::Resolve, "relay: committed", sent.uploaded_ns, monotonic_ns(), None);
             report.bytes = sent.received;
