@@ -74,6 +74,8 @@ pub const VERBS: &[VerbCalls] = &[
     silent("service", "its output is the runner's protocol"),
     silent("stream upload", "it prints nothing"),
     silent("stream download", "it prints an artifact, which needs a service"),
+    silent("import-helper", "its output is a protocol, and it needs an engine"),
+    silent("store-switch", "it prints when a store is switched, which needs an engine"),
     silent("relay sender", "its output is a protocol, and it needs a service"),
     silent("relay receiver", "its output is a protocol, and it needs a service"),
 ];
