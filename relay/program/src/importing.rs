@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use handoff_import::{
-    BlobStream, Digest as Sha256, Document, FailureKind, Helper, HelperOptions, ImageSpec, ImportError, Selection, import_image, serve_helper,
+    BlobStream, Digest as Sha256, Document, FailureKind, Helper, HelperOptions, ImageSpec, ImportError, Selection,
+    import_image, serve_helper,
 };
 use handoff_model::SpanKind;
 use handoff_registry::{Digest, PullRegistry};
@@ -112,7 +113,10 @@ async fn incoming(receiver: &PullRegistry, image: &Arrival) -> Result<Incoming, 
 
 /// The same digest for the receiver.
 fn ours(digest: &Sha256) -> Result<Digest, ImportError> {
-    digest.to_string().parse().map_err(|_| ImportError::transfer(format!("{digest} is no digest; send the image again")))
+    digest
+        .to_string()
+        .parse()
+        .map_err(|_| ImportError::transfer(format!("{digest} is no digest; send the image again")))
 }
 
 /// Starts the helper, which passes the gate of the engine.

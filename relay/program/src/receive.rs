@@ -11,8 +11,8 @@ use crate::importing::{self, Arriving, Attempt, Import};
 use crate::options::Common;
 use crate::print::{self, mib};
 use crate::report::{Report, Way};
-use crate::transfer::{self, Arrival};
 use crate::store_switch::{SwitchOptions, Switched, is_hosted, switch};
+use crate::transfer::{self, Arrival};
 use crate::{Command, Error, lifecycle, names, progress};
 
 mod args;

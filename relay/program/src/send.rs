@@ -148,7 +148,9 @@ impl SendArgs {
             bail_input!("--context builds one image, and {} are named: name one IMAGE", self.images.len());
         }
         if self.retention_days.is_some() && self.common.store == StoreKind::Cache {
-            bail_input!("--retention-days needs --store artifact: a cache keeps its own time, so leave --retention-days out");
+            bail_input!(
+                "--retention-days needs --store artifact: a cache keeps its own time, so leave --retention-days out"
+            );
         }
         if self.earlier.is_some() && self.common.store != StoreKind::Cache {
             bail_input!("--earlier needs --store cache: only a cache holds images of earlier runs");

@@ -156,7 +156,9 @@ fn deliver_range(
         && let Some(bytes) = shared.in_tail(location, &stored)
     {
         let size = range.end - range.start;
-        if size == location.size && let Err(error) = digest.check(&Digest::of(&bytes)) {
+        if size == location.size
+            && let Err(error) = digest.check(&Digest::of(&bytes))
+        {
             shared.fail(&error);
             let _ = sender.try_send(Err(io::Error::other(error.to_string())));
             return Delivery::Pieces(pieces);
