@@ -136,7 +136,7 @@ path = "{dir}/opt"
             mode: fs::metadata(self.config()).unwrap().permissions().mode() & 0o7777,
             files,
             driver: self.docker(&["info", "--format", "{{.Driver}}"]),
-            images: self.docker(&["images", "--no-trunc", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}"]),
+            images: sorted(&self.docker(&["images", "--no-trunc", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}"])),
             containers: self.docker(&["ps", "-a", "--no-trunc", "--format", "{{.ID}} {{.Names}} {{.State}}"]),
         }
     }
@@ -218,4 +218,11 @@ fn program_that_waits() -> Vec<u8> {
     }
     elf.extend(code);
     elf
+}
+
+/// Lines in order: images that were made in the same second have none of their own.
+fn sorted(lines: &str) -> String {
+    let mut lines: Vec<&str> = lines.lines().collect();
+    lines.sort_unstable();
+    lines.join("\n")
 }
