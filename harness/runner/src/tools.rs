@@ -38,6 +38,11 @@ pub struct Tools {
 
 /// Checks every requirement of a run without starting an engine.
 pub fn checks() -> Vec<Check> {
+    checks_of(std::env::current_exe().ok().as_deref())
+}
+
+/// Checks every requirement of a run by this `handoff`.
+pub fn checks_of(handoff: Option<&Path>) -> Vec<Check> {
     let setup = || "make setup".to_owned();
     let mut list = vec![root_check()];
     match Programs::find() {
@@ -55,7 +60,7 @@ pub fn checks() -> Vec<Check> {
             list.push(Check { part: "engine".to_owned(), found: error.to_string(), ok: false, fix: setup() });
         }
     }
-    list.push(relay_check());
+    list.push(relay_check(handoff));
     list.push(node_check());
     list.push(clients_check());
     list
@@ -99,16 +104,16 @@ fn node_check() -> Check {
 /// Name of relay's program.
 const RELAY: &str = "handoff-relay";
 
-/// Relay's program: `HANDOFF_RELAY`, or beside the running program.
-fn relay() -> Option<PathBuf> {
+/// Relay's program: `HANDOFF_RELAY`, or beside `handoff`.
+fn relay(handoff: Option<&Path>) -> Option<PathBuf> {
     let named = std::env::var_os("HANDOFF_RELAY").filter(|v| !v.is_empty()).map(PathBuf::from);
-    let beside = || Some(std::env::current_exe().ok()?.with_file_name(RELAY));
+    let beside = || Some(handoff?.with_file_name(RELAY));
     named.or_else(beside).and_then(|path| std::path::absolute(path).ok()).filter(|path| path.is_file())
 }
 
-fn relay_check() -> Check {
+fn relay_check(handoff: Option<&Path>) -> Check {
     let of = |program: PathBuf| version(program, &path_variable());
-    let (found, own) = (relay().and_then(of), std::env::current_exe().ok().and_then(of));
+    let (found, own) = (relay(handoff).and_then(of), handoff.map(Path::to_owned).and_then(of));
     let fix = build_relay(cfg!(debug_assertions));
     let (ok, found) = match (found, own) {
         (None, _) => (false, "not found beside this program".to_owned()),
@@ -165,15 +170,22 @@ impl Tools {
     /// # Errors
     /// A requirement is not met: the error names every one with its fix.
     pub fn find() -> Result<Self, RunError> {
-        let checks = checks();
+        Self::of(std::env::current_exe().map_err(RunError::io("find", "the running program"))?)
+    }
+
+    /// Finds the programs for this `handoff`.
+    ///
+    /// # Errors
+    /// A requirement is not met: the error names every one with its fix.
+    pub fn of(handoff: PathBuf) -> Result<Self, RunError> {
+        let checks = checks_of(Some(&handoff));
         let missing: Vec<String> =
             checks.iter().filter(|c| !c.ok).map(|c| format!("{}: {} (fix: {})", c.part, c.found, c.fix)).collect();
         let zstd = Programs::find().ok().and_then(|p| on_path(&p.path, "zstd"));
-        let found = (node(), clients(), zstd, relay());
+        let found = (node(), clients(), zstd, relay(Some(&handoff)));
         let ((Some(node), Some(clients), Some(zstd), Some(relay)), true) = (found, missing.is_empty()) else {
             return Err(RunError::Missing(format!("this machine lacks requirements: {}", missing.join("; "))));
         };
-        let handoff = std::env::current_exe().map_err(RunError::io("find", "the running program"))?;
         let mut versions: BTreeMap<String, String> = checks.into_iter().map(|c| (c.part, c.found)).collect();
         versions.remove("root");
         versions.remove("npm clients");
@@ -193,7 +205,7 @@ mod tests {
     #[test]
     fn missing_relay_is_named_with_the_command_that_builds_it() {
         // The test program has no relay beside it.
-        let check = relay_check();
+        let check = relay_check(std::env::current_exe().ok().as_deref());
         assert!(!check.ok && check.part == "handoff-relay", "{check:?}");
         assert_eq!(build_relay(false), "cargo build --release -p handoff-relay");
         assert_eq!(build_relay(true), "cargo build -p handoff-relay");

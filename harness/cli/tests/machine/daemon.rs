@@ -6,8 +6,9 @@ use std::process::Command;
 use handoff_docker::Programs;
 use handoff_model::{Conditions, ImageStore, StrategySpec};
 use handoff_runner::remote::RemoteJob;
-use handoff_runner::tools::Tools;
 use handoff_runner::{Cancel, protocol::JobSpec};
+
+use crate::kit::tools;
 
 /// A daemon as a user would have one. It runs in namespaces like a job's, but no run knows of it.
 pub struct Daemon {
@@ -21,7 +22,7 @@ impl Daemon {
     pub fn start(name: &str, store: ImageStore) -> Self {
         let name = format!("{name}-{}", std::process::id());
         let root = tempfile::Builder::new().prefix("hd").tempdir_in("/var/tmp").unwrap();
-        let (conditions, tools) = (Conditions { image_store: store, ..Conditions::default() }, Tools::find().unwrap());
+        let (conditions, tools) = (Conditions { image_store: store, ..Conditions::default() }, tools());
         let spec = JobSpec::new(&name, root.path(), StrategySpec::plain("rebuild"), conditions, &tools.paths, None);
         // The tests look at the daemon's files.
         let spec = JobSpec { private_disk: false, ..spec };

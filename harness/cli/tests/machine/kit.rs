@@ -7,19 +7,26 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use handoff_model::{StrategyFacts, StrategySpec};
 use handoff_records::Results;
+use handoff_runner::tools::Tools;
 
 pub use crate::support::{RunFolders, expect, handoff};
+
+/// The tested program.
+const HANDOFF: &str = env!("CARGO_BIN_EXE_handoff");
+
+/// Programs of its trials.
+pub fn tools() -> Tools {
+    Tools::of(HANDOFF.into()).unwrap()
+}
 
 /// Trials need the machine to themselves: tests that run some take turns.
 pub fn machine() -> MutexGuard<'static, ()> {
     static MACHINE: Mutex<()> = Mutex::new(());
     let guard = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
-    // The library looks for relay's program beside the running program, which is this test.
-    let checks = handoff_runner::tools::checks().into_iter().filter(|c| !c.ok && c.part != "handoff-relay");
-    let missing: Vec<String> = checks.map(|c| c.part).collect();
-    assert!(missing.is_empty(), "this machine lacks {missing:?}: run `make setup`, and the tests as root");
-    let relay = std::path::Path::new(env!("CARGO_BIN_EXE_handoff")).with_file_name("handoff-relay");
-    assert!(relay.is_file(), "{} is not there: run `cargo build -p handoff-relay`", relay.display());
+    let checks = handoff_runner::tools::checks_of(Some(Path::new(HANDOFF)));
+    let missing: Vec<String> =
+        checks.into_iter().filter(|c| !c.ok).map(|c| format!("{}: {} (fix: {})", c.part, c.found, c.fix)).collect();
+    assert!(missing.is_empty(), "run the tests as root after `make setup`; this machine lacks {missing:?}");
     guard
 }
 

@@ -6,11 +6,10 @@ use std::process::Command;
 use handoff_fixtures::{ImageSpec, load_workload};
 use handoff_link::profile::Profile;
 use handoff_model::ImageStore;
-use handoff_runner::tools::Tools;
 use handoff_services::{Service, ServiceConfig, TokenSpec};
 
 use crate::daemon::Daemon;
-use crate::kit::{expect, handoff, machine};
+use crate::kit::{expect, handoff, machine, tools};
 
 /// A service, a job that has built an image, and one that needs it.
 pub struct Lab {
@@ -95,7 +94,7 @@ fn action(daemon: &Daemon, service: &Service, folder: &str, inputs: &[(&str, &st
     let relay = Path::new(handoff.get_program()).with_file_name("handoff-relay");
     assert!(relay.exists(), "no program beside handoff: cargo build -p handoff-relay");
     let main = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(folder).join("main.js");
-    let mut command = Command::new(Tools::find().unwrap().paths.node);
+    let mut command = Command::new(tools().paths.node);
     command.arg(main).envs(handoff.get_envs().filter_map(|(name, value)| Some((name, value?))));
     command.env("INPUT_HANDOFF-RELAY", relay).env("INPUT_DIGEST", "any");
     command.envs(inputs.iter().map(|(name, value)| (format!("INPUT_{}", name.to_uppercase()), *value)));
