@@ -31,10 +31,9 @@ pub fn of_config(top: Option<&ChainId>) -> HashMap<String, String> {
 #[derive(Deserialize)]
 struct Manifest {
     config: Option<Child>,
-    #[serde(default)]
-    layers: Vec<Child>,
-    #[serde(default)]
-    manifests: Vec<Child>,
+    // BuildKit writes null for an image without a layer.
+    layers: Option<Vec<Child>>,
+    manifests: Option<Vec<Child>>,
 }
 
 #[derive(Deserialize)]
@@ -52,10 +51,11 @@ struct Child {
 /// The bytes are no manifest and no index.
 pub fn of_manifest(bytes: &[u8]) -> Result<HashMap<String, String>, Error> {
     let manifest: Manifest = serde_json::from_slice(bytes).map_err(|e| Error::Manifest(e.to_string()))?;
-    if manifest.config.is_none() && manifest.manifests.is_empty() {
+    let (layers, manifests) = (manifest.layers.unwrap_or_default(), manifest.manifests.unwrap_or_default());
+    if manifest.config.is_none() && manifests.is_empty() {
         return Err(Error::Manifest("it names neither a config nor manifests".to_owned()));
     }
-    let children = manifest.config.iter().chain(&manifest.layers).chain(&manifest.manifests);
+    let children = manifest.config.iter().chain(&layers).chain(&manifests);
     let mut labels = HashMap::new();
     let mut counts: HashMap<&str, usize> = HashMap::new();
     for child in children {
@@ -114,6 +114,9 @@ mod tests {
         };
         let labels = of_manifest(manifest.as_bytes()).unwrap();
         assert_eq!(sorted(labels), named(&[("0", &c), ("config", &a), ("l.0", &b), ("l.1", &c)]));
+
+        let empty = format!(r#"{{"config":{},"layers":null}}"#, child("oci.image.config.v1+json", &a));
+        assert_eq!(sorted(of_manifest(empty.as_bytes()).unwrap()), named(&[("config", &a)]));
 
         let entry = child("oci.image.manifest.v1+json", &a);
         let labels = of_manifest(format!(r#"{{"manifests":[{entry},{entry}]}}"#).as_bytes()).unwrap();

@@ -53,7 +53,7 @@ impl ImageSpec {
     /// # Errors
     /// There is no manifest that is understood.
     pub fn layers(&self) -> Result<Vec<Digest>, ImportError> {
-        Ok(manifest_of(&self.documents)?.layers.into_iter().map(|layer| layer.digest).collect())
+        Ok(manifest_of(&self.documents)?.layers.into_iter().flatten().map(|layer| layer.digest).collect())
     }
 }
 
@@ -93,10 +93,9 @@ impl Selection {
 #[derive(Deserialize)]
 struct Manifest {
     config: Option<Descriptor>,
-    #[serde(default)]
-    layers: Vec<Descriptor>,
-    #[serde(default)]
-    manifests: Vec<Descriptor>,
+    // BuildKit writes null for an image without a layer.
+    layers: Option<Vec<Descriptor>>,
+    manifests: Option<Vec<Descriptor>>,
 }
 
 #[derive(Deserialize)]
@@ -139,7 +138,7 @@ impl Manifest {
             let platform = d.platform.as_ref();
             platform.is_some_and(|p| is_platform(&p.os, &p.architecture, &p.variant, architecture))
         };
-        let found = self.manifests.iter().find(fits);
+        let found = self.manifests.iter().flatten().find(fits);
         let none = || ImportError::refused(format!("the image has no manifest for linux/{architecture}: pull it"));
         found.map(|d| d.digest.clone()).ok_or_else(none)
     }
@@ -231,13 +230,13 @@ impl Image {
             let why = format!("the image is for {}/{}: pull it", config.os, config.architecture);
             return Err(ImportError::refused(why));
         }
-        let diff_ids = config.rootfs.diff_ids.unwrap_or_default();
-        if diff_ids.len() != manifest.layers.len() || diff_ids.len() > MAX_LAYERS {
-            let why = format!("{} layers and {} diff IDs: pull it", manifest.layers.len(), diff_ids.len());
+        let (diff_ids, layers) = (config.rootfs.diff_ids.unwrap_or_default(), manifest.layers.unwrap_or_default());
+        if diff_ids.len() != layers.len() || diff_ids.len() > MAX_LAYERS {
+            let why = format!("{} layers and {} diff IDs: pull it", layers.len(), diff_ids.len());
             return Err(ImportError::refused(why));
         }
         let chains = ChainId::stack(&diff_ids);
-        let parts = manifest.layers.into_iter().zip(diff_ids).zip(chains);
+        let parts = layers.into_iter().zip(diff_ids).zip(chains);
         let layers: Result<Vec<Layer>, ImportError> = parts
             .map(|((layer, diff_id), chain)| {
                 let encoding = Encoding::of_media_type(&layer.media_type)?;
@@ -312,6 +311,19 @@ mod tests {
         let none = index(&[entry(&other, "linux", "s390x")]);
         let error = Selection::of(&none.digest(), |_| Some(none.clone())).unwrap_err();
         assert_eq!(error.kind, crate::failure::FailureKind::Refused, "{error}");
+    }
+
+    #[test]
+    fn image_without_layers_is_read_also_where_its_lists_are_null() {
+        let config =
+            serde_json::json!({"os": "linux", "architecture": machine(), "rootfs": {"diff_ids": null}}).to_string();
+        let digest = Digest::of(config.as_bytes());
+        let descriptor =
+            serde_json::json!({"mediaType": CONFIG_TYPES[0], "digest": digest.as_str(), "size": config.len()});
+        let manifest = document(MANIFEST_TYPES[0], &serde_json::json!({"config": descriptor, "layers": null}));
+        let spec = ImageSpec { references: vec!["app".to_owned()], documents: vec![manifest], config };
+        assert_eq!(spec.layers().unwrap(), []);
+        assert_eq!(Image::read(spec).unwrap().layers, []);
     }
 
     #[test]

@@ -122,6 +122,10 @@ fn evicted_cache_entry_is_a_failed_row_with_the_cause() {
     let results = folders.results();
     let row = &results.measurements[0];
     assert_eq!(row.outcome, Outcome::Failed);
-    assert!(row.error.contains("no longer in the cache") && row.error.contains("evicted"), "{}", row.error);
+    assert!(
+        row.error.contains("is not in the cache now") && row.error.contains("run the sending job again"),
+        "{}",
+        row.error
+    );
     assert_eq!((row.produce_ns, row.bytes_up), (None, None), "no figure of it is shown");
 }
