@@ -56,6 +56,11 @@ pub enum Error {
     /// Name that the cache already has.
     #[error("an image was already sent under the name {0:?}, and cache entries never change: use another --name")]
     Taken(String),
+    /// Transfer that another job of the run has sent under the name.
+    #[error(
+        "an image was already sent under the name {0:?} in this run: use another --name, or delete that artifact first"
+    )]
+    TakenInRun(String),
     /// Commit without a pushed image.
     #[error("no image was pushed to the relay, so nothing was sent: push one before the line `commit`")]
     NothingPushed,

@@ -187,7 +187,17 @@ async fn artifact_upload<'a>(
     target: &ArtifactTarget,
     blob: &'a OnceCell<ArtifactUpload>,
 ) -> Result<&'a ArtifactUpload, Error> {
-    blob.get_or_try_init(async || Ok(client.create(target).await?)).await
+    blob.get_or_try_init(async || client.create(target).await.map_err(|e| taken(target, e))).await
+}
+
+/// The transfer's own name instead of the artifact's.
+fn taken(target: &ArtifactTarget, error: handoff_storage::Error) -> Error {
+    match error {
+        handoff_storage::Error::Taken(_) => {
+            Error::TakenInRun(target.name.strip_prefix(ARTIFACT_PREFIX).unwrap_or(&target.name).to_owned())
+        }
+        other => other.into(),
+    }
 }
 
 async fn artifact_writer<'a>(
@@ -219,8 +229,11 @@ async fn put_all(
     Ok(order)
 }
 
+/// Beginning of the names of artifacts that hold transfers.
+const ARTIFACT_PREFIX: &str = "handoff-relay-";
+
 fn artifact_name(name: &str) -> String {
-    format!("handoff-relay-{name}")
+    format!("{ARTIFACT_PREFIX}{name}")
 }
 
 /// Store of a receiver.

@@ -279,6 +279,7 @@ fn registry() -> Vec<String> {
         E::NotPushed { reference: s("app:1"), tag: s("1") },
         E::EmptyIndex(s("app:1")),
         E::Taken(s("app")),
+        E::TakenInRun(s("app")),
         E::NothingPushed,
         E::Abandoned,
         E::Damaged { digest: s("sha256:aa"), got: s("sha256:bb") },
