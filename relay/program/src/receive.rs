@@ -29,7 +29,7 @@ impl ReceiveArgs {
     /// An image, engine or service that cannot be used, or a transfer that fails.
     pub fn run(self) -> Result<(), Error> {
         let (name, files) = (self.common.name.clone(), self.common.files.clone());
-        lifecycle::run(Command::Receive, &name, &files, async |report| self.receive(report).await)
+        lifecycle::run(Command::Receive, &name, &files, async |report| Box::pin(self.receive(report)).await)
     }
 
     async fn receive(&self, report: &mut Report) -> Result<(), Error> {
@@ -158,14 +158,13 @@ impl ReceiveArgs {
             return Ok(Attempt::LeftToEngine("--import never".to_owned()));
         }
         let mut arriving = Arriving::read(receiver, images).await;
-        let helper = match helper {
-            Some(helper) => helper,
-            None => {
-                // The lowest layers come while the engine restarts.
-                arriving.begin(receiver);
-                self.switch_store(report).await?;
-                importing::start().await
-            }
+        let helper = if let Some(helper) = helper {
+            helper
+        } else {
+            // The lowest layers come while the engine restarts.
+            arriving.begin(receiver);
+            self.switch_store(report).await?;
+            importing::start().await
         };
         match helper {
             Ok(helper) => importing::import(helper, receiver, arriving, report).await,

@@ -77,7 +77,7 @@ impl TestImage {
     /// Image with what layers of real images have.
     pub fn usual(seed: &str) -> Self {
         let program = Item { mode: 0o755, ..Item::new("bin/seven", ItemKind::File(seven())) };
-        let large: String = (0..400_000).map(|i| format!("{seed}{i} ")).collect();
+        let large = (0..400_000).fold(String::new(), |text, i| text + &format!("{seed}{i} "));
         let capability = [1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
         let base = [
             Item::folder("bin"),

@@ -1,6 +1,7 @@
 //! Generated stacks of layers against containerd's own unpacking. Needs root and `make setup`.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
+#![expect(clippy::print_stdout, reason = "outputs of processes and peaks of memory belong to the log of the tests")]
 
 mod checks;
 #[path = "../common/mod.rs"]
