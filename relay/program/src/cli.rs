@@ -77,7 +77,7 @@ pub fn serve_import() -> u8 {
 }
 
 fn restore_store(args: RestoreStoreArgs) -> Result<(), Error> {
-    let options = RestoreOptions { program: importing::own_program()?, args };
+    let options = RestoreOptions { program: importing::current_program()?, args };
     let restored = handoff_registry::session::runtime()?.block_on(restore(&options))?;
     print::data(&restored.to_string())
 }

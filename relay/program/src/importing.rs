@@ -125,12 +125,12 @@ fn ours(digest: &Sha256) -> Result<Digest, ImportError> {
 /// The reason in one line why nothing can be imported here.
 pub(crate) async fn start() -> Result<Helper, String> {
     let socket = docker::engine_socket().await?;
-    let program = own_program().map_err(|e| e.line())?;
+    let program = current_program().map_err(|e| e.line())?;
     Helper::start(&program, &socket).await.map_err(|e| e.0)
 }
 
 /// Path of this program, which has the commands that run as root.
-pub(crate) fn own_program() -> Result<PathBuf, Error> {
+pub(crate) fn current_program() -> Result<PathBuf, Error> {
     std::env::current_exe().map_err(|e| Error::Failed(format!("cannot find this program's own file: {e}; mount /proc")))
 }
 

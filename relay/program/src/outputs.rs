@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::error::one_line;
 use crate::print::mib;
-use crate::report::{Report, Way};
+use crate::report::{Report, Route};
 use crate::{Command, Error};
 
 /// End of a command, for its outputs and its summary.
@@ -60,8 +60,8 @@ impl End<'_> {
             let _ = write!(how, "; {} were stored already", mib(self.report.reused_bytes));
         }
         match self.report.import {
-            Some(Way::Import) => how.push_str("; imported into the engine's store"),
-            Some(Way::Pull) => how.push_str("; pulled by the engine"),
+            Some(Route::Import) => how.push_str("; imported into the engine's store"),
+            Some(Route::Pull) => how.push_str("; pulled by the engine"),
             None => {}
         }
         if let Some(steps) = self.report.steps {

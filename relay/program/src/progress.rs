@@ -7,7 +7,7 @@ use tokio::time::{MissedTickBehavior, interval_at};
 use crate::print::{self, mib};
 
 /// Transfers that take less show nothing.
-const QUIET: Duration = Duration::from_secs(5);
+const FIRST_PROGRESS_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time between two lines of a log.
 const LOG_INTERVAL: Duration = Duration::from_secs(5);
 /// Time between two states of a terminal's line.
@@ -23,7 +23,7 @@ pub(crate) async fn shown<T>(
     let every = if print::is_terminal() { TERMINAL_INTERVAL } else { LOG_INTERVAL };
     let started = Instant::now();
     let state = || print::progress(&line(what, moved(), total, started.elapsed()));
-    let result = watched(QUIET, every, state, transfer).await;
+    let result = watched(FIRST_PROGRESS_TIMEOUT, every, state, transfer).await;
     print::end_progress();
     result
 }

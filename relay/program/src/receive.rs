@@ -10,7 +10,7 @@ use crate::error::bail_input;
 use crate::importing::{self, Arriving, Attempt, Import};
 use crate::options::Common;
 use crate::print::{self, mib};
-use crate::report::{Report, Way};
+use crate::report::{Report, Route};
 use crate::store_switch::{SwitchOptions, Switched, is_hosted, switch};
 use crate::transfer::{self, Arrival};
 use crate::{Command, Error, lifecycle, names, progress};
@@ -123,7 +123,7 @@ impl ReceiveArgs {
         let arrive = async {
             let why = match self.import(receiver, images, helper, report).await? {
                 Attempt::Imported => {
-                    report.import = Some(Way::Import);
+                    report.import = Some(Route::Import);
                     return Ok(());
                 }
                 Attempt::LeftToEngine(why) => why,
@@ -136,7 +136,7 @@ impl ReceiveArgs {
             if self.import == Import::Auto {
                 print::talk(&format!("the engine pulls the image: {why}"));
             }
-            (report.import, report.import_reason) = (Some(Way::Pull), Some(why));
+            (report.import, report.import_reason) = (Some(Route::Pull), Some(why));
             for image in images {
                 pull(receiver, image, report).await?;
             }
@@ -176,7 +176,7 @@ impl ReceiveArgs {
     async fn switch_store(&self, report: &mut Report) -> Result<(), Error> {
         let Some(value) = &self.store_switch else { return Ok(()) };
         let options = SwitchOptions {
-            program: importing::own_program()?,
+            program: importing::current_program()?,
             endpoint: docker::endpoint().await,
             allowed: value == "force" || is_hosted(),
             daemon_config: self.daemon_config.clone(),

@@ -31,10 +31,10 @@ impl From<StepCount> for Steps {
     }
 }
 
-/// Way by which an image came into the engine.
+/// Route by which an image came into the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Way {
+pub enum Route {
     /// Written into the engine's store.
     Import,
     /// Pulled by the engine.
@@ -77,7 +77,7 @@ pub struct Report {
     pub source: Option<&'static str>,
     /// How the image came into the engine.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub import: Option<Way>,
+    pub import: Option<Route>,
     /// Why the image was pulled and not imported, one line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub import_reason: Option<String>,
