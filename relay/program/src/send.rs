@@ -161,7 +161,9 @@ impl SendArgs {
     /// The option by which the builder pushes, or why the options contradict each other.
     fn output(&self) -> Result<String, Error> {
         let compression = self.build.compression.as_deref().unwrap_or("zstd");
-        if let Some(level) = self.build.level.filter(|_| compression != "zstd") {
+        // The default is no mistake: the workflow of a variant names every option.
+        let is_other = |level: &u8| compression != "zstd" && u32::from(*level) != PUSH_LEVEL;
+        if let Some(level) = self.build.level.filter(is_other) {
             bail_input!(
                 "--level {level} has no effect with --compression {compression}: leave --level out, or use --compression zstd"
             );
