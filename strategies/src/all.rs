@@ -13,8 +13,6 @@ mod rebuild;
 mod relay;
 mod zstd_stream;
 
-pub use relay::PUSH_LEVEL;
-
 /// All strategies with default options, in the order of the comparison table, with the baseline last.
 pub const ALL: &[&dyn Strategy] = &[
     &artifact::Artifact::DEFAULT,

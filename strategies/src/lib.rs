@@ -39,7 +39,7 @@ mod steps;
 mod stream_client;
 mod tar;
 
-pub use all::{ALL, PUSH_LEVEL, check_list, find, names, parse_list, variant_facts};
+pub use all::{ALL, check_list, find, names, parse_list, variant_facts};
 pub use job::{Job, PULL_BUILDER_IMAGE, Tools};
 pub use options::Options;
 pub use recorder::Recorder;

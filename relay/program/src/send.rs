@@ -180,3 +180,27 @@ fn caused(broken: Option<String>, error: Error) -> Error {
         (None, error) => error,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: SendArgs,
+    }
+
+    #[test]
+    fn only_a_level_that_is_not_the_default_contradicts_another_compression() {
+        let output = |level: &str, compression: &str| {
+            let words = ["send", "app:1", "--context", ".", "--level", level, "--compression", compression];
+            Line::try_parse_from(words).unwrap().args.output()
+        };
+        assert!(output("1", "gzip").unwrap().ends_with(",compression=gzip"));
+        assert!(output("3", "gzip").unwrap_err().to_string().contains("leave --level out"));
+        assert!(output("3", "zstd").unwrap().ends_with(",compression-level=3"));
+    }
+}

@@ -76,9 +76,6 @@ options! {
     }
 }
 
-/// Default zstd level of pushed layers. The fastest level saves more time than its additional bytes cost (docs/findings.md).
-pub const PUSH_LEVEL: u32 = Relay::DEFAULT.level;
-
 const FACTS: StrategyFacts = StrategyFacts {
     name: "relay",
     summary: "push to a registry on loopback that stores layers as an artifact while they come; import them into the engine from parallel ranges",

@@ -33,7 +33,7 @@ pub struct ReceiveArgs {
     /// Switch an engine with the overlay2 store to the containerd store first; `force` does so on any machine
     #[arg(long, value_name = "force", num_args = 0..=1, require_equals = true, default_missing_value = "", value_parser = ["", "force"], hide_possible_values = true)]
     pub(crate) store_switch: Option<String>,
-    /// File of the engine's configuration, for --store-switch [default: /etc/docker/daemon.json]
+    /// File of the engine's configuration, for --store-switch [default: the one that dockerd reads]
     #[arg(long, value_name = "FILE", requires = "store_switch")]
     pub(crate) daemon_config: Option<PathBuf>,
     /// Command that restarts the engine, for --store-switch [default: systemctl restart docker]

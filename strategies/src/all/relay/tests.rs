@@ -168,3 +168,8 @@ fn workflow_of_a_measured_import_falls_back_to_the_pull() {
     let input = |options: &str| relay(options).values()["import-input"].clone();
     assert_eq!(["", ":import=require", ":import=never"].map(input), ["auto", "auto", "never"]);
 }
+
+#[test]
+fn default_level_is_that_of_the_program() {
+    assert_eq!(Relay::DEFAULT.level, handoff_build::PUSH_LEVEL);
+}
