@@ -82,7 +82,8 @@ impl Arriving {
         let Ok(Some(first)) = self.images.as_ref().map(|images| images.first()) else { return };
         for layer in first.layers.iter().take(EARLY_LAYERS) {
             if !self.early.contains_key(layer) {
-                self.early.insert(layer.clone(), receiver.blob(layer));
+                // The helper verifies layers.
+                self.early.insert(layer.clone(), receiver.unverified_blob(layer));
             }
         }
     }
@@ -150,7 +151,7 @@ pub(crate) async fn import(
     };
     for Incoming { spec, .. } in images {
         let fetch = |digest: &Sha256| match ours(digest) {
-            Ok(digest) => arriving.early.remove(&digest).unwrap_or_else(|| receiver.blob(&digest)),
+            Ok(digest) => arriving.early.remove(&digest).unwrap_or_else(|| receiver.unverified_blob(&digest)),
             // A closed stream: the layer ends early.
             Err(_) => tokio::sync::mpsc::channel(1).1,
         };

@@ -97,20 +97,22 @@ impl PullHandler {
         if method == Method::HEAD {
             return Reply::Pieces { size, pieces: mpsc::channel(BUFFERED_PIECES).1 };
         }
-        match deliver_range(&self.0, digest, location, range, Order::AfterLowerRequests) {
+        match deliver_range(&self.0, digest, location, range, Caller::Engine) {
             Delivery::Whole(bytes) => Reply::Whole(Some(bytes)),
             Delivery::Pieces(pieces) => Reply::Pieces { size, pieces },
         }
     }
 }
 
-/// When a blob may begin to fetch.
+/// Who asks for a blob.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Order {
-    /// When every lower layer has been requested, because engines request layers in any order.
-    AfterLowerRequests,
-    /// In the order of the calls.
-    AsCalled,
+pub(crate) enum Caller {
+    /// Engine. It requests layers in any order, so that a blob begins to fetch when every lower layer has been requested.
+    Engine,
+    /// This process. A blob begins to fetch in the order of the calls.
+    Process,
+    /// This process, which verifies the digest itself: a second hash would take a core from unpacking.
+    VerifyingProcess,
 }
 
 /// Bytes of a blob.
@@ -121,8 +123,12 @@ enum Delivery {
     Pieces(mpsc::Receiver<io::Result<Bytes>>),
 }
 
-/// Begins to deliver a blob to a caller in this process. The bytes are verified as those for an engine are.
-pub(crate) fn deliver_blob(shared: &Arc<ReceiverState>, digest: &Digest) -> mpsc::Receiver<io::Result<Bytes>> {
+/// Begins to deliver a blob to a caller in this process.
+pub(crate) fn deliver_blob(
+    shared: &Arc<ReceiverState>,
+    digest: &Digest,
+    caller: Caller,
+) -> mpsc::Receiver<io::Result<Bytes>> {
     let one = |item| {
         let (sender, pieces) = mpsc::channel(1);
         // There is room for one.
@@ -132,7 +138,7 @@ pub(crate) fn deliver_blob(shared: &Arc<ReceiverState>, digest: &Digest) -> mpsc
     let Some(location) = shared.index.blobs.get(digest) else {
         return one(Err(io::Error::other(format!("the image that was sent has no blob {digest}: send it again"))));
     };
-    match deliver_range(shared, digest, location, 0..location.size, Order::AsCalled) {
+    match deliver_range(shared, digest, location, 0..location.size, caller) {
         Delivery::Whole(bytes) => one(Ok(bytes)),
         Delivery::Pieces(pieces) => pieces,
     }
@@ -144,7 +150,7 @@ fn deliver_range(
     digest: &Digest,
     location: &BlobLocation,
     range: Range<u64>,
-    order: Order,
+    caller: Caller,
 ) -> Delivery {
     let (sender, pieces) = mpsc::channel(BUFFERED_PIECES);
     let shared = Arc::clone(shared);
@@ -169,13 +175,13 @@ fn deliver_range(
     let (digest, location) = (digest.clone(), location.clone());
     let mut turn = shared.scheduler.enter(position);
     tokio::spawn(async move {
-        if order == Order::AfterLowerRequests {
+        if caller == Caller::Engine {
             turn.wait_for_lower_layers().await;
         }
         let result = match shared.reader(&digest, &location) {
             Ok(reader) => {
                 let blob = StoredBlob { digest, location, reader };
-                stream(&shared, Arc::new(blob), range, turn, &sender).await
+                stream(&shared, Arc::new(blob), range, turn, caller, &sender).await
             }
             Err(error) => Err(error),
         };
@@ -197,15 +203,16 @@ struct StoredBlob {
 
 /// Fetches the parts of a blob's range in its turn, several at once, and delivers their bytes in order.
 ///
-/// The last piece of a whole blob is held back until its digest is verified.
+/// The last piece of a whole blob is held back until its digest is verified, unless the caller verifies it.
 async fn stream(
     shared: &Arc<ReceiverState>,
     blob: Arc<StoredBlob>,
     range: Range<u64>,
     mut turn: LayerTurn,
+    caller: Caller,
     out: &mpsc::Sender<Result<Bytes, io::Error>>,
 ) -> Result<(), Error> {
-    let is_whole = range == (0..blob.location.size);
+    let is_verified = caller != Caller::VerifyingProcess && range == (0..blob.location.size);
     let all = Parts::new(&blob.location, range, shared.part_bytes);
     let parts = all.count();
     let mut order = InOrder::new(shared.max_ranges);
@@ -240,7 +247,9 @@ async fn stream(
         while let Some((mut bytes, room)) = order.pop() {
             while !bytes.is_empty() {
                 let piece = bytes.split_to(PIECE_BYTES.min(bytes.len()));
-                hash.update(&piece);
+                if is_verified {
+                    hash.update(&piece);
+                }
                 shared.count_sent(piece.len() as u64);
                 if let Some(ready) = held.replace(piece)
                     && !deliver(out, ready, &turn).await
@@ -252,7 +261,7 @@ async fn stream(
             drop(room);
         }
     }
-    if is_whole {
+    if is_verified {
         blob.digest.check(&Digest::finish(hash))?;
     }
     if let Some(last) = held {

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use crate::digest::Digest;
 use crate::index::NamedImage;
-use crate::pull::{PullHandler, deliver_blob};
+use crate::pull::{Caller, PullHandler, deliver_blob};
 use crate::receiver_state::ReceiverState;
 use crate::store::{ReceiverStore, StoreKind};
 use crate::wire::{Server, serve};
@@ -80,7 +80,12 @@ impl PullRegistry {
     /// An error is the last item, and the end comes after the last byte: the digest is verified before the last piece. Of
     /// the blobs that are on their way, the lowest layer is fetched first. Begin lower layers first. Call this on a runtime.
     pub fn blob(&self, digest: &Digest) -> mpsc::Receiver<io::Result<Bytes>> {
-        deliver_blob(&self.shared, digest)
+        deliver_blob(&self.shared, digest, Caller::Process)
+    }
+
+    /// Like [`blob`](Self::blob), for a caller that verifies the digest itself: damaged bytes arrive as they are.
+    pub fn unverified_blob(&self, digest: &Digest) -> mpsc::Receiver<io::Result<Bytes>> {
+        deliver_blob(&self.shared, digest, Caller::VerifyingProcess)
     }
 
     /// Bytes of all blobs of the transfer.

@@ -38,6 +38,11 @@ impl Bridge {
 }
 
 impl BlobSink for Bridge {
+    /// [`BlobWriter::commit`] refuses other bytes, and the image is recorded after all commits.
+    fn is_verified_at_commit(&self) -> bool {
+        true
+    }
+
     fn accept(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         self.left = self.left.saturating_sub(bytes.len() as u64);
         while !bytes.is_empty() {

@@ -5,6 +5,7 @@
 mod archive;
 
 use std::collections::HashMap;
+use std::io::Read as _;
 use std::path::Path;
 
 use bytes::Bytes;
@@ -27,11 +28,17 @@ fn layer(name: &str) -> Bytes {
 
 /// Image of plain layers.
 fn spec(layers: &[Bytes]) -> ImageSpec {
-    let ids: Vec<String> = layers.iter().map(|l| Digest::of(l).to_string()).collect();
+    spec_of(layers, layers, LAYER)
+}
+
+fn spec_of(blobs: &[Bytes], plain: &[Bytes], media_type: &str) -> ImageSpec {
+    let ids: Vec<String> = plain.iter().map(|l| Digest::of(l).to_string()).collect();
     let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
     let config = json!({"os": "linux", "architecture": architecture, "rootfs": {"diff_ids": ids}}).to_string();
-    let described: Vec<_> =
-        layers.iter().zip(&ids).map(|(l, id)| json!({"mediaType": LAYER, "digest": id, "size": l.len()})).collect();
+    let described: Vec<_> = blobs
+        .iter()
+        .map(|b| json!({"mediaType": media_type, "digest": Digest::of(b).as_str(), "size": b.len()}))
+        .collect();
     let digest = Digest::of(config.as_bytes());
     let manifest = json!({"schemaVersion": 2, "layers": described, "config": {"digest": digest.as_str(),
         "mediaType": "application/vnd.oci.image.config.v1+json", "size": config.len()}});
@@ -259,6 +266,25 @@ async fn stopped_import_leaves_nothing() {
     let error = import(&store, &image, &mut feed, &options(timeouts()), stop).await.unwrap_err();
     assert_eq!(error.reason, "stopped");
     assert!(store.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn blob_of_other_bytes_with_the_same_tree_is_refused_at_its_commit() {
+    let plain = layer("1");
+    let mut blob = Vec::new();
+    flate2::read::GzEncoder::new(&plain[..], flate2::Compression::fast()).read_to_end(&mut blob).unwrap();
+    // Another time in the header: the plain stream is the same.
+    let mut other = blob.clone();
+    other[4] ^= 1;
+    let stated = [Bytes::from(blob)];
+    let image = Image::read(spec_of(&stated, &[plain], "application/vnd.oci.image.layer.v1.tar+gzip")).unwrap();
+    for (sent, arrives) in [(stated[0].clone(), true), (Bytes::from(other), false)] {
+        let dir = tempfile::tempdir().unwrap();
+        let store = new_store(dir.path());
+        let result = import(&store, &image, &mut feed(&[sent]), &options(timeouts()), std::future::pending()).await;
+        assert_eq!((result.is_ok(), store.image(NAME).is_some(), store.is_empty()), (arrives, arrives, !arrives));
+        assert_eq!(result.err().map(|e| e.kind), (!arrives).then_some(FailureKind::Transfer));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -48,7 +48,13 @@ async fn damaged_and_unknown_blobs_end_with_an_error() {
         }
         // The last bytes wait for the digest.
         assert_eq!(bytes < blob.len(), error.is_some(), "{bytes} {error:?}");
-        damaged += usize::from(error.is_some_and(|e| e.contains("damaged")));
+        let is_damaged = error.is_some_and(|e| e.contains("damaged"));
+        damaged += usize::from(is_damaged);
+        let (mut unverified, mut bytes) = (receiver.unverified_blob(&Digest::of(blob)), Vec::new());
+        while let Some(piece) = unverified.recv().await {
+            bytes.extend_from_slice(&piece.unwrap());
+        }
+        assert_eq!((bytes.len(), bytes != *blob), (blob.len(), is_damaged));
     }
     assert!(damaged > 0);
     let unknown = receiver.blob(&Digest::of(b"unknown")).recv().await.unwrap();
