@@ -54,6 +54,7 @@ lint: ## cargo fmt --check, clippy without a warning, the committed results, she
 	@cargo clippy $(probe) --target-dir target/probe --all-targets -- -D warnings
 	@cargo build --quiet -p handoff-cli
 	@scripts/check-results --handoff target/debug/handoff
+	@scripts/doc-tables --check
 	@if venv=$$(scripts/dev-tools statistics); then \
 	  "$$venv/bin/python" scripts/recompute-verdicts --handoff target/debug/handoff; \
 	else echo "lint: numpy and scipy cannot be installed, verdicts were not recomputed (scripts/dev-tools statistics)"; fi

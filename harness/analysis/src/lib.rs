@@ -71,6 +71,7 @@ pub use number::plural;
 pub use one_job::OneJob;
 pub use options::{Options, SmallestEffect};
 pub use order::Known;
+pub use paired::ratios_within_rounds;
 pub use prices::{Prices, PricesError};
 pub use recommend::{Recommendation, recommend};
 pub use runs::{DiskDifference, compare_runs, disks_differ, environments_differ, matters};

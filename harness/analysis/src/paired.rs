@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::metric::Metric;
+use crate::spread::Spread;
 use crate::summary::CellSummary;
 use crate::verdict::Estimate;
 
@@ -24,6 +25,13 @@ pub(crate) fn joined<K: Ord>(a: &BTreeMap<K, u64>, b: &BTreeMap<K, u64>) -> (Vec
     let both: Vec<(u64, u64)> = a.iter().filter_map(|(round, x)| Some((*x, *b.get(round)?))).collect();
     let left_out = a.len() + b.len() - 2 * both.len();
     (both, left_out)
+}
+
+/// Ratios of a quantity in two cells within rounds, in millionths; none without a round that has both.
+pub fn ratios_within_rounds(a: &CellSummary, b: &CellSummary, metric: Metric) -> Option<Spread> {
+    let (pairs, _) = pairs(a, b, metric);
+    let ratio = |(a, b): (u64, u64)| (u128::from(a) * 1_000_000).checked_div(u128::from(b)).map(|ppm| ppm as u64);
+    Spread::of(pairs.into_iter().filter_map(ratio))
 }
 
 /// A log, scaled.

@@ -1,18 +1,18 @@
 //! Strategies of this project beside the stock ways: how they work, how they compare, and where they lose.
 
-use handoff_analysis::{Metric, Variants};
+use handoff_analysis::{Metric, Variants, ratios_within_rounds};
 use handoff_model::list::and;
 use handoff_model::{ImageStore, StrategySpec};
 
 use crate::block::Block;
 use crate::factors;
-use crate::format::{NONE, capital, time, time_spread};
+use crate::format::{NONE, capital, interval, time, time_spread};
 use crate::grid::{Cell, Grid};
 use crate::report::{Group, Line, Report};
 
 /// How the transport of this project works.
-const HOW: &str = "Docker's push and pull without an outside registry: each job runs one end of a registry on loopback. Its storage is \
-    the artifact service or the cache. The producer stores layers while Docker pushes them, with several requests at once. The consumer \
+const HOW: &str = "Docker's push, and its pull where no import is possible, without an outside registry: each job runs one end of a \
+    registry on loopback. Its storage is the artifact service or the cache. The producer stores layers while Docker pushes them, with several requests at once. The consumer \
     fetches them by parallel ranges. It imports them into the engine's containerd store while they come, or the engine pulls them. Both \
     ends check every blob against its digest.";
 
@@ -35,7 +35,7 @@ pub(crate) fn blocks(report: &Report) -> Option<(String, Vec<Block>)> {
     let variants = report.variants();
     let mut grid = Grid::new(
         "Cell | Approach | Transfer, s: | Best other | Transfer, s: | Second other | Transfer, s: | \
-         Ratio to the best:",
+         Ratio to the best within rounds [interval]:",
     );
     let mut loses = Vec::new();
     let mut names: Vec<&str> = Vec::new();
@@ -60,8 +60,9 @@ pub(crate) fn blocks(report: &Report) -> Option<(String, Vec<Block>)> {
                         None => row.extend([NONE.into(), NONE.into()]),
                     }
                 }
-                let ratio = others.first().map(|(best, _)| transfer.median() as f64 / *best as f64);
-                row.push(ratio.map_or(NONE.to_owned(), |r| format!("{r:.2}")).into());
+                row.push(
+                    others.first().and_then(|(_, best)| ratio(line, best, i)).unwrap_or_else(|| NONE.to_owned()).into(),
+                );
                 grid.rows.push(row);
                 if !names.contains(&line.spec.name.as_str()) {
                     names.push(&line.spec.name);
@@ -89,7 +90,8 @@ pub(crate) fn blocks(report: &Report) -> Option<(String, Vec<Block>)> {
     blocks.push(Block::Text(format!(
         "The table has the median of {its} transfer beside those of the two best alternatives under the same conditions. Options count; \
          `zstd-stream` with a connection plan of this project (`ranges`, `blocks`) does not. A ratio below 1 favours \
-         {quoted}. The verdicts tell whether the difference is more than noise."
+         {quoted}. It is the median of the ratios within rounds; its interval covers the true median with 95 %, or is their whole \
+         range where there are fewer than six rounds. The verdicts tell whether the difference is more than noise."
     )));
     blocks.push(Block::Table(grid));
     if loses.is_empty() {
@@ -99,6 +101,15 @@ pub(crate) fn blocks(report: &Report) -> Option<(String, Vec<Block>)> {
         blocks.push(Block::List(loses));
     }
     Some((names.join(" and "), blocks))
+}
+
+/// Median of the ratios of transfers within rounds, with its interval.
+fn ratio(line: &Line, best: &Line, i: usize) -> Option<String> {
+    let [ours, others] = [line, best].map(|line| line.cells.get(i).and_then(Option::as_ref));
+    let ratios = ratios_within_rounds(ours?, others?, Metric::Transfer)?;
+    let number = |ppm: u64| format!("{:.2}", ppm as f64 / 1e6);
+    let (low, high) = interval(&ratios);
+    Some(format!("{} [{}–{}]", number(ratios.median()), number(low), number(high)))
 }
 
 /// Whether an image of ours went into an overlay2 engine by its pull. Older rows do not say it, but no other way existed.
