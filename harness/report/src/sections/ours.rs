@@ -12,9 +12,9 @@ use crate::report::{Group, Line, Report};
 
 /// How the transport of this project works.
 const HOW: &str = "Docker's push, and its pull where no import is possible, without an outside registry: each job runs one end of a \
-    registry on loopback. Its storage is the artifact service or the cache. The producer stores layers while Docker pushes them, with several requests at once. The consumer \
-    fetches them by parallel ranges. It imports them into the engine's containerd store while they come, or the engine pulls them. Both \
-    ends check every blob against its digest.";
+    registry on loopback. Its storage is the artifact service or the cache. The producer stores layers while Docker pushes them, \
+    with several requests at once. The consumer fetches them by parallel ranges. It imports them into the engine's containerd store \
+    while they come, or the engine pulls them. Both ends check every blob against its digest.";
 
 /// What an engine with the overlay2 store gets, as on hosted runners with Docker 28.
 const WITHOUT_STORE_SWITCH: &str = "An engine with the overlay2 store cannot import an image while dockerd runs. Without `store-switch`, \
